@@ -1,0 +1,95 @@
+"""The strict CBOR gate: deterministic bytes out, nothing else in.
+
+Room: ground, bottom floor: everybody here calls it, it calls cbor2 only. It never repairs input. Sources: RFC 8949
+section 4.2.1 (deterministic encoding). cbor2 by itself accepts non-minimal integers, indefinite lengths, duplicate keys
+and trailing bytes, so `decode` encodes again and compares.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cbor2
+
+from ledger_client.errors import FormatError
+
+DEPTH_MAX = 8
+"""Nesting allowed in signed data (docs/ledger-format.md section 2)."""
+
+
+def encode(value: Any) -> bytes:
+    """Return the deterministic encoding of ints, floats, bytes, text, None, bools, lists and tuples, one-byte-key maps and tags."""
+    return cbor2.dumps(value, canonical=True)
+
+
+def decode(data: bytes, *, size_max: int, what: str) -> Any:
+    """Decode strictly.
+
+    Args:
+        data: the bytes; exactly one value.
+        size_max: most bytes allowed, checked first.
+        what: names the input in the error.
+
+    Raises:
+        FormatError: too long, too deep, not CBOR, or not the one deterministic encoding of its value.
+    """
+    if len(data) > size_max:
+        raise FormatError("cbor_too_long", what=what, size=len(data), size_max=size_max)
+    _check_depth(data, what)
+    try:
+        value = cbor2.loads(data)
+        again = cbor2.dumps(value, canonical=True)
+    except (
+        cbor2.CBORError,
+        ValueError,
+        TypeError,
+        OverflowError,
+        EOFError,
+        RecursionError,
+        MemoryError,
+        AttributeError,
+        LookupError,
+    ) as error:
+        raise FormatError("cbor_invalid", what=what, reason=type(error).__name__) from error
+    if again != data:
+        raise FormatError("cbor_not_deterministic", what=what)
+    return value
+
+
+def _check_depth(data: bytes, what: str) -> None:
+    """Walk the heads once, without building anything, and refuse deep nesting, indefinite lengths and lengths beyond the input."""
+    position, end = 0, len(data)
+    open_counts: list[int] = []
+    while True:
+        if position >= end:
+            raise FormatError("cbor_invalid", what=what, reason="truncated")
+        head = data[position]
+        major, info = head >> 5, head & 31
+        position += 1
+        if info < 24:
+            argument = info
+        elif info < 28:
+            width = 1 << (info - 24)
+            argument = int.from_bytes(data[position : position + width], "big")
+            position += width
+        else:
+            raise FormatError("cbor_invalid", what=what, reason="indefinite")
+        if major in (2, 3):
+            position += argument
+        children = {4: argument, 5: 2 * argument, 6: 1}.get(major, 0)
+        if position > end or children > end - position:
+            raise FormatError("cbor_invalid", what=what, reason="truncated")
+        if children:
+            open_counts.append(children)
+            if len(open_counts) > DEPTH_MAX:
+                raise FormatError("cbor_too_deep", what=what)
+            continue
+        while open_counts:
+            open_counts[-1] -= 1
+            if open_counts[-1]:
+                break
+            open_counts.pop()
+        if not open_counts:
+            if position != end:
+                raise FormatError("cbor_invalid", what=what, reason="trailing")
+            return

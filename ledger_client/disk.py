@@ -1,0 +1,163 @@
+"""The seam to the disk: the few calls by which anything under the state folder is written.
+
+Room: ground. Segments, config revisions, cursors and tag ids all write through a `Disk`, so that the crash simulation
+(tests/simulation/disk.py) sees every write and flush and can replay any power cut. `RealDisk` is the production one.
+Blocking: callers on an event loop run `fdatasync` and friends in the evidence executor.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+
+class Disk(Protocol):
+    """Operating-system calls on files; every one raises OSError as the system does."""
+
+    def open(self, path: Path, *, create: bool = False) -> int:
+        """Open read-write (0600, O_CLOEXEC, no links followed); with `create` it must not exist yet."""
+        ...
+
+    def close(self, handle: int) -> None:
+        """Close; never flushes."""
+        ...
+
+    def pread(self, handle: int, size: int, offset: int) -> bytes:
+        """Read up to size bytes."""
+        ...
+
+    def pwrite(self, handle: int, data: bytes, offset: int) -> None:
+        """Write all bytes at offset (short writes are continued)."""
+        ...
+
+    def size(self, handle: int) -> int:
+        """File size in bytes."""
+        ...
+
+    def truncate(self, handle: int, size: int) -> None:
+        """Set the file's size."""
+        ...
+
+    def fdatasync(self, handle: int) -> None:
+        """Make data and size durable. After an error the handle must not be trusted again."""
+        ...
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Rename atomically."""
+        ...
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file."""
+        ...
+
+    def mkdir(self, path: Path) -> None:
+        """Make a folder and its parents (0700); fine when it exists."""
+        ...
+
+    def sync_folder(self, path: Path) -> None:
+        """Make names in a folder durable."""
+        ...
+
+    def names(self, path: Path) -> list[str]:
+        """Names in a folder, sorted; empty when the folder does not exist."""
+        ...
+
+    def free_bytes(self, path: Path) -> int:
+        """Bytes that an unprivileged writer can still have there."""
+        ...
+
+
+class RealDisk:
+    """The operating system itself."""
+
+    def open(self, path: Path, *, create: bool = False) -> int:
+        """See Disk."""
+        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+        return os.open(path, flags | os.O_CREAT | os.O_EXCL if create else flags, 0o600)
+
+    def close(self, handle: int) -> None:
+        """See Disk."""
+        os.close(handle)
+
+    def pread(self, handle: int, size: int, offset: int) -> bytes:
+        """See Disk."""
+        return os.pread(handle, size, offset)
+
+    def pwrite(self, handle: int, data: bytes, offset: int) -> None:
+        """See Disk."""
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(handle, view, offset)
+            view, offset = view[written:], offset + written
+
+    def size(self, handle: int) -> int:
+        """See Disk."""
+        return os.fstat(handle).st_size
+
+    def truncate(self, handle: int, size: int) -> None:
+        """See Disk."""
+        os.ftruncate(handle, size)
+
+    def fdatasync(self, handle: int) -> None:
+        """See Disk."""
+        os.fdatasync(handle)
+
+    def replace(self, source: Path, target: Path) -> None:
+        """See Disk."""
+        os.replace(source, target)  # noqa: PTH105  the same call family as the others here
+
+    def unlink(self, path: Path) -> None:
+        """See Disk."""
+        os.unlink(path)  # noqa: PTH108  as above
+
+    def mkdir(self, path: Path) -> None:
+        """See Disk."""
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def sync_folder(self, path: Path) -> None:
+        """See Disk."""
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def names(self, path: Path) -> list[str]:
+        """See Disk."""
+        try:
+            return sorted(os.listdir(path))  # noqa: PTH208  names, not paths
+        except FileNotFoundError:
+            return []
+
+    def free_bytes(self, path: Path) -> int:
+        """See Disk."""
+        info = os.statvfs(path)
+        return info.f_bavail * info.f_frsize
+
+
+def write_atomically(disk: Disk, path: Path, data: bytes) -> None:
+    """Put a small file in place: durable and whole, or as before. Raises OSError."""
+    draft = path.with_name(path.name + ".new")
+    if draft.name in disk.names(path.parent):
+        disk.unlink(draft)
+    handle = disk.open(draft, create=True)
+    try:
+        disk.pwrite(handle, data, 0)
+        disk.fdatasync(handle)
+    finally:
+        disk.close(handle)
+    disk.replace(draft, path)
+    disk.sync_folder(path.parent)
+
+
+def read_whole(disk: Disk, path: Path, size_max: int) -> bytes | None:
+    """Return a small file's bytes, None when it does not exist. Raises OSError; reads size_max bytes at most."""
+    try:
+        handle = disk.open(path)
+    except FileNotFoundError:
+        return None
+    try:
+        return disk.pread(handle, size_max, 0)
+    finally:
+        disk.close(handle)

@@ -1,0 +1,40 @@
+"""The numbered vocabulary of entries: kinds and clock states. Numbers are for ever (docs/ledger-format.md section 3.1).
+
+Room: ground, bottom floor; imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Kind(IntEnum):
+    """What an entry says."""
+
+    GENESIS = 0
+    BATCH = 1
+    BOOT = 2
+    CLOCK = 3
+    ROTATE = 4
+    SCHEMA = 5
+    GAP = 6
+    RECEIPTS = 7
+    COMMAND = 8
+    CLOSE = 9
+    EVENT = 10
+    PLAN = 11
+    CONFIG = 12
+
+
+FOREIGN_KIND_MIN = 128
+"""Kinds from here on may be passed over by a verifier that does not know them."""
+
+
+class ClockState(IntEnum):
+    """How far the wall clock can be trusted."""
+
+    UNSET = 0
+    RTC = 1
+    NTP = 2
+    PTP = 3
+    STEPPED = 4
