@@ -67,8 +67,8 @@ def body_commitment(kind: int, detail: tuple[Any, ...]) -> tuple[int, bytes] | N
     return None
 
 
-def _freeze(value: Any) -> Any:
-    return tuple(_freeze(v) for v in value) if isinstance(value, list | tuple) else value
+def _freeze(values: list[Any] | tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(_freeze(v) if isinstance(v, list | tuple) else v for v in values)
 
 
 def _row(*checks: Check) -> Check:

@@ -105,11 +105,11 @@ class RealDisk:
 
     def replace(self, source: Path, target: Path) -> None:
         """See Disk."""
-        os.replace(source, target)  # noqa: PTH105  the same call family as the others here
+        os.replace(source, target)
 
     def unlink(self, path: Path) -> None:
         """See Disk."""
-        os.unlink(path)  # noqa: PTH108  as above
+        os.unlink(path)
 
     def mkdir(self, path: Path) -> None:
         """See Disk."""
@@ -126,7 +126,7 @@ class RealDisk:
     def names(self, path: Path) -> list[str]:
         """See Disk."""
         try:
-            return sorted(os.listdir(path))  # noqa: PTH208  names, not paths
+            return sorted(os.listdir(path))
         except FileNotFoundError:
             return []
 

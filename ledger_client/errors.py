@@ -2,7 +2,7 @@
 
 LedgerError
 ├── FormatError      bytes that are not what docs/ledger-format.md says (hostile or damaged input)
-├── KeyFault         a key file that is missing, too open, or a key that must not be trusted
+├── KeyFaultError         a key file that is missing, too open, or a key that must not be trusted
 ├── StoreError       the disk refused or lied; evidence stops
 │   └── CorruptError a bad record with good ones after it: read-only, never cut
 ├── SignerError      the signer refused or died
@@ -27,7 +27,7 @@ class FormatError(LedgerError):
     """Input that the format does not allow."""
 
 
-class KeyFault(LedgerError):
+class KeyFaultError(LedgerError):
     """A key that cannot or must not be used."""
 
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from ledger_client import cbor
-from ledger_client.errors import FormatError, KeyFault
+from ledger_client.errors import FormatError, KeyFaultError
 
 ALG_ED25519 = -19
 ALG_ESP256 = -9
@@ -147,14 +147,14 @@ class FileKey:
 
 
 def create_private(path: Path, *, alg: int = ALG_ED25519) -> FileKey:
-    """Make a key and its file (PEM PKCS#8, mode 0600, exclusive, synced with its folder). Raises KeyFault when the path exists."""
+    """Make a key and its file (PEM PKCS#8, mode 0600, exclusive, synced with its folder). Raises KeyFaultError when the path exists."""
     key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
     key = ed25519.Ed25519PrivateKey.generate() if alg == ALG_ED25519 else ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError as error:
-        raise KeyFault("key_file_exists", path=str(path)) from error
+        raise KeyFaultError("key_file_exists", path=str(path)) from error
     try:
         os.fchmod(descriptor, 0o600)
         os.write(descriptor, pem)
@@ -170,26 +170,26 @@ def create_private(path: Path, *, alg: int = ALG_ED25519) -> FileKey:
 
 
 def load_private(path: Path) -> FileKey:
-    """Read a key file that only its owner can read. Raises KeyFault: missing, a link, wider than 0600, another's, or no key."""
+    """Read a key file that only its owner can read. Raises KeyFaultError: missing, a link, wider than 0600, another's, or no key."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError as error:
-        raise KeyFault("key_file_missing", path=str(path)) from error
+        raise KeyFaultError("key_file_missing", path=str(path)) from error
     except OSError as error:
-        raise KeyFault("key_file_is_link", path=str(path)) from error
+        raise KeyFaultError("key_file_is_link", path=str(path)) from error
     with os.fdopen(descriptor, "rb") as file:
         info = os.fstat(file.fileno())
         if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
-            raise KeyFault("key_file_is_link", path=str(path))
+            raise KeyFaultError("key_file_is_link", path=str(path))
         if info.st_mode & 0o177:
-            raise KeyFault("key_file_too_open", path=str(path), mode=oct(stat.S_IMODE(info.st_mode)))
+            raise KeyFaultError("key_file_too_open", path=str(path), mode=oct(stat.S_IMODE(info.st_mode)))
         if info.st_uid != os.geteuid():
-            raise KeyFault("key_file_wrong_owner", path=str(path), uid=info.st_uid)
+            raise KeyFaultError("key_file_wrong_owner", path=str(path), uid=info.st_uid)
         pem = file.read(10_000)
     try:
         key = serialization.load_pem_private_key(pem, None)
     except (ValueError, TypeError) as error:
-        raise KeyFault("key_file_invalid", path=str(path)) from error
+        raise KeyFaultError("key_file_invalid", path=str(path)) from error
     if isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey):
         return FileKey(key)
-    raise KeyFault("key_file_invalid", path=str(path))
+    raise KeyFaultError("key_file_invalid", path=str(path))

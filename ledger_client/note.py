@@ -199,13 +199,13 @@ def unb64(text: str, what: str) -> bytes:
 
 
 def _to_der(signature: bytes) -> bytes:
-    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature  # noqa: PLC0415  ES256 devices only
+    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
     return encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
 
 
 def _from_der(signature: bytes) -> bytes:
-    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature  # noqa: PLC0415  ES256 devices only
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
     try:
         r, s = decode_dss_signature(signature)

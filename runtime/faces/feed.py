@@ -1,0 +1,137 @@
+"""The feed's wire: frames on a Unix socket between the core and a face. Shared by both ends; knows neither.
+
+Room: hall. `feed_server` and `feed_client` call it. A frame is a u32 big-endian length and one strict CBOR array of at most
+1 MiB whose first member names it:
+
+    face -> core   ["hello", version, face]                      first frame, once
+                   ["subscribe", events_cursor | null]           values, health and (from the cursor on) events
+                   ["request", id, method, {params}]             own bounded lane
+    core -> face   ["hello", version, [feature...]]
+                   ["tags", revision, more, [row...]]            row as ValueSource.tag_rows
+                   ["values", generation, more, [row...]]        row as ValueSource.changed_since; first one is the snapshot
+                   ["health", {...}]
+                   ["event", cursor, wall_ms, kind, detail]      cursor = seq of a durable entry
+                   ["response", id, ok, result | [code, {params}]]
+
+Nothing a peer sends is believed before it is checked: a frame of another shape ends the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ledger_client import cbor
+from ledger_client.errors import FormatError
+
+VERSION = 1
+FRAME_SIZE_MAX = 1 << 20
+ROWS_PER_FRAME = 2_000
+REQUESTS_IN_FLIGHT_MAX = 8
+
+Row = list[Any]
+
+
+class RequestRefusedError(Exception):
+    """An answer that is an error: a message code with its parameters, never a traceback."""
+
+    def __init__(self, code: str, **params: str | int | float | None) -> None:
+        self.code = code
+        self.params = dict(params)
+        super().__init__(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who asks: the face's own name, and the user id that the kernel vouches for."""
+
+    face: str
+    uid: int
+
+
+class ValueSource(Protocol):
+    """Newest values; `generation` counts changes."""
+
+    @property
+    def generation(self) -> int:
+        """Grows with every change of any value."""
+        ...
+
+    @property
+    def tags_revision(self) -> int:
+        """Grows whenever tag_rows would differ."""
+        ...
+
+    def tag_rows(self) -> list[Row]:
+        """[uid, "device/tag", device, unit, type, exponent, group, period_ms, writable, asset] of each tag."""
+        ...
+
+    def changed_since(self, generation: int) -> list[Row]:
+        """[uid, value, status, read_ms, source_ms, state, seq, cause] of each tag changed after that generation."""
+        ...
+
+
+class HealthSource(Protocol):
+    """State of every part as plain data."""
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Maps, lists, text, numbers; no more than a few kB."""
+        ...
+
+
+class EventSource(Protocol):
+    """Durable events; a cursor is the seq of an entry."""
+
+    @property
+    def newest(self) -> int:
+        """Cursor of the newest event, -1 when there is none."""
+        ...
+
+    async def since(self, cursor: int, limit: int) -> list[Row]:
+        """[seq, wall_ms, kind, detail] of events after the cursor, oldest first, at most `limit`."""
+        ...
+
+
+RequestHandler = Callable[[Session, str, Mapping[str, Any]], Awaitable[Any]]
+
+
+def encode_frame(message: list[Any]) -> bytes:
+    """Return length and CBOR. Raises FormatError when it would exceed FRAME_SIZE_MAX."""
+    payload = cbor.encode(message)
+    if len(payload) > FRAME_SIZE_MAX:
+        raise FormatError("frame_too_long", size=len(payload))
+    return len(payload).to_bytes(4, "big") + payload
+
+
+def decode_frame(payload: bytes) -> list[Any]:
+    """Return the message of a frame's payload. Raises FormatError unless it is a named array in strict CBOR."""
+    message = cbor.decode(payload, size_max=FRAME_SIZE_MAX, what="frame")
+    if not isinstance(message, list) or not message or not isinstance(message[0], str):
+        raise FormatError("frame_shape")
+    return message
+
+
+async def read_frame(reader: asyncio.StreamReader) -> list[Any] | None:
+    """Read one message; None at a clean end. Raises FormatError for a hostile or torn frame.
+
+    The length is checked before anything is read, so that a peer cannot make us hold more than one frame.
+    """
+    try:
+        head = await reader.readexactly(4)
+        size = int.from_bytes(head, "big")
+        if not 0 < size <= FRAME_SIZE_MAX:
+            raise FormatError("frame_too_long", size=size)
+        payload = await reader.readexactly(size)
+    except asyncio.IncompleteReadError as error:
+        if error.partial:
+            raise FormatError("frame_torn") from error
+        return None
+    return decode_frame(payload)
+
+
+def chunks(rows: list[Row]) -> list[tuple[bool, list[Row]]]:
+    """Split rows so that each part fits a frame: (more follows, part); one empty part for no rows."""
+    parts = [rows[i : i + ROWS_PER_FRAME] for i in range(0, len(rows), ROWS_PER_FRAME)] or [[]]
+    return [(i + 1 < len(parts), part) for i, part in enumerate(parts)]

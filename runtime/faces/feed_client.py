@@ -1,0 +1,171 @@
+"""A face's end of the feed: keeps the newest values, health and events, and asks. Reconnects by itself.
+
+Room: hall. The web face, the OPC UA face and the CLI use it. It holds one value per tag and no history; when the core is
+away, `connected` is False and what it holds is old, which a face must show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ledger_client.errors import FormatError
+from runtime.faces import feed
+from runtime.faces.feed import RequestRefusedError, Row
+
+CONNECT_TIMEOUT_S = 5.0
+RECONNECT_S = 0.5
+
+Listener = Callable[[str, Any], None]
+"""(what, data): what is "tags", "values" (rows), "health", "event" ([cursor, wall_ms, kind, detail]) or "link" (bool)."""
+
+
+class FeedClient:
+    """`tags` and `values` map uid to rows (see `feed.ValueSource`); `health` is the newest snapshot."""
+
+    def __init__(self, path: Path, face: str, listener: Listener | None = None, *, events_cursor: int | None = None) -> None:
+        self._path, self._face, self._listener = path, face, listener
+        self._writer: asyncio.StreamWriter | None = None
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._number = 0
+        self._tag_draft: dict[int, Row] = {}
+        self.tags: dict[int, Row] = {}
+        self.values: dict[int, Row] = {}
+        self.health: Mapping[str, Any] = {}
+        self.cursor = events_cursor
+        self.connected = False
+
+    async def __aenter__(self) -> Self:
+        """Nothing is opened yet; `run` does."""
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Hang up."""
+        self._drop()
+
+    async def run(self) -> None:
+        """Stay connected and take what comes, until cancelled."""
+        while True:
+            with contextlib.suppress(OSError, FormatError, TimeoutError):
+                reader = await self.connect()
+                await self.send(["subscribe", self.cursor])
+                while (message := await feed.read_frame(reader)) is not None:
+                    self._take(message)
+            self._drop()
+            await asyncio.sleep(RECONNECT_S)
+
+    async def connect(self) -> asyncio.StreamReader:
+        """Connect and greet. Raises OSError, TimeoutError or FormatError (a core of another version)."""
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            reader, self._writer = await asyncio.open_unix_connection(self._path, limit=feed.FRAME_SIZE_MAX)
+            await self.send(["hello", feed.VERSION, self._face])
+            greeting = await feed.read_frame(reader)
+        match greeting:
+            case ["hello", feed.VERSION, list()]:
+                self.connected = True
+                self._tell("link", True)
+                return reader
+        raise FormatError("feed_version", found=str(greeting)[:80])
+
+    async def request(self, method: str, params: Mapping[str, Any], timeout_s: float) -> Any:
+        """Ask the core over the running connection.
+
+        Raises:
+            RequestRefusedError: the core's own refusal, or `core_away` / `request_timeout`.
+        """
+        if not self.connected:
+            raise RequestRefusedError("core_away")
+        self._number += 1
+        number = self._number
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.send(["request", number, method, dict(params)])
+                return await answer
+        except TimeoutError as error:
+            raise RequestRefusedError("request_timeout", method=method, timeout_s=timeout_s) from error
+        except OSError as error:
+            raise RequestRefusedError("core_away") from error
+        finally:
+            self._answers.pop(number, None)
+
+    async def send(self, message: list[Any]) -> None:
+        """Write one frame. Raises OSError when the link is down."""
+        if self._writer is None:
+            raise ConnectionResetError
+        self._writer.write(feed.encode_frame(message))
+        await self._writer.drain()
+
+    def _take(self, message: list[Any]) -> None:
+        match message:
+            case ["values", int(), bool(), list(rows)]:
+                for row in rows:
+                    self.values[row[0]] = row
+                self._tell("values", rows)
+            case ["tags", int(), bool(more), list(rows)]:
+                self._tag_draft.update((row[0], row) for row in rows)
+                if not more:
+                    self.tags, self._tag_draft = self._tag_draft, {}
+                    self.values = {uid: row for uid, row in self.values.items() if uid in self.tags}
+                    self._tell("tags", self.tags)
+            case ["health", dict(snapshot)]:
+                self.health = snapshot
+                self._tell("health", snapshot)
+            case ["event", int(cursor), int(), _, _]:
+                self.cursor = cursor
+                self._tell("event", message[1:])
+            case ["response", int(number), bool(ok), result]:
+                answer = self._answers.get(number)
+                if answer is not None and not answer.done():
+                    _settle(answer, ok, result)
+            case _:
+                raise FormatError("frame_shape")
+
+    def _tell(self, what: str, data: Any) -> None:
+        if self._listener is not None:
+            self._listener(what, data)
+
+    def _drop(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+            self._writer = None
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(RequestRefusedError("core_away"))
+        if self.connected:
+            self.connected = False
+            self._tell("link", False)
+
+
+async def ask_once(path: Path, face: str, method: str, params: Mapping[str, Any], timeout_s: float) -> Any:
+    """Connect, ask one thing, hang up. Raises RequestRefusedError (`core_away` when nobody listens)."""
+    client = FeedClient(path, face)
+    try:
+        async with client, asyncio.timeout(timeout_s):
+            reader = await client.connect()
+            await client.send(["request", 1, method, dict(params)])
+            while (message := await feed.read_frame(reader)) is not None:
+                if message[0] == "response" and message[1] == 1:
+                    if message[2] is True:
+                        return message[3]
+                    raise RequestRefusedError(str(message[3][0]), **message[3][1])
+    except (OSError, FormatError) as error:
+        raise RequestRefusedError("core_away") from error
+    except TimeoutError as error:
+        raise RequestRefusedError("request_timeout", method=method, timeout_s=timeout_s) from error
+    raise RequestRefusedError("core_away")
+
+
+def _settle(answer: asyncio.Future[Any], ok: bool, result: Any) -> None:
+    match ok, result:
+        case True, _:
+            answer.set_result(result)
+        case False, [str(code), dict(params)]:
+            answer.set_exception(RequestRefusedError(code, **params))
+        case _:
+            raise FormatError("frame_shape")

@@ -1,0 +1,212 @@
+"""The core's end of the feed: serves values, health, events and requests to faces. Never waits for one.
+
+Room: hall. `app` enters and runs it. Each face has at most one frame under way: while it drains, changes only move a
+generation number, so a face that lags gets one fresh delta and never a longer queue; one that takes nothing for
+STALL_S is cut off. Frames of faces that stand at the same generation are encoded once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ledger_client.errors import FormatError
+from runtime.faces import feed
+from runtime.faces.feed import EventSource, HealthSource, RequestHandler, RequestRefusedError, Session, ValueSource
+
+TICK_S = 0.1
+HEALTH_S = 1.0
+STALL_S = 30.0
+FACES_MAX = 64
+EVENTS_PER_READ = 200
+WRITE_HIGH_BYTES = 64 << 10
+_CREDENTIALS = struct.Struct("3i")
+
+
+class FeedServer:
+    """Listens on a Unix socket whose mode (and group) say who may connect."""
+
+    def __init__(
+        self, path: Path, values: ValueSource, health: HealthSource, events: EventSource, handler: RequestHandler, *, mode: int = 0o660,
+        group: str | None = None,
+        tick_s: float = TICK_S,
+    ) -> None:  # fmt: skip
+        self._path, self._mode, self._group = path, mode, group
+        self._values, self._health, self._events, self._handler = values, health, events, handler
+        self._tick_s = tick_s
+        self._waiting: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue(FACES_MAX)
+        self._frames: dict[int, tuple[int, list[bytes]]] = {}
+        self._health_frame: tuple[float, bytes] = (float("-inf"), b"")
+        self._server: asyncio.Server | None = None
+        self.connected = 0
+
+    async def __aenter__(self) -> Self:
+        """Bind; a stale socket file of a dead core is replaced. Raises OSError."""
+        self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+        before = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._accept, self._path, limit=feed.FRAME_SIZE_MAX)
+        finally:
+            os.umask(before)
+        if self._group is not None:
+            shutil.chown(self._path, group=self._group)
+        self._path.chmod(self._mode)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop listening and remove the socket."""
+        if self._server is not None:
+            self._server.close()
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+
+    async def run(self) -> None:
+        """Serve faces until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                reader, writer = await self._waiting.get()
+                group.create_task(self._serve(reader, writer), name="face")
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.connected >= FACES_MAX or self._waiting.full():
+            writer.close()
+            return
+        self._waiting.put_nowait((reader, writer))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connected += 1
+        writer.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        try:
+            async with asyncio.timeout(STALL_S):
+                hello = await feed.read_frame(reader)
+            match hello:
+                case ["hello", feed.VERSION, str(face)]:
+                    session = Session(face[:32], _peer_uid(writer))
+                case _:
+                    return
+            connection = _Connection(writer)
+            await connection.send(feed.encode_frame(["hello", feed.VERSION, ["values", "events", "requests"]]))
+            await self._converse(reader, connection, session)
+        except* (FormatError, OSError, TimeoutError, _HungUpError):
+            pass
+        finally:
+            self.connected -= 1
+            writer.transport.abort()
+
+    async def _converse(self, reader: asyncio.StreamReader, connection: _Connection, session: Session) -> None:
+        lane = asyncio.Semaphore(feed.REQUESTS_IN_FLIGHT_MAX)
+        subscribed = False
+        async with asyncio.TaskGroup() as group:
+            while True:
+                match await feed.read_frame(reader):
+                    case ["subscribe", (int() | None) as cursor] if not subscribed and not isinstance(cursor, bool):
+                        subscribed = True
+                        group.create_task(self._push_values(connection), name="face values")
+                        group.create_task(self._push_events(connection, cursor), name="face events")
+                    case ["request", int(number), str(method), dict(params)] if lane.locked():
+                        await connection.send(_response(number, False, ["busy", {}]))
+                    case ["request", int(number), str(method), dict(params)]:
+                        await lane.acquire()
+                        group.create_task(self._answer(connection, session, number, method, params, lane), name="face request")
+                    case None:
+                        raise _HungUpError
+                    case _:
+                        raise FormatError("frame_shape")
+
+    async def _answer(
+        self, connection: _Connection, session: Session, number: int, method: str, params: Mapping[str, Any], lane: asyncio.Semaphore
+    ) -> None:
+        try:
+            try:
+                frame = _response(number, True, await self._handler(session, method, params))
+            except RequestRefusedError as refused:
+                frame = _response(number, False, [refused.code, refused.params])
+            await connection.send(frame)
+        finally:
+            lane.release()
+
+    async def _push_values(self, connection: _Connection) -> None:
+        generation, revision, health_at = -1, -1, float("-inf")
+        loop = asyncio.get_running_loop()
+        while True:
+            if revision != self._values.tags_revision:
+                revision, generation = self._values.tags_revision, -1
+                for more, rows in feed.chunks(self._values.tag_rows()):
+                    await connection.send(feed.encode_frame(["tags", revision, more, rows]))
+            if generation != self._values.generation:
+                reached, frames = self._frames_since(generation)
+                for frame in frames:
+                    await connection.send(frame)
+                generation = reached
+            if loop.time() - health_at >= HEALTH_S:
+                health_at = loop.time()
+                await connection.send(self._health_now(health_at))
+            await asyncio.sleep(self._tick_s)
+
+    def _frames_since(self, generation: int) -> tuple[int, list[bytes]]:
+        """Return the generation reached and its frames; faces that ask the same in the same state share the bytes."""
+        reached = self._values.generation
+        cached = self._frames.get(generation)
+        if cached is None or cached[0] != reached:
+            rows = self._values.changed_since(generation)
+            cached = (reached, [feed.encode_frame(["values", reached, more, part]) for more, part in feed.chunks(rows)])
+            self._frames = {g: f for g, f in self._frames.items() if f[0] == reached}
+            self._frames[generation] = cached
+        return cached
+
+    def _health_now(self, now_s: float) -> bytes:
+        if now_s - self._health_frame[0] >= HEALTH_S / 2:
+            self._health_frame = (now_s, feed.encode_frame(["health", dict(self._health.snapshot())]))
+        return self._health_frame[1]
+
+    async def _push_events(self, connection: _Connection, cursor: int | None) -> None:
+        position = self._events.newest if cursor is None else cursor
+        while True:
+            while position < self._events.newest:
+                rows = await self._events.since(position, EVENTS_PER_READ)
+                if not rows:
+                    break
+                for seq, wall_ms, kind, detail in rows:
+                    await connection.send(feed.encode_frame(["event", seq, wall_ms, kind, detail]))
+                    position = seq
+            await asyncio.sleep(self._tick_s)
+
+
+class _HungUpError(Exception):
+    """The face hung up."""
+
+
+class _Connection:
+    """One face's write side: whole frames in turn, none while another drains."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._turn = asyncio.Lock()
+
+    async def send(self, frame: bytes) -> None:
+        """Write a frame and wait until it drains. Raises TimeoutError when the face takes nothing for STALL_S."""
+        async with asyncio.timeout(STALL_S), self._turn:
+            self._writer.write(frame)
+            await self._writer.drain()
+
+
+def _response(number: int, ok: bool, result: Any) -> bytes:
+    try:
+        return feed.encode_frame(["response", number, ok, result])
+    except FormatError as error:
+        return feed.encode_frame(["response", number, False, [error.code, error.params]])
+
+
+def _peer_uid(writer: asyncio.StreamWriter) -> int:
+    peer = writer.get_extra_info("socket")
+    return int(_CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[1])

@@ -1,0 +1,161 @@
+"""The feed's frames and both of its ends, on a real Unix socket, with values that are plain data."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger_client.errors import FormatError
+from runtime.faces import feed
+from runtime.faces.feed import RequestRefusedError, Session
+from runtime.faces.feed_client import FeedClient, ask_once
+from runtime.faces.feed_server import FeedServer
+
+
+class Plant:
+    """A value source, health source and event source of `count` tags."""
+
+    def __init__(self, count: int) -> None:
+        self.generation, self.tags_revision, self.count = 0, 0, count
+        self.rows = {uid: [uid, 0.0, 0, 0, None, "pending", None, None] for uid in range(count)}
+        self.changed = dict.fromkeys(range(count), 0)
+        self.events: list[list[Any]] = []
+
+    def set(self, uid: int, value: float) -> None:
+        self.generation += 1
+        self.rows[uid] = [uid, value, 0, self.generation, None, "pending", None, None]
+        self.changed[uid] = self.generation
+
+    def tag_rows(self) -> list[list[Any]]:
+        return [[uid, f"d/t{uid}", "d", "", "float64", None, "g", 1000, False, "a"] for uid in range(self.count)]
+
+    def changed_since(self, generation: int) -> list[list[Any]]:
+        return [self.rows[uid] for uid, at in self.changed.items() if at > generation]
+
+    def snapshot(self) -> Mapping[str, Any]:
+        return {"ledger": {"size": 3}}
+
+    @property
+    def newest(self) -> int:
+        return self.events[-1][0] if self.events else -1
+
+    async def since(self, cursor: int, limit: int) -> list[list[Any]]:
+        return [row for row in self.events if row[0] > cursor][:limit]
+
+
+async def handler(session: Session, method: str, params: Mapping[str, Any]) -> Any:
+    if method == "add":
+        return params["a"] + params["b"]
+    raise RequestRefusedError("method_unknown", method=method)
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def serving(path: Path, plant: Plant) -> Any:
+    async with FeedServer(path, plant, plant, plant, handler, tick_s=0.01) as server, asyncio.TaskGroup() as group:
+        task = group.create_task(server.run())
+        yield server
+        task.cancel()
+
+
+def test_snapshot_delta_health_events_and_requests(tmp_path: Path) -> None:
+    async def run() -> None:
+        plant = Plant(5_000)
+        plant.events = [[n, n, 2, ["x"]] for n in range(500)]
+        async with serving(tmp_path / "f.sock", plant), FeedClient(tmp_path / "f.sock", "test", events_cursor=99) as client:
+            seen: list[int] = []
+            client._listener = lambda what, data: seen.append(data[0]) if what == "event" else None
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(client.run())
+                await until(lambda: len(client.values) == 5_000 and client.health and len(seen) == 400)
+                plant.set(7, 1.5)
+                await until(lambda: client.values[7][1] == 1.5)
+                assert await client.request("add", {"a": 1, "b": 2}, 5) == 3
+                with pytest.raises(RequestRefusedError, match="method_unknown"):
+                    await client.request("nothing", {}, 5)
+                task.cancel()
+            assert seen == list(range(100, 500))
+            assert len(client.tags) == 5_000
+            assert await ask_once(tmp_path / "f.sock", "test", "add", {"a": 2, "b": 2}, 5) == 4
+        with pytest.raises(RequestRefusedError, match="core_away"):
+            await ask_once(tmp_path / "f.sock", "test", "add", {"a": 2, "b": 2}, 5)
+
+    asyncio.run(run())
+
+
+def test_face_that_takes_nothing_delays_nobody_and_holds_one_delta(tmp_path: Path) -> None:
+    async def run() -> None:
+        plant = Plant(2_000)
+        async with serving(tmp_path / "f.sock", plant), FeedClient(tmp_path / "f.sock", "good") as good:
+            reader, writer = await asyncio.open_unix_connection(tmp_path / "f.sock", limit=1024)
+            writer.write(feed.encode_frame(["hello", 1, "stalled"]) + feed.encode_frame(["subscribe", None]))
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(good.run())
+                for turn in range(60):
+                    for uid in range(2_000):
+                        plant.set(uid, turn)
+                    await until(lambda turn=turn: len(good.values) == 2_000 and good.values[1_999][1] == turn)
+                # The stalled face now wakes up: its next delta is the newest state, each tag once.
+                frames, newest = 0, {}
+                while newest.get(1_999) != 59:
+                    message = await feed.read_frame(reader)
+                    assert message is not None
+                    if message[0] == "values":
+                        frames += 1
+                        newest.update((row[0], row[1]) for row in message[3])
+                assert frames <= 30, f"{frames} value frames were queued for a face that took nothing"
+                task.cancel()
+            writer.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [b"\xff\xff\xff\xff", b"\x00\x00\x00\x00", b"\x00\x00\x00\x02\x81", b"GET / HTTP/1.1\r\n\r\n", feed.encode_frame(["hello", 9, "x"])],
+)
+def test_hostile_peer_is_cut_off_and_others_go_on(tmp_path: Path, hostile: bytes) -> None:
+    async def run() -> None:
+        plant = Plant(3)
+        async with serving(tmp_path / "f.sock", plant) as server:
+            reader, writer = await asyncio.open_unix_connection(tmp_path / "f.sock")
+            writer.write(hostile)
+            writer.write_eof()
+            async with asyncio.timeout(5):
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+            await until(lambda: server.connected == 0)
+            assert await ask_once(tmp_path / "f.sock", "test", "add", {"a": 2, "b": 2}, 5) == 4
+            writer.close()
+
+    asyncio.run(run())
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200))
+def test_random_bytes_are_a_message_or_a_format_error(payload: bytes) -> None:
+    try:
+        message = feed.decode_frame(payload)
+    except FormatError:
+        return
+    assert feed.encode_frame(message)[4:] == payload
+
+
+def test_socket_mode(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with serving(tmp_path / "f.sock", Plant(1)):
+            assert (tmp_path / "f.sock").stat().st_mode & 0o777 == 0o660
+
+    asyncio.run(run())
