@@ -1,0 +1,75 @@
+"""What every test may ask for: the size of the run, its seed, and outside services.
+
+Room: tests. pytest loads it; product code never does. `tests/run` sets the environment; plain `pytest` runs at size `fast`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+SIZES: Final = ("fast", "run", "full")
+SIZE: Final = os.environ.get("WITNESSMARK_TEST_SIZE", "fast")
+SEED: Final = int(os.environ.get("WITNESSMARK_SEED") or int.from_bytes(os.urandom(4), "big"))
+PACKAGE_OF: Final = {"sigsum-witness": "sigsum-go", "chromium": "chromium", "gcc": "gcc", "shellcheck": "shellcheck"}
+"""Command -> the Debian package that brings it."""
+
+for _name, _examples in (("fast", 60), ("run", 300), ("full", 3000)):
+    settings.register_profile(
+        _name, max_examples=_examples, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    )
+settings.load_profile(SIZE)
+
+
+def pytest_report_header() -> str:
+    """Print what replays this run."""
+    return f"witnessmark: size {SIZE}, WITNESSMARK_SEED={SEED}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder, so that nobody forgets to."""
+    for item in items:
+        parts = Path(item.path).parts
+        for name in ("integration", "simulation", "hardware"):
+            if name in parts:
+                item.add_marker(name)
+
+
+@pytest.fixture(scope="session")
+def test_size() -> str:
+    """Return `fast`, `run` or `full`."""
+    return SIZE
+
+
+@pytest.fixture(scope="session")
+def count() -> Callable[[int, int, int], int]:
+    """Return a function that picks how often: `count(fast, run, full)`."""
+    return lambda fast, run, full: (fast, run, full)[SIZES.index(SIZE)]
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """Return the seed of this run; print what you derive from it, so that a failure can be replayed."""
+    return SEED
+
+
+@pytest.fixture(scope="session")
+def require_service() -> Callable[[str], str]:
+    """Return a function that gives the path of a command, or skips the test with the reason; in CI it fails instead."""
+
+    def require(name: str) -> str:
+        path = shutil.which(name)
+        if path is not None:
+            return path
+        reason = f"{name} is not installed (Debian package {PACKAGE_OF.get(name, name)})"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return require
