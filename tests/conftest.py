@@ -21,9 +21,7 @@ PACKAGE_OF: Final = {"sigsum-witness": "sigsum-go", "chromium": "chromium", "gcc
 """Command -> the Debian package that brings it."""
 
 for _name, _examples in (("fast", 60), ("run", 300), ("full", 3000)):
-    settings.register_profile(
-        _name, max_examples=_examples, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
-    )
+    settings.register_profile(_name, max_examples=_examples, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(SIZE)
 
 
