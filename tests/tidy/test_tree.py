@@ -18,8 +18,22 @@ PURE: Final = frozenset(
     | {"schedule", "changeover", "loss"}
 )
 """Names of files that hold rules and formats: the same input gives the same output, always."""
-IMPURE_MODULES: Final = frozenset({"asyncio", "time", "os", "socket", "subprocess", "threading", "sqlite3", "pathlib", "shutil", "tempfile"})
-GATEWAY_ONLY: Final = ("pydantic", "pymodbus", "serial", "tomlkit", "msgspec", "starlette", "uvicorn", "jinja2", "structlog", "uvloop", "asyncua")
+IMPURE_MODULES: Final = frozenset(
+    {"asyncio", "time", "os", "socket", "subprocess", "threading", "sqlite3", "pathlib", "shutil", "tempfile"}
+)
+GATEWAY_ONLY: Final = (
+    "pydantic",
+    "pymodbus",
+    "serial",
+    "tomlkit",
+    "msgspec",
+    "starlette",
+    "uvicorn",
+    "jinja2",
+    "structlog",
+    "uvloop",
+    "asyncua",
+)
 
 
 def test_pure_files_hold_no_clock_no_file_no_loop() -> None:
@@ -60,8 +74,11 @@ def test_the_environment_is_read_in_few_places() -> None:
 
 
 def test_no_registry_address_and_no_path_of_a_developer() -> None:
-    hosts = ("py" + "pi.org", "pythonhosted" + ".org", "registry." + "npmjs", "deb." + "debian.org", "crates" + ".io", "index" + "-url ")
-    paths = re.compile("|".join((r"(?<![\w.])/ro" + r"ot/\w", r"(?<![\w.])/ho" + r"me/[a-z]", "/Us" + "ers/", r"(?<![\w./])/wo" + r"rk/", "/tmp/" + "wm")))
+    hosts = ("py" + "pi.org", "pythonhosted" + ".org", "registry." + "npmjs", "deb." + "debian.org")
+    hosts += ("--index" + "-url", "--extra-index" + "-url")
+    paths = re.compile(
+        "|".join((r"(?<![\w.])/ro" + r"ot/\w", r"(?<![\w.])/ho" + r"me/[a-z]", "/Us" + "ers/", r"(?<![\w./])/wo" + r"rk/", "/tmp/" + "wm"))
+    )
     found = []
     for path in text_files():
         text = plain_text(path)
@@ -90,7 +107,9 @@ def test_scripts_can_be_run() -> None:
 def test_the_verifier_needs_the_base_install_only() -> None:
     """An auditor's laptop has no gateway extras: with all of them blocked, the verifier and the command must import."""
     blocked = f"import sys\nfor name in {GATEWAY_ONLY!r}: sys.modules[name] = None\n"
-    rooms = [f"ledger_client.{p.stem}" for p in python_files(("ledger_client",)) if p.parent.name == "ledger_client" and p.stem != "__init__"]
+    rooms = [
+        f"ledger_client.{p.stem}" for p in python_files(("ledger_client",)) if p.parent.name == "ledger_client" and p.stem != "__init__"
+    ]
     rooms += ["runtime.cli"] if (ROOT / "runtime" / "cli").is_dir() else []
     code = blocked + "".join(f"import {room}\n" for room in rooms)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
