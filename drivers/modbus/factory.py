@@ -1,0 +1,62 @@
+"""The entrance of the `modbus` driver: its options, addresses and `make`. Called by `drivers.registry` only.
+
+Room: ground, driver `modbus`. Imports pymodbus no earlier than in `make`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import BaseModel
+
+from drivers.driver import Clock, Driver
+from drivers.modbus.config import Address, DeviceOptions, TagOptions, make_address
+from drivers.shared import Shared
+
+DEVICE_OPTIONS: Final = DeviceOptions
+TAG_OPTIONS: Final = TagOptions
+LIBRARY: Final = "pymodbus"
+
+
+def make_tag_address(options: BaseModel) -> Address:
+    """Return the frozen address of one tag."""
+    return make_address(_tag(options))
+
+
+def value_type(options: BaseModel) -> str:
+    """Return bool, int, float32, float64 or text: what the decoder gives."""
+    tag = _tag(options)
+    address = make_address(tag)
+    if address.kind == "string":
+        return "text"
+    if address.kind == "bool" or (address.kind == "bits" and address.bit_count == 1):
+        return "bool"
+    if address.kind in ("float16", "float32"):
+        return "float32" if address.scaling.places == 0 else "float64"
+    if address.kind == "float64":
+        return "float64"
+    return "int" if address.scaling.keeps_int() else "float64"
+
+
+def exponent(options: BaseModel) -> int | None:
+    """Return -k for an integer with scale 10**-k, else None."""
+    address = make_address(_tag(options))
+    places = address.scaling.places
+    if address.kind in ("bool", "bits", "string", "float16", "float32", "float64") or places is None:
+        return None
+    return -places
+
+
+def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> Driver:
+    """Return the driver of one unit. Raises ImportError without pymodbus."""
+    from drivers.modbus.driver import ModbusDriver
+
+    if not isinstance(device_options, DeviceOptions):
+        raise TypeError(f"{name}: not options of a Modbus device")
+    return ModbusDriver(device_options, clock, shared)
+
+
+def _tag(options: BaseModel) -> TagOptions:
+    if not isinstance(options, TagOptions):
+        raise TypeError("not options of a Modbus tag")
+    return options

@@ -1,0 +1,109 @@
+"""Which driver types exist, and how one is made.
+
+Room: ground. Called by `runtime.config` (the options of a type) and `runtime.app` (one driver per device). Built-in types
+stand in a literal table; others come from installed packages through the entry-point group `witnessmark.drivers`
+(`<type> = "package.module"`, a module with the names of `Factory`). Nothing is imported before its type is asked for, so
+a missing optional library costs only the devices that need it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Final, Protocol, cast
+
+from pydantic import BaseModel
+
+from drivers.driver import Clock, Driver, DriverError
+from drivers.reading import Status
+from drivers.shared import Shared
+
+entry_point_group: Final = "witnessmark.drivers"
+
+built_in: Final = MappingProxyType(
+    {
+        "modbus": "drivers.modbus.factory",
+        "opcua": "drivers.opcua.factory",
+        "replay": "drivers.replay.factory",
+    }
+)
+"""Type name -> factory module."""
+
+
+class Factory(Protocol):
+    """What a driver's factory module has. Options are validated by pydantic at the edge; addresses are frozen."""
+
+    DEVICE_OPTIONS: type[BaseModel]
+    TAG_OPTIONS: type[BaseModel]
+    LIBRARY: str
+    """The optional distribution that `make` imports; also the name of Witnessmark's extra that brings it. Empty: none."""
+
+    def make_tag_address(self, options: BaseModel) -> object:
+        """Return the frozen address of one tag."""
+        ...
+
+    def value_type(self, options: BaseModel) -> str:
+        """Return the decoded type of one tag, one of `drivers.reading.type_names`."""
+        ...
+
+    def exponent(self, options: BaseModel) -> int | None:
+        """Return the power of ten of the tag's last digit where the device fixes it (scale 0.1: -1), else None."""
+        ...
+
+    def make(self, name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> Driver:
+        """Return the driver of one device; imports the protocol library, opens nothing."""
+        ...
+
+
+def driver_types(found: Iterable[EntryPoint] | None = None) -> list[str]:
+    """Return the names of all driver types, sorted. Raises DriverError `driver_duplicate` when a name has two owners."""
+    return sorted(_places(found))
+
+
+def load_factory(type_name: str, found: Iterable[EntryPoint] | None = None) -> Factory:
+    """Return the factory of a type. Raises DriverError `driver_unknown`, `driver_duplicate` or `library_missing`."""
+    place = _places(found).get(type_name)
+    if place is None:
+        raise DriverError("driver_unknown", Status.BAD_CONFIGURATION_ERROR, type=type_name)
+    try:
+        loaded = place.load() if isinstance(place, EntryPoint) else importlib.import_module(place)
+    except ImportError as error:
+        raise _library_missing(error, type_name) from error
+    return cast(Factory, loaded)
+
+
+def load_config(type_name: str, name: str, raw: Mapping[str, object]) -> BaseModel:
+    """Validate the options that a device of this type has besides the common ones; return them frozen.
+
+    Raises pydantic.ValidationError with every fault at once (`name` is the device, for the caller's messages), or
+    DriverError as `load_factory`.
+    """
+    return load_factory(type_name).DEVICE_OPTIONS.model_validate(dict(raw))
+
+
+def make_driver(type_name: str, name: str, config: BaseModel, clock: Clock, shared: Shared | None = None) -> Driver:
+    """Return a driver for the device `name`. Opens nothing. Devices on one serial line need the same `shared`.
+
+    Raises DriverError `library_missing` (params library, extra) when the protocol's library is not installed.
+    """
+    factory = load_factory(type_name)
+    try:
+        return factory.make(name, config, clock, shared if shared is not None else Shared())
+    except ImportError as error:
+        raise _library_missing(error, factory.LIBRARY) from error
+
+
+def _places(found: Iterable[EntryPoint] | None) -> dict[str, str | EntryPoint]:
+    places: dict[str, str | EntryPoint] = dict(built_in)
+    for point in entry_points(group=entry_point_group) if found is None else found:
+        if point.name in places:
+            raise DriverError("driver_duplicate", Status.BAD_CONFIGURATION_ERROR, type=point.name)
+        places[point.name] = point
+    return places
+
+
+def _library_missing(error: ImportError, extra: str) -> DriverError:
+    library = (error.name or str(error)).partition(".")[0]
+    return DriverError("library_missing", Status.BAD_CONFIGURATION_ERROR, library=library, extra=extra)

@@ -1,0 +1,33 @@
+"""What the drivers of one process hold in common, such as one serial line with several units on it.
+
+Room: ground. The runtime makes one `Shared`, passes it to every `registry.make_driver`, and forgets it; there is no
+module-level state. Without one, each driver has its own connection, which a serial port refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Shared:
+    """Objects that several drivers use together, by a key that the driver type owns (its type name first)."""
+
+    def __init__(self) -> None:
+        """Start with nothing shared."""
+        self._kept: dict[tuple[str | int, ...], object] = {}
+
+    def obtain(self, key: tuple[str | int, ...], kind: type[T], make: Callable[[], T]) -> T:
+        """Return what stands under the key, making it first when it is not there. Raises TypeError when it is of another kind."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        found = self._kept[key]
+        if not isinstance(found, kind):
+            raise TypeError(f"{key} is shared as {type(found).__name__}, not {kind.__name__}")
+        return found
+
+    def forget(self, key: tuple[str | int, ...]) -> None:
+        """Drop the key; the last user of a shared object calls this when it leaves."""
+        self._kept.pop(key, None)
