@@ -77,10 +77,10 @@ def load_factory(type_name: str, found: Iterable[EntryPoint] | None = None) -> F
 def load_config(type_name: str, name: str, raw: Mapping[str, object]) -> BaseModel:
     """Validate the options that a device of this type has besides the common ones; return them frozen.
 
-    Raises pydantic.ValidationError with every fault at once (`name` is the device, for the caller's messages), or
+    Raises pydantic.ValidationError with every fault at once (validators find the device's name in their context), or
     DriverError as `load_factory`.
     """
-    return load_factory(type_name).DEVICE_OPTIONS.model_validate(dict(raw))
+    return load_factory(type_name).DEVICE_OPTIONS.model_validate(dict(raw), context={"device": name})
 
 
 def make_driver(type_name: str, name: str, config: BaseModel, clock: Clock, shared: Shared | None = None) -> Driver:

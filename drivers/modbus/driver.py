@@ -17,9 +17,9 @@ from drivers.modbus.codec import encode_mask, encode_registers
 from drivers.modbus.config import Address, DeviceOptions
 from drivers.modbus.layout import Answer, Layout, ReadBlock
 from drivers.modbus.line import (
-    DeviceRefusal,
     Line,
     RawResponse,
+    RefusalError,
     Request,
     confirms,
     read_request,
@@ -107,7 +107,7 @@ class ModbusDriver:
             try:
                 answers.append(await self._read_block(layout.blocks[at], requests[at], until))
                 heard = True
-            except DeviceRefusal as refusal:
+            except RefusalError as refusal:
                 status = refusal_statuses.get(refusal.code, Status.BAD_COMMUNICATION_ERROR)
                 if refusal.code in address_refusals:
                     self._learn(layout, requests, at, status)
@@ -133,10 +133,9 @@ class ModbusDriver:
                 raise lost
         return scan
 
-    async def subscribe(self, group: TagGroup) -> AsyncIterator[Scan]:
+    def subscribe(self, group: TagGroup) -> AsyncIterator[Scan]:
         """Modbus devices do not push. Raises DriverError `subscribe_not_supported`."""
         raise DriverError("subscribe_not_supported", Status.BAD_NOT_SUPPORTED)
-        yield  # makes this an async generator, as the protocol asks
 
     async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:
         """Write one value with function 5, 6, 16 or 22 and check the echo.
@@ -148,7 +147,7 @@ class ModbusDriver:
         for request in self._write_requests(tag, value):
             try:
                 response = await self._joined().exchange(request, self._options.request_timeout_s, until)
-            except DeviceRefusal as refusal:
+            except RefusalError as refusal:
                 if refusal.code == 1 and request.function_code == 6:
                     continue  # the unit has no function 6: function 16 with one register says the same
                 if refusal.code in undecided_codes:

@@ -6,7 +6,11 @@ What pymodbus 3.16 would do by itself is switched off, because a deadline must h
 reconnect task (`reconnect_delay=0`) and its time limit (`no_limit_s`; ours is inside it). Three further facts of its
 source shape this file. It does not fail a pending request when the peer closes, so `trace_connect` ends our wait. After
 `close()` a client object may still get the `connection_lost` of its old transport, so every connection gets a new client.
-It unpacks registers one by one and formats every answer for its log, so `Raw...Response` keep the bytes instead.
+It unpacks registers one by one and formats every answer for its log, so `RawResponse` keeps the bytes instead.
+
+A request that was given up (timeout, cancellation) is never followed by another on the same connection: devices exist,
+pymodbus' own server among them, that label a late answer with the number of the newest question, and a witness must not
+take one register for another. TCP reconnects. On a serial line the same unit is left alone for a while.
 """
 
 from __future__ import annotations
@@ -32,14 +36,13 @@ from drivers.modbus.config import DeviceOptions
 from drivers.reading import Status
 
 no_limit_s: Final = 3600.0
-silent_max: Final = 2
-"""Unanswered requests in a row, from any unit, after which the connection is dropped and made anew."""
 retry_ms_first: Final = 250
 retry_ms_max: Final = 5000
-settle_s: Final = 0.1
-"""Rest on a serial line after an unanswered request: RTU answers carry no number, and a late one must not meet the next question."""
+quiet_s_min: Final = 0.1
+"""Shortest rest of a serial unit that did not answer. RTU answers carry no number, so a late one must not meet the next question."""
 
 Request = ModbusPDU
+Client = AsyncModbusTcpClient | AsyncModbusSerialClient
 
 
 class RawResponse(ModbusPDU):
@@ -81,7 +84,7 @@ class RawInputs(RawResponse):
     function_code = 4
 
 
-class DeviceRefusal(Exception):
+class RefusalError(Exception):
     """The unit answered with a Modbus exception (V1.1b3, 7). The connection is sound."""
 
     def __init__(self, code: int) -> None:
@@ -140,11 +143,10 @@ class Line:
         self._options = options
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
+        self._client: Client | None = None
         self._window: asyncio.Timeout | None = None
         self._lost = False
-        self._silent = 0
-        self._unsettled = False
+        self._quiet_until: dict[int, float] = {}
         self._retry_ms = 0
         self._retry_at_ms = 0
         self._place: dict[str, str | int] = (
@@ -161,7 +163,7 @@ class Line:
     async def exchange(self, request: Request, limit_s: float, until: float) -> ModbusPDU:
         """Send one request and return its answer, connecting first when needed.
 
-        `until` (event loop time) bounds everything, `limit_s` the wait for the answer. Raises DeviceRefusal when the
+        `until` (event loop time) bounds everything, `limit_s` the wait for the answer. Raises RefusalError when the
         unit answered with an exception, DriverError for everything else.
         """
         stage = "line_busy"
@@ -169,24 +171,24 @@ class Line:
         cancelling = task.cancelling() if task else 0
         try:
             async with asyncio.timeout_at(until) as window:
+                await self._rest(request.dev_id)
                 async with self._lock:
                     stage = "connect_failed"
                     client = self._client or await self._connect()
                     if self._rest_s:
-                        await asyncio.sleep(settle_s if self._unsettled else self._rest_s)
+                        await asyncio.sleep(self._rest_s)
                     stage = "no_answer"
                     if window.expired():
                         raise TimeoutError
                     window.reschedule(min(until, asyncio.get_running_loop().time() + limit_s))
-                    response = await self._ask(client, request, window)
+                    response = await self._ask(client, request, window, limit_s)
         except TimeoutError:
             raise self._silence(stage, limit_s) from None
         if task and task.cancelling() > cancelling:
             # Python 3.11's wait_for, inside pymodbus, swallows a cancellation that meets the answer (fixed in 3.12).
             raise asyncio.CancelledError
-        self._silent = 0
         if response.function_code > 0x80:
-            raise DeviceRefusal(response.exception_code)
+            raise RefusalError(response.exception_code)
         if response.function_code != request.function_code:
             self.drop()
             raise DriverError("bad_answer", detail=f"function {response.function_code}")
@@ -201,19 +203,37 @@ class Line:
             if isinstance(transport, asyncio.WriteTransport):
                 transport.abort()
 
-    async def _ask(self, client: AsyncModbusTcpClient | AsyncModbusSerialClient, request: Request, window: asyncio.Timeout) -> ModbusPDU:
-        self._lost, self._unsettled, self._window = False, True, window
+    async def _ask(self, client: Client, request: Request, window: asyncio.Timeout, limit_s: float) -> ModbusPDU:
+        self._lost, self._window = False, window
+        response: ModbusPDU | None = None
         try:
-            response: ModbusPDU = await client.execute(False, request)
+            response = await client.execute(False, request)
         except ModbusException as error:
-            self.drop()
             raise DriverError("connection_lost", Status.BAD_COMMUNICATION_ERROR, detail=error.string) from error
         finally:
             self._window = None
-        self._unsettled = False
+            if response is None:
+                self._give_up(request.dev_id, limit_s)
         return response
 
-    async def _connect(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+    def _give_up(self, unit_id: int, limit_s: float) -> None:
+        if self._options.transport == "tcp":
+            self.drop()
+        else:
+            self._quiet_until[unit_id] = asyncio.get_running_loop().time() + max(quiet_s_min, limit_s)
+
+    async def _rest(self, unit_id: int) -> None:
+        """Wait, without holding the line, until a late answer of this serial unit need no longer be feared."""
+        quiet_until = self._quiet_until.pop(unit_id, None)
+        if quiet_until is None:
+            return
+        try:
+            await asyncio.sleep(quiet_until - asyncio.get_running_loop().time())
+        except asyncio.CancelledError:
+            self._quiet_until[unit_id] = quiet_until
+            raise
+
+    async def _connect(self) -> Client:
         wait_ms = self._retry_at_ms - self._clock.mono_ms()
         if wait_ms > 0:
             raise DriverError("connect_waiting", Status.BAD_NOT_CONNECTED, retry_ms=wait_ms, **self._place)
@@ -229,14 +249,14 @@ class Line:
                 client.close()
         if not connected:
             raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, **self._place)
-        self._client, self._silent, self._unsettled = client, 0, False
+        self._client = client
         self._retry_ms = self._retry_at_ms = 0
         self.generation += 1
         return client
 
-    def _make_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+    def _make_client(self) -> Client:
         o = self._options
-        client: AsyncModbusTcpClient | AsyncModbusSerialClient
+        client: Client
 
         def connection_changed(connected: bool) -> None:
             if not connected and self._client is client:
@@ -276,7 +296,4 @@ class Line:
             return DriverError("connect_failed", Status.BAD_NOT_CONNECTED, **self._place)
         if self._lost:
             return DriverError("connection_lost", Status.BAD_COMMUNICATION_ERROR, **self._place)
-        self._silent += 1
-        if self._silent >= silent_max:
-            self.drop()
         return DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=round(limit_s * 1000))
