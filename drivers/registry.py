@@ -106,4 +106,6 @@ def _places(found: Iterable[EntryPoint] | None) -> dict[str, str | EntryPoint]:
 
 def _library_missing(error: ImportError, extra: str) -> DriverError:
     library = (error.name or str(error)).partition(".")[0]
+    if library == "drivers":
+        raise error  # a fault of ours, not of the installation
     return DriverError("library_missing", Status.BAD_CONFIGURATION_ERROR, library=library, extra=extra)

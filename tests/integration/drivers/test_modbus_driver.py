@@ -173,12 +173,13 @@ def test_a_server_restart_costs_one_read_and_needs_nobody() -> None:
             group = group_of("holding:1")
             await driver.read(group, 1.0)
             plant.delay_s = 5
-            reading = asyncio.ensure_future(driver.read(group, 4.0))
-            await asyncio.sleep(0.05)
-            started = time.monotonic()
-            await plant.stop()
-            with pytest.raises(DriverError, match="connection_lost"):
-                await reading
+            with pytest.raises(ExceptionGroup) as caught:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(driver.read(group, 4.0))
+                    await asyncio.sleep(0.05)
+                    started = time.monotonic()
+                    await plant.stop()
+            assert caught.group_contains(DriverError, match="connection_lost")
             assert time.monotonic() - started < 1.0  # the close is noticed, not waited out
             plant.delay_s = 0
             await plant.start()
@@ -313,11 +314,11 @@ def test_cancelling_a_read_leaves_the_driver_usable() -> None:
             await driver.read(group_of("holding:1"), 1.0)
             plant.delay_s = 0.1
             for _ in range(3):
-                reading = asyncio.ensure_future(driver.read(group_of("holding:3"), 1.0))
-                await asyncio.sleep(0.02)
-                reading.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await reading
+                async with asyncio.TaskGroup() as tasks:
+                    reading = tasks.create_task(driver.read(group_of("holding:3"), 1.0))
+                    await asyncio.sleep(0.02)
+                    reading.cancel()
+                assert reading.cancelled()
             assert (await driver.read(group_of("holding:2"), 1.0)).values == [2]
 
     run(test)
