@@ -23,7 +23,7 @@ from anchor.mirror import Mirror
 from anchor.server import Limits, Service
 from anchor.store import Store
 from anchor.token import read_token
-from ledger_client.errors import KeyFault, LedgerError
+from ledger_client.errors import KeyFaultError, LedgerError
 from ledger_client.keys import FileKey, create_private, load_private
 
 DEFAULT_NAME = "anchor.example/witness"
@@ -94,7 +94,7 @@ def _key(options: argparse.Namespace) -> FileKey:
     path: Path = options.state / "anchor.key"
     try:
         return load_private(path)
-    except KeyFault as fault:
+    except KeyFaultError as fault:
         if fault.code != "key_file_missing":
             raise
     return create_private(path)

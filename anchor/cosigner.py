@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from anchor.store import Store
 from anchor.witness import Answer, Remembered, parse_request, refuse_history, refuse_signature
-from ledger_client.errors import FormatError, KeyFault
+from ledger_client.errors import FormatError, KeyFaultError
 from ledger_client.keys import ALG_ED25519, PrivateKey
 from ledger_client.note import SIG_COSIGNATURE, Note, NoteKey, cosign, note_key, signature_line
 
@@ -27,7 +27,7 @@ class Cosigner:
 
     def __init__(self, store: Store, name: str, key: PrivateKey, now_s: Now) -> None:
         if key.public.alg != ALG_ED25519:
-            raise KeyFault("anchor_key_not_ed25519")
+            raise KeyFaultError("anchor_key_not_ed25519")
         self.note_key: NoteKey = note_key(name, SIG_COSIGNATURE, key.public)
         self._store = store
         self._key = key
@@ -38,7 +38,7 @@ class Cosigner:
                 store.set_identity(self.note_key.vkey, 0)
             elif known[0] != self.note_key.vkey:
                 # Another key over this memory would be a witness that forgot, under a name that is trusted not to.
-                raise KeyFault("anchor_identity_changed", was=known[0], now=self.note_key.vkey)
+                raise KeyFaultError("anchor_identity_changed", was=known[0], now=self.note_key.vkey)
 
     def add_checkpoint(self, body: bytes) -> Answer:
         """Answer an add-checkpoint request: 200 with a cosignature line, or 400, 403, 404, 409, 422, 503. Raises sqlite3.Error."""

@@ -30,18 +30,18 @@ class Clock(Protocol):
         ...
 
 
-class Quarantine(AnchorError):  # noqa: N818  a finding, not a mishap
+class QuarantineError(AnchorError):
     """An anchor holds something that our ledger contradicts: nothing of this epoch may be sent again until an operator decided."""
 
     def __init__(self, code: str, **params: str | int | float) -> None:
         super().__init__(code, transient=False, **params)
 
 
-class Rollback(Quarantine):
+class RollbackError(QuarantineError):
     """The anchor has cosigned a larger tree than ours: this ledger is an older copy (a restored image, a clone that fell behind)."""
 
 
-class Fork(Quarantine):
+class ForkError(QuarantineError):
     """The anchor has cosigned another history than ours under the same name."""
 
 
@@ -51,7 +51,7 @@ class Anchor(Protocol):
 
     `submit` returns a receipt only after it checked the evidence against the keys it was configured with. It raises
     AnchorError with `transient` set when asking again can help, AnchorError without it for a fault that a person must mend
-    (an unknown gateway, a wrong key), and Rollback or Fork when the ledger must stop. It must end by itself: every network
+    (an unknown gateway, a wrong key), and RollbackError or ForkError when the ledger must stop. It must end by itself: every network
     wait inside has a timeout.
     """
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from ledger_client.anchors.anchor import Clock, Fork, Prove, Rollback
+from ledger_client.anchors.anchor import Clock, ForkError, Prove, RollbackError
 from ledger_client.anchors.http import Reply, check_url, post
 from ledger_client.checkpoint import Checkpoint
 from ledger_client.errors import AnchorError, FormatError
@@ -85,7 +85,7 @@ class TlogAnchor:
                 return self._receipt(note, checkpoint, reply)
             if reply.status == 422:
                 if resynced:
-                    raise Fork("anchor_fork", anchor=self.name, size=checkpoint.size, witness_size=old)
+                    raise ForkError("anchor_fork", anchor=self.name, size=checkpoint.size, witness_size=old)
                 if refused_once or old == 0:  # a proof from nothing is empty: there is nothing to refuse in it
                     raise AnchorError("anchor_reply_unexpected", status=422, anchor=self.name)
                 old, refused_once = 0, True
@@ -94,10 +94,10 @@ class TlogAnchor:
                 raise self._refusal(reply)
             known = self._known_size(reply)
             if known > checkpoint.size:
-                raise Rollback("anchor_rollback", anchor=self.name, size=checkpoint.size, witness_size=known)
+                raise RollbackError("anchor_rollback", anchor=self.name, size=checkpoint.size, witness_size=known)
             if known == old:
                 if old == checkpoint.size:
-                    raise Fork("anchor_fork", anchor=self.name, size=checkpoint.size, witness_size=known)
+                    raise ForkError("anchor_fork", anchor=self.name, size=checkpoint.size, witness_size=known)
                 raise AnchorError("anchor_reply_unexpected", status=409, anchor=self.name)
             if resynced:
                 break
