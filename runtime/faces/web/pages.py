@@ -1,0 +1,128 @@
+"""What a page says: the feed's rows and health, worded for a technician. Pure; no HTML, no sockets.
+
+Room: hall, face. `app` calls it for the first, server-made picture of a page, which stands without JavaScript. The browser
+then keeps it fresh with the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.faces.feed import Row
+from runtime.messages.catalogue import catalogue, word
+
+
+@dataclass(frozen=True, slots=True)
+class TagLine:
+    """One row of the live table. `age_ms` is None when nothing was read yet; `quality` is 0 good, 1 uncertain, 2 bad."""
+
+    uid: int
+    name: str
+    unit: str
+    value: str
+    quality: int
+    age_ms: int | None
+    state: str
+    seq: int | None
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceBlock:
+    """One device's heading and its tags in config order."""
+
+    name: str
+    asset: str
+    state: str
+    cause: str
+    lines: tuple[TagLine, ...]
+
+
+def quality_of(status: int) -> int:
+    """Return 0, 1 or 2 for a 32-bit OPC UA status (severity bits)."""
+    return min(status >> 30 & 3, 2)
+
+
+def show_value(value: Any, tag: Row) -> str:
+    """Return a value as text: decimals as the tag has them, at most six significant digits otherwise."""
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, float):
+        exponent = tag[5]
+        return f"{value:.{-exponent}f}" if isinstance(exponent, int) and -9 <= exponent <= 0 else f"{value:.6g}"
+    return str(value)
+
+
+def show_age(age_ms: int | None) -> str:
+    """Return an age in the largest whole unit that reads well: 0.4 s, 12 s, 3 min, 2 h, 5 d."""
+    if age_ms is None:
+        return "—"
+    seconds = max(0.0, age_ms / 1000)
+    for limit, size, unit in ((10, 1, "s"), (120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds:.1f} s" if limit == 10 else f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"
+
+
+def device_blocks(tags: Mapping[int, Row], values: Mapping[int, Row], health: Mapping[str, Any], lang: str) -> list[DeviceBlock]:
+    """Group the tags by device. Rows are those of `feed.ValueSource`."""
+    now_ms = health.get("now_ms")
+    blocks: dict[str, list[TagLine]] = {}
+    for uid, tag in tags.items():
+        blocks.setdefault(tag[2], []).append(_line(uid, tag, values.get(uid), now_ms, lang))
+    states = {device["name"]: device for device in health.get("devices", ())}
+    found = []
+    for name, lines in blocks.items():
+        device = states.get(name, {})
+        cause = device.get("cause")
+        found.append(
+            DeviceBlock(
+                name,
+                str(device.get("asset") or ""),
+                str(device.get("state") or "starting"),
+                word(cause, device.get("params"), lang) if cause else "",
+                tuple(lines),
+            )
+        )
+    return found
+
+
+def sentence(tags: Mapping[int, Row], values: Mapping[int, Row], health: Mapping[str, Any], *, link: bool, lang: str) -> tuple[str, str]:
+    """Return (level, text) of the one sentence on top: level ok, warn or alarm."""
+    if not link:
+        return "alarm", word("web.sentence.away", None, lang)
+    if not health or not tags:
+        return "ok", word("web.sentence.starting", None, lang)
+    evidence, ledger = health.get("evidence", {}), health.get("ledger", {})
+    if evidence.get("state") == "stopped":
+        cause = evidence.get("cause")
+        reason = f" — {word(cause, evidence.get('params'), lang)}" if cause else ""
+        return "alarm", word("web.sentence.stopped", None, lang) + reason
+    bad = sum(1 for uid in tags if uid not in values or quality_of(values[uid][2]) == 2)
+    text = word("web.sentence.recording", {"good": len(tags) - bad, "total": len(tags)}, lang)
+    if ledger.get("state") == "quarantined":
+        todo = ledger.get("todo")
+        more = f" {word(todo, ledger.get('params'), lang)}" if todo else ""
+        return "alarm", word("web.sentence.quarantined", None, lang) + "." + more
+    if bad:
+        return "warn", f"{text}, {word('web.sentence.bad', {'bad': bad}, lang)}"
+    return "ok", text
+
+
+def page_words(lang: str) -> dict[str, str]:
+    """Return the texts that the browser needs (those of the pages, and causes)."""
+    return dict(catalogue("en")) | dict(catalogue(lang))
+
+
+def _line(uid: int, tag: Row, row: Row | None, now_ms: int | None, lang: str) -> TagLine:
+    name = tag[1].split("/", 1)[-1]
+    if row is None:
+        return TagLine(uid, name, tag[3], "—", 2, None, "pending", None, word("web.no_data", None, lang))
+    age = max(0, now_ms - row[3]) if isinstance(now_ms, int) else None
+    return TagLine(
+        uid, name, tag[3], show_value(row[1], tag), quality_of(row[2]), age, row[5], row[6], word(row[7], None, lang) if row[7] else ""
+    )

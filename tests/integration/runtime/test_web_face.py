@@ -1,0 +1,126 @@
+"""The web face as a process, on a real feed, with a real browser."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import httpx
+from playwright.async_api import async_playwright
+
+from tests.rigs.feed_plant import Plant, serving
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--disable-component-update",
+]
+
+
+@contextlib.asynccontextmanager
+async def web(state: Path, plant: Plant) -> AsyncIterator[str]:
+    async with serving(state / "run" / "feed.sock", plant):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "runtime.faces.web", "--state", str(state), "--port", "0", "--json", stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            assert process.stdout is not None
+            async with asyncio.timeout(20):
+                url = json.loads(await process.stdout.readline())["url"]
+            async with httpx.AsyncClient() as client, asyncio.timeout(20):
+                while len((await client.get(url + "api/values")).json()["values"]) < plant.count:
+                    await asyncio.sleep(0.05)
+            yield url
+        finally:
+            process.terminate()
+            async with asyncio.timeout(10):
+                await process.wait()
+
+
+def test_pages_headers_and_strangers(tmp_path: Path) -> None:
+    async def run() -> None:
+        plant = Plant(30)
+        async with web(tmp_path, plant) as url, httpx.AsyncClient() as client:
+            page = await client.get(url)
+            assert page.status_code == 200
+            assert ["d", "t29"][1] in page.text
+            assert page.headers["content-security-policy"].startswith("default-src 'self'")
+            assert (await client.get(url + "ledger")).status_code == 200
+            assert (await client.get(url, headers={"accept-language": "zh-CN,zh;q=0.9"})).text.count("实时数值") > 0
+            assert (await client.get(url, headers={"host": "evil.example"})).status_code == 400
+            assert (await client.post(url)).status_code == 405
+            assert (await client.get(url + "nothing")).json()["error"] == "page_missing"
+            assert (await client.get(url + "api/trend?uid=x")).json()["error"] == "number_invalid"
+            assert (await client.get(url + "api/proof?uid=1")).json()["error"] == "history_away"
+
+    asyncio.run(run())
+
+
+def test_a_stalled_browser_holds_nothing_up(tmp_path: Path) -> None:
+    async def run() -> None:
+        plant = Plant(1_000)
+        async with web(tmp_path, plant) as url, httpx.AsyncClient(timeout=10) as client:
+            port = int(url.rsplit(":", 1)[1].strip("/"))
+            stalled = [await asyncio.open_connection("127.0.0.1", port, limit=1024) for _ in range(10)]
+            for _, writer in stalled:
+                writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            async with client.stream("GET", url + "stream") as stream:
+                lines = stream.aiter_lines()
+                for turn in range(1, 4):
+                    for uid in range(1_000):
+                        plant.set(uid, turn)
+                    async with asyncio.timeout(10):
+                        async for line in lines:
+                            if line.startswith("data: ") and [999, turn] in [r[:2] for r in json.loads(line[6:])["values"]]:
+                                break
+            for _, writer in stalled:
+                writer.transport.abort()
+
+    asyncio.run(run())
+
+
+def test_the_page_in_a_browser(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    chromium = require_service("chromium")
+
+    async def run() -> None:
+        plant = Plant(12)
+        async with web(tmp_path, plant) as url, async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+            page = await browser.new_page()
+            faults: list[str] = []
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+            await page.goto(url)
+            plant.set(7, 42.5)
+            cell = page.locator("tr[data-uid='7'] [data-value]")
+            await cell.wait_for()
+            async with asyncio.timeout(15):
+                while await cell.text_content() != "42.5":
+                    await asyncio.sleep(0.1)
+            await page.fill("#find", "t11")
+            assert await page.locator("tr[data-uid]:not(.gone)").count() == 1
+            assert faults == []
+            await browser.close()
+
+    asyncio.run(run())
+
+
+def test_it_refuses_an_address_that_others_can_reach(tmp_path: Path) -> None:
+    async def run() -> None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "runtime.faces.web", "--state", str(tmp_path), "--host", "0.0.0.0", stderr=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(20):
+            _, told = await process.communicate()
+        assert process.returncode == 1
+        assert b"loopback" in told
+
+    asyncio.run(run())

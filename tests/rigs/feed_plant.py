@@ -1,0 +1,63 @@
+"""A value, health and event source of plain data, and a feed server on it: for tests of the feed and of faces."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runtime.faces.feed import RequestRefusedError, Session
+from runtime.faces.feed_server import FeedServer
+
+
+class Plant:
+    """A value source, health source and event source of `count` tags."""
+
+    def __init__(self, count: int) -> None:
+        self.generation, self.tags_revision, self.count = 0, 0, count
+        self.rows = {uid: [uid, 0.0, 0, 0, None, "pending", None, None] for uid in range(count)}
+        self.changed = dict.fromkeys(range(count), 0)
+        self.events: list[list[Any]] = []
+
+    def set(self, uid: int, value: float) -> None:
+        self.generation += 1
+        self.rows[uid] = [uid, value, 0, self.generation, None, "pending", None, None]
+        self.changed[uid] = self.generation
+
+    def tag_rows(self) -> list[list[Any]]:
+        return [[uid, f"d/t{uid}", "d", "", "float64", None, "g", 1000, False, "a"] for uid in range(self.count)]
+
+    def changed_since(self, generation: int) -> list[list[Any]]:
+        return [self.rows[uid] for uid, at in self.changed.items() if at > generation]
+
+    def snapshot(self) -> Mapping[str, Any]:
+        return {"ledger": {"size": 3}, "now_ms": self.generation, "devices": [{"name": "d", "state": "ok", "cause": None, "params": {}}]}
+
+    @property
+    def newest(self) -> int:
+        return self.events[-1][0] if self.events else -1
+
+    async def since(self, cursor: int, limit: int) -> list[list[Any]]:
+        return [row for row in self.events if row[0] > cursor][:limit]
+
+
+async def handler(session: Session, method: str, params: Mapping[str, Any]) -> Any:
+    if method == "add":
+        return params["a"] + params["b"]
+    raise RequestRefusedError("method_unknown", method=method)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def serving(path: Path, plant: Plant) -> AsyncIterator[FeedServer]:
+    async with FeedServer(path, plant, plant, plant, handler, tick_s=0.01) as server, asyncio.TaskGroup() as group:
+        task = group.create_task(server.run())
+        yield server
+        task.cancel()

@@ -1,0 +1,81 @@
+"""The web face's pure parts: the permission hook on every route, the fan-out, and what a page says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runtime import permissions
+from runtime.faces.feed_client import FeedClient
+from runtime.faces.web import pages
+from runtime.faces.web.app import Face, routes
+from runtime.faces.web.stream import Fanout
+
+
+def test_every_route_names_an_action_that_exists(tmp_path: Path) -> None:
+    face = Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h")
+    for route in routes(face):
+        assert route.endpoint.__dict__["action"] in permissions.ACTIONS, route.path
+        assert route.methods == {"GET", "HEAD"}, f"{route.path} must not change anything"
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "expected"),
+    [
+        ("viewer", "view.values", True),
+        ("viewer", "device.write", False),
+        ("engineer", "device.write", True),
+        ("engineer", "epoch.open", False),
+        ("admin", "epoch.open", True),
+        ("nobody", "view.values", False),
+        ("admin", "no.such", False),
+    ],
+)
+def test_roles(role: str, action: str, expected: bool) -> None:
+    assert permissions.allowed(role, action) is expected
+
+
+def row(uid: int, value: float, status: int = 0, state: str = "recorded") -> list[object]:
+    return [uid, value, status, 1_000, None, state, 5, None]
+
+
+def test_fanout_gives_each_browser_what_it_missed_once() -> None:
+    fanout = Fanout()
+    fanout.take("values", [row(1, 1.0), row(2, 2.0)])
+    first, frame = fanout.frame_since(-1)
+    assert fanout.frame_since(-1)[1] is frame, "browsers in the same place share the bytes"
+    for value in range(100):
+        fanout.take("values", [row(2, float(value))])
+    fanout.take("health", {"ledger": {}})
+    _, late = fanout.frame_since(first)
+    message = json.loads(late.split(b"data: ")[1])
+    assert message["values"] == [row(2, 99.0)]
+    assert message["health"] == {"ledger": {}}
+
+
+TAG = [1, "filler/level", "filler", "%", "float64", -1, "fast", 500, False, "plant"]
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "—"), (21.25, "21.2"), (True, "1"), (7, "7"), ("idle", "idle")])
+def test_values_are_shown_as_the_tag_has_them(value: object, text: str) -> None:
+    assert pages.show_value(value, TAG) == text
+
+
+@pytest.mark.parametrize(
+    ("age", "text"), [(400, "0.4 s"), (12_000, "12 s"), (180_000, "3 min"), (7_300_000, "2 h"), (500_000_000, "6 d"), (None, "—")]
+)
+def test_ages(age: int | None, text: str) -> None:
+    assert pages.show_age(age) == text
+
+
+def test_the_sentence_says_the_worst_first() -> None:
+    tags, values = {1: TAG}, {1: row(1, 1.0)}
+    good = {"evidence": {"state": "recording"}, "ledger": {"state": "ok"}}
+    assert pages.sentence(tags, values, good, link=True, lang="en") == ("ok", "Recording 1 of 1 tags")
+    assert pages.sentence(tags, {1: row(1, 1.0, 0x800A0000)}, good, link=True, lang="en")[0] == "warn"
+    stopped = {"evidence": {"state": "stopped", "cause": "busy", "params": {}}, "ledger": {"state": "ok"}}
+    assert pages.sentence(tags, values, stopped, link=True, lang="en")[0] == "alarm"
+    level, text = pages.sentence(tags, values, good, link=False, lang="en")
+    assert (level, "old" in text) == ("alarm", True)
