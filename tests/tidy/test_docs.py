@@ -111,10 +111,22 @@ def _default_ports() -> list[tuple[str, int]]:
             taken = (*node.posonlyargs, *node.args)
             pairs = [(a.arg, d) for a, d in zip(taken[len(taken) - len(node.defaults) :], node.defaults, strict=True)]
             pairs += [(a.arg, d) for a, d in zip(node.kwonlyargs, node.kw_defaults, strict=True)]
-        for name, value in pairs:
-            numbers = [n.value for n in ast.walk(value) if isinstance(n, ast.Constant) and type(n.value) is int] if value else []
-            found += [(at(path, node), n) for n in numbers[:1] if PORT_NAME.search(name) and n > 0]
+        if (
+            isinstance(node, ast.Call)
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+            and str(node.args[0].value).endswith("-port")
+        ):
+            pairs += [("port", k.value) for k in node.keywords if k.arg == "default"]
+        found += [(at(path, node), port) for name, value in pairs if PORT_NAME.search(name) for port in _first_number(value)]
     return found
+
+
+def _first_number(value: ast.expr | None) -> list[int]:
+    """Return the number that a default comes to: itself, or the first one in `Field(default=502, ...)` or `x or 443`."""
+    if value is None or isinstance(value, ast.Subscript):
+        return []
+    return [n.value for n in ast.walk(value) if isinstance(n, ast.Constant) and type(n.value) is int and n.value > 0][:1]
 
 
 def test_decisions_say_why_and_what_would_change_them() -> None:

@@ -1,0 +1,59 @@
+"""docs/config.md against the models: every option stands there with the default that is in force.
+
+Room: tests. The one tidy test that imports code of ours, because defaults are known only there.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from typing import Any
+
+import pytest
+
+from tests.tidy.source import ROOT, plain_text
+
+PAGES = {
+    "[gateway]": "runtime.config_model:Gateway",
+    "[evidence]": "runtime.config_model:Evidence",
+    "[[anchors]]": "runtime.config_model:Anchor",
+    "[web]": "runtime.config_model:Web",
+    "[history]": "runtime.config_model:History",
+    "[feed]": "runtime.config_model:Feed",
+    "[devices.NAME]": "runtime.config_model:Device",
+    "[[devices.NAME.groups]]": "runtime.config_model:Group",
+    "[[devices.NAME.groups.tags]]": "runtime.config_model:Tag",
+    "Devices of type modbus": "drivers.modbus.config:DeviceOptions drivers.modbus.config:TagOptions",
+    "Devices of type opcua": "drivers.opcua.config:DeviceOptions drivers.opcua.config:TagOptions",
+    "Devices of type replay": "drivers.replay.config:DeviceOptions drivers.replay.config:TagOptions",
+}
+NESTED = {"[[devices.NAME.groups.tags]]": "runtime.config_model:Report runtime.config_model:Write"}
+
+
+def _rows(section: str) -> list[tuple[str, str]]:
+    part = re.split(r"^## ", plain_text(ROOT / "docs" / "config.md"), flags=re.MULTILINE)
+    text = next(p for p in part if p.startswith(section + "\n"))
+    return re.findall(r"^\| `(\w+)` \| ([^|]+) \|", text, flags=re.MULTILINE)
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "*required*"
+    value = field.default
+    if value is None:
+        return "none"
+    if isinstance(value, bool | int | float):
+        return f"`{str(value).lower()}`"
+    return f'`"{value}"`' if isinstance(value, str) else "all defaults"
+
+
+@pytest.mark.parametrize("section", PAGES)
+def test_options_are_documented_with_their_defaults(section: str) -> None:
+    wanted = []
+    for place in f"{PAGES[section]} {NESTED.get(section, '')}".split():
+        module, _, name = place.partition(":")
+        if not (ROOT / (module.replace(".", "/") + ".py")).is_file():
+            pytest.skip(f"{module} is not there yet")
+        wanted += [(key, _default(field)) for key, field in getattr(importlib.import_module(module), name).model_fields.items()]
+    assert sorted(_rows(section)) == sorted(wanted)
