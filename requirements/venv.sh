@@ -16,9 +16,15 @@ stop() { say "$*"; exit 2; }
 # Install Debian packages when we may; otherwise say the exact command and fail.
 install_debian() {
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    local log
+    log=$(mktemp)
     say "Installing from Debian: $*"
-    apt-get update -qq >&2 || true
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+    if (apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@") >"$log" 2>&1; then
+      rm -f "$log"
+    else
+      tail -n 20 "$log" >&2
+      return 1
+    fi
   else
     say "Missing on this machine. On Debian or Ubuntu: sudo apt-get install --no-install-recommends $*"
     return 1
