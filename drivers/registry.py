@@ -37,8 +37,8 @@ class Factory(Protocol):
 
     DEVICE_OPTIONS: type[BaseModel]
     TAG_OPTIONS: type[BaseModel]
-    LIBRARY: str
-    """The optional distribution that `make` imports; also the name of Witnessmark's extra that brings it. Empty: none."""
+    EXTRA: str
+    """Witnessmark's extra that brings the library which `make` imports. Empty: it needs none."""
 
     def make_tag_address(self, options: BaseModel) -> object:
         """Return the frozen address of one tag."""
@@ -92,7 +92,7 @@ def make_driver(type_name: str, name: str, config: BaseModel, clock: Clock, shar
     try:
         return factory.make(name, config, clock, shared if shared is not None else Shared())
     except ImportError as error:
-        raise _library_missing(error, factory.LIBRARY) from error
+        raise _library_missing(error, factory.EXTRA) from error
 
 
 def _places(found: Iterable[EntryPoint] | None) -> dict[str, str | EntryPoint]:

@@ -15,7 +15,7 @@ from drivers.shared import Shared
 
 DEVICE_OPTIONS: Final = DeviceOptions
 TAG_OPTIONS: Final = TagOptions
-LIBRARY: Final = "pymodbus"
+EXTRA: Final = "gateway"
 
 
 def make_tag_address(options: BaseModel) -> Address:

@@ -33,11 +33,10 @@ from pymodbus.pdu.register_message import (
 
 from drivers.driver import Clock, DriverError
 from drivers.modbus.config import DeviceOptions
+from drivers.pause import ConnectPause
 from drivers.reading import Status
 
 no_limit_s: Final = 3600.0
-retry_ms_first: Final = 250
-retry_ms_max: Final = 5000
 quiet_s_min: Final = 0.1
 """Shortest rest of a serial unit that did not answer. RTU answers carry no number, so a late one must not meet the next question."""
 
@@ -141,14 +140,12 @@ class Line:
         self.generation = 0
         """Grows with every connection made, so that a driver knows when to forget what it learned."""
         self._options = options
-        self._clock = clock
         self._lock = asyncio.Lock()
         self._client: Client | None = None
         self._window: asyncio.Timeout | None = None
         self._lost = False
         self._quiet_until: dict[int, float] = {}
-        self._retry_ms = 0
-        self._retry_at_ms = 0
+        self._pause = ConnectPause(clock)
         self._place: dict[str, str | int] = (
             {"host": str(options.host), "port": options.port} if options.transport == "tcp" else {"serial_port": str(options.serial_port)}
         )
@@ -234,13 +231,8 @@ class Line:
             raise
 
     async def _connect(self) -> Client:
-        wait_ms = self._retry_at_ms - self._clock.mono_ms()
-        if wait_ms > 0:
-            raise DriverError("connect_waiting", Status.BAD_NOT_CONNECTED, retry_ms=wait_ms, **self._place)
+        self._pause.begin(self._place)
         client = self._make_client()
-        # Until it is known to have worked it has failed: a cancelled or timed-out connect must also pause the next one.
-        self._retry_ms = min(max(retry_ms_first, self._retry_ms * 2), retry_ms_max)
-        self._retry_at_ms = self._clock.mono_ms() + self._retry_ms
         connected = False
         try:
             connected = await client.connect()
@@ -250,7 +242,7 @@ class Line:
         if not connected:
             raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, **self._place)
         self._client = client
-        self._retry_ms = self._retry_at_ms = 0
+        self._pause.succeeded()
         self.generation += 1
         return client
 

@@ -20,7 +20,7 @@ def test_built_in_types_load_without_their_library_being_asked() -> None:
 def test_a_plug_in_is_found_and_a_second_owner_of_a_name_stops_the_start() -> None:
     point = EntryPoint("profinet", "drivers.modbus.factory", entry_point_group)
     assert "profinet" in driver_types([point])
-    assert load_factory("profinet", [point]).LIBRARY == "pymodbus"
+    assert load_factory("profinet", [point]).EXTRA == "gateway"
     with pytest.raises(DriverError, match="driver_duplicate"):
         driver_types([point, point])
     with pytest.raises(DriverError, match="driver_duplicate"):
