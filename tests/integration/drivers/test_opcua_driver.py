@@ -26,7 +26,8 @@ UNCERTAIN = 0x40900000
 
 def group_of(*types: str, period_ms: int = 50, uid: int = 1) -> TagGroup:
     tags = tuple(
-        Tag(n, f"t{n}", "dev", kind, "", parse_address({"node": f"ns=2;s=t{n}", "data": kind}), writable=True) for n, kind in enumerate(types)
+        Tag(n, f"t{n}", "dev", kind, "", parse_address({"node": f"ns=2;s=t{n}", "data": kind}), writable=True)
+        for n, kind in enumerate(types)
     )
     return TagGroup(uid, "dev", "g", period_ms, tags)
 
@@ -248,7 +249,12 @@ def test_cancelling_a_connect_or_a_read_leaves_nothing_behind() -> None:
 
 def test_a_peer_that_speaks_no_opc_ua_is_a_fault_of_the_device() -> None:
     async def test() -> None:
-        for answer in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"ACKF\x1c\0\0\0" + b"\xff" * 20, b"ERRF\x10\0\0\0\0\0\x7d\x80\0\0\0\0", b"\xff" * 5000):
+        for answer in (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            b"ACKF\x1c\0\0\0" + b"\xff" * 20,
+            b"ERRF\x10\0\0\0\0\0\x7d\x80\0\0\0\0",
+            b"\xff" * 5000,
+        ):
 
             async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: bytes = answer) -> None:
                 await reader.read(100)

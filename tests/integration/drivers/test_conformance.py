@@ -1,0 +1,83 @@
+"""The shipped conformance suite, run on every built-in driver, and on drivers that break each promise."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from drivers.conformance import ConformanceError, Finding, Rig, check_all, checks
+from drivers.driver import Driver
+from tests.rigs.conforming import ForgetfulDriver, ModbusRig, OpcUaRig, ReplayRig, SerialRig
+from tests.rigs.modbus import SerialCable
+
+pytestmark = pytest.mark.integration
+
+
+def assert_conforms(findings: list[Finding], not_applicable: int) -> None:
+    assert [f for f in findings if f.verdict == "failed"] == []
+    assert sum(f.verdict == "not_applicable" for f in findings) == not_applicable
+    assert len(findings) == len(checks)
+
+
+def test_modbus_tcp_conforms() -> None:
+    async def test() -> None:
+        async with asyncio.timeout(60), ModbusRig() as rig:
+            assert_conforms(await check_all(rig), not_applicable=1)
+
+    asyncio.run(test())
+
+
+def test_modbus_rtu_conforms() -> None:
+    async def test() -> None:
+        async with asyncio.timeout(60):
+            with SerialCable() as cable:
+                async with SerialRig(cable) as rig:
+                    assert_conforms(await check_all(rig), not_applicable=1)
+
+    asyncio.run(test())
+
+
+def test_opcua_conforms() -> None:
+    async def test() -> None:
+        async with asyncio.timeout(90), OpcUaRig() as rig:
+            assert_conforms(await check_all(rig), not_applicable=0)
+
+    asyncio.run(test())
+
+
+def test_replay_conforms(tmp_path: Path) -> None:
+    async def test() -> None:
+        rig: Rig = ReplayRig(tmp_path / "capture")
+        assert_conforms(await check_all(rig), not_applicable=8)
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("sin", "check"),
+    [
+        ("late", "deadlines_hold_when_the_device_is_silent"),
+        ("raw error", "a_broken_link_fails_and_mends_by_itself"),
+        ("good after all", "a_broken_link_fails_and_mends_by_itself"),
+        ("short", "a_scan_is_whole"),
+        ("wrong type", "a_scan_is_whole"),
+        ("bad", "a_scan_is_whole"),
+        ("stale", "reads_follow_the_device"),
+        ("pretends to write", "writes_are_confirmed"),
+        ("leaks", "nothing_outlives_the_driver"),
+    ],
+)
+def test_the_suite_notices_a_broken_promise(sin: str, check: str) -> None:
+    class SinfulRig(ModbusRig):
+        def make(self) -> Driver:
+            return ForgetfulDriver(sin, super().make())
+
+    async def test() -> None:
+        async with asyncio.timeout(30), SinfulRig() as rig:
+            wanted = next(c for c in checks if c.__name__ == check)  # type: ignore[attr-defined]
+            with pytest.raises((ConformanceError, ValueError)):
+                await wanted(rig)
+
+    asyncio.run(test())
