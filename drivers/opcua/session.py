@@ -148,9 +148,7 @@ class Session:
         request.Parameters.SubscriptionId = subscription_id
         request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Source
         for handle, node in nodes:
-            wanted = ua.MonitoredItemCreateRequest()
-            wanted.ItemToMonitor = _value_of(node)
-            wanted.MonitoringMode = ua.MonitoringMode.Reporting
+            wanted = ua.MonitoredItemCreateRequest(ItemToMonitor=_value_of(node), MonitoringMode=ua.MonitoringMode.Reporting)
             wanted.RequestedParameters.ClientHandle = handle
             wanted.RequestedParameters.SamplingInterval = interval_ms
             wanted.RequestedParameters.QueueSize = queue_size

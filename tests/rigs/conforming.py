@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Self
 
 from drivers.capture import ScanWriter
 from drivers.driver import Driver
@@ -58,7 +59,7 @@ class ModbusRig(WiredRig):
         self.writable: Tag | None = tags[0]
         self.written: Value = 4321
 
-    async def __aenter__(self) -> ModbusRig:
+    async def __aenter__(self) -> Self:
         await self.plant.start()
         self.wire = Wire(self.plant.port)
         await self.wire.mend()
@@ -92,7 +93,7 @@ class SerialRig(ModbusRig):
         super().__init__()
         self.cable = cable
 
-    async def __aenter__(self) -> SerialRig:
+    async def __aenter__(self) -> Self:
         await self.plant.start_serial(self.cable.ends[1])
         return self
 
@@ -131,7 +132,7 @@ class OpcUaRig(WiredRig):
         self.writable: Tag | None = tags[1]
         self.written: Value = 4321
 
-    async def __aenter__(self) -> OpcUaRig:
+    async def __aenter__(self) -> Self:
         await self.plant.start()
         self.wire = Wire(self.plant.port)
         await self.wire.mend()
@@ -191,7 +192,7 @@ class ForgetfulDriver:
         self._sin = sin
         self._inner = inner
 
-    async def __aenter__(self) -> ForgetfulDriver:
+    async def __aenter__(self) -> Self:
         await self._inner.__aenter__()
         return self
 

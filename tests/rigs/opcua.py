@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from typing import Self
 
 from asyncua import Server, ua
 
@@ -68,7 +69,7 @@ class Wire:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
-    async def __aenter__(self) -> Wire:
+    async def __aenter__(self) -> Self:
         await self.mend()
         return self
 
