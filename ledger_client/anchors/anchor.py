@@ -57,6 +57,8 @@ class Anchor(Protocol):
 
     name: str
     """As in the configuration: letters, digits, `-`, `_` and `.`."""
+    url: str
+    """Where it is, for people to see."""
     resyncs: int
     """How often the anchor knew another (harmless) size than we thought, for instance because a crash lost a receipt."""
 

@@ -54,6 +54,7 @@ class TlogAnchor:
         if not keys or any(key.type != SIG_COSIGNATURE for key in keys):
             raise AnchorError("anchor_option_invalid", transient=False, anchor=name, option="vkeys")
         self.name = name
+        self.url = url
         self.resyncs = 0
         self._url = url.rstrip("/") + "/add-checkpoint"
         self._keys = {(key.name, key.id): key for key in keys}

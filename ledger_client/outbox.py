@@ -1,0 +1,360 @@
+"""The outbox: sends the newest checkpoint to every anchor, keeps what comes back, and stops an epoch that is contradicted.
+
+Room: ground. The runtime's wiring enters and runs it beside the chain. One task per anchor, each with its own patience, so
+that a dead anchor delays no other. It takes only checkpoints of durable entries, appends receipts through the chain, and
+never rewrites anything. Anchor faults are absorbed here and shown in `status`; this is one of the two files that may catch
+everything, because an anchor can be a plug-in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ledger_client.anchors.anchor import Anchor, Clock, QuarantineError
+from ledger_client.checkpoint import parse_checkpoint
+from ledger_client.disk import Disk
+from ledger_client.errors import AnchorError, LedgerError
+from ledger_client.kinds import Kind
+from ledger_client.merkle import consistency_path, range_root
+from ledger_client.note import parse_note
+from ledger_client.outbox_lane import Cursor, Fault, Lane, Offer, load_cursor, retry_delay_s, save_cursor
+from ledger_client.outbox_needs import Ledger, Pace
+from ledger_client.quarantine import Quarantine, read_quarantine, write_quarantine
+from ledger_client.receipt import Receipt, receipts_entry
+
+T = TypeVar("T")
+
+
+class Outbox:
+    """`async with Outbox(...) as outbox`, then `run()` in a task group; `flush` before the end.
+
+    `executor` has one thread, so that small files are written in order; without it the outbox has its own.
+    """
+
+    def __init__(
+        self,
+        chain: Ledger,
+        anchors: Sequence[Anchor],
+        disk: Disk,
+        state: Path,
+        clock: Clock,
+        *,
+        pace: Pace | None = None,
+        executor: Executor | None = None,
+        random: Random | None = None,
+    ) -> None:
+        self._chain = chain
+        self._lanes = [Lane(anchor) for anchor in anchors]
+        self._disk = disk
+        self._state = state
+        self._clock = clock
+        self._pace = pace or Pace()
+        self._thread = None if executor else ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        self._executor = executor or self._thread
+        self._random = random or Random()
+        self._offer: Offer | None = None
+        self._own_seqs: list[int] = []
+        self._landed: dict[str, Receipt] = {}
+        self._noted_size = -1
+        self._busy = 0
+        self._quiet = asyncio.Event()
+        self._has_landed = asyncio.Event()
+        self._nudged = asyncio.Event()
+        self._recording = asyncio.Lock()
+        self._quarantine: Quarantine | None = None
+        self._quarantine_saved = True
+        self._fault: Fault | None = None
+        self._stack = AsyncExitStack()
+
+    @property
+    def quarantine(self) -> Quarantine | None:
+        """Why nothing of this epoch may be sent; None while it may."""
+        return self._quarantine
+
+    async def __aenter__(self) -> Self:
+        """Read the quarantine mark and the cursors, and enter the anchors. Raises OSError, AnchorError."""
+        async with AsyncExitStack() as stack:
+            self._quarantine = await self._blocking(lambda: read_quarantine(self._disk, self._state, self._chain.epoch))
+            for lane in self._lanes:
+                lane.cursor = lane.saved = await self._blocking(lambda: self._load(lane))  # noqa: B023  awaited before the next
+                await stack.enter_async_context(lane.anchor)
+            self._stack = stack.pop_all()
+        self._quiet.set()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Write the cursors that are newer than their files and leave the anchors."""
+        for lane in self._lanes:
+            await self._save(lane, at_once=True)
+        await self._stack.aclose()
+        if self._thread is not None:
+            self._thread.shutdown(wait=False)
+
+    async def run(self) -> None:
+        """Work until cancelled. Without anchors there is nothing to do."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_pace(), name="outbox-pace")
+            tasks.create_task(self._keep_receipts(), name="outbox-receipts")
+            for lane in self._lanes:
+                tasks.create_task(self._drive(lane), name=f"outbox-{lane.anchor.name}")
+
+    def nudge(self) -> None:
+        """Take a checkpoint now and ask every anchor now, whatever went wrong before (an operator pressed the button)."""
+        self._nudged.set()
+        for lane in self._lanes:
+            lane.failures = 0
+            lane.hurry.set()
+
+    async def flush(self, deadline_s: float) -> bool:
+        """Send the newest checkpoint once more before the end, and keep what comes back within the deadline.
+
+        Returns whether every anchor confirmed all entries but our own receipts.
+        """
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._take_checkpoint()
+                async with asyncio.TaskGroup() as tasks:
+                    for lane in self._lanes:
+                        tasks.create_task(self._try(lane), name=f"outbox-flush-{lane.anchor.name}")
+        except TimeoutError:
+            pass  # what came back until now is kept below
+        await self._record()
+        for lane in self._lanes:
+            await self._save(lane, at_once=True)
+        return self._quarantine is None and all(lane.done is self._offer for lane in self._lanes)
+
+    def status(self) -> dict[str, Any]:
+        """Return plain data for health: `quarantine` (with `todo`), `fault` of our own, and a row per anchor."""
+        now = self._clock.mono_ms()
+        rows = []
+        for lane in self._lanes:
+            retry = None if lane.retry_mono_ms is None else max(0, lane.retry_mono_ms - now)
+            rows.append({
+                "name": lane.anchor.name,
+                "url": lane.anchor.url,
+                "state": lane.state() if self._quarantine is None else "quarantined",
+                "cosigned_size": lane.cursor.size if lane.cursor else None,
+                "cosigned_ms": lane.cursor.wall_ms if lane.cursor else None,
+                "cause": lane.fault.code if lane.fault else None,
+                "params": dict(lane.fault.params) if lane.fault else {},
+                "retry_ms": retry,
+                "resyncs": lane.anchor.resyncs,
+            })  # fmt: skip
+        return {
+            "quarantine": self._quarantine.plain() if self._quarantine else None,
+            "fault": {"code": self._fault.code, "params": dict(self._fault.params)} if self._fault else None,
+            "anchors": rows,
+        }
+
+    # ------------------------------------------------------------------------------------------ taking checkpoints
+
+    async def _keep_pace(self) -> None:
+        while True:
+            nudged = self._nudged.is_set()
+            self._nudged.clear()
+            if not self._quarantine_saved:
+                await self._save_quarantine()
+            await self._take_checkpoint(even_if_idle=nudged)
+            await _wait(self._nudged, self._pace.every_s)
+
+    async def _take_checkpoint(self, *, even_if_idle: bool = False) -> None:
+        """Offer the newest durable checkpoint to all lanes, when there is something new to confirm."""
+        if self._quarantine is not None or not self._lanes or not (even_if_idle or self._is_due()):
+            return
+        try:
+            note = await self._chain.checkpoint()
+            offer = Offer(note, parse_checkpoint(parse_note(note).text), self._clock.mono_ms())
+            await self._check_cursors(offer)
+        except LedgerError as error:
+            self._fault = Fault(error.code, error.params, transient=True)
+            return
+        except OSError as error:
+            self._fault = Fault("outbox_store_failed", {"reason": type(error).__name__}, transient=True)
+            return
+        if self.quarantine is None and (self._offer is None or offer.checkpoint.size >= self._offer.checkpoint.size):
+            self._fault = None
+            self._offer = offer
+            self._own_seqs = [seq for seq in self._own_seqs if seq >= offer.checkpoint.size]
+            for lane in self._lanes:
+                lane.wake.set()
+
+    def _is_due(self) -> bool:
+        """Whether entries other than our own receipts were added, or the ledger was idle for long.
+
+        A receipts entry makes the tree grow by itself; confirming it would bring the next one, for ever.
+        """
+        size = self._chain.size
+        if self._offer is None:
+            return size > 0
+        others = size - self._offer.checkpoint.size - len(self._own_seqs)
+        return others > 0 or self._clock.mono_ms() - self._offer.mono_ms >= self._pace.keep_alive_s * 1000
+
+    async def _check_cursors(self, offer: Offer) -> None:
+        """Compare with what anchors confirmed earlier, before anything is sent. Raises LedgerError when the tree cannot be read."""
+        checkpoint = offer.checkpoint
+        for lane in self._lanes:
+            cursor, name = lane.cursor, lane.anchor.name
+            if cursor is None:
+                continue
+            if cursor.size > checkpoint.size:
+                await self._stop(QuarantineError("outbox_cursor_ahead", anchor=name, size=checkpoint.size, witness_size=cursor.size))
+            elif not lane.root_checked and cursor.size > 0:
+                if range_root(self._chain.subtree, 0, cursor.size) != cursor.root:
+                    await self._stop(QuarantineError("outbox_cursor_fork", anchor=name, size=cursor.size))
+                lane.root_checked = True
+
+    # ------------------------------------------------------------------------------------------ asking the anchors
+
+    async def _drive(self, lane: Lane) -> None:
+        while True:
+            await lane.wake.wait()
+            lane.wake.clear()
+            while self._owed(lane) is not None:
+                lane.hurry.clear()
+                await self._try(lane)
+                if lane.fault is not None and self._quarantine is None:
+                    most = self._pace.retry_max_s if lane.fault.transient else self._pace.refused_max_s
+                    delay_s = retry_delay_s(max(lane.failures, 1), self._pace.retry_first_s, most, self._random)
+                    lane.retry_mono_ms = self._clock.mono_ms() + int(delay_s * 1000)
+                    await _wait(lane.hurry, delay_s)
+                    lane.retry_mono_ms = None
+
+    def _owed(self, lane: Lane) -> Offer | None:
+        """Return the newest offer when this lane has not confirmed it and it may be sent."""
+        return self._offer if self._quarantine is None and lane.done is not self._offer else None
+
+    async def _try(self, lane: Lane) -> None:
+        """Ask one anchor once; every outcome is kept in the lane."""
+        async with lane.lock:
+            offer = self._owed(lane)
+            if offer is None:
+                return
+            self._busy += 1
+            self._quiet.clear()
+            try:
+                await self._submit(lane, offer)
+            finally:
+                self._busy -= 1
+                if self._busy == 0:
+                    self._quiet.set()
+
+    async def _submit(self, lane: Lane, offer: Offer) -> None:
+        checkpoint, name = offer.checkpoint, lane.anchor.name
+
+        def prove(old: int) -> list[bytes]:
+            if self._quarantine is not None:  # found by another lane meanwhile: not one more request
+                raise AnchorError("ledger_quarantined", transient=False)
+            return consistency_path(self._chain.subtree, old, checkpoint.size)
+
+        try:
+            async with asyncio.timeout(self._pace.submit_max_s):
+                receipt = await lane.anchor.submit(offer.note, checkpoint, lane.cursor.size if lane.cursor else 0, prove)
+            if (receipt.anchor_id, receipt.size, receipt.root) != (name, checkpoint.size, checkpoint.root):
+                raise AnchorError("anchor_broken", reason="another receipt")
+        except QuarantineError as error:
+            await self._stop(error)
+        except TimeoutError:
+            self._failed(lane, Fault("anchor_timeout", {"timeout_s": self._pace.submit_max_s}, transient=True))
+        except LedgerError as error:
+            self._failed(lane, Fault(error.code, error.params, getattr(error, "transient", True)))
+        except Exception as error:
+            self._failed(lane, Fault("anchor_broken", {"reason": type(error).__name__}, transient=True))
+        else:
+            lane.fault, lane.failures, lane.done = None, 0, offer
+            lane.cursor = Cursor(checkpoint.origin, checkpoint.size, checkpoint.root, receipt.got_wall_ms)
+            self._landed[name] = receipt
+            self._has_landed.set()
+            await self._save(lane)
+
+    def _failed(self, lane: Lane, fault: Fault) -> None:
+        lane.fault = fault
+        lane.failures += 1
+
+    async def _stop(self, error: QuarantineError) -> None:
+        """Stop this epoch: at once in memory, then on disk."""
+        if self._quarantine is None:
+            self._quarantine = Quarantine(self._chain.origin, error.code, self._clock.wall_ms(), error.params)
+            self._quarantine_saved = False
+            await self._save_quarantine()
+
+    # ------------------------------------------------------------------------------------------ keeping what came back
+
+    async def _keep_receipts(self) -> None:
+        while True:
+            await self._has_landed.wait()
+            await _wait(self._quiet, self._pace.linger_s)
+            if not await self._record():
+                await asyncio.sleep(self._pace.every_s)
+
+    async def _record(self) -> bool:
+        """Append one entry with the receipts that landed; on a ledger fault they stay for the next time."""
+        async with self._recording:
+            self._has_landed.clear()
+            landed, self._landed = self._landed, {}
+            if not landed:
+                return True
+            receipts = [landed[lane.anchor.name] for lane in self._lanes if lane.anchor.name in landed]
+            detail, body = receipts_entry(receipts)
+            try:
+                stored = await self._chain.append(Kind.RECEIPTS, detail, body)
+            except LedgerError as error:
+                self._fault = Fault(error.code, error.params, transient=True)
+                self._landed = landed | self._landed
+                self._has_landed.set()
+                return False
+            except asyncio.CancelledError:
+                self._landed = landed | self._landed  # kept twice is harmless, lost is not
+                raise
+            if self._offer is None or stored.seq >= self._offer.checkpoint.size:
+                self._own_seqs.append(stored.seq)
+            newest = max(receipts, key=lambda receipt: receipt.size)
+            if newest.size > self._noted_size:
+                self._noted_size = newest.size
+                self._chain.note_receipt(newest.hash, newest.size)
+            return True
+
+    # ------------------------------------------------------------------------------------------ small files
+
+    def _load(self, lane: Lane) -> Cursor | None:
+        return load_cursor(self._disk, self._state, lane.anchor.name, self._chain.origin)
+
+    async def _save(self, lane: Lane, *, at_once: bool = False) -> None:
+        cursor, now = lane.cursor, self._clock.mono_ms()
+        if cursor is None or cursor is lane.saved or (self._quarantine is not None and not at_once):
+            return
+        if not at_once and lane.saved_mono_ms and now - lane.saved_mono_ms < self._pace.cursor_every_s * 1000:
+            return
+        try:
+            await self._blocking(lambda: save_cursor(self._disk, self._state, lane.anchor.name, cursor))
+            lane.saved, lane.saved_mono_ms = cursor, max(now, 1)
+        except OSError as error:
+            self._fault = Fault("outbox_store_failed", {"reason": type(error).__name__}, transient=True)
+
+    async def _save_quarantine(self) -> None:
+        found = self._quarantine
+        if found is None:
+            return
+        try:
+            await self._blocking(lambda: write_quarantine(self._disk, self._state, self._chain.epoch, found))
+            self._quarantine_saved = True
+        except OSError as error:
+            self._fault = Fault("outbox_store_failed", {"reason": type(error).__name__}, transient=True)
+
+    async def _blocking(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    """Wait for the event or the time, whichever comes first."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,71 @@
+"""What the outbox needs: a ledger to send checkpoints of, and a pace to keep.
+
+Room: ground. `chain.Chain` keeps the protocol; the runtime's configuration fills the pace. Nothing here acts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Stored(Protocol):
+    """What the chain says of an entry that is durable."""
+
+    @property
+    def seq(self) -> int:
+        """Its number."""
+        ...
+
+
+class Ledger(Protocol):
+    """What the outbox needs of `chain.Chain`."""
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """The epoch's number."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Durable entries."""
+        ...
+
+    def subtree(self, start: int, size: int) -> bytes:
+        """Root of a full aligned subtree of durable entries."""
+        ...
+
+    async def checkpoint(self) -> str:
+        """Signed note of the durable tree."""
+        ...
+
+    async def append(self, kind: int, detail: tuple[Any, ...], body: bytes = b"") -> Stored:
+        """Append an entry; returns when it is durable."""
+        ...
+
+    def note_receipt(self, receipt_hash: bytes, size: int) -> None:
+        """Name this receipt as `seen` in later entries."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often and how patiently, in s."""
+
+    every_s: float = 5.0
+    keep_alive_s: float = 600.0
+    """An idle ledger still shows that it lives, this often."""
+    retry_first_s: float = 1.0
+    retry_max_s: float = 300.0
+    refused_max_s: float = 60.0
+    """An anchor that refuses is asked again this often at most: an operator may be enrolling us just now."""
+    submit_max_s: float = 60.0
+    linger_s: float = 2.0
+    """Receipts of one round share an entry when they come within this time."""
+    cursor_every_s: float = 60.0
+    """Cursors are written at most this often, to spare the flash; an older cursor costs one resync after a crash."""
