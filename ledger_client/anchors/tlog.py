@@ -106,8 +106,8 @@ class TlogAnchor:
         raise AnchorError("anchor_resync_unsettled", anchor=self.name)
 
     async def _ask(self, note: str, old: int, proof: Sequence[bytes]) -> Reply:
-        body = f"old {old}\n" + "".join(f"{b64(step)}\n" for step in proof) + "\n" + note
-        return await post(self._url, body.encode(), timeout_s=self._timeout_s, reply_size_max=REPLY_SIZE_MAX, context=self._context)
+        body = request_body(note, old, proof)
+        return await post(self._url, body, timeout_s=self._timeout_s, reply_size_max=REPLY_SIZE_MAX, context=self._context)
 
     def _known_size(self, reply: Reply) -> int:
         kind = reply.headers.get("content-type", "").split(";", 1)[0].strip().lower()
@@ -145,6 +145,11 @@ class TlogAnchor:
             raise AnchorError("anchor_cosignature_foreign", transient=False, anchor=self.name)
         evidence = Note(sent.text, (*sent.signatures, *found.values())).encode().encode()
         return Receipt(AKIND_TLOG, self.name, checkpoint.size, checkpoint.root, evidence, self._clock.wall_ms())
+
+
+def request_body(note: str, old: int, proof: Sequence[bytes]) -> bytes:
+    """Return the body of an add-checkpoint request."""
+    return (f"old {old}\n" + "".join(f"{b64(step)}\n" for step in proof) + "\n" + note).encode()
 
 
 def make(name: str, options: Mapping[str, Any], clock: Clock) -> TlogAnchor:

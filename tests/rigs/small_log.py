@@ -7,12 +7,13 @@ from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ledger_client.anchors.tlog import request_body
 from ledger_client.checkpoint import Checkpoint
 from ledger_client.entry import ZERO_HASH, Payload, assemble, to_be_signed
 from ledger_client.keys import FileKey
 from ledger_client.kinds import Kind
 from ledger_client.merkle import consistency_path, leaf_hash, root_of
-from ledger_client.note import Note, b64, device_note_key, sign_note
+from ledger_client.note import Note, device_note_key, sign_note
 
 
 def key_of(seed: int) -> FileKey:
@@ -38,10 +39,10 @@ class SmallLog:
         """Append event entries; another salt makes another history."""
         for seq in range(self.size, self.size + count):
             body = f"{salt}{seq}".encode()
-            self.append(Kind.EVENT, ("test:event", 1, sha256(body).digest(), len(body)), body)
+            self.add(Kind.EVENT, ("test:event", 1, sha256(body).digest(), len(body)), body)
         return self
 
-    def append(self, kind: int, detail: tuple, body: bytes = b"") -> bytes:
+    def add(self, kind: int, detail: tuple, body: bytes = b"") -> bytes:
         prev = sha256(self.entries[-1]).digest() if self.entries else ZERO_HASH
         payload = Payload(kind, self.size, prev, 1, self.size, 1_700_000_000_000 + self.size, 2, None, detail).encode()
         raw = assemble(self.key.public, payload, self.key.sign(to_be_signed(self.key.public, payload)))
@@ -72,5 +73,4 @@ class SmallLog:
 
     def request(self, old: int, size: int | None = None) -> bytes:
         """An add-checkpoint body."""
-        proof = "".join(f"{b64(step)}\n" for step in self.prover(size)(old))
-        return f"old {old}\n{proof}\n{self.note(size)}".encode()
+        return request_body(self.note(size), old, self.prover(size)(old))
