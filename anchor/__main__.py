@@ -48,13 +48,16 @@ def _serve(options: argparse.Namespace, store: Store) -> int:
         enroll(store, read_vkeys(source), _now_s())
     token = read_token(options.mirror_token_file) if options.mirror_token_file else None
     limits = Limits()
+    if bool(options.tls_cert) != bool(options.tls_key):
+        raise KeyFaultError("anchor_tls_incomplete")
+    tls = (options.tls_cert, options.tls_key) if options.tls_cert else None
     service = Service(store, cosigner, Mirror(store) if token else None, token, limits)
     with listen(options.host, options.port) as sock:
         port = sock.getsockname()[1]
         host = f"[{options.host}]" if ":" in options.host else options.host
-        facts = {"url": f"http://{host}:{port}", "vkey": cosigner.note_key.vkey, "port": port}
+        facts = {"url": f"{'https' if tls else 'http'}://{host}:{port}", "vkey": cosigner.note_key.vkey, "port": port}
         try:
-            serve(service.app(), sock, limits, lambda: _say(options, facts))
+            serve(service.app(), sock, limits, tls, lambda: _say(options, facts))
         finally:
             service.close()
     return 0
@@ -128,6 +131,8 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--port", type=int, default=7600, help="0: any free port")
     verb.add_argument("--enroll", action="append", default=[], metavar="SOURCE", help="a vkey, a file or a folder of *.vkey; may repeat")
     verb.add_argument("--mirror-token-file", type=Path, metavar="FILE", help="hold entries too; readers need this token (file 0600)")
+    verb.add_argument("--tls-cert", type=Path, metavar="FILE", help="serve https with this certificate chain (PEM)")
+    verb.add_argument("--tls-key", type=Path, metavar="FILE", help="and its private key (PEM)")
     verb.set_defaults(verb=_serve)
 
     verb = verbs.add_parser("vkey", parents=[common, identity], help="print this witness's verifier key")

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -27,8 +28,16 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=128)
 
 
-def serve(app: Starlette, sock: socket.socket, limits: Limits, ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then finish open requests and return. Calls `ready` once requests are answered."""
+def serve(app: Starlette, sock: socket.socket, limits: Limits, tls: tuple[Path, Path] | None, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then finish open requests and return.
+
+    Args:
+        app: the routes.
+        sock: listening.
+        limits: see `server.Limits`.
+        tls: files of the certificate chain and its key; None for plain HTTP.
+        ready: called once requests are answered.
+    """
     config = uvicorn.Config(
         app,
         loop="asyncio",
@@ -42,6 +51,8 @@ def serve(app: Starlette, sock: socket.socket, limits: Limits, ready: Callable[[
         timeout_keep_alive=int(limits.head_timeout_s),
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=HEAD_SIZE_MAX,
+        ssl_certfile=tls[0] if tls else None,
+        ssl_keyfile=tls[1] if tls else None,
     )
     # uvicorn raises the signals that it caught again when it has shut down; ours then end the process as a success.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -148,7 +148,8 @@ def test_a_clone_that_fell_behind_stops_for_everybody_and_for_good(tmp_path, led
             await asyncio.sleep(1)
 
     async def original_stops(clock):
-        witnesses[1].latency_s = witnesses[2].latency_s = 30  # still under way when the first one answers
+        witnesses[1].latency_s = witnesses[2].latency_s = 4  # still under way when the first one answers
+        assert witnesses[2].cosigner.add_checkpoint(original.log.request(0)).status == 200  # it will ask for a resync
         original.grow(1)
         async with running(original, witnesses, state, clock) as outbox:
             await asyncio.sleep(PACE.every_s)
@@ -158,6 +159,7 @@ def test_a_clone_that_fell_behind_stops_for_everybody_and_for_good(tmp_path, led
             assert status["quarantine"]["todo"] == "outbox_todo_new_epoch"
             assert {row["state"] for row in status["anchors"]} == {"quarantined"}
             before = asked(witnesses)
+            assert before == [2, 1, 1], "the resync of the third is not sent any more"
             original.grow(50)
             outbox.nudge()
             await asyncio.sleep(3600)
