@@ -15,7 +15,7 @@ from ledger_client.disk import Disk, read_whole, write_atomically
 
 FILE_NAME = "QUARANTINE"
 FILE_SIZE_MAX = 16_384
-TODO = "outbox_todo_new_epoch"
+NEXT_STEP = "outbox_todo_new_epoch"
 
 _WHAT_TO_DO = (
     "An anchor holds a history that this ledger contradicts. Usually the state folder was copied, or an older image restored. "
@@ -36,7 +36,7 @@ class Quarantine:
 
     def plain(self) -> dict[str, object]:
         """Return it as plain data, with the code of what to do."""
-        return {"code": self.code, "params": dict(self.params), "since_ms": self.since_ms, "todo": TODO}
+        return {"code": self.code, "params": dict(self.params), "since_ms": self.since_ms, "todo": NEXT_STEP}
 
 
 def quarantine_path(state: Path, epoch: int) -> Path:

@@ -43,6 +43,11 @@ async def running(ledger, witnesses, state, clock, pace=PACE):
             task.cancel()
 
 
+async def passes(clock, seconds: float) -> None:
+    """Let virtual time pass."""
+    await clock.sleep_until_mono(clock.mono_ms() + round(seconds * 1000))
+
+
 def asked(witnesses) -> list[int]:
     return [len(witness.asked) for witness in witnesses]
 
@@ -50,15 +55,15 @@ def asked(witnesses) -> list[int]:
 def test_one_round_brings_one_entry_with_all_receipts_and_then_it_rests(tmp_path, ledger, witnesses):
     async def program(clock):
         async with running(ledger, witnesses, tmp_path, clock) as outbox:
-            await asyncio.sleep(1)
+            await passes(clock, 1)
             assert [r.anchor_id for r in ledger.receipts[0]] == ["w1", "w2", "w3"]
             assert ledger.noted == [(ledger.receipts[0][0].hash, 3)]
-            await asyncio.sleep(PACE.keep_alive_s - 10)
+            await passes(clock, PACE.keep_alive_s - 10)
             assert (ledger.size, asked(witnesses)) == (4, [1, 1, 1]), "a receipts entry by itself is nothing to send"
-            await asyncio.sleep(20)
+            await passes(clock, 20)
             assert (ledger.size, asked(witnesses)) == (5, [2, 2, 2]), "an idle ledger shows that it lives"
             ledger.grow(1)
-            await asyncio.sleep(PACE.every_s + 1)
+            await passes(clock, PACE.every_s + 1)
             assert [r.size for r in ledger.receipts[-1]] == [6, 6, 6]
             return outbox.status()
 
@@ -74,7 +79,7 @@ def test_a_week_of_entries_costs_one_request_each_time(tmp_path, ledger, witness
         async with running(ledger, witnesses[:1], tmp_path, clock):
             for _ in range(100):
                 ledger.grow(1)
-                await asyncio.sleep(5)
+                await passes(clock, 5)
 
     run(program, seed=1)
     assert ledger.checkpoints <= 101
@@ -87,17 +92,17 @@ def test_a_dead_anchor_delays_no_other_and_is_asked_with_patience(tmp_path, ledg
 
     async def program(clock):
         async with running(ledger, witnesses, tmp_path, clock) as outbox:
-            await asyncio.sleep(60)
+            await passes(clock, 60)
             assert {r.anchor_id for round_ in ledger.receipts for r in round_} == {"w2", "w3"}
             row = outbox.status()["anchors"][0]
             assert (row["state"], row["cause"]) == ("failing", "anchor_unreachable")
             assert row["retry_ms"] > 0
             assert 5 <= asked(witnesses)[0] <= 10, "1, 2, 4, 8, 16 s"
-            await asyncio.sleep(3 * 24 * 3600)
+            await passes(clock, 3 * 24 * 3600)
             assert asked(witnesses)[0] < 3 * 24 * 3600 / (PACE.retry_max_s / 2) + 20
             witnesses[0].down = False
             outbox.nudge()
-            await asyncio.sleep(3)
+            await passes(clock, 3)
             return outbox.status()["anchors"][0]
 
     row = run(program, seed=1)
@@ -110,11 +115,11 @@ def test_a_refusal_is_shown_and_ends_when_an_operator_mended_it(tmp_path, ledger
 
     async def program(clock):
         async with running(ledger, witnesses[:1], tmp_path, clock) as outbox:
-            await asyncio.sleep(30)
+            await passes(clock, 30)
             row = outbox.status()["anchors"][0]
             assert (row["state"], row["cause"], outbox.quarantine) == ("refused", cause, None)
             witnesses[0].status = None
-            await asyncio.sleep(PACE.refused_max_s + 1)
+            await passes(clock, PACE.refused_max_s + 1)
             return outbox.status()["anchors"][0]["state"]
 
     assert run(program, seed=1) == "ok"
@@ -124,13 +129,13 @@ def test_a_reply_lost_in_a_crash_costs_one_resync(tmp_path, ledger, witnesses):
     async def crashed(clock):
         async with running(ledger, witnesses[:1], tmp_path, clock):
             witnesses[0].lose_replies = True
-            await asyncio.sleep(0.1)
+            await passes(clock, 0.1)
 
     async def back(clock):
         witnesses[0].lose_replies = False
         ledger.grow(2)
         async with running(ledger, witnesses[:1], tmp_path, clock) as outbox:
-            await asyncio.sleep(1)
+            await passes(clock, 1)
             return outbox.status()["anchors"][0]
 
     run(crashed, seed=1)
@@ -145,14 +150,14 @@ def test_a_clone_that_fell_behind_stops_for_everybody_and_for_good(tmp_path, led
 
     async def clone_goes_on(clock):
         async with running(clone, witnesses[:1], clone_state, clock):
-            await asyncio.sleep(1)
+            await passes(clock, 1)
 
     async def original_stops(clock):
         witnesses[1].latency_s = witnesses[2].latency_s = 4  # still under way when the first one answers
         assert witnesses[2].cosigner.add_checkpoint(original.log.request(0)).status == 200  # it will ask for a resync
         original.grow(1)
         async with running(original, witnesses, state, clock) as outbox:
-            await asyncio.sleep(PACE.every_s)
+            await passes(clock, PACE.every_s)
             status = outbox.status()
             assert status["quarantine"]["code"] == "anchor_rollback"
             assert status["quarantine"]["params"] == {"anchor": "w1", "size": 4, "witness_size": 8}
@@ -162,13 +167,13 @@ def test_a_clone_that_fell_behind_stops_for_everybody_and_for_good(tmp_path, led
             assert before == [2, 1, 1], "the resync of the third is not sent any more"
             original.grow(50)
             outbox.nudge()
-            await asyncio.sleep(3600)
+            await passes(clock, 3600)
             assert asked(witnesses) == before, "not one more request, to anybody"
             assert not await outbox.flush(5)
 
     async def restarted(clock):
         async with running(original, witnesses, state, clock) as outbox:
-            await asyncio.sleep(3600)
+            await passes(clock, 3600)
             return outbox.status()["quarantine"]["code"]
 
     run(clone_goes_on, seed=1)
@@ -187,12 +192,12 @@ def test_a_clone_that_fell_behind_stops_for_everybody_and_for_good(tmp_path, led
 def test_a_fork_of_the_same_size_or_larger_stops_it(tmp_path, ledger, witnesses):
     async def goes_on(clock):
         async with running(ledger.fork_of(5, "clone"), witnesses[:1], tmp_path / "clone", clock):
-            await asyncio.sleep(1)
+            await passes(clock, 1)
 
     async def stops(clock, count):
         state = tmp_path / str(count)
         async with running(ledger.fork_of(count, "original"), witnesses[:1], state, clock) as outbox:
-            await asyncio.sleep(1)
+            await passes(clock, 1)
             return outbox.status()["quarantine"]["code"]
 
     run(goes_on, seed=1)
@@ -203,7 +208,7 @@ def test_a_fork_of_the_same_size_or_larger_stops_it(tmp_path, ledger, witnesses)
 def test_its_own_memory_stops_a_rolled_back_ledger_before_anything_is_sent(tmp_path, ledger, witnesses):
     async def program(clock, of):
         async with running(of, witnesses, tmp_path, clock) as outbox:
-            await asyncio.sleep(1)
+            await passes(clock, 1)
             return outbox.quarantine
 
     young, other = MemoryLedger().grow(2), MemoryLedger().grow(9, salt="other")
@@ -229,23 +234,23 @@ def test_a_ledger_fault_loses_no_receipt_and_a_disk_fault_lifts_no_quarantine(tm
     async def program(clock):
         async with Outbox(ledger, [witnesses[0].anchor(clock)], disk, tmp_path, clock) as outbox, asyncio.TaskGroup() as tasks:
             task = tasks.create_task(outbox.run())
-            await asyncio.sleep(0.04)
+            await passes(clock, 0.04)
             ledger.broken = True
-            await asyncio.sleep(20)
+            await passes(clock, 20)
             assert (ledger.receipts, outbox.status()["fault"]["code"]) == ([], "store_failed")
             ledger.broken = False
-            await asyncio.sleep(20)
+            await passes(clock, 20)
             assert ledger.receipts[0][0].size == 3
             disk.full = True
             forked = ledger.fork_of(9, "clone")
             assert witnesses[0].cosigner.add_checkpoint(forked.log.request(3)).status == 200
             ledger.grow(1)
-            await asyncio.sleep(20)
+            await passes(clock, 20)
             assert outbox.quarantine.code == "anchor_rollback"
             assert outbox.status()["fault"]["code"] == "outbox_store_failed"
             assert not quarantine_path(tmp_path, 1).exists()
             disk.full = False
-            await asyncio.sleep(20)
+            await passes(clock, 20)
             assert quarantine_path(tmp_path, 1).exists()
             task.cancel()
 
@@ -257,7 +262,7 @@ def test_the_last_entries_are_confirmed_before_the_end_within_the_deadline(tmp_p
         async with Outbox(ledger, [w.anchor(clock) for w in witnesses], RealDisk(), tmp_path, clock) as outbox:
             async with asyncio.TaskGroup() as tasks:
                 task = tasks.create_task(outbox.run())
-                await asyncio.sleep(1)
+                await passes(clock, 1)
                 task.cancel()
             ledger.grow(4)
             assert await outbox.flush(5)
@@ -286,17 +291,17 @@ def test_a_plug_in_that_breaks_its_promises_is_only_failing(tmp_path, ledger, wi
 
         async def submit(self, note, checkpoint, old_size, prove):
             if checkpoint.size > 3:
-                await asyncio.sleep(1e6)
+                await asyncio.Event().wait()
             raise ZeroDivisionError
 
     async def program(clock):
         good = witnesses[0].anchor(clock)
         async with Outbox(ledger, [Broken(), good], RealDisk(), tmp_path, clock) as outbox, asyncio.TaskGroup() as tasks:
             task = tasks.create_task(outbox.run())
-            await asyncio.sleep(10)
+            await passes(clock, 10)
             causes = [outbox.status()["anchors"][0]["cause"]]
             ledger.grow(1)
-            await asyncio.sleep(200)
+            await passes(clock, 200)
             causes.append(outbox.status()["anchors"][0]["cause"])
             task.cancel()
             return causes, outbox.status()["anchors"][1]["cosigned_size"]
