@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
@@ -106,6 +106,21 @@ def from_cose(data: bytes) -> PublicKey:
         case {1: 2, 3: -9, -1: 1, -2: bytes(x), -3: bytes(y)} if len(value) == 5 and len(x) == len(y) == 32:
             return public_key(ALG_ESP256, x + y)
     raise FormatError("key_invalid")
+
+
+def from_spki(data: bytes) -> PublicKey:
+    """Read a P-256 SubjectPublicKeyInfo in the one DER form that `PublicKey.spki` writes. Raises FormatError."""
+    try:
+        key = serialization.load_der_public_key(data)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise FormatError("key_invalid") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise FormatError("key_invalid")
+    point = key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    found = public_key(ALG_ESP256, point[1:])
+    if found.spki() != data:
+        raise FormatError("key_invalid")
+    return found
 
 
 class PrivateKey(Protocol):

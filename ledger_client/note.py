@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from ledger_client.errors import FormatError
-from ledger_client.keys import ALG_ED25519, PublicKey, is_low_order, public_key
+from ledger_client.keys import ALG_ED25519, PublicKey, from_spki, is_low_order, public_key
 
 SIG_ED25519 = 0x01
 SIG_ECDSA = 0x02
@@ -79,14 +79,18 @@ def device_note_key(origin: str, key: PublicKey) -> NoteKey:
 
 
 def parse_vkey(text: str) -> NoteKey:
-    """Read `name+hash+key` (Ed25519 log key or cosignature key). Raises FormatError."""
+    """Read `name+hash+key`: a log key (Ed25519 or P-256) or a witness's Ed25519 cosignature key. Raises FormatError."""
     parts = text.split("+", 2)
     if len(parts) != 3 or len(parts[1]) != 8:
         raise FormatError("vkey_invalid", vkey=text[:80])
     body = unb64(parts[2], "vkey")
-    if len(body) != 33 or body[0] not in (SIG_ED25519, SIG_COSIGNATURE):
+    if body[:1] == bytes([SIG_ECDSA]):
+        key = from_spki(body[1:])
+    elif len(body) == 33 and body[0] in (SIG_ED25519, SIG_COSIGNATURE):
+        key = public_key(ALG_ED25519, body[1:])
+    else:
         raise FormatError("vkey_invalid", vkey=text[:80])
-    found = note_key(parts[0], body[0], public_key(ALG_ED25519, body[1:]))
+    found = note_key(parts[0], body[0], key)
     if found.id.hex() != parts[1]:
         raise FormatError("vkey_invalid", vkey=text[:80])
     return found

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from anchor.cosigner import CLOCK_BACK_MAX_S, Cosigner
 from anchor.store import Store
 from anchor.witness import REQUEST_SIZE_MAX, Answer, parse_request
 from ledger_client.errors import FormatError, KeyFaultError, StoreError
+from ledger_client.keys import FileKey
 from ledger_client.note import b64, check_signature, parse_note, parse_signature_line
 from tests.rigs.small_log import SmallLog, key_of
 
@@ -92,6 +94,13 @@ def test_a_note_that_claims_an_enrolled_key_falsely_is_refused_even_beside_a_goo
     assert rig.cosigner.add_checkpoint(f"{good}\N{EM DASH} {log.origin} {id_and_junk}\n".encode()).status == 403
     rotated.entries = log.entries
     assert rig.cosigner.add_checkpoint(rotated.request(0)).status == 200, "the second enrolled key of an origin counts too"
+
+
+def test_a_device_with_a_p256_key_is_cosigned_too(rig):
+    log = rig.enroll(SmallLog(key=FileKey(ec.derive_private_key(7, ec.SECP256R1()))).grow(3))
+    assert rig.time_of(log, rig.cosigner.add_checkpoint(log.request(0))) == rig.now_s
+    other = SmallLog(key=FileKey(ec.derive_private_key(8, ec.SECP256R1()))).grow(4)
+    assert rig.cosigner.add_checkpoint(other.request(3)).status == 403
 
 
 @pytest.mark.parametrize(
