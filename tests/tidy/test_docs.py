@@ -36,9 +36,6 @@ WORDS: Final = (
 )
 PLANNED: Final[frozenset[str]] = frozenset(
     [
-        "boards/sim/",
-        "boards/sim/plant.py",
-        "boards/sim/servers.py",
         "drivers/opcua/",
         "ledger_client/body.py",
         "ledger_client/chain.py",
