@@ -6,6 +6,8 @@ and calls `publish` ten times a second.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -20,6 +22,7 @@ from boards.sim.view import DeviceView
 # The library's own annotations name its wire types where it takes plain Python values; Any says what it does.
 ua: Final[Any] = asyncua.ua
 NAMESPACE: Final = "urn:witnessmark:sim:capper"
+STOP_S: Final = 0.3
 INT, REAL, TEXT, TIME = ua.VariantType.Int32, ua.VariantType.Float, ua.VariantType.String, ua.VariantType.DateTime
 
 
@@ -91,8 +94,10 @@ class CapperServer:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Stop listening."""
-        await self._server.stop()
+        """Stop listening, without the second that the library's clock task may still want to sleep."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await self._server.stop()
 
     async def publish(self) -> None:
         """Write what changed, with the device's clock as source time."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
@@ -61,6 +62,10 @@ class Port:
     def break_connections(self) -> None:
         """Reset every open connection."""
         for writer in list(self._open):
+            if writer.transport.is_closing():
+                continue
+            # Lingering for 0 s makes it a reset, as of a device that has forgotten the connection, not a farewell.
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
     def _reserve(self) -> None:
