@@ -28,6 +28,7 @@ cause_codes: Final = (
     # configuration
     "library_missing",  # library, extra: an optional package is not installed
     "driver_unknown",  # type: no driver of this name
+    "address_unusable",  # detail: a value longer than one request may be
     "driver_duplicate",  # type: two packages offer the same name
     "subscribe_not_supported",  # this device does not push
     # files

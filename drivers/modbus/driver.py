@@ -182,7 +182,7 @@ class ModbusDriver:
             try:
                 layout = Layout(group, self._options)
             except ValueError as error:
-                raise DriverError("device_exception", Status.BAD_CONFIGURATION_ERROR, code=str(error)) from error
+                raise DriverError("address_unusable", Status.BAD_CONFIGURATION_ERROR, detail=str(error)) from error
             known = layout, [self._request(read) for read in layout.blocks]
             self._layouts[group.uid] = known
         return known

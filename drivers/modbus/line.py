@@ -3,7 +3,7 @@
 Room: ground, driver `modbus`. `driver.py` joins a line, asks it to `exchange` one request at a time, and leaves it.
 
 What pymodbus 3.16 would do by itself is switched off, because a deadline must hold: its retries (`retries=0`), its
-reconnect task (`reconnect_delay=0`) and its time limit (`no_limit_s`; ours is inside it). Three further facts of its
+reconnect task (`reconnect_delay=0`) and its time limit (`no_limit_s`). Three further facts of its
 source shape this file. It does not fail a pending request when the peer closes, so `trace_connect` ends our wait. After
 `close()` a client object may still get the `connection_lost` of its old transport, so every connection gets a new client.
 It unpacks registers one by one and formats every answer for its log, so `RawResponse` keeps the bytes instead.
@@ -16,7 +16,7 @@ take one register for another. TCP reconnects. On a serial line the same unit is
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
@@ -36,7 +36,8 @@ from drivers.modbus.config import DeviceOptions
 from drivers.pause import ConnectPause
 from drivers.reading import Status
 
-no_limit_s: Final = 3600.0
+no_limit_s: Final[Any] = None
+"""No time limit of pymodbus' own: a second timer, and Python 3.11's wait_for can swallow a cancellation that meets the answer."""
 quiet_s_min: Final = 0.1
 """Shortest rest of a serial unit that did not answer. RTU answers carry no number, so a late one must not meet the next question."""
 
@@ -164,8 +165,6 @@ class Line:
         unit answered with an exception, DriverError for everything else.
         """
         stage = "line_busy"
-        task = asyncio.current_task()
-        cancelling = task.cancelling() if task else 0
         try:
             async with asyncio.timeout_at(until) as window:
                 await self._rest(request.dev_id)
@@ -177,13 +176,12 @@ class Line:
                     stage = "no_answer"
                     if window.expired():
                         raise TimeoutError
-                    window.reschedule(min(until, asyncio.get_running_loop().time() + limit_s))
+                    answer_by = asyncio.get_running_loop().time() + limit_s
+                    if answer_by < until:
+                        window.reschedule(answer_by)
                     response = await self._ask(client, request, window, limit_s)
         except TimeoutError:
             raise self._silence(stage, limit_s) from None
-        if task and task.cancelling() > cancelling:
-            # Python 3.11's wait_for, inside pymodbus, swallows a cancellation that meets the answer (fixed in 3.12).
-            raise asyncio.CancelledError
         if response.function_code > 0x80:
             raise RefusalError(response.exception_code)
         if response.function_code != request.function_code:

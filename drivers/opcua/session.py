@@ -30,7 +30,9 @@ wire_faults: Final = (UaError, OSError, ValueError, TypeError, LookupError, Attr
 """What asyncua raises for a broken connection, a refusal, or bytes that are no OPC UA."""
 
 library_limit_s: Final = 120.0
-"""asyncua's own time limit, out of the way of ours."""
+"""asyncua's own time limit for a request, out of the way of ours."""
+no_limit_s: Final[Any] = None
+"""No limit of asyncua's own while connecting: Python 3.11's wait_for can swallow the cancellation that ends ours."""
 renew_share: Final = 0.75
 """Share of a channel's lifetime after which it is renewed."""
 keep_alive_count: Final = 10
@@ -77,7 +79,7 @@ class Session:
 
     def __init__(self, endpoint: str, session_timeout_s: float) -> None:
         """Describe the session; opens nothing."""
-        self._client = Client(endpoint, timeout=library_limit_s)
+        self._client = Client(endpoint, timeout=no_limit_s)
         self._client.name = self._client.description = "Witnessmark"
         self._client.application_uri = "urn:witnessmark:gateway"
         self._client.session_timeout = round(session_timeout_s * 1000)
@@ -92,6 +94,7 @@ class Session:
             await self._client.connect_socket()
             await self._client.send_hello()
             await self._client.open_secure_channel()
+            self._client.uaclient.protocol.timeout = library_limit_s
             await self._client.create_session()
             await self._client.activate_session()
             self._plan_renewal()

@@ -95,6 +95,25 @@ def test_polled_values_statuses_and_source_time() -> None:
     run(test)
 
 
+def test_the_channel_is_renewed_and_an_expired_session_replaced_without_a_failed_read() -> None:
+    async def test() -> None:
+        async with plant_wire_driver(1.0) as (_, wire, driver):
+            group = group_of("float64")
+            await driver.read(group, 2.0)
+            for _ in range(3):
+                session = driver._session
+                assert session is not None
+                session._renew_at = 0.0
+                assert (await driver.read(group, 2.0)).values == [1.0]
+                assert session._renew_at > 0.0
+            assert wire.connections == 1
+            await session._client.uaclient.session.close_session(True)
+            assert (await driver.read(group, 2.0)).values == [1.0]
+            assert wire.connections == 2
+
+    run(test)
+
+
 def test_many_nodes_are_read_in_the_chunks_that_the_server_takes() -> None:
     async def test() -> None:
         async with plant_wire_driver(*[float(n) for n in range(25)], max_nodes=4) as (_, _, driver):
