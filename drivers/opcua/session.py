@@ -94,7 +94,8 @@ class Session:
             await self._client.connect_socket()
             await self._client.send_hello()
             await self._client.open_secure_channel()
-            self._client.uaclient.protocol.timeout = library_limit_s
+            if self._client.uaclient.protocol is not None:
+                self._client.uaclient.protocol.timeout = library_limit_s
             await self._client.create_session()
             await self._client.activate_session()
             self._plan_renewal()
