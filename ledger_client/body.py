@@ -50,6 +50,7 @@ STEP_BYTES = 8192
 """Bytes deflated in one step."""
 TEXT_BYTES_MAX = 4 << 20
 """Bytes of text values in one batch, by which it counts as full."""
+_FLOATS = {float}
 _KINDS = frozenset({float, int, bool, str, type(None)})
 
 
@@ -155,11 +156,12 @@ class BatchBuilder:
         """
         group = self._schema.groups.get(group_uid)
         width = len(values)
-        if group is None or width != len(group.tag_uids) or any(len(v) != width for v in (statuses, present) if v is not None):
+        whole = (statuses is None or len(statuses) == width) and (present is None or len(present) == width)
+        if group is None or width != len(group.tag_uids) or not whole:
             raise ValueError(f"scan does not fit group {group_uid}")
         if not INT_MIN <= time_ms <= INT_MAX or not (source_ms is None or (INT_MIN < source_ms <= INT_MAX)):
             raise ValueError("time out of range")
-        text_bytes = _check_values(values)
+        text_bytes = 0 if set(map(type, values)) == _FLOATS else _check_values(values)
         if statuses is not None and (min(statuses, default=0) < 0 or max(statuses, default=0) > STATUS_MAX):
             raise ValueError("status out of range")
         count = width if present is None else sum([1 for p in present if p])

@@ -7,10 +7,11 @@ with `leaf_of`. Source: docs/ledger-format.md section 4.2.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from hashlib import sha256, sha512
 from itertools import islice
 from operator import add
-from struct import Struct, pack
+from struct import Struct, pack, unpack
 from typing import Any
 
 LEAVES_MAX = 1024
@@ -24,7 +25,7 @@ NO_SOURCE = INT_MIN
 Value = bool | int | float | str | None
 
 _head = Struct(">qqI").pack
-_F64 = b"\x02"
+_FLOATS = {float}
 
 
 def head_of(time_ms: int, source_ms: int | None, status: int) -> bytes:
@@ -38,43 +39,44 @@ def tail_of(value: Value) -> bytes:
 
 
 def tails_of(values: Sequence[Value]) -> list[bytes]:
-    """Return tail_of each value, fast where all are floats."""
-    if set(map(type, values)) == {float}:
-        data = pack(f">{len(values)}d", *values)
-        return [_F64 + data[i : i + 8] for i in range(0, len(data), 8)]
+    """Return tail_of each value."""
     tails = _TAILS
     return [tails[type(v)](v) for v in values]
 
 
-def salts(secret: bytes, section: int, column: int, count: int) -> list[bytes]:
-    """Return the first `count` salts of a column, four from each SHA-512."""
+def salts(secret: bytes, section: int, column: int, count: int) -> tuple[bytes, ...]:
+    """Return at least the first `count` salts of a column, four from each SHA-512."""
     prefix = secret + pack(">II", section, column)
-    out: list[bytes] = []
-    for quad in range((count + 3) // 4):
-        block = sha512(prefix + quad.to_bytes(4, "big")).digest()
-        out += (block[:16], block[16:32], block[32:48], block[48:])
-    return out[:count]
+    quads = (count + 3) // 4
+    blocks = b"".join([sha512(prefix + number).digest() for number in _quad_numbers(quads)])
+    return unpack("16s" * (4 * quads), blocks)
 
 
 def leaf_of(salt: bytes, descriptor_hash: bytes, readings: bytes) -> bytes:
     """Return one leaf hash; `readings` is head and tail of 1 to 16 readings, one after the other."""
-    return sha256(b"\x00" + salt + descriptor_hash + readings).digest()
+    return sha256(b"\x00" + descriptor_hash + salt + readings).digest()
 
 
 def column_leaves(
     secret: bytes, section: int, column: int, descriptor_hash: bytes, heads: Sequence[bytes], values: Sequence[Value], span: int
 ) -> list[bytes]:
     """Return the leaf hashes of one column; `heads` and `values` are those of its present readings, in time order."""
-    count = (len(values) + span - 1) // span
-    salted = salts(secret, section, column, count)
+    count, hash_of, prefix = len(values), sha256, b"\x00" + descriptor_hash
+    leaves = (count + span - 1) // span
+    salted = salts(secret, section, column, leaves)
+    if span == 1 and set(map(type, values)) == _FLOATS:  # the common case, without a call per value
+        numbers = unpack("8s" * count, pack(f">{count}d", *values))
+        return [hash_of(prefix + salt + head + b"\x02" + number).digest() for salt, head, number in zip(salted, heads, numbers)]  # noqa: B905
     tails = tails_of(values)
-    hash_of = sha256
     if span == 1:
-        return [
-            hash_of(b"\x00" + salt + descriptor_hash + head + tail).digest() for salt, head, tail in zip(salted, heads, tails, strict=True)
-        ]
+        return [hash_of(prefix + salt + head + tail).digest() for salt, head, tail in zip(salted, heads, tails)]  # noqa: B905
     readings = map(add, heads, tails)
-    return [hash_of(b"\x00" + salt + descriptor_hash + b"".join(islice(readings, span))).digest() for salt in salted]
+    return [hash_of(prefix + salt + b"".join(islice(readings, span))).digest() for salt in salted[:leaves]]
+
+
+@cache
+def _quad_numbers(count: int) -> tuple[bytes, ...]:
+    return tuple(n.to_bytes(4, "big") for n in range(count))
 
 
 def _int_tail(value: int) -> bytes:

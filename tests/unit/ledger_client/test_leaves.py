@@ -40,7 +40,7 @@ def test_the_root_is_the_published_construction() -> None:
     leaves = []
     for column, chunk, reading in rows:
         salt = sha512(SECRET + pack(">III", 0, column, chunk // 4)).digest()[16 * (chunk % 4) :][:16]
-        leaves.append(sha256(b"\0" + salt + schema.descriptors[column + 1].hash + reading).digest())
+        leaves.append(sha256(b"\0" + schema.descriptors[column + 1].hash + salt + reading).digest())
     left, right = (sha256(b"\1" + leaves[i] + leaves[i + 1]).digest() for i in (0, 2))
     section = sha256(b"\1" + left + right).digest()
     assert batch.seal().detail[7] == sha256(b"\0" + section).digest()
