@@ -36,12 +36,7 @@ WORDS: Final = (
 )
 PLANNED: Final[frozenset[str]] = frozenset(
     [
-        "drivers/opcua/",
-        "ledger_client/body.py",
         "ledger_client/chain.py",
-        "ledger_client/codecs.py",
-        "ledger_client/leaves.py",
-        "ledger_client/outbox.py",
         "ledger_client/proof.py",
         "ledger_client/recovery.py",
         "ledger_client/segments.py",
