@@ -15,8 +15,8 @@ from typing import Protocol
 class Disk(Protocol):
     """Operating-system calls on files; every one raises OSError as the system does."""
 
-    def open(self, path: Path, *, create: bool = False) -> int:
-        """Open read-write (0600, O_CLOEXEC, no links followed); with `create` it must not exist yet."""
+    def open(self, path: Path, *, create: bool = False, write: bool = True) -> int:
+        """Open read-write (0600, O_CLOEXEC, no links followed), or read-only; with `create` it must not exist yet."""
         ...
 
     def close(self, handle: int) -> None:
@@ -71,9 +71,9 @@ class Disk(Protocol):
 class RealDisk:
     """The operating system itself."""
 
-    def open(self, path: Path, *, create: bool = False) -> int:
+    def open(self, path: Path, *, create: bool = False, write: bool = True) -> int:
         """See Disk."""
-        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_CLOEXEC | os.O_NOFOLLOW
         return os.open(path, flags | os.O_CREAT | os.O_EXCL if create else flags, 0o600)
 
     def close(self, handle: int) -> None:
@@ -154,7 +154,7 @@ def write_atomically(disk: Disk, path: Path, data: bytes) -> None:
 def read_whole(disk: Disk, path: Path, size_max: int) -> bytes | None:
     """Return a small file's bytes, None when it does not exist. Raises OSError; reads size_max bytes at most."""
     try:
-        handle = disk.open(path)
+        handle = disk.open(path, write=False)
     except FileNotFoundError:
         return None
     try:

@@ -31,6 +31,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self.now_s = 0.0
+        self._blocked_s = 0.0
         super().__init__(_Jumping(self))
 
     def time(self) -> float:
@@ -47,13 +48,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return scheduled[0].when() if scheduled else None
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> Any:
-        """Run the call at once; its result arrives in the next turn."""
+        """Run the call at once; its result arrives in the next turn, or after the time that it called `block` for."""
         future = self.create_future()
+        self._blocked_s = 0.0
         try:
-            future.set_result(func(*args))
+            result = func(*args)
         except BaseException as error:
             future.set_exception(error)
+            return future
+        if self._blocked_s:
+            self.call_later(self._blocked_s, lambda: future.done() or future.set_result(result))
+        else:
+            future.set_result(result)
         return future
+
+    def block(self, seconds: float) -> None:
+        """Say, from within an executor's call, how long it takes: a slow flush, for instance."""
+        self._blocked_s += seconds
 
     _timer_cancelled_count: int
 

@@ -1,0 +1,383 @@
+"""The chain: entries in their order, each signed, written and flushed before anybody hears of it.
+
+Room: ground. Evidence, the door, the outbox and the supervisor append through the one `Chain` of the process. Requests are
+served one at a time by one task, so a caller that is cancelled never leaves half an entry behind. It never retries after a
+disk error, never re-orders, and never returns, counts or publishes an entry before its fdatasync.
+
+States: `ok`; `read_only` (damage or rollback: nothing may be added until an operator decides); `failed` (the disk refused a
+write or flush: a restart recovers). A full disk is neither: `disk_full` is raised by the one append, entries of the
+reserve still go in, and the next append tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ledger_client.chain_index import ChainIndex
+from ledger_client.chain_seams import Appended, ChainState, Clock, Signer
+from ledger_client.checkpoint import Checkpoint
+from ledger_client.details import EMPTY_BODY_HASH, body_commitment, check_detail
+from ledger_client.disk import Disk
+from ledger_client.entry import ENTRY_SIZE_MAX, ZERO_HASH, Payload, assemble
+from ledger_client.errors import CorruptError, FormatError, LedgerError, SignerError, StoreError
+from ledger_client.heads import Heads
+from ledger_client.kinds import FOREIGN_KIND_MIN, Kind
+from ledger_client.merkle import Frontier, leaf_hash
+from ledger_client.note import Note
+from ledger_client.opening import make_ledger, open_ledger
+from ledger_client.reader import epochs
+from ledger_client.records import Header, record_size
+from ledger_client.request_line import RequestLine
+from ledger_client.schema import SchemaState
+from ledger_client.segments import SegmentShape, SegmentStore
+
+Result = TypeVar("Result")
+ENVELOPE_BYTES = 160
+"""What COSE adds to a payload, generously."""
+SIGNER_STOPS = frozenset({"signer_rollback", "signer_ledger_damaged", "signer_key_differs", "signer_head_damaged"})
+"""What only an operator can resolve."""
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Chain:
+    """The ledger of one epoch, open for appending. Enter it with `async with`; see the module's docstring for its states."""
+
+    def __init__(
+        self, disk: Disk, state: Path, signer: Signer, clock: Clock, words: tuple[str, str] | None, epoch: int | None,
+        shape: SegmentShape, executor: Executor | None,
+    ) -> None:  # fmt: skip
+        """Use `Chain.open` or `Chain.create`. `words` = version and board of the boot entry."""
+        self._disk = disk
+        self._root = state
+        self._signer = signer
+        self._clock = clock
+        self._words = words
+        self._shape = shape
+        self._executor = executor
+        self._stack = AsyncExitStack()
+        self._line = RequestLine()
+        self._callbacks: list[Callable[[int], None]] = []
+        self._store: SegmentStore | None = None
+        self._preparing: asyncio.Future[None] | None = None
+        self._index: ChainIndex | None = None
+        self._tree = Frontier()
+        self._boot = 0
+        self._boot_due: tuple[Any, ...] | None = None
+        self._signer_stale = True
+        self._note: tuple[int, str] | None = None
+        self.epoch = -1 if epoch is None else epoch
+        self.state: ChainState = "ok"
+        self.fault: LedgerError | None = None
+        self.disk_full = False
+        self.head_hash = ZERO_HASH
+        self.heads = Heads("", 0, 0, 0, 0, None, None, (b"", 0), ZERO_HASH, None)
+        self.schema = SchemaState()
+
+    @classmethod
+    def open(
+        cls, disk: Disk, state: Path, signer: Signer, clock: Clock, *, version: str, board: str, epoch: int | None = None,
+        shape: SegmentShape | None = None, executor: Executor | None = None,
+    ) -> Chain:  # fmt: skip
+        """Return the chain of an epoch (the newest by default); entering it recovers the ledger and writes the boot entry.
+
+        Entering raises StoreError `ledger_missing` when there is none. Any other fault does not raise: it leaves `state` and `fault`
+        set, so that reading and showing can go on. A boot entry that has no space or no signer yet goes before the next entry.
+        """
+        return cls(disk, state, signer, clock, (version, board), epoch, shape or SegmentShape(), executor)
+
+    @classmethod
+    async def create(
+        cls, disk: Disk, state: Path, signer: Signer, clock: Clock, *, origin: str, epoch: int = 1, next_key_hashes: tuple[bytes, ...] = (),
+        previous: tuple[str, int, bytes] | None = None, policy_hash: bytes = EMPTY_BODY_HASH, shape: SegmentShape | None = None,
+        executor: Executor | None = None,
+    ) -> None:  # fmt: skip
+        """Make a ledger and its genesis entry; an interrupted attempt is completed. Raises StoreError, SignerError, OSError."""
+        shape = shape or SegmentShape()
+        make_ledger(disk, state, signer.public, shape, origin=origin, epoch=epoch, policy_hash=policy_hash)
+        async with cls(disk, state, signer, clock, None, epoch, shape, executor) as chain:
+            detail = (origin, epoch, signer.public.cose, next_key_hashes, previous, policy_hash)
+            await chain.append(Kind.GENESIS, detail)
+
+    @property
+    def size(self) -> int:
+        """Durable entries."""
+        return self._tree.size
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        return self.heads.origin
+
+    @property
+    def tree_ready(self) -> bool:
+        """Whether `subtree` can be asked; False while the index is built again in the background."""
+        return self._index is not None and self._index.ready
+
+    @property
+    def reserve_left(self) -> int:
+        """Bytes that entries of the reserve surely still have, even on a full disk."""
+        return 0 if self._store is None else self._store.reserve_left
+
+    def root(self) -> bytes:
+        """Return the root of the durable entries."""
+        return self._tree.root()
+
+    def subtree(self, start: int, size: int) -> bytes:
+        """Return the root of an aligned full subtree; see merkle.Subtree. Raises StoreError `tree_not_ready`, ValueError, OSError."""
+        if self._index is None:
+            raise self.fault or StoreError("tree_not_ready")
+        return self._index.subtree(start, size)
+
+    def subscribe(self, callback: Callable[[int], None]) -> Callable[[], None]:
+        """Call back with the new size after each durable entry, on the loop and without delay. Returns what ends it."""
+        self._callbacks.append(callback)
+        return partial(self._callbacks.remove, callback)
+
+    def note_receipt(self, receipt_hash: bytes, size: int) -> None:
+        """Name this receipt as the newest held in the entries to come; its receipts entry is durable already."""
+        self.heads.note_receipt(receipt_hash, size)
+
+    async def append(self, kind: int, detail: tuple[Any, ...], body: bytes = b"", *, reserve: bool = False) -> Appended:
+        """Add an entry; return when it is durable. With `reserve` it may use what is kept for a full disk.
+
+        Raises FormatError for a detail or body that does not fit the format, StoreError (`disk_full`: later again; others: the
+        chain has stopped), SignerError. If the caller is cancelled the entry may become durable all the same.
+        """
+        detail = check_detail(kind, detail)
+        committed = None if kind >= FOREIGN_KIND_MIN else body_commitment(kind, detail)
+        if (committed or (0, EMPTY_BODY_HASH)) != (len(body), sha256(body).digest()):
+            raise FormatError("body_differs", kind=kind, size=len(body))
+        return await self._line.ask(lambda: self._append_now(kind, detail, body, reserve=reserve))
+
+    async def append_schema(self, new: SchemaState) -> Appended | None:
+        """Bring the schema to `new` by a full entry or a delta; None when it is in force already. Raises as `append`."""
+        return await self._line.ask(lambda: self._schema_now(new))
+
+    async def checkpoint(self) -> str:
+        """Return the signed note of the durable size. Raises SignerError, or the chain's fault when it has stopped."""
+        return await self._line.ask(self._checkpoint_now)
+
+    async def __aenter__(self) -> Self:
+        """Recover, write the boot entry, start serving. See `open`."""
+        async with AsyncExitStack() as stack:
+            if self._executor is None:
+                self._executor = stack.enter_context(ThreadPoolExecutor(1, "evidence"))
+            if self.epoch < 0:
+                self.epoch = max(epochs(self._disk, self._root), default=-1)
+            await self._recover()
+            stack.push_async_callback(self._release)
+            if self._boot_due is not None and self.state == "ok":
+                with suppress(StoreError, SignerError):
+                    await self._append_now(Kind.BOOT, self._boot_due, b"", reserve=True)
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            group.create_task(self._line.serve(), name="chain")
+            if self._index is not None and not self._index.ready:
+                group.create_task(self._index.rebuild(self._run, lambda: self._line.closing), name="chain index")
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Serve what has been asked, then close the files. Writes nothing: the closing entry is the caller's."""
+        await self._line.close()
+        # What went wrong in the caller's block stays the caller's: the task group must not wrap it, nor cancel the last request.
+        await self._stack.__aexit__(None, None, None)
+
+    # ------------------------------------------------------------------------------------------------ the one task
+
+    async def _append_now(self, kind: int, detail: tuple[Any, ...], body: bytes, *, reserve: bool) -> Appended:
+        if self._boot_due is not None and kind != Kind.BOOT:
+            await self._append_now(Kind.BOOT, self._boot_due, b"", reserve=True)
+        store = self._writable()
+        schema = self._schema_after(kind, detail, body)
+        await self._settle_signer()
+        needed = record_size(len(self._payload(kind, detail).encode()) + ENVELOPE_BYTES, len(body))
+        if needed - len(body) > ENTRY_SIZE_MAX:
+            raise FormatError("entry_too_long", size=needed - len(body))
+        if not store.fits(needed, reserve=False):
+            try:
+                await self._roll(store, needed)
+            except StoreError as error:
+                if error.code != "disk_full" or not reserve or not store.fits(needed, reserve=True):
+                    raise
+        appended = await self._write(store, kind, detail, body)
+        self.schema = schema
+        if kind == Kind.BOOT:
+            self._boot_due = None
+        return appended
+
+    async def _write(self, store: SegmentStore, kind: int, detail: tuple[Any, ...], body: bytes) -> Appended:
+        """Sign, write, flush; only then count it and tell."""
+        payload = self._payload(kind, detail)
+        raw = payload.encode()
+        await self._finish_preparing(store)
+        self._signer_stale = True
+        signature = await self._signer.sign_entry(raw)
+        entry = assemble(self._signer.public, raw, signature)
+        try:
+            await self._run(partial(store.write, entry, body))
+        except OSError as error:
+            raise self._fail(error) from error
+        self._signer_stale = False
+        leaf = leaf_hash(entry)
+        if self._index is not None:
+            self._index.append(leaf)
+        self._tree.append(leaf)
+        self.head_hash = sha256(entry).digest()
+        self.heads.apply(kind, payload.seq, payload.boot, payload.mono_ms, payload.wall_ms, detail)
+        self._preparing = self._run(store.prepare)
+        for callback in tuple(self._callbacks):
+            callback(self.size)
+        return Appended(payload.seq, self.head_hash, record_size(len(entry), len(body)))
+
+    async def _schema_now(self, new: SchemaState) -> Appended | None:
+        if self.heads.schema is None:
+            body, full = new.full_body(), 1
+        else:
+            delta = self.schema.delta_to(new)
+            if delta is None:
+                return None
+            body, full = delta, 0
+        detail = (len(body), sha256(body).digest(), new.state_hash, full)
+        return await self._append_now(Kind.SCHEMA, detail, body, reserve=False)
+
+    async def _checkpoint_now(self) -> str:
+        self._writable()
+        await self._settle_signer()
+        if self._note is None or self._note[0] != self.size:
+            self._signer_stale = True
+            signature = await self._signer.sign_checkpoint(self.size, self.root())
+            self._signer_stale = False
+            text = Checkpoint(self.origin, self.size, self.root()).text
+            self._note = (self.size, Note(text, (signature,)).encode())
+        return self._note[1]
+
+    async def _roll(self, store: SegmentStore, needed: int) -> None:
+        """Close the current segment and open the next, which begins with the schema in force: each segment can be read by itself.
+
+        Raises StoreError: `disk_full` (nothing has changed), or the fault that stopped the chain.
+        """
+        await self._finish_preparing(store)
+        body = self.schema.full_body() if self.heads.schema is not None else b""
+        room = needed + (record_size(512, len(body)) if body else 0)
+        header = Header(self.size, self.head_hash, tuple(self._tree.hashes), self.heads.copy())
+        try:
+            if self._index is not None:
+                await self._index.flush(self._run)
+        except OSError as error:
+            # Without space the index waits in memory; after a crash it is built again.
+            if error.errno not in NO_SPACE:
+                raise self._fail(error) from error
+        try:
+            await self._run(partial(store.roll, header, room))
+        except StoreError:
+            self.disk_full = True
+            raise
+        except OSError as error:
+            await self._no_space(store, error)
+            raise StoreError("disk_full", needed=room, free=0) from error
+        self.disk_full = False
+        if body:
+            await self._write(store, Kind.SCHEMA, (len(body), sha256(body).digest(), self.schema.state_hash, 1), body)
+
+    # ------------------------------------------------------------------------------------------------------- parts
+
+    def _payload(self, kind: int, detail: tuple[Any, ...]) -> Payload:
+        heads, clock = self.heads, self._clock
+        boot = self._boot
+        mono_ms = max(clock.mono_ms(), heads.last_mono_ms) if heads.boot == boot else clock.mono_ms()
+        seen = None if heads.receipt is None else heads.receipt[0]
+        return Payload(kind, self.size, self.head_hash, boot, mono_ms, clock.wall_ms(), clock.state(), seen, detail)
+
+    def _schema_after(self, kind: int, detail: tuple[Any, ...], body: bytes) -> SchemaState:
+        if kind != Kind.SCHEMA:
+            return self.schema
+        after = self.schema.apply(body, full=bool(detail[3]))
+        if after.state_hash != detail[2]:
+            raise FormatError("schema_hash_differs", seq=self.size)
+        return after
+
+    def _writable(self) -> SegmentStore:
+        if self.state != "ok" or self._store is None:
+            raise self.fault or StoreError("store_closed")
+        return self._store
+
+    async def _settle_signer(self) -> None:
+        """Let the signer read the durable head again after anything that may have left it ahead of, or behind, the chain."""
+        if not self._signer_stale:
+            return
+        try:
+            found = await self._signer.begin(self.epoch)
+            if found != (self.size, self.head_hash):
+                raise SignerError("signer_out_of_step", size=self.size, signer_size=found[0])
+        except SignerError as error:
+            if error.code in SIGNER_STOPS:
+                self.state, self.fault = "read_only", error
+            raise
+        self._signer_stale = False
+
+    async def _finish_preparing(self, store: SegmentStore) -> None:
+        """Wait for the step towards the next segment that may still be under way. No space is found out in time; else the disk fails."""
+        waiting, self._preparing = self._preparing, None
+        if waiting is not None:
+            try:
+                await waiting
+            except OSError as error:
+                await self._no_space(store, error)
+
+    async def _no_space(self, store: SegmentStore, error: OSError) -> None:
+        """Give back a half-made segment; any other error than a lack of space stops the chain."""
+        if error.errno not in NO_SPACE:
+            raise self._fail(error) from error
+        self.disk_full = True
+        try:
+            await self._run(store.drop_draft)
+        except OSError as second:
+            raise self._fail(second) from second
+
+    def _fail(self, error: OSError) -> StoreError:
+        code = "disk_read_only" if error.errno == errno.EROFS else "disk_error"
+        fault = StoreError(code, errno=errno.errorcode.get(error.errno or 0, "?"))
+        self.state, self.fault = "failed", fault
+        return fault
+
+    def _run(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
+        return asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    async def _recover(self) -> None:
+        try:
+            opened = await self._run(partial(open_ledger, self._disk, self._root, self.epoch, self._shape))
+        except CorruptError as error:
+            self.state, self.fault = "read_only", error
+            return
+        except OSError as error:
+            self._fail(error)
+            return
+        seen = opened.seen
+        self._store, self.fault, self.schema = opened.store, opened.fault, opened.schema
+        self.heads, self._tree, self.head_hash = seen.heads, seen.tree, seen.head_hash
+        self._index = ChainIndex(self._disk, self._root, self.epoch, opened.files, opened.tree, (seen.header.first_seq, seen.leaves))
+        if opened.fault is not None:
+            self.state = "read_only"
+        self._boot = seen.heads.boot + 1
+        if self._words is not None:
+            if not seen.size:
+                raise StoreError("ledger_missing", folder=str(self.epoch))
+            unclean = int(seen.last_kind not in {Kind.CLOSE, Kind.GENESIS})
+            self._boot_due = (*self._words, unclean, seen.torn_bytes)
+
+    async def _release(self) -> None:
+        if self._store is not None:
+            with suppress(StoreError):
+                await self._finish_preparing(self._store)
+            await self._run(self._store.close)
+        if self._index is not None:
+            await self._run(self._index.close)

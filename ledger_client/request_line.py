@@ -1,0 +1,67 @@
+"""One request at a time, carried out to its end whatever becomes of who asked.
+
+Room: ground. The chain serves its appends and checkpoints through one line: that serialises them, keeps a bound on how many
+wait, and means that a caller who is cancelled never leaves half an entry behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from ledger_client.errors import LedgerError, StoreError
+
+Result = TypeVar("Result")
+WAITING_MAX = 64
+
+
+class RequestLine:
+    """`serve` runs as one task; `ask` is called from any other task of the loop."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]] | None] = asyncio.Queue(WAITING_MAX)
+        self.closing = False
+
+    async def ask(self, request: Callable[[], Awaitable[Result]]) -> Result:
+        """Return what the request returns or raise its LedgerError. Raises StoreError `store_closed` when nobody serves any more."""
+        if self.closing:
+            raise StoreError("store_closed")
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        await self._waiting.put((request, answer))
+        result: Result = await answer
+        return result
+
+    async def serve(self) -> None:
+        """Serve until `close`. Any error but a LedgerError is a bug and ends the serving, loudly."""
+        try:
+            while (asked := await self._waiting.get()) is not None:
+                await self._carry_out(*asked)
+        finally:
+            self.closing = True
+            while not self._waiting.empty():
+                if (asked := self._waiting.get_nowait()) is not None:
+                    _refuse(asked[1])
+
+    async def close(self) -> None:
+        """Let `serve` end once everything asked before is done."""
+        self.closing = True
+        await self._waiting.put(None)
+
+    async def _carry_out(self, request: Callable[[], Awaitable[Any]], answer: asyncio.Future[Any]) -> None:
+        try:
+            result = await request()
+        except LedgerError as error:
+            if not answer.done():
+                answer.set_exception(error)
+        except BaseException:
+            _refuse(answer)
+            raise
+        else:
+            if not answer.done():
+                answer.set_result(result)
+
+
+def _refuse(answer: asyncio.Future[Any]) -> None:
+    if not answer.done():
+        answer.set_exception(StoreError("store_closed"))

@@ -1,0 +1,119 @@
+"""The signer process: the only one that reads the device key. `python -I -m ledger_client.signer --state DIR --fd N`.
+
+Room: ground. `SignerProcess` (signer_client.py) starts it and talks to it over one end of a socket pair. It signs what
+signing.py allows, one request after another, and ends when the socket does: it never outlives the core, whatever kills that.
+Interrupts and SIGTERM are ignored, because the core still closes its ledger after they came.
+
+Frames, both ways: `length: u32 big-endian`, then a CBOR array, at most 1 MiB. Requests: ["who"], ["begin", epoch],
+["entry", payload], ["checkpoint", size, root]. Answers: ["ok", ...] or ["error", code, [[name, value], ...]].
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ledger_client import cbor
+from ledger_client.details import is_hash, is_uint
+from ledger_client.disk import RealDisk
+from ledger_client.errors import FormatError, KeyFaultError, LedgerError, SignerError
+from ledger_client.keys import load_private
+from ledger_client.signing import SignerCore, SignerRules
+
+FRAME_SIZE_MAX: Final = 1 << 20
+KEY_PATH: Final = Path("private") / "device.key"
+PR_SET_DUMPABLE: Final = 4
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve one core until it goes away; return the exit code (2 = no usable key)."""
+    parser = argparse.ArgumentParser(prog="witnessmark-signer", description="Holds the device key and signs for the core.")
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--fd", type=int, required=True)
+    chosen = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    keep_memory_private()
+    with socket.socket(fileno=chosen.fd) as line:
+        try:
+            rules = SignerRules(load_private(chosen.state / KEY_PATH), RealDisk(), chosen.state)
+        except KeyFaultError as error:
+            if _receive(line) is not None:
+                _send(line, _refusal(error))
+            return 2
+        try:
+            serve(line, rules)
+        except (BrokenPipeError, ConnectionResetError):
+            return 0
+    return 0
+
+
+def serve(line: socket.socket, rules: SignerRules) -> None:
+    """Answer requests until the other end closes or sends what is no frame. Raises OSError of the socket."""
+    while (frame := _receive(line)) is not None:
+        try:
+            reply = answer(rules, cbor.decode(frame, size_max=FRAME_SIZE_MAX, what="signer request"))
+        except LedgerError as error:
+            reply = _refusal(error)
+        _send(line, reply)
+
+
+def answer(rules: SignerRules, request: Any) -> list[Any]:
+    """Carry out one request. Raises SignerError, FormatError."""
+    match request:
+        case ["who"]:
+            return ["ok", rules.public.cose]
+        case ["begin", epoch] if is_uint(epoch):
+            return ["ok", *rules.begin(epoch)]
+        case ["entry", bytes(payload_raw)]:
+            return ["ok", rules.entry(payload_raw)]
+        case ["checkpoint", size, root] if is_uint(size) and is_hash(root):
+            signed = rules.checkpoint(size, root)
+            return ["ok", signed.name, signed.id, signed.signature]
+    raise SignerError("signer_refused", reason="request")
+
+
+def keep_memory_private() -> None:
+    """Let neither a debugger of the same user nor a core dump see the key (best effort: Linux only)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _refusal(error: LedgerError) -> list[Any]:
+    return ["error", error.code, sorted([name, value] for name, value in error.params.items())]
+
+
+def _send(line: socket.socket, reply: list[Any]) -> None:
+    data = cbor.encode(reply)
+    line.sendall(len(data).to_bytes(4, "big") + data)
+
+
+def _receive(line: socket.socket) -> bytes | None:
+    head = _read(line, 4)
+    size = 0 if head is None else int.from_bytes(head, "big")
+    return _read(line, size) if 0 < size <= FRAME_SIZE_MAX else None
+
+
+def _read(line: socket.socket, size: int) -> bytes | None:
+    parts: list[bytes] = []
+    while size:
+        part = line.recv(size)
+        if not part:
+            return None
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+__all__ = ["FRAME_SIZE_MAX", "FormatError", "SignerCore", "SignerRules", "answer", "main", "serve"]
+
+if __name__ == "__main__":
+    sys.exit(main())
