@@ -1,0 +1,324 @@
+"""From scans to durable entries: the open batch, its sealing, gaps, clock steps, and what happens when the disk fails.
+
+Room: hall, acquisition. The pipeline adds, `app` runs it. One flush is in flight while the next batch grows; over the memory cap the oldest
+pending batch becomes a counted gap. Adding never waits. Nothing is called recorded before `append` has returned, which is after its
+fdatasync. When the store fails, evidence stops, loudly: what comes is counted as missing until appending works again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from drivers.reading import Scan, TagGroup
+from ledger_client.body import BatchBuilder
+from ledger_client.columns import CodecHints
+from ledger_client.errors import LedgerError, SignerError
+from ledger_client.kinds import Kind
+from ledger_client.schema import SchemaState
+from runtime.acquisition.batch import OpenBatch, leaf_span
+from runtime.acquisition.gaps import GapTally
+from runtime.acquisition.live import Live
+from runtime.clock import Clock, Step, StepWatch
+
+GAP_ROWS_MAX: Final = 500
+STEPS_KEPT_MAX: Final = 64
+SIGNER_RETRY_S: Final = 0.2
+RESUME_S_MIN: Final = 2.0
+RESUME_S_MAX: Final = 60.0
+BEHIND: Final = "evidence_behind"
+UNUSABLE: Final = "scan_unusable"
+"""A driver gave a value that no body can hold, such as an integer beyond 64 bits."""
+
+
+class Appended(Protocol):
+    """What an append gives back."""
+
+    @property
+    def seq(self) -> int:
+        """The entry's number."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes of entry and body."""
+        ...
+
+
+class Ledger(Protocol):
+    """The part of `ledger_client.chain.Chain` that evidence uses."""
+
+    async def append(self, kind: int, detail: tuple[Any, ...], body: bytes = b"", *, reserve: bool = False) -> Appended:
+        """Make an entry durable. Raises LedgerError; then nothing was acknowledged."""
+        ...
+
+    async def append_schema(self, new: SchemaState) -> Appended | None:
+        """Bring the schema in force to `new`; None when it is already. Raises as `append`."""
+        ...
+
+
+class EvidenceCounts:
+    """What health shows; counts since the start."""
+
+    def __init__(self) -> None:
+        self.readings = self.entries = self.bytes = self.dropped = self.unrecorded = 0
+        self.sealed_ms: int | None = None
+
+
+class Evidence:
+    """Implements `pipeline.Collector`. `run` until `close` has been called and everything is written, or cannot be."""
+
+    def __init__(
+        self, ledger: Ledger, live: Live, clock: Clock, schema: SchemaState, *, seal_every_s: float, memory_max_bytes: int,
+        make_secret: Callable[[], bytes] = lambda: secrets.token_bytes(32),
+    ) -> None:  # fmt: skip
+        self._ledger, self._live, self._clock = ledger, live, clock
+        self._schema, self._seal_every_s, self._memory_max = schema, seal_every_s, memory_max_bytes
+        self._make_secret = make_secret
+        self._watch = StepWatch(clock)
+        self.gaps = GapTally(round(seal_every_s * 1000))
+        self.counts = EvidenceCounts()
+        self._schema_written: SchemaState | None = None
+        self._open: OpenBatch | None = None
+        self._waiting: deque[OpenBatch | Step] = deque()
+        self._in_flight: OpenBatch | None = None
+        self._hints = CodecHints()
+        self._tickets = 0
+        self._unsaid_dropped = 0
+        self.fault: LedgerError | None = None
+        self.away: LedgerError | None = None
+        self._retry_s = RESUME_S_MIN
+        self._wake, self._closing = asyncio.Event(), asyncio.Event()
+
+    @property
+    def state(self) -> str:
+        """`recording`, `slow` (a flush or the signer is behind) or `stopped`."""
+        if self.fault is not None:
+            return "stopped"
+        return "slow" if self.away is not None or len(self._waiting) > 1 else "recording"
+
+    @property
+    def steps(self) -> int:
+        """Clock steps seen."""
+        return self._watch.steps
+
+    @property
+    def open_readings(self) -> int:
+        """Readings that are not durable yet."""
+        batches = [self._open, self._in_flight, *self._waiting]
+        return sum(batch.readings for batch in batches if isinstance(batch, OpenBatch))
+
+    def set_schema(self, schema: SchemaState) -> None:
+        """Seal what is open and go on with another schema; its entry is written before the first batch that needs it."""
+        self._rotate()
+        self._schema = schema
+
+    def add(self, scan: Scan) -> tuple[int, str | None]:
+        """See Collector."""
+        step = self._watch.look()
+        if step is not None:
+            self._rotate()
+            self._waiting.append(step)
+        if self.fault is not None:
+            self._not_recorded(scan, self.fault.code)
+            return 0, self.fault.code
+        batch = self._open
+        if batch is None:
+            batch = self._open = self._new_batch(self._watch.offset_ms if step is not None else self._watch.renew())
+        try:
+            batch.add(scan)
+        except ValueError:
+            self._not_recorded(scan, UNUSABLE)
+            return 0, UNUSABLE
+        if batch.full:
+            self._rotate()
+        return batch.ticket, None
+
+    def missed(self, group: TagGroup, from_ms: int, to_ms: int, cause: str, count: int) -> None:
+        """See Collector."""
+        self.gaps.add(group.uid, from_ms, to_ms, cause, count, self._clock.mono_ms())
+
+    def came_back(self, group_uid: int) -> None:
+        """See Collector."""
+        self.gaps.came_back(group_uid)
+
+    async def run(self) -> None:
+        """Seal and write until closed."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tick(), name="evidence tick")
+            group.create_task(self._write(), name="evidence write")
+
+    def close(self) -> None:
+        """Seal what is open; `run` returns when it is written. Scans that still come are counted as missing."""
+        self._rotate()
+        self._closing.set()
+        self._wake.set()
+
+    async def _tick(self) -> None:
+        """Seal every `seal_every_s`, whatever the disk is doing."""
+        due = self._clock.mono_ms()
+        while not self._closing.is_set():
+            due += round(self._seal_every_s * 1000)
+            wait_s = max(0, due - self._clock.mono_ms()) / 1000
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._closing.wait()
+            except TimeoutError:
+                self._rotate()
+                self._keep_in_memory()
+                self._wake.set()
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            closing = self._closing.is_set()
+            if self.fault is not None and not await self._resumed(patient=not closing):
+                if closing:
+                    return
+                continue
+            try:
+                await self._write_waiting()
+                await self._write_gaps(everything=closing)
+            except SignerError as error:
+                self.away = error  # the supervisor starts it again; nothing is given up meanwhile but by the memory cap
+                if closing:
+                    return
+                await asyncio.sleep(SIGNER_RETRY_S)
+                self._wake.set()
+            except LedgerError as error:
+                self._stop(error)
+                with contextlib.suppress(LedgerError):  # a full disk has a reserve to say so
+                    await self._write_gaps(everything=True)
+            else:
+                self.away = None
+                if closing and not self._waiting:
+                    return
+
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            first = self._waiting[0]
+            if isinstance(first, Step):
+                detail = (first.wall_before_ms, first.wall_after_ms, first.state_before, first.state_after)
+                await self._append(Kind.CLOCK, detail)
+                self._waiting.popleft()
+            else:
+                self._waiting.popleft()
+                self._in_flight = first  # from here on the memory cap cannot take it
+                try:
+                    await self._write_batch(first)
+                except SignerError:
+                    self._waiting.appendleft(first)
+                    raise
+                except LedgerError as error:
+                    self._lose(first, error.code)
+                    raise
+                finally:
+                    self._in_flight = None
+
+    async def _write_batch(self, batch: OpenBatch) -> None:
+        await self._write_schema(batch.schema)
+        sealed = await batch.seal(self._unsaid_dropped)
+        appended = await self._append(Kind.BATCH, sealed.detail, sealed.body)
+        self._unsaid_dropped -= batch.dropped
+        self.counts.readings += batch.readings
+        self.counts.sealed_ms = self._clock.wall_ms()
+        self._live.recorded(batch.ticket, appended.seq)
+
+    async def _write_schema(self, schema: SchemaState) -> None:
+        if self._schema_written is not schema:
+            appended = await self._ledger.append_schema(schema)
+            self._schema_written = schema
+            if appended is not None:
+                self._count(appended)
+
+    async def _write_gaps(self, *, everything: bool = False, reserve: bool = True) -> None:
+        rows = self.gaps.due(self._clock.mono_ms(), everything=everything)
+        while rows:
+            try:
+                await self._write_schema(self._schema)
+                await self._append(Kind.GAP, tuple(rows[:GAP_ROWS_MAX]), reserve=reserve)
+            except LedgerError:
+                self.gaps.restore(rows, self._clock.mono_ms())
+                raise
+            rows = rows[GAP_ROWS_MAX:]
+
+    async def _append(self, kind: int, detail: tuple[Any, ...], body: bytes = b"", *, reserve: bool = False) -> Appended:
+        appended = await self._ledger.append(kind, detail, body, reserve=reserve)
+        self._count(appended)
+        return appended
+
+    def _count(self, appended: Appended) -> None:
+        self.counts.entries += 1
+        self.counts.bytes += appended.size
+
+    async def _resumed(self, *, patient: bool) -> bool:
+        """Try whether the store takes entries again; say what was missed. `patient`: wait first, ever longer."""
+        if patient:
+            try:
+                async with asyncio.timeout(self._retry_s):
+                    await self._closing.wait()
+            except TimeoutError:
+                pass
+            self._retry_s = min(self._retry_s * 2, RESUME_S_MAX)
+        try:
+            await self._write_gaps(everything=True, reserve=not patient)
+        except LedgerError as error:
+            self.fault = error
+            self._wake.set()
+            return False
+        self.fault, self._retry_s = None, RESUME_S_MIN
+        return True
+
+    def _stop(self, error: LedgerError) -> None:
+        """The store failed: nothing that is pending will be recorded."""
+        self.fault = error
+        self._rotate()
+        steps = [each for each in self._waiting if isinstance(each, Step)]
+        for each in self._waiting:
+            if isinstance(each, OpenBatch):
+                self._lose(each, error.code)
+        self._waiting.clear()
+        self._waiting.extend(steps[-STEPS_KEPT_MAX:])
+        self._wake.set()
+
+    def _lose(self, batch: OpenBatch, cause: str) -> None:
+        lost = batch.give_up(self.gaps, cause, self._clock.mono_ms())
+        self.counts.unrecorded += lost
+        self.counts.dropped += lost
+        self._unsaid_dropped += lost
+        self._live.unrecorded(batch.ticket, cause)
+
+    def _not_recorded(self, scan: Scan, cause: str) -> None:
+        self.gaps.add(scan.group.uid, scan.read_ms, scan.read_ms, cause, 1, self._clock.mono_ms())
+        lost = len(scan.values) if scan.present is None else sum(scan.present)
+        self.counts.unrecorded += lost
+        self._unsaid_dropped += lost
+
+    def _keep_in_memory(self) -> None:
+        """Over the cap the oldest waiting batch is let go, and counted."""
+        batches = [each for each in self._waiting if isinstance(each, OpenBatch)]
+        size = sum(batch.memory_bytes for batch in batches)
+        for batch in batches:
+            if size <= self._memory_max:
+                return
+            size -= batch.memory_bytes
+            self._waiting.remove(batch)
+            self._lose(batch, BEHIND)
+
+    def _new_batch(self, offset_ms: int) -> OpenBatch:
+        self._tickets += 1
+        span = leaf_span(self._schema, self._seal_every_s)
+        return OpenBatch(self._tickets, BatchBuilder(self._make_secret(), offset_ms, span, self._schema, self._hints), self._schema)
+
+    def _rotate(self) -> None:
+        """Close the open batch, if there is one, and queue it."""
+        if self._open is not None:
+            self._waiting.append(self._open)
+            self._open = None
+            self._keep_in_memory()
+            self._wake.set()

@@ -1,0 +1,80 @@
+"""All devices' pollers together: started, changed and stopped by name, each alone under the supervisor.
+
+Room: hall, acquisition. `app` runs it and calls `apply` with each revision. A device that a revision does not touch is left alone; one
+whose connection options stay is given its new groups at its next scan boundary; only the others are stopped and started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from drivers.driver import Driver
+from drivers.reading import Tag, Value
+from runtime.acquisition.poller import DeviceCounts, DevicePoller, ScanSink
+from runtime.clock import Clock
+from runtime.points import DevicePoints
+from runtime.supervisor import Supervisor
+
+MakeDriver = Callable[[DevicePoints], Driver]
+
+
+class Field:
+    """The devices that are polled now. `pollers` is keyed by device name."""
+
+    def __init__(self, sink: ScanSink, clock: Clock, make_driver: MakeDriver, supervisor: Supervisor) -> None:
+        self._sink, self._clock, self._make_driver, self._supervisor = sink, clock, make_driver, supervisor
+        self.pollers: dict[str, DevicePoller] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Poll until `stop`; every poller has ended when this returns."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for poller in self.pollers.values():
+                self._start(poller)
+            await self._stopping.wait()
+            self._group = None
+            for task in self._tasks.values():
+                task.cancel()
+
+    def stop(self) -> None:
+        """Let `run` end."""
+        self._stopping.set()
+
+    def apply(self, devices: Mapping[str, DevicePoints]) -> None:
+        """Poll these devices from now on. Raises DriverError for a driver that cannot be made; then nothing has changed."""
+        fresh: dict[str, DevicePoller] = {}
+        for name, points in devices.items():
+            poller = self.pollers.get(name)
+            if poller is None or not poller.points.config.same_connection(points.config):
+                fresh[name] = DevicePoller(points, self._make_driver(points), self._sink, self._clock)
+        for name in self.pollers.keys() - devices.keys() | fresh.keys() & self.pollers.keys():
+            self._drop(name)
+        for name, points in devices.items():
+            if name in fresh:
+                self.pollers[name] = fresh[name]
+                self._start(fresh[name])
+            elif self.pollers[name].points is not points:
+                self.pollers[name].replace(points)
+
+    def counts(self) -> dict[str, DeviceCounts]:
+        """Return what health shows, by device name."""
+        return {name: poller.counts for name, poller in self.pollers.items()}
+
+    async def write(self, device: str, tag: Tag, value: Value, deadline_s: float) -> None:
+        """Write one value through a device's connection. Raises DriverError, KeyError for a device that is not polled."""
+        await self.pollers[device].driver.write(tag, value, deadline_s)
+
+    def _start(self, poller: DevicePoller) -> None:
+        if self._group is not None:
+            name = f"device {poller.points.name}"
+            self._tasks[poller.points.name] = self._group.create_task(self._supervisor.keep(name, poller.run), name=name)
+
+    def _drop(self, name: str) -> None:
+        del self.pollers[name]
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()

@@ -1,0 +1,61 @@
+"""When a tag group is due: an absolute grid on the time since boot, spread over the period by a stable hash. Pure.
+
+Room: hall, acquisition. The poller calls it. Because the grid is absolute, a hot-applied change elsewhere, a slow read or a
+restart of a poller never moves anybody's dues; groups of one period do not all fall on one instant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from drivers.reading import TagGroup
+
+
+def phase_ms(device: str, group: str, period_ms: int) -> int:
+    """Return where in its period a group is due: 0 <= phase < period, the same on every start."""
+    return int.from_bytes(sha256(f"{device}/{group}".encode()).digest()[:8], "big") % period_ms
+
+
+def next_due(now_ms: int, period_ms: int, phase: int) -> int:
+    """Return the first due at or after now."""
+    return now_ms + (phase - now_ms) % period_ms
+
+
+@dataclass(slots=True)
+class Slot:
+    """One polled group's place on its grid.
+
+    `due_ms` is the first due that nobody accounted for yet; `attempt_ms >= due_ms` is when to read next (later than the due
+    while a failing device is given rest). `cause` is why dues are being missed, None when the last read was good.
+    """
+
+    group: TagGroup
+    due_ms: int
+    attempt_ms: int
+    failures: int = 0
+    cause: str | None = None
+
+    @classmethod
+    def starting(cls, group: TagGroup, now_ms: int) -> Slot:
+        """Return the slot of a group that starts to be polled now."""
+        due = next_due(now_ms, group.period_ms, phase_ms(group.device, group.name, group.period_ms))
+        return cls(group, due, due)
+
+    def skip_to(self, now_ms: int) -> tuple[int, int, int]:
+        """Give up the dues that are over: (how many, first, last); the due that stays is the one to serve now."""
+        period = self.group.period_ms
+        count = max(0, (now_ms - self.due_ms) // period)
+        first, self.due_ms = self.due_ms, self.due_ms + count * period
+        return count, first, self.due_ms - period
+
+    def served(self) -> None:
+        """Go on to the next due."""
+        self.due_ms += self.group.period_ms
+        self.attempt_ms = self.due_ms
+
+    def rest_until(self, until_ms: int) -> None:
+        """Do not attempt before the first due at or after `until_ms`."""
+        if until_ms > self.attempt_ms:
+            periods = -(-(until_ms - self.due_ms) // self.group.period_ms)
+            self.attempt_ms = self.due_ms + max(0, periods) * self.group.period_ms

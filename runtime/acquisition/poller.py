@@ -1,0 +1,264 @@
+"""One device's polling: every due becomes a scan, a failed scan or a counted miss. Never silence.
+
+Room: hall, acquisition. `field` runs one per device. It reads a device's groups one after another on their grids, keeps
+subscriptions up, gives a failing device bounded rest, and comes back by itself. It never queues up missed dues, never waits for
+whoever takes the scans, and never touches another device.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, cast
+
+from drivers.driver import Driver, DriverError
+from drivers.reading import Quality, Scan, Status, TagGroup, failed_scan, quality_of
+from runtime.acquisition.grid import Slot
+from runtime.clock import Clock
+from runtime.points import DevicePoints
+
+REST_MS_MIN: Final = 250
+REST_MS_MAX: Final = 5_000
+GRACE_S: Final = 0.25
+"""What a driver may take beyond its deadline before its read is cut off."""
+LATENESS_KEPT: Final = 512
+
+line_causes: Final = frozenset({"connect_failed", "connect_waiting", "connection_lost", "no_answer"})
+"""Causes that speak of the whole device: its other groups rest as well."""
+
+
+class ScanSink(Protocol):
+    """Who takes what the field gives. Both calls return at once."""
+
+    def take(self, scan: Scan) -> None:
+        """A scan came, good or failed."""
+        ...
+
+    def missed(self, group: TagGroup, from_ms: int, to_ms: int, cause: str, count: int) -> None:
+        """`count` scans that were due between these wall times did not come."""
+        ...
+
+
+@dataclass(slots=True)
+class DeviceCounts:
+    """What health shows of a device. Times are wall ms."""
+
+    state: str = "starting"
+    cause: str | None = None
+    params: dict[str, str | int | float] = field(default_factory=dict)
+    since_ms: int | None = None
+    last_good_ms: int | None = None
+    polls: int = 0
+    failed: int = 0
+    missed: int = 0
+    late_ms: deque[int] = field(default_factory=lambda: deque(maxlen=LATENESS_KEPT))
+
+
+class DevicePoller:
+    """Polls one device until cancelled; `run` may be entered again after it failed and goes on where it stood."""
+
+    def __init__(self, points: DevicePoints, driver: Driver, sink: ScanSink, clock: Clock) -> None:
+        self.points, self.driver = points, driver
+        self._sink, self._clock = sink, clock
+        self.counts = DeviceCounts()
+        self._slots: dict[int, Slot] = {}
+        self._changed = asyncio.Event()
+        self._busy_until_ms = 0
+        self._causes: dict[int, str | None] = {}
+        self._partly_bad: set[int] = set()
+
+    def replace(self, points: DevicePoints) -> None:
+        """Go on with other groups from the next scan boundary; the connection stays."""
+        self.points = points
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Poll until cancelled. Lets through only what is a fault of ours."""
+        try:
+            while True:
+                try:
+                    async with self.driver:
+                        await self._serve()
+                except DriverError as error:  # only entering the driver raises it plainly
+                    await self._without_driver(error)
+        finally:
+            self._account_all("poll_stopping")
+
+    async def _serve(self) -> None:
+        streams: dict[int, tuple[TagGroup, asyncio.Task[None]]] = {}
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._changed.clear()
+                wanted = {g.uid: g for g in self.points.groups if g.mode == "subscribe"}
+                for uid, (known, task) in list(streams.items()):
+                    if wanted.get(uid) != known:
+                        task.cancel()
+                        del streams[uid]
+                for uid, tag_group in wanted.items():
+                    if uid not in streams:
+                        name = f"stream {tag_group.device}/{tag_group.name}"
+                        streams[uid] = tag_group, group.create_task(self._stream(tag_group), name=name)
+                self._plan()
+                await self._poll_until_changed()
+
+    def _plan(self) -> None:
+        """Keep the slots of groups that stayed; account for those that go."""
+        now = self._clock.mono_ms()
+        polled = {g.uid: g for g in self.points.groups if g.mode == "poll"}
+        for uid, slot in list(self._slots.items()):
+            group = polled.get(uid)
+            if group is None or group.period_ms != slot.group.period_ms:
+                self._account(slot, "poll_stopping")
+                del self._slots[uid]
+            else:
+                slot.group = group
+        for uid, group in polled.items():
+            self._slots.setdefault(uid, Slot.starting(group, now))
+        present = {g.uid for g in self.points.groups}
+        self._causes = {uid: cause for uid, cause in self._causes.items() if uid in present}
+        self._partly_bad &= present
+
+    async def _poll_until_changed(self) -> None:
+        while not self._changed.is_set():
+            if not self._slots:
+                await self._changed.wait()
+                return
+            slot = min(self._slots.values(), key=lambda each: each.attempt_ms)
+            if (wait_ms := slot.attempt_ms - self._clock.mono_ms()) > 0:
+                try:
+                    async with asyncio.timeout(wait_ms / 1000):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue
+                return
+            await self._poll(slot)
+
+    async def _poll(self, slot: Slot) -> None:
+        now = self._clock.mono_ms()
+        late_cause = "device_busy" if slot.due_ms < self._busy_until_ms else "poll_late"
+        self._account(slot, slot.cause or late_cause)
+        self.counts.late_ms.append(now - slot.due_ms)
+        self.counts.polls += 1
+        deadline_s = self.points.config.timeout_s
+        try:
+            async with asyncio.timeout(deadline_s + GRACE_S):
+                scan = await self.driver.read(slot.group, deadline_s)
+        except DriverError as error:
+            self._failed(slot, error)
+        except TimeoutError:
+            self._failed(slot, DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=round(deadline_s * 1000)))
+        else:
+            slot.failures, slot.cause = 0, None
+            self._good(scan)
+        self._busy_until_ms = self._clock.mono_ms()
+        slot.served()
+        if slot.failures > 1:
+            self._rest(slot)
+
+    def _failed(self, slot: Slot, error: DriverError) -> None:
+        slot.failures, slot.cause = slot.failures + 1, error.cause
+        at = self._wall(slot.due_ms)
+        self._bad(slot.group, error, at, at, 1)
+
+    def _rest(self, slot: Slot) -> None:
+        """Give a failing device time, doubling from REST_MS_MIN to REST_MS_MAX; its dues go on being counted."""
+        rest_ms = min(REST_MS_MIN << min(slot.failures - 2, 10), REST_MS_MAX)
+        until = self._clock.mono_ms() + rest_ms
+        slot.rest_until(until)
+        if slot.cause in line_causes:
+            for other in self._slots.values():
+                other.rest_until(until)
+                other.cause = slot.cause
+
+    def _account(self, slot: Slot, cause: str) -> None:
+        """Count the dues that are over and were not served."""
+        count, first, last = slot.skip_to(self._clock.mono_ms())
+        if count:
+            self.counts.missed += count
+            self._sink.missed(slot.group, self._wall(first), self._wall(last), cause, count)
+
+    def _account_all(self, cause: str) -> None:
+        for slot in self._slots.values():
+            self._account(slot, slot.cause or cause)
+
+    async def _without_driver(self, error: DriverError) -> None:
+        """The driver cannot even be entered: say so for every group, rest, let the caller try again."""
+        self._plan()
+        now = self._clock.mono_ms()
+        for group in self.points.groups:
+            if (slot := self._slots.get(group.uid)) is not None:
+                self._account(slot, error.cause)
+                slot.cause = error.cause
+            self._bad(group, error, self._wall(now), self._wall(now), 0 if slot is not None else 1)
+        await self._clock.sleep_until_mono(now + REST_MS_MAX)
+
+    async def _stream(self, group: TagGroup) -> None:
+        """Keep one subscription up. From a break to the first scan after it, periods count as missed."""
+        failures, counted_to_ms = 0, self._clock.mono_ms()
+        error = DriverError("connection_lost")
+        while True:
+            try:
+                # Drivers write `subscribe` as a generator: closing it here releases the subscription at once.
+                async with aclosing(cast("Any", self.driver.subscribe(group))) as scans:
+                    async for scan in scans:
+                        if failures:
+                            self._missed_since(group, error.cause, counted_to_ms)
+                            failures = 0
+                        self.counts.polls += 1
+                        self._good(scan)
+                error = DriverError("connection_lost")
+            except DriverError as caught:
+                error = caught
+            now = self._clock.mono_ms()
+            self._bad(group, error, self._wall(now), self._wall(now), 1 if failures == 0 else 0)
+            if failures:
+                self._missed_since(group, error.cause, counted_to_ms)
+            counted_to_ms, failures = now, failures + 1
+            await self._clock.sleep_until_mono(now + min(REST_MS_MIN << min(failures - 1, 10), REST_MS_MAX))
+
+    def _missed_since(self, group: TagGroup, cause: str, since_ms: int) -> None:
+        """Count a broken subscription's periods up to now."""
+        now = self._clock.mono_ms()
+        count = (now - since_ms) // group.period_ms
+        if count:
+            self.counts.missed += count
+            self._sink.missed(group, self._wall(since_ms), self._wall(now), cause, count)
+
+    def _good(self, scan: Scan) -> None:
+        counts, uid = self.counts, scan.group.uid
+        counts.last_good_ms = scan.read_ms
+        if scan.statuses is not None and any(quality_of(status) == Quality.BAD for status in scan.statuses):
+            self._partly_bad.add(uid)
+        elif self._partly_bad:
+            self._partly_bad.discard(uid)
+        if counts.state != "ok" or self._partly_bad or self._causes.get(uid, "") is not None:
+            self._causes[uid] = None
+            self._judge(scan.read_ms)
+        self._sink.take(scan)
+
+    def _bad(self, group: TagGroup, error: DriverError, from_ms: int, to_ms: int, count: int) -> None:
+        counts = self.counts
+        counts.failed += 1
+        counts.params = dict(error.params)
+        self._causes[group.uid] = error.cause
+        self._judge(self._clock.wall_ms())
+        if count:
+            self._sink.missed(group, from_ms, to_ms, error.cause, count)
+        self._sink.take(failed_scan(group, self._clock.wall_ms(), error.status, error.cause))
+
+    def _judge(self, now_ms: int) -> None:
+        """Set the device's state from its groups': ok, degraded (some fail, or some tags are bad), down (all fail)."""
+        causes = [cause for cause in self._causes.values() if cause is not None]
+        counts = self.counts
+        down = causes and len(causes) == len(self._causes)
+        state = "down" if down else "degraded" if causes or self._partly_bad else "ok"
+        if state != counts.state:
+            counts.state, counts.since_ms = state, now_ms
+        counts.cause = causes[0] if causes else None
+        if not causes:
+            counts.params = {}
+
+    def _wall(self, mono_ms: int) -> int:
+        return mono_ms + self._clock.wall_ms() - self._clock.mono_ms()

@@ -1,0 +1,97 @@
+"""Which readings of a scan are worth collecting: change, deadband against the last reported value, heartbeat. Pure.
+
+Room: hall, acquisition. The pipeline calls `ReportFilter.apply` for every scan, so it works on columns: an unchanged scan costs one list
+comparison. It never changes a value; what it holds back is absent from the scan that it returns, not altered.
+A tag's status change always reports that tag; a change of the whole scan's cause reports every tag of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from drivers.reading import Scan, Value
+from runtime.config import ReportRule
+
+NEVER: Final = 1 << 62
+
+
+class ReportFilter:
+    """The memory of one tag group: what was reported last, and when."""
+
+    def __init__(self, rules: Sequence[ReportRule]) -> None:
+        count = len(rules)
+        self.rules = tuple(rules)
+        self._every_scan = [not rule.on_change for rule in rules]
+        self._deadbands = [rule.deadband for rule in rules] if any(rule.deadband for rule in rules) else None
+        self._heartbeats = [rule.heartbeat_ms or NEVER for rule in rules]
+        self._always = any(self._every_scan)
+        self._values: list[Value] = [None] * count
+        self._statuses: list[int] | None = None
+        self._cause: str | None = ""  # no cause is "": the first scan reports every tag
+        self._due_ms = [0] * count
+        self._first_due_ms = 0
+
+    def apply(self, scan: Scan) -> Scan | None:
+        """Return the scan reduced to what has to be collected, None when that is nothing."""
+        same = scan.cause == self._cause and scan.statuses == self._statuses and scan.values == self._values
+        if same and scan.present is None and scan.read_ms < self._first_due_ms and not self._always:
+            return None
+        wanted = self._wanted(scan)
+        if not any(wanted):
+            return None
+        self._remember(scan, wanted)
+        present = None if all(wanted) else wanted
+        return Scan(scan.group, scan.values, scan.read_ms, scan.statuses, scan.source_ms, present, scan.cause)
+
+    def _wanted(self, scan: Scan) -> list[bool]:
+        now = scan.read_ms
+        if scan.cause != self._cause:
+            wanted = [True] * len(scan.values)
+        else:
+            wanted = self._changed(scan.values)
+            if scan.statuses != self._statuses:
+                old = self._statuses or [0] * len(wanted)
+                new = scan.statuses or [0] * len(wanted)
+                wanted = [w or a != b for w, a, b in zip(wanted, old, new, strict=True)]
+            if now >= self._first_due_ms:
+                wanted = [w or now >= due for w, due in zip(wanted, self._due_ms, strict=True)]
+            if self._always:
+                wanted = [w or always for w, always in zip(wanted, self._every_scan, strict=True)]
+        if scan.present is not None:
+            wanted = [w and here for w, here in zip(wanted, scan.present, strict=True)]
+        return wanted
+
+    def _changed(self, values: list[Value]) -> list[bool]:
+        """A NaN equals a NaN here: it would otherwise be news for ever."""
+        if self._deadbands is None:
+            return [new != old and (new == new or old == old) for new, old in zip(values, self._values, strict=True)]  # noqa: PLR0124
+        return [_beyond(new, old, band) for new, old, band in zip(values, self._values, self._deadbands, strict=True)]
+
+    def _remember(self, scan: Scan, wanted: list[bool]) -> None:
+        now = scan.read_ms
+        if all(wanted):
+            self._values = scan.values.copy()
+            self._due_ms = [now + beat for beat in self._heartbeats]
+        else:
+            self._values = [new if w else old for w, new, old in zip(wanted, scan.values, self._values, strict=True)]
+            self._due_ms = [now + beat if w else due for w, beat, due in zip(wanted, self._heartbeats, self._due_ms, strict=True)]
+        self._statuses = self._merged_statuses(scan, wanted)
+        self._cause = scan.cause
+        self._first_due_ms = min(self._due_ms)
+
+    def _merged_statuses(self, scan: Scan, wanted: list[bool]) -> list[int] | None:
+        """Return the statuses reported last; None when all are good."""
+        if scan.statuses is None and self._statuses is None:
+            return None
+        zeros = [0] * len(wanted)
+        merged = [new if w else old for w, new, old in zip(wanted, scan.statuses or zeros, self._statuses or zeros, strict=True)]
+        return merged if any(merged) else None
+
+
+def _beyond(new: Value, old: Value, band: float) -> bool:
+    if band and isinstance(new, int | float) and isinstance(old, int | float) and not isinstance(new, bool):
+        difference = new - old
+        # Not `> band` alone: a comparison with NaN is False, and a value that becomes NaN, or stops being it, is news.
+        return difference > band or difference < -band or (new != new) != (old != old)  # noqa: PLR0124
+    return new != old and (new == new or old == old)  # noqa: PLR0124

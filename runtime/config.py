@@ -1,0 +1,260 @@
+"""The one config file: read, judged whole, and turned into frozen nouns.
+
+Room: hall. `revisions`, `app` and the CLI call `parse_config`; past it only these dataclasses flow (a device's own options stay
+the frozen model of its driver). It reads no file, opens nothing and contacts nobody. Every fault is found in one pass and named
+by device and tag. Options: docs/config.md and witnessmark.example.toml.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from drivers.driver import DriverError
+from drivers.registry import Factory, load_factory
+from ledger_client.anchors.registry import make_anchor
+from ledger_client.errors import AnchorError
+from runtime import config_model as model
+from runtime.clock import SystemClock
+from runtime.config_faults import ConfigError, Fault, Faults, Place
+
+CONFIG_SIZE_MAX: Final = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRule:
+    """When a tag's reading is collected: on a change beyond `deadband` from the value reported last, and every `heartbeat_ms`.
+
+    `on_change` False collects every scan; heartbeat 0 never repeats an unchanged value.
+    """
+
+    on_change: bool = True
+    deadband: float = 0.0
+    heartbeat_ms: int = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class TagConfig:
+    """One tag. `address` is the driver's own; `was` is the name it had before a rename, `device/tag`."""
+
+    name: str
+    was: str | None
+    unit: str
+    type: str
+    exponent: int | None
+    writable: bool
+    write_min: float | None
+    write_max: float | None
+    source: str
+    calibration: str
+    address: object
+    report: ReportRule
+
+
+@dataclass(frozen=True, slots=True)
+class GroupConfig:
+    """Tags that are read together. `mode` is poll or subscribe; `was` is the former `device/group`."""
+
+    name: str
+    was: str | None
+    period_ms: int
+    mode: str
+    tags: tuple[TagConfig, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """One device. `options` is the driver's own frozen model."""
+
+    name: str
+    type: str
+    asset: str
+    enabled: bool
+    timeout_s: float
+    options: BaseModel
+    groups: tuple[GroupConfig, ...]
+
+    def same_connection(self, other: DeviceConfig) -> bool:
+        """Tell whether a driver that was made for the one serves the other."""
+        return (self.type, self.enabled, self.options) == (other.type, other.enabled, other.options)
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorConfig:
+    """One upstream that leaves evidence; `options` belong to its type."""
+
+    name: str
+    type: str
+    operator: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file."""
+
+    gateway: model.Gateway
+    evidence: model.Evidence
+    web: model.Web
+    history: model.History
+    feed: model.Feed
+    anchors: tuple[AnchorConfig, ...]
+    devices: tuple[DeviceConfig, ...]
+
+
+def parse_config(text: str) -> Config:
+    """Judge a config text and return it. Raises ConfigError with every fault."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = next((int(part) for part in str(error).split("line ")[1:] for part in part.split(",")[:1] if part.isdigit()), None)
+        raise ConfigError([Fault("", "config_not_toml", {"detail": str(error)}, line)]) from error
+    faults = Faults(text)
+    try:
+        file = model.File.model_validate(raw)
+    except ValidationError as error:
+        faults.add_pydantic(error, (), "")
+        file = None
+    # Devices and anchors are judged even when another section is wrong: every fault at once.
+    rows = raw.get("devices")
+    devices = [_device(faults, name, row) for name, row in rows.items()] if isinstance(rows, dict) else []
+    anchors = _anchors(faults, raw.get("anchors"))
+    _check_former_names(faults, devices)
+    if faults.found or file is None:
+        raise ConfigError(sorted(faults.found, key=lambda fault: (fault.line or 0, fault.where)))
+    found = tuple(device for device in devices if device is not None)
+    return Config(file.gateway, file.evidence, file.web, file.history, file.feed, anchors, found)
+
+
+def _device(faults: Faults, name: str, raw: Any) -> DeviceConfig | None:
+    place, where = ("devices", name), f"devices.{name}"
+    try:
+        model.DeviceName.model_validate({"name": name})
+        common = model.Device.model_validate(raw)
+    except ValidationError as error:
+        faults.add_pydantic(error, place, where)
+        return None
+    try:
+        factory = load_factory(common.type)
+    except DriverError as error:
+        faults.add((*place, "type"), f"{where}.type", error.cause, **error.params)
+        return None
+    options: BaseModel | None = None
+    try:
+        options = factory.DEVICE_OPTIONS.model_validate(dict(model.own_options(common)), context={"device": name})
+    except ValidationError as error:
+        faults.add_pydantic(error, place, where)
+    groups = [_group(faults, factory, common.type, (*place, "groups", at), where, row) for at, row in enumerate(common.groups)]
+    _check_unique(faults, place, where, [group for group in groups if group is not None])
+    if options is None or any(group is None for group in groups):
+        return None
+    whole = tuple(group for group in groups if group is not None)
+    return DeviceConfig(name, common.type, common.asset, common.enabled, float(common.timeout_s), options, whole)
+
+
+def _group(faults: Faults, factory: Factory, driver: str, place: Place, device_where: str, raw: dict[str, Any]) -> GroupConfig | None:
+    where = f"{device_where}.groups.{raw.get('name', place[-1])}"
+    group: model.Group | None = None
+    try:
+        group = model.Group.model_validate(raw)
+    except ValidationError as error:
+        faults.add_pydantic(error, place, where)
+    rows = raw.get("tags")
+    dicts = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    tags = [_tag(faults, factory, driver, (*place, "tags", at), where, row) for at, row in enumerate(dicts)]
+    if group is None or any(tag is None for tag in tags):
+        return None
+    return GroupConfig(group.name, group.was, group.period_ms, group.mode, tuple(tag for tag in tags if tag is not None))
+
+
+def _tag(faults: Faults, factory: Factory, driver: str, place: Place, group_where: str, raw: dict[str, Any]) -> TagConfig | None:
+    where = f"{group_where}.tags.{raw.get('name', place[-1])}"
+    tag: model.Tag | None = None
+    try:
+        tag = model.Tag.model_validate(raw)
+        own = dict(model.own_options(tag))
+    except ValidationError as error:
+        faults.add_pydantic(error, place, where)
+        own = {key: value for key, value in raw.items() if key not in model.Tag.model_fields}
+    try:
+        options = factory.TAG_OPTIONS.model_validate(own)
+        address, value_type, exponent = factory.make_tag_address(options), factory.value_type(options), factory.exponent(options)
+    except ValidationError as error:
+        faults.add_pydantic(error, place, where)
+        return None
+    except ValueError as error:
+        faults.add(place, where, "config_value", detail=str(error))
+        return None
+    if tag is None:
+        return None
+    if tag.write is not None and value_type in ("bool", "text"):
+        faults.add((*place, "write"), f"{where}.write", "config_value", detail=f"a tag of type {value_type} has no limits")
+    exponent = -tag.decimals if tag.decimals is not None else exponent
+    low, high = (tag.write.min, tag.write.max) if tag.write is not None else (None, None)
+    rule = ReportRule(tag.report.on_change, float(tag.report.deadband), round(tag.report.heartbeat_s * 1000))
+    source = " ".join([driver, *(f"{key}={value}" for key, value in own.items())])[:200]
+    return TagConfig(
+        tag.name, tag.was, tag.unit, value_type, exponent, tag.writable, low, high, source, tag.calibration, address, rule
+    )  # fmt: skip
+
+
+def _check_unique(faults: Faults, place: Place, where: str, groups: list[GroupConfig]) -> None:
+    """Group names and tag names are unique on their device: a reading is named `device/tag`."""
+    seen: set[str] = set()
+    owner: dict[str, str] = {}
+    for at, group in enumerate(groups):
+        if group.name in seen:
+            faults.add((*place, "groups", at), f"{where}.groups.{group.name}", "config_name_twice", name=group.name)
+        seen.add(group.name)
+        for tag_at, tag in enumerate(group.tags):
+            if tag.name in owner:
+                named = f"{where}.groups.{group.name}.tags.{tag.name}"
+                faults.add((*place, "groups", at, "tags", tag_at), named, "config_name_twice", name=tag.name)
+            owner.setdefault(tag.name, group.name)
+
+
+def _check_former_names(faults: Faults, devices: list[DeviceConfig | None]) -> None:
+    """A `was` names something that is gone, once."""
+    rows: list[tuple[Place, str, str, str, str | None]] = []
+    for d in (device for device in devices if device is not None):
+        for i, g in enumerate(d.groups):
+            place: Place = ("devices", d.name, "groups", i)
+            where = f"devices.{d.name}.groups.{g.name}"
+            rows.append((place, where, "group", f"{d.name}/{g.name}", g.was))
+            rows += [((*place, "tags", j), f"{where}.tags.{t.name}", "tag", f"{d.name}/{t.name}", t.was) for j, t in enumerate(g.tags)]
+    present = {(kind, name) for _, _, kind, name, _ in rows}
+    taken: set[tuple[str, str]] = set()
+    for place, where, kind, _, was in rows:
+        if was is None:
+            continue
+        if was.count("/") != 1:
+            faults.add((*place, "was"), f"{where}.was", "config_was_shape", name=was)
+        elif (kind, was) in present or (kind, was) in taken:
+            faults.add((*place, "was"), f"{where}.was", "config_was_taken", name=was)
+        taken.add((kind, was))
+
+
+def _anchors(faults: Faults, rows: Any) -> tuple[AnchorConfig, ...]:
+    found: dict[str, AnchorConfig] = {}
+    for at, row in enumerate(rows if isinstance(rows, list) else []):
+        name = row.get("name", at) if isinstance(row, dict) else at
+        place, where = ("anchors", at), f"anchors.{name}"
+        try:
+            common = model.Anchor.model_validate(row)
+            options = dict(model.own_options(common))
+            make_anchor(common.type, common.name, options, SystemClock())
+        except ValidationError as error:
+            faults.add_pydantic(error, place, where)
+            continue
+        except AnchorError as error:
+            faults.add(place, where, error.code, **error.params)
+            continue
+        if common.name in found:
+            faults.add(place, where, "config_name_twice", name=common.name)
+        found[common.name] = AnchorConfig(common.name, common.type, common.operator, MappingProxyType(options))
+    return tuple(found.values())

@@ -1,0 +1,129 @@
+"""What is wrong with a config file, where, and on which line.
+
+Room: hall. `config` collects faults, `check`, `run` and the door show them all at once. It judges nothing. A place is named
+as a person names it (`devices.filler.groups.fast.tags.level`); the line is found by walking the text, because the parsers
+keep none: a place whose line is not found is shown without one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from runtime.messages.catalogue import word
+
+Place = tuple[str | int, ...]
+_HEADER: Final = re.compile(r"^\s*(\[{1,2})\s*([^\]]+?)\s*\]{1,2}\s*(#.*)?$")
+_KEY: Final = re.compile(r"^\s*([A-Za-z0-9_-]+|\"[^\"]*\")((?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=(.*)$")
+_PART: Final = re.compile(r"\"[^\"]*\"|[^.\s]+")
+_codes: Final = {"missing": "config_key_missing", "extra_forbidden": "config_key_unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to mend. `where` is the dotted place, `code` and `params` are worded by the message catalogue."""
+
+    where: str
+    code: str
+    params: Mapping[str, str | int | float]
+    line: int | None = None
+
+    def text(self, file: str = "", lang: str = "en") -> str:
+        """Return `file:line: place: what is wrong`."""
+        at = f"{file}:{self.line}: " if self.line is not None else (f"{file}: " if file else "")
+        return f"{at}{self.where + ': ' if self.where else ''}{word(self.code, self.params, lang)}"
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data, with its English text."""
+        return {
+            "where": self.where,
+            "code": self.code,
+            "params": dict(self.params),
+            "line": self.line,
+            "text": word(self.code, self.params),
+        }
+
+
+class ConfigError(Exception):
+    """The file cannot be used. `faults` holds every one that was found."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(fault.text() for fault in faults[:3]) + (" …" if len(faults) > 3 else ""))
+
+
+class Faults:
+    """Collects faults with the places that they stand at."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = line_index(text)
+        self.found: list[Fault] = []
+
+    def add(self, place: Place, where: str, code: str, **params: str | int | float) -> None:
+        """Note one fault. `place` is the path by keys and indexes, `where` the same by names."""
+        self.found.append(Fault(where, code, params, self._line(place)))
+
+    def add_pydantic(self, error: ValidationError, place: Place, where: str) -> None:
+        """Note every fault of a model that stands at `place`."""
+        for each in error.errors(include_url=False, include_context=False):
+            loc = each["loc"]
+            named = ".".join([where, *map(str, loc)] if where else map(str, loc))
+            code = _codes.get(each["type"], "config_value")
+            self.add((*place, *loc), named, code, detail=each["msg"].removeprefix("Value error, "))
+
+    def _line(self, place: Place) -> int | None:
+        for length in range(len(place), 0, -1):
+            line = self._lines.get(place[:length])
+            if line is not None:
+                return line
+        return None
+
+
+def line_index(text: str) -> Mapping[Place, int]:
+    """Return the line (1-based) of each table, array element and key of a TOML text, as far as simple reading finds it."""
+    lines: dict[Place, int] = {}
+    counts: dict[Place, int] = {}
+    table: Place = ()
+    listed: Place | None = None  # the array of inline tables that we are inside of
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            listed = None
+            table = _table_place(header[2], counts, repeated=header[1] == "[[")
+            lines.setdefault(table, number)
+        elif listed is not None and (rows := line.count("{")):
+            for _ in range(rows):
+                lines[*listed, counts.get(listed, 0)] = number
+                counts[listed] = counts.get(listed, 0) + 1
+        elif key := _KEY.match(line):
+            place = (*table, *_parts(key[1] + key[2]))
+            lines.setdefault(place, number)
+            if key[3].strip().startswith("["):
+                listed = place
+                for at in range(key[3].count("{")):
+                    lines[*place, at] = number
+                    counts[place] = at + 1
+        if listed is not None and line.split("#")[0].rstrip().endswith("]") and "{" not in line:
+            listed = None
+    return lines
+
+
+def _table_place(header: str, counts: dict[Place, int], *, repeated: bool) -> Place:
+    place: Place = ()
+    parts = _parts(header)
+    for at, part in enumerate(parts):
+        place = (*place, part)
+        if at < len(parts) - 1:
+            if place in counts:
+                place = (*place, counts[place] - 1)
+        elif repeated:
+            counts[place] = counts.get(place, 0) + 1
+            place = (*place, counts[place] - 1)
+    return place
+
+
+def _parts(dotted: str) -> list[str]:
+    return [part.strip('"') for part in _PART.findall(dotted)]

@@ -1,0 +1,187 @@
+"""The shape of the config file: what pydantic accepts at the edge. Every section but the drivers' own options.
+
+Room: hall. `config` alone imports it; nothing past `config` sees these models. It opens nothing and knows no driver: the
+keys that belong to a device's protocol are passed over here (`extra="allow"`) and judged by the driver's own models.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ledger_client.errors import FormatError
+from ledger_client.note import check_name
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+TagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$")]
+AssetPath = Annotated[str, Field(pattern=r"^([^/\x00-\x1f]{1,64}(/[^/\x00-\x1f]{1,64}){0,7})?$")]
+Text = Annotated[str, Field(max_length=200)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+ORIGIN_BLANKS = ("gateway", "epoch", "key_hash")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Strict(BaseModel):
+    """Nothing unknown, nothing converted, nothing changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Gateway(Strict):
+    """[gateway]."""
+
+    name: Name
+    board: Name = "sim"
+    device_writes: bool = False
+
+
+class Evidence(Strict):
+    """[evidence]."""
+
+    seal_every_s: float = Field(default=5.0, ge=1, le=60)
+    anchor_every_s: float = Field(default=5.0, ge=1, le=3600)
+    origin: str = Field(default="witnessmark.local/{gateway}/{epoch}", max_length=200)
+    policy_file: str = ""
+    memory_max_mb: int = Field(default=32, ge=4, le=1024)
+
+    @field_validator("origin")
+    @classmethod
+    def _origin_is_a_name(cls, origin: str) -> str:
+        try:
+            blanks = {blank for _, blank, _, _ in string.Formatter().parse(origin) if blank is not None}
+            if blanks - set(ORIGIN_BLANKS):
+                raise ValueError(f"unknown blanks {sorted(blanks - set(ORIGIN_BLANKS))}; there are {', '.join(ORIGIN_BLANKS)}")
+            check_name(origin.format(gateway="g", epoch=1, key_hash="0" * 64))
+        except FormatError as error:
+            raise ValueError(f"not a name that a signed note may carry: {error}") from error
+        if "epoch" not in blanks:
+            raise ValueError("needs {epoch}: a new epoch is a new log and must have a new name")
+        return origin
+
+
+class Anchor(BaseModel):
+    """[[anchors]]: the keys that every type has; the others are the type's own."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    name: Name
+    type: Name = "tlog"
+    operator: Name = "self"
+
+
+class Web(Strict):
+    """[web]."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(default=8480, ge=0, le=65535)
+
+    @field_validator("host")
+    @classmethod
+    def _only_loopback(cls, host: str) -> str:
+        if host not in LOOPBACK:
+            raise ValueError(f"{host}: the page has no accounts yet, so it answers on loopback only ({', '.join(LOOPBACK)})")
+        return host
+
+
+class History(Strict):
+    """[history]."""
+
+    enabled: bool = True
+
+
+class Feed(Strict):
+    """[feed]: who may open the socket."""
+
+    mode: str = Field(default="660", pattern=r"^[67][0-7]0$")
+    group: str = ""
+
+
+class Report(Strict):
+    """report = {…} of a tag."""
+
+    on_change: bool = True
+    deadband: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    heartbeat_s: float = Field(default=60.0, ge=0, le=86_400)
+
+
+class Write(Strict):
+    """write = {…} of a tag: the limits of a setpoint."""
+
+    min: float | None = Field(default=None, allow_inf_nan=False)
+    max: float | None = Field(default=None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        return self
+
+
+class Tag(BaseModel):
+    """A tag's common keys; what is left belongs to the driver."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    name: TagName
+    was: str | None = None
+    unit: Text = ""
+    calibration: Text = ""
+    decimals: int | None = Field(default=None, ge=0, le=12)
+    writable: bool = False
+    write: Write | None = None
+    report: Report = Report()
+
+    @model_validator(mode="after")
+    def _limits_need_writable(self) -> Self:
+        if self.write is not None and not self.writable:
+            raise ValueError("write limits without writable = true")
+        return self
+
+
+class Group(Strict):
+    """A tag group; its tags are judged one by one."""
+
+    name: Name
+    was: str | None = None
+    period_ms: int = Field(ge=20, le=3_600_000)
+    mode: Literal["poll", "subscribe"] = "poll"
+    tags: list[dict[str, Any]] = Field(min_length=1, max_length=1024)
+
+
+class DeviceName(Strict):
+    """A device's name is a key of the file, so it is judged by itself."""
+
+    name: Name
+
+
+class Device(BaseModel):
+    """A device's common keys; what is left belongs to the driver."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    type: Name
+    asset: AssetPath = ""
+    enabled: bool = True
+    timeout_s: float = Field(default=1.0, ge=0.05, le=60)
+    groups: list[dict[str, Any]] = Field(min_length=1)
+
+
+class File(Strict):
+    """The whole file. Devices and anchors are judged one by one, so that a fault in one hides none in another."""
+
+    gateway: Gateway
+    evidence: Evidence = Evidence()
+    web: Web = Web()
+    history: History = History()
+    feed: Feed = Feed()
+    anchors: list[dict[str, Any]] = []
+    devices: dict[str, Any] = {}
+
+
+def own_options(model: BaseModel) -> Mapping[str, Any]:
+    """Return the keys of a section that its common model left to the driver or the anchor type."""
+    return model.model_extra or {}

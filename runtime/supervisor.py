@@ -1,0 +1,128 @@
+"""Keeps parts and child processes running: what fails is shown, rests a little, and starts again.
+
+Room: hall. `app` and `field` run parts under `keep`, `app` runs children. Nobody waits for what is supervised here. This and the outbox
+are the only places that catch everything: a fault of ours in one part must not stop the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+REST_S_MIN: Final = 0.5
+REST_S_MAX: Final = 30.0
+STEADY_S: Final = 60.0
+"""A part that ran this long has recovered: its next rest is the shortest again."""
+STOP_S: Final = 5.0
+_PR_SET_PDEATHSIG: Final = 1
+
+
+@dataclass(slots=True)
+class PartCounts:
+    """What health shows of a part: how often it was started again, and why."""
+
+    starts: int = 0
+    fault: str | None = None
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Remembers the parts that it keeps."""
+
+    parts: dict[str, PartCounts] = field(default_factory=dict)
+
+    async def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run a part until it returns or is cancelled; when it fails, rest (doubling up to REST_S_MAX) and run it again."""
+        counts = self.parts.setdefault(name, PartCounts())
+        log = structlog.get_logger("supervisor")
+        loop = asyncio.get_running_loop()
+        rest_s = REST_S_MIN
+        while True:
+            began = loop.time()
+            counts.starts += 1
+            try:
+                await run()
+                return
+            except Exception as error:
+                counts.fault = f"{type(error).__name__}: {_innermost(error)}"
+                log.exception("part_failed", part=name, fault=counts.fault)
+            if loop.time() - began >= STEADY_S:
+                rest_s = REST_S_MIN
+            await asyncio.sleep(rest_s)
+            rest_s = min(rest_s * 2, REST_S_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process of ours: `python -I -m <arguments>`. `niceness` above 0 gives way to the core."""
+
+    name: str
+    arguments: Sequence[str]
+    niceness: int = 0
+
+    async def run(self) -> None:
+        """Start it, wait for its end, and call that a failure. On cancellation: SIGTERM, then SIGKILL after STOP_S.
+
+        Raises ChildError when it ends by itself, OSError when it cannot be started.
+        """
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-m", *self.arguments,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, preexec_fn=self._before_exec,
+        )  # fmt: skip
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            await stop_process(process)
+            raise
+        raise ChildError(self.name, code)
+
+    def _before_exec(self) -> None:
+        """In the child: die with the parent, leave the terminal's Ctrl-C to it, and be nice."""
+        die_with_parent()
+        os.setpgid(0, 0)
+        if self.niceness:
+            os.nice(self.niceness)
+
+
+class ChildError(Exception):
+    """A child ended by itself."""
+
+    def __init__(self, name: str, code: int) -> None:
+        self.name, self.code = name, code
+        super().__init__(f"{name} ended with {code}")
+
+
+async def stop_process(process: asyncio.subprocess.Process) -> None:
+    """End one process that we started: ask, wait up to STOP_S, insist."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(STOP_S):
+            await process.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent ends (Linux; elsewhere nothing happens)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and error.exceptions:
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,111 @@
+"""Live values and their states; gap rows and their growing intervals."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.reading import Scan, TagGroup
+from runtime.acquisition.gaps import INTERVAL_MS_MAX, GapTally
+from runtime.acquisition.live import Live
+from runtime.acquisition.pipeline import Pipeline
+from tests.rigs.field import device_toml, fresh_ids, points_of
+
+
+class Collected:
+    """A collector that hands out tickets; `fault` makes it refuse."""
+
+    def __init__(self) -> None:
+        self.ticket, self.fault = 1, None
+        self.scans: list[Scan] = []
+        self.misses: list[tuple[str, int]] = []
+        self.back: list[int] = []
+
+    def add(self, scan: Scan) -> tuple[int, str | None]:
+        self.scans.append(scan)
+        return (0, self.fault) if self.fault else (self.ticket, None)
+
+    def missed(self, group: TagGroup, from_ms: int, to_ms: int, cause: str, count: int) -> None:
+        self.misses.append((cause, count))
+
+    def came_back(self, group_uid: int) -> None:
+        self.back.append(group_uid)
+
+
+def test_values_become_recorded_or_not() -> None:
+    live, collector = Live(), Collected()
+    devices = points_of(device_toml("d", {"a": (100, 2)}))
+    live.set_devices(devices.values())
+    pipeline = Pipeline(live, collector)
+    pipeline.set_devices(devices.values())
+    group = devices["d"].groups[0]
+    assert [v.state for v in live.values()] == ["pending", "pending"]
+    pipeline.take(Scan(group, [1, 1], 1_000))
+    collector.ticket = 2
+    pipeline.take(Scan(group, [1, 2], 1_100))
+    live.recorded(1, 77)
+    assert [(v.value, v.state, v.seq) for v in live.values()] == [(1, "recorded", 77), (2, "pending", None)]
+    before = live.generation
+    live.unrecorded(2, "evidence_behind")
+    assert [row[5:] for row in live.changed_since(before)] == [["recorded", 77, None], ["unrecorded", None, "evidence_behind"]]
+    assert live.changed_since(live.generation) == []
+    collector.fault = "disk_full"
+    pipeline.take(Scan(group, [5, 2], 1_200))
+    assert [(v.state, v.cause) for v in live.values()] == [("unrecorded", "disk_full"), ("unrecorded", "evidence_behind")]
+    pipeline.take(Scan(group, [5, 2], 1_300))
+    assert live.values()[0].read_ms == 1_300
+    assert len(collector.scans) == 3
+
+
+def test_a_read_under_way_through_a_change_of_its_group_is_a_counted_miss() -> None:
+    live, collector, ids = Live(), Collected(), fresh_ids()
+    old = points_of(device_toml("d", {"a": (100, 2)}, more="scale = 0.1\n"), ids=ids)
+    new = points_of(device_toml("d", {"a": (100, 2)}, more="scale = 0.01\n"), ids=ids)
+    pipeline = Pipeline(live, collector)
+    for devices in (old, new):
+        live.set_devices(devices.values())
+        pipeline.set_devices(devices.values())
+    pipeline.take(Scan(old["d"].groups[0], [1, 2], 1_000))
+    assert collector.misses == [("group_reconfigured", 1)]
+    assert not collector.scans
+    pipeline.take(Scan(new["d"].groups[0], [1, 2], 1_000))
+    assert len(collector.scans) == 1
+
+
+def test_a_long_outage_is_said_less_and_less_often() -> None:
+    tally, said = GapTally(5_000), []
+    for second in range(0, 4 * 3600, 5):
+        tally.add(7, second * 1000, second * 1000 + 4_900, "no_answer", 50, second * 1000)
+        said += [(second, row) for row in tally.due(second * 1000)]
+    times = [second for second, _ in said]
+    assert [b - a for a, b in itertools.pairwise(times)][:6] == [10, 20, 40, 80, 160, 320]
+    assert all(b - a <= INTERVAL_MS_MAX / 1000 for a, b in itertools.pairwise(times))
+    tally.came_back(7)
+    said += [(0, row) for row in tally.due(4 * 3600_000)]
+    assert sum(row[4] for _, row in said) == tally.totals["no_answer"] == 50 * 4 * 720
+    assert tally.due(10**9, everything=True) == []
+    rows = [row for _, row in said]
+    assert all(a[2] < b[1] for a, b in itertools.pairwise(rows)), "rows of one outage do not overlap"
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.sampled_from(["busy", "no_answer"]), st.integers(1, 9), st.booleans(), st.booleans()), max_size=40
+    )
+)
+def test_no_count_is_ever_lost(steps: list[tuple[int, str, int, bool, bool]]) -> None:
+    tally, said, now = GapTally(5_000), 0, 0
+    for uid, cause, count, back, fails in steps:
+        now += 3_000
+        tally.add(uid, now, now, cause, count, now)
+        if back:
+            tally.came_back(uid)
+        rows = tally.due(now)
+        if fails:
+            tally.restore(rows, now)
+        else:
+            said += sum(row[4] for row in rows)
+    said += sum(row[4] for row in tally.due(now, everything=True))
+    assert said == sum(tally.totals.values()) == sum(step[2] for step in steps)

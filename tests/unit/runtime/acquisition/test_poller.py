@@ -1,0 +1,179 @@
+"""The poller on virtual time: phases, misses, rest, coming back, hot changes, subscriptions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.driver import DriverError
+from drivers.reading import Scan
+from runtime.acquisition.field import Field
+from runtime.acquisition.grid import Slot, next_due, phase_ms
+from runtime.acquisition.poller import DevicePoller
+from runtime.supervisor import Supervisor
+from tests.rigs.field import KeptScans, ScriptedDriver, after, device_toml, fresh_ids, points_of
+from tests.simulation.loop import VirtualClock, run
+
+Script = Callable[[VirtualClock, ScriptedDriver, KeptScans], Awaitable[None]]
+
+
+def polled(groups: dict[str, tuple[int, int]], script: Script, *, mode: str = "poll") -> tuple[ScriptedDriver, KeptScans, int]:
+    """Poll one device while a script runs; return driver, sink and how long it ran in ms."""
+
+    async def program(clock: VirtualClock) -> tuple[ScriptedDriver, KeptScans, int]:
+        driver, sink = ScriptedDriver(clock), KeptScans()
+        poller = DevicePoller(points_of(device_toml("d", groups, mode=mode))["d"], driver, sink, clock)
+        began = clock.mono_ms()
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(poller.run())
+            await script(clock, driver, sink)
+            task.cancel()
+        return driver, sink, clock.mono_ms() - began
+
+    return run(program, seed=1, for_s=1e6)
+
+
+async def for_10_s(clock: VirtualClock, driver: ScriptedDriver, sink: KeptScans) -> None:
+    await after(clock, 10)
+
+
+def test_groups_are_read_on_their_grids_and_spread() -> None:
+    driver, sink, _ = polled({"a": (100, 2), "b": (100, 2), "c": (1000, 1)}, for_10_s)
+    for name, period in (("a", 100), ("b", 100), ("c", 1000)):
+        starts = [at for at, group in driver.reads if group == name]
+        assert {at % period for at in starts} == {phase_ms("d", name, period)}
+        assert len(starts) == 10_000 // period
+    assert phase_ms("d", "a", 100) != phase_ms("d", "b", 100)
+    assert sink.misses == []
+
+
+def test_a_slow_device_counts_the_dues_it_was_busy_through() -> None:
+    async def script(clock: VirtualClock, driver: ScriptedDriver, sink: KeptScans) -> None:
+        driver.takes_s = 0.35
+        await after(clock, 10)
+
+    _, sink, _ = polled({"a": (100, 1)}, script)
+    assert {cause for _, cause, *_ in sink.misses} - {"poll_stopping"} == {"device_busy"}
+    assert 98 <= sink.accounted("a") <= 101
+    assert 27 <= len(sink.scans) <= 29, "it is read again at once, never queued up"
+
+
+def test_a_dead_device_is_counted_completely_and_rests() -> None:
+    async def script(clock: VirtualClock, driver: ScriptedDriver, sink: KeptScans) -> None:
+        await after(clock, 5)
+        before = len(driver.reads)
+        driver.fault = DriverError("connect_failed")
+        await after(clock, 60)
+        attempts = len(driver.reads) - before
+        driver.fault = None
+        await after(clock, 10)
+        assert attempts < 40, "a dead device is not hammered at 10 Hz"
+        assert sink.scans[-1].cause is None
+
+    _, sink, ran_ms = polled({"a": (100, 1), "b": (200, 1)}, script)
+    assert {cause for _, cause, *_ in sink.misses} == {"connect_failed"}
+    assert abs(sink.accounted("a") - ran_ms // 100) <= 1
+    assert abs(sink.accounted("b") - ran_ms // 200) <= 1
+
+
+def test_a_hanging_driver_is_cut_off() -> None:
+    async def script(clock: VirtualClock, driver: ScriptedDriver, sink: KeptScans) -> None:
+        driver.takes_s = 3600
+        await after(clock, 3)
+
+    _, sink, _ = polled({"a": (1000, 1)}, script)
+    assert sink.scans
+    assert all(scan.cause == "no_answer" for scan in sink.scans)
+
+
+def test_a_driver_that_cannot_be_entered_is_said_for_every_group() -> None:
+    async def program(clock: VirtualClock) -> KeptScans:
+        driver, sink = ScriptedDriver(clock), KeptScans()
+        driver.enter_fault = DriverError("line_settings_differ")
+        poller = DevicePoller(points_of(device_toml("d", {"a": (100, 1), "b": (1000, 1)}))["d"], driver, sink, clock)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(poller.run())
+            await after(clock, 21)
+            driver.enter_fault = None
+            await after(clock, 9)
+            assert poller.counts.state == "ok"
+            task.cancel()
+        return sink
+
+    sink = run(program, seed=1)
+    assert {cause for _, cause, *_ in sink.misses} == {"line_settings_differ"}
+    assert 298 <= sink.accounted("a") <= 302
+    assert {scan.group.name for scan in sink.scans if scan.cause} == {"a", "b"}
+
+
+def test_a_broken_subscription_is_a_gap_and_comes_back() -> None:
+    async def script(clock: VirtualClock, driver: ScriptedDriver, sink: KeptScans) -> None:
+        group = points_of(device_toml("d", {"a": (500, 1)}, mode="subscribe"))["d"].groups[0]
+        scan = Scan(group, [1], clock.wall_ms())
+        await driver.pushed.put(scan)
+        await after(clock, 1)
+        await driver.pushed.put(DriverError("connection_lost"))
+        await after(clock, 10)
+        await driver.pushed.put(scan)
+        await after(clock, 1)
+
+    _, sink, _ = polled({"a": (500, 1)}, script, mode="subscribe")
+    assert [scan.cause for scan in sink.scans] == [None, "connection_lost", None]
+    assert sum(count for _, _, count, _, _ in sink.misses) == 1 + 20
+
+
+def test_hot_changes_leave_others_alone() -> None:
+    async def program(clock: VirtualClock) -> None:
+        ids, sink, made = fresh_ids(), KeptScans(), []
+
+        def make(points: object) -> ScriptedDriver:
+            made.append(ScriptedDriver(clock))
+            return made[-1]
+
+        first = points_of(device_toml("x", {"a": (100, 1)}), device_toml("y", {"a": (100, 1)}), ids=ids)
+        field = Field(sink, clock, make, Supervisor())
+        field.apply(first)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(field.run())
+            await after(clock, 5)
+            x, y = made
+            text = device_toml("x", {"a": (100, 1), "b": (50, 1)})
+            second = points_of(text, device_toml("y", {"a": (100, 1)}), device_toml("z", {"a": (100, 1)}), ids=ids)
+            second["y"] = first["y"]
+            field.apply(second)
+            await after(clock, 5)
+            assert [driver.entered for driver in made] == [1, 1, 1], "groups change without a reconnect"
+            assert len([r for r in x.reads if r[1] == "b"]) == 100
+            assert len(y.reads) == 100
+            third = points_of(device_toml("x", {"a": (100, 1)}, port=503), ids=ids)
+            field.apply(third)
+            await after(clock, 5)
+            assert len(y.reads) == 100
+            assert made[3].entered == 1
+            field.stop()
+        assert sink.misses == []
+
+    run(program, seed=1)
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 10**9), st.integers(20, 100_000), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_a_slot_never_loses_or_repeats_a_due(now: int, period: int, delay: int, rest: int) -> None:
+    group = points_of(device_toml("d", {"a": (period, 1)}))["d"].groups[0]
+    slot = Slot.starting(group, now)
+    first = slot.due_ms
+    assert now <= first < now + period
+    slot.rest_until(now + rest)
+    assert slot.attempt_ms >= max(first, now + rest - 0)
+    assert (slot.attempt_ms - first) % period == 0
+    at = slot.attempt_ms + delay
+    count, start, end = slot.skip_to(at)
+    assert slot.due_ms == first + count * period
+    assert slot.due_ms <= at < slot.due_ms + period
+    assert not count or (start, end) == (first, slot.due_ms - period)
+    slot.served()
+    assert slot.due_ms > at
+    assert next_due(at + 1, period, phase_ms("d", "a", period)) == slot.due_ms

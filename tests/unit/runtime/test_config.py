@@ -1,0 +1,139 @@
+"""The config file: every fault at once, named by device and tag and found on its line; numbers that are never reused."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger_client.disk import RealDisk
+from ledger_client.errors import FormatError
+from runtime.config import parse_config
+from runtime.config_faults import ConfigError, line_index
+from runtime.tag_ids import load_tag_ids, rebuilt
+from tests.rigs.field import HEAD, device_toml, fresh_ids, points_of
+
+FAULTY = """\
+[gateway]
+name = "line 4"
+colour = "red"
+
+[evidence]
+seal_every_s = 90
+origin = "example.org/{gateway}"
+
+[web]
+host = "0.0.0.0"
+
+[[anchors]]
+name = "w"
+url = "ftp://x"
+
+[devices.filler]
+type = "modbus"
+hots = "10.0.0.1"
+[[devices.filler.groups]]
+name = "fast"
+period_ms = 5
+tags = [
+  { name = "level", address = "holding:1", data = "flot32" },
+  { name = "level", address = "holding:2" },
+  { name = "speed", adress = "holding:3" },
+  { name = "set", address = "holding:4", write = { min = 1, max = 2 } },
+]
+[[devices.filler.groups]]
+name = "slow"
+period_ms = 1000
+[[devices.filler.groups.tags]]
+name = "level"
+address = "coil:4"
+data = "float32"
+
+[devices.press]
+type = "profinet"
+groups = [{ name = "a", period_ms = 100, tags = [{ name = "t" }] }]
+
+[devices."no spaces"]
+type = "modbus"
+host = "h"
+groups = []
+"""
+
+
+def faults_of(text: str) -> dict[str, tuple[str, int | None]]:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    return {fault.where: (fault.code, fault.line) for fault in caught.value.faults}
+
+
+def test_every_fault_at_once_with_names_and_lines() -> None:
+    found = faults_of(FAULTY)
+    lines = FAULTY.splitlines()
+    for where, code, on_line in (
+        ("gateway.name", "config_value", 'name = "line 4"'),
+        ("gateway.colour", "config_key_unknown", 'colour = "red"'),
+        ("evidence.seal_every_s", "config_value", "seal_every_s = 90"),
+        ("evidence.origin", "config_value", 'origin = "example.org/{gateway}"'),
+        ("web.host", "config_value", 'host = "0.0.0.0"'),
+        ("devices.filler.hots", "config_key_unknown", 'hots = "10.0.0.1"'),
+        ("devices.filler.groups.fast.period_ms", "config_value", "period_ms = 5"),
+        ("devices.filler.groups.fast.tags.level.data", "config_value", lines[22]),
+        ("devices.filler.groups.fast.tags.speed.adress", "config_key_unknown", lines[24]),
+        ("devices.filler.groups.fast.tags.speed.address", "config_key_missing", lines[24]),
+        ("devices.filler.groups.fast.tags.set", "config_value", lines[25]),
+        ("devices.press.type", "driver_unknown", 'type = "profinet"'),
+    ):
+        assert found[where][0] == code, where
+        line = found[where][1]
+        assert line is not None
+        assert lines[line - 1] == on_line, where
+    assert "anchors.w" in found
+    assert "devices.no spaces.name" in found
+    assert any(where.startswith("devices.filler.groups.slow.tags.level") for where in found)
+
+
+def test_names_are_unique_and_former_names_are_gone() -> None:
+    twice = HEAD + device_toml("d", {"a": (100, 1)}) + '[[devices.d.groups]]\nname = "b"\nperiod_ms = 100\n'
+    twice += '[[devices.d.groups.tags]]\nname = "a0"\naddress = "holding:9"\n'
+    assert faults_of(twice)["devices.d.groups.b.tags.a0"][0] == "config_name_twice"
+    taken = HEAD + device_toml("d", {"a": (100, 2)}, more='was = "d/a1"\n')
+    assert {code for code, _ in faults_of(taken).values()} == {"config_was_taken"}
+
+
+def test_not_toml_is_one_fault_with_its_line() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config('[gateway]\nname = "x"\nname = "y"\n')
+    assert [(f.code, f.line) for f in caught.value.faults] == [("config_not_toml", 3)]
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_a_config_or_a_config_error(text: str) -> None:
+    line_index(text)
+    with contextlib.suppress(ConfigError):
+        parse_config(text)
+
+
+def test_a_number_survives_rename_removal_and_a_lost_file(tmp_path: Path) -> None:
+    disk, ids = RealDisk(), fresh_ids()
+    first = points_of(device_toml("d", {"a": (100, 2)}), ids=ids)
+    uids = {tag.name: tag.uid for group in first["d"].groups for tag in group.tags}
+    renamed = device_toml("d", {"a": (100, 1)}) + '[[devices.d.groups.tags]]\nname = "torque"\nwas = "d/a1"\naddress = "holding:1"\n'
+    second = points_of(renamed, ids=ids)
+    assert [tag.uid for tag in second["d"].groups[0].tags] == [uids["a0"], uids["a1"]]
+    third = points_of(device_toml("d", {"a": (100, 2)}), ids=ids)
+    assert third["d"].groups[0].tags[1].uid not in uids.values(), "the old name is a new tag now"
+    assert points_of(renamed, ids=ids)["d"].groups[0].tags[1].uid == uids["a1"], "applying it again changes nothing"
+
+    kept = rebuilt(disk, tmp_path, [(row[0], row[1]) for row in ids.tags.rows()], [(row[0], row[1]) for row in ids.groups.rows()])
+    kept.save()
+    again = load_tag_ids(disk, tmp_path)
+    assert again is not None
+    assert again.tags.rows() == ids.tags.rows()
+    assert again.tags.following == ids.tags.following
+    data = (tmp_path / "tags.cbor").read_bytes()
+    (tmp_path / "tags.cbor").write_bytes(data[:-1])
+    with pytest.raises(FormatError):
+        load_tag_ids(disk, tmp_path)
