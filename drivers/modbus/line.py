@@ -195,7 +195,7 @@ class Line:
         if client is not None:
             transport = client.ctx.transport
             client.close()
-            if isinstance(transport, asyncio.WriteTransport):
+            if hasattr(transport, "abort"):
                 transport.abort()
 
     async def _ask(self, client: Client, request: Request, window: asyncio.Timeout, limit_s: float) -> ModbusPDU:
