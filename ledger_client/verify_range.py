@@ -1,0 +1,99 @@
+"""Judge a `.wmseg`: are these all entries from here to there, unchanged and in order, and whose are they. Pure.
+
+Room: ground. The command line calls it for an export. What holds for one proof holds for its first and last entry; the prev links
+bind every entry between them. Source: docs/ledger-format.md sections 10 and 12.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ledger_client.checkpoint import Checkpoint
+from ledger_client.claims import Judge, Params, Report
+from ledger_client.entry import Entry
+from ledger_client.entry_walk import EntryWalk
+from ledger_client.errors import FormatError
+from ledger_client.kinds import ClockState
+from ledger_client.policy import Policy
+from ledger_client.schema import SchemaState
+from ledger_client.segment_file import Range, parse_range
+from ledger_client.verify_proof import judge_inclusion, judge_origin, judge_seen, note_facts
+from ledger_client.witnessing import Witnessed, depend_on_altered, judge_not_after, judge_not_before, judge_quorum, witnessed
+
+HOLDS: Final = {
+    "altered": "range_unaltered",
+    "dropped": "range_complete",
+    "reordered": "range_in_order",
+    "back_dated": "range_times_bounded",
+    "withheld": "ledger_bodies_shown",
+    "unanchored": "range_confirmed",
+    "equivocated": "proof_one_history",
+    "content": "content_known",
+}
+
+
+def verify_range(data: bytes, policy: Policy, *, quick: bool = False) -> Report:
+    """Judge a range's bytes under a policy. Raises FormatError when they are no range at all."""
+    shown = parse_range(data)
+    found = witnessed(shown.note, policy)
+    judge = Judge()
+    keys = judge_origin(judge, policy, found, shown.key_chain, [])
+    upper_s = judge_quorum(judge, policy, found)
+    if upper_s is None:
+        judge.unknown("back_dated", "no_upper_bound")
+    facts: dict[str, Any] = {}
+    said: dict[str, Params] = {}
+    if keys is not None:
+        walk = EntryWalk(judge, keys, complete=False, first_seq=shown.first_seq, schema=_schema(judge, shown), quick=quick)
+        entries = [walk.feed(raw, body) for raw, body in zip(shown.entries, shown.bodies, strict=True)]
+        walk.finish()
+        _judge_ends(judge, shown, entries, found.checkpoint)
+        late_s = _judge_times(judge, policy, shown, entries, found)
+        counts = walk.counts
+        said = {"altered": {"entries": len(entries)}, "dropped": {"entries": len(entries)}, "back_dated": {"late_s": late_s}}
+        facts = note_facts(found, policy) | {"from_seq": shown.first_seq, "to_seq": shown.first_seq + len(entries) - 1}
+        facts |= {"readings": counts["readings"], "readings_bad": counts["bad"], "withheld": counts["withheld"]}
+    depend_on_altered(judge, ("dropped", "reordered", "back_dated", "withheld", "unanchored", "equivocated", "content"))
+    said["unanchored"] = {"have": len(found.cosigned)}
+    claims = judge.claims({name: (code, said.get(name, {})) for name, code in HOLDS.items()})
+    return Report("range", claims, policy.independence(found.cosigned), facts)
+
+
+def _schema(judge: Judge, shown: Range) -> SchemaState:
+    """Read the schema that came along. Nothing signs it here: a wrong one fails at the first readings root."""
+    if not shown.schema_body:
+        return SchemaState()
+    try:
+        return SchemaState().apply(shown.schema_body, full=True)
+    except FormatError as error:
+        judge.breaks("content", error)
+        return SchemaState()
+
+
+def _judge_ends(judge: Judge, shown: Range, entries: list[Entry | None], checkpoint: Checkpoint) -> None:
+    first, last = entries[0], entries[-1]
+    if first is None or last is None:
+        return
+    if first.seq != shown.first_seq:
+        judge.fails("altered", "range_begins_elsewhere", first.seq)
+    judge_inclusion(judge, checkpoint, first, shown.first_path)
+    judge_inclusion(judge, checkpoint, last, shown.last_path)
+
+
+def _judge_times(judge: Judge, policy: Policy, shown: Range, entries: list[Entry | None], found: Witnessed) -> int:
+    """Bound every entry's time; return the longest wait for a confirmation (s)."""
+    first, upper_s = entries[0], found.quorum_s(policy)
+    lower = judge_seen(judge, policy, first, shown.seen, found.checkpoint) if first is not None else None
+    late_s = 0
+    for entry in entries:
+        if entry is None:
+            continue
+        judge_not_before(judge, entry.payload, lower[0] if lower else None)
+        if upper_s is not None:
+            unset = entry.payload.clock == ClockState.UNSET
+            judge_not_after(judge, policy, entry.seq, entry.payload.wall_ms, unset=unset, upper_s=upper_s)
+            late_s = max(late_s, upper_s - entry.payload.wall_ms // 1000)
+    return late_s
+
+
+__all__ = ["verify_range"]
