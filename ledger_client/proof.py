@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ledger_client import cbor
+from ledger_client.deflate import deflate, inflate
 from ledger_client.details import is_hash, is_int
 from ledger_client.entry import ENTRY_SIZE_MAX
 from ledger_client.errors import FormatError
@@ -16,7 +18,7 @@ from ledger_client.leaves import Disclosure, parse_disclosure
 from ledger_client.merkle import PATH_MAX
 from ledger_client.note import NOTE_SIZE_MAX
 from ledger_client.receipt import RECEIPT_SIZE_MAX
-from ledger_client.sealed_file import seal, unseal
+from ledger_client.sealed_file import bundle_of, seal, unseal
 
 MAGIC: Final = b"WMPROOF1"
 VERSION: Final = 1
@@ -53,14 +55,14 @@ class Proof:
         """Return the file's bytes."""
         links = [[link.entry, list(link.path)] for link in self.key_chain]
         row = [VERSION, self.entry, self.disclosure.row(), list(self.path), self.note, self.seen, links, self.time_ms]
-        return seal(MAGIC, row)
+        return seal(MAGIC, deflate(cbor.encode(row)))
 
 
 def parse_proof(data: bytes) -> Proof:
     """Read a file's bytes strictly; nothing is judged yet. Raises FormatError."""
-    row = unseal(data, MAGIC, size_max=PROOF_SIZE_MAX, what="proof")
-    if len(row) != 8 or row[0] != VERSION or isinstance(row[0], bool):
-        raise FormatError("bundle_shape", what="proof")
+    payload = unseal(data, MAGIC, size_max=PROOF_SIZE_MAX, what="proof")
+    inflated = inflate(payload, size_max=PROOF_SIZE_MAX, what="proof")
+    row = bundle_of(inflated, fields=8, version=VERSION, size_max=PROOF_SIZE_MAX, what="proof")
     _, entry, disclosure, path, note, seen, links, time_ms = row
     if not isinstance(entry, bytes) or len(entry) > ENTRY_SIZE_MAX or not is_note(note) or not is_receipt(seen) or not is_int(time_ms):
         raise FormatError("bundle_shape", what="proof")

@@ -1,4 +1,4 @@
-"""The outer form of evidence files: eight bytes of magic, one CBOR bundle, and a checksum over both. Pure.
+"""The outer form of evidence files: eight bytes of magic, a payload, and a checksum over both. Pure.
 
 Room: ground. `proof` and `segment_file` put their bundles in it. The checksum finds damage on the way; it proves nothing, because
 anybody can compute it anew. Source: docs/ledger-format.md sections 9 and 10.
@@ -6,7 +6,6 @@ anybody can compute it anew. Source: docs/ledger-format.md sections 9 and 10.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -17,18 +16,14 @@ MAGIC_SIZE: Final = 8
 CHECKSUM_SIZE: Final = 32
 
 
-def seal(magic: bytes, bundle: Sequence[Any]) -> bytes:
-    """Return the bytes of a file that holds this bundle."""
-    head = magic + cbor.encode(bundle)
+def seal(magic: bytes, payload: bytes) -> bytes:
+    """Return the bytes of a file that holds this payload."""
+    head = magic + payload
     return head + sha256(head).digest()
 
 
-def unseal(data: bytes, magic: bytes, *, size_max: int, what: str) -> list[Any] | tuple[Any, ...]:
-    """Return the bundle, an array, of a file's bytes.
-
-    Raises:
-        FormatError: `file_not_ours` for another magic, `file_damaged` for a checksum that differs, or what the CBOR gate says.
-    """
+def unseal(data: bytes, magic: bytes, *, size_max: int, what: str) -> bytes:
+    """Return the payload of a file's bytes. Raises FormatError: `file_not_ours` for another magic, `file_damaged`, `file_too_long`."""
     if data[:MAGIC_SIZE] != magic:
         raise FormatError("file_not_ours", what=what)
     if len(data) > size_max:
@@ -36,7 +31,12 @@ def unseal(data: bytes, magic: bytes, *, size_max: int, what: str) -> list[Any] 
     head, checksum = data[:-CHECKSUM_SIZE], data[-CHECKSUM_SIZE:]
     if len(data) < MAGIC_SIZE + CHECKSUM_SIZE or sha256(head).digest() != checksum:
         raise FormatError("file_damaged", what=what)
-    bundle = cbor.decode(head[MAGIC_SIZE:], size_max=size_max, what=what)
-    if not isinstance(bundle, list | tuple):
+    return head[MAGIC_SIZE:]
+
+
+def bundle_of(payload: bytes, *, fields: int, version: int, size_max: int, what: str) -> list[Any] | tuple[Any, ...]:
+    """Return a bundle's array of so many fields, the version first. Raises FormatError `bundle_shape`, or what the CBOR gate says."""
+    row = cbor.decode(payload, size_max=size_max, what=what)
+    if not isinstance(row, list | tuple) or len(row) != fields or row[0] != version or isinstance(row[0], bool):
         raise FormatError("bundle_shape", what=what)
-    return bundle
+    return row

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from ledger_client import cbor
 from ledger_client.details import BODY_SIZE_MAX, is_uint
 from ledger_client.entry import ENTRY_SIZE_MAX
 from ledger_client.errors import FormatError
 from ledger_client.proof import Link, Path, is_note, is_receipt, parse_links, parse_path
-from ledger_client.sealed_file import seal, unseal
+from ledger_client.sealed_file import bundle_of, seal, unseal
 
 MAGIC: Final = b"WMRANGE1"
 VERSION: Final = 1
@@ -42,7 +43,7 @@ class Range:
         links = [[link.entry, list(link.path)] for link in self.key_chain]
         paths = [list(self.first_path), list(self.last_path)]
         row = [VERSION, self.first_seq, list(self.entries), list(self.bodies), *paths, self.note, self.schema_body, self.seen, links]
-        data = seal(MAGIC, row)
+        data = seal(MAGIC, cbor.encode(row))
         if len(data) > RANGE_SIZE_MAX:
             raise FormatError("file_too_long", what="range", size=len(data), size_max=RANGE_SIZE_MAX)
         return data
@@ -50,9 +51,8 @@ class Range:
 
 def parse_range(data: bytes) -> Range:
     """Read a file's bytes strictly; nothing is judged yet. Raises FormatError."""
-    row = unseal(data, MAGIC, size_max=RANGE_SIZE_MAX, what="range")
-    if len(row) != 10 or row[0] != VERSION or isinstance(row[0], bool):
-        raise FormatError("bundle_shape", what="range")
+    payload = unseal(data, MAGIC, size_max=RANGE_SIZE_MAX, what="range")
+    row = bundle_of(payload, fields=10, version=VERSION, size_max=RANGE_SIZE_MAX, what="range")
     _, first_seq, entries, bodies, first_path, last_path, note, schema_body, seen, links = row
     if not is_uint(first_seq) or not isinstance(entries, list | tuple) or not isinstance(bodies, list | tuple):
         raise FormatError("bundle_shape", what="range")

@@ -25,18 +25,26 @@ from tests.rigs.small_log import key_of
 
 START_MS = 1_790_000_000_000
 ORIGIN = "witnessmark.example/line-4/1"
+OPERATORS = "operator acme w1\noperator self w2\n"
 WITNESSES = {name: key_of(100 + i) for i, name in enumerate(("w1", "w2", "w3"))}
 WITNESS_KEYS = {name: note_key(f"{name}.example", SIG_COSIGNATURE, key.public) for name, key in WITNESSES.items()}
 
 
 def schema_of(tags: int = 3) -> SchemaState:
     """One group of a filler: `filler/tag1` and so on, uids from 1."""
-    descriptors = {uid: Descriptor(uid, "plant/line-4/filler", f"filler/tag{uid}", "bar", "float", -2, f"holding:{uid}", "") for uid in range(1, tags + 1)}
+    descriptors = {
+        uid: Descriptor(uid, "plant/line-4/filler", f"filler/tag{uid}", "bar", "float", -2, f"holding:{uid}", "")
+        for uid in range(1, tags + 1)
+    }
     return SchemaState({7: GroupRow(7, "filler", "fast", 1000, "poll", tuple(descriptors))}, descriptors)
 
 
 def policy_text(
-    *, logs: Sequence[str] | None = None, quorum: str = "2of3", operators: str = "operator acme w1\noperator self w2\n", gap_s: int | None = 600
+    *,
+    logs: Sequence[str] | None = None,
+    quorum: str = "2of3",
+    operators: str = "operator acme w1\noperator self w2\n",
+    gap_s: int | None = 600,
 ) -> bytes:
     """The policy of an auditor who enrolled the first device key."""
     lines = logs if logs is not None else [device_note_key(ORIGIN, key_of(1).public).vkey]

@@ -82,13 +82,17 @@ def policies_and_proofs(log: EvidenceLog) -> dict[str, tuple[Policy, Proof]]:
     lying.receipts()
     lying.offset_ms -= 86_400_000
     late = lying.batch()
+    lying_note = lying.note(lying.size(), {"w1": START_MS // 1000 + 60, "w2": START_MS // 1000 + 61})
     short = log.note(log.size(), {"w1": log.wall_ms // 1000 + 1, "w2": log.wall_ms // 1000 + 2})
     one_reading = EvidenceLog(span=1).typical(3)
     return {
         "holds": (policy_of(), log.proof(SEQ)),
         "span 1": (policy_of(), one_reading.proof(SEQ - 4)),
         "a witness is missing": (policy_of(quorum="w3"), log.proof(SEQ, note=short)),
-        "back-dated": (policy_of(), lying.proof(late, note=lying.note(lying.size(), {"w1": START_MS // 1000 + 60, "w2": START_MS // 1000 + 61}))),
+        "back-dated": (
+            policy_of(),
+            lying.proof(late, note=lying_note),
+        ),
         "own witnesses": (policy_of(operators="operator self w1 w2 w3\n"), log.proof(SEQ)),
     }
 
@@ -134,7 +138,7 @@ def assert_not_stronger(before: Report, after: Report, bit: int) -> None:
 
 # ------------------------------------------------------------------------------------------------------------ liars
 def test_parts_of_another_proof_do_not_fit(log: EvidenceLog, proof: Proof) -> None:
-    other = log.proof(SEQ + 2)
+    other = log.proof(SEQ + 3)
     sibling = log.proof(SEQ, tag_uid=3)
     elsewhere = EvidenceLog(origin="witnessmark.example/line-5/1").typical().proof(SEQ)
     for changed in (
@@ -237,7 +241,9 @@ def test_two_roots_of_one_size_are_equivocation(log: EvidenceLog, proof: Proof) 
     mixed = other.note(size, {"w1": fork.wall_ms // 1000 + 9, "w2": fork.wall_ms // 1000 + 9})
     report = judged(replace(fork.proof(seq), note=mixed))
     assert report.claims["equivocated"].status == "fails"
-    assert sign_note(text, device_note_key(ORIGIN, fork.key.public), fork.key.sign).signature in [s.signature for s in parse_note(mixed).signatures]
+    assert sign_note(text, device_note_key(ORIGIN, fork.key.public), fork.key.sign).signature in [
+        s.signature for s in parse_note(mixed).signatures
+    ]
 
 
 def test_size_of_a_proof_at_a_million_entries() -> None:
@@ -248,7 +254,7 @@ def test_size_of_a_proof_at_a_million_entries() -> None:
     log.receipts(names=("w1",))
     seq = log.batch(scans=42)
     proof = log.proof(seq, tag_uid=11, place=20)
-    deep = replace(proof, path=tuple(bytes([i]) * 32 for i in range(20)))
+    deep = replace(proof, path=tuple(sha256(bytes([i])).digest() for i in range(20)))
     assert len(proof.disclosure.readings) == 1 or log.span == 16
     size = len(deep.encode())
     print(f"proof of one reading, path 20, three witnesses, {len(proof.disclosure.readings)} readings a leaf: {size} bytes")
