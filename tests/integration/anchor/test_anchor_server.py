@@ -8,16 +8,21 @@ import os
 import signal
 import socket
 import subprocess
+import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from random import Random
 from urllib.parse import quote
 
 import pytest
 
 from ledger_client.anchors.anchor import ForkError, RollbackError
 from ledger_client.anchors.package import Package, parse_held
+from ledger_client.checkpoint import parse_checkpoint
 from ledger_client.errors import AnchorError
+from ledger_client.note import parse_note
 from tests.rigs.anchor_process import AnchorProcess, anchor_command, anchor_process, anchor_verb
 from tests.rigs.small_log import SmallLog
 
@@ -96,6 +101,49 @@ def test_it_remembers_over_kill_9_and_serves_who_is_enrolled_meanwhile(tmp_path)
         assert anchor_verb("vkey", "--state", str(tmp_path / "state")) == {"vkey": witness.key.vkey}
     logs = anchor_verb("list", "--state", str(tmp_path / "state"))["logs"]
     assert [(row["origin"], row["size"]) for row in logs] == [(log.origin, 5), (other.origin, 1)]
+
+
+def test_of_many_clones_that_ask_at_once_one_wins(tmp_path):
+    log = SmallLog().grow(5)
+    clones = [log.copy().grow(3 + n % 3, salt=str(n)) for n in range(12)]
+    with anchor_process(tmp_path, "--enroll", log.note_key.vkey) as witness:
+        submit(witness, log, 0)
+
+        async def run():
+            async with asyncio.timeout(30), witness.client() as anchor:
+                asked = [anchor.submit(c.note(), c.checkpoint(), 5, c.prover()) for c in clones]
+                return await asyncio.gather(*asked, return_exceptions=True)
+
+        results = asyncio.run(run())
+        winners = [n for n, result in enumerate(results) if not isinstance(result, Exception)]
+        assert len(winners) == 1
+        assert all(isinstance(r, ForkError | RollbackError) for n, r in enumerate(results) if n not in winners)
+        _, note = get(f"{witness.url}/checkpoint?origin={quote(log.origin)}")
+        assert note.decode().startswith(clones[winners[0]].checkpoint().text)
+
+
+def test_no_cosignature_that_left_is_forgotten_by_a_kill(tmp_path, count, seed):
+    log, chance = SmallLog().grow(2), Random(seed)
+    arguments, confirmed, port = ("--enroll", log.note_key.vkey), 0, 0
+    for _ in range(count(2, 5, 100)):
+        with anchor_process(tmp_path, *arguments, port=port) as witness, ThreadPoolExecutor(1) as pool:
+            port = witness.port
+            _, note = get(f"{witness.url}/checkpoint?origin={quote(log.origin)}")
+            if confirmed:
+                assert parse_checkpoint(parse_note(note.decode()).text).size >= confirmed
+            killing = pool.submit(kill_after, witness.process.pid, chance.random() * 0.2)
+            with pytest.raises(AnchorError) as caught:
+                while True:
+                    confirmed = max(confirmed, submit(witness, log.grow(1), confirmed)[0].size)
+            assert caught.value.transient, "neither a fork nor a rollback"
+            killing.result()
+            witness.process.wait(20)
+    assert confirmed > 0
+
+
+def kill_after(pid: int, seconds: float) -> None:
+    time.sleep(seconds)
+    os.kill(pid, signal.SIGKILL)
 
 
 def test_it_holds_entries_for_those_with_the_token(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -101,6 +102,23 @@ def test_a_device_with_a_p256_key_is_cosigned_too(rig):
     assert rig.time_of(log, rig.cosigner.add_checkpoint(log.request(0))) == rig.now_s
     other = SmallLog(key=FileKey(ec.derive_private_key(8, ec.SECP256R1()))).grow(4)
     assert rig.cosigner.add_checkpoint(other.request(3)).status == 403
+
+
+def test_a_full_disk_cosigns_nothing_and_forgets_nothing(rig):
+    logs = [rig.enroll(SmallLog(f"witnessmark.example/{n}/1").grow(1)) for n in range(200)]
+    pages = rig.store._db.execute("PRAGMA page_count").fetchone()[0]
+    rig.store._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+    done = []
+    with pytest.raises(sqlite3.Error):
+        for log in logs:
+            assert rig.cosigner.add_checkpoint(log.request(0)).status == 200
+            done.append(log)
+    assert done
+    rig.store._db.execute("PRAGMA max_page_count = 100000")
+    rig.stack.close()
+    rig.open()
+    assert [rig.store.latest(log.origin).size for log in logs] == [1] * len(done) + [0] * (200 - len(done))
+    assert rig.cosigner.add_checkpoint(logs[-1].request(0)).status == 200
 
 
 @pytest.mark.parametrize(
