@@ -183,6 +183,7 @@ class Outbox:
             self._offer = offer
             self._own_seqs = [seq for seq in self._own_seqs if seq >= offer.checkpoint.size]
             for lane in self._lanes:
+                lane.settled.clear()
                 lane.wake.set()
 
     def _is_due(self) -> bool:
@@ -232,18 +233,29 @@ class Outbox:
 
     async def _try(self, lane: Lane) -> None:
         """Ask one anchor once; every outcome is kept in the lane."""
-        async with lane.lock:
-            offer = self._owed(lane)
-            if offer is None:
-                return
-            self._busy += 1
-            self._quiet.clear()
-            try:
-                await self._submit(lane, offer)
-            finally:
-                self._busy -= 1
-                if self._busy == 0:
-                    self._quiet.set()
+        self._busy += 1
+        self._quiet.clear()
+        try:
+            await self._let_the_first_go(lane)
+            async with lane.lock:
+                offer = self._owed(lane)
+                if offer is not None:
+                    await self._submit(lane, offer)
+        finally:
+            lane.settled.set()
+            self._busy -= 1
+            if self._busy == 0:
+                self._quiet.set()
+
+    async def _let_the_first_go(self, lane: Lane) -> None:
+        """Wait a little for the first healthy anchor of the configuration to answer.
+
+        A copy of this ledger has the same configuration, so both ask the same anchor first: one of them wins there, and the
+        other stops before it could win at another one, which would stop both.
+        """
+        first = next((other for other in self._lanes if other.fault is None), lane)
+        if first is not lane and first.done is not self._offer:
+            await _wait(first.settled, self._pace.lead_s)
 
     async def _submit(self, lane: Lane, offer: Offer) -> None:
         checkpoint, name = offer.checkpoint, lane.anchor.name

@@ -54,7 +54,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Lane:
-    """The state of one anchor's task. `done` is the offer that it confirmed last."""
+    """The state of one anchor's task. `done` is the offer that it confirmed last; `settled` is set once it answered the newest."""
 
     anchor: Anchor
     cursor: Cursor | None = None
@@ -67,6 +67,7 @@ class Lane:
     retry_mono_ms: int | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def state(self) -> str:

@@ -65,6 +65,8 @@ class Pace:
     refused_max_s: float = 60.0
     """An anchor that refuses is asked again this often at most: an operator may be enrolling us just now."""
     submit_max_s: float = 60.0
+    lead_s: float = 2.0
+    """How long the other anchors wait for the first one's answer."""
     linger_s: float = 2.0
     """Receipts of one round share an entry when they come within this time."""
     cursor_every_s: float = 60.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from contextlib import asynccontextmanager
 from random import Random
 
@@ -153,11 +154,12 @@ def test_a_clone_that_fell_behind_stops_for_everybody_and_for_good(tmp_path, led
             await passes(clock, 1)
 
     async def original_stops(clock):
-        witnesses[1].latency_s = witnesses[2].latency_s = 4  # still under way when the first one answers
+        witnesses[0].latency_s = PACE.lead_s + 1
+        witnesses[1].latency_s = witnesses[2].latency_s = PACE.lead_s + 2  # still under way when the first one answers
         assert witnesses[2].cosigner.add_checkpoint(original.log.request(0)).status == 200  # it will ask for a resync
         original.grow(1)
         async with running(original, witnesses, state, clock) as outbox:
-            await passes(clock, PACE.every_s)
+            await passes(clock, 2 * PACE.every_s)
             status = outbox.status()
             assert status["quarantine"]["code"] == "anchor_rollback"
             assert status["quarantine"]["params"] == {"anchor": "w1", "size": 4, "witness_size": 8}
@@ -187,6 +189,33 @@ def test_a_clone_that_fell_behind_stops_for_everybody_and_for_good(tmp_path, led
     quarantine_path(state, 1).write_text("torn")
     assert run(restarted, seed=1) == "outbox_quarantine_unreadable"
     assert asked(witnesses) == before
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_of_two_copies_that_start_at_once_exactly_one_goes_on(tmp_path, witnesses, number):
+    chance = Random(number)
+    trunk = MemoryLedger().grow(3)
+    copies = [trunk.fork_of(chance.randrange(1, 4), salt) for salt in ("one", "two")]
+
+    async def program(clock):
+        async with running(trunk, witnesses, tmp_path / "0", clock):
+            await passes(clock, 1)
+        for name in ("1", "2"):
+            shutil.copytree(tmp_path / "0", tmp_path / name)
+        async with running(copies[0], witnesses, tmp_path / "1", clock) as one, running(copies[1], witnesses, tmp_path / "2", clock) as two:
+            for _ in range(20):
+                for witness in witnesses:
+                    witness.latency_s = chance.random() * PACE.lead_s / 3
+                for copy, salt in zip(copies, ("one", "two"), strict=True):
+                    copy.grow(chance.randrange(2), salt=salt)
+                await passes(clock, chance.random() * 5)
+            return [(box.quarantine, box.status()["anchors"]) for box in (one, two)]
+
+    found = run(program, seed=number)
+    stopped, going = sorted(found, key=lambda pair: pair[0] is None)
+    assert stopped[0] is not None
+    assert going[0] is None
+    assert {row["state"] for row in going[1]} == {"ok"}
 
 
 def test_a_fork_of_the_same_size_or_larger_stops_it(tmp_path, ledger, witnesses):
