@@ -64,9 +64,9 @@ class Gate:
         loop = asyncio.get_running_loop()
         try:
             while data := await _read(reader):
-                await answers.put((loop.time() + self._faults.link().delay_s, data))
-        except (ConnectionError, TimeoutError):
-            pass  # As above.
+                answers.put_nowait((loop.time() + self._faults.link().delay_s, data))
+        except (ConnectionError, TimeoutError, asyncio.QueueFull):
+            pass  # As above; a client that reads slower than a full queue of answers loses its connection.
         finally:
             _abort(ends)
             if answers.full():

@@ -260,6 +260,16 @@ def test_faults_of_the_opcua_device() -> None:
                     return abs(stamp.timestamp() + 7200 - time.time()) < 20
 
                 await until(back_in_time)
+            await sim.switch("capper", "reboot", back_after_s=0.3)
+            with pytest.raises(OSError):
+                await sim.opcua(timeout_s=1).connect()
+
+            async def back() -> bool:
+                return "reboot" not in (await sim.ask(list=True))["active"]["capper"]
+
+            await until(back)
+            async with sim.opcua() as client:
+                assert await client.get_node("ns=2;s=Capper.Admin.Uptime").read_value() < 30
             await sim.switch("capper", "dead_device")
             with pytest.raises(OSError):
                 await sim.opcua(timeout_s=1).connect()
