@@ -1,0 +1,101 @@
+"""What the device key refuses to sign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ledger_client.disk import RealDisk
+from ledger_client.entry import ZERO_HASH, Payload, assemble, parse, to_be_signed
+from ledger_client.errors import SignerError
+from ledger_client.kinds import Kind
+from ledger_client.note import check_signature, device_note_key
+from ledger_client.opening import make_ledger
+from ledger_client.signing import HEAD_NAME, SignerRules
+from tests.rigs.shim_ledger import ORIGIN, TINY
+from tests.rigs.small_log import key_of
+
+GENESIS = Payload(Kind.GENESIS, 0, ZERO_HASH, 1, 10, 1, 2, None, (ORIGIN, 1, key_of(1).public.cose, (), None, ZERO_HASH))
+
+
+def begun(state: Path) -> SignerRules:
+    (state / "private").mkdir(exist_ok=True)
+    if not (state / "ledger").exists():
+        make_ledger(RealDisk(), state, key_of(1).public, TINY, origin=ORIGIN, epoch=1, policy_hash=ZERO_HASH)
+    rules = SignerRules(key_of(1), RealDisk(), state)
+    rules.begin(1)
+    return rules
+
+
+def sign(rules: SignerRules, payload: Payload) -> bytes:
+    raw = assemble(key_of(1).public, payload.encode(), rules.entry(payload.encode()))
+    assert parse(raw).verify_signature(key_of(1).public)
+    return parse(raw).hash
+
+
+def closing(prev: bytes, seq: int = 1) -> Payload:
+    return Payload(Kind.CLOSE, seq, prev, 1, 11, 1, 2, None, ("stop",))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: replace(p, seq=0),
+        lambda p: replace(p, seq=2),
+        lambda p: replace(p, prev=ZERO_HASH),
+        lambda p: replace(p, boot=3),
+        lambda p: replace(p, boot=0),
+        lambda p: replace(p, mono_ms=9),
+        lambda p: replace(p, kind=Kind.GENESIS, detail=GENESIS.detail),
+        lambda p: replace(p, kind=Kind.ROTATE, detail=(b"key", 2, "lost", bytes(64))),
+        lambda p: replace(p, kind=77),
+        lambda p: replace(p, clock=9),
+    ],
+)
+def test_only_the_next_entry_is_signed(tmp_path: Path, change: Callable[[Payload], Payload]) -> None:
+    rules = begun(tmp_path)
+    following = closing(sign(rules, GENESIS))
+    with pytest.raises(SignerError):
+        rules.entry(change(following).encode())
+    sign(rules, following)
+    with pytest.raises(SignerError, match="signer_not_next"):
+        rules.entry(following.encode())
+
+
+@pytest.mark.parametrize("detail", [("other", 1), (ORIGIN, 2)])
+def test_a_genesis_is_of_this_log(tmp_path: Path, detail: tuple[str, int]) -> None:
+    with pytest.raises(SignerError, match="genesis"):
+        begun(tmp_path).entry(replace(GENESIS, detail=(*detail, *GENESIS.detail[2:])).encode())
+
+
+def test_checkpoints_are_of_the_own_tree_and_remembered_first(tmp_path: Path) -> None:
+    rules = begun(tmp_path)
+    raw = assemble(key_of(1).public, GENESIS.encode(), key_of(1).sign(to_be_signed(key_of(1).public, GENESIS.encode())))
+    sign(rules, GENESIS)
+    root = parse(raw).leaf
+    for size, wrong in ((0, root), (2, root), (1, ZERO_HASH)):
+        with pytest.raises(SignerError, match="signer_checkpoint_differs"):
+            rules.checkpoint(size, wrong)
+    assert not (tmp_path / "private" / HEAD_NAME).exists()
+    signature = rules.checkpoint(1, root)
+    assert (tmp_path / "private" / HEAD_NAME).exists()
+    assert signature == rules.checkpoint(1, root)
+    with pytest.raises(Exception, match="note_signature_invalid"):
+        check_signature("x\n", signature, device_note_key(ORIGIN, key_of(1).public))
+    # The entry never got to the disk: what was signed is more than what is there.
+    with pytest.raises(SignerError, match="signer_rollback"):
+        begun(tmp_path)
+
+
+def test_nothing_is_signed_before_it_has_begun_nor_with_another_key(tmp_path: Path) -> None:
+    begun(tmp_path)
+    with pytest.raises(SignerError):
+        SignerRules(key_of(1), RealDisk(), tmp_path).entry(GENESIS.encode())
+    with pytest.raises(SignerError, match="signer_key_differs"):
+        SignerRules(key_of(2), RealDisk(), tmp_path).begin(1)
+    (tmp_path / "private" / HEAD_NAME).write_bytes(b"\x00rubbish")
+    with pytest.raises(SignerError, match="signer_head_damaged"):
+        begun(tmp_path)
