@@ -137,7 +137,7 @@ class EntryWalk:
             if kind == Kind.SCHEMA:
                 self.schema = None
         elif len(body or b"") != length or sha256(body or b"").digest() != digest:
-            self._judge.fails("altered", "body_differs", entry.seq)
+            self._judge.fails("altered", "entry_body_differs", entry.seq)
             if kind == Kind.SCHEMA:
                 self.schema = None
             return

@@ -172,7 +172,7 @@ def judge_inclusion(judge: Judge, checkpoint: Checkpoint, entry: Entry, path: Pa
     try:
         root = root_from_inclusion(entry.seq, checkpoint.size, entry.leaf, path)
     except FormatError as error:
-        judge.fails("altered", error.code, entry.seq, size=checkpoint.size)
+        judge.breaks("altered", error, entry.seq)
         return
     if root != checkpoint.root:
         judge.fails("altered", "inclusion_differs", entry.seq)
