@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 
 from ledger_client.body import BatchBuilder
 from ledger_client.checkpoint import Checkpoint
 from ledger_client.entry import ZERO_HASH, Payload, assemble, parse, to_be_signed
 from ledger_client.errors import CorruptError
+from ledger_client.heads import Heads
 from ledger_client.key_chain import rotation_message
 from ledger_client.keys import FileKey
 from ledger_client.kinds import Kind
@@ -18,7 +20,10 @@ from ledger_client.merkle import inclusion_path, leaf_hash, root_of
 from ledger_client.note import SIG_COSIGNATURE, Note, cosign, device_note_key, note_key, sign_note
 from ledger_client.policy import Policy, parse_policy
 from ledger_client.proof import Link, Proof
+from ledger_client.reader import ledger_folder
 from ledger_client.receipt import AKIND_TLOG, Receipt, receipts_entry
+from ledger_client.records import SEGMENT_MAGIC, Header, pack_header, pack_record
+from ledger_client.recovery import segment_path
 from ledger_client.schema import Descriptor, GroupRow, SchemaState
 from ledger_client.segment_file import Range
 from tests.rigs.small_log import key_of
@@ -159,6 +164,18 @@ class EvidenceLog:
             if number % 3 == 2:
                 self.receipts()
         return self
+
+    # ---------------------------------------------------------------- as files
+    def write(self, state: Path) -> Path:
+        """Put the ledger into a state folder as one segment, with its policy; return the folder."""
+        folder = ledger_folder(state, 1)
+        folder.mkdir(parents=True, exist_ok=True)
+        heads = Heads(self.origin, 1, 0, 0, 0, None, None, (key_of(1).public.cose, 0), sha256(policy_text()).digest(), None)
+        records = [pack_record(entry, body or b"") for entry, body in zip(self.entries, self.bodies, strict=True)]
+        raw = pack_header(SEGMENT_MAGIC, Header(0, ZERO_HASH, (), heads)) + b"".join(records) + bytes(4096)
+        segment_path(folder, 0).write_bytes(raw)
+        (state / "policy.txt").write_bytes(policy_text())
+        return state
 
     # ---------------------------------------------------------------- showing
     def root(self, size: int) -> bytes:

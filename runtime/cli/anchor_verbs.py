@@ -1,0 +1,32 @@
+"""`witnessmark anchor …`: hands everything over to the anchor's own command line.
+
+Room: hall. The anchor is another room that this one never imports, so it is executed: `python -I -m anchor`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import typer
+
+import runtime
+
+LAUNCH: Final = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv[0] = 'anchor'; runpy.run_module('anchor', run_name='__main__')"
+)
+"""`-I -m anchor` with the very package that runs here, installed or not."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verb."""
+    anything = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+    app.command("anchor", help="Run a witness for gateways: serve, vkey, enroll, list.", context_settings=anything)(anchor)
+
+
+def anchor(ctx: typer.Context) -> None:
+    """Become the anchor's process."""
+    here = str(Path(runtime.__file__).resolve().parent.parent)
+    os.execv(sys.executable, [sys.executable, "-I", "-c", LAUNCH, here, *ctx.args])  # noqa: S606  there is no shell on purpose

@@ -1,0 +1,77 @@
+"""How the command line prints: words for people, JSON for programs, errors as words of their code.
+
+Room: hall. Every verb prints through it. People's output goes to standard output in colour where that is a terminal; with --json
+exactly one JSON value does, errors included. It words codes by the catalogue and never invents text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from ledger_client.errors import LedgerError
+from runtime.messages.catalogue import word
+
+CANNOT_TELL = 2
+"""Exit code for "could not do what was asked"."""
+
+
+def console(*, errors: bool = False) -> Console:
+    """Return a console on standard output or standard error."""
+    return Console(stderr=errors, highlight=False, soft_wrap=not (sys.stderr if errors else sys.stdout).isatty())
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on one line. Bytes become hex; NaN and the infinities, which JSON lacks, become text."""
+    print(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def fail(code: str, params: Mapping[str, Any] | None = None, *, as_json: bool = False, exit_code: int = CANNOT_TELL) -> NoReturn:
+    """Say what went wrong and end."""
+    if as_json:
+        print_json({"error": code, "params": dict(params or {}), "text": word(code, params)})
+    else:
+        console(errors=True).print(f"witnessmark: {word(code, params)}", style="red", markup=False)
+    raise typer.Exit(exit_code)
+
+
+def fail_with(error: LedgerError, *, as_json: bool = False) -> NoReturn:
+    """Say what an error of the ledger's room says, and end."""
+    fail(error.code, error.params, as_json=as_json)
+
+
+def moment(wall_ms: int | None) -> str:
+    """Return a wall time in ms as UTC text; as a number where no calendar reaches."""
+    if wall_ms is None:
+        return "-"
+    try:
+        return datetime.fromtimestamp(wall_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"
+    except (ValueError, OverflowError, OSError):
+        return f"{wall_ms} ms"
+
+
+def moment_s(time_s: int | None) -> str:
+    """Return a time in POSIX seconds as UTC text."""
+    if time_s is None:
+        return "-"
+    text = moment(time_s * 1000)
+    return text.replace(".000Z", "Z")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value

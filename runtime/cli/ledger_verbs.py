@@ -1,0 +1,87 @@
+"""`witnessmark ledger show | verify | export | archive`: the ledger as a file on the disk, for people.
+
+Room: hall. They need the base install only, and work beside a running gateway or on a copy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ledger_client.errors import LedgerError
+from ledger_client.prove import export_range
+from runtime.cli.console import console, fail, print_json
+from runtime.cli.evidence_verbs import AsJson, Epoch, PolicyFile, Quick, State, verify_place
+from runtime.cli.ledger_view import Shown, read_shown, show_one, show_rows
+from runtime.cli.places import Place, fail_reading, open_place, read_policy, write_evidence
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs."""
+    group = typer.Typer(no_args_is_help=True, help="Look at the ledger, check it, take a part of it with you.")
+    group.command("show")(show)
+    group.command("verify")(verify)
+    group.command("export")(export)
+    app.add_typer(group, name="ledger")
+
+
+def show(
+    state: State = Path("state"),
+    seq: Annotated[int | None, typer.Option("--seq", help="One entry in full.")] = None,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, max=10_000, help="How many of the newest.")] = 20,
+    epoch: Epoch = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show entries: the newest, or one in full."""
+    place = open_place(state, epoch, as_json=as_json)
+    try:
+        size = place.reader.size()
+        if seq is not None and not 0 <= seq < size:
+            fail("range_invalid", {"start": seq, "end": seq, "size": size}, as_json=as_json)
+        seqs = range(max(0, size - last), size) if seq is None else range(seq, seq + 1)
+        shown: list[Shown] = [read_shown(place.reader, each, full=seq is not None) for each in seqs]
+    except (LedgerError, OSError) as error:
+        fail_reading(error, as_json=as_json)
+    if as_json:
+        print_json({"epoch": place.epoch, "size": size, "entries": [each.as_json() for each in shown]})
+    elif seq is None:
+        show_rows(console(), shown, size)
+    else:
+        show_one(console(), shown[0])
+
+
+def verify(
+    state: State = Path("state"),
+    policy: PolicyFile = None,
+    epoch: Epoch = None,
+    quick: Quick = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the whole ledger: signatures, links, bodies, roots, receipts. Ends with 0, 1 or 2 as `verify` does."""
+    verify_place(state, epoch, policy, quick=quick, as_json=as_json)
+
+
+def export(
+    first: Annotated[int, typer.Option("--from", help="First entry.")],
+    last: Annotated[int, typer.Option("--to", help="Last entry.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="The .wmseg file to write.")],
+    state: State = Path("state"),
+    bodies: Annotated[bool, typer.Option("--bodies/--no-bodies", help="With what was measured, or the chain only.")] = True,
+    policy: PolicyFile = None,
+    epoch: Epoch = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a range of entries that anybody can check with `witnessmark verify`."""
+    place: Place = open_place(state, epoch, as_json=as_json)
+    text = read_policy(policy, place.state, as_json=as_json)
+    try:
+        data = export_range(place.reader, text, first, last + 1, bodies=bodies)
+    except (LedgerError, OSError) as error:
+        fail_reading(error, as_json=as_json)
+    write_evidence(out, data, as_json=as_json)
+    if as_json:
+        print_json({"file": str(out), "size_bytes": len(data), "from": first, "to": last})
+    else:
+        console().print(f"Written: {out} ({len(data)} bytes), entries {first} to {last}", markup=False)

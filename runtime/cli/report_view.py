@@ -1,0 +1,129 @@
+"""A verifier's report for people: the verdict first, then what was shown, then each claim with its reason.
+
+Room: hall. `prove`, `verify` and `ledger verify` print it. It words what the report says and adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from ledger_client.claims import Report
+from runtime.cli.console import moment, moment_s
+from runtime.messages.catalogue import word
+
+MARKS: Final[Mapping[str, tuple[str, str]]] = {"holds": ("✓", "green"), "fails": ("✗", "bold red"), "unknown": ("?", "yellow")}
+STYLES: Final[Mapping[str, str]] = {"holds": "green", "fails": "red", "cannot tell": "yellow"}
+FINDINGS_SHOWN: Final = 5
+
+
+def show_report(out: Console, report: Report) -> None:
+    """Print a whole report."""
+    style = STYLES[report.verdict]
+    parts: list[Any] = [Text(word("verdict." + report.verdict.replace(" ", "_")), style=f"bold {style}")]
+    if "reading" in report.facts:
+        parts += [Text(""), _reading(report.facts)]
+    subject = {"proof": "proof", "range": "range of entries", "ledger": "ledger"}[report.subject]
+    out.print(Panel(Group(*parts), title=f"Witnessmark {subject}", title_align="left", border_style=style, padding=(0, 2), expand=False))
+    out.print(_claims(report))
+    facts = _facts(report)
+    if facts.row_count:
+        out.print(facts)
+    if report.facts.get("witnesses"):
+        out.print(_witnesses(report.facts["witnesses"]))
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """Return a report as plain data with each claim's words."""
+    plain = report.as_json()
+    for name, claim in plain["claims"].items():
+        claim["claim"] = word(f"claim.{name}")
+        claim["text"] = word(claim["code"], claim["params"])
+    return plain
+
+
+def _reading(facts: Mapping[str, Any]) -> Table:
+    tag, reading, time = facts["tag"], facts["reading"], facts["time"]
+    table = Table.grid(padding=(0, 2))
+    value = Text(_value(reading["value"]), style="bold")
+    value.append(f" {tag['unit']}".rstrip(), style="bold")
+    value.append(f"  ({reading['quality']}, 0x{reading['status']:08X})", style="dim")
+    table.add_row("Tag", Text(tag["name"], style="bold"))
+    table.add_row("Asset", tag["asset"] or "-")
+    table.add_row("Value", value)
+    table.add_row("Read at", moment(reading["time_ms"]))
+    if reading["source_ms"] is not None:
+        table.add_row("Device time", moment(reading["source_ms"]))
+    by = f"  (named by the entry, from {time['not_before_by']})" if time["not_before_by"] else ""
+    table.add_row("Not before", Text(moment_s(time["not_before_s"])).append(by, style="dim"))
+    table.add_row("Not after", Text(moment_s(time["not_after_s"])).append("  (the quorum was complete)", style="dim"))
+    table.add_row("Source", Text(tag["source"] or "-").append(f"  {tag['type']}", style="dim"))
+    if tag["calibration"]:
+        table.add_row("Calibration", tag["calibration"])
+    if facts["shown_beside"]:
+        table.add_row("Shown beside", f"{len(facts['shown_beside'])} neighbouring readings of the same tag")
+    return table
+
+
+def _claims(report: Report) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    for name, claim in report.claims.items():
+        mark, style = MARKS[claim.status]
+        text = Text(word(claim.code, claim.params))
+        for finding in claim.findings[1:FINDINGS_SHOWN] if claim.count > 1 else ():
+            text.append("\n· " + _finding(finding.code, finding.seq, finding.params), style="dim")
+        if claim.count > FINDINGS_SHOWN:
+            text.append(f"\n· … {claim.count - FINDINGS_SHOWN} more", style="dim")
+        table.add_row(Text(mark, style=style), Text(word(f"claim.{name}"), style=style), text)
+    independent = report.witnesses_independent
+    mark, style = {"yes": MARKS["holds"], "no": MARKS["fails"], "unknown": MARKS["unknown"]}[independent]
+    table.add_row(Text(mark, style=style), Text("Independent", style=style), word(f"independent.{independent}"))
+    return table
+
+
+def _finding(code: str, seq: int | None, params: Mapping[str, Any]) -> str:
+    return word(code, params if seq is None else {"seq": seq, **params})
+
+
+def _facts(report: Report) -> Table:
+    facts = report.facts
+    table = Table.grid(padding=(0, 2))
+    if "origin" in facts:
+        table.add_row("Log", str(facts["origin"]))
+    if "seq" in facts:
+        table.add_row("Entry", f"{facts['seq']} of {facts['checkpoint']['size']} in the cosigned tree")
+    if "from_seq" in facts:
+        table.add_row("Entries", f"{facts['from_seq']} to {facts['to_seq']}, in a cosigned tree of {facts['checkpoint']['size']}")
+    if "kinds" in facts:
+        table.add_row("Entries", f"{facts['entries']}: " + ", ".join(f"{n} {kind}" for kind, n in facts["kinds"].items()))
+        table.add_row("Time", f"{moment(facts.get('from_ms'))} to {moment(facts.get('to_ms'))}")
+        table.add_row("Gaps", ", ".join(f"{word(cause)}: {n}" for cause, n in facts["gaps"].items()) or "none")
+    if "readings" in facts:
+        table.add_row("Readings", f"{facts['readings']}, of which {facts['readings_bad']} bad")
+    if facts.get("root"):
+        table.add_row("Root", facts["root"])
+    confirmed = facts.get("confirmed")
+    if confirmed and confirmed["size"]:
+        names = ", ".join(w["name"] for w in confirmed["witnesses"])
+        table.add_row("Confirmed", f"{confirmed['size']} entries at {moment_s(confirmed['time_s'])} by {names}")
+    return table
+
+
+def _witnesses(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="Witnesses", title_justify="left", title_style="bold", box=None, header_style="dim", padding=(0, 1))
+    for heading in ("name", "run by", "cosigned at", "key"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(row["name"], row["operator"] or "?", moment_s(row["time_s"]), row["key"].split("+")[0])
+    return table
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "no value"
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,50 @@
+"""What an entry says, in one line of words: for the ledger page and the command line. Pure.
+
+Room: hall. It words details of every kind (docs/ledger-format.md section 3.1); a kind that it does not know is shown as data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ledger_client.kinds import ClockState, Kind
+from runtime.messages.catalogue import word
+
+
+def describe(kind: int, detail: Sequence[Any], lang: str = "en") -> str:
+    """Return one line for a person. `detail` is a checked detail of its kind."""
+    match kind, list(detail):
+        case Kind.GENESIS, [origin, epoch, *_]:
+            return word("entry.genesis", {"origin": origin, "epoch": epoch}, lang)
+        case Kind.BATCH, [t0, t1, good, bad, dropped, length, *_]:
+            values = {"seconds": f"{(t1 - t0) / 1000:.1f}", "good": good, "bad": bad, "dropped": dropped, "size": length}
+            return word("entry.batch", values, lang)
+        case Kind.BOOT, [version, board, unclean, torn]:
+            return word("entry.boot.unclean" if unclean else "entry.boot", {"version": version, "board": board, "torn": torn}, lang)
+        case Kind.CLOCK, [before, after, _, state]:
+            step = f"{(after - before) / 1000:+.3f}"
+            return word("entry.clock", {"step": step, "state": word(f"web.clock.{ClockState(state).name.lower()}", None, lang)}, lang)
+        case Kind.ROTATE, [_, effective, reason, _]:
+            return word("entry.rotate", {"seq": effective, "reason": reason}, lang)
+        case Kind.SCHEMA, [length, _, _, full]:
+            return word("entry.schema.full" if full else "entry.schema", {"size": length}, lang)
+        case Kind.GAP, rows:
+            return "; ".join(_gap(row, lang) for row in rows)
+        case Kind.RECEIPTS, [_, _, rows]:
+            return "; ".join(word("entry.receipt", {"anchor": row[0], "size": row[1]}, lang) for row in rows)
+        case Kind.COMMAND, [act, phase, code, *_]:
+            return word("entry.outcome" if phase else "entry.intent", {"code": word(code, None, lang), "act": act.hex()[:8]}, lang)
+        case Kind.CLOSE, [reason]:
+            return word("entry.close", {"reason": word(reason, None, lang)}, lang)
+        case ((Kind.EVENT | Kind.PLAN), [type_uri, version, *_]):
+            return word("entry.event", {"type": type_uri, "version": version}, lang)
+        case Kind.CONFIG, [revision, _, digest, actor, reason]:
+            return word("entry.config", {"revision": revision, "hash": digest.hex()[:12], "actor": actor, "reason": reason}, lang)
+    return word("entry.foreign", {"kind": kind}, lang)
+
+
+def _gap(row: Sequence[Any], lang: str) -> str:
+    group, from_ms, to_ms, cause, count = row
+    values = {"count": count, "seconds": f"{(to_ms - from_ms) / 1000:.1f}", "cause": word(cause, None, lang), "group": group}
+    return word("entry.gap.whole" if group is None else "entry.gap", values, lang)
