@@ -31,6 +31,7 @@ from runtime.faces.feed_client import FeedClient, ask_once
 from runtime.faces.web import pages
 from runtime.faces.web.stream import BROWSERS_MAX, STALL_S, Fanout
 from runtime.messages.catalogue import pick_language, word
+from runtime.messages.entries import describe
 
 ANONYMOUS = "viewer"
 HISTORY_TIMEOUT_S = 10.0
@@ -78,7 +79,8 @@ class Face:
         """The ledger page: head, witnesses, and what was recorded besides readings."""
         rows: list[Any] = []
         with contextlib.suppress(RequestRefusedError):
-            rows = await ask_once(self.history, "web", "entries", {"before": None, "limit": 60}, HISTORY_TIMEOUT_S)
+            found = await ask_once(self.history, "web", "entries", {"before": None, "limit": 60}, HISTORY_TIMEOUT_S)
+            rows = [(seq, wall_ms, kind, describe(kind, detail, language(request))) for seq, wall_ms, kind, detail in found]
         return self.render(request, "ledger.html", rows=rows, here="ledger")
 
     async def stream(self, request: Request) -> Response:

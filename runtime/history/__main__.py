@@ -1,0 +1,52 @@
+"""`python -I -m runtime.history --state DIR`: the history process, niced, until SIGTERM.
+
+Room: hall, history. The supervisor starts it with the state folder and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+from ledger_client.disk import RealDisk
+from ledger_client.prove import prove_reading
+from ledger_client.reader import LedgerReader
+from runtime.history.query import Prover
+from runtime.history.service import AnotherEpochError, serve
+
+NICE: Final = 10
+
+
+def main() -> int:
+    """Run until told to end."""
+    parser = argparse.ArgumentParser(prog="runtime.history")
+    parser.add_argument("--state", type=Path, required=True)
+    state: Path = parser.parse_args().state
+    os.nice(NICE)
+
+    def make_prover(reader: LedgerReader) -> Prover:
+        return lambda uid, at_ms: prove_reading(reader, (state / "policy.txt").read_bytes(), uid, at_ms)
+
+    async def run() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+        await serve(RealDisk(), state, make_prover)
+
+    with contextlib.suppress(asyncio.CancelledError):
+        try:
+            asyncio.run(run())
+        except* AnotherEpochError:
+            pass  # the supervisor starts it again, on the new epoch
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Answers about the past: trends, entries, proofs. Called for each request; reads the index and the ledger, changes nothing.
+
+Room: hall, history. `service` routes requests here. Parameters come from faces, so each is checked and bounded; what is wrong becomes
+a `RequestRefusedError` with a code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ledger_client.body import read_body
+from ledger_client.entry import parse
+from ledger_client.errors import FormatError, LedgerError
+from ledger_client.reader import LedgerReader
+from runtime.faces.feed import RequestRefusedError
+from runtime.history.follow import Follower
+from runtime.history.index import Index
+from runtime.history.rollups import SPANS_MS, Rollup, as_number, thin
+
+POINTS_MAX: Final = 2_000
+ENTRIES_MAX: Final = 200
+RAW_BATCHES_MAX: Final = 120
+
+Prover = Callable[[int, int], bytes]
+"""(tag_uid, at_ms) -> bytes of a `.wmproof`; raises LedgerError."""
+
+
+class Query:
+    """Answers one method each; `ask` is the only door."""
+
+    def __init__(self, reader: LedgerReader, index: Index, follower: Follower, prover: Prover) -> None:
+        self._reader, self._index, self._follower, self._prover = reader, index, follower, prover
+
+    def ask(self, method: str, params: Mapping[str, Any]) -> Any:
+        """Return the answer as plain data. Raises RequestRefusedError."""
+        try:
+            match method:
+                case "trend":
+                    return self.trend(*(_whole(params, name) for name in ("uid", "t0", "t1", "points")))
+                case "entries":
+                    before = params.get("before")
+                    return self.entries(None if before is None else _whole(params, "before"), _whole(params, "limit"))
+                case "proof":
+                    return self._prover(_whole(params, "uid"), _whole(params, "at_ms"))
+                case "status":
+                    return {"next_seq": self._index.next_seq}
+        except LedgerError as error:
+            raise RequestRefusedError(error.code, **error.params) from error
+        raise RequestRefusedError("method_unknown", method=method)
+
+    def trend(self, uid: int, t0_ms: int, t1_ms: int, points: int) -> list[list[Any]]:
+        """Return [start_ms, low, high, first, last, count, bad] rows of at most `points` buckets; an empty bucket is left out."""
+        if not 2 <= points <= POINTS_MAX or not 0 <= t0_ms < t1_ms:
+            raise RequestRefusedError("trend_range")
+        width = (t1_ms - t0_ms) // points
+        spans = [span for span in SPANS_MS if span <= width]
+        rows = self._index.rollups(uid, spans[-1], t0_ms, t1_ms) if spans else self._raw(uid, t0_ms, t1_ms)
+        merged = thin(rows, points, t0_ms, t1_ms)
+        return [[start, r.low, r.high, r.first, r.last, r.count, r.bad] for start, r in merged]
+
+    def entries(self, before: int | None, limit: int) -> list[list[Any]]:
+        """Return [seq, wall_ms, kind, detail] of entries that are not batches, newest first."""
+        rows = []
+        for seq in self._index.events(before, max(1, min(limit, ENTRIES_MAX))):
+            payload = parse(self._reader.entry(seq)).payload
+            rows.append([seq, payload.wall_ms, payload.kind, payload.detail])
+        return rows
+
+    def _raw(self, uid: int, t0_ms: int, t1_ms: int) -> list[tuple[int, Rollup]]:
+        group = next((g.uid for g in self._follower.schema.groups.values() if uid in g.tag_uids), None)
+        if group is None:
+            return []
+        found: list[tuple[int, Rollup]] = []
+        for seq in self._index.batches(group, t0_ms, t1_ms, RAW_BATCHES_MAX):
+            body = self._reader.body(seq)
+            if body is None:
+                continue
+            entry = parse(self._reader.entry(seq))
+            for reading in _readings(body, entry.payload.detail, self._reader, seq):
+                if reading.descriptor.uid == uid and t0_ms <= reading.time_ms <= t1_ms:
+                    one = Rollup()
+                    one.add(as_number(reading.value, reading.status))
+                    found.append((reading.time_ms, one))
+        return sorted(found, key=lambda row: row[0])
+
+
+def _readings(body: bytes, detail: tuple[Any, ...], reader: LedgerReader, seq: int) -> list[Any]:
+    try:
+        return list(read_body(body, detail, reader.schema_at(seq)).readings())
+    except FormatError:
+        return []
+
+
+def _whole(params: Mapping[str, Any], name: str) -> int:
+    value = params.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise RequestRefusedError("number_invalid", name=name)
+    return value

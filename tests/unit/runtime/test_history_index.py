@@ -1,0 +1,64 @@
+"""Rollups agree with a plain computation, survive a restart, and begin anew on another ledger."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.history.index import Index
+from runtime.history.rollups import SPANS_MS, Rollup, as_number, thin
+
+readings = st.lists(st.tuples(st.integers(0, 200_000), st.one_of(st.none(), st.floats(-1e6, 1e6))), min_size=1, max_size=60)
+
+
+def plain(rows: list[tuple[int, float | None]]) -> Rollup:
+    good = [v for _, v in rows if v is not None]
+    if not good:
+        return Rollup(bad=len(rows))
+    return Rollup(min(good), max(good), good[0], good[-1], len(good), len(rows) - len(good))
+
+
+@given(readings, st.integers(1, 9))
+def test_rollups_are_what_a_plain_computation_says(rows: list[tuple[int, float | None]], commits: int) -> None:
+    import tempfile
+
+    rows = sorted(rows, key=lambda row: row[0])
+    with tempfile.TemporaryDirectory() as folder, Index(Path(folder) / "h.db", "o/1") as index:
+        for n, (time_ms, value) in enumerate(rows):
+            index.add_reading(5, time_ms, value, 0 if value is not None else 0x80000000)
+            if n % commits == 0:
+                index.commit(n)
+        index.commit(len(rows))
+        for span in SPANS_MS:
+            for start, rollup in index.rollups(5, span, 0, 200_000):
+                assert rollup == plain([r for r in rows if start <= r[0] < start + span])
+        whole = thin(index.rollups(5, 10_000, 0, 209_999), 1, 0, 209_999)
+        assert [rollup for _, rollup in whole] == [plain(rows)]
+
+
+def test_it_goes_on_where_it_was_and_begins_anew_for_another_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "index" / "h.db"
+    with Index(path, "o/1") as index:
+        index.add_batch(3, 9, 100, 200)
+        index.add_event(4, 150, 6)
+        index.add_reading(5, 150, 1.5, 0)
+        index.commit(5)
+    with Index(path, "o/1") as index:
+        assert (index.next_seq, index.batches(9, 150, 160, 10), index.events(None, 10)) == (5, [3], [4])
+        assert index.batches(9, 201, 300, 10) == []
+    with Index(path, "o/2") as index:
+        assert (index.next_seq, index.batches(9, 150, 160, 10)) == (0, [])
+    path.write_bytes(b"not a database, not at all" * 100)
+    with Index(path, "o/2") as index:
+        assert index.next_seq == 0
+
+
+def test_what_a_trend_draws() -> None:
+    assert as_number(True, 0) == 1.0
+    assert as_number(3, 0x40900000) == 3.0
+    assert as_number(3, 0x80000000) is None
+    assert as_number("idle", 0) is None
+    assert as_number(math.nan, 0) is None
