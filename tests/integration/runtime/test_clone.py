@@ -1,0 +1,54 @@
+"""A copied state folder run beside the original: one goes on being cosigned, the other stops itself and says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from runtime.messages.catalogue import word
+from tests.integration.runtime.test_kill import write_config
+from tests.rigs.anchor_process import anchor_process, anchor_verb
+from tests.rigs.gateway import Gateway, cli, until
+from tests.rigs.load_device import LoadDevice
+
+
+def test_exactly_one_of_two_goes_on(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with LoadDevice() as device:
+            with anchor_process(tmp_path / "anchor") as anchor:
+                config = write_config(tmp_path, device.port, anchor.url, anchor.key.vkey)
+                original = Gateway(tmp_path / "state", config)
+                code, made = await cli("keys", "create", "--state", str(original.state), "--config", str(config))
+                assert code == 0
+                anchor_verb("enroll", "--state", str(tmp_path / "anchor"), made["vkey"])
+                await original.start()
+                async with original.watching() as face:
+                    await until(lambda: face.health.get("anchors") and (face.health["anchors"][0]["cosigned_size"] or 0) > 3)
+                assert await original.stop() == 0
+                clone = Gateway(tmp_path / "clone", config)
+                shutil.copytree(original.state, clone.state, ignore=shutil.ignore_patterns("*.sock"))
+                await asyncio.gather(original.start(), clone.start())
+                async with original.watching() as one, clone.watching() as two:
+                    faces = [one, two]
+
+                    def states() -> list[str]:
+                        return [face.health["ledger"]["state"] if face.health else "" for face in faces]
+
+                    await until(lambda: "quarantined" in states(), 60)
+                    loser = states().index("quarantined")
+                    assert states()[1 - loser] == "ok"
+                    stuck = faces[loser].health["anchors"][0]["cosigned_size"]
+                    grown = faces[1 - loser].health["anchors"][0]["cosigned_size"]
+                    await until(lambda: faces[1 - loser].health["anchors"][0]["cosigned_size"] > grown, 30)
+                    assert faces[loser].health["anchors"][0]["cosigned_size"] == stuck
+                    todo = faces[loser].health["ledger"]["todo"]
+                    assert todo
+                    assert word(todo) != todo
+                    assert faces[loser].health["evidence"]["state"] == "recording", "the quarantined one goes on recording for itself"
+                await asyncio.gather(original.stop(), clone.stop())
+                for gateway, expected in ((original, {0, 1}), (clone, {0, 1})):
+                    assert (gateway.state / "ledger" / "1" / "QUARANTINE").exists() == (gateway is (original, clone)[loser])
+                    assert (await cli("ledger", "verify", "--state", str(gateway.state)))[0] in expected
+
+    asyncio.run(run())
