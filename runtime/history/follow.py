@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from ledger_client.body import read_body
+from ledger_client.body_reader import read_body
 from ledger_client.entry import Entry, parse
 from ledger_client.errors import FormatError
 from ledger_client.kinds import Kind

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from ledger_client.body import read_body
+from ledger_client.body_reader import read_body
 from ledger_client.entry import parse
 from ledger_client.errors import FormatError, LedgerError
 from ledger_client.reader import LedgerReader

@@ -47,7 +47,7 @@ class Gateway:
     def kill_child(self, module: str) -> bool:
         """Kill the child that runs `module` (for instance ledger_client.signer), without warning; False when there is none."""
         assert self.process is not None
-        for pid in _children(self.process.pid):
+        for pid in children(self.process.pid):
             if module.encode() in _command(pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -110,7 +110,7 @@ async def cli(*arguments: str, timeout_s: float = 120) -> tuple[int, Any]:
     return process.returncode, json.loads(lines[-1])
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     found = []
     for path in Path("/proc").iterdir():
         if path.name.isdigit():
