@@ -75,9 +75,9 @@ async def serve(disk: Disk, state: Path, make_prover: Callable[[LedgerReader], P
                 FeedServer(state / "run" / "history.sock", nothing, nothing, nothing, answer) as server,
                 asyncio.TaskGroup() as inner,
             ):
-                inner.create_task(server.run(), name="history server")
-                inner.create_task(follower.run(), name="follower")
-                inner.create_task(_watch_epoch(feed, heard, ledger["epoch"]), name="epoch")
+                inner_group.create_task(server.run(), name="history server")
+                inner_group.create_task(follower.run(), name="follower")
+                inner_group.create_task(_watch_epoch(feed, heard, ledger["epoch"]), name="epoch")
 
 
 async def _watch_epoch(feed: FeedClient, heard: asyncio.Event, epoch: int) -> None:

@@ -145,7 +145,7 @@ def test_a_dead_or_slow_device_delays_nobody_and_is_said(tmp_path: Path, fault: 
 
 def test_fifty_faces_and_a_stalled_one_delay_nobody(tmp_path: Path, count: Callable[[int, int, int], int]) -> None:
     async def run() -> None:
-        async with running(tmp_path) as (gateway, face, _):
+        async with running(tmp_path) as (gateway, face, _), asyncio.TaskGroup() as takers_group:
             url = await until(lambda: web_url(gateway.log))
             open_streams: list[Any] = []
 
@@ -153,12 +153,12 @@ def test_fifty_faces_and_a_stalled_one_delay_nobody(tmp_path: Path, count: Calla
                 for n in range(50):
                     reader, writer = await asyncio.open_unix_connection(gateway.state / "run" / "feed.sock", limit=1 << 16)
                     writer.write(feed.encode_frame(["hello", 1, f"f{n}"]) + feed.encode_frame(["subscribe", None]))
-                    open_streams.append((reader, writer, asyncio.ensure_future(take(reader)) if n else None))
+                    open_streams.append((reader, writer, takers_group.create_task(take(reader)) if n else None))
                 port = int(url.rsplit(":", 1)[1].strip("/"))
                 for n in range(13):
                     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 16)
                     writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                    open_streams.append((reader, writer, asyncio.ensure_future(take(reader)) if n else None))
+                    open_streams.append((reader, writer, takers_group.create_task(take(reader)) if n else None))
 
             async def calm() -> None:
                 for _, writer, task in open_streams:
