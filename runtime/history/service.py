@@ -73,7 +73,7 @@ async def serve(disk: Disk, state: Path, make_prover: Callable[[LedgerReader], P
             nothing = Nothing()
             async with (
                 FeedServer(state / "run" / "history.sock", nothing, nothing, nothing, answer) as server,
-                asyncio.TaskGroup() as inner,
+                asyncio.TaskGroup() as inner_group,
             ):
                 inner_group.create_task(server.run(), name="history server")
                 inner_group.create_task(follower.run(), name="follower")
