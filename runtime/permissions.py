@@ -36,3 +36,11 @@ def allowed(role: str, action: str) -> bool:
     """Tell whether a role may do an action; an unknown role or action never may."""
     least = ACTIONS.get(action)
     return least is not None and role in _ORDER and _ORDER.index(Role(role)) >= _ORDER.index(least)
+
+
+def role_of(face: str, uid: int, *, own_uid: int) -> Role:
+    """Return the role of a session: the command line of the gateway's own user (or root) is an admin, all else a viewer.
+
+    `uid` is what the kernel vouches for; `face` is a name that a process of that user gives itself.
+    """
+    return Role.ADMIN if face == "cli" and uid in (0, own_uid) else Role.VIEWER

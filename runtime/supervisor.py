@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -23,6 +24,12 @@ REST_S_MAX: Final = 30.0
 STEADY_S: Final = 60.0
 """A part that ran this long has recovered: its next rest is the shortest again."""
 STOP_S: Final = 5.0
+LAUNCH: Final = """
+import runpy, sys
+sys.path.insert(0, sys.argv[1])
+del sys.argv[:2]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -63,7 +70,7 @@ class Supervisor:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process of ours: `python -I -m <arguments>`. `niceness` above 0 gives way to the core."""
+    """A process of ours: `python -I -m <arguments>` (the module first). `niceness` above 0 gives way to the core."""
 
     name: str
     arguments: Sequence[str]
@@ -75,7 +82,7 @@ class Child:
         Raises ChildError when it ends by itself, OSError when it cannot be started.
         """
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-m", *self.arguments,
+            *module_command(*self.arguments),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, preexec_fn=self._before_exec,
         )  # fmt: skip
         try:
@@ -99,6 +106,11 @@ class ChildError(Exception):
     def __init__(self, name: str, code: int) -> None:
         self.name, self.code = name, code
         super().__init__(f"{name} ended with {code}")
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Return the command `python -I -m module`, with the very packages that run here, installed or not."""
+    return [sys.executable, "-I", "-c", LAUNCH, str(Path(__file__).resolve().parents[1]), module, *arguments]
 
 
 async def stop_process(process: asyncio.subprocess.Process) -> None:

@@ -39,6 +39,10 @@ class Numbers:
             self._known[name] = uid
         return uid
 
+    def copy(self) -> Numbers:
+        """Return one that goes on by itself."""
+        return Numbers(self._known, self.following)
+
     def rows(self) -> list[list[Any]]:
         """Return [uid, name] rows by uid."""
         return sorted([uid, name] for name, uid in self._known.items())
@@ -51,6 +55,10 @@ class TagIds:
         self._disk, self._path = disk, folder / FILE_NAME
         self.tags, self.groups = tags, groups
         self._saved = saved
+
+    def copy(self) -> TagIds:
+        """Return one to number an edit with, which counts only once the edit is recorded."""
+        return TagIds(self._disk, self._path.parent, self.tags.copy(), self.groups.copy(), saved=self._saved)
 
     def save(self) -> None:
         """Make what was numbered durable; nothing is written when nothing is new. Blocking. Raises OSError."""

@@ -1,7 +1,8 @@
 """All devices' pollers together: started, changed and stopped by name, each alone under the supervisor.
 
-Room: hall, acquisition. `app` runs it and calls `apply` with each revision. A device that a revision does not touch is left alone; one
-whose connection options stay is given its new groups at its next scan boundary; only the others are stopped and started.
+Room: hall, acquisition. `app` runs it and calls `prepare` and `apply` with each revision. A device that a revision does not touch
+is left alone; one whose connection options stay is given its new groups at its next scan boundary; only the others are stopped and
+started.
 """
 
 from __future__ import annotations
@@ -44,13 +45,18 @@ class Field:
         """Let `run` end."""
         self._stopping.set()
 
-    def apply(self, devices: Mapping[str, DevicePoints]) -> None:
-        """Poll these devices from now on. Raises DriverError for a driver that cannot be made; then nothing has changed."""
-        fresh: dict[str, DevicePoller] = {}
+    def prepare(self, devices: Mapping[str, DevicePoints]) -> dict[str, Driver]:
+        """Make the drivers that these devices need anew. Raises DriverError; nothing has changed yet."""
+        fresh: dict[str, Driver] = {}
         for name, points in devices.items():
             poller = self.pollers.get(name)
             if poller is None or not poller.points.config.same_connection(points.config):
-                fresh[name] = DevicePoller(points, self._make_driver(points), self._sink, self._clock)
+                fresh[name] = self._make_driver(points)
+        return fresh
+
+    def apply(self, devices: Mapping[str, DevicePoints], drivers: Mapping[str, Driver]) -> None:
+        """Poll these devices from now on; `drivers` is what `prepare` gave for them."""
+        fresh = {name: DevicePoller(devices[name], driver, self._sink, self._clock) for name, driver in drivers.items()}
         for name in self.pollers.keys() - devices.keys() | fresh.keys() & self.pollers.keys():
             self._drop(name)
         for name, points in devices.items():

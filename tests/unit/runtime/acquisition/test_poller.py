@@ -135,7 +135,7 @@ def test_hot_changes_leave_others_alone() -> None:
 
         first = points_of(device_toml("x", {"a": (100, 1)}), device_toml("y", {"a": (100, 1)}), ids=ids)
         field = Field(sink, clock, make, Supervisor())
-        field.apply(first)
+        field.apply(first, field.prepare(first))
         async with asyncio.TaskGroup() as group:
             group.create_task(field.run())
             await after(clock, 5)
@@ -143,13 +143,13 @@ def test_hot_changes_leave_others_alone() -> None:
             text = device_toml("x", {"a": (100, 1), "b": (50, 1)})
             second = points_of(text, device_toml("y", {"a": (100, 1)}), device_toml("z", {"a": (100, 1)}), ids=ids)
             second["y"] = first["y"]
-            field.apply(second)
+            field.apply(second, field.prepare(second))
             await after(clock, 5)
             assert [driver.entered for driver in made] == [1, 1, 1], "groups change without a reconnect"
             assert len([r for r in x.reads if r[1] == "b"]) == 100
             assert len(y.reads) == 100
             third = points_of(device_toml("x", {"a": (100, 1)}, port=503), ids=ids)
-            field.apply(third)
+            field.apply(third, field.prepare(third))
             await after(clock, 5)
             assert len(y.reads) == 100
             assert made[3].entered == 1

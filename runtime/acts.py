@@ -1,0 +1,165 @@
+"""An act: one request to change something, how it is written in the ledger, and the small file of acts under way.
+
+Room: hall. The door builds acts from what faces send, records them through these functions, and asks the journal after a restart which
+were interrupted. It decides nothing and does nothing.
+
+    intent body   cbor [1, face, session, action, target, [* [name, value]], expected revision / null, reason]
+    outcome body  cbor [1, [* [name, value]]]
+    acts.cbor     cbor [1, [* [id, request hash, size before, action]], [* [id, request hash, code, [* [name, value]], seq / null]]]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from ledger_client import cbor
+from ledger_client.disk import Disk, read_whole, write_atomically
+from ledger_client.errors import FormatError
+from runtime.faces.feed import RequestRefusedError, Session
+
+VERSION: Final = 1
+ID_BYTES: Final = 16
+INTENT: Final = 0
+OUTCOME: Final = 1
+UNKNOWN: Final = "unknown"
+RECENT_MAX: Final = 256
+FILE_NAME: Final = "acts.cbor"
+FILE_SIZE_MAX: Final = 1 << 20
+TEXT_INLINE_MAX: Final = 1_000
+PARAMS_MAX: Final = 64
+TEXT_MAX: Final = 1 << 20
+Plain = str | int | float | bool | bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One request. `role` is the door's own finding about the session, never the face's word."""
+
+    id: bytes
+    face: str
+    session: str
+    role: str
+    action: str
+    target: str
+    params: Mapping[str, Plain]
+    expected_revision: int | None
+    reason: str
+
+    def intent_body(self) -> bytes:
+        """Return the body of the intent entry; long texts are named by their SHA-256."""
+        row = [VERSION, self.face, self.session, self.action, self.target, _rows(self.params), self.expected_revision, self.reason]
+        return cbor.encode(row)
+
+    @property
+    def request_hash(self) -> bytes:
+        """What makes two requests the same one."""
+        return sha256(self.intent_body()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an act: `code` is `done` or a message code; `seq` is the entry that says so, None while it is not recorded."""
+
+    code: str
+    params: Mapping[str, Plain] = field(default_factory=dict)
+    seq: int | None = None
+
+    def body(self) -> bytes:
+        """Return the body of the outcome entry."""
+        return cbor.encode([VERSION, _rows(self.params)])
+
+    def plain(self) -> dict[str, Any]:
+        """Return it for a face."""
+        return {"code": self.code, "params": dict(self.params), "seq": self.seq}
+
+
+def command_detail(act_id: bytes, phase: int, code: str, body: bytes) -> tuple[bytes, int, str, int, bytes]:
+    """Return the detail of a command entry."""
+    return (act_id, phase, code, len(body), sha256(body).digest())
+
+
+def parse_act(session: Session, role: str, raw: Mapping[str, Any]) -> Act:
+    """Read what a face sent. Raises RequestRefusedError `act_shape`."""
+    match raw:
+        case {"id": bytes(act_id), "action": str(action), "target": str(target), "params": dict(params), "reason": str(reason)}:
+            revision = raw.get("expected_revision")
+            plain = all(isinstance(name, str) and len(name) <= 100 and _is_plain(value) for name, value in params.items())
+            sizes = len(act_id) == ID_BYTES and max(len(action), len(target), len(reason)) <= 1_000 and len(params) <= PARAMS_MAX
+            known = set(raw) <= {"id", "action", "target", "params", "reason", "expected_revision"}
+            if plain and sizes and known and (revision is None or type(revision) is int):
+                return Act(act_id, session.face, f"uid {session.uid}", role, action, target, params, revision, reason)
+    raise RequestRefusedError("act_shape")
+
+
+class ActJournal:
+    """Acts under way and those answered last, in `private/acts.cbor`. Blocking; raises OSError."""
+
+    def __init__(self, disk: Disk, folder: Path) -> None:
+        """Call `load` first."""
+        self._disk, self._path = disk, folder / FILE_NAME
+        self.under_way: dict[bytes, tuple[bytes, int, str]] = {}
+        """id -> (request hash, ledger size before its intent, action)."""
+        self.answered: dict[bytes, tuple[bytes, Outcome]] = {}
+        """id -> (request hash, outcome), oldest first."""
+
+    def load(self) -> None:
+        """Read the file. Raises FormatError when it is damaged."""
+        data = read_whole(self._disk, self._path, FILE_SIZE_MAX)
+        if data is None:
+            return
+        match cbor.decode(data, size_max=FILE_SIZE_MAX, what=FILE_NAME):
+            case [1, list(under_way), list(answered)]:
+                try:
+                    self.under_way = {act_id: (bytes(digest), int(size), str(action)) for act_id, digest, size, action in under_way}
+                    self.answered = {
+                        act_id: (bytes(digest), Outcome(str(code), dict(params), seq)) for act_id, digest, code, params, seq in answered
+                    }
+                except (TypeError, ValueError) as error:
+                    raise FormatError("acts_file_invalid") from error
+            case _:
+                raise FormatError("acts_file_invalid")
+
+    def begin(self, act: Act, size_before: int) -> None:
+        """Remember an act before its intent is recorded."""
+        self.under_way[act.id] = (act.request_hash, size_before, act.action)
+        self._save()
+
+    def answer(self, act_id: bytes, outcome: Outcome) -> None:
+        """Move an act from under way to answered."""
+        digest, _, _ = self.under_way.pop(act_id)
+        self.answered[act_id] = (digest, outcome)
+        while len(self.answered) > RECENT_MAX:
+            del self.answered[next(iter(self.answered))]
+        self._save()
+
+    def forget(self, act_id: bytes) -> None:
+        """Drop an act whose intent never became durable: nothing happened."""
+        if self.under_way.pop(act_id, None) is not None:
+            self._save()
+
+    def _save(self) -> None:
+        under_way = [[act_id, *row] for act_id, row in self.under_way.items()]
+        answered = [[act_id, digest, o.code, _rows(o.params), o.seq] for act_id, (digest, o) in self.answered.items()]
+        write_atomically(self._disk, self._path, cbor.encode([VERSION, under_way, answered]))
+
+
+def _rows(params: Mapping[str, Plain]) -> list[list[Any]]:
+    return [[name, _short(value)] for name, value in sorted(params.items())]
+
+
+def _short(value: Plain) -> Plain:
+    if isinstance(value, str) and len(value) > TEXT_INLINE_MAX:
+        return "sha256:" + sha256(value.encode()).hexdigest()
+    return value
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, str | bytes):
+        return len(value) <= TEXT_MAX
+    if isinstance(value, int) and not isinstance(value, bool):
+        return -(1 << 63) <= value < 1 << 63
+    return value is None or isinstance(value, bool | float)

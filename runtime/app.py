@@ -1,0 +1,228 @@
+"""The core, wired: every part, one task group, and the order in which they start and end.
+
+Room: hall. `witnessmark run` calls `run_gateway`. It holds no rule of its own: what a part does stands in the part's file. The children
+(history, web; the signer belongs to `SignerProcess`) start when their condition holds and are never waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from drivers.driver import Driver, DriverError
+from drivers.registry import make_driver
+from drivers.shared import Shared
+from ledger_client.anchors.registry import make_anchor
+from ledger_client.chain import Chain
+from ledger_client.disk import RealDisk
+from ledger_client.errors import LedgerError
+from ledger_client.kinds import Kind
+from ledger_client.outbox import Outbox
+from ledger_client.outbox_needs import Pace
+from ledger_client.reader import LedgerReader
+from ledger_client.signer_client import SignerProcess
+from runtime import first_start
+from runtime.acquisition.evidence import Evidence
+from runtime.acquisition.field import Field
+from runtime.acquisition.live import Live
+from runtime.acquisition.pipeline import Pipeline
+from runtime.acquisition.unavailable import UnavailableDriver
+from runtime.acts import ActJournal
+from runtime.clock import SystemClock
+from runtime.config import Config
+from runtime.door import Door, Tenant
+from runtime.door_tenants import ConfigEdit, DeviceWrite
+from runtime.events import Events
+from runtime.faces.feed import RequestRefusedError, Session
+from runtime.faces.feed_server import FeedServer
+from runtime.health import Health
+from runtime.layout import Layout
+from runtime.loop_stall import LoopStall
+from runtime.points import DevicePoints, number_points, schema_of
+from runtime.revisions import Choice, Revision, Revisions
+from runtime.supervisor import Child, Supervisor
+from runtime.version import VERSION
+
+FLUSH_S: Final = 5.0
+DRAIN_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRule:
+    """A child process and when it belongs to a configuration; one whose module is not installed is left out."""
+
+    module: str
+    wanted: Callable[[Config], bool]
+    arguments: Callable[[Config], list[str]]
+    niceness: int = 0
+
+
+CHILDREN: Final = (
+    ChildRule("runtime.history", lambda c: c.history.enabled, lambda _: [], niceness=10),
+    ChildRule("runtime.faces.web", lambda c: c.web.enabled, lambda c: ["--host", c.web.host, "--port", str(c.web.port)]),
+)
+
+
+async def run_gateway(state: Path, file: Path | None, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
+    """Run the core on a state folder until `stop` is set, then end in order.
+
+    `file` is the config file (default: the one in the state folder); `ready` is called once polling has begun and the feed answers.
+    Raises ConfigError, LedgerError, OSError when it cannot start.
+    """
+    disk, clock, layout = RealDisk(), SystemClock(), Layout(state)
+    layout.prepare(disk)
+    revisions = Revisions(disk, layout, file or layout.config)
+    choice = revisions.choose(first_start.recorded_revision(disk, state))
+    config = choice.revision.config
+    first_start.ensure_key(layout)
+    async with AsyncExitStack() as stack:
+        signer = await stack.enter_async_context(SignerProcess(state))
+        await first_start.ensure_ledger(disk, layout, signer, clock, config)
+        chain = await stack.enter_async_context(Chain.open(disk, state, signer, clock, version=VERSION, board=config.gateway.board))
+        anchors = [make_anchor(each.type, each.name, each.options, clock) for each in config.anchors]
+        pace = Pace(every_s=config.evidence.anchor_every_s)
+        outbox = await stack.enter_async_context(Outbox(chain, anchors, disk, state, clock, pace=pace))
+        core = Core(layout, clock, chain, outbox, revisions, choice, LedgerReader(disk, state, chain.epoch, head=lambda: chain.size))
+        await core.record(choice)
+        server = await stack.enter_async_context(core.feed_server())
+        await core.run(server, stop, ready)
+
+
+class Core:
+    """The parts of one core process around an open chain."""
+
+    def __init__(
+        self, layout: Layout, clock: SystemClock, chain: Chain, outbox: Outbox, revisions: Revisions, choice: Choice, reader: LedgerReader,
+    ) -> None:  # fmt: skip
+        self._layout, self._clock, self._chain, self._outbox, self._revisions = layout, clock, chain, outbox, revisions
+        self._disk = RealDisk()
+        self._revision, config = choice.revision, choice.revision.config
+        self._ids = first_start.load_ids(self._disk, layout)
+        self._devices = number_points(config, self._ids)
+        self._ids.save()
+        self._supervisor, self._shared = Supervisor(), Shared()
+        self._live = Live()
+        self._evidence = Evidence(
+            chain, self._live, clock, schema_of(self._devices.values()),
+            seal_every_s=config.evidence.seal_every_s, memory_max_bytes=config.evidence.memory_max_mb << 20,
+        )  # fmt: skip
+        self._pipeline = Pipeline(self._live, self._evidence)
+        self._field = Field(self._pipeline, clock, self._make_driver, self._supervisor)
+        self._events = Events(reader, chain.size)
+        chain.subscribe(self._events.durable)
+        tenants: dict[str, Tenant] = {
+            "config.edit": ConfigEdit(lambda: self._revision, self._apply),
+            "device.write": DeviceWrite(self._field, lambda: self._revision.config, lambda: self._devices),
+        }
+        self._door = Door(chain, reader, ActJournal(self._disk, layout.private), tenants)
+        self._stall = LoopStall()
+        self._health = Health(
+            clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self._door, self._stall, self._supervisor, self._events,
+            lambda: self._revision, config_faults=choice.faults,
+        )  # fmt: skip
+        self._swap(self._devices, {name: self._driver_or_cause(points) for name, points in self._devices.items()})
+
+    def feed_server(self) -> FeedServer:
+        """Return the feed's socket, not yet entered."""
+        feed = self._revision.config.feed
+        server = FeedServer(
+            self._layout.feed, self._live, self._health, self._events, self._answer, mode=int(feed.mode, 8), group=feed.group or None
+        )
+        self._health.faces = lambda: server.connected
+        return server
+
+    async def record(self, choice: Choice) -> None:
+        """Record a revision that the ledger does not know yet. A ledger that cannot be written says so itself; polling goes on."""
+        revision = choice.revision
+        if not choice.recorded:
+            self._revisions.store(revision)
+            with contextlib.suppress(LedgerError):
+                await self._chain.append(Kind.CONFIG, revision.detail("file", "edited by hand" if revision.parent else "first start"))
+        self._settle(revision)
+
+    async def run(self, server: FeedServer, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+        """Run every part until `stop`, then end them in order: field, evidence, outbox, close entry."""
+        keep = self._supervisor.keep
+        async with asyncio.TaskGroup() as group:
+            field = group.create_task(keep("field", self._field.run), name="field")
+            evidence = group.create_task(keep("evidence", self._evidence.run), name="evidence")
+            outbox = group.create_task(keep("outbox", self._outbox.run), name="outbox")
+            parts = {"door": self._door.run, "feed": server.run, "loop stall": self._stall.run, **self._children()}
+            others = [group.create_task(keep(name, run), name=name) for name, run in parts.items()]
+            ready()
+            await stop.wait()
+            structlog.get_logger("app").info("stopping")
+            self._field.stop()
+            await asyncio.wait([field], timeout=DRAIN_S)
+            self._evidence.close()
+            await asyncio.wait([evidence], timeout=DRAIN_S)
+            await self._outbox.flush(FLUSH_S)
+            for task in (field, evidence, outbox, *others):
+                task.cancel()
+            await asyncio.wait([outbox])
+            with contextlib.suppress(LedgerError):
+                await self._chain.append(Kind.CLOSE, ("stopped",), reserve=True)
+
+    def _children(self) -> Mapping[str, Callable[[], Any]]:
+        config, state = self._revision.config, str(self._layout.state)
+        found: dict[str, Callable[[], Any]] = {}
+        for rule in CHILDREN:
+            if rule.wanted(config) and find_spec(rule.module) is not None:
+                name = rule.module.rpartition(".")[2]
+                found[name] = Child(name, (rule.module, "--state", state, *rule.arguments(config)), rule.niceness).run
+        return found
+
+    async def _answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
+        """The feed's requests."""
+        if method == "act":
+            return await self._door.ask(session, params)
+        if method == "status":
+            return self._health.snapshot()
+        if method == "config":
+            return {"text": self._revision.text, "revision": self._revision.number}
+        raise RequestRefusedError("method_unknown", method=method)
+
+    async def _apply(self, revision: Revision, actor: str, reason: str) -> Mapping[str, int]:
+        """Put a revision in force: store, record, swap at the next scan boundaries. Raises DriverError, LedgerError, OSError."""
+        loop, before = asyncio.get_running_loop(), self._revision.config
+        ids = self._ids.copy()
+        devices = number_points(revision.config, ids, self._devices)
+        drivers = self._field.prepare(devices)
+        await loop.run_in_executor(None, self._revisions.store, revision)
+        await self._chain.append(Kind.CONFIG, revision.detail(actor, reason))
+        await loop.run_in_executor(None, ids.save)
+        self._ids, self._revision, self._devices = ids, revision, devices
+        self._evidence.set_schema(schema_of(devices.values()))
+        self._swap(devices, drivers)
+        await loop.run_in_executor(None, self._settle, revision)
+        after = revision.config
+        waits = [(c.gateway.name, c.evidence, c.web, c.history, c.feed, c.anchors) for c in (before, after)]
+        return {"revision": revision.number, "restart_needed": int(waits[0] != waits[1])}
+
+    def _swap(self, devices: Mapping[str, DevicePoints], drivers: Mapping[str, Driver]) -> None:
+        self._live.set_devices(devices.values())
+        self._pipeline.set_devices(devices.values())
+        self._field.apply(devices, drivers)
+
+    def _settle(self, revision: Revision) -> None:
+        """Let the config file say what is in force; a folder that we may not write keeps its file."""
+        with contextlib.suppress(OSError):
+            self._revisions.settle(revision)
+
+    def _make_driver(self, points: DevicePoints) -> Driver:
+        return make_driver(points.config.type, points.name, points.config.options, self._clock, self._shared)
+
+    def _driver_or_cause(self, points: DevicePoints) -> Driver:
+        """At start a driver that cannot be made (a library is missing) must not keep the others from being polled."""
+        try:
+            return self._make_driver(points)
+        except DriverError as error:
+            return UnavailableDriver(error)

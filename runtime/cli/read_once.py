@@ -1,0 +1,67 @@
+"""Read one device, or one tag of it, once: what a technician does to see whether the wiring and the addresses are right.
+
+Room: hall. The verb `read` calls it. It uses the device's own driver and the config file, records nothing and needs no running core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from drivers.driver import Driver, DriverError
+from drivers.reading import Scan, TagGroup, failed_scan
+from drivers.registry import make_driver
+from ledger_client.disk import RealDisk
+from runtime.clock import Clock, SystemClock
+from runtime.config import parse_config
+from runtime.points import number_points
+from runtime.tag_ids import rebuilt
+
+
+async def rows_of(file: Path, target: str) -> list[dict[str, Any]]:
+    """Return a row per tag. Raises ConfigError, OSError, LookupError for a device or tag that is not configured."""
+    config = parse_config(file.read_text(encoding="utf-8"))
+    device, _, tag_name = target.partition("/")
+    points = number_points(config, rebuilt(RealDisk(), file.parent, [], [])).get(device)
+    if points is None or (tag_name and points.find(tag_name) is None):
+        raise LookupError(f"{target}: not in {file}, or not enabled")
+    clock = SystemClock()
+    rows: list[dict[str, Any]] = []
+    try:
+        async with make_driver(points.config.type, device, points.config.options, clock) as driver:
+            for group in points.groups:
+                if not tag_name or any(tag.name == tag_name for tag in group.tags):
+                    scan, params = await _read(driver, group, points.config.timeout_s, clock)
+                    rows += _rows(scan, params, tag_name)
+    except DriverError as error:
+        for group in points.groups:
+            rows += _rows(failed_scan(group, clock.wall_ms(), error.status, error.cause), dict(error.params), tag_name)
+    return rows
+
+
+async def _read(driver: Driver, group: TagGroup, timeout_s: float, clock: Clock) -> tuple[Scan, dict[str, Any]]:
+    """Read once; a device that needs a moment to connect gets a second try. The first fault is the one that tells."""
+    first: DriverError | None = None
+    for _ in range(2):
+        try:
+            async with asyncio.timeout(timeout_s * 2 + 1):
+                return await driver.read(group, timeout_s * 2), {}
+        except DriverError as error:
+            first = first or error
+        except TimeoutError:
+            first = first or DriverError("no_answer", timeout_ms=round(timeout_s * 2000))
+    fault = first or DriverError("no_answer")
+    return failed_scan(group, clock.wall_ms(), fault.status, fault.cause), dict(fault.params)
+
+
+def _rows(scan: Scan, params: dict[str, Any], tag_name: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "tag": f"{reading.tag.device}/{reading.tag.name}", "value": reading.value, "unit": reading.tag.unit,
+            "quality": reading.quality.name.lower(), "status": reading.status, "read_ms": reading.read_ms, "source_ms": reading.source_ms,
+            "cause": scan.cause, "params": params,
+        }
+        for reading in scan.readings()
+        if not tag_name or reading.tag.name == tag_name
+    ]  # fmt: skip

@@ -1,0 +1,66 @@
+"""A gateway's state in words, from the running core's health or from the state folder.
+
+Room: hall. The verb `status` calls it. Codes become words here and nowhere else on the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ledger_client.disk import RealDisk
+from ledger_client.errors import LedgerError
+from ledger_client.quarantine import read_quarantine
+from ledger_client.reader import LedgerReader, epochs
+from runtime.messages.catalogue import word
+
+
+def status_at_rest(state: Path) -> dict[str, Any]:
+    """Return what the files of a stopped gateway say; `ledger` None when there is none."""
+    disk = RealDisk()
+    try:
+        newest = max(epochs(disk, state), default=None)
+        if newest is None:
+            return {"ledger": None}
+        reader = LedgerReader(disk, state, newest)
+        size = reader.size()
+        heads = reader.heads(size)
+        quarantine = read_quarantine(disk, state, newest)
+    except (LedgerError, OSError) as error:
+        return {"ledger": {"state": "failed", "cause": getattr(error, "code", "act_failed"), "params": {"detail": str(error)}}}
+    found: dict[str, Any] = {
+        "origin": heads.origin, "epoch": newest, "size": size, "state": "ok", "cause": None, "params": {},
+        "last_wall_ms": heads.last_wall_ms, "confirmed_size": heads.receipt[1] if heads.receipt else None,
+    }  # fmt: skip
+    if quarantine is not None:
+        found |= {"state": "quarantined", "cause": quarantine.code, "params": dict(quarantine.params)}
+    return {"ledger": found}
+
+
+def status_text(found: Mapping[str, Any]) -> Group | Text:
+    """Return the words to print."""
+    ledger = found.get("ledger")
+    if ledger is None:
+        return Text(word("core_away"))
+    lines = [Text(f"{ledger.get('origin', '')}  epoch {ledger.get('epoch', '')}  {ledger.get('size', 0)} entries  {ledger['state']}")]
+    if ledger.get("cause"):
+        lines.append(Text(word(ledger["cause"], ledger.get("params"))))
+    if not found.get("running"):
+        return Group(Text(word("core_away")), *lines)
+    evidence = found["evidence"]
+    lines.append(Text(f"{evidence['readings']} readings recorded, {evidence['open_readings']} pending, {evidence['state']}"))
+    devices = Table("device", "state", "last good", "polls", "missed", "", box=None, pad_edge=False)
+    for device in found["devices"]:
+        age = "-" if device["last_good_ms"] is None else f"{(found['now_ms'] - device['last_good_ms']) / 1000:.1f} s"
+        cause = "" if device["cause"] is None else word(device["cause"], device["params"])
+        devices.add_row(device["name"], device["state"], age, str(device["polls"]), str(device["missed"]), cause)
+    anchors = Table("anchor", "state", "confirmed", "", box=None, pad_edge=False)
+    for anchor in found["anchors"]:
+        cause = "" if anchor["cause"] is None else word(anchor["cause"], anchor["params"])
+        anchors.add_row(anchor["name"], anchor["state"], str(anchor["cosigned_size"] or "-"), cause)
+    return Group(*lines, devices, anchors)

@@ -1,0 +1,210 @@
+"""The one way in for everything that changes anything: check, record the intent, act, record the outcome.
+
+Room: hall. Faces reach it through the feed's `act` request; `app` runs it. One act at a time, in its own task, so that a face that hangs
+up cannot leave an act half recorded. The door finds out the session's role itself. An id that was answered gets the same answer
+again. After a crash, an intent without an outcome gets the outcome `unknown`, and is shown. No act starts unless its outcome can be
+recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Protocol, TypeVar
+
+from ledger_client.entry import parse
+from ledger_client.errors import FormatError, LedgerError
+from ledger_client.kinds import Kind
+from runtime.acts import INTENT, OUTCOME, UNKNOWN, Act, ActJournal, Outcome, command_detail, parse_act
+from runtime.faces.feed import RequestRefusedError, Session
+from runtime.permissions import ACTIONS, allowed, role_of
+
+QUEUE_MAX: Final = 16
+OUTCOME_BYTES: Final = 8_192
+"""Space that must be in reserve before an act starts."""
+ACT_S_MAX: Final = 60.0
+Result = TypeVar("Result")
+
+
+class Tenant(Protocol):
+    """One kind of act."""
+
+    def check(self, act: Act) -> None:
+        """Refuse what cannot be done, before anything is recorded. Raises RequestRefusedError; must not wait."""
+        ...
+
+    async def perform(self, act: Act) -> Outcome:
+        """Do it; the intent is durable. Every fault that belongs to the act is an outcome, not an exception."""
+        ...
+
+
+class Appended(Protocol):
+    """What an append gives back."""
+
+    @property
+    def seq(self) -> int:
+        """The entry's number."""
+        ...
+
+
+class Ledger(Protocol):
+    """The part of `ledger_client.chain.Chain` that the door uses."""
+
+    state: Any
+    disk_full: bool
+
+    @property
+    def size(self) -> int:
+        """Durable entries."""
+        ...
+
+    @property
+    def reserve_left(self) -> int:
+        """Bytes that reserve entries surely have."""
+        ...
+
+    async def append(self, kind: int, detail: tuple[Any, ...], body: bytes = b"", *, reserve: bool = False) -> Appended:
+        """Make an entry durable. Raises LedgerError."""
+        ...
+
+
+class Entries(Protocol):
+    """The part of `ledger_client.reader.LedgerReader` that the door uses after a restart. Blocking."""
+
+    def entries(self, start: int, end: int) -> Iterator[bytes]:
+        """Yield stored entries."""
+        ...
+
+
+class Door:
+    """`ask` from the feed, `run` under the supervisor. `unknown` lists the ids of acts whose effect nobody knows."""
+
+    def __init__(self, ledger: Ledger, entries: Entries, journal: ActJournal, tenants: Mapping[str, Tenant]) -> None:
+        self._ledger, self._entries, self._journal, self._tenants = ledger, entries, journal, tenants
+        self._queue: asyncio.Queue[tuple[Act, asyncio.Future[Outcome]]] = asyncio.Queue(QUEUE_MAX)
+        self._unrecorded: dict[bytes, Outcome] = {}
+        self._loaded = False
+
+    @property
+    def unknown(self) -> list[str]:
+        """Ids (hex) of acts that were interrupted."""
+        return [act_id.hex() for act_id, (_, outcome) in self._journal.answered.items() if outcome.code == UNKNOWN]
+
+    async def ask(self, session: Session, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out one act and return its outcome. Raises RequestRefusedError when nothing was done and nothing recorded."""
+        role = role_of(session.face, session.uid, own_uid=os.getuid())
+        act = parse_act(session, role, raw)
+        if act.action not in ACTIONS or act.action not in self._tenants:
+            raise RequestRefusedError("act_unknown", action=act.action)
+        if not allowed(role, act.action):
+            raise RequestRefusedError("permission_denied", action=act.action)
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        try:
+            self._queue.put_nowait((act, answer))
+        except asyncio.QueueFull as error:
+            raise RequestRefusedError("acts_busy") from error
+        return (await answer).plain()
+
+    async def run(self) -> None:
+        """Settle what a crash interrupted, then serve until cancelled."""
+        if not self._loaded:
+            await _blocking(self._journal.load)
+            self._loaded = True
+        while True:
+            await self._settle()
+            act, answer = await self._queue.get()
+            try:
+                outcome = await self._serve(act)
+            except RequestRefusedError as refusal:
+                if not answer.done():
+                    answer.set_exception(refusal)
+            except (LedgerError, OSError) as error:
+                if not answer.done():
+                    answer.set_exception(RequestRefusedError("act_failed", detail=str(error)))
+            else:
+                if not answer.done():
+                    answer.set_result(outcome)
+            finally:
+                if not answer.done():
+                    answer.set_exception(RequestRefusedError("act_failed", detail="interrupted"))
+
+    async def _serve(self, act: Act) -> Outcome:
+        known = self._journal.answered.get(act.id)
+        if known is not None:
+            if known[0] != act.request_hash:
+                raise RequestRefusedError("act_id_reused")
+            return known[1]
+        self._refuse_if_unrecordable()
+        tenant = self._tenants[act.action]
+        tenant.check(act)
+        await _blocking(lambda: self._journal.begin(act, self._ledger.size))
+        body = act.intent_body()
+        try:
+            await self._ledger.append(Kind.COMMAND, command_detail(act.id, INTENT, act.action, body), body)
+        except LedgerError:
+            await _blocking(lambda: self._journal.forget(act.id))
+            raise
+        try:
+            async with asyncio.timeout(ACT_S_MAX):
+                outcome = await tenant.perform(act)
+        except TimeoutError:
+            outcome = Outcome(UNKNOWN, {"timeout_s": ACT_S_MAX})
+        except RequestRefusedError as refusal:
+            outcome = Outcome(refusal.code, refusal.params)
+        except (LedgerError, OSError) as error:
+            outcome = Outcome("act_failed", {"detail": str(error)})
+        return await self._record(act.id, outcome)
+
+    async def _record(self, act_id: bytes, outcome: Outcome) -> Outcome:
+        """Record an outcome; when that fails it is kept, told as it is, and recorded before the next act."""
+        body = outcome.body()
+        try:
+            appended = await self._ledger.append(Kind.COMMAND, command_detail(act_id, OUTCOME, outcome.code, body), body, reserve=True)
+        except LedgerError:
+            self._unrecorded[act_id] = outcome
+            return outcome
+        self._unrecorded.pop(act_id, None)
+        recorded = Outcome(outcome.code, outcome.params, appended.seq)
+        await _blocking(lambda: self._journal.answer(act_id, recorded))
+        return recorded
+
+    async def _settle(self) -> None:
+        """Give every act under way its outcome: the one that could not be recorded yet, or `unknown`."""
+        for act_id, (_, size_before, _) in list(self._journal.under_way.items()):
+            if act_id in self._unrecorded:
+                await self._record(act_id, self._unrecorded[act_id])
+                continue
+            phases = await _blocking(lambda: self._phases(act_id, size_before))  # noqa: B023  awaited before the next
+            if INTENT not in phases:
+                await _blocking(lambda: self._journal.forget(act_id))  # noqa: B023
+            elif OUTCOME in phases:
+                code, seq = phases[OUTCOME]
+                await _blocking(lambda: self._journal.answer(act_id, Outcome(code, {}, seq)))  # noqa: B023
+            else:
+                await self._record(act_id, Outcome(UNKNOWN))
+
+    def _phases(self, act_id: bytes, size_before: int) -> dict[int, tuple[str, int]]:
+        """Return phase -> (code, seq) of what the ledger says about an act."""
+        found: dict[int, tuple[str, int]] = {}
+        for raw in self._entries.entries(min(size_before, self._ledger.size), self._ledger.size):
+            try:
+                payload = parse(raw).payload
+            except FormatError:
+                continue
+            if payload.kind == Kind.COMMAND and payload.detail[0] == act_id:
+                found[payload.detail[1]] = (payload.detail[2], payload.seq)
+        return found
+
+    def _refuse_if_unrecordable(self) -> None:
+        if self._ledger.state != "ok":
+            raise RequestRefusedError("acts_refused_stopped")
+        if self._unrecorded:
+            raise RequestRefusedError("act_outcome_unrecorded")
+        if self._ledger.disk_full or self._ledger.reserve_left < OUTCOME_BYTES:
+            raise RequestRefusedError("acts_refused_no_space")
+
+
+async def _blocking(call: Callable[[], Result]) -> Result:
+    """Small files, rarely: off the loop."""
+    return await asyncio.get_running_loop().run_in_executor(None, call)

@@ -1,0 +1,116 @@
+"""The door's first tenants: an edit of the configuration, and a setpoint.
+
+Room: hall. `app` gives them to the door. They check what they are asked, do it, and say what became of it as an outcome; they record
+nothing and know no face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
+
+from drivers.driver import DriverError
+from drivers.reading import Tag, Value
+from runtime.acts import Act, Outcome, Plain
+from runtime.config import Config, TagConfig, parse_config
+from runtime.config_faults import ConfigError
+from runtime.config_text import with_values
+from runtime.faces.feed import RequestRefusedError
+from runtime.points import DevicePoints
+from runtime.revisions import Revision
+
+WRITE_S: Final = 5.0
+DONE: Final = "done"
+
+
+class ConfigEdit:
+    """`config.edit`: params `text` (the whole file), or one param per place to change (`devices.filler.groups.fast.period_ms`).
+
+    `expected_revision` must be the revision in force.
+    """
+
+    def __init__(self, current: Callable[[], Revision], apply: Callable[[Revision, str, str], Awaitable[Mapping[str, Plain]]]) -> None:
+        """`apply(revision, actor, reason)` stores, records and swaps; it returns what to say, and raises DriverError or LedgerError."""
+        self._current, self._apply = current, apply
+
+    def check(self, act: Act) -> None:
+        """See Tenant."""
+        current = self._current()
+        if act.expected_revision != current.number:
+            raise RequestRefusedError("revision_conflict", revision=current.number)
+        self._revision(act)
+
+    async def perform(self, act: Act) -> Outcome:
+        """See Tenant."""
+        try:
+            said = await self._apply(self._revision(act), f"{act.face} {act.session}", act.reason)
+        except DriverError as error:
+            return Outcome(error.cause, dict(error.params))
+        return Outcome(DONE, said)
+
+    def _revision(self, act: Act) -> Revision:
+        current = self._current()
+        try:
+            whole = act.params.get("text")
+            text = whole if isinstance(whole, str) else with_values(current.text, act.params.items())
+            config = parse_config(text)
+        except ConfigError as error:
+            raise RequestRefusedError("config_invalid", count=len(error.faults), first=error.faults[0].text()) from error
+        return Revision(current.number + 1, current.number, text, config)
+
+
+class Writer(Protocol):
+    """The part of `acquisition.field.Field` that a setpoint uses."""
+
+    async def write(self, device: str, tag: Tag, value: Value, deadline_s: float) -> None:
+        """Write one value. Raises DriverError, KeyError."""
+        ...
+
+
+class DeviceWrite:
+    """`device.write`: target `device/tag`, param `value`. Off unless the configuration says `device_writes = true`."""
+
+    def __init__(self, writer: Writer, config: Callable[[], Config], devices: Callable[[], Mapping[str, DevicePoints]]) -> None:
+        self._writer, self._config, self._devices = writer, config, devices
+
+    def check(self, act: Act) -> None:
+        """See Tenant."""
+        self._judge(act)
+
+    async def perform(self, act: Act) -> Outcome:
+        """See Tenant."""
+        tag, value = self._judge(act)
+        try:
+            await self._writer.write(tag.device, tag, value, WRITE_S)
+        except DriverError as error:
+            return Outcome(error.cause, dict(error.params))
+        except KeyError:
+            return Outcome("device_unknown", {"device": tag.device})
+        return Outcome(DONE, {"value": value})
+
+    def _judge(self, act: Act) -> tuple[Tag, Value]:
+        if not self._config().gateway.device_writes:
+            raise RequestRefusedError("device_writes_off")
+        device, _, name = act.target.partition("/")
+        points = self._devices().get(device)
+        found = points.find(name) if points is not None else None
+        if found is None:
+            raise RequestRefusedError("tag_unknown", tag=act.target)
+        tag, options = found
+        if not tag.writable:
+            raise RequestRefusedError("tag_not_writable", tag=act.target)
+        return tag, _fitting(act.params.get("value"), tag, options)
+
+
+def _fitting(value: Plain, tag: Tag, options: TagConfig) -> Value:
+    """Return the value when the tag's type and limits allow it. Raises RequestRefusedError."""
+    kinds: dict[str, tuple[type, ...]] = {"bool": (bool,), "text": (str,), "int": (int,)}
+    wanted = kinds.get(tag.type, (int, float))
+    if value is None or isinstance(value, bytes) or not isinstance(value, wanted) or (isinstance(value, bool) and tag.type != "bool"):
+        raise RequestRefusedError("value_type", type=tag.type)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low = options.write_min if options.write_min is not None else float("-inf")
+        high = options.write_max if options.write_max is not None else float("inf")
+        if not low <= value <= high:  # NaN is within no limits
+            raise RequestRefusedError("value_out_of_limits", value=value, min=low, max=high)
+    return value

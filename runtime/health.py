@@ -1,0 +1,124 @@
+"""The state of every part as plain data: what `status`, the page and the tests look at.
+
+Room: hall. Implements `faces.feed.HealthSource`. `app` gives it the parts; it asks them and changes nothing. Codes only, never words.
+The shape is what docs/walk-of-a-reading.md and the faces expect; a figure that is not known is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from ledger_client.chain import Chain
+from ledger_client.errors import LedgerError
+from ledger_client.outbox import Outbox
+from runtime.acquisition.evidence import Evidence
+from runtime.acquisition.field import Field
+from runtime.acquisition.poller import DevicePoller
+from runtime.clock import Clock, state_names
+from runtime.config_faults import Fault
+from runtime.door import Door
+from runtime.events import Events
+from runtime.loop_stall import LoopStall, percentile
+from runtime.revisions import Revision
+from runtime.supervisor import Supervisor
+from runtime.version import VERSION
+
+todo_restart: Final = "todo_restart"
+todo_operator: Final = "todo_operator"
+
+
+@dataclass(slots=True)
+class Health:
+    """Asks the parts. `faces` counts connections to the feed; `config_faults` are those of a hand edit that was not used."""
+
+    clock: Clock
+    started_ms: int
+    chain: Chain
+    outbox: Outbox
+    evidence: Evidence
+    field: Field
+    door: Door
+    stall: LoopStall
+    supervisor: Supervisor
+    events: Events
+    revision: Callable[[], Revision]
+    faces: Callable[[], int] = lambda: 0
+    config_faults: tuple[Fault, ...] = ()
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """See HealthSource."""
+        revision = self.revision()
+        gateway = revision.config.gateway
+        anchored = self.outbox.status()
+        return {
+            "now_ms": self.clock.wall_ms(),
+            "gateway": {
+                "name": gateway.name, "version": VERSION, "board": gateway.board, "started_ms": self.started_ms,
+                "device_writes": gateway.device_writes, "revision": revision.number,
+                "config_faults": [fault.plain() for fault in self.config_faults],
+            },
+            "devices": [_device(poller) for poller in self.field.pollers.values()],
+            "evidence": self._evidence(),
+            "ledger": self._ledger(anchored["quarantine"]),
+            "anchors": anchored["anchors"],
+            "clock": {"state": state_names[self.clock.state()], "steps": self.evidence.steps},
+            "loop": {"stall_p99_ms": self.stall.p99_ms, "stall_max_ms": round(self.stall.max_ms, 2)},
+            "gaps": dict(self.evidence.gaps.totals),
+            "acts_unknown": self.door.unknown,
+            "faces": self.faces(),
+            "parts": {name: [counts.starts, counts.fault] for name, counts in self.supervisor.parts.items()},
+        }  # fmt: skip
+
+    def _evidence(self) -> dict[str, Any]:
+        evidence, counts = self.evidence, self.evidence.counts
+        fault = evidence.fault or evidence.away
+        return {
+            "state": evidence.state,
+            "cause": fault.code if fault else None,
+            "params": dict(fault.params) if fault else {},
+            "open_readings": evidence.open_readings,
+            "sealed_ms": counts.sealed_ms,
+            "readings": counts.readings,
+            "entries": sum(self.events.kinds.values()),
+            "dropped": counts.dropped,
+            "unrecorded": counts.unrecorded,
+            "bytes_per_reading": round(counts.bytes / counts.readings, 3) if counts.readings else None,
+        }
+
+    def _ledger(self, quarantine: Mapping[str, Any] | None) -> dict[str, Any]:
+        chain = self.chain
+        state: str = chain.state
+        code, params = (chain.fault.code, chain.fault.params) if chain.fault else (None, {})
+        todo: str | None = None
+        if state != "ok":
+            todo = todo_restart if state == "failed" else todo_operator
+        elif quarantine is not None:
+            state, code, params, todo = "quarantined", quarantine["code"], quarantine["params"], quarantine.get("todo", todo_operator)
+        return {
+            "origin": chain.origin, "epoch": chain.epoch, "size": chain.size, "root": _root(chain), "state": state,
+            "cause": code, "params": dict(params), "key_id": _key_id(chain), "todo": todo, "disk_full": chain.disk_full,
+        }  # fmt: skip
+
+
+def _device(poller: DevicePoller) -> dict[str, Any]:
+    counts, config = poller.counts, poller.points.config
+    return {
+        "name": config.name, "asset": config.asset, "type": config.type, "state": counts.state, "cause": counts.cause,
+        "params": dict(counts.params), "since_ms": counts.since_ms, "last_good_ms": counts.last_good_ms, "polls": counts.polls,
+        "failed": counts.failed, "missed": counts.missed, "late_p99_ms": percentile(counts.late_ms, 0.99), "tags": poller.points.tag_count,
+    }  # fmt: skip
+
+
+def _root(chain: Chain) -> str | None:
+    try:
+        return chain.root().hex() if chain.size else None
+    except LedgerError:
+        return None
+
+
+def _key_id(chain: Chain) -> str | None:
+    cose_key = chain.heads.key[0]
+    return sha256(cose_key).digest()[:8].hex() if cose_key else None
