@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,14 +20,17 @@ import structlog
 from drivers.driver import Driver, DriverError
 from drivers.registry import make_driver
 from drivers.shared import Shared
+from ledger_client.anchors.anchor import Anchor
 from ledger_client.anchors.registry import make_anchor
 from ledger_client.chain import Chain
-from ledger_client.disk import RealDisk
+from ledger_client.chain_seams import Signer
+from ledger_client.disk import Disk, RealDisk
 from ledger_client.errors import LedgerError
 from ledger_client.kinds import Kind
 from ledger_client.outbox import Outbox
 from ledger_client.outbox_needs import Pace
 from ledger_client.reader import LedgerReader
+from ledger_client.segments import SegmentShape
 from ledger_client.signer_client import SignerProcess
 from runtime import first_start
 from runtime.acquisition.evidence import Evidence
@@ -36,8 +39,8 @@ from runtime.acquisition.live import Live
 from runtime.acquisition.pipeline import Pipeline
 from runtime.acquisition.unavailable import UnavailableDriver
 from runtime.acts import ActJournal
-from runtime.clock import SystemClock
-from runtime.config import Config
+from runtime.clock import Clock, SystemClock
+from runtime.config import AnchorConfig, Config
 from runtime.door import Door, Tenant
 from runtime.door_tenants import ConfigEdit, DeviceWrite
 from runtime.events import Events
@@ -71,61 +74,99 @@ CHILDREN: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the core stands on: the machine itself, or in the simulation one whose disk, time, devices and anchors are ours.
+
+    `signer` is entered before the ledger is touched; it makes the key of a first start.
+    """
+
+    disk: Disk
+    clock: Clock
+    signer: Callable[[Layout], AbstractAsyncContextManager[Signer]]
+    make_driver: Callable[[DevicePoints], Driver]
+    make_anchor: Callable[[AnchorConfig], Anchor]
+    shape: SegmentShape
+
+
 async def run_gateway(state: Path, file: Path | None, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
     """Run the core on a state folder until `stop` is set, then end in order.
 
     `file` is the config file (default: the one in the state folder); `ready` is called once polling has begun and the feed answers.
     Raises ConfigError, LedgerError, OSError when it cannot start.
     """
-    disk, clock, layout = RealDisk(), SystemClock(), Layout(state)
+    async with AsyncExitStack() as stack:
+        core = await open_core(stack, machine(), state, file)
+        server = await stack.enter_async_context(core.feed_server())
+        await core.run({"feed": server.run, "loop stall": core.stall.run, **core.children()}, stop, ready)
+
+
+def machine() -> Outside:
+    """Return the machine that this process runs on."""
+    clock, shared = SystemClock(), Shared()
+
+    def signer(layout: Layout) -> SignerProcess:
+        first_start.ensure_key(layout)
+        return SignerProcess(layout.state)
+
+    return Outside(
+        RealDisk(), clock, signer,
+        lambda points: make_driver(points.config.type, points.name, points.config.options, clock, shared),
+        lambda anchor: make_anchor(anchor.type, anchor.name, anchor.options, clock),
+        SegmentShape(),
+    )  # fmt: skip
+
+
+async def open_core(stack: AsyncExitStack, outside: Outside, state: Path, file: Path | None = None) -> Core:
+    """Open a state folder, making it when it is new, and return its core, ready to run; `stack` closes it. Raises as `run_gateway`."""
+    disk, clock, layout = outside.disk, outside.clock, Layout(state)
     layout.prepare(disk)
     revisions = Revisions(disk, layout, file or layout.config)
     choice = revisions.choose(first_start.recorded_revision(disk, state))
     config = choice.revision.config
-    first_start.ensure_key(layout)
-    async with AsyncExitStack() as stack:
-        signer = await stack.enter_async_context(SignerProcess(state))
-        await first_start.ensure_ledger(disk, layout, signer, clock, config)
-        chain = await stack.enter_async_context(Chain.open(disk, state, signer, clock, version=VERSION, board=config.gateway.board))
-        anchors = [make_anchor(each.type, each.name, each.options, clock) for each in config.anchors]
-        pace = Pace(every_s=config.evidence.anchor_every_s)
-        outbox = await stack.enter_async_context(Outbox(chain, anchors, disk, state, clock, pace=pace))
-        core = Core(layout, clock, chain, outbox, revisions, choice, LedgerReader(disk, state, chain.epoch, head=lambda: chain.size))
-        await core.record(choice)
-        server = await stack.enter_async_context(core.feed_server())
-        await core.run(server, stop, ready)
+    signer = await stack.enter_async_context(outside.signer(layout))
+    await first_start.ensure_ledger(disk, layout, signer, clock, config, outside.shape)
+    opening = Chain.open(disk, state, signer, clock, version=VERSION, board=config.gateway.board, shape=outside.shape)
+    chain = await stack.enter_async_context(opening)
+    anchors = [outside.make_anchor(each) for each in config.anchors]
+    pace = Pace(every_s=config.evidence.anchor_every_s)
+    outbox = await stack.enter_async_context(Outbox(chain, anchors, disk, state, clock, pace=pace))
+    reader = LedgerReader(disk, state, chain.epoch, head=lambda: chain.size)
+    core = Core(outside, layout, chain, outbox, revisions, choice, reader)
+    await core.record(choice)
+    return core
 
 
 class Core:
     """The parts of one core process around an open chain."""
 
     def __init__(
-        self, layout: Layout, clock: SystemClock, chain: Chain, outbox: Outbox, revisions: Revisions, choice: Choice, reader: LedgerReader,
+        self, outside: Outside, layout: Layout, chain: Chain, outbox: Outbox, revisions: Revisions, choice: Choice, reader: LedgerReader,
     ) -> None:  # fmt: skip
-        self._layout, self._clock, self._chain, self._outbox, self._revisions = layout, clock, chain, outbox, revisions
-        self._disk = RealDisk()
+        disk, clock = outside.disk, outside.clock
+        self._outside, self._layout, self._chain, self._outbox, self._revisions = outside, layout, chain, outbox, revisions
         self._revision, config = choice.revision, choice.revision.config
-        self._ids = first_start.load_ids(self._disk, layout)
+        self._ids = first_start.load_ids(disk, layout)
         self._devices = number_points(config, self._ids)
         self._ids.save()
-        self._supervisor, self._shared = Supervisor(), Shared()
-        self._live = Live()
+        self._supervisor = Supervisor()
+        self.live = Live()
         self._evidence = Evidence(
-            chain, self._live, clock, schema_of(self._devices.values()),
+            chain, self.live, clock, schema_of(self._devices.values()),
             seal_every_s=config.evidence.seal_every_s, memory_max_bytes=config.evidence.memory_max_mb << 20,
         )  # fmt: skip
-        self._pipeline = Pipeline(self._live, self._evidence)
-        self._field = Field(self._pipeline, clock, self._make_driver, self._supervisor)
+        self._pipeline = Pipeline(self.live, self._evidence)
+        self._field = Field(self._pipeline, clock, self._outside.make_driver, self._supervisor)
         self._events = Events(reader, chain.size)
         chain.subscribe(self._events.durable)
         tenants: dict[str, Tenant] = {
             "config.edit": ConfigEdit(lambda: self._revision, self._apply),
             "device.write": DeviceWrite(self._field, lambda: self._revision.config, lambda: self._devices),
         }
-        self._door = Door(chain, reader, ActJournal(self._disk, layout.private), tenants)
-        self._stall = LoopStall()
-        self._health = Health(
-            clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self._door, self._stall, self._supervisor, self._events,
+        self._door = Door(chain, reader, ActJournal(disk, layout.private), tenants)
+        self.stall = LoopStall()
+        self.health = Health(
+            clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self._door, self.stall, self._supervisor, self._events,
             lambda: self._revision, config_faults=choice.faults,
         )  # fmt: skip
         self._swap(self._devices, {name: self._driver_or_cause(points) for name, points in self._devices.items()})
@@ -134,9 +175,9 @@ class Core:
         """Return the feed's socket, not yet entered."""
         feed = self._revision.config.feed
         server = FeedServer(
-            self._layout.feed, self._live, self._health, self._events, self._answer, mode=int(feed.mode, 8), group=feed.group or None
+            self._layout.feed, self.live, self.health, self._events, self.answer, mode=int(feed.mode, 8), group=feed.group or None
         )
-        self._health.faces = lambda: server.connected
+        self.health.faces = lambda: server.connected
         return server
 
     async def record(self, choice: Choice) -> None:
@@ -148,15 +189,14 @@ class Core:
                 await self._chain.append(Kind.CONFIG, revision.detail("file", "edited by hand" if revision.parent else "first start"))
         self._settle(revision)
 
-    async def run(self, server: FeedServer, stop: asyncio.Event, ready: Callable[[], None]) -> None:
-        """Run every part until `stop`, then end them in order: field, evidence, outbox, close entry."""
+    async def run(self, others: Mapping[str, Callable[[], Awaitable[None]]], stop: asyncio.Event, ready: Callable[[], None]) -> None:
+        """Run every part and `others` until `stop`, then end them in order: field, evidence, outbox, close entry."""
         keep = self._supervisor.keep
         async with asyncio.TaskGroup() as group:
             field = group.create_task(keep("field", self._field.run), name="field")
             evidence = group.create_task(keep("evidence", self._evidence.run), name="evidence")
             outbox = group.create_task(keep("outbox", self._outbox.run), name="outbox")
-            parts = {"door": self._door.run, "feed": server.run, "loop stall": self._stall.run, **self._children()}
-            others = [group.create_task(keep(name, run), name=name) for name, run in parts.items()]
+            rest = [group.create_task(keep(name, run), name=name) for name, run in {"door": self._door.run, **others}.items()]
             ready()
             await stop.wait()
             structlog.get_logger("app").info("stopping")
@@ -165,27 +205,28 @@ class Core:
             self._evidence.close()
             await asyncio.wait([evidence], timeout=DRAIN_S)
             await self._outbox.flush(FLUSH_S)
-            for task in (field, evidence, outbox, *others):
+            for task in (field, evidence, outbox, *rest):
                 task.cancel()
             await asyncio.wait([outbox])
             with contextlib.suppress(LedgerError):
                 await self._chain.append(Kind.CLOSE, ("stopped",), reserve=True)
 
-    def _children(self) -> Mapping[str, Callable[[], Any]]:
+    def children(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """Return what runs the child processes of this configuration, by name."""
         config, state = self._revision.config, str(self._layout.state)
-        found: dict[str, Callable[[], Any]] = {}
+        found: dict[str, Callable[[], Awaitable[None]]] = {}
         for rule in CHILDREN:
             if rule.wanted(config) and find_spec(rule.module) is not None:
                 name = rule.module.rpartition(".")[2]
                 found[name] = Child(name, (rule.module, "--state", state, *rule.arguments(config)), rule.niceness).run
         return found
 
-    async def _answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
-        """The feed's requests."""
+    async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
+        """Answer a request of the feed. Raises RequestRefusedError."""
         if method == "act":
             return await self._door.ask(session, params)
         if method == "status":
-            return self._health.snapshot()
+            return self.health.snapshot()
         if method == "config":
             return {"text": self._revision.text, "revision": self._revision.number}
         raise RequestRefusedError("method_unknown", method=method)
@@ -208,7 +249,7 @@ class Core:
         return {"revision": revision.number, "restart_needed": int(waits[0] != waits[1])}
 
     def _swap(self, devices: Mapping[str, DevicePoints], drivers: Mapping[str, Driver]) -> None:
-        self._live.set_devices(devices.values())
+        self.live.set_devices(devices.values())
         self._pipeline.set_devices(devices.values())
         self._field.apply(devices, drivers)
 
@@ -217,12 +258,9 @@ class Core:
         with contextlib.suppress(OSError):
             self._revisions.settle(revision)
 
-    def _make_driver(self, points: DevicePoints) -> Driver:
-        return make_driver(points.config.type, points.name, points.config.options, self._clock, self._shared)
-
     def _driver_or_cause(self, points: DevicePoints) -> Driver:
         """At start a driver that cannot be made (a library is missing) must not keep the others from being polled."""
         try:
-            return self._make_driver(points)
+            return self._outside.make_driver(points)
         except DriverError as error:
             return UnavailableDriver(error)

@@ -21,6 +21,7 @@ from ledger_client.kinds import Kind
 from ledger_client.note import device_note_key
 from ledger_client.reader import LedgerReader, epochs
 from ledger_client.schema import SchemaState
+from ledger_client.segments import SegmentShape
 from runtime.config import Config
 from runtime.layout import Layout
 from runtime.revisions import Recorded
@@ -65,7 +66,7 @@ def policy_text(config: Config, origin: str, public: PublicKey) -> str:
     return "\n".join(lines) + "\n"
 
 
-async def ensure_ledger(disk: Disk, layout: Layout, signer: Signer, clock: Clock, config: Config) -> None:
+async def ensure_ledger(disk: Disk, layout: Layout, signer: Signer, clock: Clock, config: Config, shape: SegmentShape) -> None:
     """Write the policy and the genesis entry unless there is a ledger. Raises LedgerError, OSError."""
     if _has_ledger(layout.state, disk):
         return
@@ -75,7 +76,9 @@ async def ensure_ledger(disk: Disk, layout: Layout, signer: Signer, clock: Clock
         given = config.evidence.policy_file
         policy = Path(given).read_bytes() if given else policy_text(config, origin, signer.public).encode()
         write_atomically(disk, layout.policy, policy)
-    await Chain.create(disk, layout.state, signer, clock, origin=origin, epoch=FIRST_EPOCH, policy_hash=sha256(policy).digest())
+    await Chain.create(
+        disk, layout.state, signer, clock, origin=origin, epoch=FIRST_EPOCH, policy_hash=sha256(policy).digest(), shape=shape
+    )
 
 
 def recorded_revision(disk: Disk, state: Path) -> Recorded | None:
