@@ -234,8 +234,7 @@ def _pack_dictionary(out: bytearray, values: Sequence[int], distinct: int) -> bo
     width = spread.bit_length()
     entries_bits = distinct * (width + 5)
     indexes_bits = min(sum(indexes) + len(values), len(values) * (distinct.bit_length() + 1))
-    steps = sum([abs(b - a) for a, b in pairwise(values)])
-    plain_bits = len(values) * ((steps // len(values)).bit_length() + 2)
+    plain_bits = sum([(b - a).bit_length() + 2 for a, b in pairwise(values)])
     if entries_bits + indexes_bits >= plain_bits:
         return False
     out.append(DICTIONARY)
