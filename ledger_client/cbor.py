@@ -15,6 +15,8 @@ from ledger_client.errors import FormatError
 
 DEPTH_MAX = 8
 """Nesting allowed in signed data (docs/ledger-format.md section 2)."""
+TAG_SIGN1 = 18
+"""The one tag allowed: around an entry."""
 
 
 def encode(value: Any) -> bytes:
@@ -31,7 +33,7 @@ def decode(data: bytes, *, size_max: int, what: str) -> Any:
         what: names the input in the error.
 
     Raises:
-        FormatError: too long, too deep, not CBOR, or not the one deterministic encoding of its value.
+        FormatError: too long, too deep, a tag other than 18, not CBOR, or not the one deterministic encoding of its value.
     """
     if len(data) > size_max:
         raise FormatError("cbor_too_long", what=what, size=len(data), size_max=size_max)
@@ -84,6 +86,8 @@ def _check_depth(data: bytes, what: str) -> None:
             raise FormatError("cbor_invalid", what=what, reason="indefinite")
         if major in (2, 3):
             position += argument
+        elif major == 6 and argument != TAG_SIGN1:  # cbor2 would build dates, decimals, patterns ... from the others
+            raise FormatError("cbor_invalid", what=what, reason="tag")
         children = {4: argument, 5: 2 * argument, 6: 1}.get(major, 0)
         if position > end or children > end - position:
             raise FormatError("cbor_invalid", what=what, reason="truncated")

@@ -27,7 +27,7 @@ ALG_ESP256 = -9
 
 _P = 2**255 - 19
 _ORDER_8_Y = (
-    0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7,
+    0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
     0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
 )
 _LOW_Y = frozenset({0, 1, _P - 1, _P, _P + 1, *_ORDER_8_Y})
@@ -187,20 +187,22 @@ def create_private(path: Path, *, alg: int = ALG_ED25519) -> FileKey:
 def load_private(path: Path) -> FileKey:
     """Read a key file that only its owner can read. Raises KeyFaultError: missing, a link, wider than 0600, another's, or no key."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe must not hang the start
     except FileNotFoundError as error:
         raise KeyFaultError("key_file_missing", path=str(path)) from error
     except OSError as error:
         raise KeyFaultError("key_file_is_link", path=str(path)) from error
-    with os.fdopen(descriptor, "rb") as file:
-        info = os.fstat(file.fileno())
+    try:
+        info = os.fstat(descriptor)
         if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
             raise KeyFaultError("key_file_is_link", path=str(path))
         if info.st_mode & 0o177:
             raise KeyFaultError("key_file_too_open", path=str(path), mode=oct(stat.S_IMODE(info.st_mode)))
         if info.st_uid != os.geteuid():
             raise KeyFaultError("key_file_wrong_owner", path=str(path), uid=info.st_uid)
-        pem = file.read(10_000)
+        pem = os.read(descriptor, 10_000)
+    finally:
+        os.close(descriptor)
     try:
         key = serialization.load_pem_private_key(pem, None)
     except (ValueError, TypeError) as error:
