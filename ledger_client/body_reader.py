@@ -29,7 +29,7 @@ SCANS_MAX = 1024
 """Scans of one section."""
 CELLS_MAX = 65_536
 """Scans x columns of one section, absent cells included."""
-READINGS_MAX = 1 << 20
+READINGS_MAX = 1 << 18
 """Readings of one body."""
 SOURCE_NONE = 1 << 62
 
