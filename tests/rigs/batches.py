@@ -5,6 +5,7 @@ Room: tests. Used by the unit tests of bodies and leaves and by the maker of the
 
 from __future__ import annotations
 
+import random
 import struct
 from dataclasses import dataclass, field
 
@@ -37,9 +38,10 @@ class BatchOf:
     schema: SchemaState
     scans: list[ScanOf] = field(default_factory=list)
     span: int = 1
+    offset_ms: int = 5_000
 
     def seal(self, dropped: int = 0) -> SealedBatch:
-        builder = BatchBuilder(SECRET, 5_000, self.span, self.schema)
+        builder = BatchBuilder(SECRET, self.offset_ms, self.span, self.schema)
         for s in self.scans:
             builder.add(s.group_uid, s.time_ms, s.source_ms, s.values, s.statuses, s.present)
         return builder.seal(dropped)
@@ -68,6 +70,27 @@ def schema_of(*widths: int) -> SchemaState:
         groups[number] = GroupRow(number, f"device{number}", "fast", 1000, "poll", uids)
         tags |= {u: Descriptor(u, "plant/line", f"device{number}/t{u}", "Cel", "float64", None, f"holding:{u}", "") for u in uids}
     return SchemaState(groups, tags)
+
+
+def every_codec(span: int) -> BatchOf:
+    """Return a small batch in which each codec, packing and state of a cell occurs."""
+    rng, scans = random.Random(5), []
+    for i in range(24):
+        row: list[Value] = [
+            i * 10,
+            round(20 + rng.gauss(0, 1), 2),
+            rng.random(),
+            rng.randrange(1 << 20) / 1024,
+            i % 3 == 0,
+            f"state {i // 9}",
+            7.25,
+        ]
+        row += [i if i % 2 else i / 3, (0.1, 22.75, -4000.5)[i * i % 3], None if i % 5 == 0 else rng.randrange(1000)]
+        statuses = [0] * 10 if i % 7 else [0x80050000] * 10
+        present = None if i % 4 else [c != 3 for c in range(10)]
+        scans.append(ScanOf(1, T0_MS + 100 * i + rng.randrange(4), T0_MS + 100 * i if i % 2 else None, row, statuses, present))
+    scans += [ScanOf(2, T0_MS + 500 * i, None, [(1 << 63) + i]) for i in range(3)]
+    return BatchOf(schema_of(10, 1), scans, span)
 
 
 floats = st.one_of(

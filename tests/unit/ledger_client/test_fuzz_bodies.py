@@ -21,23 +21,8 @@ from ledger_client.deflate import deflate
 from ledger_client.errors import FormatError
 from ledger_client.leaves import disclose, parse_disclosure, root_of_disclosure
 from ledger_client.schema import SchemaState
-from tests.rigs.batches import SECRET, T0_MS, BatchOf, ScanOf, exactly, schema_of
+from tests.rigs.batches import SECRET, T0_MS, every_codec, exactly, schema_of
 from tests.rigs.mutations import mutated
-
-TEXTS = ("idle", "run", "fault")
-
-
-def every_codec(span: int) -> BatchOf:
-    """A small batch in which each codec, packing and state of a cell occurs."""
-    rng, scans = random.Random(5), []
-    for i in range(24):
-        row = [i * 10, round(20 + rng.gauss(0, 1), 2), rng.random(), float(rng.randrange(1 << 20)) / 1024, i % 3 == 0, TEXTS[i // 9], 7.25]
-        row += [i if i % 2 else i / 3, (0.1, 22.75, -4000.5)[i * i % 3], None if i % 5 == 0 else i]
-        statuses = [0] * 10 if i % 7 else [0x80050000] * 10
-        present = None if i % 4 else [c != 3 for c in range(10)]
-        scans.append(ScanOf(1, T0_MS + 100 * i + rng.randrange(4), T0_MS + 100 * i if i % 2 else None, row, statuses, present))
-    scans += [ScanOf(2, T0_MS + 500 * i, None, [i]) for i in range(3)]
-    return BatchOf(schema_of(10, 1), scans, span)
 
 
 def refit(detail: tuple[object, ...], inner: bytes) -> tuple[bytes, tuple[object, ...]]:
@@ -51,7 +36,7 @@ def test_a_mutated_body_is_refused_or_says_the_same(span: int, count: Callable[[
     batch = every_codec(span)
     sealed = batch.seal()
     inner = zlib.decompress(sealed.body[32:], -15)
-    for _ in range(count(300, 10_000, 100_000)):
+    for _ in range(count(300, 20_000, 200_000)):
         body, detail = refit(sealed.detail, mutated(rng, inner))
         try:
             read = read_body(body, detail, batch.schema, check_root=True)
@@ -68,7 +53,7 @@ def test_mutated_sections_that_fit_their_cbor_are_refused_or_say_the_same(count:
     sealed = batch.seal()
     value = cbor.decode(zlib.decompress(sealed.body[32:], -15), size_max=1 << 20, what="inner")
     deep = 0
-    for _ in range(count(300, 10_000, 100_000)):
+    for _ in range(count(300, 20_000, 200_000)):
         section = list(value[2][0])
         place = rng.choice((2, 3, 4, 5, 5, 5, 5))
         section[place] = mutated(rng, section[place])
@@ -100,7 +85,7 @@ def test_a_mutated_schema_body_is_refused_or_hangs_together(count: Callable[[int
     rng = random.Random(seed)
     state = schema_of(3, 2)
     inner = zlib.decompress(state.full_body(), -15)
-    for _ in range(count(300, 10_000, 100_000)):
+    for _ in range(count(300, 20_000, 200_000)):
         body = deflate(mutated(rng, inner)) if rng.random() < 0.8 else mutated(rng, state.full_body())
         try:
             found = SchemaState().apply(body, full=True)
@@ -116,7 +101,7 @@ def test_a_mutated_disclosure_leads_elsewhere_or_shows_the_same(count: Callable[
     sealed = batch.seal()
     shown = disclose(sealed.body, sealed.detail, batch.schema, 2, T0_MS + 500 + batch.scans[5].time_ms % 10)
     raw = cbor.encode(shown.row())
-    for _ in range(count(300, 10_000, 100_000)):
+    for _ in range(count(300, 20_000, 200_000)):
         try:
             found = parse_disclosure(cbor.decode(mutated(rng, raw), size_max=4096, what="disclosure"))
             root = root_of_disclosure(found)
