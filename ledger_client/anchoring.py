@@ -19,10 +19,12 @@ from ledger_client.kinds import ClockState
 from ledger_client.past_roots import PastRoots
 from ledger_client.policy import Policy
 from ledger_client.receipt import AKIND_TLOG, Receipt, parse_receipts
-from ledger_client.witnessing import judge_not_after, judge_not_before, signed_by_log
+from ledger_client.witnessing import judge_not_after, judge_not_before, says_nothing_of_its_time, signed_by_log
 
 KEPT_MAX: Final = 4_096
 """Receipts remembered by hash, and trees whose cosignatures may still grow into a quorum."""
+_UNSET: Final = 1
+_LATE_IS_FINE: Final = 2
 
 
 class Anchoring:
@@ -35,7 +37,7 @@ class Anchoring:
         self._seen: OrderedDict[bytes, int | None] = OrderedDict()
         self._trees: OrderedDict[tuple[int, bytes], dict[str, int]] = OrderedDict()
         self._walls = array("q")
-        self._walls_unset = bytearray()
+        self._marks = bytearray()
         self._lower_s: int | None = None
         self._withheld = 0
         self.origin: str | None = None
@@ -55,7 +57,7 @@ class Anchoring:
                 self._lower_s = max(lower_s, self._lower_s or 0)
         judge_not_before(self._judge, payload, self._lower_s)
         self._walls.append(payload.wall_ms)
-        self._walls_unset.append(payload.clock == ClockState.UNSET)
+        self._marks.append((payload.clock == ClockState.UNSET) * _UNSET + says_nothing_of_its_time(payload.kind) * _LATE_IS_FINE)
 
     def receipts(self, entry: Entry, body: bytes | None, keys: KeyChain) -> None:
         """Take the receipts of one entry, which has been taken by `entry` before."""
@@ -142,11 +144,12 @@ class Anchoring:
         count = size - self.confirmed_size
         first = self.confirmed_size
         for place in range(count):
-            wall_ms, unset = self._walls[place], bool(self._walls_unset[place])
-            judge_not_after(self._judge, self._policy, first + place, wall_ms, unset=unset, upper_s=quorum_s)
-            self.late_s_max = max(self.late_s_max, quorum_s - wall_ms // 1000)
+            wall_ms, unset, fine = self._walls[place], bool(self._marks[place] & _UNSET), bool(self._marks[place] & _LATE_IS_FINE)
+            judge_not_after(self._judge, self._policy, first + place, wall_ms, unset=unset, late_is_fine=fine, upper_s=quorum_s)
+            if not fine:
+                self.late_s_max = max(self.late_s_max, quorum_s - wall_ms // 1000)
         del self._walls[:count]
-        del self._walls_unset[:count]
+        del self._marks[:count]
         self.confirmed_size, self.confirmed_s, self.cosigned = size, quorum_s, dict(cosigned)
 
     def _remember(self, receipt_hash: bytes, lower_s: int | None) -> None:

@@ -61,10 +61,8 @@ class Links:
         """One entry could not be read or is not the device's: its place is taken, and the next one shows by `prev` if it was changed."""
         self._next, self._prev_hash = self._next + 1, sha256(raw).digest()
 
-    def finish(self, end: int | None = None) -> None:
-        """Report what never came; with `end` the entries up to there were due."""
-        if end is not None and end > self._next:
-            self._lose(self._next, end)
+    def finish(self) -> None:
+        """Report what never came."""
         count = len(self._missing) + self._missing_uncounted
         if count:
             first = min(self._missing) if self._missing else self._next

@@ -29,22 +29,36 @@ class EntryWalk:
 
     Args:
         judge: takes the findings.
-        keys: the device's keys at the first entry; None: take them from the genesis entry.
+        keys: the device's keys at the first entry; None: take them from the genesis entry, or `instead` where that is missing.
         complete: `keys` are all that the device ever had, so that a signature by another is no question but a breach.
         first_seq: where the walk starts.
         schema: the state in force there.
         quick: leave the readings roots and the decoding of bodies out; their hashes are checked all the same.
     """
 
-    def __init__(self, judge: Judge, keys: KeyChain | None, *, complete: bool, first_seq: int, schema: SchemaState, quick: bool) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        keys: KeyChain | None,
+        *,
+        complete: bool,
+        first_seq: int,
+        schema: SchemaState,
+        quick: bool,
+        instead: KeyChain | None = None,
+    ) -> None:
         self.keys = keys
         self.schema: SchemaState | None = schema
         self.counts: Counter[str] = Counter()
         self.links = Links(judge, first_seq)
         self.whole = True
+        self.body_holds = True
         self._judge = judge
         self._complete = complete
+        self._instead = instead
         self._quick = quick
+        self._schema_given = True
+        self._silence_ms = SILENCE_MS
         self._renew()
 
     def feed(self, raw: bytes, body: bytes | None) -> Entry | None:
@@ -70,14 +84,18 @@ class EntryWalk:
         self._content(entry, body)
         return entry
 
-    def finish(self, end: int | None = None) -> None:
-        """Report what only the end can show; `end` is the seq that must have been reached."""
-        self.links.finish(end)
+    def finish(self) -> None:
+        """Report what only the end can show."""
+        self.links.finish()
         self._clocks.finish()
         self._silences.finish()
 
     def _renew(self) -> None:
+        """Start the rules about neighbours anew; what is not here may have changed the schema."""
+        self._schema_sure = self.links.next_seq == 0 or self._schema_given
+        self._schema_given = False
         self._places, self._clocks, self._silences = Places(self._judge), Clocks(self._judge), Silences(self._judge)
+        self._silences.limit_ms = self._silence_ms
 
     def _read(self, raw: bytes) -> Entry | None:
         try:
@@ -85,7 +103,7 @@ class EntryWalk:
         except FormatError as error:
             self._judge.breaks("altered", error, self.links.next_seq)
             return None
-        if self.keys is None and entry.payload.kind == Kind.GENESIS and entry.seq == 0:
+        if self.keys is None:
             self._begin(entry)
         if self.keys is None:
             self._judge.unknown("altered", "no_key_to_start_from", entry.seq)
@@ -98,9 +116,12 @@ class EntryWalk:
             self._judge.unknown("altered", "entry_key_unknown", self.links.next_seq, kid=entry.kid.hex())
         return None
 
-    def _begin(self, genesis: Entry) -> None:
+    def _begin(self, first: Entry) -> None:
+        if first.payload.kind != Kind.GENESIS or first.seq:
+            self.keys = self._instead
+            return
         try:
-            self.keys = KeyChain([from_cose(genesis.payload.detail[2])], genesis.payload.detail[3])
+            self.keys = KeyChain([from_cose(first.payload.detail[2])], first.payload.detail[3])
         except FormatError as error:
             self._judge.breaks("altered", error, 0)
 
@@ -122,7 +143,8 @@ class EntryWalk:
             self._judge.unknown("content", "event_type_unknown", entry.seq, type=detail[0])
 
     def _content(self, entry: Entry, body: bytes | None) -> None:
-        """Hold the body against what the entry says of it, then read it."""
+        """Hold the body against what the entry says of it, then read it; `body_holds` tells what came of that."""
+        self.body_holds = True
         kind = entry.payload.kind
         offset_ms = None
         commitment = body_commitment(kind, entry.payload.detail) if kind < FOREIGN_KIND_MIN else None
@@ -138,6 +160,7 @@ class EntryWalk:
                 self.schema = None
         elif len(body or b"") != length or sha256(body or b"").digest() != digest:
             self._judge.fails("altered", "entry_body_differs", entry.seq)
+            self.body_holds = False
             if kind == Kind.SCHEMA:
                 self.schema = None
             return
@@ -151,6 +174,7 @@ class EntryWalk:
 
     def _apply_schema(self, entry: Entry, body: bytes) -> None:
         _, _, state_hash, full = entry.payload.detail
+        self._schema_sure = self._schema_sure or bool(full)
         before = SchemaState() if full else self.schema
         if before is None:
             self._judge.unknown("content", "schema_not_known", entry.seq)
@@ -158,15 +182,16 @@ class EntryWalk:
         try:
             state = before.apply(body, full=bool(full))
         except FormatError as error:
-            self._judge.breaks("content", error, entry.seq)
+            self._unreadable(error, entry)
             self.schema = None
             return
         if state.state_hash != state_hash:
-            self._judge.fails("content", "schema_state_differs", entry.seq)
+            self._unreadable(FormatError("schema_state_differs"), entry)
             self.schema = None
             return
         self.schema = state
-        self._silences.limit_ms = max([SILENCE_MS, *(3 * group.period_ms for group in state.groups.values())])
+        self._silence_ms = max([SILENCE_MS, *(3 * group.period_ms for group in state.groups.values())])
+        self._silences.limit_ms = self._silence_ms
 
     def _read_batch(self, entry: Entry, body: bytes) -> int | None:
         if self.schema is None:
@@ -175,5 +200,12 @@ class EntryWalk:
         try:
             return read_body(body, entry.payload.detail, self.schema, check_root=True).offset_ms
         except FormatError as error:
-            self._judge.breaks("content", error, entry.seq)
+            self._unreadable(error, entry)
             return None
+
+    def _unreadable(self, error: FormatError, entry: Entry) -> None:
+        """A body that does not fit the schema: a breach, unless a schema entry may be among those that are missing."""
+        if self._schema_sure:
+            self._judge.breaks("content", error, entry.seq)
+        else:
+            self._judge.doubts("content", error, entry.seq)

@@ -93,7 +93,8 @@ class _Run:
         self._size = size
         self._quick = quick
         self._roots = PastRoots(lambda start, end: (leaf_hash(source.entry(seq)) for seq in range(start, end)))
-        self._walk = EntryWalk(self.judge, None, complete=True, first_seq=0, schema=SchemaState(), quick=quick)
+        instead = KeyChain([key.key for key in policy.logs]) if policy.logs else None
+        self._walk = EntryWalk(self.judge, None, complete=True, first_seq=0, schema=SchemaState(), quick=quick, instead=instead)
         self._anchoring = Anchoring(self.judge, policy, self._roots)
         self._genesis: tuple[Any, ...] | None = None
         self._first: Payload | None = None
@@ -105,7 +106,7 @@ class _Run:
             self._take(raw, body)
             if progress is not None and done % PROGRESS_EVERY == 0:
                 progress(done, self._size)
-        self._walk.finish(self._size)
+        self._walk.finish()
         if progress is not None:
             progress(self._size, self._size)
 
@@ -162,7 +163,7 @@ class _Run:
         self._roots.append(entry.leaf)
         self._anchoring.entry(entry)
         if entry.payload.kind == Kind.RECEIPTS and self._walk.keys is not None:
-            self._anchoring.receipts(entry, body, self._walk.keys)
+            self._anchoring.receipts(entry, body if self._walk.body_holds else None, self._walk.keys)
 
     def _judge_origin(self) -> None:
         """Is this the device that the policy means? A ledger that is whole in itself proves nothing about who wrote it."""

@@ -18,7 +18,15 @@ from ledger_client.policy import Policy
 from ledger_client.schema import SchemaState
 from ledger_client.segment_file import Range, parse_range
 from ledger_client.verify_proof import judge_inclusion, judge_origin, judge_seen, note_facts
-from ledger_client.witnessing import Witnessed, depend_on_altered, judge_not_after, judge_not_before, judge_quorum, witnessed
+from ledger_client.witnessing import (
+    Witnessed,
+    depend_on_altered,
+    judge_not_after,
+    judge_not_before,
+    judge_quorum,
+    says_nothing_of_its_time,
+    witnessed,
+)
 
 HOLDS: Final = {
     "altered": "range_unaltered",
@@ -90,9 +98,10 @@ def _judge_times(judge: Judge, policy: Policy, shown: Range, entries: list[Entry
             continue
         judge_not_before(judge, entry.payload, lower[0] if lower else None)
         if upper_s is not None:
-            unset = entry.payload.clock == ClockState.UNSET
-            judge_not_after(judge, policy, entry.seq, entry.payload.wall_ms, unset=unset, upper_s=upper_s)
-            late_s = max(late_s, upper_s - entry.payload.wall_ms // 1000)
+            wall_ms, unset = entry.payload.wall_ms, entry.payload.clock == ClockState.UNSET
+            fine = says_nothing_of_its_time(entry.payload.kind)
+            judge_not_after(judge, policy, entry.seq, wall_ms, unset=unset, late_is_fine=fine, upper_s=upper_s)
+            late_s = late_s if fine else max(late_s, upper_s - wall_ms // 1000)
     return late_s
 
 

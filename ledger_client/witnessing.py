@@ -14,7 +14,7 @@ from ledger_client.checkpoint import Checkpoint, parse_checkpoint
 from ledger_client.claims import Judge
 from ledger_client.entry import Payload
 from ledger_client.key_chain import KeyChain
-from ledger_client.kinds import ClockState
+from ledger_client.kinds import ClockState, Kind
 from ledger_client.note import Note, device_note_key, parse_note, verified_by
 from ledger_client.policy import Policy
 from ledger_client.receipt import Receipt
@@ -79,11 +79,16 @@ def judge_not_before(judge: Judge, payload: Payload, lower_s: int | None) -> Non
         judge.fails("back_dated", "dated_before_it_was_possible", payload.seq, by_s=early_s)
 
 
-def judge_not_after(judge: Judge, policy: Policy, seq: int, wall_ms: int, *, unset: bool, upper_s: int) -> None:
+def says_nothing_of_its_time(kind: int) -> bool:
+    """Whether an entry may be confirmed late: receipts are always confirmed by the next anchoring only, after a stop perhaps days on."""
+    return kind in {Kind.RECEIPTS, Kind.CLOSE}
+
+
+def judge_not_after(judge: Judge, policy: Policy, seq: int, wall_ms: int, *, unset: bool, late_is_fine: bool, upper_s: int) -> None:
     """Hold an entry's own time against the moment when a quorum had cosigned it.
 
     A late confirmation contradicts nothing, but within that time the entry could have been made up: beyond the policy's
-    max-anchor-gap the claim becomes unknown.
+    max-anchor-gap the claim becomes unknown, except for entries with `late_is_fine`.
     """
     late_s = upper_s - wall_ms // 1000
     if wall_ms > upper_s * 1000 + 999 + TOLERANCE_MS:
@@ -91,7 +96,7 @@ def judge_not_after(judge: Judge, policy: Policy, seq: int, wall_ms: int, *, uns
             judge.unknown("back_dated", "clock_was_unset", seq, by_s=-late_s)
         else:
             judge.fails("back_dated", "dated_after_it_was_confirmed", seq, by_s=-late_s)
-    elif late_s > policy.max_anchor_gap_s:
+    elif late_s > policy.max_anchor_gap_s and not late_is_fine:
         judge.unknown("back_dated", "confirmed_late", seq, late_s=late_s, allowed_s=policy.max_anchor_gap_s)
 
 

@@ -67,12 +67,16 @@ def main() -> None:
     make_app()(prog_name="witnessmark")
 
 
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _say_version(value: bool) -> None:
+    if value:
         print(VERSION)
         raise typer.Exit
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_say_version)] = False,
+) -> None:
+    """Take the options before any verb."""
 
 
 def _add_stand_in(app: typer.Typer, verb: str, extra: str, library: str) -> None:

@@ -81,6 +81,7 @@ class EvidenceLog:
     offset_ms: int = START_MS
     clock: int = 2
     links: list[int] = field(default_factory=list)
+    coming: tuple[int, FileKey] | None = None
 
     # ---------------------------------------------------------------- Source
     def size(self) -> int:
@@ -105,6 +106,8 @@ class EvidenceLog:
     def append(self, kind: int, detail: tuple, body: bytes = b"", *, wall_ms: int | None = None) -> int:
         self.mono_ms += self.step_ms
         seq = len(self.entries)
+        if self.coming is not None and seq >= self.coming[0]:
+            self.key, self.coming = self.coming[1], None
         prev = sha256(self.entries[-1]).digest() if self.entries else ZERO_HASH
         wall = self.wall_ms if wall_ms is None else wall_ms
         seen = self.seen.hash if self.seen else None
@@ -124,7 +127,7 @@ class EvidenceLog:
 
     def reboot(self) -> int:
         self.boot += 1
-        self.mono_ms = 20_000
+        self.mono_ms, self.offset_ms = 20_000, self.wall_ms - 20_000
         return self.append(Kind.BOOT, ("0.1.0", "sim", 1, 0))
 
     def batch(self, scans: int = 5) -> int:
@@ -153,7 +156,7 @@ class EvidenceLog:
         agreed = new.sign(rotation_message(self.key.public, new.public.cose, effective))
         seq = self.append(Kind.ROTATE, (new.public.cose, effective, "yearly", agreed))
         self.links.append(seq)
-        self.key = new
+        self.coming = (effective, new)
         return seq
 
     def typical(self, batches: int = 12) -> EvidenceLog:

@@ -1,0 +1,95 @@
+"""Making proofs and ranges out of a ledger's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ledger_client.disk import RealDisk
+from ledger_client.entry import parse
+from ledger_client.errors import FormatError
+from ledger_client.proof import parse_proof
+from ledger_client.prove import export_range, prove_reading, tag_uid_of
+from ledger_client.reader import LedgerReader
+from ledger_client.verify import parse_policy, verify_file, verify_ledger
+from tests.rigs.evidence import EvidenceLog, policy_text
+from tests.rigs.small_log import key_of
+
+
+def reader_of(log: EvidenceLog, tmp_path: Path) -> LedgerReader:
+    return LedgerReader(RealDisk(), log.write(tmp_path), 1)
+
+
+def proved(reader: LedgerReader, at_ms: int, uid: int = 2) -> dict:
+    report = verify_file(prove_reading(reader, policy_text(), uid, at_ms), parse_policy(policy_text()))
+    assert report.verdict == "holds", report.as_json()
+    return dict(report.facts)
+
+
+def test_the_newest_reading_at_or_before_a_time(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(6)
+    reader = reader_of(log, tmp_path)
+    first, last = parse(log.entries[3]).payload.detail, parse(log.entries[9]).payload.detail
+    assert proved(reader, first[0])["reading"]["time_ms"] == first[0]
+    assert proved(reader, first[0] + 899)["reading"]["time_ms"] == first[0]
+    assert proved(reader, first[0] + 900)["reading"]["time_ms"] == first[0] + 900
+    assert proved(reader, last[1] + 10**9)["reading"]["time_ms"] == last[1]
+    with pytest.raises(FormatError, match="reading_not_found"):
+        prove_reading(reader, policy_text(), 2, first[0] - 1)
+    with pytest.raises(FormatError, match="reading_not_found"):
+        prove_reading(reader, policy_text(), 99, last[1])
+
+
+def test_the_first_confirmation_bounds_the_time_best(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(6)
+    facts = proved(reader_of(log, tmp_path), parse(log.entries[3]).payload.detail[0])
+    assert facts["checkpoint"]["size"] == 6
+    assert [w["name"] for w in facts["witnesses"]] == ["w1", "w2", "w3"]
+
+
+def test_what_is_not_confirmed_yet_is_not_proved(tmp_path: Path) -> None:
+    log = EvidenceLog().begin()
+    log.batch()
+    with pytest.raises(FormatError, match="proof_not_ready"):
+        prove_reading(reader_of(log, tmp_path / "a"), policy_text(), 2, log.wall_ms)
+    log.receipts(names=("w3",))
+    with pytest.raises(FormatError, match="proof_not_ready"):
+        prove_reading(reader_of(log, tmp_path / "b"), policy_text(), 2, log.wall_ms)
+    log.receipts(size=4, names=("w1",))
+    newer = log.batch()
+    reader = reader_of(log, tmp_path / "c")
+    assert proved(reader, log.wall_ms)["seq"] == 3
+    assert parse(log.entries[newer]).payload.detail[1] > proved(reader, log.wall_ms)["reading"]["time_ms"]
+    with pytest.raises(FormatError, match="range_not_ready"):
+        export_range(reader, policy_text(), 3, newer + 1, bodies=True)
+
+
+def test_over_rotations_and_a_reader_of_files(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(3)
+    log.rotate(key_of(2))
+    log.batch()
+    log.receipts()
+    log.rotate(key_of(3), effective_after=2)
+    log.batch()
+    seq = log.batch()
+    log.receipts()
+    reader = reader_of(log, tmp_path)
+    data = prove_reading(reader, policy_text(), 1, log.wall_ms)
+    assert len(parse_proof(data).key_chain) == 2
+    assert proved(reader, log.wall_ms)["seq"] == seq
+    assert verify_ledger(reader, parse_policy(policy_text())).verdict == "holds"
+    for bodies in (True, False):
+        raw = export_range(reader, policy_text(), 4, seq + 1, bodies=bodies)
+        assert verify_file(raw, parse_policy(policy_text())).verdict == ("holds" if bodies else "cannot tell")
+    assert verify_file(export_range(reader, policy_text(), 0, 1, bodies=True), parse_policy(policy_text())).verdict == "holds"
+    for start, end in ((-1, 2), (3, 3), (0, 10_000)):
+        with pytest.raises(FormatError, match="range_invalid"):
+            export_range(reader, policy_text(), start, end, bodies=True)
+
+
+def test_tags_by_name(tmp_path: Path) -> None:
+    reader = reader_of(EvidenceLog().typical(3), tmp_path)
+    assert tag_uid_of(reader.schema_at(reader.size()), "filler/tag2") == 2
+    with pytest.raises(FormatError, match="tag_not_found"):
+        tag_uid_of(reader.schema_at(reader.size()), "filler/tag9")

@@ -1,0 +1,161 @@
+"""Ranges: exports that hold, and every way to take something out of them, put it elsewhere or change it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger_client.claims import Report
+from ledger_client.errors import FormatError
+from ledger_client.kinds import Kind
+from ledger_client.note import device_note_key
+from ledger_client.segment_file import Range, parse_range
+from ledger_client.verify import verify_range
+from tests.rigs.evidence import ORIGIN, EvidenceLog, policy_of, schema_of
+from tests.rigs.small_log import key_of
+
+FIRST, END = 7, 57
+
+
+@pytest.fixture(scope="module")
+def log() -> EvidenceLog:
+    log = EvidenceLog().typical(9)
+    log.append(Kind.GAP, ((7, log.wall_ms - 60_000, log.wall_ms, "device_down", 60),))
+    for number in range(40):
+        log.batch()
+        if number == 20:
+            log.rotate(key_of(2))
+        if number % 5 == 4:
+            log.receipts()
+    return log
+
+
+@pytest.fixture(scope="module")
+def shown(log: EvidenceLog) -> Range:
+    return log.range(FIRST, END)
+
+
+def judged(shown: Range, **options: Any) -> Report:
+    return verify_range(shown.encode(), policy_of(gap_s=3600), **options)
+
+
+def not_holding(report: Report) -> dict[str, str]:
+    return {name: claim.status for name, claim in report.claims.items() if claim.status != "holds"}
+
+
+def mutated(shown: Range, seq: int, rows: Any) -> Range:
+    pairs = list(zip(shown.entries, shown.bodies, strict=True))
+    rows(pairs, seq)
+    return replace(shown, entries=tuple(e for e, _ in pairs), bodies=tuple(b for _, b in pairs))
+
+
+def test_a_range_of_fifty_holds(log: EvidenceLog, shown: Range) -> None:
+    assert len(shown.entries) == 50
+    report = judged(shown)
+    assert not_holding(report) == {}
+    assert (report.facts["from_seq"], report.facts["to_seq"]) == (FIRST, END - 1)
+    assert parse_range(shown.encode()) == shown
+    assert judged(log.range(0, log.size())).verdict == "holds"
+    assert judged(log.range(0, 1)).verdict == "holds"
+    assert judged(log.range(log.size() - 1, log.size())).verdict == "holds"
+
+
+def test_without_bodies_the_chain_holds_and_the_content_is_withheld(log: EvidenceLog) -> None:
+    report = judged(log.range(FIRST, END, bodies=False))
+    assert not_holding(report) == {"withheld": "unknown"}
+    assert report.verdict == "cannot tell"
+
+
+def test_single_entry_mutations_are_never_passed(shown: Range) -> None:
+    for seq in range(len(shown.entries)):
+        dropped = judged(mutated(shown, seq, lambda pairs, at: pairs.pop(at)))
+        assert dropped.verdict == "fails", seq
+        twice = judged(mutated(shown, seq, lambda pairs, at: pairs.insert(at, pairs[at])))
+        assert twice.claims["reordered"].status == "fails", seq
+        if 0 < seq < len(shown.entries) - 1:
+            assert dropped.claims["dropped"].status == "fails", seq
+        if seq + 1 < len(shown.entries):
+            swapped = judged(mutated(shown, seq, lambda pairs, at: pairs.insert(at, pairs.pop(at + 1))))
+            assert swapped.claims["reordered"].status == "fails", seq
+
+
+def test_flipped_bits_are_alteration(shown: Range, count: Any, seed: int) -> None:
+    random = Random(seed)
+    small = replace(shown)
+    for _ in range(count(60, 600, 5000)):
+        seq = random.randrange(len(small.entries))
+        raw = bytearray(small.entries[seq])
+        bit = random.randrange(len(raw) * 8)
+        raw[bit // 8] ^= 1 << bit % 8
+        report = judged(replace(small, entries=(*small.entries[:seq], bytes(raw), *small.entries[seq + 1 :])), quick=True)
+        assert report.claims["altered"].status == "fails", (seq, bit)
+
+
+def test_parts_of_elsewhere_do_not_fit(log: EvidenceLog, shown: Range) -> None:
+    other = EvidenceLog(step_ms=5_001).typical(20)
+    for changed in (
+        replace(shown, first_path=shown.last_path),
+        replace(shown, last_path=shown.first_path),
+        replace(shown, last_path=()),
+        replace(shown, first_seq=FIRST + 1),
+        replace(shown, first_seq=FIRST - 1),
+        replace(shown, note=log.note_now(END - 1)),
+        replace(shown, entries=other.entries[FIRST:END] or shown.entries[::-1]),
+        replace(shown, bodies=(*shown.bodies[1:], shown.bodies[0])),
+        replace(shown, key_chain=()),
+        replace(shown, seen=log.seen_of(log.size() - 1)),
+    ):
+        if len(changed.entries) == len(changed.bodies):
+            assert judged(changed).verdict != "holds"
+    assert judged(replace(shown, seen=None)).claims["back_dated"].status == "unknown"
+    lie = schema_of(3).full_body()
+    swapped = replace(schema_of(3).descriptors[1], unit="psi")
+    state = schema_of(3)
+    state.descriptors[1] = swapped  # type: ignore[index]
+    assert state.full_body() != lie
+    assert judged(replace(shown, schema_body=state.full_body())).claims["content"].status == "fails"
+
+
+def test_policies_of_others(shown: Range) -> None:
+    stranger = verify_range(shown.encode(), policy_of(logs=[]))
+    assert (stranger.verdict, stranger.claims["altered"].code) == ("cannot tell", "log_not_in_policy")
+    later = policy_of(logs=[device_note_key(ORIGIN, key_of(2).public).vkey], gap_s=3600)
+    assert verify_range(shown.encode(), later).verdict == "cannot tell"
+    assert verify_range(shown.encode(), policy_of(quorum="none", gap_s=3600)).claims["unanchored"].code == "no_quorum_asked"
+
+
+@given(st.data())
+def test_mutated_ranges_never_crash(data: st.DataObject) -> None:
+    raw = bytearray(_small()[:-32])
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(8, len(raw) - 1))
+        raw[at : at + data.draw(st.integers(0, 40))] = data.draw(st.binary(max_size=40))
+    changed = bytes(raw) + sha256(raw).digest()
+    try:
+        report = verify_range(changed, policy_of())
+    except FormatError:
+        return
+    assert report.verdict != "holds" or report.facts["to_seq"] == 5
+
+
+@given(st.binary(max_size=400))
+def test_random_bytes_are_no_range(data: bytes) -> None:
+    for head in (b"", b"WMRANGE1"):
+        body = head + data
+        with pytest.raises(FormatError):
+            verify_range(body + sha256(body).digest(), policy_of())
+
+
+_SMALL: list[bytes] = []
+
+
+def _small() -> bytes:
+    if not _SMALL:
+        _SMALL.append(EvidenceLog().typical(3).range(3, 6).encode())
+    return _SMALL[0]

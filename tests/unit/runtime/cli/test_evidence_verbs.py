@@ -1,0 +1,130 @@
+"""The evidence verbs as people run them: on files, in an empty folder, with the base install only."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ledger_client.entry import parse
+from runtime.cli.app import make_app
+from runtime.version import VERSION
+from tests.rigs.evidence import EvidenceLog, policy_text
+from tests.tidy.source import ROOT
+from tests.tidy.test_tree import GATEWAY_ONLY
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return EvidenceLog().typical(6).write(tmp_path / "state")
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(make_app(), [str(a) for a in arguments])
+    return result.exit_code, result.stdout
+
+
+def run_json(*arguments: object) -> tuple[int, dict[str, Any]]:
+    code, out = run(*arguments, "--json")
+    assert out.count("\n") == 1
+    return code, json.loads(out)
+
+
+def test_prove_here_and_verify_anywhere(state: Path, tmp_path: Path) -> None:
+    proof = tmp_path / "p.wmproof"
+    code, made = run_json("prove", "--state", state, "--tag", "filler/tag2", "-o", proof)
+    assert (code, made["verdict"], made["size_bytes"]) == (0, "holds", proof.stat().st_size)
+    policy = tmp_path / "policy.txt"
+    policy.write_bytes(policy_text())
+    extras = tuple(name for name in GATEWAY_ONLY if name != "pydantic")  # Typer itself needs that one
+    script = f"import sys\nfor name in {extras!r}: sys.modules[name] = None\nsys.path.insert(0, {str(ROOT)!r})\n"
+    script += "from runtime.cli import main\nmain()\n"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    command = [sys.executable, "-I", "-c", script, "verify", str(proof), "--policy", str(policy)]
+    done = subprocess.run(command, cwd=empty, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    for words in ("Everything holds", "filler/tag2", "bar", "Not before", "Not after", "w1", "w2", "w3"):
+        assert words in done.stdout
+    assert list(empty.iterdir()) == []
+
+
+def test_times_as_people_write_them(state: Path, tmp_path: Path) -> None:
+    first_ms = parse(EvidenceLog().typical(6).entries[3]).payload.detail[0]
+    for at in (first_ms, datetime.fromtimestamp(first_ms / 1000, UTC).isoformat()):
+        code, made = run_json("prove", "--state", state, "--tag", "filler/tag2", "--at", at, "-o", tmp_path / "p")
+        assert (code, made["reading"]["time_ms"]) == (0, first_ms)
+    assert run("prove", "--state", state, "--tag", "filler/tag2", "--at", "yesterday", "-o", tmp_path / "p")[0] == 2
+    code, said = run_json("prove", "--state", state, "--tag", "filler/tag9", "-o", tmp_path / "q")
+    assert (code, said["error"]) == (2, "tag_not_found")
+    code, said = run_json("prove", "--state", state, "--tag", "filler/tag2", "--at", "5", "-o", tmp_path / "q")
+    assert (code, said["error"]) == (2, "reading_not_found_before")
+    assert not (tmp_path / "q").exists()
+
+
+def test_exit_codes_tell_the_verdict(state: Path, tmp_path: Path) -> None:
+    proof, policy = tmp_path / "p.wmproof", state / "policy.txt"
+    assert run("prove", "--state", state, "--tag", "filler/tag2", "-o", proof)[0] == 0
+    assert run("verify", proof, "--policy", policy)[0] == 0
+    raw = bytearray(proof.read_bytes())
+    raw[100] ^= 1
+    proof.write_bytes(raw)
+    code, report = run_json("verify", proof, "--policy", policy)
+    assert (code, report["claims"]["altered"]["code"]) == (1, "file_damaged")
+    proof.write_bytes(b"something else")
+    assert run_json("verify", proof, "--policy", policy)[1]["error"] == "file_not_ours"
+    assert run("verify", proof, "--policy", policy)[0] == 2
+    assert run("verify", proof)[0] == 2
+    assert run("verify", tmp_path / "nothing", "--policy", policy)[0] == 2
+    assert run("verify", tmp_path / "p.wmproof", "--policy", tmp_path / "nothing")[0] == 2
+
+
+def test_ledger_verbs(state: Path, tmp_path: Path) -> None:
+    code, report = run_json("ledger", "verify", "--state", state)
+    assert (code, report["verdict"], report["entries"]) == (0, "holds", 11)
+    for folder in (state, state / "ledger", state / "ledger" / "1"):
+        assert run_json("verify", folder)[1]["verdict"] == "holds"
+    code, shown = run_json("ledger", "show", "--state", state, "--last", 3)
+    assert [entry["seq"] for entry in shown["entries"]] == [8, 9, 10]
+    code, shown = run_json("ledger", "show", "--state", state, "--seq", 9)
+    assert shown["entries"][0]["body"]["tags"]["filler/tag1"]["readings"] == 5
+    for seq in range(11):
+        code, out = run("ledger", "show", "--state", state, "--seq", seq)
+        assert code == 0
+        assert "Signed by" in out
+    assert run("ledger", "show", "--state", state, "--seq", 11)[0] == 2
+    assert "receipts" in run("ledger", "show", "--state", state)[1]
+    part = tmp_path / "x.wmseg"
+    assert run("ledger", "export", "--state", state, "--from", 4, "--to", 8, "-o", part)[0] == 0
+    assert run("verify", part, "--policy", state / "policy.txt")[0] == 0
+    assert run("ledger", "export", "--state", state, "--from", 4, "--to", 8, "--no-bodies", "-o", part)[0] == 0
+    assert run("verify", part, "--policy", state / "policy.txt")[0] == 2
+    assert run_json("ledger", "verify", "--state", tmp_path)[1]["error"] == "state_missing"
+
+
+def test_a_damaged_record_is_found_on_disk(state: Path) -> None:
+    segment = next((state / "ledger" / "1").iterdir())
+    raw = bytearray(segment.read_bytes())
+    raw[4096 + 700] ^= 4
+    segment.write_bytes(raw)
+    code, report = run_json("ledger", "verify", "--state", state)
+    assert (code, report["claims"]["altered"]["status"]) == (1, "fails")
+
+
+def test_keys_and_help(state: Path, tmp_path: Path) -> None:
+    code, key = run_json("keys", "show", "--state", state)
+    assert code == 0
+    assert f"log {key['vkey']}" in policy_text().decode()
+    assert run("keys", "create", tmp_path / "device.key")[0] == 0
+    assert (tmp_path / "device.key").stat().st_mode & 0o777 == 0o600
+    assert run_json("keys", "create", tmp_path / "device.key")[1]["error"] == "key_file_exists"
+    code, out = run("--help")
+    assert code == 0
+    assert {"prove", "verify", "ledger", "keys", "anchor"} <= set(out.split())
+    assert run("--version") == (0, VERSION + "\n")
