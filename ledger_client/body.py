@@ -35,11 +35,11 @@ from ledger_client.columns import (
     STATUS_MAX,
     TEXT_SIZE_MAX,
     VALUE,
-    CodecHints,
     encode_cells,
     encode_values,
 )
 from ledger_client.deflate import deflater
+from ledger_client.float_columns import CodecHints
 from ledger_client.leaf import INT_MAX, INT_MIN, LEAVES_MAX, SPANS, UINT_MAX, Value, column_leaves, head_of
 from ledger_client.merkle import leaf_hash, root_of
 from ledger_client.schema import GroupRow, SchemaState

@@ -15,6 +15,8 @@ from itertools import pairwise
 
 from ledger_client.errors import FormatError
 
+NONE, INT, DECIMAL, FLOAT32, FLOAT64, BOOL, TEXT, CONSTANT, MIXED, PATCHED = range(10)
+"""Codecs of a column's values."""
 VARINTS, DIFFERENCES, LEVELS, DICTIONARY = 0, 1, 2, 3
 """How ints are packed: `pack` in docs/ledger-format.md section 4.1."""
 ESCAPE = 24
@@ -142,6 +144,13 @@ def read_ints(cursor: Cursor, count: int) -> list[int]:
     if pack == DIFFERENCES:
         return _sums(first, map(unzigzag, read_rice(cursor, count - 1)))
     return [first + unzigzag(z) for z in read_rice(cursor, count)]
+
+
+def in_range(values: list[int], least: int, most: int) -> list[int]:
+    """Return the ints. Raises FormatError when one is outside."""
+    if min(values) < least or max(values) > most:
+        raise FormatError("body_invalid", reason="number out of range")
+    return values
 
 
 def put_indexes(out: bytearray, indexes: Sequence[int]) -> None:

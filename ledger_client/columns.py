@@ -8,19 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from math import copysign, isnan
-from struct import pack, unpack
+from math import copysign
 
-from ledger_client.codecs import Cursor, pack_ints, put_indexes, put_varint, read_indexes, read_ints
+from ledger_client.codecs import (
+    BOOL,
+    CONSTANT,
+    DECIMAL,
+    FLOAT32,
+    FLOAT64,
+    INT,
+    MIXED,
+    NONE,
+    PATCHED,
+    TEXT,
+    Cursor,
+    in_range,
+    pack_ints,
+    put_indexes,
+    put_varint,
+    read_indexes,
+    read_ints,
+)  # fmt: skip
 from ledger_client.errors import FormatError
+from ledger_client.float_columns import CodecHints, decode_floats, encode_floats
 from ledger_client.leaf import INT_MIN, UINT_MAX, Value
 
-NONE, INT, DECIMAL, FLOAT32, FLOAT64, BOOL, TEXT, CONSTANT, MIXED = range(9)
-"""Codecs of a column's values."""
+FLOAT_CODECS = frozenset({DECIMAL, FLOAT32, FLOAT64, PATCHED})
 HAS_CELLS = 0x80
 """Set in a column's codec byte when cells are written."""
-DIGITS_MAX = 15
-EXACT_MAX = 1 << 53
 TEXT_SIZE_MAX = 65_535
 """Bytes of UTF-8 in one text value."""
 STATUS_MAX = (1 << 32) - 1
@@ -30,36 +45,6 @@ VALUE, NULL, ABSENT = range(3)
 
 Cell = tuple[int, int]
 """(state, status)"""
-
-_FORGET_AFTER = 64
-_IS_FLOAT32, _IS_FLOAT64 = -1, -2
-_TOO_MANY_DIGITS = 9
-"""From here on a decimal column is tried as binary32 first: raw registers can look decimal by chance."""
-
-
-class CodecHints:
-    """What suited each tag's floats in the last batch (decimal digits, or a binary width): saves the search in the next one."""
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[int, int]] = {}
-
-    def get(self, uid: int) -> int | None:
-        """Return the hint, None when there is none or it has been used often enough to be tried afresh."""
-        form, uses = self._known.get(uid, (0, 0))
-        if not uses:
-            return None
-        if uses > _FORGET_AFTER:
-            del self._known[uid]
-            return None
-        self._known[uid] = (form, uses + 1)
-        return form
-
-    def put(self, uid: int, form: int) -> None:
-        """Remember what was used."""
-        if self._known.get(uid, (None, 0))[0] != form:
-            self._known[uid] = (form, 1)
 
 
 def encode_values(values: list[Value], uid: int, hints: CodecHints) -> tuple[int, bytes]:
@@ -73,7 +58,7 @@ def encode_values(values: list[Value], uid: int, hints: CodecHints) -> tuple[int
     if len(values) > 1 and values[1] == first and values.count(first) == len(values) and (first or kind is not float or _one_zero(values)):
         return CONSTANT, _alone(first)
     if kind is float:
-        return _encode_floats(values, uid, hints)  # type: ignore[arg-type]
+        return encode_floats(values, uid, hints)  # type: ignore[arg-type]
     if kind is int:
         return INT, pack_ints(values)  # type: ignore[arg-type]
     if kind is bool:
@@ -105,8 +90,10 @@ def decode_values(cursor: Cursor, codec: int, count: int) -> list[Value]:
     if codec == TEXT:
         return _decode_texts(cursor, count)
     if codec == INT:
-        return list(_in_range(read_ints(cursor, count), INT_MIN, UINT_MAX))
-    return _decode_floats(cursor, codec, count)
+        return list(in_range(read_ints(cursor, count), INT_MIN, UINT_MAX))
+    if codec in FLOAT_CODECS:
+        return [*decode_floats(cursor, codec, count)]
+    raise FormatError("codec_unknown", codec=codec)
 
 
 def encode_cells(cells: Sequence[Cell]) -> bytes:
@@ -138,85 +125,6 @@ def _alone(value: Value) -> bytes:
     """Return codec and data of one value, as constants and mixed columns hold it."""
     codec, data = encode_values([value], 0, CodecHints())
     return bytes([codec]) + data
-
-
-def _encode_floats(values: list[float], uid: int, hints: CodecHints) -> tuple[int, bytes]:
-    hint = hints.get(uid)
-    if hint is None or hint >= 0:
-        found = _decimals(values, hint)
-        if found is not None and (found[0] < _TOO_MANY_DIGITS or _float32_bits(values, pack(f"<{len(values)}d", *values)) is None):
-            digits, numbers = found
-            hints.put(uid, digits)
-            return DECIMAL, bytes([digits]) + pack_ints(numbers)
-    data = pack(f"<{len(values)}d", *values)
-    if hint != _IS_FLOAT64:
-        bits = _float32_bits(values, data)
-        if bits is not None:
-            hints.put(uid, _IS_FLOAT32)
-            return FLOAT32, pack_ints([i if i >= 0 else i ^ 0x7FFFFFFF for i in bits])
-    hints.put(uid, _IS_FLOAT64)
-    wide = unpack(f"<{len(values)}q", data)
-    return FLOAT64, pack_ints([i if i >= 0 else i ^ 0x7FFFFFFFFFFFFFFF for i in wide])
-
-
-def _decimals(values: list[float], hint: int | None) -> tuple[int, list[int]] | None:
-    """Return (k, m) with every value == m / 10^k, correctly rounded, k the smallest; None when there is none."""
-    try:
-        digits = hint if hint is not None else _digits(values)
-        if digits is None:
-            return None
-        power = 10.0**digits
-        numbers = [round(v * power) for v in values]
-        if [m / power for m in numbers] != values:
-            return _decimals(values, None) if hint is not None else None
-    except (OverflowError, ValueError):  # infinities and NaN
-        return None
-    if max(numbers) > EXACT_MAX or min(numbers) < -EXACT_MAX or (0 in numbers and not _all_plus_zeros(values)):
-        return None
-    while digits and not any(m % 10 for m in numbers):
-        digits, numbers = digits - 1, [m // 10 for m in numbers]
-    return digits, numbers
-
-
-def _digits(values: Sequence[float]) -> int | None:
-    digits, power = 0, 1.0
-    for value in values:
-        while round(value * power) / power != value:
-            digits += 1
-            if digits > DIGITS_MAX:
-                return None
-            power = 10.0**digits
-    return digits
-
-
-def _float32_bits(values: Sequence[float], data: bytes) -> tuple[int, ...] | None:
-    """Return the binary32 bits as signed ints where they give back exactly these doubles, and no NaN is among them."""
-    try:
-        narrow = pack(f"<{len(values)}f", *values)
-    except OverflowError:
-        return None
-    if pack(f"<{len(values)}d", *unpack(f"<{len(values)}f", narrow)) != data or any(map(isnan, values)):
-        return None
-    return unpack(f"<{len(values)}i", narrow)
-
-
-def _decode_floats(cursor: Cursor, codec: int, count: int) -> list[Value]:
-    if codec == DECIMAL:
-        digits = cursor.byte()
-        if digits > DIGITS_MAX:
-            raise FormatError("body_invalid", reason="decimal digits")
-        power = 10.0**digits
-        return [m / power for m in _in_range(read_ints(cursor, count), -EXACT_MAX, EXACT_MAX)]
-    if codec == FLOAT32:
-        narrow = _in_range(read_ints(cursor, count), -(1 << 31), (1 << 31) - 1)
-        floats = unpack(f"<{count}f", pack(f"<{count}i", *[i if i >= 0 else i ^ 0x7FFFFFFF for i in narrow]))
-        if any(map(isnan, floats)):  # binary32 need not keep which NaN it was
-            raise FormatError("body_invalid", reason="NaN as binary32")
-        return list(floats)
-    if codec == FLOAT64:
-        wide = _in_range(read_ints(cursor, count), INT_MIN, -INT_MIN - 1)
-        return list(unpack(f"<{count}d", pack(f"<{count}q", *[i if i >= 0 else i ^ 0x7FFFFFFFFFFFFFFF for i in wide])))
-    raise FormatError("codec_unknown", codec=codec)
 
 
 def _encode_texts(values: Sequence[str]) -> bytes:
@@ -258,15 +166,5 @@ def _plain_codec(cursor: Cursor) -> int:
     return codec
 
 
-def _in_range(values: list[int], least: int, most: int) -> list[int]:
-    if min(values) < least or max(values) > most:
-        raise FormatError("body_invalid", reason="number out of range")
-    return values
-
-
 def _one_zero(values: Sequence[Value]) -> bool:
     return len({copysign(1.0, v) for v in values}) == 1  # type: ignore[arg-type]
-
-
-def _all_plus_zeros(values: Sequence[float]) -> bool:
-    return all(v or copysign(1.0, v) > 0 for v in values)

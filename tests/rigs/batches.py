@@ -5,6 +5,7 @@ Room: tests. Used by the unit tests of bodies and leaves and by the maker of the
 
 from __future__ import annotations
 
+import math
 import random
 import struct
 from dataclasses import dataclass, field
@@ -86,11 +87,12 @@ def every_codec(span: int) -> BatchOf:
             7.25,
         ]
         row += [i if i % 2 else i / 3, (0.1, 22.75, -4000.5)[i * i % 3], None if i % 5 == 0 else rng.randrange(1000)]
-        statuses = [0] * 10 if i % 7 else [0x80050000] * 10
-        present = None if i % 4 else [c != 3 for c in range(10)]
+        row.append((math.nan, -0.0)[i % 2] if i in {5, 8} else i / 8 - 1)
+        statuses = [0] * 11 if i % 7 else [0x80050000] * 11
+        present = None if i % 4 else [c != 3 for c in range(11)]
         scans.append(ScanOf(1, T0_MS + 100 * i + rng.randrange(4), T0_MS + 100 * i if i % 2 else None, row, statuses, present))
     scans += [ScanOf(2, T0_MS + 500 * i, None, [(1 << 63) + i]) for i in range(3)]
-    return BatchOf(schema_of(10, 1), scans, span)
+    return BatchOf(schema_of(11, 1), scans, span)
 
 
 floats = st.one_of(

@@ -80,7 +80,7 @@ def grow(log: EvidenceLog) -> dict[int, BatchOf]:
     log.append(Kind.GENESIS, (log.origin, 1, key_of(1).public.cose, (next_key,), None, policy_hash))
     log.mono_ms = 15_000
     log.append(Kind.BOOT, ("0.1.0", "sim", 0, 0))
-    for batch in (every_codec(1), every_codec(16), BatchOf(schema_of(10, 1, 2), [], 1)):
+    for batch in (every_codec(1), every_codec(16), BatchOf(schema_of(11, 1, 2), [], 1)):
         full = not log.schema.groups
         body = batch.schema.full_body() if full else log.schema.delta_to(batch.schema)
         if body is not None:

@@ -10,24 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger_client import columns
-from ledger_client.codecs import Cursor
-from ledger_client.columns import (
-    BOOL,
-    CONSTANT,
-    DECIMAL,
-    FLOAT32,
-    FLOAT64,
-    INT,
-    MIXED,
-    NONE,
-    TEXT,
-    CodecHints,
-    decode_cells,
-    decode_values,
-    encode_cells,
-    encode_values,
-)  # fmt: skip
+from ledger_client.codecs import BOOL, CONSTANT, DECIMAL, FLOAT32, FLOAT64, INT, MIXED, NONE, PATCHED, TEXT, Cursor
+from ledger_client.columns import decode_cells, decode_values, encode_cells, encode_values
 from ledger_client.errors import FormatError
+from ledger_client.float_columns import CodecHints
 from ledger_client.leaf import Value
 from tests.rigs.batches import exactly, floats, ints
 
@@ -55,6 +41,11 @@ def f32(value: float) -> float:
         ([0.1 + 0.2, math.e], FLOAT64),
         ([1e300, 0.1], FLOAT64),
         ([math.nan, 0.5], FLOAT64),
+        ([0.5, 0.25, -0.0, 0.0, 0.75], PATCHED),
+        ([0.1, 0.25, NAN_OF_ITS_OWN, 0.3, 0.75, math.inf, 0.1, 9.5], PATCHED),
+        ([math.nan, f32(math.pi), f32(math.e), f32(0.1)], PATCHED),
+        ([-math.inf, f32(math.pi), f32(math.e), f32(0.1)], FLOAT32),
+        ([math.nan, 0.1 + 0.2, math.e, 0.7], FLOAT64),
         ([True, False], BOOL),
         (["a", "b", "a"], TEXT),
         ([0.1, 0.1], CONSTANT),
@@ -122,7 +113,12 @@ def test_other_cells_are_refused(data: str) -> None:
     [
         (NONE, 1, ""),
         (INT, 0, "0000"),
-        (9, 1, "0000"),
+        (10, 1, "0000"),
+        (PATCHED, 1, "020000000000000000000000"),
+        (PATCHED, 1, "0400" + "0000000000000000" + "0002"),
+        (PATCHED, 1, "0901" + "00" + "0000000000000000" + "0201"),
+        (PATCHED, 1, "020101" + "0000000000000000" + "010002"),
+        (PATCHED, 1, "020100" + "00000000000000"),
         (0x7F, 1, "0000"),
         (INT, 1, "00808080808080808080" + "8001"),
         (INT, 1, "00" + "80" * 9 + "04"),

@@ -1,0 +1,175 @@
+"""Columns of floats: decimals where they are decimals, binary32 or binary64 where not, and patches for the odd values between. Pure.
+
+Room: ground. `columns` calls it for float columns. Every value comes back with its very bits, which `tests/unit` checks for
+NaN payloads, infinities and -0.0 too. Source: docs/ledger-format.md section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import copysign, isfinite, isnan
+from struct import pack, unpack
+
+from ledger_client.codecs import DECIMAL, FLOAT32, FLOAT64, PATCHED, Cursor, in_range, pack_ints, put_varint, read_ints
+from ledger_client.errors import FormatError
+
+DIGITS_MAX = 15
+EXACT_MAX = 1 << 53
+_FORGET_AFTER = 64
+_IS_FLOAT32, _IS_FLOAT64 = -1, -2
+_TOO_MANY_DIGITS = 9
+"""From here on a decimal column is tried as binary32 first: raw registers can look decimal by chance."""
+_PATCHES_SHARE = 4
+"""At most one value in so many is worth a patch."""
+
+
+class CodecHints:
+    """What suited each tag's floats in the last batch (decimal digits, or a binary width): saves the search in the next one."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, int]] = {}
+
+    def get(self, uid: int) -> int | None:
+        """Return the hint, None when there is none or it has been used often enough to be tried afresh."""
+        form, uses = self._known.get(uid, (0, 0))
+        if not uses:
+            return None
+        if uses > _FORGET_AFTER:
+            del self._known[uid]
+            return None
+        self._known[uid] = (form, uses + 1)
+        return form
+
+    def put(self, uid: int, form: int) -> None:
+        """Remember what was used."""
+        if self._known.get(uid, (None, 0))[0] != form:
+            self._known[uid] = (form, 1)
+
+
+def encode_floats(values: list[float], uid: int, hints: CodecHints) -> tuple[int, bytes]:
+    """Return codec and data of at least one float; `uid` is the tag that `hints` are kept for."""
+    if 0.0 in values or not isfinite(sum(values)):
+        odd = [i for i, v in enumerate(values) if not isfinite(v) or (v == 0.0 and copysign(1.0, v) < 0)]
+        if odd and len(odd) * _PATCHES_SHARE <= len(values):
+            return _encode_patched(values, odd, uid, hints)
+    return _encode_plainly(values, uid, hints)
+
+
+def decode_floats(cursor: Cursor, codec: int, count: int) -> list[float]:
+    """Return `count` floats written by one of the four float codecs. Raises FormatError."""
+    if codec == PATCHED:
+        inner, size = cursor.byte(), cursor.varint()
+        if inner not in {DECIMAL, FLOAT32} or not 0 < size <= count:
+            raise FormatError("body_invalid", reason="patches")
+        patches, at = [], -1
+        for _ in range(size):
+            at += cursor.varint() + 1
+            patches.append((at, float(unpack("<d", cursor.take(8))[0])))
+        if at >= count:
+            raise FormatError("body_invalid", reason="patches")
+        floats = decode_floats(cursor, inner, count)
+        for at, value in patches:
+            floats[at] = value
+        return floats
+    if codec == DECIMAL:
+        digits = cursor.byte()
+        if digits > DIGITS_MAX:
+            raise FormatError("body_invalid", reason="decimal digits")
+        power = 10.0**digits
+        return [m / power for m in in_range(read_ints(cursor, count), -EXACT_MAX, EXACT_MAX)]
+    if codec == FLOAT32:
+        narrow = in_range(read_ints(cursor, count), -(1 << 31), (1 << 31) - 1)
+        found = unpack(f"<{count}f", pack(f"<{count}i", *[i if i >= 0 else i ^ 0x7FFFFFFF for i in narrow]))
+        if any(map(isnan, found)):  # binary32 need not keep which NaN it was
+            raise FormatError("body_invalid", reason="NaN as binary32")
+        return list(found)
+    wide = in_range(read_ints(cursor, count), -(1 << 63), (1 << 63) - 1)
+    return list(unpack(f"<{count}d", pack(f"<{count}q", *[i if i >= 0 else i ^ 0x7FFFFFFFFFFFFFFF for i in wide])))
+
+
+def _encode_patched(values: list[float], odd: list[int], uid: int, hints: CodecHints) -> tuple[int, bytes]:
+    """Write the regular values as if each odd one repeated its neighbour, and the odd ones beside them."""
+    filled, places = list(values), set(odd)
+    last = next(v for i, v in enumerate(values) if i not in places)
+    for i, value in enumerate(values):
+        if i in places:
+            filled[i] = last
+        else:
+            last = value
+    codec, data = _encode_plainly(filled, uid, hints)
+    if codec == FLOAT64 or (codec == FLOAT32 and not any(isnan(values[i]) for i in odd)):
+        return _encode_plainly(values, uid, hints)
+    out = bytearray([codec])
+    put_varint(out, len(odd))
+    at = -1
+    for i in odd:
+        put_varint(out, i - at - 1)
+        out += pack("<d", values[i])
+        at = i
+    return PATCHED, bytes(out) + data
+
+
+def _encode_plainly(values: list[float], uid: int, hints: CodecHints) -> tuple[int, bytes]:
+    hint = hints.get(uid)
+    if hint is None or hint >= 0:
+        found = _decimals(values, hint)
+        if found is not None and (found[0] < _TOO_MANY_DIGITS or _float32_bits(values, pack(f"<{len(values)}d", *values)) is None):
+            digits, numbers = found
+            hints.put(uid, digits)
+            return DECIMAL, bytes([digits]) + pack_ints(numbers)
+    data = pack(f"<{len(values)}d", *values)
+    if hint != _IS_FLOAT64:
+        bits = _float32_bits(values, data)
+        if bits is not None:
+            hints.put(uid, _IS_FLOAT32)
+            return FLOAT32, pack_ints([i if i >= 0 else i ^ 0x7FFFFFFF for i in bits])
+    hints.put(uid, _IS_FLOAT64)
+    wide = unpack(f"<{len(values)}q", data)
+    return FLOAT64, pack_ints([i if i >= 0 else i ^ 0x7FFFFFFFFFFFFFFF for i in wide])
+
+
+def _decimals(values: list[float], hint: int | None) -> tuple[int, list[int]] | None:
+    """Return (k, m) with every value == m / 10^k, correctly rounded, k the smallest; None when there is none."""
+    try:
+        digits = hint if hint is not None else _digits(values)
+        if digits is None:
+            return None
+        power = 10.0**digits
+        numbers = [round(v * power) for v in values]
+        if [m / power for m in numbers] != values:
+            return _decimals(values, None) if hint is not None else None
+    except (OverflowError, ValueError):  # infinities and NaN
+        return None
+    if max(numbers) > EXACT_MAX or min(numbers) < -EXACT_MAX or (0 in numbers and not _all_plus_zeros(values)):
+        return None
+    while digits and not any(m % 10 for m in numbers):
+        digits, numbers = digits - 1, [m // 10 for m in numbers]
+    return digits, numbers
+
+
+def _digits(values: Sequence[float]) -> int | None:
+    digits, power = 0, 1.0
+    for value in values:
+        while round(value * power) / power != value:
+            digits += 1
+            if digits > DIGITS_MAX:
+                return None
+            power = 10.0**digits
+    return digits
+
+
+def _float32_bits(values: Sequence[float], data: bytes) -> tuple[int, ...] | None:
+    """Return the binary32 bits as signed ints where they give back exactly these doubles, and no NaN is among them."""
+    try:
+        narrow = pack(f"<{len(values)}f", *values)
+    except OverflowError:
+        return None
+    if pack(f"<{len(values)}d", *unpack(f"<{len(values)}f", narrow)) != data or any(map(isnan, values)):
+        return None
+    return unpack(f"<{len(values)}i", narrow)
+
+
+def _all_plus_zeros(values: Sequence[float]) -> bool:
+    return all(v or copysign(1.0, v) > 0 for v in values)
