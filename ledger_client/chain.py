@@ -12,7 +12,6 @@ reserve still go in, and the next append tries again.
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
@@ -22,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from ledger_client.chain_disk import ChainDisk
 from ledger_client.chain_index import ChainIndex
 from ledger_client.chain_seams import Appended, ChainState, Clock, Signer
 from ledger_client.checkpoint import Checkpoint
@@ -41,11 +41,13 @@ from ledger_client.schema import SchemaState
 from ledger_client.segments import SegmentShape, SegmentStore
 
 Result = TypeVar("Result")
+REQUESTS_MAX = 64
+FLUSHES_MAX = 4
+"""Entries that may be signed ahead of the one that is being flushed."""
 ENVELOPE_BYTES = 160
 """What COSE adds to a payload, generously."""
 SIGNER_STOPS = frozenset({"signer_rollback", "signer_ledger_damaged", "signer_key_differs", "signer_head_damaged"})
 """What only an operator can resolve."""
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Chain:
@@ -62,25 +64,26 @@ class Chain:
         self._clock = clock
         self._words = words
         self._shape = shape
-        self._executor = executor
+        self._own_executor = ThreadPoolExecutor(1, "evidence") if executor is None else None
+        self._pen = ChainDisk(executor or self._own_executor or ThreadPoolExecutor(1))
         self._stack = AsyncExitStack()
-        self._line = RequestLine()
+        self._line = RequestLine(REQUESTS_MAX)
+        self._flushes = RequestLine(FLUSHES_MAX)
         self._callbacks: list[Callable[[int], None]] = []
-        self._store: SegmentStore | None = None
-        self._preparing: asyncio.Future[None] | None = None
-        self._index: ChainIndex | None = None
-        self._tree = Frontier()
         self._boot = 0
         self._boot_due: tuple[Any, ...] | None = None
         self._signer_stale = True
         self._note: tuple[int, str] | None = None
+        self._tree = Frontier()
+        self._refusal: LedgerError | None = None
         self.epoch = -1 if epoch is None else epoch
-        self.state: ChainState = "ok"
-        self.fault: LedgerError | None = None
-        self.disk_full = False
         self.head_hash = ZERO_HASH
         self.heads = Heads("", 0, 0, 0, 0, None, None, (b"", 0), ZERO_HASH, None)
         self.schema = SchemaState()
+        # What has been signed already, ahead of what is durable, while a flush is under way.
+        self._signed_size = 0
+        self._signed_hash = ZERO_HASH
+        self._signed_heads = self.heads.copy()
 
     @classmethod
     def open(
@@ -108,6 +111,21 @@ class Chain:
             await chain.append(Kind.GENESIS, detail)
 
     @property
+    def state(self) -> ChainState:
+        """See the module."""
+        return "failed" if self._pen.fault is not None else "ok" if self._refusal is None else "read_only"
+
+    @property
+    def fault(self) -> LedgerError | None:
+        """Why `state` is not ok."""
+        return self._pen.fault or self._refusal
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether the next segment has no space yet."""
+        return self._pen.disk_full
+
+    @property
     def size(self) -> int:
         """Durable entries."""
         return self._tree.size
@@ -120,12 +138,12 @@ class Chain:
     @property
     def tree_ready(self) -> bool:
         """Whether `subtree` can be asked; False while the index is built again in the background."""
-        return self._index is not None and self._index.ready
+        return self._pen.index is not None and self._pen.index.ready
 
     @property
     def reserve_left(self) -> int:
         """Bytes that entries of the reserve surely still have, even on a full disk."""
-        return 0 if self._store is None else self._store.reserve_left
+        return 0 if self._pen.store is None else self._pen.store.reserve_left
 
     def root(self) -> bytes:
         """Return the root of the durable entries."""
@@ -133,9 +151,9 @@ class Chain:
 
     def subtree(self, start: int, size: int) -> bytes:
         """Return the root of an aligned full subtree; see merkle.Subtree. Raises StoreError `tree_not_ready`, ValueError, OSError."""
-        if self._index is None:
+        if self._pen.index is None:
             raise self.fault or StoreError("tree_not_ready")
-        return self._index.subtree(start, size)
+        return self._pen.index.subtree(start, size)
 
     def subscribe(self, callback: Callable[[int], None]) -> Callable[[], None]:
         """Call back with the new size after each durable entry, on the loop and without delay. Returns what ends it."""
@@ -145,6 +163,7 @@ class Chain:
     def note_receipt(self, receipt_hash: bytes, size: int) -> None:
         """Name this receipt as the newest held in the entries to come; its receipts entry is durable already."""
         self.heads.note_receipt(receipt_hash, size)
+        self._signed_heads.note_receipt(receipt_hash, size)
 
     async def append(self, kind: int, detail: tuple[Any, ...], body: bytes = b"", *, reserve: bool = False) -> Appended:
         """Add an entry; return when it is durable. With `reserve` it may use what is kept for a full disk.
@@ -156,7 +175,8 @@ class Chain:
         committed = None if kind >= FOREIGN_KIND_MIN else body_commitment(kind, detail)
         if (committed or (0, EMPTY_BODY_HASH)) != (len(body), sha256(body).digest()):
             raise FormatError("body_differs", kind=kind, size=len(body))
-        return await self._line.ask(lambda: self._append_now(kind, detail, body, reserve=reserve))
+        durable = await self._line.ask(lambda: self._append_now(kind, detail, body, reserve=reserve))
+        return await durable
 
     async def append_schema(self, new: SchemaState) -> Appended | None:
         """Bring the schema to `new` by a full entry or a delta; None when it is in force already. Raises as `append`."""
@@ -169,19 +189,21 @@ class Chain:
     async def __aenter__(self) -> Self:
         """Recover, write the boot entry, start serving. See `open`."""
         async with AsyncExitStack() as stack:
-            if self._executor is None:
-                self._executor = stack.enter_context(ThreadPoolExecutor(1, "evidence"))
+            if self._own_executor is not None:
+                stack.enter_context(self._own_executor)
             if self.epoch < 0:
                 self.epoch = max(epochs(self._disk, self._root), default=-1)
             await self._recover()
-            stack.push_async_callback(self._release)
+            stack.push_async_callback(self._pen.release)
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            group.create_task(self._serve(), name="chain")
+            group.create_task(self._flushes.serve(), name="chain flushes")
+            index = self._pen.index
+            if index is not None and not index.ready:
+                group.create_task(index.rebuild(self._pen.run, lambda: self._line.closing), name="chain index")
             if self._boot_due is not None and self.state == "ok":
                 with suppress(StoreError, SignerError):
-                    await self._append_now(Kind.BOOT, self._boot_due, b"", reserve=True)
-            group = await stack.enter_async_context(asyncio.TaskGroup())
-            group.create_task(self._line.serve(), name="chain")
-            if self._index is not None and not self._index.ready:
-                group.create_task(self._index.rebuild(self._run, lambda: self._line.closing), name="chain index")
+                    await self._line.ask(self._boot_now)
             self._stack = stack.pop_all()
         return self
 
@@ -191,52 +213,31 @@ class Chain:
         # What went wrong in the caller's block stays the caller's: the task group must not wrap it, nor cancel the last request.
         await self._stack.__aexit__(None, None, None)
 
-    # ------------------------------------------------------------------------------------------------ the one task
+    # ------------------------------------------------------------- the signing task: order, space, signatures
 
-    async def _append_now(self, kind: int, detail: tuple[Any, ...], body: bytes, *, reserve: bool) -> Appended:
-        if self._boot_due is not None and kind != Kind.BOOT:
-            await self._append_now(Kind.BOOT, self._boot_due, b"", reserve=True)
-        store = self._writable()
-        schema = self._schema_after(kind, detail, body)
-        await self._settle_signer()
-        needed = record_size(len(self._payload(kind, detail).encode()) + ENVELOPE_BYTES, len(body))
-        if needed - len(body) > ENTRY_SIZE_MAX:
-            raise FormatError("entry_too_long", size=needed - len(body))
-        if not store.fits(needed, reserve=False):
-            try:
-                await self._roll(store, needed)
-            except StoreError as error:
-                if error.code != "disk_full" or not reserve or not store.fits(needed, reserve=True):
-                    raise
-        appended = await self._write(store, kind, detail, body)
-        self.schema = schema
-        if kind == Kind.BOOT:
-            self._boot_due = None
-        return appended
-
-    async def _write(self, store: SegmentStore, kind: int, detail: tuple[Any, ...], body: bytes) -> Appended:
-        """Sign, write, flush; only then count it and tell."""
-        payload = self._payload(kind, detail)
-        raw = payload.encode()
-        await self._finish_preparing(store)
-        self._signer_stale = True
-        signature = await self._signer.sign_entry(raw)
-        entry = assemble(self._signer.public, raw, signature)
+    async def _serve(self) -> None:
         try:
-            await self._run(partial(store.write, entry, body))
-        except OSError as error:
-            raise self._fail(error) from error
-        self._signer_stale = False
-        leaf = leaf_hash(entry)
-        if self._index is not None:
-            self._index.append(leaf)
-        self._tree.append(leaf)
-        self.head_hash = sha256(entry).digest()
-        self.heads.apply(kind, payload.seq, payload.boot, payload.mono_ms, payload.wall_ms, detail)
-        self._preparing = self._run(store.prepare)
-        for callback in tuple(self._callbacks):
-            callback(self.size)
-        return Appended(payload.seq, self.head_hash, record_size(len(entry), len(body)))
+            await self._line.serve()
+        finally:
+            await self._flushes.close()
+
+    async def _boot_now(self) -> None:
+        if self._boot_due is not None:
+            await (await self._sign(Kind.BOOT, self._boot_due, b"", reserve=True))
+            self._boot_due = None
+
+    async def _append_now(self, kind: int, detail: tuple[Any, ...], body: bytes, *, reserve: bool) -> asyncio.Future[Appended]:
+        """Sign an entry and hand it on to be flushed; the next one can be signed while that goes on."""
+        await self._boot_now()
+        if kind != Kind.SCHEMA:
+            return await self._sign(kind, detail, body, reserve=reserve)
+        after = self.schema.apply(body, full=bool(detail[3]))
+        if after.state_hash != detail[2]:
+            raise FormatError("schema_hash_differs", seq=self._signed_size)
+        durable = await self._sign(kind, detail, body, reserve=reserve)
+        await durable
+        self.schema = after
+        return durable
 
     async def _schema_now(self, new: SchemaState) -> Appended | None:
         if self.heads.schema is None:
@@ -247,9 +248,11 @@ class Chain:
                 return None
             body, full = delta, 0
         detail = (len(body), sha256(body).digest(), new.state_hash, full)
-        return await self._append_now(Kind.SCHEMA, detail, body, reserve=False)
+        return await (await self._append_now(Kind.SCHEMA, detail, body, reserve=False))
 
     async def _checkpoint_now(self) -> str:
+        self._writable()
+        await self._flushes.join()
         self._writable()
         await self._settle_signer()
         if self._note is None or self._note[0] != self.size:
@@ -260,113 +263,104 @@ class Chain:
             self._note = (self.size, Note(text, (signature,)).encode())
         return self._note[1]
 
+    async def _sign(self, kind: int, detail: tuple[Any, ...], body: bytes, *, reserve: bool) -> asyncio.Future[Appended]:
+        store = self._writable()
+        await self._settle_signer()
+        needed = record_size(len(self._payload(kind, detail).encode()) + ENVELOPE_BYTES, len(body))
+        if needed - len(body) > ENTRY_SIZE_MAX:
+            raise FormatError("entry_too_long", size=needed - len(body))
+        if not store.fits(needed, reserve=False):
+            try:
+                await self._roll(store, needed)
+            except StoreError as error:
+                if error.code != "disk_full" or not reserve or not store.fits(needed, reserve=True):
+                    raise
+        return await self._sign_next(store, kind, detail, body)
+
+    async def _sign_next(self, store: SegmentStore, kind: int, detail: tuple[Any, ...], body: bytes) -> asyncio.Future[Appended]:
+        payload = self._payload(kind, detail)
+        raw = payload.encode()
+        self._signer_stale = True
+        signature = await self._signer.sign_entry(raw)
+        self._signer_stale = False
+        entry = assemble(self._signer.public, raw, signature)
+        offset = store.claim(record_size(len(entry), len(body)))
+        self._signed_size, self._signed_hash = payload.seq + 1, sha256(entry).digest()
+        _move_on(self._signed_heads, payload)
+        return await self._flushes.put(partial(self._flush, store, offset, payload, entry, body))
+
     async def _roll(self, store: SegmentStore, needed: int) -> None:
         """Close the current segment and open the next, which begins with the schema in force: each segment can be read by itself.
 
         Raises StoreError: `disk_full` (nothing has changed), or the fault that stopped the chain.
         """
-        await self._finish_preparing(store)
+        await self._flushes.join()
+        self._writable()
         body = self.schema.full_body() if self.heads.schema is not None else b""
         room = needed + (record_size(512, len(body)) if body else 0)
-        header = Header(self.size, self.head_hash, tuple(self._tree.hashes), self.heads.copy())
-        try:
-            if self._index is not None:
-                await self._index.flush(self._run)
-        except OSError as error:
-            # Without space the index waits in memory; after a crash it is built again.
-            if error.errno not in NO_SPACE:
-                raise self._fail(error) from error
-        try:
-            await self._run(partial(store.roll, header, room))
-        except StoreError:
-            self.disk_full = True
-            raise
-        except OSError as error:
-            await self._no_space(store, error)
-            raise StoreError("disk_full", needed=room, free=0) from error
-        self.disk_full = False
+        await self._pen.roll(store, Header(self.size, self.head_hash, tuple(self._tree.hashes), self.heads.copy()), room)
         if body:
-            await self._write(store, Kind.SCHEMA, (len(body), sha256(body).digest(), self.schema.state_hash, 1), body)
-
-    # ------------------------------------------------------------------------------------------------------- parts
-
-    def _payload(self, kind: int, detail: tuple[Any, ...]) -> Payload:
-        heads, clock = self.heads, self._clock
-        boot = self._boot
-        mono_ms = max(clock.mono_ms(), heads.last_mono_ms) if heads.boot == boot else clock.mono_ms()
-        seen = None if heads.receipt is None else heads.receipt[0]
-        return Payload(kind, self.size, self.head_hash, boot, mono_ms, clock.wall_ms(), clock.state(), seen, detail)
-
-    def _schema_after(self, kind: int, detail: tuple[Any, ...], body: bytes) -> SchemaState:
-        if kind != Kind.SCHEMA:
-            return self.schema
-        after = self.schema.apply(body, full=bool(detail[3]))
-        if after.state_hash != detail[2]:
-            raise FormatError("schema_hash_differs", seq=self.size)
-        return after
-
-    def _writable(self) -> SegmentStore:
-        if self.state != "ok" or self._store is None:
-            raise self.fault or StoreError("store_closed")
-        return self._store
+            await self._sign_next(store, Kind.SCHEMA, (len(body), sha256(body).digest(), self.schema.state_hash, 1), body)
 
     async def _settle_signer(self) -> None:
         """Let the signer read the durable head again after anything that may have left it ahead of, or behind, the chain."""
         if not self._signer_stale:
             return
+        await self._flushes.join()
+        self._writable()
         try:
             found = await self._signer.begin(self.epoch)
             if found != (self.size, self.head_hash):
                 raise SignerError("signer_out_of_step", size=self.size, signer_size=found[0])
         except SignerError as error:
             if error.code in SIGNER_STOPS:
-                self.state, self.fault = "read_only", error
+                self._refusal = error
             raise
         self._signer_stale = False
 
-    async def _finish_preparing(self, store: SegmentStore) -> None:
-        """Wait for the step towards the next segment that may still be under way. No space is found out in time; else the disk fails."""
-        waiting, self._preparing = self._preparing, None
-        if waiting is not None:
-            try:
-                await waiting
-            except OSError as error:
-                await self._no_space(store, error)
+    # ------------------------------------------------------------- the flushing task: one record, one flush
 
-    async def _no_space(self, store: SegmentStore, error: OSError) -> None:
-        """Give back a half-made segment; any other error than a lack of space stops the chain."""
-        if error.errno not in NO_SPACE:
-            raise self._fail(error) from error
-        self.disk_full = True
-        try:
-            await self._run(store.drop_draft)
-        except OSError as second:
-            raise self._fail(second) from second
+    async def _flush(self, store: SegmentStore, offset: int, payload: Payload, entry: bytes, body: bytes) -> Appended:
+        """Write and flush; only then count the entry and tell."""
+        await self._pen.write(store, offset, entry, body)
+        leaf = leaf_hash(entry)
+        if self._pen.index is not None:
+            self._pen.index.append(leaf)
+        self._tree.append(leaf)
+        self.head_hash = sha256(entry).digest()
+        _move_on(self.heads, payload)
+        for callback in tuple(self._callbacks):
+            callback(self.size)
+        return Appended(payload.seq, self.head_hash, record_size(len(entry), len(body)))
 
-    def _fail(self, error: OSError) -> StoreError:
-        code = "disk_read_only" if error.errno == errno.EROFS else "disk_error"
-        fault = StoreError(code, errno=errno.errorcode.get(error.errno or 0, "?"))
-        self.state, self.fault = "failed", fault
-        return fault
+    # ------------------------------------------------------------------------------------------------- parts
 
-    def _run(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
-        return asyncio.get_running_loop().run_in_executor(self._executor, call)
+    def _payload(self, kind: int, detail: tuple[Any, ...]) -> Payload:
+        heads, clock = self._signed_heads, self._clock
+        mono_ms = max(clock.mono_ms(), heads.last_mono_ms) if heads.boot == self._boot else clock.mono_ms()
+        seen = None if heads.receipt is None else heads.receipt[0]
+        return Payload(kind, self._signed_size, self._signed_hash, self._boot, mono_ms, clock.wall_ms(), clock.state(), seen, detail)
+
+    def _writable(self) -> SegmentStore:
+        fault = self.fault
+        if fault is not None or self._pen.store is None:
+            raise fault or StoreError("store_closed")
+        return self._pen.store
 
     async def _recover(self) -> None:
         try:
-            opened = await self._run(partial(open_ledger, self._disk, self._root, self.epoch, self._shape))
+            opened = await self._pen.run(partial(open_ledger, self._disk, self._root, self.epoch, self._shape))
         except CorruptError as error:
-            self.state, self.fault = "read_only", error
+            self._refusal = error
             return
         except OSError as error:
-            self._fail(error)
+            self._pen.fail(error)
             return
         seen = opened.seen
-        self._store, self.fault, self.schema = opened.store, opened.fault, opened.schema
+        self._pen.store, self._refusal, self.schema = opened.store, opened.fault, opened.schema
+        self._pen.index = ChainIndex(self._disk, self._root, self.epoch, opened.files, opened.tree, (seen.header.first_seq, seen.leaves))
         self.heads, self._tree, self.head_hash = seen.heads, seen.tree, seen.head_hash
-        self._index = ChainIndex(self._disk, self._root, self.epoch, opened.files, opened.tree, (seen.header.first_seq, seen.leaves))
-        if opened.fault is not None:
-            self.state = "read_only"
+        self._signed_size, self._signed_hash, self._signed_heads = seen.size, seen.head_hash, seen.heads.copy()
         self._boot = seen.heads.boot + 1
         if self._words is not None:
             if not seen.size:
@@ -374,10 +368,6 @@ class Chain:
             unclean = int(seen.last_kind not in {Kind.CLOSE, Kind.GENESIS})
             self._boot_due = (*self._words, unclean, seen.torn_bytes)
 
-    async def _release(self) -> None:
-        if self._store is not None:
-            with suppress(StoreError):
-                await self._finish_preparing(self._store)
-            await self._run(self._store.close)
-        if self._index is not None:
-            await self._run(self._index.close)
+
+def _move_on(heads: Heads, payload: Payload) -> None:
+    heads.apply(payload.kind, payload.seq, payload.boot, payload.mono_ms, payload.wall_ms, payload.detail)

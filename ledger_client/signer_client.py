@@ -11,7 +11,6 @@ import asyncio
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +37,7 @@ class SignerProcess:
         self._state = state
         self._public: PublicKey | None = None
         self._child: subprocess.Popen[bytes] | None = None
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._line: socket.socket | None = None
         self._turn = asyncio.Lock()
         self._started_s = float("-inf")
         self.starts = 0
@@ -87,29 +86,25 @@ class SignerProcess:
 
     async def _ask(self, request: list[Any], timeout_s: float, fields: int) -> list[Any]:
         async with self._turn:
-            if self._streams is None:
+            if self._line is None:
                 await self._start()
             return await self._exchange(request, timeout_s, fields)
 
     async def _exchange(self, request: list[Any], timeout_s: float, fields: int) -> list[Any]:
         """Send one request and read its answer; whatever goes wrong on the way ends this signer."""
-        if self._streams is None:
+        line, loop = self._line, asyncio.get_running_loop()
+        if line is None:
             raise SignerError("signer_gone")
-        reader, writer = self._streams
         answered = False
         try:
             async with asyncio.timeout(timeout_s):
                 data = cbor.encode(request)
-                writer.write(len(data).to_bytes(4, "big") + data)
-                await writer.drain()
-                size = int.from_bytes(await reader.readexactly(4), "big")
-                if not 0 < size <= FRAME_SIZE_MAX:
-                    raise SignerError("signer_answer_invalid")
-                reply = cbor.decode(await reader.readexactly(size), size_max=FRAME_SIZE_MAX, what="signer answer")
+                await loop.sock_sendall(line, len(data).to_bytes(4, "big") + data)
+                reply = cbor.decode(await _read_frame(line), size_max=FRAME_SIZE_MAX, what="signer answer")
             answered = True
         except TimeoutError as error:
             raise SignerError("signer_timeout", timeout_s=timeout_s) from error
-        except (OSError, asyncio.IncompleteReadError) as error:
+        except OSError as error:
             raise SignerError("signer_gone") from error
         except FormatError as error:
             raise SignerError("signer_answer_invalid") from error
@@ -143,7 +138,7 @@ class SignerProcess:
                 ours.close()
                 raise SignerError("signer_gone") from error
         ours.setblocking(False)
-        self._streams = await asyncio.open_connection(sock=ours, limit=FRAME_SIZE_MAX)
+        self._line = ours
         (cose,) = await self._exchange(["who"], BEGIN_TIMEOUT_S, 1)
         try:
             public = from_cose(cose)
@@ -157,23 +152,38 @@ class SignerProcess:
 
     def _cut(self) -> None:
         """Drop the connection and the process behind it."""
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
+        if self._line is not None:
+            self._line.close()
+            self._line = None
         if self._child is not None:
             self._child.kill()
 
     async def _stop(self) -> None:
         """End the process: closing the socket is enough; one that hangs is killed."""
-        streams, self._streams = self._streams, None
+        if self._line is not None:
+            self._line.close()
+            self._line = None
         child, self._child = self._child, None
-        if streams is not None:
-            streams[1].close()
-            with suppress(OSError, TimeoutError):
-                async with asyncio.timeout(1):
-                    await streams[1].wait_closed()
         if child is not None:
             await asyncio.get_running_loop().run_in_executor(None, partial(_reap, child))
+
+
+async def _read_frame(line: socket.socket) -> bytes:
+    """Read one frame's content. Raises SignerError for a wrong length, or when the other end closes."""
+    loop, data, wanted = asyncio.get_running_loop(), b"", 4
+    while len(data) < wanted:
+        part = await loop.sock_recv(line, max(4096, wanted - len(data)))
+        if not part:
+            raise SignerError("signer_gone")
+        data += part
+        if len(data) >= 4:
+            size = int.from_bytes(data[:4], "big")
+            if not 0 < size <= FRAME_SIZE_MAX:
+                raise SignerError("signer_answer_invalid")
+            wanted = 4 + size
+    if len(data) != wanted:
+        raise SignerError("signer_answer_invalid")
+    return data[4:]
 
 
 def _launch(argv: list[str], line: int) -> subprocess.Popen[bytes]:

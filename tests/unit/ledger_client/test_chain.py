@@ -118,6 +118,36 @@ def test_a_cancelled_caller_leaves_a_whole_entry() -> None:
     play(story)
 
 
+def test_a_failed_flush_takes_those_signed_ahead_with_it() -> None:
+    async def story(disk: ShimDisk, clock: VirtualClock) -> None:
+        async with opened(disk, clock) as chain:
+            await chain.append(*event(0))
+            disk.faults.flush_s = 0.1
+            outcomes = []
+            async with asyncio.TaskGroup() as tasks:
+                asked = [tasks.create_task(outcome(chain, number)) for number in range(6)]
+                await clock.sleep_until_mono(clock.mono_ms() + 250)
+                disk.faults.fail_sync_at = 1
+            outcomes = [task.result() for task in asked]
+            good = outcomes.count("stored")
+            assert outcomes == ["stored"] * good + ["disk_error"] * (6 - good)
+            assert 0 < good < 6
+            assert chain.size == 3 + good
+        disk.faults.flush_s = 0
+        async with opened(disk.restart(), clock) as chain:
+            assert chain.state == "ok"
+            check_ledger(disk, chain.size)
+
+    async def outcome(chain: Chain, number: int) -> str:
+        try:
+            await chain.append(*event(number))
+        except StoreError as error:
+            return error.code
+        return "stored"
+
+    play(story)
+
+
 def test_each_segment_states_its_schema() -> None:
     async def story(disk: ShimDisk, clock: VirtualClock) -> None:
         async with opened(disk, clock) as chain:
