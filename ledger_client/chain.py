@@ -225,6 +225,8 @@ class Chain:
         if self._boot_due is not None:
             await (await self._sign(Kind.BOOT, self._boot_due, b"", reserve=True))
             self._boot_due = None
+            await self._flushes.join()
+            await self._state_schema_here()
 
     async def _append_now(self, kind: int, detail: tuple[Any, ...], body: bytes, *, reserve: bool) -> asyncio.Future[Appended]:
         """Sign an entry and hand it on to be flushed; the next one can be signed while that goes on."""
@@ -269,13 +271,20 @@ class Chain:
         needed = record_size(len(self._payload(kind, detail).encode()) + ENVELOPE_BYTES, len(body))
         if needed - len(body) > ENTRY_SIZE_MAX:
             raise FormatError("entry_too_long", size=needed - len(body))
+        schema = b""
         if not store.fits(needed, reserve=False):
             try:
-                await self._roll(store, needed)
+                schema = await self._roll(store, needed)
             except StoreError as error:
                 if error.code != "disk_full" or not reserve or not store.fits(needed, reserve=True):
                     raise
-        return await self._sign_next(store, kind, detail, body)
+        if schema and kind != Kind.BOOT:
+            await self._restate(store, schema)
+        durable = await self._sign_next(store, kind, detail, body)
+        if schema and kind == Kind.BOOT:
+            # Nothing of a boot stands before its boot entry.
+            await self._restate(store, schema)
+        return durable
 
     async def _sign_next(self, store: SegmentStore, kind: int, detail: tuple[Any, ...], body: bytes) -> asyncio.Future[Appended]:
         payload = self._payload(kind, detail)
@@ -289,8 +298,8 @@ class Chain:
         _move_on(self._signed_heads, payload)
         return await self._flushes.put(partial(self._flush, store, offset, payload, entry, body))
 
-    async def _roll(self, store: SegmentStore, needed: int) -> None:
-        """Close the current segment and open the next, which begins with the schema in force: each segment can be read by itself.
+    async def _roll(self, store: SegmentStore, needed: int) -> bytes:
+        """Close the current segment and open the next; return the schema body that is to be stated in it, empty when there is none.
 
         Raises StoreError: `disk_full` (nothing has changed), or the fault that stopped the chain.
         """
@@ -299,8 +308,20 @@ class Chain:
         body = self.schema.full_body() if self.heads.schema is not None else b""
         room = needed + (record_size(512, len(body)) if body else 0)
         await self._pen.roll(store, Header(self.size, self.head_hash, tuple(self._tree.hashes), self.heads.copy()), room)
-        if body:
-            await self._sign_next(store, Kind.SCHEMA, (len(body), sha256(body).digest(), self.schema.state_hash, 1), body)
+        return body
+
+    async def _state_schema_here(self) -> None:
+        """After a power cut between a roll-over and its schema entry: state the schema in this segment after all, if there is space."""
+        store, named = self._writable(), self.heads.schema
+        if named is not None and named[0] < store.first_seq:
+            body = self.schema.full_body()
+            detail = (len(body), sha256(body).digest(), self.schema.state_hash, 1)
+            if store.fits(record_size(512, len(body)), reserve=False):
+                await (await self._sign(Kind.SCHEMA, detail, body, reserve=False))
+
+    async def _restate(self, store: SegmentStore, body: bytes) -> None:
+        """State the schema in force anew, so that the segment can be read by itself."""
+        await self._sign_next(store, Kind.SCHEMA, (len(body), sha256(body).digest(), self.schema.state_hash, 1), body)
 
     async def _settle_signer(self) -> None:
         """Let the signer read the durable head again after anything that may have left it ahead of, or behind, the chain."""

@@ -51,8 +51,15 @@ class Appended(Protocol):
 class Ledger(Protocol):
     """The part of `ledger_client.chain.Chain` that the door uses."""
 
-    state: Any
-    disk_full: bool
+    @property
+    def state(self) -> Any:
+        """`ok`, `read_only` or `failed`."""
+        ...
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether only reserve entries have space."""
+        ...
 
     @property
     def size(self) -> int:
