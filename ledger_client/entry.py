@@ -102,9 +102,10 @@ def parse(raw: bytes) -> Entry:
             pass
         case _:
             raise FormatError("entry_header")
-    if len(signature) != 64:
+    # 1 == 1.0 == True for a match statement; the bytes must be the ones that a signature is made over.
+    if len(signature) != 64 or cbor.encode({1: int(alg), 4: kid}) != protected:
         raise FormatError("entry_header")
-    return Entry(raw, alg, kid, parse_payload(payload_raw), payload_raw, signature)
+    return Entry(raw, int(alg), kid, parse_payload(payload_raw), payload_raw, signature)
 
 
 def parse_payload(raw: bytes) -> Payload:

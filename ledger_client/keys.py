@@ -102,10 +102,14 @@ def from_cose(data: bytes) -> PublicKey:
     value = cbor.decode(data, size_max=128, what="COSE_Key")
     match value:
         case {1: 1, 3: -19, -1: 6, -2: bytes(x)} if len(value) == 4:
-            return public_key(ALG_ED25519, x)
+            found = public_key(ALG_ED25519, x)
         case {1: 2, 3: -9, -1: 1, -2: bytes(x), -3: bytes(y)} if len(value) == 5 and len(x) == len(y) == 32:
-            return public_key(ALG_ESP256, x + y)
-    raise FormatError("key_invalid")
+            found = public_key(ALG_ESP256, x + y)
+        case _:
+            raise FormatError("key_invalid")
+    if found.cose != data:  # 1 == 1.0 == True for a match statement
+        raise FormatError("key_invalid")
+    return found
 
 
 def from_spki(data: bytes) -> PublicKey:

@@ -39,8 +39,11 @@ def tail_of(value: Value) -> bytes:
 
 
 def tails_of(values: Sequence[Value]) -> list[bytes]:
-    """Return tail_of each value."""
+    """Return tail_of each value. A text is hashed once, however often it stands there: a hostile body says 64 KiB a million times."""
     tails = _TAILS
+    if str in set(map(type, values)):
+        texts = {v: tails[str](v) for v in {v for v in values if type(v) is str}}
+        return [texts[v] if type(v) is str else tails[type(v)](v) for v in values]
     return [tails[type(v)](v) for v in values]
 
 

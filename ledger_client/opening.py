@@ -42,9 +42,7 @@ def open_ledger(disk: Disk, state: Path, epoch: int, shape: SegmentShape) -> Ope
     fault: LedgerError | None = seen.fault
     schema = SchemaState()
     try:
-        tree = load_tree(files, seen.header.first_seq, seen.header.frontier)
-        if tree is not None:
-            tree.extend(seen.leaves)
+        tree = _index_of(files, seen)
         try:
             schema = LedgerReader(disk, state, epoch).schema_at(seen.size)
         except LedgerError as error:
@@ -58,6 +56,17 @@ def open_ledger(disk: Disk, state: Path, epoch: int, shape: SegmentShape) -> Ope
         store.close()
         store = None
     return Opened(seen, schema, files, tree, store, fault)
+
+
+def _index_of(files: TreeFiles, seen: Scanned) -> Tree | None:
+    """Return the tree that the index gives, None when it has to be built again: also where the disk cannot read it."""
+    try:
+        tree = load_tree(files, seen.header.first_seq, seen.header.frontier)
+        if tree is not None:
+            tree.extend(seen.leaves)
+    except OSError:
+        return None
+    return tree
 
 
 def make_ledger(disk: Disk, state: Path, key: PublicKey, shape: SegmentShape, *, origin: str, epoch: int, policy_hash: bytes) -> None:

@@ -18,16 +18,16 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ledger_client.anchors.anchor import Anchor, Clock, QuarantineError
-from ledger_client.checkpoint import parse_checkpoint
+from ledger_client.checkpoint import Checkpoint, parse_checkpoint
 from ledger_client.disk import Disk
-from ledger_client.errors import AnchorError, LedgerError
+from ledger_client.errors import AnchorError, LedgerError, StoreError
 from ledger_client.kinds import Kind
-from ledger_client.merkle import consistency_path, range_root
+from ledger_client.merkle import EMPTY_ROOT, consistency_path, consistent, range_root
 from ledger_client.note import parse_note
 from ledger_client.outbox_lane import Cursor, Fault, Lane, Offer, load_cursor, retry_delay_s, save_cursor
 from ledger_client.outbox_needs import Ledger, Pace
 from ledger_client.quarantine import Quarantine, read_quarantine, write_quarantine
-from ledger_client.receipt import Receipt, receipts_entry
+from ledger_client.receipt import Receipt, parse_receipt, receipts_entry
 
 T = TypeVar("T")
 
@@ -207,6 +207,7 @@ class Outbox:
             if cursor.size > checkpoint.size:
                 await self._stop(QuarantineError("outbox_cursor_ahead", anchor=name, size=checkpoint.size, witness_size=cursor.size))
             elif not lane.root_checked and cursor.size > 0:
+                self._prove(cursor.size, checkpoint)
                 if range_root(self._chain.subtree, 0, cursor.size) != cursor.root:
                     await self._stop(QuarantineError("outbox_cursor_fork", anchor=name, size=cursor.size))
                 lane.root_checked = True
@@ -263,11 +264,12 @@ class Outbox:
         def prove(old: int) -> list[bytes]:
             if self._quarantine is not None:  # found by another lane meanwhile: not one more request
                 raise AnchorError("ledger_quarantined", transient=False)
-            return consistency_path(self._chain.subtree, old, checkpoint.size)
+            return self._prove(old, checkpoint)
 
         try:
             async with asyncio.timeout(self._pace.submit_max_s):
                 receipt = await lane.anchor.submit(offer.note, checkpoint, lane.cursor.size if lane.cursor else 0, prove)
+            parse_receipt(receipt.encode())  # what no verifier could read must not get into the ledger
             if (receipt.anchor_id, receipt.size, receipt.root) != (name, checkpoint.size, checkpoint.root):
                 raise AnchorError("anchor_broken", reason="another receipt")
         except QuarantineError as error:
@@ -284,6 +286,17 @@ class Outbox:
             self._landed[name] = receipt
             self._has_landed.set()
             await self._save(lane)
+
+    def _prove(self, old: int, checkpoint: Checkpoint) -> list[bytes]:
+        """Make a consistency proof and check it: a damaged index must not look like a fork to an anchor.
+
+        Raises StoreError `tree_damaged` or as the chain does, ValueError beyond the checkpoint, OSError.
+        """
+        path = consistency_path(self._chain.subtree, old, checkpoint.size)
+        old_root = range_root(self._chain.subtree, 0, old) if old else EMPTY_ROOT
+        if not consistent(old, checkpoint.size, old_root, checkpoint.root, path):
+            raise StoreError("tree_damaged", size=old)
+        return path
 
     def _failed(self, lane: Lane, fault: Fault) -> None:
         lane.fault = fault

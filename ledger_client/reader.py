@@ -161,6 +161,8 @@ class LedgerReader:
         return self._order[position - 1]
 
     def _find(self, seq: int) -> tuple[SegmentView, int]:
+        if self._head is not None and seq >= self._head():
+            raise IndexError(seq)
         first = self._first_of(seq)
         view = self._view(first)
         if seq - first >= view.count and isinstance(view, WholeSegment):

@@ -104,13 +104,13 @@ def scan(data: bytes, header: Header, start: int) -> Scanned:
         raw = entry_of(data, place)
         try:
             _version, kind, seq, prev, boot, mono_ms, wall_ms, _clock, _seen, detail = _payload_of(raw)
-        except (FormatError, TypeError, ValueError) as error:
-            seen.fault = CorruptError("record_invalid", offset=place.offset, reason=str(error)[:80])
+            if seq != seen.size or prev != seen.head_hash:
+                seen.fault = CorruptError("record_misfit", offset=place.offset, seq=seen.size)
+                return seen
+            seen.heads.apply(kind, seq, boot, mono_ms, wall_ms, detail)
+        except (FormatError, TypeError, ValueError, AttributeError, LookupError) as error:
+            seen.fault = CorruptError("record_invalid", offset=place.offset, reason=type(error).__name__)
             return seen
-        if seq != seen.size or prev != seen.head_hash:
-            seen.fault = CorruptError("record_misfit", offset=place.offset, seq=seen.size)
-            return seen
-        seen.heads.apply(kind, seq, boot, mono_ms, wall_ms, detail)
         leaf = sha256(b"\x00" + raw).digest()
         seen.tree.append(leaf)
         seen.leaves.append(leaf)

@@ -37,6 +37,6 @@ def unseal(data: bytes, magic: bytes, *, size_max: int, what: str) -> bytes:
 def bundle_of(payload: bytes, *, fields: int, version: int, size_max: int, what: str) -> list[Any] | tuple[Any, ...]:
     """Return a bundle's array of so many fields, the version first. Raises FormatError `bundle_shape`, or what the CBOR gate says."""
     row = cbor.decode(payload, size_max=size_max, what=what)
-    if not isinstance(row, list | tuple) or len(row) != fields or row[0] != version or isinstance(row[0], bool):
+    if not isinstance(row, list | tuple) or len(row) != fields or type(row[0]) is not int or row[0] != version:
         raise FormatError("bundle_shape", what=what)
     return row

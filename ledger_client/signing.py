@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ledger_client import cbor
 from ledger_client.checkpoint import Checkpoint
+from ledger_client.details import is_hash, is_uint
 from ledger_client.disk import Disk, read_whole, write_atomically
 from ledger_client.entry import Payload, assemble, parse_payload, to_be_signed
 from ledger_client.errors import FormatError, LedgerError, SignerError
@@ -25,15 +26,18 @@ from ledger_client.reader import LedgerReader, ledger_folder
 from ledger_client.recovery import Scanned, read_newest
 
 HEAD_NAME = "signer.head"
+HEAD_SIZE_MAX = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class SignedHead:
-    """The newest checkpoint that this key has signed."""
+    """The newest checkpoint that this key has signed, and the origins of the epochs before: none of them is signed for again."""
 
     epoch: int
     size: int
     root: bytes
+    origin: str
+    past: tuple[str, ...] = ()
 
 
 class SignerRules:
@@ -50,6 +54,7 @@ class SignerRules:
         self._boot = 0
         self._mono_ms = 0
         self._signed: SignedHead | None = None
+        self._past: tuple[str, ...] = ()
 
     @property
     def public(self) -> PublicKey:
@@ -78,6 +83,7 @@ class SignerRules:
         except OSError as error:
             raise SignerError("signer_disk_error", errno=error.errno or 0) from error
         self._signed = signed if signed is not None and signed.epoch == epoch else None
+        self._past = () if signed is None else signed.past if signed.epoch == epoch else (*signed.past, signed.origin)
         self._origin, self._tree, self._head_hash = seen.heads.origin, seen.tree, seen.head_hash
         self._boot, self._mono_ms = seen.heads.boot, seen.heads.last_mono_ms
         self._epoch = epoch
@@ -101,12 +107,12 @@ class SignerRules:
         """Sign a checkpoint of the chain as it stands. Raises SignerError for any other size or root, or when it cannot be remembered."""
         if self._epoch < 0 or size < 1 or size != self._tree.size or root != self._tree.root():
             raise SignerError("signer_checkpoint_differs", size=size, own_size=self._tree.size)
-        head = SignedHead(self._epoch, size, root)
+        head = SignedHead(self._epoch, size, root, self._origin, self._past)
         if self._signed is not None and (self._signed.size > size or (self._signed.size == size and self._signed.root != root)):
             raise SignerError("signer_rollback", size=size, signed_size=self._signed.size)
         text = Checkpoint(self._origin, size, root).text
         if head != self._signed:
-            data = cbor.encode([1, head.epoch, head.size, head.root])
+            data = cbor.encode([1, head.epoch, head.size, head.root, head.origin, head.past])
             try:
                 write_atomically(self._disk, self._state / "private" / HEAD_NAME, data)
             except OSError as error:
@@ -130,12 +136,20 @@ class SignerRules:
         same_boot = payload.boot == self._boot
         if not same_boot and payload.boot != self._boot + 1:
             raise SignerError("signer_refused", reason="boot")
+        if not same_boot and payload.kind not in {Kind.BOOT, Kind.GENESIS}:
+            raise SignerError("signer_refused", reason="boot")
         if same_boot and payload.mono_ms < self._mono_ms:
             raise SignerError("signer_refused", reason="mono")
 
     def _check_against(self, signed: SignedHead | None, epoch: int, seen: Scanned) -> None:
         """Refuse a ledger that is older than, or another than, what was signed before."""
-        if signed is None or signed.epoch < epoch:
+        if signed is None:
+            return
+        # A second epoch under the name of the first would let one log have two trees.
+        origin = seen.heads.origin
+        if signed.epoch <= epoch and (origin in signed.past or (origin == signed.origin) != (signed.epoch == epoch)):
+            raise SignerError("signer_ledger_damaged", reason="origin")
+        if signed.epoch < epoch:
             return
         if signed.epoch > epoch or signed.size > seen.size:
             raise SignerError("signer_rollback", size=seen.size, signed_size=signed.size)
@@ -150,13 +164,14 @@ class SignerRules:
             raise SignerError("signer_rollback", size=signed.size, signed_size=signed.size)
 
     def _read_head(self) -> SignedHead | None:
-        raw = read_whole(self._disk, self._state / "private" / HEAD_NAME, 256)
+        raw = read_whole(self._disk, self._state / "private" / HEAD_NAME, HEAD_SIZE_MAX)
         if raw is None:
             return None
         try:
-            match cbor.decode(raw, size_max=256, what="signer.head"):
-                case [1, int(epoch), int(size), bytes(root)] if epoch >= 0 and size > 0 and len(root) == 32:
-                    return SignedHead(epoch, size, root)
+            match cbor.decode(raw, size_max=HEAD_SIZE_MAX, what="signer.head"):
+                case [1, epoch, size, root, str(origin), list(past)] if is_uint(epoch) and is_uint(size) and is_hash(root):
+                    if all(isinstance(name, str) for name in past):
+                        return SignedHead(epoch, size, root, origin, tuple(past))
         except FormatError as error:
             raise SignerError("signer_head_damaged") from error
         raise SignerError("signer_head_damaged")

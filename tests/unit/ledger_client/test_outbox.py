@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from ledger_client.checkpoint import Checkpoint
 from ledger_client.disk import RealDisk
 from ledger_client.outbox import Outbox
 from ledger_client.outbox_lane import Cursor, cursor_path, load_cursor, retry_delay_s, save_cursor
@@ -357,3 +358,42 @@ def test_retries_double_are_capped_and_spread():
         assert whole / 2 <= min(delay)
         assert max(delay) <= whole
         assert len(set(delay)) > 40
+
+
+def test_a_damaged_index_is_no_fork(tmp_path, ledger, witnesses):
+    """Its proofs would be refused twice, and that quarantines an epoch for good."""
+
+    async def program(clock):
+        async with running(ledger, witnesses[:1], tmp_path, clock) as outbox:
+            await passes(clock, 5)
+            ledger.grow(1)
+            await passes(clock, 10)
+            sound, asked_before = ledger.log.subtree, asked(witnesses[:1])
+            ledger.log.subtree = lambda start, size: bytes(32) if (start, size) == (0, 4) else sound(start, size)
+            ledger.log.checkpoint = lambda size=None: Checkpoint(ledger.origin, ledger.size, sound(0, ledger.size))
+            ledger.grow(4)
+            await passes(clock, 30)
+            row = outbox.status()["anchors"][0]
+            assert (row["cause"], outbox.quarantine, asked(witnesses[:1])) == ("tree_damaged", None, asked_before)
+            ledger.log.subtree = sound
+            outbox.nudge()
+            await passes(clock, 5)
+            return outbox.status()
+
+    status = run(program, seed=1)
+    assert (status["quarantine"], status["anchors"][0]["state"]) == (None, "ok")
+
+
+def test_a_cursor_is_not_compared_through_a_damaged_index(tmp_path, ledger, witnesses):
+    save_cursor(RealDisk(), tmp_path, "w1", Cursor(ledger.origin, 2, ledger.subtree(0, 2), 1))
+    sound = ledger.log.subtree
+    ledger.log.checkpoint = lambda size=None: Checkpoint(ledger.origin, ledger.size, sound(0, ledger.size))
+    ledger.log.subtree = lambda start, size: bytes(32) if size == 2 else sound(start, size)
+
+    async def program(clock):
+        async with running(ledger, witnesses[:1], tmp_path, clock) as outbox:
+            await passes(clock, 5)
+            return outbox.status()
+
+    status = run(program, seed=1)
+    assert (status["quarantine"], status["fault"]["code"], asked(witnesses[:1])) == (None, "tree_damaged", [0])

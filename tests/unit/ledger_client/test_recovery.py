@@ -16,7 +16,7 @@ from ledger_client.entry import parse
 from ledger_client.errors import CorruptError, FormatError, LedgerError, StoreError
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader, ledger_folder
-from ledger_client.records import HEADER_UNIT, SEGMENT_MAGIC, pack_header, parse_header, record_at
+from ledger_client.records import HEADER_UNIT, SEGMENT_MAGIC, pack_header, pack_record, parse_header, record_at
 from ledger_client.recovery import read_newest, recover, scan, segment_path
 from tests.rigs.shim_ledger import STATE, create, opened, prepared
 from tests.simulation.disk import SECTOR, Image, ShimDisk
@@ -178,3 +178,16 @@ def test_a_reader_beside_a_writer_sees_whole_entries_only() -> None:
 def test_nothing_there_is_said() -> None:
     with pytest.raises(LedgerError, match="ledger_missing"):
         LedgerReader(prepared(ShimDisk()), STATE, 1).size()
+
+
+@pytest.mark.parametrize("entry", [b"\x01", b"\xd2\x80", b"\xd2\x84\x40\xa0\x41\x01\x40", b"\xa0", b"\xd2\x84\x40\xa0\x40\x40"])
+def test_a_record_with_a_right_checksum_and_no_entry_in_it_is_damage_and_no_crash(entry: bytes) -> None:
+    image = dict(small_image())
+    data = image[FIRST]
+    assert data is not None
+    end = read_newest(ShimDisk.from_image(image), FOLDER).end
+    record = pack_record(entry, b"")
+    image[FIRST] = data[:end] + record + data[end + len(record) :]
+    fault = read_newest(ShimDisk.from_image(image), FOLDER).fault
+    assert fault is not None
+    assert fault.code in {"record_invalid", "record_misfit"}

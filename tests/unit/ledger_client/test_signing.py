@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -99,3 +100,31 @@ def test_nothing_is_signed_before_it_has_begun_nor_with_another_key(tmp_path: Pa
     (tmp_path / "private" / HEAD_NAME).write_bytes(b"\x00rubbish")
     with pytest.raises(SignerError, match="signer_head_damaged"):
         begun(tmp_path)
+
+
+def test_no_second_epoch_takes_the_name_of_an_earlier_one(tmp_path: Path) -> None:
+    """A core gone wrong could write any origin into the header of a new epoch; two trees under one name would be a fork."""
+    rules = begun(tmp_path)
+    sign(rules, GENESIS)
+    raw = assemble(key_of(1).public, GENESIS.encode(), key_of(1).sign(to_be_signed(key_of(1).public, GENESIS.encode())))
+    rules.checkpoint(1, parse(raw).leaf)
+    for epoch, origin, good in ((2, ORIGIN, False), (2, "other/2", True), (3, ORIGIN, False), (3, "other/2", False), (4, "other/4", True)):
+        shutil.rmtree(tmp_path / "ledger" / str(epoch), ignore_errors=True)
+        make_ledger(RealDisk(), tmp_path, key_of(1).public, TINY, origin=origin, epoch=epoch, policy_hash=ZERO_HASH)
+        following = SignerRules(key_of(1), RealDisk(), tmp_path)
+        if not good:
+            with pytest.raises(SignerError, match="origin"):
+                following.begin(epoch)
+            continue
+        following.begin(epoch)
+        genesis = replace(GENESIS, detail=(origin, epoch, *GENESIS.detail[2:]))
+        raw = assemble(key_of(1).public, genesis.encode(), following.entry(genesis.encode()))
+        following.checkpoint(1, parse(raw).leaf)
+
+
+def test_only_a_boot_entry_opens_a_boot(tmp_path: Path) -> None:
+    rules = begun(tmp_path)
+    following = replace(closing(sign(rules, GENESIS)), boot=2)
+    with pytest.raises(SignerError, match="boot"):
+        rules.entry(following.encode())
+    sign(rules, replace(following, kind=Kind.BOOT, detail=("1.0", "sim", 1, 0)))
