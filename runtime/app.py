@@ -1,21 +1,18 @@
 """The core, wired: every part, one task group, and the order in which they start and end.
 
 Room: hall. `witnessmark run` calls `run_gateway`. It holds no rule of its own: what a part does stands in the part's file. The children
-(history, web; the signer belongs to `SignerProcess`) start when their condition holds and are never waited for.
+(see `children`) are never waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-
-import structlog
 
 from drivers.driver import Driver, DriverError
 from drivers.registry import make_driver
@@ -39,6 +36,7 @@ from runtime.acquisition.live import Live
 from runtime.acquisition.pipeline import Pipeline
 from runtime.acquisition.unavailable import UnavailableDriver
 from runtime.acts import ActJournal
+from runtime.children import Part, children_of
 from runtime.clock import Clock, SystemClock
 from runtime.config import AnchorConfig, Config
 from runtime.door import Door, Tenant
@@ -51,27 +49,11 @@ from runtime.layout import Layout
 from runtime.loop_stall import LoopStall
 from runtime.points import DevicePoints, number_points, schema_of
 from runtime.revisions import Choice, Revision, Revisions
-from runtime.supervisor import Child, Supervisor
+from runtime.supervisor import Supervisor
 from runtime.version import VERSION
 
 FLUSH_S: Final = 5.0
 DRAIN_S: Final = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class ChildRule:
-    """A child process and when it belongs to a configuration; one whose module is not installed is left out."""
-
-    module: str
-    wanted: Callable[[Config], bool]
-    arguments: Callable[[Config], list[str]]
-    niceness: int = 0
-
-
-CHILDREN: Final = (
-    ChildRule("runtime.history", lambda c: c.history.enabled, lambda _: [], niceness=10),
-    ChildRule("runtime.faces.web", lambda c: c.web.enabled, lambda c: ["--host", c.web.host, "--port", str(c.web.port)]),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +80,7 @@ async def run_gateway(state: Path, file: Path | None, stop: asyncio.Event, ready
     async with AsyncExitStack() as stack:
         core = await open_core(stack, machine(), state, file)
         server = await stack.enter_async_context(core.feed_server())
-        await core.run({"feed": server.run, "loop stall": core.stall.run, **core.children()}, stop, ready)
+        await core.run({"feed": server.run, "loop stall": core.stall.run, **children_of(core.config, state)}, stop, ready)
 
 
 def machine() -> Outside:
@@ -163,13 +145,18 @@ class Core:
             "config.edit": ConfigEdit(lambda: self._revision, self._apply),
             "device.write": DeviceWrite(self._field, lambda: self._revision.config, lambda: self._devices),
         }
-        self._door = Door(chain, reader, ActJournal(disk, layout.private), tenants)
+        self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants)
         self.stall = LoopStall()
         self.health = Health(
-            clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self._door, self.stall, self._supervisor, self._events,
+            clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self.door, self.stall, self._supervisor, self._events,
             lambda: self._revision, config_faults=choice.faults,
         )  # fmt: skip
         self._swap(self._devices, {name: self._driver_or_cause(points) for name, points in self._devices.items()})
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._revision.config
 
     def feed_server(self) -> FeedServer:
         """Return the feed's socket, not yet entered."""
@@ -189,17 +176,17 @@ class Core:
                 await self._chain.append(Kind.CONFIG, revision.detail("file", "edited by hand" if revision.parent else "first start"))
         self._settle(revision)
 
-    async def run(self, others: Mapping[str, Callable[[], Awaitable[None]]], stop: asyncio.Event, ready: Callable[[], None]) -> None:
-        """Run every part and `others` until `stop`, then end them in order: field, evidence, outbox, close entry."""
+    async def run(self, others: Mapping[str, Part], stop: asyncio.Event, ready: Callable[[], None]) -> None:
+        """Run every part and `others` until `stop`, then end them in order: door, field, evidence, outbox, close entry."""
         keep = self._supervisor.keep
         async with asyncio.TaskGroup() as group:
             field = group.create_task(keep("field", self._field.run), name="field")
             evidence = group.create_task(keep("evidence", self._evidence.run), name="evidence")
             outbox = group.create_task(keep("outbox", self._outbox.run), name="outbox")
-            rest = [group.create_task(keep(name, run), name=name) for name, run in {"door": self._door.run, **others}.items()]
+            rest = [group.create_task(keep(name, run), name=name) for name, run in {"door": self.door.run, **others}.items()]
             ready()
             await stop.wait()
-            structlog.get_logger("app").info("stopping")
+            await self.door.finish(DRAIN_S)
             self._field.stop()
             await asyncio.wait([field], timeout=DRAIN_S)
             self._evidence.close()
@@ -211,20 +198,10 @@ class Core:
             with contextlib.suppress(LedgerError):
                 await self._chain.append(Kind.CLOSE, ("stopped",), reserve=True)
 
-    def children(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
-        """Return what runs the child processes of this configuration, by name."""
-        config, state = self._revision.config, str(self._layout.state)
-        found: dict[str, Callable[[], Awaitable[None]]] = {}
-        for rule in CHILDREN:
-            if rule.wanted(config) and find_spec(rule.module) is not None:
-                name = rule.module.rpartition(".")[2]
-                found[name] = Child(name, (rule.module, "--state", state, *rule.arguments(config)), rule.niceness).run
-        return found
-
     async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
         """Answer a request of the feed. Raises RequestRefusedError."""
         if method == "act":
-            return await self._door.ask(session, params)
+            return await self.door.ask(session, params)
         if method == "status":
             return self.health.snapshot()
         if method == "config":

@@ -9,6 +9,7 @@ recorded.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol, TypeVar
@@ -91,6 +92,8 @@ class Door:
         self._ledger, self._entries, self._journal, self._tenants = ledger, entries, journal, tenants
         self._queue: asyncio.Queue[tuple[Act, asyncio.Future[Outcome]]] = asyncio.Queue(QUEUE_MAX)
         self._unrecorded: dict[bytes, Outcome] = {}
+        self._acting = asyncio.Lock()
+        self._finished = False
         self._loaded = False
 
     @property
@@ -122,7 +125,8 @@ class Door:
             await self._settle()
             act, answer = await self._queue.get()
             try:
-                outcome = await self._serve(act)
+                async with self._acting:
+                    outcome = await self._serve(act)
             except RequestRefusedError as refusal:
                 if not answer.done():
                     answer.set_exception(refusal)
@@ -135,6 +139,13 @@ class Door:
             finally:
                 if not answer.done():
                     answer.set_exception(RequestRefusedError("act_failed", detail="interrupted"))
+
+    async def finish(self, deadline_s: float) -> None:
+        """Take no further act and wait for the one under way; one that takes longer becomes `unknown` at the next start."""
+        self._finished = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline_s), self._acting:
+                return
 
     async def _serve(self, act: Act) -> Outcome:
         known = self._journal.answered.get(act.id)
@@ -204,7 +215,7 @@ class Door:
         return found
 
     def _refuse_if_unrecordable(self) -> None:
-        if self._ledger.state != "ok":
+        if self._finished or self._ledger.state != "ok":
             raise RequestRefusedError("acts_refused_stopped")
         if self._unrecorded:
             raise RequestRefusedError("act_outcome_unrecorded")

@@ -69,7 +69,8 @@ class Layout:
             raise StoreError("state_format_unknown", path=str(self.state), found="")
         if found not in (None, FORMAT):
             raise StoreError("state_format_unknown", path=str(self.state), found=found.decode("latin-1").strip() if found else "")
-        for folder in (self.state, self.private, self.revisions, self.state / "index"):
+        for folder in (self.state, self.private, self.revisions.parent, self.revisions, self.state / "index"):
             disk.mkdir(folder)
+            disk.sync_folder(folder.parent)
         if found is None:
             write_atomically(disk, self.state / "FORMAT", FORMAT)

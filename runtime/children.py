@@ -1,0 +1,44 @@
+"""Which child processes a configuration has, and how each is started.
+
+Room: hall. `app` runs them under the supervisor and never waits for one. The signer is not among them: `SignerProcess` keeps it, since
+the chain needs its answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from runtime.config import Config
+from runtime.supervisor import Child
+
+Part = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRule:
+    """A child process and when it belongs to a configuration; one whose module is not installed is left out."""
+
+    module: str
+    wanted: Callable[[Config], bool]
+    arguments: Callable[[Config], list[str]]
+    niceness: int = 0
+
+
+CHILDREN: Final = (
+    ChildRule("runtime.history", lambda c: c.history.enabled, lambda _: [], niceness=10),
+    ChildRule("runtime.faces.web", lambda c: c.web.enabled, lambda c: ["--host", c.web.host, "--port", str(c.web.port)]),
+)
+
+
+def children_of(config: Config, state: Path) -> dict[str, Part]:
+    """Return the child processes that belong to a configuration, by name."""
+    found: dict[str, Part] = {}
+    for rule in CHILDREN:
+        if rule.wanted(config) and find_spec(rule.module) is not None:
+            name = rule.module.rpartition(".")[2]
+            found[name] = Child(name, (rule.module, "--state", str(state), *rule.arguments(config)), rule.niceness).run
+    return found
