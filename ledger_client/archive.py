@@ -14,11 +14,15 @@ from pathlib import Path
 from zlib import crc32
 
 from ledger_client.disk import Disk
+from ledger_client.entry import parse
 from ledger_client.errors import CorruptError
+from ledger_client.kinds import Kind
 from ledger_client.records import BODIES_MAGIC, BODY_HEAD, ENTRIES_MAGIC, ENTRY_HEAD, pack_header
 from ledger_client.recovery import BODIES_SUFFIX, ENTRIES_SUFFIX, SEGMENT_SUFFIX, first_seqs, segment_path
-from ledger_client.segment_view import WholeSegment
+from ledger_client.segment_view import SplitSegment, WholeSegment
 
+KINDS_KEPT = frozenset({Kind.RECEIPTS, Kind.SCHEMA})
+"""Kinds whose bodies `drop_bodies` leaves."""
 DRAFT = ".new"
 
 
@@ -60,15 +64,28 @@ def split(disk: Disk, folder: Path, first_seq: int, end_seq: int) -> None:
 
 
 def drop_bodies(disk: Disk, folder: Path, first_seq: int) -> bool:
-    """Delete the bodies of a split segment for good; return whether there were any. Raises ValueError for one that is not split."""
+    """Delete the bodies of a split segment for good; return whether there were any. Raises ValueError for one that is not split.
+
+    Those of receipts and schema entries stay: they hold no readings, and without them nobody could check any longer when the
+    others were confirmed, nor read what follows. Raises CorruptError, OSError.
+    """
     suffixes = first_seqs(disk.names(folder)).get(first_seq, set())
     if SEGMENT_SUFFIX in suffixes or ENTRIES_SUFFIX not in suffixes:
         raise ValueError(f"segment {first_seq} is not split")
     if BODIES_SUFFIX not in suffixes:
         return False
-    disk.unlink(segment_path(folder, first_seq, BODIES_SUFFIX))
-    disk.sync_folder(folder)
-    return True
+    old = SplitSegment(disk, folder, first_seq)
+    kept, dropped = [pack_header(BODIES_MAGIC, old.header)], False
+    for index in range(old.count):
+        body = old.body(index)
+        if body and parse(old.entry(index)).payload.kind in KINDS_KEPT:
+            kept += (BODY_HEAD.pack(first_seq + index, len(body), crc32(body)), body)
+        else:
+            dropped = dropped or bool(body)
+    if dropped:
+        _put(disk, segment_path(folder, first_seq, BODIES_SUFFIX), b"".join(kept))
+        disk.sync_folder(folder)
+    return dropped
 
 
 def _put(disk: Disk, path: Path, data: bytes) -> None:

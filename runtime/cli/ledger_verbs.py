@@ -10,12 +10,17 @@ from typing import Annotated
 
 import typer
 
+from ledger_client.archive import drop_bodies, split_closed
+from ledger_client.disk import RealDisk
 from ledger_client.errors import LedgerError
 from ledger_client.prove import export_range
+from ledger_client.reader import ledger_folder
+from ledger_client.recovery import BODIES_SUFFIX, SEGMENT_SUFFIX
 from runtime.cli.console import console, fail, print_json
 from runtime.cli.evidence_verbs import AsJson, Epoch, PolicyFile, Quick, State, verify_place
 from runtime.cli.ledger_view import Shown, read_shown, show_one, show_rows
 from runtime.cli.places import Place, fail_reading, open_place, read_policy, write_evidence
+from runtime.messages.catalogue import word
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,6 +29,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("verify")(verify)
     group.command("export")(export)
+    group.command("archive")(archive)
     app.add_typer(group, name="ledger")
 
 
@@ -85,3 +91,38 @@ def export(
         print_json({"file": str(out), "size_bytes": len(data), "from": first, "to": last})
     else:
         console().print(f"Written: {out} ({len(data)} bytes), entries {first} to {last}", markup=False)
+
+
+def archive(
+    state: State = Path("state"),
+    keep: Annotated[int, typer.Option("--keep", min=1, help="How many of the newest segments stay as they are.")] = 1,
+    drop_before: Annotated[
+        int | None, typer.Option("--drop-bodies-before", help="Delete for good what was measured before this entry, as far as segments go.")
+    ] = None,
+    sure: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
+    epoch: Epoch = None,
+    as_json: AsJson = False,
+) -> None:
+    """Split closed segments into entries and bodies; with --drop-bodies-before, let old readings go, and keep the chain and its times."""
+    place = open_place(state, epoch, as_json=as_json)
+    disk, folder = RealDisk(), ledger_folder(place.state, place.epoch)
+    try:
+        split = split_closed(disk, folder, keep=keep)
+        firsts = list(place.reader.segments().items())
+        ends = dict(zip([first for first, _ in firsts], [first for first, _ in firsts[1:]], strict=False))
+        old = [] if drop_before is None else _split_before(firsts, ends, drop_before)
+        if old and not sure and (as_json or not typer.confirm(word("ask_drop_bodies", {"start": old[0], "end": ends[old[-1]] - 1}))):
+            fail("not_confirmed", as_json=as_json)
+        dropped = [first for first in old if drop_bodies(disk, folder, first)]
+    except (LedgerError, OSError) as error:
+        fail_reading(error, as_json=as_json)
+    if as_json:
+        print_json({"split": split, "bodies_dropped": dropped})
+    else:
+        console().print(word("archived", {"split": len(split), "dropped": len(dropped)}), markup=False)
+
+
+def _split_before(firsts: list[tuple[int, set[str]]], ends: dict[int, int], seq: int) -> list[int]:
+    """Return the split segments that end at or before an entry and still have bodies."""
+    whole = {SEGMENT_SUFFIX}
+    return [first for first, found in firsts if BODIES_SUFFIX in found and not found & whole and first in ends and ends[first] <= seq]

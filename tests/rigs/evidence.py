@@ -16,7 +16,7 @@ from ledger_client.key_chain import rotation_message
 from ledger_client.keys import FileKey
 from ledger_client.kinds import Kind
 from ledger_client.leaves import disclose
-from ledger_client.merkle import inclusion_path, leaf_hash, root_of
+from ledger_client.merkle import Frontier, inclusion_path, leaf_hash, root_of
 from ledger_client.note import SIG_COSIGNATURE, Note, cosign, device_note_key, note_key, sign_note
 from ledger_client.policy import Policy, parse_policy
 from ledger_client.proof import Link, Proof
@@ -169,14 +169,24 @@ class EvidenceLog:
         return self
 
     # ---------------------------------------------------------------- as files
-    def write(self, state: Path) -> Path:
-        """Put the ledger into a state folder as one segment, with its policy; return the folder."""
+    def write(self, state: Path, cut: int | None = None) -> Path:
+        """Put the ledger into a state folder as one segment, or two cut at a seq, with its policy; return the folder."""
         folder = ledger_folder(state, 1)
         folder.mkdir(parents=True, exist_ok=True)
         heads = Heads(self.origin, 1, 0, 0, 0, None, None, (key_of(1).public.cose, 0), sha256(policy_text()).digest(), None)
-        records = [pack_record(entry, body or b"") for entry, body in zip(self.entries, self.bodies, strict=True)]
-        raw = pack_header(SEGMENT_MAGIC, Header(0, ZERO_HASH, (), heads)) + b"".join(records) + bytes(4096)
-        segment_path(folder, 0).write_bytes(raw)
+        tree, prev = Frontier(), ZERO_HASH
+        for seq, (entry, body) in enumerate(zip(self.entries, self.bodies, strict=True)):
+            if seq in {0, cut}:
+                path = segment_path(folder, seq)
+                path.write_bytes(pack_header(SEGMENT_MAGIC, Header(seq, prev, tuple(tree.hashes), heads.copy())))
+            with path.open("ab") as file:
+                file.write(pack_record(entry, body or b""))
+            payload = parse(entry).payload
+            heads.apply(payload.kind, seq, payload.boot, payload.mono_ms, payload.wall_ms, payload.detail)
+            tree.append(leaf_hash(entry))
+            prev = sha256(entry).digest()
+        with path.open("ab") as file:
+            file.write(bytes(4096))
         (state / "policy.txt").write_bytes(policy_text())
         return state
 

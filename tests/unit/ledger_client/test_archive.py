@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ledger_client.archive import drop_bodies, split_closed
+from ledger_client.archive import drop_bodies, split, split_closed
+from ledger_client.disk import RealDisk
 from ledger_client.entry import parse
 from ledger_client.epochs import next_origin, open_next_epoch
 from ledger_client.errors import CorruptError, SignerError
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader, epochs, ledger_folder
 from ledger_client.recovery import BODIES_SUFFIX, ENTRIES_SUFFIX, segment_path
+from ledger_client.verify import verify_ledger
+from tests.rigs.evidence import EvidenceLog, policy_of
 from tests.rigs.shim_ledger import ORIGIN, STATE, TINY, create, opened, prepared, signer
 from tests.simulation.disk import ShimDisk
 from tests.simulation.loop import VirtualClock, run
@@ -69,11 +73,26 @@ def test_deleted_bodies_are_withheld_and_the_chain_holds() -> None:
         after = contents(disk)
         assert [e for e, _b in after] == [e for e, _b in before]
         withheld = [seq for seq, (_e, body) in enumerate(after) if body is None]
-        assert withheld[0] == second
+        kinds = {seq: parse(entry).payload.kind for seq, (entry, _body) in enumerate(after)}
+        assert withheld
+        assert withheld[0] >= second
+        assert not {Kind.RECEIPTS, Kind.SCHEMA} & {kinds[seq] for seq in withheld}
         assert all(after[seq] == before[seq] for seq in range(len(after)) if seq not in withheld)
         assert first == 0
 
     play(story)
+
+
+def test_what_proves_times_and_names_tags_outlives_the_readings(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(6)
+    folder = ledger_folder(log.write(tmp_path), 1)
+    split(RealDisk(), folder, 0, log.size())
+    assert drop_bodies(RealDisk(), folder, 0)
+    reader = LedgerReader(RealDisk(), tmp_path, 1)
+    report = verify_ledger(reader, policy_of())
+    assert {name: c.status for name, c in report.claims.items() if c.status != "holds"} == {"withheld": "unknown"}
+    assert report.claims["withheld"].count == 6
+    assert reader.schema_at(reader.size()) == log.schema
 
 
 def test_a_closed_segment_that_ends_early_is_not_split() -> None:

@@ -128,3 +128,15 @@ def test_keys_and_help(state: Path, tmp_path: Path) -> None:
     assert code == 0
     assert {"prove", "verify", "ledger", "keys", "anchor"} <= set(out.split())
     assert run("--version") == (0, VERSION + "\n")
+
+
+def test_archive_lets_readings_go_and_asks_first(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(6)
+    state = log.write(tmp_path / "state", cut=8)
+    assert run_json("ledger", "archive", "--state", state)[1] == {"split": [0], "bodies_dropped": []}
+    assert run_json("verify", state)[1]["verdict"] == "holds"
+    assert run_json("ledger", "archive", "--state", state, "--drop-bodies-before", 7, "--yes")[1]["bodies_dropped"] == []
+    assert run_json("ledger", "archive", "--state", state, "--drop-bodies-before", 8)[1]["error"] == "not_confirmed"
+    assert run_json("ledger", "archive", "--state", state, "--drop-bodies-before", 8, "--yes")[1]["bodies_dropped"] == [0]
+    code, report = run_json("verify", state)
+    assert (code, report["withheld"], report["claims"]["unanchored"]["status"]) == (2, 4, "holds")
