@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger_client import cbor
 from ledger_client.body_reader import (
@@ -203,6 +203,7 @@ class BatchBuilder:
 
         `dropped` counts the readings that evidence had to let go. Let the event loop turn between two steps.
         """
+        self._hints.next_batch()
         roots: list[bytes] = []
         context, parts = deflater(), [self._secret]
         head = b"\x83\x01" + cbor.encode(self._offset_ms) + _array_head(len(self._sections))
@@ -237,8 +238,7 @@ class BatchBuilder:
         return SealedBatch(detail, body)
 
 
-@dataclass(frozen=True, slots=True)
-class _Cells:
+class _Cells(NamedTuple):
     """One column on its way into a body: present readings only; `cells` is None where every scan has a good value."""
 
     uid: int

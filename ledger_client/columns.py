@@ -51,10 +51,9 @@ def encode_values(values: list[Value], uid: int, hints: CodecHints) -> tuple[int
     """Return codec and data of a column's values (none of them None)."""
     if not values:
         return NONE, b""
-    kinds = set(map(type, values))
-    if len(kinds) > 1:
+    kind, first = type(values[0]), values[0]
+    if len(values) > 1 and len(set(map(type, values))) > 1:
         return MIXED, b"".join([_alone(v) for v in values])
-    kind, first = kinds.pop(), values[0]
     if len(values) > 1 and values[1] == first and values.count(first) == len(values) and (first or kind is not float or _one_zero(values)):
         return CONSTANT, _alone(first)
     if kind is float:

@@ -15,7 +15,7 @@ from ledger_client.errors import FormatError
 
 DIGITS_MAX = 15
 EXACT_MAX = 1 << 53
-_FORGET_AFTER = 64
+_AFRESH_EVERY = 64
 _IS_FLOAT32, _IS_FLOAT64 = -1, -2
 _TOO_MANY_DIGITS = 9
 """From here on a decimal column is tried as binary32 first: raw registers can look decimal by chance."""
@@ -24,28 +24,28 @@ _PATCHES_SHARE = 4
 
 
 class CodecHints:
-    """What suited each tag's floats in the last batch (decimal digits, or a binary width): saves the search in the next one."""
+    """What suited each tag's floats in the last batch (decimal digits, or a binary width): saves the search in the next one.
 
-    __slots__ = ("_known",)
+    Every tag is searched afresh in one batch of 64, each in its turn, so that a better form is found again.
+    """
+
+    __slots__ = ("_known", "_turn")
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[int, int]] = {}
+        self._known: dict[int, int] = {}
+        self._turn = 0
+
+    def next_batch(self) -> None:
+        """Say that a batch begins to be packed."""
+        self._turn += 1
 
     def get(self, uid: int) -> int | None:
-        """Return the hint, None when there is none or it has been used often enough to be tried afresh."""
-        form, uses = self._known.get(uid, (0, 0))
-        if not uses:
-            return None
-        if uses > _FORGET_AFTER:
-            del self._known[uid]
-            return None
-        self._known[uid] = (form, uses + 1)
-        return form
+        """Return the hint for a tag, None when there is none or its turn has come to be searched afresh."""
+        return None if (uid + self._turn) % _AFRESH_EVERY == 0 else self._known.get(uid)
 
     def put(self, uid: int, form: int) -> None:
         """Remember what was used."""
-        if self._known.get(uid, (None, 0))[0] != form:
-            self._known[uid] = (form, 1)
+        self._known[uid] = form
 
 
 def encode_floats(values: list[float], uid: int, hints: CodecHints) -> tuple[int, bytes]:

@@ -50,6 +50,8 @@ def tails_of(values: Sequence[Value]) -> list[bytes]:
 def salts(secret: bytes, section: int, column: int, count: int) -> tuple[bytes, ...]:
     """Return at least the first `count` salts of a column, four from each SHA-512."""
     prefix = secret + pack(">II", section, column)
+    if count == 1:
+        return (sha512(prefix + bytes(4)).digest()[:SALT_SIZE],)
     quads = (count + 3) // 4
     blocks = b"".join([sha512(prefix + number).digest() for number in _quad_numbers(quads)])
     return unpack("16s" * (4 * quads), blocks)
