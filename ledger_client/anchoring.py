@@ -15,7 +15,6 @@ from ledger_client.claims import Judge, Params
 from ledger_client.entry import Entry, Payload
 from ledger_client.errors import FormatError
 from ledger_client.key_chain import KeyChain
-from ledger_client.kinds import ClockState
 from ledger_client.past_roots import PastRoots
 from ledger_client.policy import Policy
 from ledger_client.receipt import AKIND_TLOG, Receipt, parse_receipts
@@ -23,8 +22,8 @@ from ledger_client.witnessing import judge_not_after, judge_not_before, says_not
 
 KEPT_MAX: Final = 4_096
 """Receipts remembered by hash, and trees whose cosignatures may still grow into a quorum."""
-_UNSET: Final = 1
-_LATE_IS_FINE: Final = 2
+_CLOCK: Final = 7
+_LATE_IS_FINE: Final = 8
 
 
 class Anchoring:
@@ -47,7 +46,7 @@ class Anchoring:
         self.late_s_max = 0
 
     def entry(self, entry: Entry) -> None:
-        """Take one entry's time and hold it against the newest receipt that it names, or that one before it named."""
+        """Take one entry's time and hold it against the newest receipt that it names, or that the ledger held before it."""
         payload = entry.payload
         if payload.seen is not None:
             if payload.seen not in self._seen:
@@ -57,7 +56,7 @@ class Anchoring:
                 self._lower_s = max(lower_s, self._lower_s or 0)
         judge_not_before(self._judge, payload, self._lower_s)
         self._walls.append(payload.wall_ms)
-        self._marks.append((payload.clock == ClockState.UNSET) * _UNSET + says_nothing_of_its_time(payload.kind) * _LATE_IS_FINE)
+        self._marks.append(payload.clock | says_nothing_of_its_time(payload.kind) * _LATE_IS_FINE)
 
     def receipts(self, entry: Entry, body: bytes | None, keys: KeyChain) -> None:
         """Take the receipts of one entry, which has been taken by `entry` before."""
@@ -124,7 +123,9 @@ class Anchoring:
             return
         if not cosigned:
             return
-        self._remember(receipt.hash, max(cosigned.values()))
+        latest_s = max(cosigned.values())
+        self._remember(receipt.hash, latest_s)
+        self._lower_s = max(latest_s, self._lower_s or 0)  # whatever follows was made after this receipt was here
         known = self._trees.setdefault((tree.size, tree.root), {})
         for name, time_s in cosigned.items():
             known[name] = min(time_s, known.get(name, time_s))
@@ -144,8 +145,8 @@ class Anchoring:
         count = size - self.confirmed_size
         first = self.confirmed_size
         for place in range(count):
-            wall_ms, unset, fine = self._walls[place], bool(self._marks[place] & _UNSET), bool(self._marks[place] & _LATE_IS_FINE)
-            judge_not_after(self._judge, self._policy, first + place, wall_ms, unset=unset, late_is_fine=fine, upper_s=quorum_s)
+            wall_ms, clock, fine = self._walls[place], self._marks[place] & _CLOCK, bool(self._marks[place] & _LATE_IS_FINE)
+            judge_not_after(self._judge, self._policy, first + place, wall_ms, clock=clock, late_is_fine=fine, upper_s=quorum_s)
             if not fine:
                 self.late_s_max = max(self.late_s_max, quorum_s - wall_ms // 1000)
         del self._walls[:count]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,6 +25,7 @@ from ledger_client.keys import ALG_ED25519, PublicKey, from_spki, is_low_order, 
 SIG_ED25519 = 0x01
 SIG_ECDSA = 0x02
 SIG_COSIGNATURE = 0x04
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 NOTE_SIZE_MAX = 64_000
 SIGNATURES_MAX = 64
 
@@ -98,7 +100,7 @@ def parse_vkey(text: str) -> NoteKey:
 
 def parse_note(text: str) -> Note:
     """Split a note into text and signature lines. Raises FormatError; nothing is verified yet."""
-    if len(text.encode()) > NOTE_SIZE_MAX or any(ord(c) < 0x20 and c != "\n" for c in text):
+    if len(text.encode()) > NOTE_SIZE_MAX or _CONTROL.search(text):
         raise FormatError("note_invalid", reason="size or control characters")
     body, gap, tail = text.rpartition("\n\n")
     if not gap or not body or not tail.endswith("\n"):

@@ -152,7 +152,7 @@ def judge_times(judge: Judge, policy: Policy, entry: Entry, proof: Proof, lower_
     if upper_s is None:
         judge.unknown("back_dated", "no_upper_bound", entry.seq)
     else:
-        judge_not_after(judge, policy, entry.seq, payload.wall_ms, unset=payload.clock == 0, late_is_fine=False, upper_s=upper_s)
+        judge_not_after(judge, policy, entry.seq, payload.wall_ms, clock=payload.clock, late_is_fine=False, upper_s=upper_s)
     if payload.kind != Kind.BATCH:
         return
     if not payload.detail[0] <= proof.time_ms <= payload.detail[1]:

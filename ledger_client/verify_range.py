@@ -13,7 +13,6 @@ from ledger_client.claims import Judge, Params, Report
 from ledger_client.entry import Entry
 from ledger_client.entry_walk import EntryWalk
 from ledger_client.errors import FormatError
-from ledger_client.kinds import ClockState
 from ledger_client.policy import Policy
 from ledger_client.schema import SchemaState
 from ledger_client.segment_file import Range, parse_range
@@ -98,9 +97,8 @@ def _judge_times(judge: Judge, policy: Policy, shown: Range, entries: list[Entry
             continue
         judge_not_before(judge, entry.payload, lower[0] if lower else None)
         if upper_s is not None:
-            wall_ms, unset = entry.payload.wall_ms, entry.payload.clock == ClockState.UNSET
-            fine = says_nothing_of_its_time(entry.payload.kind)
-            judge_not_after(judge, policy, entry.seq, wall_ms, unset=unset, late_is_fine=fine, upper_s=upper_s)
+            wall_ms, clock, fine = entry.payload.wall_ms, entry.payload.clock, says_nothing_of_its_time(entry.payload.kind)
+            judge_not_after(judge, policy, entry.seq, wall_ms, clock=clock, late_is_fine=fine, upper_s=upper_s)
             late_s = late_s if fine else max(late_s, upper_s - wall_ms // 1000)
     return late_s
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from ledger_client.checkpoint import Checkpoint, parse_checkpoint
 from ledger_client.claims import Judge
 from ledger_client.entry import Payload
+from ledger_client.errors import FormatError
 from ledger_client.key_chain import KeyChain
 from ledger_client.kinds import ClockState, Kind
 from ledger_client.note import Note, device_note_key, parse_note, verified_by
@@ -21,6 +22,8 @@ from ledger_client.receipt import Receipt
 
 TOLERANCE_MS: Final = 5_000
 """How far the gateway's clock may be outside the bounds that witnesses give before that counts."""
+DRIFT_S: Final = 3_600
+"""How far a clock may be outside that its entry calls battery-backed or stepped: then the time is not known, rather than false."""
 READING_AGE_MS: Final = 120_000
 """How long before its entry a reading may have been made before that counts: the longest batch and as much again."""
 
@@ -70,13 +73,8 @@ def not_before_s(receipt: Receipt, policy: Policy) -> tuple[int, str] | None:
 
 def judge_not_before(judge: Judge, payload: Payload, lower_s: int | None) -> None:
     """Hold an entry's own time against the newest cosignature that it knew."""
-    if lower_s is None or payload.wall_ms >= lower_s * 1000 - TOLERANCE_MS:
-        return
-    early_s = lower_s - payload.wall_ms // 1000
-    if payload.clock == ClockState.UNSET:
-        judge.unknown("back_dated", "clock_was_unset", payload.seq, by_s=early_s)
-    else:
-        judge.fails("back_dated", "dated_before_it_was_possible", payload.seq, by_s=early_s)
+    if lower_s is not None and payload.wall_ms < lower_s * 1000 - TOLERANCE_MS:
+        _judge_outside(judge, "dated_before_it_was_possible", payload.seq, payload.clock, lower_s - payload.wall_ms // 1000)
 
 
 def says_nothing_of_its_time(kind: int) -> bool:
@@ -84,7 +82,7 @@ def says_nothing_of_its_time(kind: int) -> bool:
     return kind in {Kind.RECEIPTS, Kind.CLOSE}
 
 
-def judge_not_after(judge: Judge, policy: Policy, seq: int, wall_ms: int, *, unset: bool, late_is_fine: bool, upper_s: int) -> None:
+def judge_not_after(judge: Judge, policy: Policy, seq: int, wall_ms: int, *, clock: int, late_is_fine: bool, upper_s: int) -> None:
     """Hold an entry's own time against the moment when a quorum had cosigned it.
 
     A late confirmation contradicts nothing, but within that time the entry could have been made up: beyond the policy's
@@ -92,12 +90,18 @@ def judge_not_after(judge: Judge, policy: Policy, seq: int, wall_ms: int, *, uns
     """
     late_s = upper_s - wall_ms // 1000
     if wall_ms > upper_s * 1000 + 999 + TOLERANCE_MS:
-        if unset:
-            judge.unknown("back_dated", "clock_was_unset", seq, by_s=-late_s)
-        else:
-            judge.fails("back_dated", "dated_after_it_was_confirmed", seq, by_s=-late_s)
+        _judge_outside(judge, "dated_after_it_was_confirmed", seq, clock, -late_s)
     elif late_s > policy.max_anchor_gap_s and not late_is_fine:
         judge.unknown("back_dated", "confirmed_late", seq, late_s=late_s, allowed_s=policy.max_anchor_gap_s)
+
+
+def _judge_outside(judge: Judge, code: str, seq: int, clock: int, by_s: int) -> None:
+    """A time outside its bounds is a lie where the clock was called synchronised, or by more than any battery clock drifts."""
+    drifted = clock in {ClockState.RTC, ClockState.STEPPED} and by_s <= DRIFT_S
+    if clock == ClockState.UNSET or drifted:
+        judge.unknown("back_dated", "clock_not_synchronised", seq, by_s=by_s)
+    else:
+        judge.breaks("back_dated", FormatError(code, by_s=by_s), seq)
 
 
 def judge_quorum(judge: Judge, policy: Policy, found: Witnessed) -> int | None:

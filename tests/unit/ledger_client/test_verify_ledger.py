@@ -210,7 +210,7 @@ def test_times_between_witnesses() -> None:
         log.append(Kind.CLOCK, (before, log.wall_ms, 2, 0))
         log.batch()
 
-    assert case(unset).claims["back_dated"].code == "clock_was_unset"
+    assert case(unset).claims["back_dated"].code == "clock_not_synchronised"
 
     def ahead(log: EvidenceLog) -> None:
         before = log.wall_ms
@@ -220,6 +220,28 @@ def test_times_between_witnesses() -> None:
         log.receipts(after_s=-3_600)
 
     assert case(ahead).claims["back_dated"].code == "dated_after_it_was_confirmed"
+
+
+def test_a_receipt_bounds_what_follows_even_when_nobody_names_it() -> None:
+    def quiet(log: EvidenceLog) -> None:
+        log.seen = None
+        before = log.wall_ms
+        log.offset_ms -= 3_600_000
+        log.append(Kind.CLOCK, (before, log.wall_ms, 2, 2))
+        log.batch()
+
+    assert case(quiet).claims["back_dated"].code == "dated_before_it_was_possible"
+
+
+def test_a_battery_clock_drifts_but_not_by_days() -> None:
+    def behind(log: EvidenceLog, by_s: int) -> None:
+        before = log.wall_ms
+        log.offset_ms, log.clock = log.offset_ms - 1000 * by_s, 1
+        log.append(Kind.CLOCK, (before, log.wall_ms, 2, 1))
+        log.batch()
+
+    assert case(lambda log: behind(log, 60)).claims["back_dated"].code == "clock_not_synchronised"
+    assert case(lambda log: behind(log, 86_400)).claims["back_dated"].code == "dated_before_it_was_possible"
 
 
 def receipts_of(log: EvidenceLog, other: EvidenceLog, size: int) -> None:
