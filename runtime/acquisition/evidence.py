@@ -16,8 +16,8 @@ from typing import Any, Final, Protocol
 
 from drivers.reading import Scan, TagGroup
 from ledger_client.body import BatchBuilder
-from ledger_client.columns import CodecHints
 from ledger_client.errors import LedgerError, SignerError
+from ledger_client.float_columns import CodecHints
 from ledger_client.kinds import Kind
 from ledger_client.schema import SchemaState
 from runtime.acquisition.batch import OpenBatch, leaf_span

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from drivers.registry import load_factory
 from ledger_client.disk import RealDisk
 from ledger_client.errors import FormatError
+from runtime import config_model as model
 from runtime.config import parse_config
 from runtime.config_faults import ConfigError, line_index
 from runtime.tag_ids import load_tag_ids, rebuilt
@@ -107,6 +111,18 @@ def test_not_toml_is_one_fault_with_its_line() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config('[gateway]\nname = "x"\nname = "y"\n')
     assert [(f.code, f.line) for f in caught.value.faults] == [("config_not_toml", 3)]
+
+
+def test_the_example_is_valid_and_shows_every_option() -> None:
+    text = (Path(__file__).parents[3] / "witnessmark.example.toml").read_text()
+    config = parse_config(text)
+    assert {device.type for device in config.devices} == {"modbus", "opcua", "replay"}
+    models: list[type[BaseModel]] = [model.Gateway, model.Evidence, model.Anchor, model.Web, model.History, model.Feed]
+    models += [model.Device, model.Group, model.Tag, model.Report, model.Write]
+    for factory in map(load_factory, ("modbus", "opcua", "replay")):
+        models += [factory.DEVICE_OPTIONS, factory.TAG_OPTIONS]
+    missing = [f"{each.__name__}.{key}" for each in models for key in each.model_fields if not re.search(rf"\b{key}\b", text)]
+    assert not missing
 
 
 @given(st.text(max_size=300))

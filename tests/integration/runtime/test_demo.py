@@ -1,0 +1,130 @@
+"""The demo as a person starts it: a plant, a witness and a gateway, and a full verify of what they wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.rigs.gateway import ROOT, children, cli, until
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def demo(state: Path, *more: str) -> tuple[int, dict[str, Any]]:
+    return await cli("demo", "--for", "9", "--state", str(state), "--port", str(free_port()), *more)
+
+
+def test_it_records_is_confirmed_and_holds_and_starts_again(tmp_path: Path) -> None:
+    async def run() -> None:
+        state = tmp_path / "state"
+        code, said = await demo(state, "--speed", "5")
+        assert (code, said["verdict"]) == (0, "holds"), said
+        assert said["first_reading_s"] < 5
+        assert said["first_cosigned_s"] < 15
+        assert said["readings"] > 100
+        assert 0 < said["cosigned"] <= said["entries"]
+        assert sum(said["gaps"].values()) < 10, said["gaps"]
+
+        code, again = await demo(state, "--speed", "5")
+        assert (code, again["verdict"]) == (0, "holds"), again
+        assert again["first_reading_s"] < 3
+        assert again["entries"] > said["entries"]
+        code, status = await cli("status", "--state", str(state))
+        assert (code, status["running"], status["ledger"]["state"]) == (0, False, "ok")
+
+    asyncio.run(run())
+
+
+def test_the_page_the_door_and_a_reading_by_hand_while_it_runs(tmp_path: Path) -> None:
+    async def run() -> None:
+        state = tmp_path / "state"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "runtime", "demo", "--state", str(state), "--port", str(free_port()),
+            cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(60):
+                while True:
+                    code, status = await cli("status", "--state", str(state))
+                    if status.get("running") and [d["state"] for d in status["devices"]] == ["ok"] * 3:
+                        break
+            code, read = await cli("read", "filler/speed_setpoint", "--state", str(state))
+            assert (code, read["readings"][0]["quality"], read["readings"][0]["unit"]) == (0, "good", "1/min")
+            from runtime.faces.feed_client import ask_once
+
+            act = {
+                "id": bytes(16),
+                "action": "device.write",
+                "target": "filler/speed_setpoint",
+                "params": {"value": 100.5},
+                "reason": "test",
+            }
+            done = await ask_once(state / "run" / "feed.sock", "cli", "act", act, 10)
+            assert done["code"] == "done"
+            code, read = await cli("read", "filler/speed_setpoint", "--state", str(state))
+            assert read["readings"][0]["value"] == 100.5
+            config = await ask_once(state / "run" / "feed.sock", "cli", "config", {}, 10)
+            edit = {
+                "id": b"e" * 16, "action": "config.edit", "target": "", "expected_revision": config["revision"], "reason": "test",
+                "params": {"devices.meter.groups.power.period_ms": 500},
+            }  # fmt: skip
+            done = await ask_once(state / "run" / "feed.sock", "cli", "act", edit, 10)
+            assert (done["code"], done["params"]["revision"]) == ("done", config["revision"] + 1)
+            started = children(process.pid)
+            assert len(started) >= 3
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGINT)
+            async with asyncio.timeout(30):
+                assert await process.wait() == 0
+        await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
+        code, report = await cli("ledger", "verify", "--state", str(state))
+        assert (code, report["verdict"]) == (0, "holds"), report
+
+    asyncio.run(run())
+
+
+def test_nothing_is_left_when_it_is_killed(tmp_path: Path) -> None:
+    async def run() -> None:
+        state = tmp_path / "state"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "runtime", "demo", "--state", str(state), "--port", str(free_port()),
+            cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        await until((state / "run" / "feed.sock").exists, 60)
+        started = children(process.pid)
+        process.kill()
+        await process.wait()
+        await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
+
+    asyncio.run(run())
+
+
+def test_faults_of_the_configuration_stop_the_start_and_are_all_named(tmp_path: Path) -> None:
+    async def run() -> None:
+        config = tmp_path / "c.toml"
+        config.write_text('[gateway]\nname = "g"\n[evidence]\nseal_every_s = 0\n[devices.d]\ntype = "none"\ngroups = [{}]\n')
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "runtime", "run", "--state", str(tmp_path / "state"), "--config", str(config),
+            cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        async with asyncio.timeout(30):
+            _, told = await process.communicate()
+        assert process.returncode == 1
+        assert b"evidence.seal_every_s" in told
+        assert b"devices.d.type" in told
+        code, said = await cli("check", str(config))
+        assert code == 1
+        assert json.dumps(said["faults"]).count('"where"') == 2
+
+    asyncio.run(run())
