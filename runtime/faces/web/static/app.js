@@ -52,8 +52,8 @@ const shown = (element, text) => { if (element.textContent !== text) element.tex
 function drawRow(row) {
   const found = rows.get(row[0]);
   const tag = tagByUid.get(row[0]);
-  if (!found || !tag) return;
   newest.set(row[0], row);
+  if (!found || !tag) return; // a page without the table still counts what is good
   const q = quality(row[2]);
   shown(found.value, showValue(row[1], tag));
   shown(found.quality, word(`web.quality.${q}`));
@@ -77,6 +77,7 @@ function drawSpark(found, row) {
 }
 
 function drawEvidence(found, row) {
+  if (!found) return;
   const confirmed = row[5] === "recorded" && row[6] !== null && row[6] < confirmedSize();
   const state = confirmed ? "confirmed" : row[5];
   if (found.state === state) return;
@@ -155,6 +156,7 @@ function drawAges() {
   if (now !== null) {
     for (const [uid, row] of newest) {
       const found = rows.get(uid), tag = tagByUid.get(uid), age = now - row[3];
+      if (!found || !tag) continue;
       shown(found.age, showAge(age));
       found.tr.classList.toggle("stale", age > Math.max(90000, 5 * tag[7]));
     }
