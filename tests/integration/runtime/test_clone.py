@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 from runtime.messages.catalogue import word
-from tests.integration.runtime.test_kill import write_config
-from tests.rigs.anchor_process import anchor_process, anchor_verb
+from tests.integration.runtime.test_kill import enrol, write_config
+from tests.rigs.anchor_process import anchor_process
 from tests.rigs.gateway import Gateway, cli, until
 from tests.rigs.load_device import LoadDevice
 
@@ -19,10 +19,8 @@ def test_exactly_one_of_two_goes_on(tmp_path: Path) -> None:
             with anchor_process(tmp_path / "anchor") as anchor:
                 config = write_config(tmp_path, device.port, anchor.url, anchor.key.vkey)
                 original = Gateway(tmp_path / "state", config)
-                code, made = await cli("keys", "create", "--state", str(original.state), "--config", str(config))
-                assert code == 0
-                anchor_verb("enroll", "--state", str(tmp_path / "anchor"), made["vkey"])
                 await original.start()
+                await enrol(original, tmp_path / "anchor")
                 async with original.watching() as face:
                     await until(lambda: face.health.get("anchors") and (face.health["anchors"][0]["cosigned_size"] or 0) > 3)
                 assert await original.stop() == 0

@@ -36,6 +36,15 @@ def write_config(folder: Path, port: int, url: str, vkey: str) -> Path:
     return path
 
 
+async def enrol(gateway: Gateway, anchor: Path) -> None:
+    """Tell the witness whom to serve, as an operator does once the gateway has its key."""
+    async with gateway.watching() as face:
+        await until(lambda: face.health.get("ledger", {}).get("size"))
+    code, shown = await cli("keys", "show", "--state", str(gateway.state))
+    assert code == 0
+    anchor_verb("enroll", "--state", str(anchor), shown["vkey"])
+
+
 class Acknowledged:
     """What the gateway has told the world: entries by seq and hash. It may only grow."""
 
@@ -66,11 +75,9 @@ def test_killed_at_random_moments(tmp_path: Path, seed: int, count: Callable[[in
         async with LoadDevice() as device:
             with anchor_process(tmp_path / "anchor") as anchor:
                 gateway = Gateway(state, write_config(tmp_path, device.port, anchor.url, anchor.key.vkey))
-                code, made = await cli("keys", "create", "--state", str(state), "--config", str(gateway.config))
-                assert code == 0
-                anchor_verb("enroll", "--state", str(tmp_path / "anchor"), made["vkey"])
                 acknowledged = Acknowledged(state)
                 await gateway.start()
+                await enrol(gateway, tmp_path / "anchor")
                 async with gateway.watching() as face:
                     for kill in range(kills):
                         await until(lambda: face.connected and face.health.get("evidence", {}).get("state") == "recording")
