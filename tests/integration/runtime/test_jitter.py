@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import statistics
 import time
+import tomllib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ from runtime.faces import feed
 from runtime.faces.feed_client import FeedClient
 from tests.rigs.gateway import Gateway, until
 from tests.rigs.load_device import LoadDevice, device_config
+from tests.rigs.opcua import free_port
 
 PERIOD_MS = 200
 WINDOW_S = 4.0
-HEAD = '[gateway]\nname = "jitter"\n[evidence]\nseal_every_s = 1\n[web]\nport = 0\n[history]\nenabled = false\n'
+HEAD = '[gateway]\nname = "jitter"\n[evidence]\nseal_every_s = 1\n[web]\nport = {web_port}\n[history]\nenabled = false\n'
 
 
 class Lateness:
@@ -81,7 +83,7 @@ async def running(tmp_path: Path) -> AsyncIterator[tuple[Gateway, FeedClient, li
         devices = [one, two, three]
         config = tmp_path / "gateway.toml"
         parts = [device_config(f"d{n}", d.port, tags=40, period_ms=PERIOD_MS, timeout_s=0.5) for n, d in enumerate(devices)]
-        config.write_text(HEAD + "".join(parts))
+        config.write_text(HEAD.format(web_port=free_port()) + "".join(parts))
         gateway = Gateway(tmp_path / "state", config)
         await gateway.start()
         try:
@@ -146,7 +148,7 @@ def test_a_dead_or_slow_device_delays_nobody_and_is_said(tmp_path: Path, fault: 
 def test_fifty_faces_and_a_stalled_one_delay_nobody(tmp_path: Path, count: Callable[[int, int, int], int]) -> None:
     async def run() -> None:
         async with running(tmp_path) as (gateway, face, _), asyncio.TaskGroup() as takers_group:
-            url = await until(lambda: web_url(gateway.log))
+            url = f"http://127.0.0.1:{web_port(gateway.config)}/"
             open_streams: list[Any] = []
 
             async def disturb() -> None:
@@ -185,10 +187,6 @@ async def take(reader: asyncio.StreamReader) -> None:
         pass
 
 
-def web_url(log: Path) -> str | None:
-    """Find the page's address in what the gateway printed."""
-    for line in log.read_text(errors="replace").splitlines():
-        at = line.find("http://127.0.0.1:")
-        if at >= 0:
-            return line[at:].split()[0].strip('"},')
-    return None
+def web_port(config: Path) -> int:
+    """Return the port of the page that the configuration names."""
+    return int(tomllib.loads(config.read_text())["web"]["port"])
