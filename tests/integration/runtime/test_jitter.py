@@ -47,8 +47,8 @@ class Lateness:
         """Return how far the latest 1 % of scans lie behind the earliest phase seen in the window."""
         phases = sorted(t % PERIOD_MS for t in self.times)
         # The grid's phase is unknown: take the cut of the circle that makes the spread smallest.
-        spreads = [(phases[i - 1] - phases[i]) % PERIOD_MS for i in range(len(phases))]
-        start = phases[spreads.index(min(spreads))]
+        cuts = sorted(set(phases))
+        start = min(((cuts[i - 1] - cuts[i]) % PERIOD_MS, cuts[i]) for i in range(len(cuts)))[1] if len(cuts) > 1 else cuts[0]
         late = sorted((p - start) % PERIOD_MS for p in phases)
         return float(late[min(len(late) - 1, int(len(late) * 0.99))])
 
