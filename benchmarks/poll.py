@@ -89,14 +89,22 @@ async def core_side(ports: list[int], tags: int, seconds: float, folder: Path) -
 async def _measure(gateway: Gateway, face: FeedClient, tags: int, seconds: float) -> tuple[float, float, float, float]:
     assert gateway.process is not None
     pids = [gateway.process.pid, *children(gateway.process.pid)]
+    await _next_batch(face)
     before, readings = [cpu_s(pid) for pid in pids], face.health["evidence"]["readings"]
     began = asyncio.get_running_loop().time()
     await asyncio.sleep(seconds)
+    await _next_batch(face)
     spent = [cpu_s(pid) - b for pid, b in zip(pids, before, strict=True)]
     took = asyncio.get_running_loop().time() - began
     done = face.health["evidence"]["readings"] - readings
     due = tags * took
     return sum(spent) * 1e6 / due, spent[0] * 1e6 / due, done / due, gateway.rss_kb() / 1024
+
+
+async def _next_batch(face: FeedClient) -> None:
+    """Wait until a batch has just become durable, so that windows begin and end at batches."""
+    seen = face.health["evidence"]["readings"]
+    await until(lambda: face.health["evidence"]["readings"] > seen, 60)
 
 
 async def devices_process(count: int) -> tuple[asyncio.subprocess.Process, list[int]]:
