@@ -10,7 +10,7 @@ JSON keys:
                         root, salt secret, clock and receipt hash, body, record framing and padding.
                         Must at 600: <= 2.7 decimal, <= 3.4 float32, <= 4 tags1000
   entries_per_fsync     durable entries/s of the production chain with its signer process, as a share of bare pwrite + fdatasync
-                        of as many bytes into a pre-zeroed file beside it: one of each in turn, 300 times, medians. Must >= 0.5
+                        of as many bytes into a pre-zeroed file beside it; blocks of 30 in turn, median of the pairs. Must >= 0.5
   seal_us_per_reading   CPU microseconds to add, hash, pack and seal one reading at 600 readings, one leaf each, worst of the sets but
                         tags1000 (whose 600 readings are one scan). Must <= 4, stretch 1.5
   seal_us               the same for every set, by span of the leaves
@@ -59,7 +59,8 @@ from runtime.clock import SystemClock
 
 ORIGIN = "witnessmark.example/benchmark/1"
 SIZES = (64, 600, 6000)
-ENTRIES = 300
+BLOCK, IN_FLIGHT = 30, 4
+"""Entries timed in one go; how many are asked for at a time, as batches, events and receipts do in a gateway."""
 ENTRY_BYTES = 300
 """A batch entry, for sizing the bare writes."""
 BARS = {"decimal": 2.7, "float32": 3.4, "tags1000": 4.0}
@@ -172,35 +173,47 @@ def stalls(runs: int) -> dict[str, float]:
     return dict(zip(("cpu_ms", "wall_ms", "bare_wall_ms"), (round(m, 2) for m in medians), strict=True))
 
 
-def bare_flush(disk: RealDisk, handle: int, data: bytes, number: int) -> float:
-    """Overwrite a pre-zeroed place and flush; return how long it took in seconds."""
+def bare_s(disk: RealDisk, handle: int, data: bytes, start: int) -> float:
+    """Overwrite and flush BLOCK pre-zeroed places, one after the other; return how long it took in seconds."""
     began = time.perf_counter()
-    disk.pwrite(handle, data, number * len(data))
-    disk.fdatasync(handle)
+    for number in range(start, start + BLOCK):
+        disk.pwrite(handle, data, number * len(data))
+        disk.fdatasync(handle)
     return time.perf_counter() - began
 
 
-async def durable(readings: ReadingSet, sealed: list[SealedBatch], state: Path, entries: int) -> float:
-    """Return entries per second as a share of bare flushes, one of each in turn; leaves the ledger behind for the verifier."""
+async def chain_s(chain: Chain, sealed: list[SealedBatch]) -> float:
+    """Append BLOCK entries, each durable by itself, IN_FLIGHT asked for at any time; return how long it took in seconds."""
+
+    async def one_after_the_other(batches: list[SealedBatch]) -> None:
+        for batch in batches:
+            await chain.append(Kind.BATCH, batch.detail, batch.body)
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as tasks:
+        for first in range(IN_FLIGHT):
+            tasks.create_task(one_after_the_other([sealed[n % len(sealed)] for n in range(first, BLOCK, IN_FLIGHT)]))
+    return time.perf_counter() - began
+
+
+async def durable(readings: ReadingSet, sealed: list[SealedBatch], state: Path, pairs: int) -> float:
+    """Return entries per second as a share of bare flushes, the median of alternated pairs; leaves the ledger for the verifier."""
     (state / "private").mkdir(parents=True, mode=0o700)
     create_private(state / "private" / "device.key")
-    disk, clock, ours_s, bare_s = RealDisk(), SystemClock(), [], []
+    disk, clock, shares = RealDisk(), SystemClock(), []
     data = os.urandom(record_size(ENTRY_BYTES, len(sealed[0].body)))
     handle = disk.open(state / "bare", create=True)
-    disk.pwrite(handle, bytes(len(data) * entries), 0)
+    disk.pwrite(handle, bytes(len(data) * BLOCK * pairs), 0)
     disk.fdatasync(handle)
     async with SignerProcess(state) as signer:
         await Chain.create(disk, state, signer, clock, origin=ORIGIN)
         async with Chain.open(disk, state, signer, clock, version="bench", board="sim") as chain:
             await chain.append_schema(readings.schema)
-            for number in range(entries):
-                bare_s.append(await asyncio.to_thread(bare_flush, disk, handle, data, number))
-                batch = sealed[number % len(sealed)]
-                began = time.perf_counter()
-                await chain.append(Kind.BATCH, batch.detail, batch.body)
-                ours_s.append(time.perf_counter() - began)
+            for pair in range(pairs):
+                bare = await asyncio.to_thread(bare_s, disk, handle, data, pair * BLOCK)
+                shares.append(bare / await chain_s(chain, sealed))
     disk.close(handle)
-    return statistics.median(bare_s) / statistics.median(ours_s)
+    return statistics.median(shares)
 
 
 def verifying(state: Path) -> tuple[float, float]:
@@ -234,7 +247,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
         state, hints = Path(scratch), CodecHints()
         sealed = [seal(b, chosen[0].schema, 1, hints, os.urandom(32)) for b in chosen[0].batches(600, 10)]
-        result["entries_per_fsync"] = round(asyncio.run(durable(chosen[0], sealed, state, ENTRIES)), 3)
+        result["entries_per_fsync"] = round(asyncio.run(durable(chosen[0], sealed, state, 2 * options.pairs)), 3)
         entries, readings = verifying(state)
     result["verify_entries_per_s"] = round(entries)
     ours = result["bytes_per_reading"][chosen[0].name]["600"]
