@@ -257,7 +257,8 @@ def _transposed(section: _OpenSection, schema: SchemaState) -> Iterator[_Cells]:
     for uid, column in zip(section.group.tag_uids, zip(*section.values, strict=True), strict=True):
         values, statuses, present = list(column), next(status_columns), next(present_columns)
         descriptor_hash = schema.descriptors[uid].hash
-        if not any(statuses or ()) and (present is None or all(present)) and None not in values:
+        plain = (statuses is None or not any(statuses)) and (present is None or all(present))
+        if plain and None not in values:
             yield _Cells(uid, descriptor_hash, plain_heads, values, None)
             continue
         statuses = statuses or (0,) * len(values)

@@ -69,6 +69,8 @@ def column_leaves(
     count, hash_of, prefix = len(values), sha256, b"\x00" + descriptor_hash
     leaves = (count + span - 1) // span
     salted = salts(secret, section, column, leaves)
+    if count == 1:
+        return [leaf_of(salted[0], descriptor_hash, heads[0] + tail_of(values[0]))]
     if span == 1 and set(map(type, values)) == _FLOATS:  # the common case, without a call per value
         numbers = unpack("8s" * count, pack(f">{count}d", *values))
         return [hash_of(prefix + salt + head + b"\x02" + number).digest() for salt, head, number in zip(salted, heads, numbers)]  # noqa: B905
