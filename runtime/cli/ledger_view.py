@@ -155,9 +155,11 @@ def _inside(reader: LedgerReader, entry: Entry, body: bytes) -> dict[str, Any]:
 def _tags(tags: dict[str, dict[str, Any]]) -> Table:
     table = Table(box=None, header_style="dim", padding=(0, 1))
     for heading in ("tag", "readings", "bad", "last value", "unit", "at (UTC)"):
-        table.add_column(heading, justify="right" if heading in {"readings", "bad", "last value"} else "left")
+        right = heading in {"readings", "bad", "last value"}
+        table.add_column(heading, justify="right" if right else "left", overflow="fold" if heading == "tag" else "ellipsis")
     for name, row in list(tags.items())[:TAGS_SHOWN]:
-        table.add_row(name, str(row["readings"]), str(row["bad"]), str(row["last"]), row["unit"], moment(row["last_ms"])[:-1])
+        last = f"{row['last']:.7g}" if isinstance(row["last"], float) else str(row["last"])
+        table.add_row(Text(name), str(row["readings"]), str(row["bad"]), Text(last), Text(row["unit"]), moment(row["last_ms"])[11:-1])
     return table
 
 
