@@ -6,6 +6,7 @@ Room: hall. They need the base install only. Judging is ledger_client's; this fi
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,7 @@ from ledger_client.verify import verify_file, verify_ledger
 from runtime.cli.console import console, fail, fail_with, print_json
 from runtime.cli.places import fail_reading, open_place, read_evidence, read_policy, write_evidence
 from runtime.cli.report_view import report_json, show_report
+from runtime.messages.catalogue import word
 
 State = Annotated[Path, typer.Option("--state", help="The gateway's state folder.")]
 Epoch = Annotated[int | None, typer.Option("--epoch", help="Which epoch; the newest by default.")]
@@ -107,7 +109,9 @@ def verify_place(path: Path, epoch: int | None, policy: Path | None, *, quick: b
             )
     except (LedgerError, OSError) as error:
         fail_reading(error, as_json=as_json)
-    _print(report, as_json=as_json)
+    if place.others and not as_json:
+        console(errors=True).print(word("other_epochs", {"epoch": place.epoch, "others": ", ".join(map(str, place.others))}), markup=False)
+    _print(replace(report, facts={**report.facts, "other_epochs": list(place.others)}), as_json=as_json)
 
 
 def _print(report: Report, *, as_json: bool) -> None:

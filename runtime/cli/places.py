@@ -20,11 +20,12 @@ from runtime.layout import Layout
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One epoch's ledger under a state folder."""
+    """One epoch's ledger under a state folder. `others` are the epochs there besides: each is a log of its own."""
 
     state: Path
     epoch: int
     reader: LedgerReader
+    others: tuple[int, ...]
 
     def fault(self) -> LedgerError | None:
         """Return what is wrong at the end of the newest segment, beyond what a power cut explains."""
@@ -45,7 +46,7 @@ def open_place(path: Path, epoch: int | None, *, as_json: bool) -> Place:
     chosen = epoch if epoch is not None else max(known, default=0)
     if chosen not in known:
         fail("state_missing", {"path": str(path)}, as_json=as_json)
-    return Place(state, chosen, LedgerReader(disk, state, chosen))
+    return Place(state, chosen, LedgerReader(disk, state, chosen), tuple(each for each in known if each != chosen))
 
 
 def read_policy(path: Path | None, state: Path | None, *, as_json: bool) -> bytes:

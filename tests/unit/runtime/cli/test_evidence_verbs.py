@@ -88,6 +88,9 @@ def test_exit_codes_tell_the_verdict(state: Path, tmp_path: Path) -> None:
 def test_ledger_verbs(state: Path, tmp_path: Path) -> None:
     code, report = run_json("ledger", "verify", "--state", state)
     assert (code, report["verdict"], report["entries"]) == (0, "holds", 11)
+    (state / "ledger" / "2").mkdir()
+    assert run_json("ledger", "verify", "--state", state, "--epoch", 1)[1]["other_epochs"] == [2]
+    (state / "ledger" / "2").rmdir()
     for folder in (state, state / "ledger", state / "ledger" / "1"):
         assert run_json("verify", folder)[1]["verdict"] == "holds"
     code, shown = run_json("ledger", "show", "--state", state, "--last", 3)
