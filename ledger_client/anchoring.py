@@ -60,11 +60,11 @@ class Anchoring:
 
     def receipts(self, entry: Entry, body: bytes | None, keys: KeyChain) -> None:
         """Take the receipts of one entry, which has been taken by `entry` before."""
-        for _, _, _, receipt_hash in entry.payload.detail[2]:
-            self._remember(receipt_hash, None)
-        if body is None:
+        if body is None:  # an entry that names one of these finds nothing
             self._withheld += 1
             return
+        for _, _, _, receipt_hash in entry.payload.detail[2]:
+            self._remember(receipt_hash, None)
         try:
             found = parse_receipts(body, entry.payload.detail)
         except FormatError as error:
@@ -81,6 +81,8 @@ class Anchoring:
         tail = len(self._walls)
         age_s = max(0, last.wall_ms - self._walls[0]) // 1000 if tail else 0
         said: Params = {"tail": tail, "age_s": age_s, "confirmed": self.confirmed_size}
+        if self._policy.quorum is None or not whole or not self.confirmed_size:
+            self._judge.unknown("back_dated", "no_upper_bound")
         if self._policy.quorum is None:
             self._judge.unknown("unanchored", "no_quorum_asked")
             self._judge.unknown("equivocated", "no_quorum_asked")

@@ -115,7 +115,8 @@ def read_body(body: bytes, detail: tuple[Any, ...], schema: SchemaState, *, chec
         raise FormatError("body_hash_mismatch")
     if len(body) < SECRET_SIZE or good + bad > READINGS_MAX:
         raise FormatError("body_invalid", reason="size")
-    inner = cbor.decode(inflate(body[SECRET_SIZE:], size_max=INFLATED_MAX, what="batch body"), size_max=INFLATED_MAX, what="batch body")
+    plain = inflate(body[SECRET_SIZE:], size_max=INFLATED_MAX, what="batch body")
+    inner = cbor.decode(plain, size_max=INFLATED_MAX, what="batch body", values_max=4 + 7 * SECTIONS_MAX)
     match inner:
         case [version, offset_ms, list() as rows] if is_uint(version) and is_int(offset_ms) and len(rows) <= SECTIONS_MAX:
             pass

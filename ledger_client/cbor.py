@@ -15,6 +15,8 @@ from ledger_client.errors import FormatError
 
 DEPTH_MAX = 8
 """Nesting allowed in signed data (docs/ledger-format.md section 2)."""
+MAP_MAX = 8
+"""Pairs of a map: there are none but the COSE header and a COSE_Key."""
 TAG_SIGN1 = 18
 """The one tag allowed: around an entry."""
 
@@ -24,20 +26,21 @@ def encode(value: Any) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
-def decode(data: bytes, *, size_max: int, what: str) -> Any:
+def decode(data: bytes, *, size_max: int, what: str, values_max: int | None = None) -> Any:
     """Decode strictly.
 
     Args:
         data: the bytes; exactly one value.
         size_max: most bytes allowed, checked first.
         what: names the input in the error.
+        values_max: most values allowed, arrays included: a list takes eight times the room of its bytes, and longer to build.
 
     Raises:
-        FormatError: too long, too deep, a tag other than 18, not CBOR, or not the one deterministic encoding of its value.
+        FormatError: too long, too many values, too deep, a tag other than 18, not CBOR, or not the one deterministic encoding of its value.
     """
     if len(data) > size_max:
         raise FormatError("cbor_too_long", what=what, size=len(data), size_max=size_max)
-    _check_depth(data, what)
+    _check_heads(data, what, len(data) if values_max is None else values_max)
     try:
         value = cbor2.loads(data)
         again = cbor2.dumps(value, canonical=True)
@@ -66,11 +69,14 @@ def peek(data: bytes) -> Any:
         raise FormatError("cbor_invalid", what="stored", reason=type(error).__name__) from error
 
 
-def _check_depth(data: bytes, what: str) -> None:
+def _check_heads(data: bytes, what: str, values_max: int) -> None:
     """Walk the heads once, without building anything, and refuse deep nesting, indefinite lengths and lengths beyond the input."""
     position, end = 0, len(data)
     open_counts: list[int] = []
     while True:
+        values_max -= 1
+        if values_max < 0:
+            raise FormatError("cbor_invalid", what=what, reason="too many values")
         if position >= end:
             raise FormatError("cbor_invalid", what=what, reason="truncated")
         head = data[position]
@@ -88,6 +94,8 @@ def _check_depth(data: bytes, what: str) -> None:
             position += argument
         elif major == 6 and argument != TAG_SIGN1:  # cbor2 would build dates, decimals, patterns ... from the others
             raise FormatError("cbor_invalid", what=what, reason="tag")
+        elif major == 5 and argument > MAP_MAX:
+            raise FormatError("cbor_invalid", what=what, reason="map")
         children = {4: argument, 5: 2 * argument, 6: 1}.get(major, 0)
         if position > end or children > end - position:
             raise FormatError("cbor_invalid", what=what, reason="truncated")

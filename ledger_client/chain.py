@@ -160,11 +160,6 @@ class Chain:
         self._callbacks.append(callback)
         return partial(self._callbacks.remove, callback)
 
-    def note_receipt(self, receipt_hash: bytes, size: int) -> None:
-        """Name this receipt as the newest held in the entries to come; its receipts entry is durable already."""
-        self.heads.note_receipt(receipt_hash, size)
-        self._signed_heads.note_receipt(receipt_hash, size)
-
     async def append(self, kind: int, detail: tuple[Any, ...], body: bytes = b"", *, reserve: bool = False) -> Appended:
         """Add an entry; return when it is durable. With `reserve` it may use what is kept for a full disk.
 
@@ -233,8 +228,9 @@ class Chain:
         await self._boot_now()
         if kind != Kind.SCHEMA:
             return await self._sign(kind, detail, body, reserve=reserve)
-        after = self.schema.apply(body, full=bool(detail[3]))
-        if after.state_hash != detail[2]:
+        # With thousands of tags this takes a tenth of a second and more: not on the loop.
+        after = await self._pen.run(lambda: self.schema.apply(body, full=bool(detail[3])))
+        if await self._pen.run(lambda: after.state_hash) != detail[2]:
             raise FormatError("schema_hash_differs", seq=self._signed_size)
         durable = await self._sign(kind, detail, body, reserve=reserve)
         await durable
@@ -243,13 +239,13 @@ class Chain:
 
     async def _schema_now(self, new: SchemaState) -> Appended | None:
         if self.heads.schema is None:
-            body, full = new.full_body(), 1
+            body, full = await self._pen.run(new.full_body), 1
         else:
-            delta = self.schema.delta_to(new)
+            delta = await self._pen.run(partial(self.schema.delta_to, new))
             if delta is None:
                 return None
             body, full = delta, 0
-        detail = (len(body), sha256(body).digest(), new.state_hash, full)
+        detail = (len(body), sha256(body).digest(), await self._pen.run(lambda: new.state_hash), full)
         return await (await self._append_now(Kind.SCHEMA, detail, body, reserve=False))
 
     async def _checkpoint_now(self) -> str:
@@ -305,7 +301,7 @@ class Chain:
         """
         await self._flushes.join()
         self._writable()
-        body = self.schema.full_body() if self.heads.schema is not None else b""
+        body = await self._pen.run(self.schema.full_body) if self.heads.schema is not None else b""
         room = needed + (record_size(512, len(body)) if body else 0)
         await self._pen.roll(store, Header(self.size, self.head_hash, tuple(self._tree.hashes), self.heads.copy()), room)
         return body
@@ -314,7 +310,7 @@ class Chain:
         """After a power cut between a roll-over and its schema entry: state the schema in this segment after all, if there is space."""
         store, named = self._writable(), self.heads.schema
         if named is not None and named[0] < store.first_seq:
-            body = self.schema.full_body()
+            body = await self._pen.run(self.schema.full_body)
             detail = (len(body), sha256(body).digest(), self.schema.state_hash, 1)
             if store.fits(record_size(512, len(body)), reserve=False):
                 await (await self._sign(Kind.SCHEMA, detail, body, reserve=False))

@@ -56,12 +56,8 @@ class Heads:
                 self.key = (detail[0], detail[1])
             case Kind.RECEIPTS:
                 for _anchor, size, _root, receipt_hash in detail[2]:
-                    self.note_receipt(receipt_hash, size)
-
-    def note_receipt(self, receipt_hash: bytes, size: int) -> None:
-        """Take over a receipt unless one of a larger size is held."""
-        if self.receipt is None or size >= self.receipt[1]:
-            self.receipt = (receipt_hash, size)
+                    if self.receipt is None or size >= self.receipt[1]:
+                        self.receipt = (receipt_hash, size)
 
 
 def parse_heads(row: Any) -> Heads:

@@ -62,7 +62,6 @@ class Outbox:
         self._offer: Offer | None = None
         self._own_seqs: list[int] = []
         self._landed: dict[str, Receipt] = {}
-        self._noted_size = -1
         self._busy = 0
         self._quiet = asyncio.Event()
         self._has_landed = asyncio.Event()
@@ -339,10 +338,6 @@ class Outbox:
                 raise
             if self._offer is None or stored.seq >= self._offer.checkpoint.size:
                 self._own_seqs.append(stored.seq)
-            newest = max(receipts, key=lambda receipt: receipt.size)
-            if newest.size > self._noted_size:
-                self._noted_size = newest.size
-                self._chain.note_receipt(newest.hash, newest.size)
             return True
 
     # ------------------------------------------------------------------------------------------ small files

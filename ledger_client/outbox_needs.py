@@ -48,10 +48,6 @@ class Ledger(Protocol):
         """Append an entry; returns when it is durable."""
         ...
 
-    def note_receipt(self, receipt_hash: bytes, size: int) -> None:
-        """Name this receipt as `seen` in later entries."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Pace:

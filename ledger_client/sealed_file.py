@@ -14,6 +14,8 @@ from ledger_client.errors import FormatError
 
 MAGIC_SIZE: Final = 8
 CHECKSUM_SIZE: Final = 32
+VALUES_LEAST: Final = 4_096
+"""CBOR values that any bundle may have; beyond that one for each 32 bytes, which entries and hashes take at least."""
 
 
 def seal(magic: bytes, payload: bytes) -> bytes:
@@ -36,7 +38,7 @@ def unseal(data: bytes, magic: bytes, *, size_max: int, what: str) -> bytes:
 
 def bundle_of(payload: bytes, *, fields: int, version: int, size_max: int, what: str) -> list[Any] | tuple[Any, ...]:
     """Return a bundle's array of so many fields, the version first. Raises FormatError `bundle_shape`, or what the CBOR gate says."""
-    row = cbor.decode(payload, size_max=size_max, what=what)
+    row = cbor.decode(payload, size_max=size_max, what=what, values_max=VALUES_LEAST + len(payload) // 32)
     if not isinstance(row, list | tuple) or len(row) != fields or type(row[0]) is not int or row[0] != version:
         raise FormatError("bundle_shape", what=what)
     return row

@@ -20,7 +20,7 @@ from ledger_client.leaves import Disclosure, root_of_disclosure
 from ledger_client.merkle import root_from_inclusion
 from ledger_client.policy import Policy
 from ledger_client.proof import Link, Path, Proof, parse_proof
-from ledger_client.receipt import AKIND_TLOG, parse_receipt
+from ledger_client.receipt import AKIND_TLOG, Receipt, parse_receipt
 from ledger_client.witnessing import (
     READING_AGE_MS,
     Witnessed,
@@ -115,12 +115,17 @@ def judge_seen(judge: Judge, policy: Policy, entry: Entry, seen: bytes | None, c
     if receipt.hash != entry.payload.seen:
         judge.fails("altered", "seen_is_another", entry.seq)
         return None
+    return judge_receipt(judge, policy, entry.seq, receipt, checkpoint)
+
+
+def judge_receipt(judge: Judge, policy: Policy, seq: int, receipt: Receipt, checkpoint: Checkpoint) -> tuple[int, str] | None:
+    """Judge a receipt that entry `seq` names or keeps; return its (time in s, witness name). Raises FormatError for false evidence."""
     if receipt.akind != AKIND_TLOG:
         return None  # evidence of a later version: it bounds nothing here
     _, tree = receipt.note()
     lower = not_before_s(receipt, policy)
-    if tree.origin != checkpoint.origin or tree.size > entry.seq:
-        judge.fails("back_dated", "seen_is_of_another_tree", entry.seq)
+    if tree.origin != checkpoint.origin or tree.size > seq:
+        judge.fails("back_dated", "seen_is_of_another_tree", seq)
         return None
     if tree.size == checkpoint.size and tree.root != checkpoint.root and lower is not None:
         judge.fails("equivocated", "two_roots_of_one_size", size=tree.size)
@@ -140,8 +145,9 @@ def judge_disclosure(judge: Judge, entry: Entry, proof: Proof) -> None:
         return
     if root != entry.payload.detail[7]:
         judge.fails("altered", "reading_differs", entry.seq)
-    span, count = entry.payload.detail[8], len(shown.readings)
-    if not 0 <= shown.chosen < count <= span or shown.readings[shown.chosen].time_ms != proof.time_ms:
+    # Should a leaf hold two readings of one time, the first is meant: nothing else binds the choice.
+    first = next((place for place, reading in enumerate(shown.readings) if reading.time_ms == proof.time_ms), None)
+    if len(shown.readings) > entry.payload.detail[8] or shown.chosen != first:
         judge.fails("altered", "chosen_differs", entry.seq)
 
 

@@ -13,10 +13,12 @@ from ledger_client.claims import Judge, Params, Report
 from ledger_client.entry import Entry
 from ledger_client.entry_walk import EntryWalk
 from ledger_client.errors import FormatError
+from ledger_client.kinds import Kind
 from ledger_client.policy import Policy
+from ledger_client.receipt import parse_receipts
 from ledger_client.schema import SchemaState
 from ledger_client.segment_file import Range, parse_range
-from ledger_client.verify_proof import judge_inclusion, judge_origin, judge_seen, note_facts
+from ledger_client.verify_proof import judge_inclusion, judge_origin, judge_receipt, judge_seen, note_facts
 from ledger_client.witnessing import (
     Witnessed,
     depend_on_altered,
@@ -80,6 +82,8 @@ def _schema(judge: Judge, shown: Range) -> SchemaState:
 def _judge_ends(judge: Judge, shown: Range, entries: list[Entry | None], checkpoint: Checkpoint) -> None:
     first, last = entries[0], entries[-1]
     if first is None or last is None:
+        # Without its ends under the checkpoint, nothing but signatures binds what stands between them.
+        judge.unknown("altered", "range_end_not_judged", shown.first_seq)
         return
     if first.seq != shown.first_seq:
         judge.fails("altered", "range_begins_elsewhere", first.seq)
@@ -89,18 +93,54 @@ def _judge_ends(judge: Judge, shown: Range, entries: list[Entry | None], checkpo
 
 def _judge_times(judge: Judge, policy: Policy, shown: Range, entries: list[Entry | None], found: Witnessed) -> int:
     """Bound every entry's time; return the longest wait for a confirmation (s)."""
-    first, upper_s = entries[0], found.quorum_s(policy)
-    lower = judge_seen(judge, policy, first, shown.seen, found.checkpoint) if first is not None else None
-    late_s = 0
-    for entry in entries:
+    upper_s, late_s = found.quorum_s(policy), 0
+    bounds = _LowerBounds(judge, policy, shown, entries[0], found.checkpoint)
+    for entry, body in zip(entries, shown.bodies, strict=True):
         if entry is None:
             continue
-        judge_not_before(judge, entry.payload, lower[0] if lower else None)
+        judge_not_before(judge, entry.payload, bounds.of(entry))
+        bounds.take(entry, body)
         if upper_s is not None:
             wall_ms, clock, fine = entry.payload.wall_ms, entry.payload.clock, says_nothing_of_its_time(entry.payload.kind)
             judge_not_after(judge, policy, entry.seq, wall_ms, clock=clock, late_is_fine=fine, upper_s=upper_s)
             late_s = late_s if fine else max(late_s, upper_s - wall_ms // 1000)
     return late_s
+
+
+class _LowerBounds:
+    """The receipts at hand: the one that the first entry names, then those that entries of the range keep."""
+
+    def __init__(self, judge: Judge, policy: Policy, shown: Range, first: Entry | None, checkpoint: Checkpoint) -> None:
+        self._judge = judge
+        self._policy = policy
+        self._checkpoint = checkpoint
+        self._known: dict[bytes | None, int | None] = {None: None}
+        self._newest_s: int | None = None
+        if first is not None:
+            lower = judge_seen(judge, policy, first, shown.seen, checkpoint)
+            self._known[first.payload.seen] = lower[0] if lower else None
+
+    def of(self, entry: Entry) -> int | None:
+        """Return the time (s) before which this entry cannot have been made: that of the newest receipt named so far."""
+        seen = entry.payload.seen
+        if seen not in self._known:
+            self._judge.unknown("back_dated", "seen_not_found", entry.seq)
+            self._known[seen] = None  # said once
+        lower_s = self._known[seen]
+        if lower_s is not None:
+            self._newest_s = max(lower_s, self._newest_s or 0)
+        return self._newest_s
+
+    def take(self, entry: Entry, body: bytes | None) -> None:
+        """Take the receipts that an entry keeps, where its body is at hand."""
+        if entry.payload.kind != Kind.RECEIPTS or body is None:
+            return
+        try:
+            for receipt in parse_receipts(body, entry.payload.detail):
+                lower = judge_receipt(self._judge, self._policy, entry.seq, receipt, self._checkpoint)
+                self._known[receipt.hash] = lower[0] if lower else None
+        except FormatError as error:
+            self._judge.breaks("content", error, entry.seq)
 
 
 __all__ = ["verify_range"]

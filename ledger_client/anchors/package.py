@@ -22,6 +22,8 @@ from ledger_client.merkle import PATH_MAX
 
 PACKAGE_SIZE_MAX = BODY_SIZE_MAX + (1 << 20)
 ENTRIES_MAX = 256
+VALUES_MAX = 3 * ENTRIES_MAX + PATH_MAX + 6
+"""CBOR values of a full package. A mirror reads packages of strangers: what is more is refused before anything is built."""
 
 Held = tuple[bytes, bytes | None]
 """An entry's exact bytes and its body; None when the sender keeps the body to itself, or the entry has none."""
@@ -48,7 +50,7 @@ class Package:
 
 def parse_package(raw: bytes) -> Package:
     """Read a package strictly, and each body against what its entry commits to. Raises FormatError."""
-    row = cbor.decode(raw, size_max=PACKAGE_SIZE_MAX, what="package")
+    row = cbor.decode(raw, size_max=PACKAGE_SIZE_MAX, what="package", values_max=VALUES_MAX)
     if not isinstance(row, list | tuple) or len(row) != 5 or not is_uint(row[0]) or row[0] != 1:
         raise FormatError("package_invalid", reason="shape")
     _, start, size, rows, path = row
@@ -69,7 +71,7 @@ def encode_held(start: int, entries: Sequence[Held]) -> bytes:
 
 def parse_held(raw: bytes, size_max: int) -> tuple[int, list[Held]]:
     """Read a mirror's answer. Raises FormatError. What it says is proven only against a checkpoint's root."""
-    row = cbor.decode(raw, size_max=size_max, what="held entries")
+    row = cbor.decode(raw, size_max=size_max, what="held entries", values_max=VALUES_MAX)
     if not isinstance(row, list | tuple) or len(row) != 3 or not is_uint(row[0]) or row[0] != 1:
         raise FormatError("package_invalid", reason="shape")
     _, start, rows = row

@@ -33,7 +33,6 @@ class MemoryLedger:
         self.log = log or SmallLog()
         self.broken = False
         self.flush_s = 0.005
-        self.noted: list[tuple[bytes, int]] = []
         self.receipts: list[list[Receipt]] = []
         self.checkpoints = 0
 
@@ -70,9 +69,6 @@ class MemoryLedger:
         if kind == Kind.RECEIPTS:
             self.receipts.append(parse_receipts(body, detail))
         return Stored(self.size - 1)
-
-    def note_receipt(self, receipt_hash: bytes, size: int) -> None:
-        self.noted.append((receipt_hash, size))
 
 
 class LocalWitness:

@@ -105,7 +105,6 @@ class BusyRun:
         checkpoint = parse_checkpoint(parse_note(note).text)
         receipt = Receipt(AKIND_TLOG, "witness", checkpoint.size, checkpoint.root, note.encode(), self.clock.wall_ms())
         await self.add(chain, Kind.RECEIPTS, *receipts_entry([receipt]))
-        chain.note_receipt(receipt.hash, receipt.size)
 
     async def config(self, chain: Chain) -> None:
         self.revision += 1

@@ -69,3 +69,12 @@ def test_size_is_checked_first_and_nesting_bombs_cost_nothing() -> None:
         with pytest.raises(FormatError):
             cbor.decode(bomb, size_max=1 << 17, what="x")
     assert time.process_time() - start < 1
+
+
+def test_many_values_and_large_maps_are_refused_before_anything_is_built() -> None:
+    assert cbor.decode(cbor.encode([1, [2, 3]]), size_max=99, what="x", values_max=5) == [1, [2, 3]]
+    with pytest.raises(FormatError, match="too many values"):
+        cbor.decode(cbor.encode([1, [2, 3]]), size_max=99, what="x", values_max=4)
+    assert cbor.decode(cbor.encode(dict.fromkeys(range(8), 0)), size_max=99, what="x") == dict.fromkeys(range(8), 0)
+    with pytest.raises(FormatError, match="map"):
+        cbor.decode(cbor.encode(dict.fromkeys(range(9), 0)), size_max=99, what="x")

@@ -18,6 +18,7 @@ from ledger_client.kinds import Kind
 from ledger_client.merkle import consistency_path, consistent, leaf_hash, root_of
 from ledger_client.note import device_note_key, parse_note, verified_by
 from ledger_client.reader import LedgerReader, ledger_folder
+from ledger_client.receipt import AKIND_TLOG, Receipt, receipts_entry
 from ledger_client.recovery import segment_path
 from ledger_client.schema import Descriptor, GroupRow, SchemaState
 from tests.rigs.shim_ledger import ORIGIN, STATE, create, opened, prepared, signer
@@ -311,12 +312,13 @@ def test_time_never_runs_backwards_within_a_boot_and_receipts_are_named() -> Non
         async with opened(disk, clock) as chain:
             clock.reboot()
             appended = await chain.append(*event(1))
-            chain.note_receipt(b"r" * 32, 2)
+            receipts = [Receipt(AKIND_TLOG, name, 2, chain.root(), b"", 1) for name in ("w1", "w2")]
+            await chain.append(Kind.RECEIPTS, *receipts_entry(receipts))
             await chain.append(*event(2))
             reader = LedgerReader(disk, STATE, 1)
             before, after = (parse(reader.entry(appended.seq + i)).payload for i in (-1, 0))
             assert (before.boot, before.mono_ms) == (after.boot, after.mono_ms)
-            assert [parse(reader.entry(appended.seq + i)).payload.seen for i in (0, 1)] == [None, b"r" * 32]
+            assert [parse(reader.entry(appended.seq + i)).payload.seen for i in (0, 1, 2)] == [None, None, receipts[1].hash]
 
     play(story)
 

@@ -11,11 +11,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger_client.body import BatchBuilder
 from ledger_client.checkpoint import Checkpoint
 from ledger_client.claims import Report
 from ledger_client.entry import parse
 from ledger_client.errors import FormatError
 from ledger_client.keys import FileKey
+from ledger_client.kinds import Kind
 from ledger_client.leaves import ShownReading
 from ledger_client.note import Note, device_note_key, parse_note, sign_note
 from ledger_client.policy import Policy
@@ -294,3 +296,20 @@ _LOGS: dict[str, EvidenceLog] = {}
 
 def _shared_log() -> EvidenceLog:
     return _LOGS.setdefault("typical", EvidenceLog().typical())
+
+
+def test_of_two_readings_of_one_time_the_first_is_meant() -> None:
+    """Nothing but the time binds the choice within a leaf, so a second one of that time cannot be chosen."""
+    log = EvidenceLog().begin()
+    builder = BatchBuilder(bytes(32), log.offset_ms, 16, log.schema)
+    time_ms = log.wall_ms + log.step_ms - 900
+    for value in (1.0, 2.0):
+        builder.add(7, time_ms, None, [value, value, value])
+    sealed = builder.seal()
+    seq = log.append(Kind.BATCH, sealed.detail, sealed.body)
+    log.batch()
+    proof = log.proof(seq, place=0)
+    assert verify_proof(proof.encode(), policy_of()).facts["reading"]["value"] == 1.0
+    other = replace(proof, disclosure=replace(proof.disclosure, chosen=1))
+    report = verify_proof(other.encode(), policy_of())
+    assert (report.claims["altered"].code, "reading" in report.facts) == ("chosen_differs", False)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger_client.claims import Report
+from ledger_client.entry import parse
 from ledger_client.errors import FormatError
 from ledger_client.kinds import Kind
 from ledger_client.note import device_note_key
@@ -68,7 +69,7 @@ def test_a_range_of_fifty_holds(log: EvidenceLog, shown: Range) -> None:
 
 def test_without_bodies_the_chain_holds_and_the_content_is_withheld(log: EvidenceLog) -> None:
     report = judged(log.range(FIRST, END, bodies=False))
-    assert not_holding(report) == {"withheld": "unknown"}
+    assert not_holding(report) == {"withheld": "unknown", "back_dated": "unknown"}, "the receipts that entries name are withheld too"
     assert report.verdict == "cannot tell"
 
 
@@ -159,3 +160,25 @@ def _small() -> bytes:
     if not _SMALL:
         _SMALL.append(EvidenceLog().typical(3).range(3, 6).encode())
     return _SMALL[0]
+
+
+def test_a_receipt_named_in_the_middle_bounds_what_follows() -> None:
+    """After a reboot with the clock set back, the entries still name a cosignature of the true time."""
+    forged = EvidenceLog().typical(3)
+    forged.offset_ms -= 600_000
+    forged.reboot()
+    for _ in range(3):
+        forged.batch()
+    forged.offset_ms += 600_000
+    start = next(seq for seq in range(forged.size()) if parse(forged.entries[seq]).payload.kind == Kind.BATCH)
+    shown = forged.range(start, forged.size())
+    assert parse(shown.entries[0]).payload.seen is None
+    assert judged(shown).claims["back_dated"].code == "dated_before_it_was_possible"
+    hidden = judged(replace(shown, bodies=(None,) * len(shown.bodies)))
+    assert (hidden.claims["back_dated"].status, hidden.claims["back_dated"].code) == ("unknown", "seen_not_found")
+
+
+def test_an_end_that_stands_elsewhere_leaves_the_range_unbound(shown: Range) -> None:
+    twice = replace(shown, entries=(*shown.entries, shown.entries[5]), bodies=(*shown.bodies, shown.bodies[5]))
+    report = judged(twice)
+    assert (report.claims["altered"].status, report.claims["altered"].code) == ("unknown", "range_end_not_judged")
