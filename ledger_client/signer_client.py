@@ -62,7 +62,9 @@ class SignerProcess:
     async def sign_entry(self, payload_raw: bytes) -> bytes:
         """See signing.SignerRules.entry."""
         (signature,) = await self._ask(["entry", payload_raw], ANSWER_TIMEOUT_S, 1)
-        return bytes(signature)
+        if not isinstance(signature, bytes) or len(signature) != 64:
+            raise SignerError("signer_answer_invalid")
+        return signature
 
     async def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:
         """See signing.SignerRules.checkpoint."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -333,5 +335,32 @@ def test_creating_twice_is_refused_and_opening_nothing_too() -> None:
             async with Chain.open(empty, STATE, signer(empty), clock, version="1", board="sim"):
                 pass
         assert caught.value.code == "ledger_missing"
+
+    play(story)
+
+
+class _BadIndex(ShimDisk):
+    """A disk that cannot read one of the index's files any more."""
+
+    def open(self, path: Path, *, create: bool = False, write: bool = True) -> int:
+        if path.name == "tree.0" and not create:
+            raise OSError(errno.EIO, "unreadable")
+        return super().open(path, create=create, write=write)
+
+
+def test_an_unreadable_index_is_built_again_and_stops_nothing() -> None:
+    async def story(disk: ShimDisk, clock: VirtualClock) -> None:
+        async with opened(disk, clock) as chain:
+            for _ in range(60):
+                await chain.append(*event(1))
+            expected = chain.subtree(0, 32)
+        again = _BadIndex.from_image(disk.image())
+        async with opened(again, clock) as chain:
+            assert (chain.state, chain.fault) == ("ok", None)
+            await chain.append(*event(2))
+            async with asyncio.timeout(60):
+                while not chain.tree_ready:
+                    await asyncio.sleep(0.01)
+            assert chain.subtree(0, 32) == expected
 
     play(story)
