@@ -45,7 +45,7 @@ from runtime.events import Events
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.faces.feed_server import FeedServer
 from runtime.health import Health
-from runtime.layout import Layout
+from runtime.layout import Layout, only_core
 from runtime.loop_stall import LoopStall
 from runtime.points import DevicePoints, number_points, schema_of
 from runtime.revisions import Choice, Revision, Revisions
@@ -78,6 +78,7 @@ async def run_gateway(state: Path, file: Path | None, stop: asyncio.Event, ready
     Raises ConfigError, LedgerError, OSError when it cannot start.
     """
     async with AsyncExitStack() as stack:
+        stack.enter_context(only_core(Layout(state)))
         core = await open_core(stack, machine(), state, file)
         server = await stack.enter_async_context(core.feed_server())
         await core.run({"feed": server.run, "loop stall": core.stall.run, **children_of(core.config, state)}, stop, ready)
@@ -174,7 +175,8 @@ class Core:
             self._revisions.store(revision)
             with contextlib.suppress(LedgerError):
                 await self._chain.append(Kind.CONFIG, revision.detail("file", "edited by hand" if revision.parent else "first start"))
-        self._settle(revision)
+        if not choice.faults:  # a file with faults stays as it is, for the one who edited it
+            self._settle(revision)
 
     async def run(self, others: Mapping[str, Part], stop: asyncio.Event, ready: Callable[[], None]) -> None:
         """Run every part and `others` until `stop`, then end them in order: door, field, evidence, outbox, close entry."""

@@ -12,6 +12,10 @@ Room: hall. `app`, `demo`, the CLI and the children ask it for paths. It makes f
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +25,25 @@ from ledger_client.errors import StoreError
 
 FORMAT: Final = b"witnessmark-state 1\n"
 FORMAT_SIZE_MAX: Final = 100
+
+
+@contextlib.contextmanager
+def only_core(layout: Layout) -> Iterator[None]:
+    """Hold the state folder for one core; the kernel lets go of it when the process ends, however it ends.
+
+    Raises StoreError `state_in_use` when another core has it, OSError.
+    """
+    folder = layout.feed.parent
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    handle = os.open(folder / "core.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError("state_in_use", path=str(layout.state)) from error
+        yield
+    finally:
+        os.close(handle)
 
 
 @dataclass(frozen=True, slots=True)

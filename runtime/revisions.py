@@ -10,6 +10,7 @@ writing back of the file is not taken for an edit by hand.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -86,11 +87,18 @@ class Revisions:
         write_atomically(self._disk, self._layout.revisions / f"{revision.number}.toml", revision.text.encode())
 
     def settle(self, revision: Revision) -> None:
-        """After the swap: make the config file say what is in force, unless it does. Raises OSError."""
-        if self._file_text() != revision.text:
-            write_atomically(self._disk, self.file, revision.text.encode())
-        if self._seen() != revision.hash:
-            write_atomically(self._disk, self._seen_path, revision.hash.hex().encode() + b"\n")
+        """After the swap: make the config file say what is in force, unless it does; one that we may not write stays as it is.
+
+        Raises OSError when not even that can be remembered.
+        """
+        text = self._file_text()
+        if text != revision.text:
+            with contextlib.suppress(OSError):
+                write_atomically(self._disk, self.file, revision.text.encode())
+                text = revision.text
+        seen = sha256((text or "").encode()).digest()
+        if self._seen() != seen:
+            write_atomically(self._disk, self._seen_path, seen.hex().encode() + b"\n")
 
     def _load(self, number: int, expected: bytes) -> Revision:
         path = self._layout.revisions / f"{number}.toml"

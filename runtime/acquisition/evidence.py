@@ -119,16 +119,13 @@ class Evidence:
 
     def add(self, scan: Scan) -> tuple[int, str | None]:
         """See Collector."""
-        step = self._watch.look()
-        if step is not None:
-            self._rotate()
-            self._waiting.append(step)
+        stepped = self._look_at_clock()
         if self.fault is not None:
             self._not_recorded(scan, self.fault.code)
             return 0, self.fault.code
         batch = self._open
         if batch is None:
-            batch = self._open = self._new_batch(self._watch.offset_ms if step is not None else self._watch.renew())
+            batch = self._open = self._new_batch(self._watch.offset_ms if stepped else self._watch.renew())
         try:
             batch.add(scan)
         except ValueError:
@@ -168,6 +165,7 @@ class Evidence:
                 async with asyncio.timeout(wait_s):
                     await self._closing.wait()
             except TimeoutError:
+                self._look_at_clock()
                 self._rotate()
                 self._keep_in_memory()
                 self._wake.set()
@@ -185,9 +183,7 @@ class Evidence:
                 await self._write_waiting()
                 await self._write_gaps(everything=closing)
             except SignerError as error:
-                self.away = error  # the supervisor starts it again; nothing is given up meanwhile but by the memory cap
-                if closing:
-                    return
+                self.away = error  # it starts again by itself; nothing is given up meanwhile but by the memory cap
                 await asyncio.sleep(SIGNER_RETRY_S)
                 self._wake.set()
             except LedgerError as error:
@@ -314,6 +310,15 @@ class Evidence:
         self._tickets += 1
         span = leaf_span(self._schema, self._seal_every_s)
         return OpenBatch(self._tickets, BatchBuilder(self._make_secret(), offset_ms, span, self._schema, self._hints), self._schema)
+
+    def _look_at_clock(self) -> bool:
+        """Close the batch when the wall clock was stepped: no batch holds both times."""
+        step = self._watch.look()
+        if step is not None:
+            self._rotate()
+            if sum(isinstance(each, Step) for each in self._waiting) < STEPS_KEPT_MAX:
+                self._waiting.append(step)
+        return step is not None
 
     def _rotate(self) -> None:
         """Close the open batch, if there is one, and queue it."""

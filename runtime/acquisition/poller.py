@@ -24,8 +24,9 @@ REST_MS_MAX: Final = 5_000
 GRACE_S: Final = 0.25
 """What a driver may take beyond its deadline before its read is cut off."""
 LATENESS_KEPT: Final = 512
+WAITING: Final = "connect_waiting"
 
-line_causes: Final = frozenset({"connect_failed", "connect_waiting", "connection_lost", "no_answer"})
+line_causes: Final = frozenset({"connect_failed", WAITING, "connection_lost", "no_answer"})
 """Causes that speak of the whole device: its other groups rest as well."""
 
 
@@ -158,6 +159,9 @@ class DevicePoller:
             self._rest(slot)
 
     def _failed(self, slot: Slot, error: DriverError) -> None:
+        if error.cause == WAITING and slot.cause is not None:
+            # The driver rests by itself: why is what it said before.
+            error = DriverError(slot.cause, error.status, **self.counts.params)
         slot.failures, slot.cause = slot.failures + 1, error.cause
         at = self._wall(slot.due_ms)
         self._bad(slot.group, error, at, at, 1)

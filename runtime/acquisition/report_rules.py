@@ -2,7 +2,7 @@
 
 Room: hall, acquisition. The pipeline calls `ReportFilter.apply` for every scan, so it works on columns: an unchanged scan costs one list
 comparison. It never changes a value; what it holds back is absent from the scan that it returns, not altered.
-A tag's status change always reports that tag; a change of the whole scan's cause reports every tag of it.
+A tag's status change always reports that tag; a scan that failed as a whole, and the first good one after it, report every tag.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class ReportFilter:
         self._always = any(self._every_scan)
         self._values: list[Value] = [None] * count
         self._statuses: list[int] | None = None
-        self._cause: str | None = ""  # no cause is "": the first scan reports every tag
+        self._failed: bool | None = None  # the first scan reports every tag
         self._due_ms = [0] * count
         self._first_due_ms = 0
 
     def apply(self, scan: Scan) -> Scan | None:
         """Return the scan reduced to what has to be collected, None when that is nothing."""
-        same = scan.cause == self._cause and scan.statuses == self._statuses and scan.values == self._values
+        same = (scan.cause is not None) is self._failed and scan.statuses == self._statuses and scan.values == self._values
         if same and scan.present is None and scan.read_ms < self._first_due_ms and not self._always:
             return None
         wanted = self._wanted(scan)
@@ -46,7 +46,7 @@ class ReportFilter:
 
     def _wanted(self, scan: Scan) -> list[bool]:
         now = scan.read_ms
-        if scan.cause != self._cause:
+        if (scan.cause is not None) is not self._failed:
             wanted = [True] * len(scan.values)
         else:
             wanted = self._changed(scan.values)
@@ -77,7 +77,7 @@ class ReportFilter:
             self._values = [new if w else old for w, new, old in zip(wanted, scan.values, self._values, strict=True)]
             self._due_ms = [now + beat if w else due for w, beat, due in zip(wanted, self._heartbeats, self._due_ms, strict=True)]
         self._statuses = self._merged_statuses(scan, wanted)
-        self._cause = scan.cause
+        self._failed = scan.cause is not None
         self._first_due_ms = min(self._due_ms)
 
     def _merged_statuses(self, scan: Scan, wanted: list[bool]) -> list[int] | None:

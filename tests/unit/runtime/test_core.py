@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from drivers.driver import DriverError
+from drivers.reading import Tag, Value
 from ledger_client.kinds import Kind
 from runtime.faces.feed import Session
-from tests.rigs.core import Plant, Running, config_text, payloads, prepare, running, two_devices, verified
-from tests.rigs.field import after, device_toml
+from runtime.layout import Layout
+from tests.rigs.core import STATE, Plant, Running, config_text, payloads, prepare, running, two_devices, verified
+from tests.rigs.field import ScriptedDriver, after, device_toml
 from tests.simulation.disk import ShimDisk
 from tests.simulation.loop import VirtualClock, run
 
@@ -262,17 +265,10 @@ def test_an_edit_is_recorded_before_it_counts_and_touches_nobody_else() -> None:
     assert (log[at][1][1], log[at + 2][1][1:3]) == (0, (1, "done"))
     assert [kind for kind in kinds if kind == Kind.CONFIG] == [Kind.CONFIG] * 2
     assert gaps_of(disk) == {}
-    kept = disk.image()[running_config()]
+    kept = disk.image()[Layout(STATE).config]
     assert kept is not None
     assert b"# keep me" in kept
     assert verified(disk).verdict != "fails"
-
-
-def running_config() -> object:
-    from runtime.layout import Layout
-    from tests.rigs.core import STATE
-
-    return Layout(STATE).config
 
 
 def test_a_setpoint_needs_the_role_the_type_and_the_limits() -> None:
@@ -305,3 +301,78 @@ def test_a_setpoint_needs_the_role_the_type_and_the_limits() -> None:
     disk = run(program, seed=1)
     commands = [(p.detail[1], p.detail[2]) for p in payloads(disk) if p.kind == Kind.COMMAND]
     assert commands == [(0, "device.write"), (1, "done"), (0, "device.write"), (1, "write_unknown")]
+
+
+def test_an_act_cut_off_between_intent_and_outcome_is_unknown_and_shown() -> None:
+    async def program(clock: VirtualClock) -> ShimDisk:
+        disk, plant = ShimDisk(), Plant(clock)
+        prepare(disk, two_devices())
+        cut: dict[str, Any] = {}
+
+        class Cut(ScriptedDriver):
+            async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:
+                cut.update(image=disk.image())
+
+        plant.drivers["b"] = Cut(clock)
+        async with running(disk, clock, plant) as now:
+            await after(clock, 2)
+            await now.act("device.write", "b/slow0", params={"value": 5}, act_id=b"cut off in write")
+        disk = ShimDisk.from_image(cut["image"])
+        for _ in range(2):
+            async with running(disk, clock, first_act=100) as now:
+                await after(clock, 1)
+                assert now.health()["acts_unknown"] == [b"cut off in write".hex()]
+                again = await now.act("device.write", "b/slow0", params={"value": 5}, act_id=b"cut off in write")
+                assert again["code"] == "unknown"
+                assert now.plant.drivers["b"].written == [], "what may have been done is not done again"
+                assert (await now.act("device.write", "b/slow0", params={"value": 6}))["code"] == "done"
+            disk.restart()
+        return disk
+
+    disk = run(program, seed=1)
+    acts = [p.detail for p in payloads(disk) if p.kind == Kind.COMMAND and p.detail[0] == b"cut off in write"]
+    assert [(detail[1], detail[2]) for detail in acts] == [(0, "device.write"), (1, "unknown")]
+    assert verified(disk).verdict != "fails"
+
+
+def test_events_are_resumable_from_any_cursor() -> None:
+    async def program(clock: VirtualClock) -> None:
+        disk = ShimDisk()
+        prepare(disk, two_devices())
+        for _ in range(2):
+            async with running(disk, clock) as now:
+                await after(clock, 5)
+                for value in range(5):
+                    await now.act("device.write", "b/slow0", params={"value": value})
+                events = now.core._events
+                seen, cursor = [], -1
+                while rows := await events.since(cursor, 3):
+                    cursor = rows[-1][0]
+                    seen += [row for row in rows if row[2] not in (Kind.BATCH, Kind.SCHEMA)]
+                wanted = [p.seq for p in payloads(disk) if p.kind not in (Kind.BATCH, Kind.SCHEMA)]
+                assert [row[0] for row in seen] == wanted
+                assert await events.since(events.newest, 10) == []
+            disk.restart()
+
+    run(program, seed=1)
+
+
+def test_a_lost_file_of_tag_numbers_is_made_again_from_the_ledger() -> None:
+    async def program(clock: VirtualClock) -> ShimDisk:
+        disk = ShimDisk()
+        prepare(disk, two_devices())
+        async with running(disk, clock) as now:
+            await after(clock, 3)
+            text = two_devices().replace('name = "fast1"', 'name = "torque"\nwas = "a/fast1"')
+            assert (await now.act("config.edit", expected_revision=1, params={"text": text}))["code"] == "done"
+            await after(clock, 3)
+            before = {value.name: value.uid for value in now.core.live.values()}
+        disk.restart()
+        disk.unlink(Layout(STATE).private / "tags.cbor")
+        async with running(disk, clock) as now:
+            await after(clock, 3)
+            assert {value.name: value.uid for value in now.core.live.values()} == before
+        return disk
+
+    disk = run(program, seed=1)
+    assert verified(disk).verdict != "fails"

@@ -1,0 +1,122 @@
+"""Which configuration a start goes on with: what the ledger recorded, a hand edit, and what a crash or a fault leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ledger_client.disk import RealDisk
+from ledger_client.errors import StoreError
+from runtime.config import parse_config
+from runtime.config_faults import ConfigError
+from runtime.config_text import with_values
+from runtime.layout import Layout, only_core
+from runtime.revisions import Recorded, Revision, Revisions
+from tests.rigs.field import HEAD, device_toml
+
+TEXT = "# ours\n" + HEAD + device_toml("d", {"a": (100, 2)})
+OTHER = TEXT.replace("100", "200")
+
+
+@pytest.fixture
+def revisions(tmp_path: Path) -> Revisions:
+    layout = Layout(tmp_path / "state")
+    layout.prepare(RealDisk())
+    layout.config.write_text(TEXT)
+    return Revisions(RealDisk(), layout, layout.config)
+
+
+def recorded(revision: Revision) -> Recorded:
+    return (revision.number, 7, revision.hash)
+
+
+def put(revisions: Revisions, number: int, text: str) -> Revision:
+    revision = Revision(number, number - 1, text, parse_config(text))
+    revisions.store(revision)
+    return revision
+
+
+def test_the_first_start_takes_the_file(revisions: Revisions) -> None:
+    choice = revisions.choose(None)
+    assert (choice.revision.number, choice.revision.parent, choice.recorded) == (1, 0, False)
+    revisions.file.unlink()
+    with pytest.raises(StoreError, match="config_missing"):
+        revisions.choose(None)
+
+
+def test_the_recorded_revision_wins_until_somebody_edits_the_file(revisions: Revisions) -> None:
+    first = put(revisions, 1, TEXT)
+    revisions.settle(first)
+    second = put(revisions, 2, OTHER)
+    # The crash came between the ledger entry and the writing back: the file still says what we last saw in it.
+    choice = revisions.choose(recorded(second))
+    assert (choice.revision.number, choice.recorded) == (2, True)
+    revisions.settle(second)
+    assert revisions.file.read_text() == OTHER
+    edited = OTHER + "# by hand\n"
+    revisions.file.write_text(edited)
+    choice = revisions.choose(recorded(second))
+    assert (choice.revision.number, choice.revision.parent, choice.revision.text, choice.recorded) == (3, 2, edited, False)
+
+
+def test_a_hand_edit_with_faults_is_said_and_not_used(revisions: Revisions) -> None:
+    first = put(revisions, 1, TEXT)
+    revisions.settle(first)
+    revisions.file.write_text("[gateway]\nnom = 1\n")
+    choice = revisions.choose(recorded(first))
+    assert (choice.revision.number, choice.recorded) == (1, True)
+    assert {fault.where for fault in choice.faults} == {"gateway.nom", "gateway.name"}
+
+
+def test_a_file_that_we_may_not_write_is_no_hand_edit(tmp_path: Path, revisions: Revisions) -> None:
+    first = put(revisions, 1, TEXT)
+    revisions.settle(first)
+    second = put(revisions, 2, OTHER)
+
+    class NoRename(RealDisk):
+        def replace(self, source: Path, target: Path) -> None:
+            if target == revisions.file:
+                raise PermissionError(13, "no")
+            super().replace(source, target)
+
+    Revisions(NoRename(), Layout(tmp_path / "state"), revisions.file).settle(second)
+    assert revisions.file.read_text() == TEXT
+    assert revisions.choose(recorded(second)).revision.number == 2
+
+
+def test_a_changed_revision_file_is_refused(revisions: Revisions) -> None:
+    first = put(revisions, 1, TEXT)
+    revisions.settle(first)
+    (revisions.file.parent / "revisions" / "1.toml").write_text(OTHER)
+    with pytest.raises(StoreError, match="revision_damaged"):
+        revisions.choose(recorded(first))
+
+
+def test_single_values_are_changed_and_comments_stay() -> None:
+    text = TEXT.replace("period_ms = 100", "period_ms = 100 # fast enough")
+    changed = with_values(text, [("devices.d.groups.a.period_ms", 250), ("devices.d.groups.a.tags.a1.unit", "bar")])
+    assert "# ours" in changed
+    assert "# fast enough" in changed
+    device = parse_config(changed).devices[0]
+    assert (device.groups[0].period_ms, device.groups[0].tags[1].unit) == (250, "bar")
+    with pytest.raises(ConfigError) as caught:
+        with_values(text, [("devices.d.groups.none.period_ms", 1), ("devices.x.host", "h")])
+    assert len(caught.value.faults) == 2
+
+
+def test_a_state_folder_has_one_core_and_one_layout(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "state")
+    layout.prepare(RealDisk())
+    with only_core(layout), pytest.raises(StoreError, match="state_in_use"), only_core(layout):
+        pass
+    with only_core(layout):
+        pass
+    (layout.state / "FORMAT").write_text("witnessmark-state 9\n")
+    with pytest.raises(StoreError, match="state_format_unknown"):
+        layout.prepare(RealDisk())
+    stranger = tmp_path / "home"
+    stranger.mkdir()
+    (stranger / "letter.txt").touch()
+    with pytest.raises(StoreError, match="state_format_unknown"):
+        Layout(stranger).prepare(RealDisk())

@@ -1,0 +1,104 @@
+"""Parts that fail rest and run again; children end when they are told to; the clock notices steps and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+import structlog
+
+from runtime.clock import STEP_MS, StepWatch, SystemClock
+from runtime.loop_stall import percentile
+from runtime.supervisor import REST_S_MAX, Child, ChildError, Supervisor
+from tests.simulation.loop import VirtualClock, run
+
+
+@pytest.fixture(autouse=True)
+def _no_log() -> None:
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+
+
+def test_a_failing_part_is_run_again_with_growing_rests_and_a_steady_one_starts_afresh() -> None:
+    async def program(clock: VirtualClock) -> list[float]:
+        supervisor, starts = Supervisor(), []
+        loop = asyncio.get_running_loop()
+
+        async def part() -> None:
+            starts.append(loop.time())
+            if len(starts) == 10:
+                await clock.sleep_until_mono(clock.mono_ms() + 100_000)
+            if len(starts) == 12:
+                return
+            raise ValueError("no")
+
+        await supervisor.keep("part", part)
+        assert supervisor.parts["part"].starts == 12
+        assert supervisor.parts["part"].fault == "ValueError: no"
+        return starts
+
+    starts = run(program, seed=1)
+    rests = [round(b - a, 3) for a, b in itertools.pairwise(starts)]
+    assert rests == [0.5, 1, 2, 4, 8, 16, REST_S_MAX, REST_S_MAX, REST_S_MAX, 100.5, 1]
+
+
+def test_a_child_that_ends_is_a_failure_and_a_cancelled_one_is_gone() -> None:
+    async def program() -> None:
+        with pytest.raises(ChildError):
+            await Child("short", ("runtime.version",)).run()
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(Child("long", ("http.server", "0", "--bind", "127.0.0.1"), niceness=1).run())
+            pid = 0
+            while not pid:
+                await asyncio.sleep(0.02)
+                pid = next((int(p.parent.name) for p in Path("/proc").glob("[0-9]*/stat") if parent_of(p) == os.getpid()), 0)
+            task.cancel()
+        assert not Path(f"/proc/{pid}").exists()
+
+    asyncio.run(program())
+
+
+def parent_of(stat: Path) -> int:
+    try:
+        return int(stat.read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
+def test_a_step_is_noticed_once_and_a_drift_never() -> None:
+    async def program(clock: VirtualClock) -> None:
+        watch = StepWatch(clock)
+        for _ in range(20):
+            clock.step(STEP_MS // 2)
+            assert watch.look() is None
+            watch.renew()
+        clock.step(-STEP_MS - 1)
+        step = watch.look()
+        assert step is not None
+        assert step.wall_after_ms - step.wall_before_ms == -STEP_MS - 1
+        assert watch.look() is None
+        assert watch.steps == 1
+
+    run(program, seed=1)
+
+
+def test_the_system_clock_is_sane() -> None:
+    clock = SystemClock()
+    assert clock.state() in range(5)
+
+    async def program() -> None:
+        until = clock.mono_ms() + 30
+        await clock.sleep_until_mono(until)
+        assert clock.mono_ms() >= until
+
+    asyncio.run(program())
+
+
+def test_a_percentile_of_few_samples() -> None:
+    from collections import deque
+
+    assert percentile(deque[float](), 0.99) is None
+    assert percentile(deque([1.0, 3.0, 2.0]), 0.99) == 3.0
+    assert percentile(deque(float(n) for n in range(1000)), 0.5) == 500
