@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
 import time
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         with Store(state / "anchor.sqlite") as store:
             return int(options.verb(options, store))
-    except (LedgerError, OSError) as error:
+    except (LedgerError, OSError, sqlite3.Error) as error:
         print(f"anchor: {error}", file=sys.stderr)
         return 2
 

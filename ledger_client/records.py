@@ -115,11 +115,6 @@ def record_at(data: bytes | memoryview, offset: int) -> Place | None:
     return Place(offset, entry_len, body_len)
 
 
-def is_end(data: bytes | memoryview, offset: int) -> bool:
-    """Tell whether the records end here: three zero words, or too little room for a record's head."""
-    return not any(data[offset : offset + RECORD_HEAD.size])
-
-
 def entry_of(data: bytes | memoryview, place: Place) -> bytes:
     """Return the entry's exact bytes."""
     start = place.offset + RECORD_HEAD.size
