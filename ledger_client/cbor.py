@@ -26,7 +26,7 @@ def encode(value: Any) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
-def decode(data: bytes, *, size_max: int, what: str, values_max: int | None = None) -> Any:
+def decode(data: bytes, *, size_max: int, what: str, values_max: int | None = None, map_max: int = MAP_MAX) -> Any:
     """Decode strictly.
 
     Args:
@@ -34,13 +34,14 @@ def decode(data: bytes, *, size_max: int, what: str, values_max: int | None = No
         size_max: most bytes allowed, checked first.
         what: names the input in the error.
         values_max: most values allowed, arrays included: a list takes eight times the room of its bytes, and longer to build.
+        map_max: most entries of a map; signed data has none larger than a COSE_Key, the feed's frames have.
 
     Raises:
         FormatError: too long, too many values, too deep, a tag other than 18, not CBOR, or not the one deterministic encoding of its value.
     """
     if len(data) > size_max:
         raise FormatError("cbor_too_long", what=what, size=len(data), size_max=size_max)
-    _check_heads(data, what, len(data) if values_max is None else values_max)
+    _check_heads(data, what, len(data) if values_max is None else values_max, map_max)
     try:
         value = cbor2.loads(data)
         again = cbor2.dumps(value, canonical=True)
@@ -69,7 +70,7 @@ def peek(data: bytes) -> Any:
         raise FormatError("cbor_invalid", what="stored", reason=type(error).__name__) from error
 
 
-def _check_heads(data: bytes, what: str, values_max: int) -> None:
+def _check_heads(data: bytes, what: str, values_max: int, map_max: int) -> None:
     """Walk the heads once, without building anything, and refuse deep nesting, indefinite lengths and lengths beyond the input."""
     position, end = 0, len(data)
     open_counts: list[int] = []
@@ -94,7 +95,7 @@ def _check_heads(data: bytes, what: str, values_max: int) -> None:
             position += argument
         elif major == 6 and argument != TAG_SIGN1:  # cbor2 would build dates, decimals, patterns ... from the others
             raise FormatError("cbor_invalid", what=what, reason="tag")
-        elif major == 5 and argument > MAP_MAX:
+        elif major == 5 and argument > map_max:
             raise FormatError("cbor_invalid", what=what, reason="map")
         children = {4: argument, 5: 2 * argument, 6: 1}.get(major, 0)
         if position > end or children > end - position:

@@ -30,6 +30,8 @@ VERSION = 1
 FRAME_SIZE_MAX = 1 << 20
 ROWS_PER_FRAME = 2_000
 REQUESTS_IN_FLIGHT_MAX = 8
+MAP_MAX = 1_024
+"""Entries of one map in a frame: parameters, health."""
 
 Row = list[Any]
 
@@ -107,7 +109,7 @@ def encode_frame(message: list[Any]) -> bytes:
 
 def decode_frame(payload: bytes) -> list[Any]:
     """Return the message of a frame's payload. Raises FormatError unless it is a named array in strict CBOR."""
-    message = cbor.decode(payload, size_max=FRAME_SIZE_MAX, what="frame")
+    message = cbor.decode(payload, size_max=FRAME_SIZE_MAX, what="frame", map_max=MAP_MAX)
     if not isinstance(message, list) or not message or not isinstance(message[0], str):
         raise FormatError("frame_shape")
     return message

@@ -90,6 +90,12 @@ def test_hostile_peer_is_cut_off_and_others_go_on(tmp_path: Path, hostile: bytes
     asyncio.run(run())
 
 
+def test_a_frame_may_carry_the_whole_of_health() -> None:
+    health = {f"part {n}": {f"figure {m}": m for m in range(30)} for n in range(60)}
+    frame = feed.encode_frame(["health", health])
+    assert feed.decode_frame(frame[4:]) == ["health", health]
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 def test_random_bytes_are_a_message_or_a_format_error(payload: bytes) -> None:
