@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random, SystemRandom
 from typing import Any, Final
 
 from drivers.driver import Driver, DriverError
@@ -69,6 +70,8 @@ class Outside:
     make_driver: Callable[[DevicePoints], Driver]
     make_anchor: Callable[[AnchorConfig], Anchor]
     shape: SegmentShape
+    random: Random
+    """Where the secrets of batches and the jitter of retries come from."""
 
 
 async def run_gateway(state: Path, file: Path | None, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
@@ -96,7 +99,7 @@ def machine() -> Outside:
         RealDisk(), clock, signer,
         lambda points: make_driver(points.config.type, points.name, points.config.options, clock, shared),
         lambda anchor: make_anchor(anchor.type, anchor.name, anchor.options, clock),
-        SegmentShape(),
+        SegmentShape(), SystemRandom(),
     )  # fmt: skip
 
 
@@ -113,7 +116,7 @@ async def open_core(stack: AsyncExitStack, outside: Outside, state: Path, file: 
     chain = await stack.enter_async_context(opening)
     anchors = [outside.make_anchor(each) for each in config.anchors]
     pace = Pace(every_s=config.evidence.anchor_every_s)
-    outbox = await stack.enter_async_context(Outbox(chain, anchors, disk, state, clock, pace=pace))
+    outbox = await stack.enter_async_context(Outbox(chain, anchors, disk, state, clock, pace=pace, random=outside.random))
     reader = LedgerReader(disk, state, chain.epoch, head=lambda: chain.size)
     core = Core(outside, layout, chain, outbox, revisions, choice, reader)
     await core.record(choice)
@@ -137,6 +140,7 @@ class Core:
         self._evidence = Evidence(
             chain, self.live, clock, schema_of(self._devices.values()),
             seal_every_s=config.evidence.seal_every_s, memory_max_bytes=config.evidence.memory_max_mb << 20,
+            make_secret=lambda: outside.random.randbytes(32),
         )  # fmt: skip
         self._pipeline = Pipeline(self.live, self._evidence)
         self._field = Field(self._pipeline, clock, self._outside.make_driver, self._supervisor)

@@ -25,6 +25,8 @@ from ledger_client.errors import StoreError
 
 FORMAT: Final = b"witnessmark-state 1\n"
 FORMAT_SIZE_MAX: Final = 100
+BEFORE_FORMAT: Final = ("config", "run", "FORMAT.new")
+"""What may be in a new state folder: a config file that somebody put there, and what an interrupted first start left."""
 
 
 @contextlib.contextmanager
@@ -88,12 +90,13 @@ class Layout:
         Raises StoreError `state_format_unknown` for a folder that a later version wrote or that is not ours; OSError.
         """
         found = read_whole(disk, self.state / "FORMAT", FORMAT_SIZE_MAX)
-        if found is None and [name for name in disk.names(self.state) if name not in ("config", "run")]:
+        if found is None and [name for name in disk.names(self.state) if name not in BEFORE_FORMAT]:
             raise StoreError("state_format_unknown", path=str(self.state), found="")
         if found not in (None, FORMAT):
             raise StoreError("state_format_unknown", path=str(self.state), found=found.decode("latin-1").strip() if found else "")
         for folder in (self.state, self.private, self.revisions.parent, self.revisions, self.state / "index"):
             disk.mkdir(folder)
             disk.sync_folder(folder.parent)
-        if found is None:
-            write_atomically(disk, self.state / "FORMAT", FORMAT)
+            if folder == self.state and found is None:
+                # Before anything else: a folder with things in it and no FORMAT is not ours.
+                write_atomically(disk, self.state / "FORMAT", FORMAT)

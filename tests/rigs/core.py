@@ -8,6 +8,7 @@ import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from ledger_client.anchors.anchor import Anchor
@@ -104,7 +105,7 @@ async def running(
     """Run a core on a prepared disk; leaving ends it in order."""
     plant = plant or Plant(clock)
     signer = contextlib.nullcontext(SignerCore(key or key_of(1), disk, STATE))
-    outside = Outside(disk, clock, lambda _: signer, plant, _no_anchor, SMALL)
+    outside = Outside(disk, clock, lambda _: signer, plant, _no_anchor, SMALL, Random(first_act))
     stop = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         core = await open_core(stack, outside, STATE)

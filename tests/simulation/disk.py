@@ -187,18 +187,19 @@ class ShimDisk:
     # ---------------------------------------------------------------------------------------------------------- crashes
 
     def crash_states(self, *, seed: int, count: int, first: int = 0) -> Iterator[Crash]:
-        """Yield `count` states, each of its own seed (`seed`, `seed` + 1, ...), at positions from `first` on."""
-        for number in range(seed, seed + count):
-            yield self.crash_state(number, first=first)
+        """Yield `count` states, each of its own seed (`seed`, `seed` + 1, ...), at positions from `first` on, by position."""
+        draws = [(number, random.Random(number)) for number in range(seed, seed + count)]
+        placed = sorted(((rng.randint(first, len(self.log)), number, rng) for number, rng in draws), key=lambda each: each[:2])
+        medium, done = _Medium(self._start), 0
+        for position, number, rng in placed:
+            for entry in self.log[done:position]:
+                medium.apply(entry)
+            done = position
+            yield Crash(number, position, medium.image(rng))
 
     def crash_state(self, seed: int, *, first: int = 0) -> Crash:
         """Return the state of one seed: what a failing test replays."""
-        rng = random.Random(seed)
-        position = rng.randint(first, len(self.log))
-        medium = _Medium(self._start)
-        for entry in self.log[:position]:
-            medium.apply(entry)
-        return Crash(seed, position, medium.image(rng))
+        return next(self.crash_states(seed=seed, count=1, first=first))
 
     # ------------------------------------------------------------------------------------------------------------ parts
 
