@@ -166,6 +166,8 @@ class ShimDisk:
         self.log.append(("name", {path: None}))
 
     def mkdir(self, path: Path) -> None:
+        if path in self._folders:
+            return
         self._change()
         for folder in (*reversed(path.parents), path):
             if folder not in self._folders:
@@ -173,7 +175,6 @@ class ShimDisk:
                 self.log.append(("folder", folder))
 
     def sync_folder(self, path: Path) -> None:
-        self._change()
         self.log.append(("sync_folder", path))
 
     def names(self, path: Path) -> list[str]:

@@ -16,6 +16,7 @@ import random
 import selectors
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -27,11 +28,12 @@ class DeadlockError(Exception):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Jumps over idle time. `now_s` is seconds since the loop began."""
+    """Jumps over idle time. `now_s` is seconds since the loop began; `stalled_s` of them it stood still in a call on the loop itself."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self._blocked_s = 0.0
+        self.stalled_s = 0.0
+        self._blocked_s: float | None = None
         super().__init__(_Jumping(self))
 
     def time(self) -> float:
@@ -53,18 +55,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._blocked_s = 0.0
         try:
             result = func(*args)
+            settle = partial(future.set_result, result)
         except BaseException as error:
-            future.set_exception(error)
-            return future
-        if self._blocked_s:
-            self.call_later(self._blocked_s, lambda: future.done() or future.set_result(result))
+            settle = partial(future.set_exception, error)
+        blocked_s, self._blocked_s = self._blocked_s, None
+        if blocked_s:
+            self.call_later(blocked_s, lambda: future.done() or settle())
         else:
-            future.set_result(result)
+            settle()
         return future
 
     def block(self, seconds: float) -> None:
-        """Say, from within an executor's call, how long it takes: a slow flush, for instance."""
-        self._blocked_s += seconds
+        """Say, from within a call, how long it takes: a slow flush, for instance. Outside an executor the whole loop stands still."""
+        if self._blocked_s is None:
+            self.now_s += seconds
+            self.stalled_s += seconds
+        else:
+            self._blocked_s += seconds
 
     _timer_cancelled_count: int
 

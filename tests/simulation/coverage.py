@@ -1,0 +1,75 @@
+"""Is every silence of a ledger spoken of? For groups of which every scan is collected: a scan, or a gap row, for every due.
+
+Room: tests, also for authors of drivers. Times are put on the time since boot, so that steps of the wall clock do not matter. What is missing
+at the end of a boot that ended without a closing entry is covered by the boot entry after it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from ledger_client.body import read_body
+from ledger_client.entry import parse
+from ledger_client.kinds import Kind
+from ledger_client.reader import LedgerReader
+from ledger_client.schema import SchemaState
+
+
+@dataclass
+class _Life:
+    """One boot: when it began and ended (mono ms), scans and gaps of each group."""
+
+    begun_ms: int
+    ended_ms: int
+    closed: bool = False
+    scans: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    gaps: dict[int, list[tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(list))
+    periods: dict[int, int] = field(default_factory=dict)
+
+
+def silences(reader: LedgerReader, names: frozenset[str], *, slack_ms: int = 500) -> list[str]:
+    """Return every stretch in which a group of `names` (`device/group`) was due and neither a scan nor a gap row accounts for it.
+
+    `slack_ms` is how far a gap row's times may be off (a clock step between the gap and its entry).
+    """
+    found: list[str] = []
+    for number, life in enumerate(_lives(reader, names), 1):
+        for uid, period_ms in life.periods.items():
+            scans, rows = sorted(life.scans[uid]), life.gaps[uid]
+            edges = [life.begun_ms, *scans, *([life.ended_ms] if life.closed else [])] if scans or rows else []
+            for before, after in zip(edges, edges[1:], strict=False):
+                missing = round((after - before) / period_ms) - 1
+                said = sum(count for first, last, count in rows if first - slack_ms < after and last + slack_ms > before)
+                # At the edges of a life, up to two dues fall outside: before polling begins, and in the batch that is still open.
+                if missing > said + (2 if before == life.begun_ms or after == life.ended_ms else 0):
+                    found.append(f"boot {number}, group {uid}: {missing} dues missing from {before} to {after} ms, {said} said")
+    return found
+
+
+def _lives(reader: LedgerReader, names: frozenset[str]) -> list[_Life]:
+    lives: list[_Life] = []
+    schema = SchemaState()
+    for seq, raw in enumerate(reader.entries(0, reader.size())):
+        payload = parse(raw).payload
+        if payload.kind == Kind.BOOT:
+            lives.append(_Life(payload.mono_ms, payload.mono_ms))
+        if not lives:
+            continue
+        life = lives[-1]
+        if payload.kind == Kind.SCHEMA:
+            schema = schema.apply(reader.body(seq) or b"", full=bool(payload.detail[3]))
+            life.periods |= {uid: g.period_ms for uid, g in schema.groups.items() if f"{g.device}/{g.name}" in names}
+        elif payload.kind == Kind.BATCH:
+            body = read_body(reader.body(seq) or b"", payload.detail, schema)
+            for section in body.sections:
+                life.scans[section.group.uid].update(time_ms - body.offset_ms for time_ms in section.times)
+            life.ended_ms = max(life.ended_ms, payload.detail[1] - body.offset_ms)
+        elif payload.kind == Kind.CLOSE:
+            life.closed = True
+        elif payload.kind == Kind.GAP:
+            offset_ms = payload.wall_ms - payload.mono_ms
+            for uid, first_ms, last_ms, _, count in payload.detail:
+                if uid is not None:
+                    life.gaps[uid].append((first_ms - offset_ms, last_ms - offset_ms, count))
+    return lives
