@@ -1,11 +1,12 @@
 """Is every silence of a ledger spoken of? For groups of which every scan is collected: a scan, or a gap row, for every due.
 
-Room: tests, also for authors of drivers. Times are put on the time since boot, so that steps of the wall clock do not matter. What is missing
-at the end of a boot that ended without a closing entry is covered by the boot entry after it.
+Room: tests, also for authors of drivers. Times are put on the time since boot, so that steps of the wall clock do not matter. What is
+missing at the end of a boot that ended without a closing entry is covered by the boot entry after it.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -38,7 +39,7 @@ def silences(reader: LedgerReader, names: frozenset[str], *, slack_ms: int = 500
         for uid, period_ms in life.periods.items():
             scans, rows = sorted(life.scans[uid]), life.gaps[uid]
             edges = [life.begun_ms, *scans, *([life.ended_ms] if life.closed else [])] if scans or rows else []
-            for before, after in zip(edges, edges[1:], strict=False):
+            for before, after in itertools.pairwise(edges):
                 missing = round((after - before) / period_ms) - 1
                 said = sum(count for first, last, count in rows if first - slack_ms < after and last + slack_ms > before)
                 # At the edges of a life, up to two dues fall outside: before polling begins, and in the batch that is still open.

@@ -1,12 +1,13 @@
-"""The disk fails, fills up, turns read-only or dawdles under a running gateway: evidence stops or slows and says so, and nothing else changes.
+"""The disk fails, fills up, turns read-only or dawdles under a gateway: evidence stops or slows and says so, and nothing else changes.
 
-What must hold in every case: polling keeps its grid to the millisecond, live values go on and say that they are not recorded and why, health
-says why, acts are refused while they cannot be recorded, nothing leaves that is not durable, and after a restart what was told is there
-and every silence is spoken of.
+What must hold in every case: polling keeps its grid, live values go on and say that they are not recorded and why, health says why, acts are
+refused while they cannot be recorded, nothing leaves that is not durable, and after a restart what was told is there and every silence
+is spoken of.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -85,7 +86,7 @@ class Rig:
         for device in self.gateway.plant.devices.values():
             for group, period_ms in PERIODS_MS.items():
                 times = [at for at, name in device.reads if name == group]
-                off = [b - a for a, b in zip(times, times[1:], strict=False) if abs(b - a - period_ms) > EDGE_MS]
+                off = [b - a for a, b in itertools.pairwise(times) if abs(b - a - period_ms) > EDGE_MS]
                 assert all(gap % period_ms <= EDGE_MS or gap % period_ms >= period_ms - EDGE_MS for gap in off), (group, off)
                 assert len(off) <= self.starts, (group, off)
 
@@ -232,8 +233,6 @@ def test_a_full_disk_is_said_on_the_full_disk_and_recording_resumes(seed: int, c
             assert {state for state, _ in rig.live(core)} <= {"recorded", "pending"}
             assert (await rig.write(core))["code"] == "done"
             assert core.health.snapshot()["ledger"]["disk_full"] is False
-            dropped = core.health.snapshot()["evidence"]["dropped"] + 0
-            assert dropped >= 0
         payloads = await rig.judge()
         assert Counter(p.kind for p in payloads)[Kind.BOOT] == 2
 
