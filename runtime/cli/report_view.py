@@ -5,6 +5,7 @@ Room: hall. `prove`, `verify` and `ledger verify` print it. It words what the re
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -126,4 +127,18 @@ def _witnesses(rows: list[dict[str, Any]]) -> Table:
 def _value(value: Any) -> str:
     if value is None:
         return "no value"
-    return repr(value) if isinstance(value, float) else str(value)
+    return _shortest(value) if isinstance(value, float) else str(value)
+
+
+def _shortest(value: float) -> str:
+    """Return the fewest digits that name this number: as a binary32 where it is one (most registers are), else as a binary64."""
+    try:
+        is_single = struct.unpack("<f", struct.pack("<f", value))[0] == value
+    except OverflowError:
+        is_single = False
+    if is_single:
+        for digits in range(6, 10):
+            text = f"{value:.{digits}g}"
+            if struct.unpack("<f", struct.pack("<f", float(text)))[0] == value:
+                return text
+    return repr(value)
