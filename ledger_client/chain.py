@@ -42,8 +42,6 @@ from ledger_client.segments import SegmentShape, SegmentStore
 
 Result = TypeVar("Result")
 REQUESTS_MAX = 64
-FLUSHES_MAX = 4
-"""Entries that may be signed ahead of the one that is being flushed."""
 ENVELOPE_BYTES = 160
 """What COSE adds to a payload, generously."""
 SIGNER_STOPS = frozenset({"signer_rollback", "signer_ledger_damaged", "signer_key_differs", "signer_head_damaged"})
@@ -68,7 +66,6 @@ class Chain:
         self._pen = ChainDisk(executor or self._own_executor or ThreadPoolExecutor(1))
         self._stack = AsyncExitStack()
         self._line = RequestLine(REQUESTS_MAX)
-        self._flushes = RequestLine(FLUSHES_MAX)
         self._callbacks: list[Callable[[int], None]] = []
         self._boot = 0
         self._boot_due: tuple[Any, ...] | None = None
@@ -80,10 +77,6 @@ class Chain:
         self.head_hash = ZERO_HASH
         self.heads = Heads("", 0, 0, 0, 0, None, None, (b"", 0), ZERO_HASH, None)
         self.schema = SchemaState()
-        # What has been signed already, ahead of what is durable, while a flush is under way.
-        self._signed_size = 0
-        self._signed_hash = ZERO_HASH
-        self._signed_heads = self.heads.copy()
 
     @classmethod
     def open(
@@ -170,8 +163,7 @@ class Chain:
         committed = None if kind >= FOREIGN_KIND_MIN else body_commitment(kind, detail)
         if (committed or (0, EMPTY_BODY_HASH)) != (len(body), sha256(body).digest()):
             raise FormatError("body_differs", kind=kind, size=len(body))
-        durable = await self._line.ask(lambda: self._append_now(kind, detail, body, reserve=reserve))
-        return await durable
+        return await self._line.ask(lambda: self._append_now(kind, detail, body, reserve=reserve))
 
     async def append_schema(self, new: SchemaState) -> Appended | None:
         """Bring the schema to `new` by a full entry or a delta; None when it is in force already. Raises as `append`."""
@@ -191,8 +183,7 @@ class Chain:
             await self._recover()
             stack.push_async_callback(self._pen.release)
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            group.create_task(self._serve(), name="chain")
-            group.create_task(self._flushes.serve(), name="chain flushes")
+            group.create_task(self._line.serve(), name="chain")
             index = self._pen.index
             if index is not None and not index.ready:
                 group.create_task(index.rebuild(self._pen.run, lambda: self._line.closing), name="chain index")
@@ -208,34 +199,25 @@ class Chain:
         # What went wrong in the caller's block stays the caller's: the task group must not wrap it, nor cancel the last request.
         await self._stack.__aexit__(None, None, None)
 
-    # ------------------------------------------------------------- the signing task: order, space, signatures
-
-    async def _serve(self) -> None:
-        try:
-            await self._line.serve()
-        finally:
-            await self._flushes.close()
+    # ------------------------------------------------------------------------------------------------ the one task
 
     async def _boot_now(self) -> None:
         if self._boot_due is not None:
-            await (await self._sign(Kind.BOOT, self._boot_due, b"", reserve=True))
+            await self._add(Kind.BOOT, self._boot_due, b"", reserve=True)
             self._boot_due = None
-            await self._flushes.join()
             await self._state_schema_here()
 
-    async def _append_now(self, kind: int, detail: tuple[Any, ...], body: bytes, *, reserve: bool) -> asyncio.Future[Appended]:
-        """Sign an entry and hand it on to be flushed; the next one can be signed while that goes on."""
+    async def _append_now(self, kind: int, detail: tuple[Any, ...], body: bytes, *, reserve: bool) -> Appended:
         await self._boot_now()
         if kind != Kind.SCHEMA:
-            return await self._sign(kind, detail, body, reserve=reserve)
+            return await self._add(kind, detail, body, reserve=reserve)
         # With thousands of tags this takes a tenth of a second and more: not on the loop.
         after = await self._pen.run(lambda: self.schema.apply(body, full=bool(detail[3])))
         if await self._pen.run(lambda: after.state_hash) != detail[2]:
-            raise FormatError("schema_hash_differs", seq=self._signed_size)
-        durable = await self._sign(kind, detail, body, reserve=reserve)
-        await durable
+            raise FormatError("schema_hash_differs", seq=self.size)
+        appended = await self._add(kind, detail, body, reserve=reserve)
         self.schema = after
-        return durable
+        return appended
 
     async def _schema_now(self, new: SchemaState) -> Appended | None:
         if self.heads.schema is None:
@@ -246,61 +228,71 @@ class Chain:
                 return None
             body, full = delta, 0
         detail = (len(body), sha256(body).digest(), await self._pen.run(lambda: new.state_hash), full)
-        return await (await self._append_now(Kind.SCHEMA, detail, body, reserve=False))
+        return await self._append_now(Kind.SCHEMA, detail, body, reserve=False)
 
     async def _checkpoint_now(self) -> str:
-        self._writable()
-        await self._flushes.join()
         self._writable()
         await self._settle_signer()
         if self._note is None or self._note[0] != self.size:
             self._signer_stale = True
-            signature = await self._signer.sign_checkpoint(self.size, self.root())
+            signature = await self._pen.run(partial(self._signer.sign_checkpoint, self.size, self.root()))
             self._signer_stale = False
             text = Checkpoint(self.origin, self.size, self.root()).text
             self._note = (self.size, Note(text, (signature,)).encode())
         return self._note[1]
 
-    async def _sign(self, kind: int, detail: tuple[Any, ...], body: bytes, *, reserve: bool) -> asyncio.Future[Appended]:
+    async def _add(self, kind: int, detail: tuple[Any, ...], body: bytes, *, reserve: bool) -> Appended:
+        """Make room, then the entry."""
         store = self._writable()
         await self._settle_signer()
-        needed = record_size(len(self._payload(kind, detail).encode()) + ENVELOPE_BYTES, len(body))
-        if needed - len(body) > ENTRY_SIZE_MAX:
-            raise FormatError("entry_too_long", size=needed - len(body))
-        schema = b""
-        if not store.fits(needed, reserve=False):
-            try:
-                schema = await self._roll(store, needed)
-            except StoreError as error:
-                if error.code != "disk_full" or not reserve or not store.fits(needed, reserve=True):
-                    raise
-        if schema and kind != Kind.BOOT:
-            await self._restate(store, schema)
-        durable = await self._sign_next(store, kind, detail, body)
-        if schema and kind == Kind.BOOT:
-            # Nothing of a boot stands before its boot entry.
-            await self._restate(store, schema)
-        return durable
-
-    async def _sign_next(self, store: SegmentStore, kind: int, detail: tuple[Any, ...], body: bytes) -> asyncio.Future[Appended]:
         payload = self._payload(kind, detail)
         raw = payload.encode()
+        needed = record_size(len(raw) + ENVELOPE_BYTES, len(body))
+        if needed - len(body) > ENTRY_SIZE_MAX:
+            raise FormatError("entry_too_long", size=needed - len(body))
+        if store.fits(needed, reserve=False):
+            return await self._make(store, payload, raw, body)
+        try:
+            schema = await self._roll(store, needed)
+        except StoreError as error:
+            if error.code != "disk_full" or not reserve or not store.fits(needed, reserve=True):
+                raise
+            schema = b""
+        # Each segment states its schema first, so that it can be read by itself; but nothing of a boot stands before its boot entry.
+        if schema and kind != Kind.BOOT:
+            await self._state_schema(store, schema)
+            payload = self._payload(kind, detail)
+        appended = await self._make(store, payload, payload.encode(), body)
+        if schema and kind == Kind.BOOT:
+            await self._state_schema(store, schema)
+        return appended
+
+    async def _make(self, store: SegmentStore, payload: Payload, raw: bytes, body: bytes) -> Appended:
+        """Sign, write and flush in one go in the executor; only then count the entry and tell."""
         self._signer_stale = True
-        signature = await self._signer.sign_entry(raw)
+        entry = await self._pen.write(partial(self._sign_and_write, store, raw, body), store)
         self._signer_stale = False
-        entry = assemble(self._signer.public, raw, signature)
-        offset = store.claim(record_size(len(entry), len(body)))
-        self._signed_size, self._signed_hash = payload.seq + 1, sha256(entry).digest()
-        _move_on(self._signed_heads, payload)
-        return await self._flushes.put(partial(self._flush, store, offset, payload, entry, body))
+        leaf = leaf_hash(entry)
+        if self._pen.index is not None:
+            self._pen.index.append(leaf)
+        self._tree.append(leaf)
+        self.head_hash = sha256(entry).digest()
+        self.heads.apply(payload.kind, payload.seq, payload.boot, payload.mono_ms, payload.wall_ms, payload.detail)
+        for callback in tuple(self._callbacks):
+            callback(self.size)
+        return Appended(payload.seq, self.head_hash, record_size(len(entry), len(body)))
+
+    def _sign_and_write(self, store: SegmentStore, raw: bytes, body: bytes) -> bytes:
+        """Return the durable entry. Blocking. Raises SignerError: nothing was written; OSError."""
+        entry = assemble(self._signer.public, raw, self._signer.sign_entry(raw))
+        store.write(entry, body)
+        return entry
 
     async def _roll(self, store: SegmentStore, needed: int) -> bytes:
         """Close the current segment and open the next; return the schema body that is to be stated in it, empty when there is none.
 
         Raises StoreError: `disk_full` (nothing has changed), or the fault that stopped the chain.
         """
-        await self._flushes.join()
-        self._writable()
         body = await self._pen.run(self.schema.full_body) if self.heads.schema is not None else b""
         room = needed + (record_size(512, len(body)) if body else 0)
         await self._pen.roll(store, Header(self.size, self.head_hash, tuple(self._tree.hashes), self.heads.copy()), room)
@@ -311,22 +303,19 @@ class Chain:
         store, named = self._writable(), self.heads.schema
         if named is not None and named[0] < store.first_seq:
             body = await self._pen.run(self.schema.full_body)
-            detail = (len(body), sha256(body).digest(), self.schema.state_hash, 1)
             if store.fits(record_size(512, len(body)), reserve=False):
-                await (await self._sign(Kind.SCHEMA, detail, body, reserve=False))
+                await self._state_schema(store, body)
 
-    async def _restate(self, store: SegmentStore, body: bytes) -> None:
-        """State the schema in force anew, so that the segment can be read by itself."""
-        await self._sign_next(store, Kind.SCHEMA, (len(body), sha256(body).digest(), self.schema.state_hash, 1), body)
+    async def _state_schema(self, store: SegmentStore, body: bytes) -> None:
+        payload = self._payload(Kind.SCHEMA, (len(body), sha256(body).digest(), self.schema.state_hash, 1))
+        await self._make(store, payload, payload.encode(), body)
 
     async def _settle_signer(self) -> None:
         """Let the signer read the durable head again after anything that may have left it ahead of, or behind, the chain."""
         if not self._signer_stale:
             return
-        await self._flushes.join()
-        self._writable()
         try:
-            found = await self._signer.begin(self.epoch)
+            found = await self._pen.run(partial(self._signer.begin, self.epoch))
             if found != (self.size, self.head_hash):
                 raise SignerError("signer_out_of_step", size=self.size, signer_size=found[0])
         except SignerError as error:
@@ -335,28 +324,13 @@ class Chain:
             raise
         self._signer_stale = False
 
-    # ------------------------------------------------------------- the flushing task: one record, one flush
-
-    async def _flush(self, store: SegmentStore, offset: int, payload: Payload, entry: bytes, body: bytes) -> Appended:
-        """Write and flush; only then count the entry and tell."""
-        await self._pen.write(store, offset, entry, body)
-        leaf = leaf_hash(entry)
-        if self._pen.index is not None:
-            self._pen.index.append(leaf)
-        self._tree.append(leaf)
-        self.head_hash = sha256(entry).digest()
-        _move_on(self.heads, payload)
-        for callback in tuple(self._callbacks):
-            callback(self.size)
-        return Appended(payload.seq, self.head_hash, record_size(len(entry), len(body)))
-
     # ------------------------------------------------------------------------------------------------- parts
 
     def _payload(self, kind: int, detail: tuple[Any, ...]) -> Payload:
-        heads, clock = self._signed_heads, self._clock
+        heads, clock = self.heads, self._clock
         mono_ms = max(clock.mono_ms(), heads.last_mono_ms) if heads.boot == self._boot else clock.mono_ms()
         seen = None if heads.receipt is None else heads.receipt[0]
-        return Payload(kind, self._signed_size, self._signed_hash, self._boot, mono_ms, clock.wall_ms(), clock.state(), seen, detail)
+        return Payload(kind, self.size, self.head_hash, self._boot, mono_ms, clock.wall_ms(), clock.state(), seen, detail)
 
     def _writable(self) -> SegmentStore:
         fault = self.fault
@@ -377,14 +351,9 @@ class Chain:
         self._pen.store, self._refusal, self.schema = opened.store, opened.fault, opened.schema
         self._pen.index = ChainIndex(self._disk, self._root, self.epoch, opened.files, opened.tree, (seen.header.first_seq, seen.leaves))
         self.heads, self._tree, self.head_hash = seen.heads, seen.tree, seen.head_hash
-        self._signed_size, self._signed_hash, self._signed_heads = seen.size, seen.head_hash, seen.heads.copy()
         self._boot = seen.heads.boot + 1
         if self._words is not None:
             if not seen.size:
                 raise StoreError("ledger_missing", folder=str(self.epoch))
             unclean = int(seen.last_kind not in {Kind.CLOSE, Kind.GENESIS})
             self._boot_due = (*self._words, unclean, seen.torn_bytes)
-
-
-def _move_on(heads: Heads, payload: Payload) -> None:
-    heads.apply(payload.kind, payload.seq, payload.boot, payload.mono_ms, payload.wall_ms, payload.detail)

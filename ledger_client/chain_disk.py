@@ -45,17 +45,16 @@ class ChainDisk:
         self.fault = self.fault or StoreError(code, errno=errno.errorcode.get(error.errno or 0, "?"))
         return self.fault
 
-    async def write(self, store: SegmentStore, offset: int, entry: bytes, body: bytes) -> None:
-        """Put a record where it was claimed; durable on return. Raises StoreError."""
+    async def write(self, make: Callable[[], bytes], store: SegmentStore) -> bytes:
+        """Run what signs, writes and flushes one record; return what it returns. Raises SignerError as it does, StoreError."""
         await self._finish_preparing(store)
-        if self.fault is not None:
-            raise self.fault
         try:
-            await self.run(partial(store.write, offset, entry, body))
+            made = await self.run(make)
         except OSError as error:
             raise self.fail(error) from error
         if store.is_unprepared:
             self._preparing = self.run(store.prepare)
+        return made
 
     async def roll(self, store: SegmentStore, header: Header, room: int) -> None:
         """Open the next segment. Raises StoreError: `disk_full` (nothing has changed), or the fault."""

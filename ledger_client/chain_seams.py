@@ -31,22 +31,22 @@ class Clock(Protocol):
 
 
 class Signer(Protocol):
-    """Who holds the key; see signing.py for what it will sign. Every call raises SignerError."""
+    """Who holds the key; see signing.py for what it will sign. Blocking, in the evidence executor; every call raises SignerError."""
 
     @property
     def public(self) -> PublicKey:
         """The verification key."""
         ...
 
-    async def begin(self, epoch: int) -> tuple[int, bytes]:
+    def begin(self, epoch: int) -> tuple[int, bytes]:
         """Read the durable head anew; return size and hash of the last entry."""
         ...
 
-    async def sign_entry(self, payload_raw: bytes) -> bytes:
+    def sign_entry(self, payload_raw: bytes) -> bytes:
         """Sign the next entry; return the 64-byte signature."""
         ...
 
-    async def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:
+    def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:
         """Sign the checkpoint of the chain as it stands."""
         ...
 

@@ -22,38 +22,25 @@ class RequestLine:
         self._waiting: asyncio.Queue[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]] | None] = asyncio.Queue(waiting_max)
         self.closing = False
 
-    async def put(self, request: Callable[[], Awaitable[Result]]) -> asyncio.Future[Result]:
-        """Hand in a request, waiting for room only; its result arrives in the future. Raises StoreError `store_closed`."""
+    async def ask(self, request: Callable[[], Awaitable[Result]]) -> Result:
+        """Return what the request returns or raise its LedgerError. Raises StoreError `store_closed` when nobody serves any more."""
         if self.closing:
             raise StoreError("store_closed")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        # Who was cancelled meanwhile does not fetch a refusal; that is no news to anybody.
-        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         await self._waiting.put((request, answer))
-        return answer
-
-    async def ask(self, request: Callable[[], Awaitable[Result]]) -> Result:
-        """Return what the request returns or raise its LedgerError. Raises StoreError `store_closed` when nobody serves any more."""
-        return await (await self.put(request))
-
-    async def join(self) -> None:
-        """Wait until all that was handed in before has been served."""
-        await self._waiting.join()
+        result: Result = await answer
+        return result
 
     async def serve(self) -> None:
         """Serve until `close`. Any error but a LedgerError is a bug and ends the serving, loudly."""
         try:
             while (asked := await self._waiting.get()) is not None:
-                try:
-                    await self._carry_out(*asked)
-                finally:
-                    self._waiting.task_done()
+                await self._carry_out(*asked)
         finally:
             self.closing = True
             while not self._waiting.empty():
                 if (asked := self._waiting.get_nowait()) is not None:
                     _refuse(asked[1])
-                self._waiting.task_done()
 
     async def close(self) -> None:
         """Let `serve` end once everything asked before is done."""

@@ -1,6 +1,6 @@
 """Writing segments: pre-zeroed files, one write and one flush per entry, and the next file made ready in small steps.
 
-Room: ground. The chain calls it, always in the evidence executor (`fits` and `claim` aside, which only count). It never signs, never
+Room: ground. The chain calls it, always in the evidence executor (`fits` and the counters aside). It never signs, never
 judges, and never tries again on a handle whose flush failed. Source: docs/ledger-format.md section 8.
 
 The life of a file: `next.new` is filled with zeros a chunk at a time, each chunk flushed, one chunk after each entry; at
@@ -71,17 +71,13 @@ class SegmentStore:
         """Whether the next segment still needs a step of `prepare`."""
         return self._next is None or self._next.zeroed < self._shape.size_bytes
 
-    def claim(self, record_bytes: int) -> int:
-        """Take the room of the next record and return its offset; records are written in the order of their claims."""
-        offset = self.position
-        self.position += record_bytes
-        self.count += 1
-        return offset
-
-    def write(self, offset: int, entry: bytes, body: bytes) -> None:
-        """Write one record where it was claimed, durable on return. Raises OSError: the handle is then lost for this process."""
-        self._disk.pwrite(self._handle, pack_record(entry, body), offset)
+    def write(self, entry: bytes, body: bytes) -> None:
+        """Append one record, durable on return. Raises OSError: the handle is then lost for this process."""
+        record = pack_record(entry, body)
+        self._disk.pwrite(self._handle, record, self.position)
         self._disk.fdatasync(self._handle)
+        self.position += len(record)
+        self.count += 1
 
     def prepare(self) -> None:
         """Do one step towards the next segment, if one is due. Raises OSError."""

@@ -1,6 +1,7 @@
 """The core's end of the signer process: starts it, asks it, starts it again when it died.
 
-Room: ground. `Chain` uses it through the `Signer` protocol. A request that was under way when the signer died fails with
+Room: ground. `Chain` uses it through the `Signer` protocol, blocking and in the evidence executor: one thread signs, writes and
+flushes, so an entry costs one hop from the loop and not three. A request that was under way when the signer died fails with
 SignerError; nothing is lost by that, since its entry was acknowledged to nobody. The next request starts a new signer, at most
 one in RESPAWN_S seconds. It never sees the key.
 """
@@ -11,8 +12,9 @@ import asyncio
 import socket
 import subprocess
 import sys
-from functools import partial
+import time
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,7 +40,7 @@ class SignerProcess:
         self._public: PublicKey | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
-        self._turn = asyncio.Lock()
+        self._turn = Lock()
         self._started_s = float("-inf")
         self.starts = 0
 
@@ -54,55 +56,61 @@ class SignerProcess:
         """Process id of the signer, None while there is none."""
         return None if self._child is None else self._child.pid
 
-    async def begin(self, epoch: int) -> tuple[int, bytes]:
+    def begin(self, epoch: int) -> tuple[int, bytes]:
         """See signing.SignerRules.begin."""
-        size, head_hash = await self._ask(["begin", epoch], BEGIN_TIMEOUT_S, 2)
+        size, head_hash = self._ask(["begin", epoch], BEGIN_TIMEOUT_S, 2)
         return size, head_hash
 
-    async def sign_entry(self, payload_raw: bytes) -> bytes:
+    def sign_entry(self, payload_raw: bytes) -> bytes:
         """See signing.SignerRules.entry."""
-        (signature,) = await self._ask(["entry", payload_raw], ANSWER_TIMEOUT_S, 1)
+        (signature,) = self._ask(["entry", payload_raw], ANSWER_TIMEOUT_S, 1)
         if not isinstance(signature, bytes) or len(signature) != 64:
             raise SignerError("signer_answer_invalid")
         return signature
 
-    async def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:
+    def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:
         """See signing.SignerRules.checkpoint."""
-        name, key_id, signature = await self._ask(["checkpoint", size, root], ANSWER_TIMEOUT_S, 3)
+        name, key_id, signature = self._ask(["checkpoint", size, root], ANSWER_TIMEOUT_S, 3)
         return NoteSignature(name, key_id, signature)
 
     async def __aenter__(self) -> Self:
         """Start the signer and learn its public key. Raises SignerError, with the code of the key's fault when it cannot be used."""
-        async with self._turn:
-            try:
-                await self._start()
-            except BaseException:
-                await self._stop()
-                raise
+        try:
+            await asyncio.to_thread(self._enter)
+        except BaseException:
+            await asyncio.to_thread(self._leave)
+            raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End the signer."""
-        async with self._turn:
-            await self._stop()
+        await asyncio.to_thread(self._leave)
 
-    async def _ask(self, request: list[Any], timeout_s: float, fields: int) -> list[Any]:
-        async with self._turn:
+    def _enter(self) -> None:
+        with self._turn:
+            self._start()
+
+    def _leave(self) -> None:
+        with self._turn:
+            self._stop()
+
+    def _ask(self, request: list[Any], timeout_s: float, fields: int) -> list[Any]:
+        with self._turn:
             if self._line is None:
-                await self._start()
-            return await self._exchange(request, timeout_s, fields)
+                self._start()
+            return self._exchange(request, timeout_s, fields)
 
-    async def _exchange(self, request: list[Any], timeout_s: float, fields: int) -> list[Any]:
+    def _exchange(self, request: list[Any], timeout_s: float, fields: int) -> list[Any]:
         """Send one request and read its answer; whatever goes wrong on the way ends this signer."""
-        line, loop = self._line, asyncio.get_running_loop()
+        line = self._line
         if line is None:
             raise SignerError("signer_gone")
+        data = cbor.encode(request)
         answered = False
         try:
-            async with asyncio.timeout(timeout_s):
-                data = cbor.encode(request)
-                await loop.sock_sendall(line, len(data).to_bytes(4, "big") + data)
-                reply = cbor.decode(await _read_frame(line), size_max=FRAME_SIZE_MAX, what="signer answer")
+            line.settimeout(timeout_s)
+            line.sendall(len(data).to_bytes(4, "big") + data)
+            reply = cbor.peek(_read_frame(line))
             answered = True
         except TimeoutError as error:
             raise SignerError("signer_timeout", timeout_s=timeout_s) from error
@@ -112,7 +120,7 @@ class SignerProcess:
             raise SignerError("signer_answer_invalid") from error
         finally:
             if not answered:
-                # Also when we were cancelled: an answer that nobody waits for would be taken for the next one.
+                # An answer that comes too late would be taken for the next one.
                 self._cut()
         match reply:
             case ["ok", *values] if len(values) == fields:
@@ -122,26 +130,25 @@ class SignerProcess:
         self._cut()
         raise SignerError("signer_answer_invalid")
 
-    async def _start(self) -> None:
-        loop = asyncio.get_running_loop()
-        wait_s = self._started_s + RESPAWN_S - loop.time()
+    def _start(self) -> None:
+        now_s = time.monotonic()
+        wait_s = self._started_s + RESPAWN_S - now_s
         if wait_s > 0:
             raise SignerError("signer_gone", retry_s=round(wait_s, 1))
-        await self._stop()
-        self._started_s = loop.time()
+        self._stop()
+        self._started_s = now_s
         self.starts += 1
         ours, theirs = socket.socketpair()
         with theirs:
             root = Path(__file__).resolve().parents[1]
             argv = [sys.executable, "-I", "-c", LAUNCH, str(root), "--state", str(self._state), "--fd", str(theirs.fileno())]
             try:
-                self._child = await loop.run_in_executor(None, partial(_launch, argv, theirs.fileno()))
+                self._child = subprocess.Popen(argv, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL)
             except OSError as error:
                 ours.close()
                 raise SignerError("signer_gone") from error
-        ours.setblocking(False)
         self._line = ours
-        (cose,) = await self._exchange(["who"], BEGIN_TIMEOUT_S, 1)
+        (cose,) = self._exchange(["who"], BEGIN_TIMEOUT_S, 1)
         try:
             public = from_cose(cose)
         except FormatError as error:
@@ -160,21 +167,21 @@ class SignerProcess:
         if self._child is not None:
             self._child.kill()
 
-    async def _stop(self) -> None:
+    def _stop(self) -> None:
         """End the process: closing the socket is enough; one that hangs is killed."""
         if self._line is not None:
             self._line.close()
             self._line = None
         child, self._child = self._child, None
         if child is not None:
-            await asyncio.get_running_loop().run_in_executor(None, partial(_reap, child))
+            _reap(child)
 
 
-async def _read_frame(line: socket.socket) -> bytes:
-    """Read one frame's content. Raises SignerError for a wrong length, or when the other end closes."""
-    loop, data, wanted = asyncio.get_running_loop(), b"", 4
+def _read_frame(line: socket.socket) -> bytes:
+    """Read one frame's content. Raises SignerError for a wrong length, or when the other end closes; OSError."""
+    data, wanted = b"", 4
     while len(data) < wanted:
-        part = await loop.sock_recv(line, max(4096, wanted - len(data)))
+        part = line.recv(max(4096, wanted - len(data)))
         if not part:
             raise SignerError("signer_gone")
         data += part
@@ -186,10 +193,6 @@ async def _read_frame(line: socket.socket) -> bytes:
     if len(data) != wanted:
         raise SignerError("signer_answer_invalid")
     return data[4:]
-
-
-def _launch(argv: list[str], line: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(argv, pass_fds=(line,), stdin=subprocess.DEVNULL)
 
 
 def _reap(child: subprocess.Popen[bytes]) -> None:

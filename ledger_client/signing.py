@@ -184,14 +184,14 @@ class SignerCore:
         self._rules = SignerRules(key, disk, state)
         self.public = key.public
 
-    async def begin(self, epoch: int) -> tuple[int, bytes]:
+    def begin(self, epoch: int) -> tuple[int, bytes]:
         """See SignerRules.begin."""
         return self._rules.begin(epoch)
 
-    async def sign_entry(self, payload_raw: bytes) -> bytes:
+    def sign_entry(self, payload_raw: bytes) -> bytes:
         """See SignerRules.entry."""
         return self._rules.entry(payload_raw)
 
-    async def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:
+    def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:
         """See SignerRules.checkpoint."""
         return self._rules.checkpoint(size, root)

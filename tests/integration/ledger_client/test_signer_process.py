@@ -75,14 +75,14 @@ def test_what_is_not_the_next_entry_is_refused(tmp_path: Path) -> None:
         state = new_state(tmp_path)
         async with SignerProcess(state) as signer:
             await create(state, signer)
-            size, head_hash = await signer.begin(1)
+            size, head_hash = signer.begin(1)
             assert (size, len(head_hash)) == (1, 32)
             for wrong in (b"", b"\x80", bytes(500_000), b"\xff" * 40):
                 with pytest.raises(SignerError) as caught:
-                    await signer.sign_entry(wrong)
+                    signer.sign_entry(wrong)
                 assert caught.value.code == "signer_refused"
             with pytest.raises(SignerError) as caught:
-                await signer.sign_checkpoint(1, bytes(32))
+                signer.sign_checkpoint(1, bytes(32))
             assert caught.value.code == "signer_checkpoint_differs"
             assert signer.starts == 1
 

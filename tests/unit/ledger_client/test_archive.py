@@ -143,7 +143,7 @@ def test_the_next_epoch_names_the_old_head_and_the_old_one_is_over() -> None:
             assert (chain.epoch, chain.size) == (2, 2)
             await chain.checkpoint()
         with pytest.raises(SignerError, match="signer_rollback"):
-            await signer(disk).begin(1)
+            signer(disk).begin(1)
 
     play(story)
 

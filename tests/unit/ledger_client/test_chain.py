@@ -121,7 +121,7 @@ def test_a_cancelled_caller_leaves_a_whole_entry() -> None:
     play(story)
 
 
-def test_a_failed_flush_takes_those_signed_ahead_with_it() -> None:
+def test_a_failed_flush_takes_those_behind_it_with_it() -> None:
     async def story(disk: ShimDisk, clock: VirtualClock) -> None:
         async with opened(disk, clock) as chain:
             await chain.append(*event(0))
