@@ -96,7 +96,10 @@ def parse_act(session: Session, role: str, raw: Mapping[str, Any]) -> Act:
 
 
 class ActJournal:
-    """Acts under way and those answered last, in `private/acts.cbor`. Blocking; raises OSError."""
+    """Acts under way and those answered last, in `private/acts.cbor`.
+
+    Changes are made on the loop and count once `save` has returned; `load` and `save` block and raise OSError.
+    """
 
     def __init__(self, disk: Disk, folder: Path) -> None:
         """Call `load` first."""
@@ -126,7 +129,6 @@ class ActJournal:
     def begin(self, act: Act, size_before: int) -> None:
         """Remember an act before its intent is recorded."""
         self.under_way[act.id] = (act.request_hash, size_before, act.action)
-        self._save()
 
     def answer(self, act_id: bytes, outcome: Outcome) -> None:
         """Move an act from under way to answered."""
@@ -134,14 +136,13 @@ class ActJournal:
         self.answered[act_id] = (digest, outcome)
         while len(self.answered) > RECENT_MAX:
             del self.answered[next(iter(self.answered))]
-        self._save()
 
     def forget(self, act_id: bytes) -> None:
         """Drop an act whose intent never became durable: nothing happened."""
-        if self.under_way.pop(act_id, None) is not None:
-            self._save()
+        self.under_way.pop(act_id, None)
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Make the present state durable."""
         under_way = [[act_id, *row] for act_id, row in self.under_way.items()]
         answered = [[act_id, digest, o.code, _rows(o.params), o.seq] for act_id, (digest, o) in self.answered.items()]
         write_atomically(self._disk, self._path, cbor.encode([VERSION, under_way, answered]))

@@ -156,12 +156,14 @@ class Door:
         self._refuse_if_unrecordable()
         tenant = self._tenants[act.action]
         tenant.check(act)
-        await _blocking(lambda: self._journal.begin(act, self._ledger.size))
+        self._journal.begin(act, self._ledger.size)
+        await _blocking(self._journal.save)
         body = act.intent_body()
         try:
             await self._ledger.append(Kind.COMMAND, command_detail(act.id, INTENT, act.action, body), body)
         except LedgerError:
-            await _blocking(lambda: self._journal.forget(act.id))
+            self._journal.forget(act.id)
+            await self._save_later()
             raise
         try:
             async with asyncio.timeout(ACT_S_MAX):
@@ -184,8 +186,14 @@ class Door:
             return outcome
         self._unrecorded.pop(act_id, None)
         recorded = Outcome(outcome.code, outcome.params, appended.seq)
-        await _blocking(lambda: self._journal.answer(act_id, recorded))
+        self._journal.answer(act_id, recorded)
+        await self._save_later()
         return recorded
+
+    async def _save_later(self) -> None:
+        """Write the journal; where the disk refuses, the ledger says the same at the next start."""
+        with contextlib.suppress(OSError):
+            await _blocking(self._journal.save)
 
     async def _settle(self) -> None:
         """Give every act under way its outcome: the one that could not be recorded yet, or `unknown`."""
@@ -195,10 +203,12 @@ class Door:
                 continue
             phases = await _blocking(lambda: self._phases(act_id, size_before))  # noqa: B023  awaited before the next
             if INTENT not in phases:
-                await _blocking(lambda: self._journal.forget(act_id))  # noqa: B023
+                self._journal.forget(act_id)
+                await self._save_later()
             elif OUTCOME in phases:
                 code, seq = phases[OUTCOME]
-                await _blocking(lambda: self._journal.answer(act_id, Outcome(code, {}, seq)))  # noqa: B023
+                self._journal.answer(act_id, Outcome(code, {}, seq))
+                await self._save_later()
             else:
                 await self._record(act_id, Outcome(UNKNOWN))
 

@@ -39,8 +39,14 @@ def run(
 
     set_up_log(json_lines=json_lines)
 
+    def ready() -> None:
+        if json_lines:
+            print_json({"state": str(state), "ready": True})
+        else:
+            console().print(f"running on {state}; `witnessmark status --state {state}` tells how it is, Ctrl-C stops it")
+
     async def main(stop: asyncio.Event) -> None:
-        await run_gateway(state, config, stop, lambda: print_json({"state": str(state), "ready": True}) if json_lines else None)
+        await run_gateway(state, config, stop, ready)
 
     raise typer.Exit(_until_stopped(main))
 

@@ -20,6 +20,9 @@ from runtime.config_faults import ConfigError, line_index
 from runtime.tag_ids import load_tag_ids, rebuilt
 from tests.rigs.field import HEAD, device_toml, fresh_ids, points_of
 
+EXAMPLE = (Path(__file__).parents[3] / "witnessmark.example.toml").read_text()
+TOKENS = ("0", "-1", "1e400", "nan", "true", '""', '"x"', "[]", "[1]", "{}", "{ name = 1 }", '[{ name = "a" }]', "[[]]", "1979-05-27")
+
 FAULTY = """\
 [gateway]
 name = "line 4"
@@ -114,7 +117,7 @@ def test_not_toml_is_one_fault_with_its_line() -> None:
 
 
 def test_the_example_is_valid_and_shows_every_option() -> None:
-    text = (Path(__file__).parents[3] / "witnessmark.example.toml").read_text()
+    text = EXAMPLE
     config = parse_config(text)
     assert {device.type for device in config.devices} == {"modbus", "opcua", "replay"}
     models: list[type[BaseModel]] = [model.Gateway, model.Evidence, model.Anchor, model.Web, model.History, model.Feed]
@@ -130,6 +133,19 @@ def test_any_text_is_a_config_or_a_config_error(text: str) -> None:
     line_index(text)
     with contextlib.suppress(ConfigError):
         parse_config(text)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 200), st.sampled_from(("drop", "twice", "value")), st.sampled_from(TOKENS)), min_size=1, max_size=4)
+)
+def test_a_mutated_config_is_a_config_or_a_list_of_faults(changes: list[tuple[int, str, str]]) -> None:
+    lines = EXAMPLE.splitlines()
+    for at, how, token in changes:
+        i = at % len(lines)
+        key, equals, _ = lines[i].partition("=")
+        lines[i] = {"drop": "", "twice": lines[i] + "\n" + lines[i], "value": f"{key}= {token}" if equals else lines[i]}[how]
+    with contextlib.suppress(ConfigError):
+        parse_config("\n".join(lines))
 
 
 def test_a_number_survives_rename_removal_and_a_lost_file(tmp_path: Path) -> None:
