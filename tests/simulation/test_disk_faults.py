@@ -1,8 +1,8 @@
 """The disk fails, fills up, turns read-only or dawdles under a gateway: evidence stops or slows and says so, and nothing else changes.
 
-What must hold in every case: polling keeps its grid, live values go on and say that they are not recorded and why, health says why, acts are
-refused while they cannot be recorded, nothing leaves that is not durable, and after a restart what was told is there and every silence
-is spoken of.
+What must hold in every case: polling keeps its grid, live values go on and say that they are not recorded and why, health says why, acts
+are refused while they cannot be recorded, nothing leaves that is not durable, and after a restart what was told is there and every
+silence is spoken of.
 """
 
 from __future__ import annotations
