@@ -17,19 +17,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from random import Random
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
-from ledger_client.errors import FormatError
-from ledger_client.note import NoteSignature
 from ledger_client.policy import parse_policy
 from ledger_client.reader import LedgerReader, epochs
 from ledger_client.segments import SegmentShape
-from ledger_client.signing import SignerRules
+from ledger_client.signing import SignerCore
 from ledger_client.verify import Report, verify_ledger
 from runtime.app import Core, Outside, open_core
 from runtime.faces.feed import Session
@@ -93,7 +89,7 @@ class Gateway:
     def outside(self) -> Outside:
         """Return what this gateway stands on."""
         return Outside(
-            self.disk, self.clock, lambda layout: DeskSigner(self.disk, layout.state), self.plant.driver,
+            self.disk, self.clock, lambda layout: nullcontext(SignerCore(key_of(1), self.disk, layout.state)), self.plant.driver,
             lambda _: self.witness.anchor(self.clock), self.shape, self._random,
         )  # fmt: skip
 
@@ -102,29 +98,6 @@ class Gateway:
         self._acts += 1
         act_id = self._random.randbytes(16)
         return {"id": act_id, "action": action, "target": target, "params": dict(params), "reason": "test", "expected_revision": revision}
-
-
-class DeskSigner:
-    """The signer's rules in this process; its flushes take time as those of the child do."""
-
-    def __init__(self, disk: ShimDisk, state: Path) -> None:
-        self.public = key_of(1).public
-        self._rules = SignerRules(key_of(1), disk, state)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        pass
-
-    async def begin(self, epoch: int) -> tuple[int, bytes]:
-        return await _blocking(partial(self._rules.begin, epoch))
-
-    async def sign_entry(self, payload_raw: bytes) -> bytes:
-        return await _blocking(partial(self._rules.entry, payload_raw))
-
-    async def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:
-        return await _blocking(partial(self._rules.checkpoint, size, root))
 
 
 async def act(core: Core, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,12 +125,3 @@ def verdict(report: Report) -> str:
     """Return `holds`, or what does not, in one line."""
     wrong = [f"{name} {c.status} {c.code} {c.params} {c.findings[:2]}" for name, c in report.claims.items() if c.status != "holds"]
     return "; ".join(wrong) or "holds"
-
-
-async def _blocking(call: Any) -> Any:
-    return await asyncio.get_running_loop().run_in_executor(None, call)
-
-
-__all__ = [
-    "LAYOUT", "SMALL", "STATE", "DeskSigner", "FormatError", "Gateway", "act", "new_disk", "reader_of", "stall", "verdict", "verify",
-]  # fmt: skip

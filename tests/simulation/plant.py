@@ -27,6 +27,7 @@ class Device:
 
     fault: DriverError | None = None
     takes_s: float = 0.002
+    write_takes_s: float = 0.002
     push_every_s: float = 0.25
     reads: list[tuple[int, str]] = field(default_factory=list)
     written: dict[str, Value] = field(default_factory=dict)
@@ -69,7 +70,7 @@ class PlantDriver:
             yield self._scan(group)
 
     async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:
-        await asyncio.sleep(min(self._device.takes_s, deadline_s))
+        await asyncio.sleep(min(self._device.write_takes_s, deadline_s))
         if self._device.fault is not None:
             raise self._device.fault
         self._device.written[tag.name] = value

@@ -7,6 +7,7 @@ silence is spoken of.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 from collections import Counter
@@ -27,6 +28,7 @@ from tests.simulation.coverage import silences
 from tests.simulation.disk import ShimDisk
 from tests.simulation.gateway import Gateway, act, new_disk, reader_of, verdict, verify
 from tests.simulation.loop import VirtualClock, run
+from tests.simulation.plant import Device
 from tests.simulation.told import Told
 from tests.simulation.witness import MemoryWitness
 
@@ -64,6 +66,10 @@ class Rig:
     def live(self, core: Core) -> set[tuple[str, str | None]]:
         """Return (state, cause) of what the page shows of the group that is collected at every scan."""
         return {(value.state, value.cause) for value in core.live.values() if value.name.startswith("filler/fast")}
+
+    def pending(self, core: Core) -> list[str]:
+        """Return tags of which the page says that they will be recorded."""
+        return [value.name for value in core.live.values() if value.state == "pending"]
 
     async def judge(self) -> list[Any]:
         """Restart on a good disk, go on, and hold everything against what was told; return the payloads of the ledger."""
@@ -144,6 +150,7 @@ def test_a_failed_flush_of_the_ledger_stops_evidence_until_a_restart(seed: int) 
             )
             assert rig.evidence(core) == ("stopped", "disk_error")
             assert rig.live(core) == {("unrecorded", "disk_error")}
+            assert rig.pending(core) == []
             assert (await rig.write(core))["code"] == "acts_refused_stopped"
             size, left, polls = ledger["size"], len(rig.told.sent), core.health.snapshot()["devices"][0]["polls"]
             rig.disk.fdatasync = sync  # type: ignore[method-assign]  # a disk that works again is not trusted before a restart
@@ -156,6 +163,50 @@ def test_a_failed_flush_of_the_ledger_stops_evidence_until_a_restart(seed: int) 
         assert boots == [0, 1], "the second start knows that the first did not close"
 
     simulate(program, seed)
+
+
+def test_an_outcome_that_cannot_be_recorded_is_told_as_it_is_and_unknown_later(seed: int) -> None:
+    async def program(rig: Rig) -> None:
+        device = rig.gateway.plant.devices.setdefault("filler", Device())
+        async with rig.running() as core:
+            device.write_takes_s = 0.15
+            request = rig.gateway.request("device.write", "filler/slow0", {"value": 7})
+            async with asyncio.TaskGroup() as group:
+                acting = group.create_task(act(core, request))
+                while not [p for p in payloads(rig) if p.kind == Kind.COMMAND]:  # the intent is durable, the device is at work
+                    await asyncio.sleep(0.01)
+                rig.disk.faults.fail_sync_at = 1
+            assert acting.result()["code"] == "done", "the device did it"
+            assert acting.result()["seq"] is None, "and nobody says that this is recorded"
+            assert device.written == {"slow0": 7}
+            assert (await rig.write(core))["code"] == "acts_refused_stopped"
+        said = [p.detail[1:3] for p in await rig.judge() if p.kind == Kind.COMMAND and p.detail[0] == request["id"]]
+        # What a failed flush wrote may be there after all; the restart then makes it durable before it believes it.
+        assert said in ([(0, "device.write"), (1, "unknown")], [(0, "device.write"), (1, "done")])
+
+    simulate(program, seed)
+
+
+def test_an_outcome_is_recorded_on_a_full_disk(seed: int) -> None:
+    async def program(rig: Rig) -> None:
+        device = rig.gateway.plant.devices.setdefault("filler", Device())
+        async with rig.running() as core:
+            device.write_takes_s = 0.15
+            async with asyncio.TaskGroup() as group:
+                acting = group.create_task(rig.write(core))
+                while not [p for p in payloads(rig) if p.kind == Kind.COMMAND]:
+                    await asyncio.sleep(0.01)
+                rig.disk.faults.capacity_bytes = rig.disk._used()
+            assert (acting.result()["code"], acting.result()["seq"] is None) == ("done", False)
+        await rig.judge()
+
+    simulate(program, seed)
+
+
+def payloads(rig: Rig) -> list[Any]:
+    """Return the ledger's payloads as they are now."""
+    reader = reader_of(rig.disk)
+    return [parse(raw).payload for raw in reader.entries(0, reader.size())]
 
 
 def fail_ledger(disk: ShimDisk, handle: int, sync: Callable[[int], None]) -> None:
@@ -225,6 +276,7 @@ def test_a_full_disk_is_said_on_the_full_disk_and_recording_resumes(seed: int, c
             assert (await rig.write(core))["code"] == "acts_refused_no_space"
             await after(rig.clock, 5)
             assert rig.live(core) == {("unrecorded", "disk_full")}
+            assert rig.pending(core) == []
             said = gaps(rig.disk)
             assert said["disk_full"], "the reserve says that the disk is full while it is full"
             rig.disk.faults.capacity_bytes = None
