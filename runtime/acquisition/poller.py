@@ -26,8 +26,8 @@ GRACE_S: Final = 0.25
 LATENESS_KEPT: Final = 512
 WAITING: Final = "connect_waiting"
 
-line_causes: Final = frozenset({"connect_failed", WAITING, "connection_lost", "no_answer"})
-"""Causes that speak of the whole device: its other groups rest as well."""
+line_causes: Final = frozenset({"connect_failed", WAITING, "connection_lost"})
+"""Causes that speak of the whole device: its other groups rest as well, and are bad at once."""
 
 
 class ScanSink(Protocol):
@@ -143,38 +143,44 @@ class DevicePoller:
         self.counts.late_ms.append(now - slot.due_ms)
         self.counts.polls += 1
         deadline_s = self.points.config.timeout_s
+        fault: DriverError | None = None
         try:
             async with asyncio.timeout(deadline_s + GRACE_S):
                 scan = await self.driver.read(slot.group, deadline_s)
         except DriverError as error:
-            self._failed(slot, error)
+            fault = self._failed(slot, error)
         except TimeoutError:
-            self._failed(slot, DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=round(deadline_s * 1000)))
+            fault = self._failed(slot, DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=round(deadline_s * 1000)))
         else:
             slot.failures, slot.cause = 0, None
             self._good(scan)
         self._busy_until_ms = self._clock.mono_ms()
         slot.served()
-        if slot.failures > 1:
-            self._rest(slot)
+        if fault is not None and slot.failures > 1:
+            self._rest(slot, fault)
 
-    def _failed(self, slot: Slot, error: DriverError) -> None:
+    def _failed(self, slot: Slot, error: DriverError) -> DriverError:
+        """Say that a group's read failed, and return what is said of it."""
         if error.cause == WAITING and slot.cause is not None:
             # The driver rests by itself: why is what it said before.
             error = DriverError(slot.cause, error.status, **self.counts.params)
         slot.failures, slot.cause = slot.failures + 1, error.cause
         at = self._wall(slot.due_ms)
         self._bad(slot.group, error, at, at, 1)
+        return error
 
-    def _rest(self, slot: Slot) -> None:
+    def _rest(self, slot: Slot, fault: DriverError) -> None:
         """Give a failing device time, doubling from REST_MS_MIN to REST_MS_MAX; its dues go on being counted."""
         rest_ms = min(REST_MS_MIN << min(slot.failures - 2, 10), REST_MS_MAX)
         until = self._clock.mono_ms() + rest_ms
         slot.rest_until(until)
-        if slot.cause in line_causes:
+        if fault.cause in line_causes:
+            now = self._clock.wall_ms()
             for other in self._slots.values():
                 other.rest_until(until)
-                other.cause = slot.cause
+                if other.cause is None:
+                    other.cause = fault.cause
+                    self._bad(other.group, fault, now, now, 0)
 
     def _account(self, slot: Slot, cause: str) -> None:
         """Count the dues that are over and were not served."""

@@ -68,6 +68,7 @@ def test_a_dead_device_is_counted_completely_and_rests() -> None:
         driver.fault = DriverError("connect_failed")
         await after(clock, 60)
         attempts = len(driver.reads) - before
+        assert {scan.group.name for scan in sink.scans if scan.cause} == {"a", "b"}
         driver.fault = None
         await after(clock, 10)
         assert attempts < 40, "a dead device is not hammered at 10 Hz"
