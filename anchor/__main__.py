@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--host", default="127.0.0.1")
     verb.add_argument("--port", type=int, default=7600, help="0: any free port")
     verb.add_argument("--enroll", action="append", default=[], metavar="SOURCE", help="a vkey, a file or a folder of *.vkey; may repeat")
-    verb.add_argument("--mirror-token-file", type=Path, metavar="FILE", help="hold entries too; readers need this token (file 0600)")
+    verb.add_argument("--mirror-token-file", type=Path, metavar="FILE", help="hold entries too, for those with this token (file 0600)")
     verb.add_argument("--tls-cert", type=Path, metavar="FILE", help="serve https with this certificate chain (PEM)")
     verb.add_argument("--tls-key", type=Path, metavar="FILE", help="and its private key (PEM)")
     verb.set_defaults(verb=_serve)

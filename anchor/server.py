@@ -1,13 +1,14 @@
 """The anchor on the wire: routes, limits and deadlines around the cosigner and the mirror.
 
 Room: upstream. `__main__` wires it, `listener` runs it. Who may use it is decided by signatures, not by accounts: a
-checkpoint counts only under an enrolled key, an upload only against a cosigned root. Reading held entries needs the
-token. All work on the store runs in one thread; every request has a size, a deadline and a place among a bounded number.
+checkpoint counts only under an enrolled key, an upload only against a cosigned root. Held entries are for holders of the
+token, to bring and to read. All work on the store runs in one thread; every request has a size, a deadline and a place
+among a bounded number.
 
     POST /add-checkpoint              C2SP tlog-witness
     GET  /checkpoint?origin=          the newest cosigned note
     GET  /vkey                        this witness's key
-    POST /add-entries?origin=         a package for the mirror (off unless there is a token)
+    POST /add-entries?origin=         a package for the mirror, from holders of the token (off unless there is one)
     GET  /entries?origin=&start=&count=   held entries, for holders of the token
 """
 
@@ -32,6 +33,7 @@ from anchor.witness import REQUEST_SIZE_MAX, Answer
 from ledger_client.anchors.package import PACKAGE_SIZE_MAX
 
 Work = Callable[[], Answer]
+_FORBIDDEN = Answer(403, b"held entries are for holders of the token\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Limits:
 
 
 class Service:
-    """The routes' shared parts: cosigner, mirror (None = off), the token for reading, and the store's thread."""
+    """The routes' shared parts: cosigner, mirror (None = off), the token for held entries, and the store's thread."""
 
     def __init__(self, store: Store, cosigner: Cosigner, mirror: Mirror | None, token: str | None, limits: Limits) -> None:
         self._store = store
@@ -94,7 +96,9 @@ class Service:
 
     async def _add_entries(self, request: Request) -> Response:
         mirror, origin = self._mirror, request.query_params.get("origin", "")
-        if mirror is None or self._uploads >= self._limits.uploads_max:
+        if mirror is None or not self._has_token(request):
+            return _response(_FORBIDDEN)
+        if self._uploads >= self._limits.uploads_max:
             return _response(Answer(503, b"busy\n"))
         self._uploads += 1
         try:
@@ -107,13 +111,16 @@ class Service:
 
     async def _entries(self, request: Request) -> Response:
         mirror, query = self._mirror, request.query_params
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if mirror is None or not hmac.compare_digest(given.encode(), (self._token or "").encode()):
-            return _response(Answer(403, b"the token is needed to read entries\n"))
+        if mirror is None or not self._has_token(request):
+            return _response(_FORBIDDEN)
         start, count = query.get("start", "0"), query.get("count", "256")
         if not all(text.isascii() and text.isdigit() and len(text) <= 18 for text in (start, count)):
             return _response(Answer(400, b"start and count are numbers\n"))
         return await self._work(lambda: mirror.read(query.get("origin", ""), int(start), int(count)))
+
+    def _has_token(self, request: Request) -> bool:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
 
     async def _read(self, request: Request, size_max: int) -> bytes | Answer:
         """Return the request's body, or the answer to one that is too long, too slow or gone."""

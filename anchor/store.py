@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,6 +155,16 @@ class Store:
         self._db.executemany("INSERT INTO entries VALUES (?, ?, ?, ?)", rows)
         row = (origin, frontier.size, b"".join(frontier.hashes), total_bytes)
         self._db.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?)", row)
+
+    def without_body(self, origin: str, start: int, count: int) -> dict[int, bytes]:
+        """Return the held entries among `count` from `start` on that came without a body, by seq."""
+        query = "SELECT seq, entry FROM entries WHERE origin = ? AND seq >= ? AND seq < ? AND body IS NULL"
+        return dict(self._db.execute(query, (origin, start, start + count)).fetchall())
+
+    def add_bodies(self, origin: str, bodies: Mapping[int, bytes]) -> None:
+        """Add bodies to entries that have none; one that is there stays."""
+        rows = [(body, origin, seq) for seq, body in bodies.items()]
+        self._db.executemany("UPDATE entries SET body = ? WHERE origin = ? AND seq = ? AND body IS NULL", rows)
 
     def entries(self, origin: str, start: int, count: int, bytes_max: int) -> list[Held]:
         """Return held entries from `start`, at most `count`, ending before bytes_max is passed (one entry always fits)."""

@@ -157,7 +157,8 @@ def test_it_holds_entries_for_those_with_the_token(tmp_path):
         for start, end, status in ((0, 200, 202), (200, 300, 200)):
             entries = tuple(zip(log.entries[start:end], log.bodies[start:end], strict=True))
             package = Package(start, 300, entries, tuple(log.prover()(end)))
-            assert get(f"{witness.url}/add-entries?{query}", data=package.encode())[0] == status
+            assert get(f"{witness.url}/add-entries?{query}", data=package.encode())[0] == 403, "uploads are for holders of the token"
+            assert get(f"{witness.url}/add-entries?{query}", data=package.encode(), token="a-token-of-enough-length")[0] == status
         assert get(f"{witness.url}/entries?{query}")[0] == 403
         assert get(f"{witness.url}/entries?{query}", token="a-token-of-enough-lengtH")[0] == 403
         assert get(f"{witness.url}/entries?{query}&start=x", token="a-token-of-enough-length")[0] == 400

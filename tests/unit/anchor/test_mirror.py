@@ -75,6 +75,30 @@ def test_an_upload_may_prove_against_one_of_the_last_checkpoints(rig):
     assert mirror.add_entries(log.origin, package(log, 5, log.size, log.size).encode()).status == 200
 
 
+def test_bodies_that_were_kept_back_may_come_later_and_never_go(rig):
+    store, _, log = rig
+    mirror = Mirror(store)
+
+    def bodies() -> list[bytes | None]:
+        return [body for _, body in parse_held(mirror.read(log.origin, 0, 99).body, 1 << 20)[1]]
+
+    assert mirror.add_entries(log.origin, package(log, 0, 5, 10, with_bodies=False).encode()).status == 202
+    other = log.copy()
+    other.entries, other.bodies = [], []
+    other.grow(10, salt="other")
+    foreign = Package(0, 10, package(other, 0, 5, 10).entries, package(log, 0, 5, 10).path)
+    assert mirror.add_entries(log.origin, foreign.encode()).status == 409
+    assert bodies() == [None] * 5
+    for start, end, wanted in ((0, 3, 5), (2, 8, 8)):  # the second one lies across the end of what is held
+        late = mirror.add_entries(log.origin, package(log, start, end, 10).encode())
+        assert (late.status, late.body) == (202, info(10, wanted))
+    forged = Package(5, 10, (*package(log, 5, 8, 10, with_bodies=False).entries, *package(other, 8, 10, 10).entries), ())
+    assert mirror.add_entries(log.origin, forged.encode()).status == 409, "it brings no body"
+    assert mirror.add_entries(log.origin, package(log, 0, 8, 10, with_bodies=False).encode()).status == 409
+    assert bodies() == log.bodies[:8]
+    assert store.held(log.origin)[1] == sum(map(len, log.entries[:8])) + sum(map(len, log.bodies[:8]))
+
+
 def test_an_origin_cannot_fill_the_disk(rig):
     store, _, log = rig
     mirror = Mirror(store, held_bytes_max=len(log.entries[0]) * 4)
