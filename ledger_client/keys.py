@@ -7,6 +7,7 @@ leaves this module as bytes, except into the file that `create_private` makes. S
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from dataclasses import dataclass
@@ -166,22 +167,23 @@ class FileKey:
 
 
 def create_private(path: Path, *, alg: int = ALG_ED25519) -> FileKey:
-    """Make a key and its file (PEM PKCS#8, mode 0600, exclusive, synced with its folder). Raises KeyFaultError when the path exists."""
+    """Make a key and its file (PEM PKCS#8, mode 0600), whole and durable or not there at all.
+
+    Raises KeyFaultError when the path exists, OSError.
+    """
     key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
     key = ed25519.Ed25519PrivateKey.generate() if alg == ALG_ED25519 else ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError as error:
-        raise KeyFaultError("key_file_exists", path=str(path)) from error
-    try:
-        os.fchmod(descriptor, 0o600)
-        os.write(descriptor, pem)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+        # A link would refuse an existing name by itself, but a crash before the draft's name is gone leaves a key of two names.
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if os.path.lexists(path):
+            raise KeyFaultError("key_file_exists", path=str(path))
+        draft = path.with_name(path.name + ".new")
+        draft.unlink(missing_ok=True)
+        _write_private(draft, pem)
+        os.rename(draft, path)
         os.fsync(folder)
     finally:
         os.close(folder)
@@ -214,3 +216,16 @@ def load_private(path: Path) -> FileKey:
     if isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey):
         return FileKey(key)
     raise KeyFaultError("key_file_invalid", path=str(path))
+
+
+def _write_private(path: Path, pem: bytes) -> None:
+    """Write a file that only its owner can read, and flush it; no other file of that name may exist."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+        rest = memoryview(pem)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

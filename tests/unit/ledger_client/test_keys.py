@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -73,6 +74,23 @@ def test_a_key_file_works_and_is_private(tmp_path: Path, alg: int) -> None:
     assert secret not in repr(read)
     with pytest.raises(KeyFaultError, match="key_file_exists"):
         create_private(path)
+
+
+def test_a_key_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut_off(_handle: int) -> None:
+        raise OSError(errno.EIO, "cut off")
+
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:7]))
+    with monkeypatch.context() as crash:
+        crash.setattr(os, "fsync", cut_off)
+        with pytest.raises(OSError, match="cut off"):
+            create_private(tmp_path / "k")
+    with pytest.raises(KeyFaultError, match="key_file_missing"):
+        load_private(tmp_path / "k")
+    made = create_private(tmp_path / "k")
+    assert load_private(tmp_path / "k").public == made.public
+    assert [path.name for path in tmp_path.iterdir()] == ["k"]
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o700, 0o666, 0o601])
