@@ -20,6 +20,7 @@ class RequestLine:
 
     def __init__(self, waiting_max: int) -> None:
         self._waiting: asyncio.Queue[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]] | None] = asyncio.Queue(waiting_max)
+        self._ended = False
         self.closing = False
 
     async def ask(self, request: Callable[[], Awaitable[Result]]) -> Result:
@@ -28,6 +29,7 @@ class RequestLine:
             raise StoreError("store_closed")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         await self._waiting.put((request, answer))
+        self._refuse_late()
         result: Result = await answer
         return result
 
@@ -37,15 +39,20 @@ class RequestLine:
             while (asked := await self._waiting.get()) is not None:
                 await self._carry_out(*asked)
         finally:
-            self.closing = True
-            while not self._waiting.empty():
-                if (asked := self._waiting.get_nowait()) is not None:
-                    _refuse(asked[1])
+            self.closing = self._ended = True
+            self._refuse_late()
 
     async def close(self) -> None:
         """Let `serve` end once everything asked before is done."""
         self.closing = True
         await self._waiting.put(None)
+        self._refuse_late()
+
+    def _refuse_late(self) -> None:
+        """Refuse what waits when nobody serves any more. Whoever stood in front of a full queue comes here too, and lets the next in."""
+        while self._ended and not self._waiting.empty():
+            if (asked := self._waiting.get_nowait()) is not None:
+                _refuse(asked[1])
 
     async def _carry_out(self, request: Callable[[], Awaitable[Any]], answer: asyncio.Future[Any]) -> None:
         try:
