@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from zlib import crc32
 
-from ledger_client.disk import Disk
+from ledger_client.disk import Disk, write_atomically
 from ledger_client.entry import parse
 from ledger_client.errors import CorruptError
 from ledger_client.kinds import Kind
@@ -23,7 +23,6 @@ from ledger_client.segment_view import SplitSegment, WholeSegment
 
 KINDS_KEPT = frozenset({Kind.RECEIPTS, Kind.SCHEMA})
 """Kinds whose bodies `drop_bodies` leaves."""
-DRAFT = ".new"
 
 
 def split_closed(disk: Disk, folder: Path, *, keep: int = 1, is_stopping: Callable[[], bool] = lambda: False) -> list[int]:
@@ -56,9 +55,7 @@ def split(disk: Disk, folder: Path, first_seq: int, end_seq: int) -> None:
         if body:
             bodies += (BODY_HEAD.pack(first_seq + index, len(body), crc32(body)), body)
     for suffix, parts in ((BODIES_SUFFIX, bodies), (ENTRIES_SUFFIX, entries)):
-        _put(disk, segment_path(folder, first_seq, suffix), b"".join(parts))
-    # Both names are durable before the whole file goes.
-    disk.sync_folder(folder)
+        write_atomically(disk, segment_path(folder, first_seq, suffix), b"".join(parts))
     disk.unlink(segment_path(folder, first_seq))
     disk.sync_folder(folder)
 
@@ -83,20 +80,5 @@ def drop_bodies(disk: Disk, folder: Path, first_seq: int) -> bool:
         else:
             dropped = dropped or bool(body)
     if dropped:
-        _put(disk, segment_path(folder, first_seq, BODIES_SUFFIX), b"".join(kept))
-        disk.sync_folder(folder)
+        write_atomically(disk, segment_path(folder, first_seq, BODIES_SUFFIX), b"".join(kept))
     return dropped
-
-
-def _put(disk: Disk, path: Path, data: bytes) -> None:
-    """Write a draft, flush it, give it its name (durable with the folder's next sync)."""
-    draft = path.with_name(path.name + DRAFT)
-    if draft.name in disk.names(path.parent):
-        disk.unlink(draft)
-    handle = disk.open(draft, create=True)
-    try:
-        disk.pwrite(handle, data, 0)
-        disk.fdatasync(handle)
-    finally:
-        disk.close(handle)
-    disk.replace(draft, path)

@@ -8,7 +8,7 @@ Source: docs/ledger-format.md section 4.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -79,9 +79,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A batch body, read. `time_ms - offset_ms` of any reading is boottime in ms."""
+    """A batch body, read. `time_ms - offset_ms` of any reading is boottime in ms. `secret` opens every salt: it is never printed."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
     offset_ms: int
     sections: tuple[Section, ...]
 

@@ -35,10 +35,6 @@ class Disk(Protocol):
         """File size in bytes."""
         ...
 
-    def truncate(self, handle: int, size: int) -> None:
-        """Set the file's size."""
-        ...
-
     def fdatasync(self, handle: int) -> None:
         """Make data and size durable. After an error the handle must not be trusted again."""
         ...
@@ -94,10 +90,6 @@ class RealDisk:
     def size(self, handle: int) -> int:
         """See Disk."""
         return os.fstat(handle).st_size
-
-    def truncate(self, handle: int, size: int) -> None:
-        """See Disk."""
-        os.ftruncate(handle, size)
 
     def fdatasync(self, handle: int) -> None:
         """See Disk."""

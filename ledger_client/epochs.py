@@ -1,7 +1,8 @@
 """Opening the next epoch: an operator's act, after a quarantine, a lost key, a restore from a backup.
 
 Room: ground. The CLI calls it while no core runs. The new ledger's genesis names the head of the old one, so that a verifier
-sees the seam and an operator answers for it. The old epoch's files stay as they are; the signer will never sign in it again.
+sees the seam and an operator answers for it. The old epoch's files stay as they are. From the first checkpoint of the new epoch on the
+signer refuses the old one; until then only the core's choice of the newest epoch keeps the old one from growing.
 """
 
 from __future__ import annotations

@@ -69,11 +69,6 @@ class Receipt:
         found = verified_by(note, [key for key in witnesses if key.type == SIG_COSIGNATURE])
         return [(key, time_s) for key, time_s in found if time_s is not None]
 
-    def time_range(self, witnesses: Iterable[NoteKey]) -> tuple[int, int] | None:
-        """Return the (earliest, latest) cosignature time in s by these witnesses, None when none of them signed."""
-        times = [time_s for _, time_s in self.cosigned(witnesses)]
-        return (min(times), max(times)) if times else None
-
 
 def parse_receipt(raw: bytes) -> Receipt:
     """Read a receipt strictly; its evidence is not judged. Raises FormatError."""

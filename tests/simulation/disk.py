@@ -137,12 +137,6 @@ class ShimDisk:
     def size(self, handle: int) -> int:
         return len(self._handles[handle][0].data)
 
-    def truncate(self, handle: int, size: int) -> None:
-        file = self._writable(handle)
-        self._grow(file, size)
-        del file.data[size:]
-        self.log.append(("size", file.number, size))
-
     def fdatasync(self, handle: int) -> None:
         file = self._writable(handle)
         if self.faults.flush_s:

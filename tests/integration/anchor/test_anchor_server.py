@@ -57,8 +57,8 @@ def test_three_witnesses_cosign_and_their_receipts_prove_it(tmp_path):
                 receipt, resyncs = submit(witness, log, old)
                 assert resyncs == 0
                 assert receipt.size == log.size
-                assert receipt.time_range([witness.key]) is not None
-                assert receipt.time_range([w.key for w in witnesses if w is not witness]) is None
+                assert receipt.cosigned([witness.key])
+                assert not receipt.cosigned([w.key for w in witnesses if w is not witness])
             log.grow(7)
 
 

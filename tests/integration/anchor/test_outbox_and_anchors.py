@@ -65,7 +65,7 @@ def test_a_killed_anchor_comes_back_and_nothing_was_forgotten(tmp_path):
 
         asyncio.run(at_work(outbox, story()))
     keys = [witness.key for witness in witnesses]
-    assert all(receipt.time_range(keys) for round_ in ledger.receipts for receipt in round_)
+    assert all(receipt.cosigned(keys) for round_ in ledger.receipts for receipt in round_)
 
 
 def test_of_a_copied_ledger_exactly_one_goes_on(tmp_path):

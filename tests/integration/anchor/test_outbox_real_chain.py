@@ -102,7 +102,7 @@ def test_receipts_end_up_in_the_ledger_and_the_end_is_confirmed(plant):
             if payload.kind == Kind.RECEIPTS:
                 kept += parse_receipts(reader.body(seq), payload.detail)
         assert {receipt.anchor_id for receipt in kept} == {"w0", "w1", "w2"}
-        assert all(receipt.time_range([witness.key for witness in witnesses]) for receipt in kept)
+        assert all(receipt.cosigned([witness.key for witness in witnesses]) for receipt in kept)
 
     asyncio.run(story())
 

@@ -41,6 +41,14 @@ def test_an_empty_batch_has_the_root_of_nothing() -> None:
     assert readings_of(batch, sealed.body, sealed.detail) == []
 
 
+def test_the_secret_is_not_printed() -> None:
+    batch = BatchOf(schema_of(1), [ScanOf(1, T0_MS, None, [1])])
+    sealed = batch.seal()
+    read = read_body(sealed.body, sealed.detail, batch.schema)
+    assert read.secret == SECRET
+    assert repr(SECRET) not in repr(read)
+
+
 @pytest.mark.parametrize(
     ("width", "scans", "span", "sections"), [(8, 75, 1, 1), (8, 750, 1, 6), (300, 50, 16, 2), (1024, 20, 16, 2), (1, 3000, 16, 3)]
 )

@@ -17,14 +17,18 @@ def test_a_bug_answers_everybody_even_those_in_front_of_a_full_queue(waiting_max
 
     async def story() -> None:
         line = RequestLine(waiting_max)
-        async with asyncio.timeout(10):
-            asking = [asyncio.ensure_future(line.ask(bug)) for _ in range(10)]
-            closing = asyncio.ensure_future(asyncio.wait_for(line.close(), 10))
+
+        async def serve() -> None:
+            await asyncio.sleep(0)  # the queue is full by now
             with pytest.raises(ZeroDivisionError):
                 await line.serve()
-            answers = await asyncio.gather(*asking, return_exceptions=True)
-            await closing
+
+        async with asyncio.timeout(10):
+            *answers, _served, _closed = await asyncio.gather(
+                *[line.ask(bug) for _ in range(10)], serve(), line.close(), return_exceptions=True
+            )
             assert {(type(answer), getattr(answer, "code", "")) for answer in answers} == {(StoreError, "store_closed")}
+            assert _served is _closed is None
             with pytest.raises(StoreError, match="store_closed"):
                 await line.ask(bug)
 

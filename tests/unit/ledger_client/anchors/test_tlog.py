@@ -53,7 +53,7 @@ def test_a_good_reply_becomes_a_receipt_that_proves_itself():
     receipt, asked, resyncs = submit(reply(200, cosignature(key=key_of(7), witness=foreign) + cosignature()), old=4)
     assert (asked, resyncs) == ([4], 0)
     assert (receipt.anchor_id, receipt.size, receipt.root) == ("w1", 9, LOG.checkpoint().root)
-    assert receipt.time_range([WITNESS]) == (1_700_000_000, 1_700_000_000)
+    assert receipt.cosigned([WITNESS]) == [(WITNESS, 1_700_000_000)]
     note, _ = receipt.note()
     assert [s.name for s in note.signatures] == [LOG.origin, WITNESS.name], "a line by a key that we do not know is dropped"
 
