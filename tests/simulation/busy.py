@@ -24,8 +24,8 @@ OFFSET_MS_MAX = 3_000
 """How wrong the gateway's clock may get: within what a verifier tolerates."""
 
 
-def config_text(*, seal_s: float = 1.0, anchor_s: float = 2.0, memory_mb: int = 32) -> str:
-    """Return a config of three devices and the witness w1: polled fast, polled slowly, subscribed."""
+def config_text(*, seal_s: float = 1.0, anchor_s: float = 2.0, memory_mb: int = 32, scale: int = 1) -> str:
+    """Return a config of three devices and the witness w1: polled fast, polled slowly, subscribed; periods are `scale` times longer."""
     vkey = MemoryWitness(lambda: 0).note_key.vkey
     head = f"""
 [gateway]
@@ -47,9 +47,9 @@ operator = "auditor"
 """
     return (
         head
-        + device("filler", {"fast": (200, 3), "slow": (1000, 2)})
-        + device("meter", {"all": (500, 2)})
-        + device("capper", {"push": (250, 2)})
+        + device("filler", {"fast": (200 * scale, 3), "slow": (1000 * scale, 2)})
+        + device("meter", {"all": (500 * scale, 2)})
+        + device("capper", {"push": (250 * scale, 2)})
     )
 
 
@@ -68,24 +68,25 @@ def device(name: str, groups: dict[str, tuple[int, int]]) -> str:
 class BusyRun:
     """What happens to one gateway, by its seed."""
 
-    def __init__(self, gateway: Gateway, told: Told, rng: Random) -> None:
-        self.gateway, self.told, self.rng = gateway, told, rng
+    def __init__(self, gateway: Gateway, told: Told, rng: Random, *, scale: int = 1) -> None:
+        self.gateway, self.told, self.rng, self.scale = gateway, told, rng, scale
         self.offset_ms = 0
         self._edits = 0
 
-    async def life(self, seconds: float) -> None:
-        """Run the gateway for a while, then stop it in order."""
+    async def life(self, seconds: float, *, pace_s: tuple[float, float] = (0.1, 1.6)) -> None:
+        """Run the gateway for a while, something happening every `pace_s`; then let everything heal and stop in order."""
         clock = self.gateway.clock
-        async with self.gateway.running() as core, self.told.following(core, clock), asyncio.TaskGroup() as group:
+        async with self.gateway.running() as core, self.told.following(core, clock, every_s=0.1 * self.scale), asyncio.TaskGroup() as group:
             ends = clock.mono_ms() + seconds * 1000
             while clock.mono_ms() < ends:
                 happening = self.rng.choice(
                     (self.fault, self.fault, self.heal, self.slow, self.witness, self.step, self.edit, self.edit, self.write)
                 )
                 group.create_task(happening(core))
-                await asyncio.sleep(self.rng.uniform(0.1, 1.6))
+                await asyncio.sleep(self.rng.uniform(*pace_s))
             for each in self.gateway.plant.devices.values():
                 each.fault, each.takes_s = None, 0.002
+            self.gateway.witness.down = self.gateway.witness.lose_replies = False
             await asyncio.sleep(0.5)
 
     async def fault(self, core: Core) -> None:
@@ -119,7 +120,7 @@ class BusyRun:
         """Return the parameters of an edit: a period, a unit, a device away or back, a tag with a new name, one device more."""
         match self.rng.randint(0, 4):
             case 0:
-                return {"devices.filler.groups.slow.period_ms": self.rng.choice((400, 700, 1000))}
+                return {"devices.filler.groups.slow.period_ms": self.scale * self.rng.choice((400, 700, 1000))}
             case 1:
                 return {"devices.filler.groups.slow.tags.slow1.unit": f"u{self._edits}"}
             case 2:
@@ -129,7 +130,7 @@ class BusyRun:
                 place = f"devices.meter.groups.all.tags.{name}"
                 return {f"{place}.was": f"meter/{name}", f"{place}.name": f"renamed{self._edits}"}
             case _:
-                return {"text": core._revision.text + device(f"more{self._edits}", {"all": (1000, 1)})}
+                return {"text": core._revision.text + device(f"more{self._edits}", {"all": (1000 * self.scale, 1)})}
 
     async def write(self, core: Core) -> None:
         await self._act(core, "device.write", self.rng.choice(("filler/slow0", "filler/fast2")), {"value": self.rng.randint(0, 900)}, None)

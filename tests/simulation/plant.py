@@ -28,7 +28,6 @@ class Device:
     fault: DriverError | None = None
     takes_s: float = 0.002
     write_takes_s: float = 0.002
-    push_every_s: float = 0.25
     reads: list[tuple[int, str]] = field(default_factory=list)
     written: dict[str, Value] = field(default_factory=dict)
 
@@ -66,7 +65,7 @@ class PlantDriver:
 
     async def subscribe(self, group: TagGroup) -> AsyncIterator[Scan]:
         while True:
-            await asyncio.sleep(self._device.push_every_s)
+            await asyncio.sleep(group.period_ms / 1000)
             yield self._scan(group)
 
     async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:

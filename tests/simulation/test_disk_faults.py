@@ -242,7 +242,7 @@ def test_whichever_flush_fails_nothing_acknowledged_is_lost(seed: int, count) ->
                 assert (await rig.write(core))["code"] == "acts_refused_stopped"
         await rig.judge()
 
-    for each in range(seed, seed + count(12, 150, 1500)):
+    for each in range(seed, seed + count(12, 100, 1000)):
         simulate(program, each)
     assert any(cause.startswith("stopped") for cause in causes), causes
     print(causes)
@@ -288,7 +288,7 @@ def test_a_full_disk_is_said_on_the_full_disk_and_recording_resumes(seed: int, c
         payloads = await rig.judge()
         assert Counter(p.kind for p in payloads)[Kind.BOOT] == 2
 
-    for each in range(seed, seed + count(3, 30, 200)):
+    for each in range(seed, seed + count(3, 20, 200)):
         simulate(program, each)
 
 

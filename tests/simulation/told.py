@@ -30,8 +30,6 @@ from tests.simulation.disk import ShimDisk
 from tests.simulation.loop import VirtualClock
 from tests.simulation.witness import Sent
 
-SAMPLE_S = 0.1
-
 
 @dataclass
 class Ledger:
@@ -66,14 +64,14 @@ class Told:
     # ------------------------------------------------------------------------------------------------ listening
 
     @asynccontextmanager
-    async def following(self, core: Core, clock: VirtualClock) -> AsyncIterator[None]:
-        """Listen to a core."""
+    async def following(self, core: Core, clock: VirtualClock, *, every_s: float = 0.1) -> AsyncIterator[None]:
+        """Listen to a core, looking at its page `every_s`."""
         async with asyncio.TaskGroup() as group:
-            listening = group.create_task(self._follow(core, clock))
+            listening = group.create_task(self._follow(core, clock, every_s))
             yield
             listening.cancel()
 
-    async def _follow(self, core: Core, clock: VirtualClock) -> None:
+    async def _follow(self, core: Core, clock: VirtualClock, every_s: float) -> None:
         chain = core._chain
 
         def durable(size: int) -> None:
@@ -87,7 +85,7 @@ class Told:
                 if value.state == RECORDED and value.seq is not None and (value.uid, value.seq) not in known:
                     known.add((value.uid, value.seq))
                     self.shown.append((self.disk.position, value.uid, value.seq, value.value))
-            await asyncio.sleep(SAMPLE_S)
+            await asyncio.sleep(every_s)
 
     def witness(self, sent: Sent) -> None:
         """Take what reached a witness: a checkpoint has left the gateway."""
