@@ -34,6 +34,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.now_s = 0.0
         self.stalled_s = 0.0
         self._blocked_s: float | None = None
+        self._busy_until_s: dict[Executor, float] = {}
         super().__init__(_Jumping(self))
 
     def time(self) -> float:
@@ -59,8 +60,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         except BaseException as error:
             settle = partial(future.set_exception, error)
         blocked_s, self._blocked_s = self._blocked_s, None
-        if blocked_s:
-            self.call_later(blocked_s, lambda: future.done() or settle())
+        # An executor of ours has one thread: its calls wait for one another. The loop's own (None) has many.
+        starts_s = self.now_s if executor is None else max(self.now_s, self._busy_until_s.get(executor, 0.0))
+        if executor is not None:
+            self._busy_until_s[executor] = starts_s + blocked_s
+        if starts_s + blocked_s > self.now_s:
+            self.call_at(starts_s + blocked_s, lambda: future.done() or settle())
         else:
             settle()
         return future
