@@ -129,16 +129,15 @@ def receipt_named(ledger: Ledger, entry: Entry) -> bytes | None:
 
 
 def rotations_before(ledger: Ledger, size: int) -> list[bytes]:
-    """Return the rotate entries of the first `size` entries, oldest first; reads little when there was none."""
+    """Return the rotate entries of the keys in force up to entry `size`, oldest first; reads little when there was none."""
     found: list[bytes] = []
     end = size
     while True:
         _, since = ledger.heads(end).key
         if not since:
             return found[::-1]
-        rotation = next(e for e in entries_of(ledger, Kind.ROTATE, range(min(since, end) - 1, -1, -1)) if e.payload.detail[1] == since)
-        found.append(rotation.raw)
-        end = rotation.seq
+        found.append(next(e.raw for e in entries_of(ledger, Kind.ROTATE, range(since - 1, -1, -1)) if e.payload.detail[1] == since))
+        end = since - 1
 
 
 def _merge(trees: dict[tuple[int, bytes], Tree], receipt: Receipt, policy: Policy, ledger: Ledger) -> Tree | None:
@@ -148,7 +147,7 @@ def _merge(trees: dict[tuple[int, bytes], Tree], receipt: Receipt, policy: Polic
     try:
         note, checkpoint = receipt.note()
         cosigned = receipt.cosigned(policy.witnesses.values())
-        if not signed_by_log(note, checkpoint, KeyChain([from_cose(ledger.heads(checkpoint.size).key[0])])):
+        if not signed_by_log(note, checkpoint, _keys_at(ledger, checkpoint.size)):
             return None
     except (FormatError, IndexError):
         return None
@@ -158,6 +157,13 @@ def _merge(trees: dict[tuple[int, bytes], Tree], receipt: Receipt, policy: Polic
     for key, time_s in cosigned:
         tree.cosigned.setdefault(policy.name_of(key), time_s)
     return tree
+
+
+def _keys_at(ledger: Ledger, size: int) -> KeyChain:
+    """Return the keys that may sign a checkpoint of that size: in force at its last entry, or at the next."""
+    key, since = ledger.heads(size).key
+    keys = [key, ledger.heads(size - 1).key[0]] if 0 < since == size else [key]
+    return KeyChain([from_cose(cose) for cose in keys])
 
 
 def _convinces(tree: Tree, policy: Policy) -> bool:

@@ -7,6 +7,7 @@ force at a seq. It judges nothing. Source: docs/ledger-format.md section 8.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from ledger_client.details import is_hash, is_int, is_text, is_uint
@@ -16,9 +17,10 @@ from ledger_client.kinds import Kind
 
 @dataclass(slots=True)
 class Heads:
-    """The heads of a log after some entry.
+    """The heads of a log after some entry: what is in force for the next one.
 
-    `schema` = (full_seq, last_seq, state_hash), `config` = (revision, seq, hash), `key` = (COSE_Key, since_seq), `receipt` = (hash, size).
+    `schema` = (full_seq, last_seq, state_hash), `config` = (revision, seq, hash), `key` = (COSE_Key, since_seq), `receipt` = (hash, size),
+    `coming` = keys that were announced and are not in force yet, with their effective_seq, in order.
     """
 
     origin: str
@@ -31,11 +33,13 @@ class Heads:
     key: tuple[bytes, int]
     policy_hash: bytes
     receipt: tuple[bytes, int] | None
+    coming: tuple[tuple[bytes, int], ...] = ()
 
     def row(self) -> list[Any]:
         """Return the array that stands in a header."""
+        keys = tuple(part for known in (self.key, *self.coming) for part in known)
         return [
-            self.origin, self.epoch, self.boot, self.last_mono_ms, self.last_wall_ms, self.schema, self.config, self.key,
+            self.origin, self.epoch, self.boot, self.last_mono_ms, self.last_wall_ms, self.schema, self.config, keys,
             self.policy_hash, self.receipt,
         ]  # fmt: skip
 
@@ -53,11 +57,13 @@ class Heads:
             case Kind.CONFIG:
                 self.config = (detail[0], seq, detail[2])
             case Kind.ROTATE:
-                self.key = (detail[0], detail[1])
+                self.coming = (*self.coming, (detail[0], detail[1]))
             case Kind.RECEIPTS:
                 for _anchor, size, _root, receipt_hash in detail[2]:
                     if self.receipt is None or size >= self.receipt[1]:
                         self.receipt = (receipt_hash, size)
+        while self.coming and self.coming[0][1] <= seq + 1:
+            self.key, self.coming = self.coming[0], self.coming[1:]
 
 
 def parse_heads(row: Any) -> Heads:
@@ -69,12 +75,21 @@ def parse_heads(row: Any) -> Heads:
     good = good and (schema is None or _is_row(schema, is_uint, is_uint, is_hash))
     good = good and (config is None or _is_row(config, is_uint, is_uint, is_hash))
     good = good and (receipt is None or _is_row(receipt, is_hash, is_uint))
-    if not good or not _is_row(key, _is_key, is_uint):
+    if not good or not _is_keys(key):
         raise FormatError("header_invalid", reason="heads")
+    keys = tuple(zip(key[::2], key[1::2], strict=True))
     return Heads(
-        origin, epoch, boot, mono_ms, wall_ms, schema and tuple(schema), config and tuple(config), (key[0], key[1]),
-        policy_hash, receipt and tuple(receipt),
+        origin, epoch, boot, mono_ms, wall_ms, schema and tuple(schema), config and tuple(config), keys[0],
+        policy_hash, receipt and tuple(receipt), keys[1:],
     )  # fmt: skip
+
+
+def _is_keys(value: Any) -> bool:
+    """One key with its seq, then those to come, each with a later seq."""
+    if not isinstance(value, list | tuple) or len(value) < 2 or len(value) % 2:
+        return False
+    seqs = value[1::2]
+    return all(map(_is_key, value[::2])) and all(map(is_uint, seqs)) and all(a < b for a, b in pairwise(seqs))
 
 
 def _is_key(value: Any) -> bool:

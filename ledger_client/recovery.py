@@ -45,6 +45,8 @@ class Scanned:
     end: int
     leaves: list[bytes] = field(default_factory=list)
     last_kind: int | None = None
+    last_key: bytes = b""
+    """COSE_Key in force at the last entry."""
     torn_bytes: int = 0
     fault: CorruptError | None = None
 
@@ -107,6 +109,7 @@ def scan(data: bytes, header: Header, start: int) -> Scanned:
             if seq != seen.size or prev != seen.head_hash:
                 seen.fault = CorruptError("record_misfit", offset=place.offset, seq=seen.size)
                 return seen
+            seen.last_key = seen.heads.key[0]
             seen.heads.apply(kind, seq, boot, mono_ms, wall_ms, detail)
         except (FormatError, TypeError, ValueError, AttributeError, LookupError) as error:
             seen.fault = CorruptError("record_invalid", offset=place.offset, reason=type(error).__name__)
@@ -165,12 +168,12 @@ def _judge_tail(seen: Scanned) -> None:
     """Decide what stands after the last good record: nothing, a torn record, or damage in front of good records."""
     junk = seen.data[seen.end :].rstrip(b"\0")
     try:
-        key = from_cose(seen.heads.key[0])
+        key, *coming = [from_cose(cose) for cose, _ in (seen.heads.key, *seen.heads.coming)]
         last = parse(entry_of(seen.data, seen.places[-1])) if seen.places else None
     except FormatError as error:
         seen.fault = CorruptError("record_invalid", offset=seen.end, reason=error.code)
         return
-    if last is not None and not last.verify_signature(key):
+    if last is not None and not last.verify_signature(from_cose(seen.last_key)):
         seen.fault = CorruptError("record_signature", seq=last.seq)
         return
     seen.torn_bytes = len(junk)
@@ -185,7 +188,7 @@ def _judge_tail(seen: Scanned) -> None:
             found = parse(entry_of(seen.data, place))
         except FormatError:
             continue
-        if found.seq >= seen.size and found.verify_signature(key):
+        if found.seq >= seen.size and any(found.verify_signature(k) for k in (key, *coming)):
             seen.fault = CorruptError("record_damaged", seq=seen.size, good_seq=found.seq)
             return
 
