@@ -67,6 +67,8 @@ class Chain:
         self._stack = AsyncExitStack()
         self._line = RequestLine(REQUESTS_MAX)
         self._callbacks: list[Callable[[int], None]] = []
+        self.newest: Payload | None = None
+        """The signed part of the entry that became durable last, None before the first of this process."""
         self._boot = 0
         self._boot_due: tuple[Any, ...] | None = None
         self._signer_stale = True
@@ -278,6 +280,7 @@ class Chain:
         self._tree.append(leaf)
         self.head_hash = sha256(entry).digest()
         self.heads.apply(payload.kind, payload.seq, payload.boot, payload.mono_ms, payload.wall_ms, payload.detail)
+        self.newest = payload
         for callback in tuple(self._callbacks):
             callback(self.size)
         return Appended(payload.seq, self.head_hash, record_size(len(entry), len(body)))

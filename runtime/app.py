@@ -144,7 +144,7 @@ class Core:
         )  # fmt: skip
         self._pipeline = Pipeline(self.live, self._evidence)
         self._field = Field(self._pipeline, clock, self._outside.make_driver, self._supervisor)
-        self._events = Events(reader, chain.size)
+        self._events = Events(LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size), chain.size, lambda: chain.newest)
         chain.subscribe(self._events.durable)
         tenants: dict[str, Tenant] = {
             "config.edit": ConfigEdit(lambda: self._revision, self._apply),
@@ -177,8 +177,10 @@ class Core:
         revision = choice.revision
         if not choice.recorded:
             self._revisions.store(revision)
-            with contextlib.suppress(LedgerError):
+            try:
                 await self._chain.append(Kind.CONFIG, revision.detail("file", "edited by hand" if revision.parent else "first start"))
+            except LedgerError:
+                return  # unsettled, the file counts as edited at the next start as well, and is recorded then
         if not choice.faults:  # a file with faults stays as it is, for the one who edited it
             self._settle(revision)
 
@@ -196,13 +198,14 @@ class Core:
             self._field.stop()
             await asyncio.wait([field], timeout=DRAIN_S)
             self._evidence.close()
-            await asyncio.wait([evidence], timeout=DRAIN_S)
+            drained, _ = await asyncio.wait([evidence], timeout=DRAIN_S)
             await self._outbox.flush(FLUSH_S)
             for task in (field, evidence, outbox, *rest):
                 task.cancel()
             await asyncio.wait([outbox])
-            with contextlib.suppress(LedgerError):
-                await self._chain.append(Kind.CLOSE, ("stopped",), reserve=True)
+            if drained:  # without a close entry the next start says that this end was not in order
+                with contextlib.suppress(LedgerError):
+                    await self._chain.append(Kind.CLOSE, ("stopped",), reserve=True)
 
     async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
         """Answer a request of the feed. Raises RequestRefusedError."""
@@ -217,6 +220,9 @@ class Core:
     async def _apply(self, revision: Revision, actor: str, reason: str) -> Mapping[str, int]:
         """Put a revision in force: store, record, swap at the next scan boundaries. Raises DriverError, LedgerError, OSError."""
         loop, before = asyncio.get_running_loop(), self._revision.config
+        recorded = self._chain.heads.config
+        if recorded is not None and recorded[0] > self._revision.number:
+            raise RequestRefusedError("config_needs_restart", revision=recorded[0])
         ids = self._ids.copy()
         devices = number_points(revision.config, ids, self._devices)
         drivers = self._field.prepare(devices)

@@ -114,6 +114,8 @@ def parse_config(text: str) -> Config:
     except tomllib.TOMLDecodeError as error:
         line = next((int(part) for part in str(error).split("line ")[1:] for part in part.split(",")[:1] if part.isdigit()), None)
         raise ConfigError([Fault("", "config_not_toml", {"detail": str(error)}, line)]) from error
+    except RecursionError as error:
+        raise ConfigError([Fault("", "config_not_toml", {"detail": "nested too deeply"})]) from error
     faults = Faults(text)
     try:
         file = model.File.model_validate(raw)

@@ -25,7 +25,9 @@ def with_values(text: str, changes: Iterable[tuple[str, Any]]) -> str:
     for place, value in changes:
         *path, key = place.split(".")
         table = _find(document, path)
-        if isinstance(table, Mapping):
+        if value is None or isinstance(value, bytes):
+            faults.append(Fault(place, "config_value", {"detail": "TOML has no such value"}))
+        elif isinstance(table, Mapping):
             table[key] = value  # type: ignore[index]  # a tomlkit table is a mutable mapping
         else:
             faults.append(Fault(place, "config_place_missing", {"place": place}))

@@ -31,8 +31,8 @@ Result = TypeVar("Result")
 class Tenant(Protocol):
     """One kind of act."""
 
-    def check(self, act: Act) -> None:
-        """Refuse what cannot be done, before anything is recorded. Raises RequestRefusedError; must not wait."""
+    async def check(self, act: Act) -> None:
+        """Refuse what cannot be done, before anything is recorded. Raises RequestRefusedError; waits for no device and no peer."""
         ...
 
     async def perform(self, act: Act) -> Outcome:
@@ -124,6 +124,8 @@ class Door:
         while True:
             await self._settle()
             act, answer = await self._queue.get()
+            if answer.done():  # whoever asked gave up before it began: it does not happen behind their back
+                continue
             try:
                 async with self._acting:
                     outcome = await self._serve(act)
@@ -155,7 +157,7 @@ class Door:
             return known[1]
         self._refuse_if_unrecordable()
         tenant = self._tenants[act.action]
-        tenant.check(act)
+        await tenant.check(act)
         self._journal.begin(act, self._ledger.size)
         await _blocking(self._journal.save)
         body = act.intent_body()

@@ -6,6 +6,7 @@ nothing and know no face.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
@@ -32,31 +33,39 @@ class ConfigEdit:
     def __init__(self, current: Callable[[], Revision], apply: Callable[[Revision, str, str], Awaitable[Mapping[str, Plain]]]) -> None:
         """`apply(revision, actor, reason)` stores, records and swaps; it returns what to say, and raises DriverError or LedgerError."""
         self._current, self._apply = current, apply
+        self._judged: tuple[Act, Revision] | None = None
 
-    def check(self, act: Act) -> None:
+    async def check(self, act: Act) -> None:
         """See Tenant."""
         current = self._current()
         if act.expected_revision != current.number:
             raise RequestRefusedError("revision_conflict", revision=current.number)
-        self._revision(act)
+        await self._revision(act)
 
     async def perform(self, act: Act) -> Outcome:
         """See Tenant."""
         try:
-            said = await self._apply(self._revision(act), f"{act.face} {act.session}", act.reason)
+            said = await self._apply(await self._revision(act), f"{act.face} {act.session}", act.reason)
         except DriverError as error:
             return Outcome(error.cause, dict(error.params))
         return Outcome(DONE, said)
 
-    def _revision(self, act: Act) -> Revision:
-        current = self._current()
-        try:
-            whole = act.params.get("text")
-            text = whole if isinstance(whole, str) else with_values(current.text, act.params.items())
-            config = parse_config(text)
-        except ConfigError as error:
-            raise RequestRefusedError("config_invalid", count=len(error.faults), first=error.faults[0].text()) from error
-        return Revision(current.number + 1, current.number, text, config)
+    async def _revision(self, act: Act) -> Revision:
+        """Return what the act asks for, judged once and off the loop: reading a large config takes a second of CPU."""
+        if self._judged is None or self._judged[0] is not act:
+            self._judged = act, await asyncio.get_running_loop().run_in_executor(None, _judge_edit, act, self._current())
+        return self._judged[1]
+
+
+def _judge_edit(act: Act, current: Revision) -> Revision:
+    """Raises RequestRefusedError `config_invalid`."""
+    try:
+        whole = act.params.get("text")
+        text = whole if isinstance(whole, str) else with_values(current.text, act.params.items())
+        config = parse_config(text)
+    except ConfigError as error:
+        raise RequestRefusedError("config_invalid", count=len(error.faults), first=error.faults[0].text()) from error
+    return Revision(current.number + 1, current.number, text, config)
 
 
 class Writer(Protocol):
@@ -73,7 +82,7 @@ class DeviceWrite:
     def __init__(self, writer: Writer, config: Callable[[], Config], devices: Callable[[], Mapping[str, DevicePoints]]) -> None:
         self._writer, self._config, self._devices = writer, config, devices
 
-    def check(self, act: Act) -> None:
+    async def check(self, act: Act) -> None:
         """See Tenant."""
         self._judge(act)
 

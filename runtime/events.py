@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
-from ledger_client.entry import parse
-from ledger_client.errors import LedgerError
+from ledger_client.entry import Payload, parse
 from ledger_client.kinds import Kind
 
 RING_MAX: Final = 500
@@ -37,10 +36,13 @@ class Entries(Protocol):
 class Events:
     """`newest` is the seq of the newest event, -1 before the first."""
 
-    def __init__(self, entries: Entries, size: int) -> None:
-        """`size` is the ledger's durable size now; earlier events are found in the files when asked for."""
-        self._entries = entries
-        self._size = size
+    def __init__(self, entries: Entries, size: int, newest: Callable[[], Payload | None]) -> None:
+        """`size` is the ledger's durable size now; earlier events are found in the files when asked for.
+
+        `newest` gives the entry that `durable` speaks of, so that no file is read on the loop. `entries` is read by nobody else.
+        """
+        self._entries, self._newest = entries, newest
+        self._reading = asyncio.Lock()
         self._ring_from = size
         self._ring: deque[list[Any]] = deque(maxlen=RING_MAX)
         self.newest = size - 1
@@ -48,11 +50,10 @@ class Events:
 
     def durable(self, size: int) -> None:
         """The chain's callback: entry `size - 1` is durable."""
-        self._size = size
-        try:
-            row = _row(self._entries.entry(size - 1))
-        except (LedgerError, OSError, IndexError):
+        payload = self._newest()
+        if payload is None or payload.seq != size - 1:
             return
+        row = [payload.seq, payload.wall_ms, payload.kind, payload.detail]
         kind = Kind(row[2]).name.lower()
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if row[2] not in QUIET_KINDS:
@@ -66,10 +67,12 @@ class Events:
         if cursor + 1 >= self._ring_from:
             return [row for row in self._ring if row[0] > cursor][:limit]
         start, end = max(0, cursor + 1), min(self._ring_from, max(0, cursor + 1) + SCAN_MAX)
-        rows = await asyncio.get_running_loop().run_in_executor(None, self._read, start, end, limit)
-        if rows or end < self._ring_from:
-            # Nothing to show in a long stretch still moves the cursor: a row of its last entry says how far we are.
-            return rows or [await asyncio.get_running_loop().run_in_executor(None, self._row_at, end - 1)]
+        loop = asyncio.get_running_loop()
+        async with self._reading:  # a reader is for one thread at a time
+            rows = await loop.run_in_executor(None, self._read, start, end, limit)
+            if rows or end < self._ring_from:
+                # Nothing to show in a long stretch still moves the cursor: a row of its last entry says how far we are.
+                return rows or [await loop.run_in_executor(None, self._row_at, end - 1)]
         return list(self._ring)[:limit]
 
     def _read(self, start: int, end: int, limit: int) -> list[list[Any]]:

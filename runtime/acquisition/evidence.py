@@ -31,6 +31,7 @@ SIGNER_RETRY_S: Final = 0.2
 RESUME_S_MIN: Final = 2.0
 RESUME_S_MAX: Final = 60.0
 BEHIND: Final = "evidence_behind"
+FAILED: Final = "evidence_failed"
 UNUSABLE: Final = "scan_unusable"
 """A driver gave a value that no body can hold, such as an integer beyond 64 bits."""
 
@@ -205,16 +206,21 @@ class Evidence:
             else:
                 self._waiting.popleft()
                 self._in_flight = first  # from here on the memory cap cannot take it
+                lost_by: str | None = FAILED  # unless the write says otherwise, also when it fails by a fault of ours
                 try:
                     await self._write_batch(first)
+                    lost_by = None
                 except SignerError:
                     self._waiting.appendleft(first)
+                    lost_by = None
                     raise
                 except LedgerError as error:
-                    self._lose(first, error.code)
+                    lost_by = error.code
                     raise
                 finally:
                     self._in_flight = None
+                    if lost_by is not None:
+                        self._lose(first, lost_by)
 
     async def _write_batch(self, batch: OpenBatch) -> None:
         await self._write_schema(batch.schema)

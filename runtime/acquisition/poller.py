@@ -25,6 +25,7 @@ GRACE_S: Final = 0.25
 """What a driver may take beyond its deadline before its read is cut off."""
 LATENESS_KEPT: Final = 512
 WAITING: Final = "connect_waiting"
+STOPPING: Final = "poll_stopping"
 
 line_causes: Final = frozenset({"connect_failed", WAITING, "connection_lost"})
 """Causes that speak of the whole device: its other groups rest as well, and are bad at once."""
@@ -65,6 +66,8 @@ class DevicePoller:
         self._sink, self._clock = sink, clock
         self.counts = DeviceCounts()
         self._slots: dict[int, Slot] = {}
+        self._silent_since: dict[int, tuple[int, str]] = {}
+        """Group uid -> since when (mono ms) a subscription that is not up now has been silent without being counted, and why."""
         self._changed = asyncio.Event()
         self._busy_until_ms = 0
         self._causes: dict[int, str | None] = {}
@@ -85,24 +88,30 @@ class DevicePoller:
                 except DriverError as error:  # only entering the driver raises it plainly
                     await self._without_driver(error)
         finally:
-            self._account_all("poll_stopping")
+            self._account_all(STOPPING)
 
     async def _serve(self) -> None:
         streams: dict[int, tuple[TagGroup, asyncio.Task[None]]] = {}
         async with asyncio.TaskGroup() as group:
-            while True:
-                self._changed.clear()
-                wanted = {g.uid: g for g in self.points.groups if g.mode == "subscribe"}
-                for uid, (known, task) in list(streams.items()):
-                    if wanted.get(uid) != known:
-                        task.cancel()
-                        del streams[uid]
-                for uid, tag_group in wanted.items():
-                    if uid not in streams:
-                        name = f"stream {tag_group.device}/{tag_group.name}"
-                        streams[uid] = tag_group, group.create_task(self._stream(tag_group), name=name)
-                self._plan()
-                await self._poll_until_changed()
+            try:
+                while True:
+                    self._changed.clear()
+                    wanted = {g.uid: g for g in self.points.groups if g.mode == "subscribe"}
+                    for uid, (known, task) in list(streams.items()):
+                        if wanted.get(uid) != known:
+                            self._silent_since.setdefault(uid, (self._clock.mono_ms(), STOPPING))
+                            task.cancel()
+                            del streams[uid]
+                    for uid, tag_group in wanted.items():
+                        if uid not in streams:
+                            name = f"stream {tag_group.device}/{tag_group.name}"
+                            streams[uid] = tag_group, group.create_task(self._stream(tag_group), name=name)
+                    self._plan()
+                    await self._poll_until_changed()
+            finally:  # all streams end now: what they miss until they are up again is counted then
+                now = self._clock.mono_ms()
+                for uid in streams:
+                    self._silent_since.setdefault(uid, (now, STOPPING))
 
     def _plan(self) -> None:
         """Keep the slots of groups that stayed; account for those that go."""
@@ -111,7 +120,7 @@ class DevicePoller:
         for uid, slot in list(self._slots.items()):
             group = polled.get(uid)
             if group is None or group.period_ms != slot.group.period_ms:
-                self._account(slot, "poll_stopping")
+                self._account(slot, STOPPING)
                 del self._slots[uid]
             else:
                 slot.group = group
@@ -120,6 +129,7 @@ class DevicePoller:
         present = {g.uid for g in self.points.groups}
         self._causes = {uid: cause for uid, cause in self._causes.items() if uid in present}
         self._partly_bad &= present
+        self._silent_since = {uid: since for uid, since in self._silent_since.items() if uid in present}
 
     async def _poll_until_changed(self) -> None:
         while not self._changed.is_set():
@@ -201,40 +211,49 @@ class DevicePoller:
             if (slot := self._slots.get(group.uid)) is not None:
                 self._account(slot, error.cause)
                 slot.cause = error.cause
-            self._bad(group, error, self._wall(now), self._wall(now), 0 if slot is not None else 1)
+            else:
+                self._silent_since.setdefault(group.uid, (now, error.cause))
+                self._count_silence(group, error.cause)
+            self._bad(group, error, self._wall(now), self._wall(now), 0)
         await self._clock.sleep_until_mono(now + REST_MS_MAX)
 
     async def _stream(self, group: TagGroup) -> None:
-        """Keep one subscription up. From a break to the first scan after it, periods count as missed."""
-        failures, counted_to_ms = 0, self._clock.mono_ms()
-        error = DriverError("connection_lost")
-        while True:
-            try:
-                # Drivers write `subscribe` as a generator: closing it here releases the subscription at once.
-                async with aclosing(cast("Any", self.driver.subscribe(group))) as scans:
-                    async for scan in scans:
-                        if failures:
-                            self._missed_since(group, error.cause, counted_to_ms)
+        """Keep one subscription up. From a break to the first scan after it, periods count as missed, also when this task ends meanwhile."""
+        failures = 0
+        try:
+            while True:
+                try:
+                    # Drivers write `subscribe` as a generator: closing it here releases the subscription at once.
+                    async with aclosing(cast("Any", self.driver.subscribe(group))) as scans:
+                        async for scan in scans:
+                            self._count_silence(group)
+                            self._silent_since.pop(group.uid, None)
                             failures = 0
-                        self.counts.polls += 1
-                        self._good(scan)
-                error = DriverError("connection_lost")
-            except DriverError as caught:
-                error = caught
-            now = self._clock.mono_ms()
-            self._bad(group, error, self._wall(now), self._wall(now), 1 if failures == 0 else 0)
-            if failures:
-                self._missed_since(group, error.cause, counted_to_ms)
-            counted_to_ms, failures = now, failures + 1
-            await self._clock.sleep_until_mono(now + min(REST_MS_MIN << min(failures - 1, 10), REST_MS_MAX))
+                            self.counts.polls += 1
+                            self._good(scan)
+                    error = DriverError("connection_lost")
+                except DriverError as caught:
+                    error = caught
+                now = self._clock.mono_ms()
+                self._bad(group, error, self._wall(now), self._wall(now), 0 if group.uid in self._silent_since else 1)
+                self._silent_since.setdefault(group.uid, (now, error.cause))
+                self._count_silence(group, error.cause)
+                failures += 1
+                await self._clock.sleep_until_mono(now + min(REST_MS_MIN << min(failures - 1, 10), REST_MS_MAX))
+        finally:
+            self._count_silence(group)
 
-    def _missed_since(self, group: TagGroup, cause: str, since_ms: int) -> None:
-        """Count a broken subscription's periods up to now."""
-        now = self._clock.mono_ms()
-        count = (now - since_ms) // group.period_ms
+    def _count_silence(self, group: TagGroup, cause: str | None = None) -> None:
+        """Count the whole periods in which a subscription has been silent, up to now; what is left of one stays for the next count."""
+        if (silent := self._silent_since.get(group.uid)) is None:
+            return
+        since_ms, known = silent
+        count = (self._clock.mono_ms() - since_ms) // group.period_ms
+        to_ms = since_ms + count * group.period_ms
+        self._silent_since[group.uid] = to_ms, cause or known
         if count:
             self.counts.missed += count
-            self._sink.missed(group, self._wall(since_ms), self._wall(now), cause, count)
+            self._sink.missed(group, self._wall(since_ms), self._wall(to_ms), cause or known, count)
 
     def _good(self, scan: Scan) -> None:
         counts, uid = self.counts, scan.group.uid

@@ -14,6 +14,8 @@ from drivers.reading import Scan, Value
 from runtime.config import ReportRule
 
 NEVER: Final = 1 << 62
+STEP_MS: Final = 250
+"""A read time that lies this far before the one before it: the wall clock was set back, and every heartbeat is due."""
 
 
 class ReportFilter:
@@ -31,9 +33,13 @@ class ReportFilter:
         self._failed: bool | None = None  # the first scan reports every tag
         self._due_ms = [0] * count
         self._first_due_ms = 0
+        self._newest_ms = 0
 
     def apply(self, scan: Scan) -> Scan | None:
         """Return the scan reduced to what has to be collected, None when that is nothing."""
+        if scan.read_ms < self._newest_ms - STEP_MS:  # heartbeats would wait until the wall clock is there again
+            self._due_ms, self._first_due_ms = [0] * len(self._due_ms), 0
+        self._newest_ms = scan.read_ms
         same = (scan.cause is not None) is self._failed and scan.statuses == self._statuses and scan.values == self._values
         if same and scan.present is None and scan.read_ms < self._first_due_ms and not self._always:
             return None

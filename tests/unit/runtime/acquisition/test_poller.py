@@ -178,3 +178,32 @@ def test_a_slot_never_loses_or_repeats_a_due(now: int, period: int, delay: int, 
     slot.served()
     assert slot.due_ms > at
     assert next_due(at + 1, period, phase_ms("d", "a", period)) == slot.due_ms
+
+
+def test_a_subscription_that_ends_for_another_reason_has_its_silence_counted() -> None:
+    """A break is followed by a fault of ours in a polled group of the same device: the supervisor starts the device again, later."""
+
+    async def program(clock: VirtualClock) -> KeptScans:
+        driver, sink = ScriptedDriver(clock), KeptScans()
+        text = device_toml("d", {"s": (500, 1)}, mode="subscribe") + device_toml("d", {"p": (1000, 1)}).split("port = 502\n")[1]
+        group = next(g for g in points_of(text)["d"].groups if g.name == "s")
+        poller = DevicePoller(points_of(text)["d"], driver, sink, clock)
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(Supervisor().keep("d", poller.run))
+            driver.pushed.put_nowait(Scan(group, [1], clock.wall_ms()))
+            await after(clock, 5)
+            fault, driver.fault = ValueError("a fault of ours"), None
+            driver.fault = fault  # type: ignore[assignment]
+            await after(clock, 20)
+            driver.fault = None
+            await after(clock, 40)
+            driver.pushed.put_nowait(Scan(group, [2], clock.wall_ms()))
+            await after(clock, 30)
+            driver.pushed.put_nowait(Scan(group, [3], clock.wall_ms()))
+            await after(clock, 1)
+            task.cancel()
+        return sink
+
+    sink = run(program, seed=1, for_s=1e6)
+    counts = [count for name, _, count, *_ in sink.misses if name == "s"]
+    assert 110 <= sum(counts) <= 122, "from the fault to the first scan after it, and not the quiet time that follows"

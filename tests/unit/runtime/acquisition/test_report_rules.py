@@ -88,3 +88,12 @@ def test_deadband_is_against_the_reported_value_so_that_a_creep_is_seen() -> Non
     report_filter = ReportFilter([ReportRule(deadband=1.0, heartbeat_ms=0)] * 3)
     reported = [v for i, v in enumerate(x / 4 for x in range(40)) if report_filter.apply(Scan(GROUP, [v, 0, 0], 1_000 + i))]
     assert reported == [0.0, 1.25, 2.5, 3.75, 5.0, 6.25, 7.5, 8.75]
+
+
+def test_heartbeats_go_on_after_the_wall_clock_was_set_back() -> None:
+    report, now = ReportFilter([ReportRule(heartbeat_ms=60_000)]), 2_000_000_000_000
+    group = points_of(device_toml("d", {"a": (1000, 1)}))["d"].groups[0]
+    assert report.apply(Scan(group, [1.0], now)) is not None
+    back = now - 86_400_000
+    reported = [at for at in range(0, 600_000, 1000) if report.apply(Scan(group, [1.0], back + at)) is not None]
+    assert reported == list(range(0, 600_000, 60_000))
