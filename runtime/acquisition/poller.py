@@ -218,7 +218,7 @@ class DevicePoller:
         await self._clock.sleep_until_mono(now + REST_MS_MAX)
 
     async def _stream(self, group: TagGroup) -> None:
-        """Keep one subscription up. From a break to the first scan after it, periods count as missed, also when this task ends meanwhile."""
+        """Keep one subscription up. From a break to the first scan after it, periods count as missed, whatever ends this task meanwhile."""
         failures = 0
         try:
             while True:

@@ -28,6 +28,10 @@ from ledger_client.errors import FormatError
 
 VERSION = 1
 FRAME_SIZE_MAX = 1 << 20
+HELLO_SIZE_MAX = 256
+"""A peer that has not said who it is gets no more of the core's memory and time than this."""
+STRANGER_SIZE_MAX = 16 << 10
+"""Requests of another user than the core's own (or root) are no longer: reading 1 MiB takes the core's loop half a second."""
 ROWS_PER_FRAME = 2_000
 REQUESTS_IN_FLIGHT_MAX = 8
 MAP_MAX = 1_024
@@ -115,7 +119,7 @@ def decode_frame(payload: bytes) -> list[Any]:
     return message
 
 
-async def read_frame(reader: asyncio.StreamReader) -> list[Any] | None:
+async def read_frame(reader: asyncio.StreamReader, size_max: int = FRAME_SIZE_MAX) -> list[Any] | None:
     """Read one message; None at a clean end. Raises FormatError for a hostile or torn frame.
 
     The length is checked before anything is read, so that a peer cannot make us hold more than one frame.
@@ -123,7 +127,7 @@ async def read_frame(reader: asyncio.StreamReader) -> list[Any] | None:
     try:
         head = await reader.readexactly(4)
         size = int.from_bytes(head, "big")
-        if not 0 < size <= FRAME_SIZE_MAX:
+        if not 0 < size <= size_max:
             raise FormatError("frame_too_long", size=size)
         payload = await reader.readexactly(size)
     except asyncio.IncompleteReadError as error:

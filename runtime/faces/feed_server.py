@@ -88,7 +88,7 @@ class FeedServer:
         writer.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         try:
             async with asyncio.timeout(STALL_S):
-                hello = await feed.read_frame(reader)
+                hello = await feed.read_frame(reader, feed.HELLO_SIZE_MAX)
             match hello:
                 case ["hello", feed.VERSION, str(face)]:
                     session = Session(face[:32], _peer_uid(writer))
@@ -105,10 +105,11 @@ class FeedServer:
 
     async def _converse(self, reader: asyncio.StreamReader, connection: _Connection, session: Session) -> None:
         lane = asyncio.Semaphore(feed.REQUESTS_IN_FLIGHT_MAX)
+        size_max = feed.FRAME_SIZE_MAX if session.uid in (0, os.getuid()) else feed.STRANGER_SIZE_MAX
         subscribed = False
         async with asyncio.TaskGroup() as group:
             while True:
-                match await feed.read_frame(reader):
+                match await feed.read_frame(reader, size_max):
                     case ["subscribe", (int() | None) as cursor] if not subscribed and not isinstance(cursor, bool):
                         subscribed = True
                         group.create_task(self._push_values(connection), name="face values")

@@ -48,7 +48,11 @@ class Follower:
 
     def take(self, seq: int) -> None:
         """Read one entry and add what it holds. A damaged body is left out, said in the log, and stays the verifier's business."""
-        entry = parse(self._reader.entry(seq))
+        try:
+            entry = parse(self._reader.entry(seq))
+        except FormatError as error:
+            _log.warning("history_entry_left_out", seq=seq, code=error.code)
+            return
         kind = entry.payload.kind
         if kind != Kind.BATCH:
             self._index.add_event(seq, entry.payload.wall_ms, kind)

@@ -7,13 +7,16 @@ another epoch or another format: then it begins anew. Losing it loses nothing.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 from runtime.history.rollups import Key, Rolling, Rollup
 
 FORMAT: Final = 1
+KEPT_MS: Final[Mapping[int, int]] = MappingProxyType({10_000: 7 * 86_400_000, 300_000: 90 * 86_400_000})
+"""Span -> how long its rollups are kept: at 10 s they would soon outgrow the ledger. Longer spans stay."""
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rollup (uid INTEGER, span INTEGER, start INTEGER, low REAL, high REAL, first REAL, last REAL,
@@ -38,8 +41,12 @@ class Index:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             self._open()
+        except sqlite3.OperationalError:
+            raise  # locked, full, or not ours to open: no reason to throw the file away
         except sqlite3.DatabaseError:
-            self._path.unlink(missing_ok=True)
+            self._db.close()
+            for suffix in ("", "-wal", "-shm"):  # a log that is left behind would be played into the new file
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
             self._open()
         return self
 
@@ -60,9 +67,13 @@ class Index:
 
     def commit(self, next_seq: int) -> None:
         """Store what was added, together with the place to go on from."""
+        newest: dict[tuple[int, int], int] = {}
         with self._db:
             for key, rollup in self._rolling.take().items():
                 self._store(key, rollup)
+                newest[key[:2]] = max(key[2], newest.get(key[:2], 0))
+            old = [(uid, span, start - KEPT_MS[span]) for (uid, span), start in newest.items() if span in KEPT_MS]
+            self._db.executemany("DELETE FROM rollup WHERE uid = ? AND span = ? AND start < ?", old)
             self._db.executemany("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?)", self._held)
             self._db.executemany("INSERT OR REPLACE INTO event VALUES (?, ?, ?)", self._events)
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('next_seq', ?)", (str(next_seq),))
@@ -78,6 +89,11 @@ class Index:
             (uid, span_ms, t0_ms - span_ms, t1_ms),
         )
         return [(row[0], Rollup(*row[1:])) for row in rows]
+
+    def oldest(self, uid: int, span_ms: int) -> int | None:
+        """Return where the tag's oldest rollup of a span starts, None when there is none."""
+        row = self._db.execute("SELECT MIN(start) FROM rollup WHERE uid = ? AND span = ?", (uid, span_ms)).fetchone()
+        return None if row[0] is None else int(row[0])
 
     def batches(self, group_uid: int, t0_ms: int, t1_ms: int, limit: int) -> list[int]:
         """Return seqs of batches with readings of the group in [t0, t1], newest first."""

@@ -7,6 +7,7 @@ a `RequestRefusedError` with a code.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 from ledger_client.body_reader import read_body
@@ -55,7 +56,7 @@ class Query:
             raise RequestRefusedError("trend_range")
         width = (t1_ms - t0_ms) // points
         spans = [span for span in SPANS_MS if span <= width]
-        rows = self._index.rollups(uid, spans[-1], t0_ms, t1_ms) if spans else self._raw(uid, t0_ms, t1_ms)
+        rows = self._index.rollups(uid, self._kept(uid, spans[-1], t0_ms), t0_ms, t1_ms) if spans else self._raw(uid, t0_ms, t1_ms)
         merged = thin(rows, points, t0_ms, t1_ms)
         return [[start, r.low, r.high, r.first, r.last, r.count, r.bad] for start, r in merged]
 
@@ -66,6 +67,15 @@ class Query:
             payload = parse(self._reader.entry(seq)).payload
             rows.append([seq, payload.wall_ms, payload.kind, payload.detail])
         return rows
+
+    def _kept(self, uid: int, wanted: int, t0_ms: int) -> int:
+        """Return the shortest span from `wanted` on whose rollups still reach back to t0, or to the tag's beginning."""
+        spans = SPANS_MS[SPANS_MS.index(wanted) :]
+        for span, longer in pairwise(spans):
+            oldest, begin = self._index.oldest(uid, span), self._index.oldest(uid, longer)
+            if oldest is None or begin is None or oldest <= t0_ms or oldest < begin + longer:
+                return span
+        return spans[-1]
 
     def _raw(self, uid: int, t0_ms: int, t1_ms: int) -> list[tuple[int, Rollup]]:
         group = next((g.uid for g in self._follower.schema.groups.values() if uid in g.tag_uids), None)

@@ -100,12 +100,17 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(
-    disk: ShimDisk, clock: VirtualClock, plant: Plant | None = None, key: FileKey | None = None, first_act: int = 1
+    disk: ShimDisk,
+    clock: VirtualClock,
+    plant: Plant | None = None,
+    key: FileKey | None = None,
+    first_act: int = 1,
+    signer: SignerCore | None = None,
 ) -> AsyncIterator[Running]:
     """Run a core on a prepared disk; leaving ends it in order."""
     plant = plant or Plant(clock)
-    signer = contextlib.nullcontext(SignerCore(key or key_of(1), disk, STATE))
-    outside = Outside(disk, clock, lambda _: signer, plant, _no_anchor, SMALL, Random(first_act))
+    signing = contextlib.nullcontext(signer or SignerCore(key or key_of(1), disk, STATE))
+    outside = Outside(disk, clock, lambda _: signing, plant, _no_anchor, SMALL, Random(first_act))
     stop = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         core = await open_core(stack, outside, STATE)

@@ -32,20 +32,21 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8480)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if not ipaddress.ip_address(options.host).is_loopback:
-        sys.stderr.write(word("web_not_loopback", {"host": options.host}) + "\n")
+    host = "127.0.0.1" if options.host == "localhost" else options.host
+    if not _is_loopback(host):
+        sys.stderr.write(word("web_not_loopback", {"host": host}) + "\n")
         return 1
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((options.host, options.port))
+        listener.bind((host, options.port))
         listener.listen(128)
     except OSError as error:
-        sys.stderr.write(word("web_port_taken", {"host": options.host, "port": options.port, "reason": error.strerror}) + "\n")
+        sys.stderr.write(word("web_port_taken", {"host": host, "port": options.port, "reason": error.strerror}) + "\n")
         return 1
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    url = f"http://{host}:{listener.getsockname()[1]}/"
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{listener.getsockname()[1]}/"
     sys.stdout.write((json.dumps({"url": url}) if options.json else url) + "\n")
     sys.stdout.flush()
     asyncio.run(serve(options.state, listener))
@@ -70,6 +71,13 @@ async def serve(state: Path, listener: socket.socket) -> None:
                 loop.add_signal_handler(name, lambda: setattr(server, "should_exit", True))
         await server.serve(sockets=[listener])
         client.cancel()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 if __name__ == "__main__":

@@ -215,7 +215,7 @@ def whole_number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name)
     if text is None:
         return default
-    if len(text) > 16 or not text.lstrip("-").isdigit() or not text.isascii():
+    if len(text) > 16 or not text.removeprefix("-").isdigit() or not text.isascii():
         raise RequestRefusedError("number_invalid", name=name)
     return int(text)
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.history.index import Index
+from runtime.history.query import Query
 from runtime.history.rollups import SPANS_MS, Rollup, as_number, thin
 
 readings = st.lists(st.tuples(st.integers(0, 200_000), st.one_of(st.none(), st.floats(-1e6, 1e6))), min_size=1, max_size=60)
@@ -62,3 +63,20 @@ def test_what_a_trend_draws() -> None:
     assert as_number(3, 0x80000000) is None
     assert as_number("idle", 0) is None
     assert as_number(math.nan, 0) is None
+
+
+def test_short_spans_do_not_outgrow_the_ledger_and_old_times_are_drawn_from_longer_ones(tmp_path: Path) -> None:
+    day = 86_400_000
+    with Index(tmp_path / "h.db", "o/1") as index:
+        for n in range(200 * 24):
+            index.add_reading(5, n * day // 24, float(n), 0)
+            index.commit(n)
+        kept = [len(index.rollups(5, span, 0, 200 * day)) for span in SPANS_MS]
+        assert kept == [7 * 24 + 1, 90 * 24 + 1, 200 * 24]
+        query = Query(None, index, None, None)  # type: ignore[arg-type]  a trend of this width asks the index alone
+        for points in (2_000, 200):
+            old = query.trend(5, 0, 100 * day, points)
+            assert sum(row[5] for row in old) == 100 * 24 + 1, points
+        new = query.trend(5, 195 * day, 200 * day, 2_000)
+        assert len(new) == 5 * 24
+        assert query.trend(5, 300 * day, 301 * day, 100) == []

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 
 from runtime import permissions
+from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web import pages
-from runtime.faces.web.app import Face, routes
+from runtime.faces.web.app import Face, routes, whole_number
 from runtime.faces.web.stream import Fanout
 
 
@@ -79,3 +81,10 @@ def test_the_sentence_says_the_worst_first() -> None:
     assert pages.sentence(tags, values, stopped, link=True, lang="en")[0] == "alarm"
     level, text = pages.sentence(tags, values, good, link=False, lang="en")
     assert (level, "old" in text) == ("alarm", True)
+
+
+@pytest.mark.parametrize("text", ["--5", "-", "5-", "1e3", "١", "9" * 17, ""])
+def test_a_number_that_is_none_is_refused(text: str) -> None:
+    request = Request({"type": "http", "query_string": f"n={text}".encode(), "headers": []})
+    with pytest.raises(RequestRefusedError, match="number_invalid"):
+        whole_number(request, "n", 1)

@@ -1,0 +1,94 @@
+"""What happens to an act whose asker has gone, to a large edit, and to an edit by hand while the signer is away."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from drivers.reading import Tag, Value
+from ledger_client.errors import SignerError
+from ledger_client.kinds import Kind
+from ledger_client.signing import SignerCore
+from runtime.acts import Act
+from runtime.config import parse_config
+from runtime.door_tenants import ConfigEdit
+from runtime.faces.feed import RequestRefusedError
+from runtime.layout import Layout
+from runtime.revisions import Revision
+from tests.rigs.core import STATE, Plant, payloads, prepare, running, two_devices
+from tests.rigs.field import ScriptedDriver, after
+from tests.rigs.small_log import key_of
+from tests.simulation.disk import ShimDisk
+from tests.simulation.loop import VirtualClock, run
+
+
+class Away(SignerCore):
+    """A signer that does not answer."""
+
+    def sign_entry(self, payload_raw: bytes) -> bytes:
+        raise SignerError("signer_gone")
+
+
+def test_an_act_whose_asker_gave_up_before_it_began_does_not_happen() -> None:
+    async def program(clock: VirtualClock) -> None:
+        disk, plant = ShimDisk(), Plant(clock)
+        prepare(disk, two_devices())
+
+        class Slow(ScriptedDriver):
+            async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:
+                await after(clock, 3)
+                self.written.append((tag.name, value))
+
+        plant.drivers["b"] = Slow(clock)
+        async with running(disk, clock, plant) as now:
+            async with asyncio.TaskGroup() as group:
+                first = group.create_task(now.act("device.write", "b/slow0", params={"value": 1}))
+                second = group.create_task(now.act("device.write", "b/slow0", params={"value": 2}))
+                await after(clock, 1)
+                first.cancel()  # it has begun: it is finished and recorded
+                second.cancel()
+            assert (await now.act("device.write", "b/slow0", params={"value": 3}))["code"] == "done"
+            assert [value for _, value in plant.drivers["b"].written] == [1, 3]
+        assert [p.detail[1] for p in payloads(disk) if p.kind == Kind.COMMAND] == [0, 1, 0, 1]
+
+    run(program, seed=1)
+
+
+def test_an_edit_is_judged_off_the_loop() -> None:
+    async def program() -> None:
+        text = two_devices()
+        edit = ConfigEdit(lambda: Revision(1, 0, text, parse_config(text)), lambda *_: asyncio.sleep(0, {}))
+        act = Act(b"x" * 16, "cli", "uid 0", "admin", "config.edit", "", {"text": text}, 1, "")
+        judged = asyncio.ensure_future(edit.check(act))
+        await asyncio.sleep(0)
+        assert not judged.done(), "the loop had a turn while the text was judged"
+        await judged
+        nothing = Act(b"y" * 16, "cli", "uid 0", "admin", "config.edit", "", {"gateway.name": None}, 1, "")
+        with pytest.raises(RequestRefusedError, match="config_invalid"):
+            await edit.check(nothing)
+
+    asyncio.run(program())
+
+
+def test_a_hand_edit_that_could_not_be_recorded_is_one_at_the_next_start_too() -> None:
+    async def program(clock: VirtualClock) -> ShimDisk:
+        disk = ShimDisk()
+        prepare(disk, two_devices())
+        async with running(disk, clock) as now:
+            await after(clock, 2)
+        disk.restart()
+        disk.unlink(Layout(STATE).config)
+        prepare(disk, two_devices(period_ms=500))
+        plant = Plant(clock)
+        async with running(disk, clock, plant, signer=Away(key_of(1), disk, STATE)) as now:
+            await after(clock, 2)
+            assert now.health()["gateway"]["revision"] == 2
+        disk.restart()
+        async with running(disk, clock) as now:
+            await after(clock, 2)
+            assert now.health()["gateway"]["revision"] == 2
+        return disk
+
+    disk = run(program, seed=1)
+    assert [p.detail[0] for p in payloads(disk) if p.kind == Kind.CONFIG] == [1, 2]
