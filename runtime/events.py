@@ -53,7 +53,7 @@ class Events:
         payload = self._newest()
         if payload is None or payload.seq != size - 1:
             return
-        row = [payload.seq, payload.wall_ms, payload.kind, payload.detail]
+        row: list[Any] = [payload.seq, payload.wall_ms, payload.kind, payload.detail]
         kind = Kind(row[2]).name.lower()
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if row[2] not in QUIET_KINDS:

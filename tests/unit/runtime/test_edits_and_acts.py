@@ -60,10 +60,10 @@ def test_an_edit_is_judged_off_the_loop() -> None:
         text = two_devices()
         edit = ConfigEdit(lambda: Revision(1, 0, text, parse_config(text)), lambda *_: asyncio.sleep(0, {}))
         act = Act(b"x" * 16, "cli", "uid 0", "admin", "config.edit", "", {"text": text}, 1, "")
-        judged = asyncio.ensure_future(edit.check(act))
-        await asyncio.sleep(0)
-        assert not judged.done(), "the loop had a turn while the text was judged"
-        await judged
+        async with asyncio.TaskGroup() as group:
+            judged = group.create_task(edit.check(act))
+            await asyncio.sleep(0)
+            assert not judged.done(), "the loop had a turn while the text was judged"
         nothing = Act(b"y" * 16, "cli", "uid 0", "admin", "config.edit", "", {"gateway.name": None}, 1, "")
         with pytest.raises(RequestRefusedError, match="config_invalid"):
             await edit.check(nothing)
