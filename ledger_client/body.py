@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 from ledger_client import cbor
 from ledger_client.body_reader import (
+    BODY_CELLS_MAX,
     CELLS_MAX,
     READINGS_MAX,
+    SCANS_COUNTED_MIN,
     SCANS_MAX,
     SECRET_SIZE,
     SECTIONS_MAX,
@@ -25,6 +27,7 @@ from ledger_client.body_reader import (
     BodyReading,
     Column,
     Section,
+    cells_counted,
     read_body,
 )
 from ledger_client.codecs import put_varint, zigzag
@@ -127,6 +130,7 @@ class BatchBuilder:
         self._open: dict[int, _OpenSection] = {}
         self._bad = 0
         self._text_bytes = 0
+        self._cells = 0
         self.readings = 0
         """Readings so far."""
 
@@ -138,7 +142,8 @@ class BatchBuilder:
     @property
     def full(self) -> bool:
         """Whether it is time to seal whatever the period: another large scan might not fit."""
-        return self.readings >= READINGS_MAX // 2 or self._text_bytes >= TEXT_BYTES_MAX or len(self._sections) >= SECTIONS_MAX // 2
+        half = self.readings >= READINGS_MAX // 2 or self._cells >= BODY_CELLS_MAX // 2 or len(self._sections) >= SECTIONS_MAX // 2
+        return half or self._text_bytes >= TEXT_BYTES_MAX
 
     def add(
         self,
@@ -170,6 +175,7 @@ class BatchBuilder:
         if (
             self.readings + count > READINGS_MAX
             or self._text_bytes + text_bytes > 2 * TEXT_BYTES_MAX
+            or self._cells + cells_counted(1, width) > BODY_CELLS_MAX
             or len(self._sections) == SECTIONS_MAX
         ):
             raise ValueError("batch is beyond its limits")
@@ -178,6 +184,8 @@ class BatchBuilder:
             section = self._open[group_uid] = _OpenSection(group)
             self._sections.append(section)
             section.takes(present, self._span)
+            self._cells += cells_counted(0, width)
+        self._cells += width if len(section.times) >= SCANS_COUNTED_MIN else 0
         section.times.append(time_ms)
         section.sources.append(source_ms)
         section.values.append(values)

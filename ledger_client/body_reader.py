@@ -29,6 +29,9 @@ SCANS_MAX = 1024
 """Scans of one section."""
 CELLS_MAX = 65_536
 """Scans x columns of one section, absent cells included."""
+BODY_CELLS_MAX = 1 << 22
+"""Cells of one body; see `cells_counted`. Without it a body of few readings and few bytes could take a verifier minutes."""
+SCANS_COUNTED_MIN = 8
 READINGS_MAX = 1 << 18
 """Readings of one body."""
 SOURCE_NONE = 1 << 62
@@ -124,10 +127,13 @@ def read_body(body: bytes, detail: tuple[Any, ...], schema: SchemaState, *, chec
             raise FormatError("body_invalid", reason="shape")
     if version != 1:
         raise FormatError("body_version", version=version)
-    left = good + bad
+    left, cells = good + bad, 0
     sections: list[Section] = []
     for row in rows:
         section = _read_section(row, schema, span, left)
+        cells += cells_counted(len(section.times), len(section.columns))
+        if cells > BODY_CELLS_MAX:
+            raise FormatError("body_invalid", reason="cells in all")
         left -= sum(len(c.values) for c in section.columns)
         sections.append(section)
     found_bad = sum(status >> 31 for s in sections for c in s.columns for status in c.statuses)
@@ -140,6 +146,11 @@ def read_body(body: bytes, detail: tuple[Any, ...], schema: SchemaState, *, chec
     if check_root and result.root(span) != root:
         raise FormatError("readings_root_mismatch")
     return result
+
+
+def cells_counted(scans: int, columns: int) -> int:
+    """Return what a section counts towards BODY_CELLS_MAX: a column costs the reader as much as some cells."""
+    return max(scans, SCANS_COUNTED_MIN) * columns
 
 
 def _read_section(row: Any, schema: SchemaState, span: int, readings_max: int) -> Section:

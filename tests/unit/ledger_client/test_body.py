@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 from hypothesis import given
 
+from ledger_client import cbor
 from ledger_client.body import BatchBuilder, read_body, span_for
+from ledger_client.body_reader import BODY_CELLS_MAX, cells_counted
+from ledger_client.deflate import deflate
 from ledger_client.details import check_detail
 from ledger_client.errors import FormatError
 from ledger_client.kinds import Kind
+from ledger_client.schema import SchemaState
 from tests.rigs.batches import SECRET, T0_MS, BatchOf, ScanOf, batches, exactly, schema_of
 
 
@@ -62,6 +67,47 @@ def test_large_groups_get_further_sections(width: int, scans: int, span: int, se
     assert sum(1 for _ in read.readings()) == width * scans
     values = {(r.descriptor.uid, r.time_ms): r.value for r in read.readings()}
     assert all(values[i + 1, s.time_ms] == v for s in rows for i, v in enumerate(s.values))
+
+
+@pytest.mark.parametrize(("groups", "width", "scans"), [(530, 1000, 1), (160, 1000, 60)])
+def test_few_readings_in_very_many_cells_fill_a_batch(groups: int, width: int, scans: int) -> None:
+    """What a verifier has to walk is bounded, not only what it has to keep; the builder stops where the reader does."""
+    one = schema_of(width)  # the builder does not mind that all groups share its tags
+    schema = SchemaState({uid: replace(one.groups[1], uid=uid) for uid in range(1, groups + 1)}, one.descriptors)
+    builder = BatchBuilder(SECRET, 0, 16, schema)
+    present = [True] + [False] * (width - 1)
+    values: list[object] = [1] * width
+    taken, was_full = 0, False
+    with pytest.raises(ValueError, match="limits"):
+        for scan in range(scans):
+            for group in range(1, groups + 1):
+                builder.add(group, T0_MS + scan, None, values, None, present)
+                taken += 1
+                was_full = was_full or builder.full
+    assert was_full
+    cells = sum(cells_counted(len(s.times), width) for s in builder._sections)
+    assert BODY_CELLS_MAX - 16 * width < cells <= BODY_CELLS_MAX
+    assert builder._cells == cells
+
+
+def test_a_body_of_too_many_cells_is_refused() -> None:
+    width, scans = 1024, 64
+    section = [
+        1,
+        scans,
+        bytes(scans),
+        b"",
+        bytes([0x81]) + bytes([0x80]) * (width - 1),
+        bytes([0, 0, 1, 2, 0, 63, 0, 2]) + bytes([2, 0, 64]) * (width - 1),
+    ]
+    for sections in (64, 65):
+        body = SECRET + deflate(cbor.encode([1, 0, [section] * sections]))
+        detail = (0, 0, sections, 0, 0, len(body), sha256(body).digest(), bytes(32), 1)
+        if sections == 64:
+            assert sum(1 for _ in read_body(body, detail, schema_of(width)).readings()) == sections
+        else:
+            with pytest.raises(FormatError, match="cells in all"):
+                read_body(body, detail, schema_of(width))
 
 
 def test_sealing_goes_in_many_short_steps() -> None:
