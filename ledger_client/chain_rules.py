@@ -133,9 +133,13 @@ class Clocks:
         since = self._since
         if since is None:
             return
-        if now.kind == Kind.CLOCK and abs(self._step_ms - (now.detail[1] - now.detail[0])) <= STEP_MS:
-            self._since, self._step_ms = None, 0
-        elif now.mono_ms - since.mono_ms > GRACE_MS or (now is not since and abs(self._step_ms) <= STEP_MS):
+        if now.kind == Kind.CLOCK:
+            # Steps that follow one another quickly are seen in the entries before their clock entries come, one after another.
+            self._step_ms -= now.detail[1] - now.detail[0]
+            if abs(self._step_ms) <= STEP_MS:
+                self._since, self._step_ms = None, 0
+                return
+        if now.mono_ms - since.mono_ms > GRACE_MS:
             self._judge.fails("back_dated", "clock_step_unexplained", since.seq, step_ms=self._step_ms)
             self._since, self._step_ms = None, 0
 

@@ -126,3 +126,25 @@ def test_a_batch_cannot_be_ahead_of_itself() -> None:
         log.append(Kind.BATCH, detail, body or b"")
 
     assert "back_dated" in failing(case(ahead))
+
+
+def test_steps_that_follow_one_another_are_explained_one_after_another() -> None:
+    def steps(*sizes: int, said: tuple[int, ...]) -> Callable[[EvidenceLog], None]:
+        def change(log: EvidenceLog) -> None:
+            log.step_ms = 100
+            for size in sizes:  # each is seen in a batch before the first clock entry is written
+                log.offset_ms += size
+                log.batch()
+            for size in said:
+                log.append(Kind.CLOCK, (log.wall_ms, log.wall_ms + size, 2, 2))
+                log.batch()
+            log.step_ms = 50_000
+            for _ in range(4):
+                log.batch()
+
+        return change
+
+    assert case(steps(-900, -1_950, said=(-900, -1_950))).claims["back_dated"].status == "holds"
+    assert case(steps(-2_500, 2_105, said=(-2_500, 2_105))).claims["back_dated"].status == "holds"
+    assert case(steps(-900, -1_950, said=(-900,))).claims["back_dated"].code == "clock_step_unexplained"
+    assert case(steps(-2_500, 2_500, said=())).claims["back_dated"].code == "clock_step_unexplained"
