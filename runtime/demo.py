@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -27,9 +28,10 @@ from ledger_client.reader import LedgerReader, epochs
 from ledger_client.verify import Report, parse_policy, verify_ledger
 from runtime.app import run_gateway
 from runtime.config import parse_config
+from runtime.config_faults import ConfigError, Fault
 from runtime.faces.feed_client import FeedClient
 from runtime.first_start import ensure_key, origin_of
-from runtime.layout import Layout
+from runtime.layout import Layout, only_core
 from runtime.supervisor import die_with_parent, module_command, stop_process
 
 READY_S: Final = 30.0
@@ -67,6 +69,8 @@ async def run_demo(options: DemoOptions, stop: asyncio.Event, tell: Tell, say_la
     began = time.monotonic()
     layout, firsts = Layout(options.state), Firsts()
     layout.prepare(RealDisk())
+    with only_core(layout):
+        pass  # a gateway that runs on this folder is left alone: nothing was changed yet
     folder = options.state / "demo"
     folder.mkdir(mode=0o700, exist_ok=True)
     vkey = _vkey(layout)
@@ -80,7 +84,7 @@ async def run_demo(options: DemoOptions, stop: asyncio.Event, tell: Tell, say_la
             port = ["--port", str(known.get(name, 0))]
             starting.append(stack.enter_async_context(_child(arguments, port)))
         plant, *witnesses = await asyncio.gather(*starting)
-        web_port = options.port if options.port is not None else _free_port(known.get("web", WEB_PORT))
+        web_port = _free_port(known.get("web", WEB_PORT), options.port)
         ports = {name: plant[name] for name in (*PLACEHOLDERS, CONTROL)} | {"web": web_port}
         ports |= {f"witness-{n}": witness["port"] for n, witness in enumerate(witnesses, start=1)}
         (folder / "ports.json").write_text(json.dumps(ports))
@@ -216,11 +220,13 @@ def _port_args(known: Mapping[str, int]) -> list[str]:
     return [part for name in (*PLACEHOLDERS, CONTROL) if name in known for part in (f"--{name.replace('_', '-')}", str(known[name]))]
 
 
-def _free_port(wanted: int) -> int:
-    """Return the wanted loopback port when it is free, else any free one."""
-    for port in (wanted, 0):
+def _free_port(known: int, asked: int | None) -> int:
+    """Return the loopback port that was asked for, else the known one when it is free, else any. Raises ConfigError when it is taken."""
+    host = "127.0.0.1"
+    for port in (known, 0) if asked is None else (asked,):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
             return int(probe.getsockname()[1])
-    raise OSError("no free port on loopback")
+    reason = os.strerror(errno.EADDRINUSE)
+    raise ConfigError([Fault("web.port", "web_port_taken", {"host": host, "port": asked or 0, "reason": reason})])

@@ -100,7 +100,7 @@ class OpcUaDriver:
             expected: int | None = None
             acknowledge: int | None = None
             while True:
-                number, notified, ended = await self._ask(session.publish(subscription_id, acknowledge), limit_s)
+                number, notified, ended = await self._ask(session.publish(subscription_id, acknowledge), limit_s, shared=False)
                 read_ms, taken_ms = self._clock.wall_ms(), self._clock.mono_ms()
                 lost = bool(notified) and expected not in (None, number)
                 for scan in scans_of(group, types, notified, read_ms):
@@ -163,14 +163,15 @@ class OpcUaDriver:
 
     async def _monitor(self, session: Session, group: TagGroup, interval_ms: int) -> tuple[int, float, list[tuple[int, Sample]]]:
         limit_s = self._options.request_timeout_s
-        subscription_id, silence_s = await self._ask(session.subscribe(interval_ms), limit_s)
+        subscription_id, silence_s = await self._ask(session.subscribe(interval_ms), limit_s, shared=False)
         nodes = [(place, _address(tag).node) for place, tag in enumerate(group.tags)]
         refused: list[tuple[int, Sample]] = []
         size, at = self._max_nodes, 0
         while at < len(nodes):
             some = nodes[at : at + size]
             try:
-                statuses = await self._ask(session.monitor(subscription_id, some, interval_ms, self._options.queue_size), limit_s)
+                call = session.monitor(subscription_id, some, interval_ms, self._options.queue_size)
+                statuses = await self._ask(call, limit_s, shared=False)
             except DriverError as error:
                 if error.params.get("code") not in too_many_codes or size == 1:
                     raise
@@ -180,26 +181,31 @@ class OpcUaDriver:
             at += size
         return subscription_id, silence_s, refused
 
-    async def _ask(self, call: Coroutine[Any, Any, T], limit_s: float) -> T:
-        """Await one service call within `limit_s`; turn what went wrong into a DriverError."""
+    async def _ask(self, call: Coroutine[Any, Any, T], limit_s: float, *, shared: bool = True) -> T:
+        """Await one service call within `limit_s`; turn what went wrong into a DriverError.
+
+        `shared`: it is a call of the session that reads and writes share, which is dropped when it is broken. A pushed group closes its own.
+        """
         try:
             async with asyncio.timeout(limit_s):
                 answer = await call
         except TimeoutError:
-            self._silent += 1
+            self._silent += shared
             if self._silent >= silent_max:
                 self._drop()
             raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=round(limit_s * 1000)) from None
         except wire_faults as error:
-            raise self._fault(error) from error
-        self._silent = 0
+            raise self._fault(error, shared=shared) from error
+        if shared:
+            self._silent = 0
         return answer
 
-    def _fault(self, error: BaseException) -> DriverError:
+    def _fault(self, error: BaseException, *, shared: bool) -> DriverError:
         code = fault_code(error)
         if code is not None:
             return DriverError("device_exception", code, code=code)
-        self._drop()
+        if shared:
+            self._drop()
         if isinstance(error, OSError):
             return DriverError("connection_lost", Status.BAD_COMMUNICATION_ERROR, endpoint=self._options.endpoint)
         return DriverError("bad_answer", Status.BAD_DECODING_ERROR, detail=type(error).__name__)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from ledger_client.errors import LedgerError
 from runtime.cli.console import CANNOT_TELL, console, fail, print_json
 from runtime.messages.catalogue import word
 
@@ -48,7 +49,7 @@ def run(
     async def main(stop: asyncio.Event) -> None:
         await run_gateway(state, config, stop, ready)
 
-    raise typer.Exit(_until_stopped(main))
+    raise typer.Exit(_until_stopped(main, as_json=json_lines))
 
 
 def demo(
@@ -70,7 +71,7 @@ def demo(
     async def main(stop: asyncio.Event) -> int:
         return await run_demo(options, stop, _tell_nobody if json_lines else _tell_demo, print_json)
 
-    raise typer.Exit(_until_stopped(main))
+    raise typer.Exit(_until_stopped(main, as_json=json_lines))
 
 
 def check(
@@ -146,9 +147,8 @@ def status(state: StateOption = STATE_DEFAULT, json_lines: JsonOption = False) -
     raise typer.Exit(CANNOT_TELL if found.get("ledger") is None else 0)
 
 
-def _until_stopped(main: Any) -> int:
+def _until_stopped(main: Any, *, as_json: bool) -> int:
     """Run a program that ends when its event is set; SIGTERM and Ctrl-C set it. Return the exit code."""
-    from ledger_client.errors import LedgerError
     from runtime.config_faults import ConfigError
 
     async def with_signals() -> int:
@@ -160,14 +160,29 @@ def _until_stopped(main: Any) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(with_signals())
-    except ConfigError as error:
-        for fault in error.faults:
-            console(errors=True).print(fault.text(), markup=False)
-        return 1
-    except LedgerError as error:
-        fail(error.code, error.params)
-    except OSError as error:
-        fail("start_failed", {"detail": str(error)})
+    except (ConfigError, LedgerError, OSError, ExceptionGroup) as error:
+        return _say_why(error, as_json=as_json)
+
+
+def _say_why(error: Exception, *, as_json: bool) -> int:
+    """Say why a program could not start and return its exit code; what is no fault of that kind is raised again."""
+    from runtime.config_faults import ConfigError
+
+    found: BaseException = error
+    while isinstance(found, BaseExceptionGroup):  # a task group wraps the one that ended it
+        found = found.exceptions[0]
+    match found:
+        case ConfigError():
+            if as_json:
+                print_json({"faults": [fault.plain() for fault in found.faults]})
+            for fault in () if as_json else found.faults:
+                console(errors=True).print(fault.text(), markup=False)
+            return 1
+        case LedgerError():
+            fail(found.code, found.params, as_json=as_json)
+        case OSError():
+            fail("start_failed", {"detail": str(found)}, as_json=as_json)
+    raise error
 
 
 def _loop_factory() -> Any:

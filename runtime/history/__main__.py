@@ -17,6 +17,7 @@ from typing import Final
 from ledger_client.disk import RealDisk
 from ledger_client.prove import prove_reading
 from ledger_client.reader import LedgerReader
+from runtime.cli.log import set_up_log
 from runtime.history.query import Prover
 from runtime.history.service import AnotherEpochError, serve
 
@@ -28,7 +29,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="runtime.history")
     parser.add_argument("--state", type=Path, required=True)
     state: Path = parser.parse_args().state
-    os.nice(NICE)
+    os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
+    set_up_log(json_lines=True)
 
     def make_prover(reader: LedgerReader) -> Prover:
         return lambda uid, at_ms: prove_reading(reader, (state / "policy.txt").read_bytes(), uid, at_ms)

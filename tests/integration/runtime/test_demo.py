@@ -58,6 +58,11 @@ def test_the_page_the_door_and_a_reading_by_hand_while_it_runs(tmp_path: Path) -
                     code, status = await cli("status", "--state", str(state))
                     if status.get("running") and [d["state"] for d in status["devices"]] == ["ok"] * 3:
                         break
+            ports = (state / "demo" / "ports.json").read_bytes()
+            code, said = await cli("demo", "--state", str(state), "--for", "1")
+            assert (code, said["error"], (state / "demo" / "ports.json").read_bytes()) == (2, "state_in_use", ports)
+            code, said = await cli("demo", "--state", str(tmp_path / "other"), "--port", str(json.loads(ports)["web"]))
+            assert (code, said["faults"][0]["code"]) == (1, "web_port_taken")
             code, read = await cli("read", "filler/speed_setpoint", "--state", str(state))
             assert (code, read["readings"][0]["quality"], read["readings"][0]["unit"]) == (0, "good", "1/min")
             from runtime.faces.feed_client import ask_once
@@ -123,6 +128,8 @@ def test_faults_of_the_configuration_stop_the_start_and_are_all_named(tmp_path: 
         assert process.returncode == 1
         assert b"evidence.seal_every_s" in told
         assert b"devices.d.type" in told
+        code, said = await cli("run", "--state", str(tmp_path / "state"), "--config", str(config))
+        assert (code, len(said["faults"])) == (1, 2)
         code, said = await cli("check", str(config))
         assert code == 1
         assert json.dumps(said["faults"]).count('"where"') == 2
