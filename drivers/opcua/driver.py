@@ -184,7 +184,7 @@ class OpcUaDriver:
     async def _ask(self, call: Coroutine[Any, Any, T], limit_s: float, *, shared: bool = True) -> T:
         """Await one service call within `limit_s`; turn what went wrong into a DriverError.
 
-        `shared`: it is a call of the session that reads and writes share, which is dropped when it is broken. A pushed group closes its own.
+        `shared`: the session is the one of reads and writes, which is dropped when it is broken. A pushed group closes its own.
         """
         try:
             async with asyncio.timeout(limit_s):
