@@ -176,10 +176,10 @@ class Core:
         """Record a revision that the ledger does not know yet. A ledger that cannot be written says so itself; polling goes on."""
         revision = choice.revision
         if not choice.recorded:
-            self._revisions.store(revision)
             try:
+                self._revisions.store(revision)
                 await self._chain.append(Kind.CONFIG, revision.detail("file", "edited by hand" if revision.parent else "first start"))
-            except LedgerError:
+            except (LedgerError, OSError):
                 return  # unsettled, the file counts as edited at the next start as well, and is recorded then
         if not choice.faults:  # a file with faults stays as it is, for the one who edited it
             self._settle(revision)

@@ -128,6 +128,8 @@ class Door:
                 continue
             try:
                 async with self._acting:
+                    if self._unrecorded:
+                        await self._settle()
                     outcome = await self._serve(act)
             except RequestRefusedError as refusal:
                 if not answer.done():

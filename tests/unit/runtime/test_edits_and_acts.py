@@ -92,3 +92,27 @@ def test_a_hand_edit_that_could_not_be_recorded_is_one_at_the_next_start_too() -
 
     disk = run(program, seed=1)
     assert [p.detail[0] for p in payloads(disk) if p.kind == Kind.CONFIG] == [1, 2]
+
+
+def test_a_hand_edit_on_a_full_disk_does_not_keep_the_gateway_from_reading() -> None:
+    async def program(clock: VirtualClock) -> ShimDisk:
+        disk = ShimDisk()
+        prepare(disk, two_devices())
+        async with running(disk, clock) as now:
+            await after(clock, 2)
+        disk.restart()
+        disk.unlink(Layout(STATE).config)
+        prepare(disk, two_devices(period_ms=500))
+        disk.faults.capacity_bytes = sum(len(data) for data in disk.image().values() if data is not None)
+        async with running(disk, clock) as now:
+            await after(clock, 2)
+            assert [device["state"] for device in now.health()["devices"]] == ["ok", "ok"]
+        disk.faults.capacity_bytes = None
+        disk.restart()
+        async with running(disk, clock) as now:
+            await after(clock, 2)
+            assert now.health()["gateway"]["revision"] == 2
+        return disk
+
+    disk = run(program, seed=1)
+    assert [p.detail[0] for p in payloads(disk) if p.kind == Kind.CONFIG] == [1, 2]

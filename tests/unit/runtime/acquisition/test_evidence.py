@@ -1,0 +1,63 @@
+"""Evidence over a ledger that fails in ways that no disk explains: what was in flight is said to be missing."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from drivers.reading import Scan
+from ledger_client.kinds import Kind
+from ledger_client.schema import SchemaState
+from runtime.acquisition.evidence import FAILED, Evidence
+from runtime.acquisition.live import Live
+from runtime.points import schema_of
+from runtime.supervisor import Supervisor
+from tests.rigs.field import after, device_toml, points_of
+from tests.simulation.loop import VirtualClock, run
+
+
+@dataclass(frozen=True)
+class Stored:
+    seq: int
+    size: int = 100
+
+
+class Faulty:
+    """Keeps what is appended; the second batch meets a fault of ours."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[int, tuple[Any, ...]]] = []
+        self.batches = 0
+
+    async def append(self, kind: int, detail: tuple[Any, ...], body: bytes = b"", *, reserve: bool = False) -> Stored:
+        await asyncio.sleep(0.01)
+        self.batches += kind == Kind.BATCH
+        if kind == Kind.BATCH and self.batches == 2:
+            raise ZeroDivisionError
+        self.kept.append((kind, detail))
+        return Stored(len(self.kept))
+
+    async def append_schema(self, new: SchemaState) -> Stored | None:
+        return None
+
+
+def test_a_fault_of_ours_while_a_batch_is_written_makes_it_a_gap() -> None:
+    async def program(clock: VirtualClock) -> tuple[Faulty, int]:
+        ledger, points = Faulty(), points_of(device_toml("d", {"a": (100, 3)}))
+        group = points["d"].groups[0]
+        evidence = Evidence(ledger, Live(), clock, schema_of(points.values()), seal_every_s=1, memory_max_bytes=1 << 20)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Supervisor().keep("evidence", evidence.run))
+            for n in range(100):
+                evidence.add(Scan(group, [n, n, n], clock.wall_ms()))
+                await after(clock, 0.1)
+            evidence.close()
+        return ledger, evidence.open_readings
+
+    ledger, open_readings = run(program, seed=1)
+    recorded = sum(detail[2] + detail[3] for kind, detail in ledger.kept if kind == Kind.BATCH)
+    missing = sum(row[4] for kind, detail in ledger.kept if kind == Kind.GAP for row in detail if row[3] == FAILED)
+    assert open_readings == 0
+    assert missing >= 9
+    assert recorded + 3 * missing == 300
