@@ -196,11 +196,13 @@ def _loop_factory() -> Any:
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("tag", "value", "unit", "quality", box=None, pad_edge=False)
     for row in rows:
         words = row["quality"] if row["cause"] is None else f"{row['quality']}: {word(row['cause'], row['params'])}"
-        table.add_row(row["tag"], "" if row["value"] is None else str(row["value"]), row["unit"], words)
+        value = "" if row["value"] is None else str(row["value"])
+        table.add_row(*map(Text, (row["tag"], value, row["unit"], words)))  # a device's text is no markup of ours
     console().print(table)
 
 

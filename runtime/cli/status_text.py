@@ -58,9 +58,9 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
     for device in found["devices"]:
         age = "-" if device["last_good_ms"] is None else f"{(found['now_ms'] - device['last_good_ms']) / 1000:.1f} s"
         cause = "" if device["cause"] is None else word(device["cause"], device["params"])
-        devices.add_row(device["name"], device["state"], age, str(device["polls"]), str(device["missed"]), cause)
+        devices.add_row(device["name"], device["state"], age, str(device["polls"]), str(device["missed"]), Text(cause))
     anchors = Table("anchor", "state", "confirmed", "", box=None, pad_edge=False)
     for anchor in found["anchors"]:
         cause = "" if anchor["cause"] is None else word(anchor["cause"], anchor["params"])
-        anchors.add_row(anchor["name"], anchor["state"], str(anchor["cosigned_size"] or "-"), cause)
+        anchors.add_row(anchor["name"], anchor["state"], str(anchor["cosigned_size"] or "-"), Text(cause))
     return Group(*lines, devices, anchors)

@@ -31,7 +31,7 @@ class Faulty:
         self.batches = 0
 
     async def append(self, kind: int, detail: tuple[Any, ...], body: bytes = b"", *, reserve: bool = False) -> Stored:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         self.batches += kind == Kind.BATCH
         if kind == Kind.BATCH and self.batches == 2:
             raise ZeroDivisionError
