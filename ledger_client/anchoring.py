@@ -39,6 +39,7 @@ class Anchoring:
         self._marks = bytearray()
         self._lower_s: int | None = None
         self._withheld = 0
+        self._hidden = False
         self.origin: str | None = None
         self.confirmed_size = 0
         self.confirmed_s: int | None = None
@@ -51,9 +52,13 @@ class Anchoring:
         if payload.seen is not None:
             if payload.seen not in self._seen:
                 self._judge.unknown("back_dated", "seen_not_found", entry.seq)
+                self._hidden = False
             lower_s = self._seen.get(payload.seen)
             if lower_s is not None:
                 self._lower_s = max(lower_s, self._lower_s or 0)
+        if self._hidden:  # an entry that does not name what it follows cannot gain by our not seeing it
+            self._judge.unknown("back_dated", "receipts_withheld", entry.seq)
+            self._hidden = False
         judge_not_before(self._judge, payload, self._lower_s)
         self._walls.append(payload.wall_ms)
         self._marks.append(payload.clock | says_nothing_of_its_time(payload.kind) * _LATE_IS_FINE)
@@ -62,6 +67,7 @@ class Anchoring:
         """Take the receipts of one entry, which has been taken by `entry` before."""
         if body is None:  # an entry that names one of these finds nothing
             self._withheld += 1
+            self._hidden = True
             return
         for _, _, _, receipt_hash in entry.payload.detail[2]:
             self._remember(receipt_hash, None)

@@ -16,13 +16,10 @@ from zlib import crc32
 from ledger_client.disk import Disk, write_atomically
 from ledger_client.entry import parse
 from ledger_client.errors import CorruptError
-from ledger_client.kinds import Kind
+from ledger_client.kinds import KINDS_KEPT
 from ledger_client.records import BODIES_MAGIC, BODY_HEAD, ENTRIES_MAGIC, ENTRY_HEAD, pack_header
 from ledger_client.recovery import BODIES_SUFFIX, ENTRIES_SUFFIX, SEGMENT_SUFFIX, first_seqs, segment_path
 from ledger_client.segment_view import SplitSegment, WholeSegment
-
-KINDS_KEPT = frozenset({Kind.RECEIPTS, Kind.SCHEMA})
-"""Kinds whose bodies `drop_bodies` leaves."""
 
 
 def split_closed(disk: Disk, folder: Path, *, keep: int = 1, is_stopping: Callable[[], bool] = lambda: False) -> list[int]:

@@ -6,6 +6,7 @@ Room: ground, bottom floor; imports nothing of ours.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 
 class Kind(IntEnum):
@@ -28,6 +29,10 @@ class Kind(IntEnum):
 
 FOREIGN_KIND_MIN = 128
 """Kinds from here on may be passed over by a verifier that does not know them."""
+
+
+KINDS_KEPT: Final = frozenset({Kind.RECEIPTS, Kind.SCHEMA})
+"""Kinds whose bodies stay where the others are deleted or held back: they hold no readings, and times and tags hang on them."""
 
 
 class ClockState(IntEnum):

@@ -14,7 +14,7 @@ from ledger_client.body import read_body
 from ledger_client.confirmed import Ledger, Tree, confirmed_size, first_confirmed, receipt_named, rotations_before
 from ledger_client.entry import Entry, parse
 from ledger_client.errors import FormatError
-from ledger_client.kinds import Kind
+from ledger_client.kinds import KINDS_KEPT, Kind
 from ledger_client.leaves import disclose
 from ledger_client.merkle import inclusion_path
 from ledger_client.policy import Policy, parse_policy
@@ -48,6 +48,8 @@ def prove_reading(ledger: Ledger, policy: bytes, tag_uid: int, at_ms: int) -> by
 def export_range(ledger: Ledger, policy: bytes, start: int, end: int, *, bodies: bool) -> bytes:
     """Return the `.wmseg` of entries [start, end), under the first confirmed checkpoint that holds them all.
 
+    Without `bodies`, those of receipts and schema entries come along all the same (KINDS_KEPT), so that times can be judged.
+
     Raises LedgerError: `range_invalid`, `range_not_ready` when the last is not confirmed outside yet.
     """
     size = ledger.size()
@@ -57,16 +59,16 @@ def export_range(ledger: Ledger, policy: bytes, start: int, end: int, *, bodies:
     if tree is None:
         raise FormatError("range_not_ready", end=end - 1)
     schema = ledger.schema_at(start)
-    first = parse(ledger.entry(start))
+    entries = [parse(ledger.entry(seq)) for seq in range(start, end)]
     return Range(
         start,
-        tuple(ledger.entry(seq) for seq in range(start, end)),
-        tuple(ledger.body(seq) or None if bodies else None for seq in range(start, end)),
+        tuple(entry.raw for entry in entries),
+        tuple(ledger.body(entry.seq) or None if bodies or entry.payload.kind in KINDS_KEPT else None for entry in entries),
         _path(ledger, start, tree),
         _path(ledger, end - 1, tree),
         tree.note(),
         b"" if schema == SchemaState() else schema.full_body(),
-        receipt_named(ledger, first),
+        receipt_named(ledger, entries[0]),
         _links(ledger, tree),
     ).encode()
 

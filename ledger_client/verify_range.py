@@ -116,16 +116,20 @@ class _LowerBounds:
         self._checkpoint = checkpoint
         self._known: dict[bytes | None, int | None] = {None: None}
         self._newest_s: int | None = None
+        self._withheld = False
         if first is not None:
             lower = judge_seen(judge, policy, first, shown.seen, checkpoint)
             self._known[first.payload.seen] = lower[0] if lower else None
 
     def of(self, entry: Entry) -> int | None:
-        """Return the time (s) before which this entry cannot have been made: that of the newest receipt named so far."""
+        """Return the time (s) before which this entry cannot have been made: that of the newest receipt named or kept so far."""
         seen = entry.payload.seen
         if seen not in self._known:
             self._judge.unknown("back_dated", "seen_not_found", entry.seq)
             self._known[seen] = None  # said once
+        elif self._withheld:  # an entry that does not name what it follows cannot gain by our not seeing it
+            self._judge.unknown("back_dated", "receipts_withheld", entry.seq)
+        self._withheld = False
         lower_s = self._known[seen]
         if lower_s is not None:
             self._newest_s = max(lower_s, self._newest_s or 0)
@@ -133,12 +137,17 @@ class _LowerBounds:
 
     def take(self, entry: Entry, body: bytes | None) -> None:
         """Take the receipts that an entry keeps, where its body is at hand."""
-        if entry.payload.kind != Kind.RECEIPTS or body is None:
+        if entry.payload.kind != Kind.RECEIPTS:
+            return
+        if body is None:
+            self._withheld = True
             return
         try:
             for receipt in parse_receipts(body, entry.payload.detail):
                 lower = judge_receipt(self._judge, self._policy, entry.seq, receipt, self._checkpoint)
                 self._known[receipt.hash] = lower[0] if lower else None
+                if lower is not None:  # the prev link says that what follows was made with this receipt at hand
+                    self._newest_s = max(lower[0], self._newest_s or 0)
         except FormatError as error:
             self._judge.breaks("content", error, entry.seq)
 

@@ -14,7 +14,7 @@ from ledger_client.errors import CorruptError
 from ledger_client.heads import Heads
 from ledger_client.key_chain import rotation_message
 from ledger_client.keys import FileKey
-from ledger_client.kinds import Kind
+from ledger_client.kinds import KINDS_KEPT, Kind
 from ledger_client.leaves import disclose
 from ledger_client.merkle import Frontier, inclusion_path, leaf_hash, root_of
 from ledger_client.note import SIG_COSIGNATURE, Note, cosign, device_note_key, note_key, sign_note
@@ -234,10 +234,12 @@ class EvidenceLog:
         return Proof(self.entries[seq], shown, self.path(seq, size), note or self.note_now(size), self.seen_of(seq), links, time_ms)
 
     def range(self, start: int, end: int, *, size: int | None = None, bodies: bool = True) -> Range:
+        """Without bodies, those of receipts and schema entries stay, as in an export."""
         size = self.size() if size is None else size
         links = tuple(Link(self.entries[at], self.path(at, size)) for at in self.links if at < size)
         schema = self.schema.full_body() if start > 2 else b""
-        shown = tuple(self.bodies[start:end]) if bodies else (None,) * (end - start)
+        kinds = [parse(entry).payload.kind for entry in self.entries[start:end]]
+        shown = tuple(b if bodies or k in KINDS_KEPT else None for b, k in zip(self.bodies[start:end], kinds, strict=True))
         return Range(
             start, tuple(self.entries[start:end]), shown, self.path(start, size), self.path(end - 1, size), self.note_now(size), schema,
             self.seen_of(start), links,

@@ -65,7 +65,8 @@ def files() -> dict[str, bytes]:
         "receipt-left-out.wmproof": replace(proof, seen=None).encode(),
         "back-dated.wmproof": lying.proof(back_dated, note=late_note).encode(),
         "entries.wmseg": log.range(4, 10).encode(),
-        "entries-withheld.wmseg": log.range(0, 10, bodies=False).encode(),
+        "entries-withheld.wmseg": replace(log.range(0, 10), bodies=(None,) * 10).encode(),
+        "entries-readings-withheld.wmseg": log.range(0, 10, bodies=False).encode(),
         "entries-one-missing.wmseg": _without(log, 6),
         "entries-of-a-later-version.wmseg": foreign.range(5, foreign.size()).encode(),
     }

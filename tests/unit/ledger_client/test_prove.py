@@ -9,10 +9,12 @@ import pytest
 from ledger_client.disk import RealDisk
 from ledger_client.entry import parse
 from ledger_client.errors import FormatError
+from ledger_client.kinds import KINDS_KEPT
 from ledger_client.proof import parse_proof
 from ledger_client.prove import export_range, prove_reading, tag_uid_of
 from ledger_client.reader import LedgerReader
-from ledger_client.verify import parse_policy, verify_file, verify_ledger
+from ledger_client.segment_file import parse_range
+from ledger_client.verify import parse_policy, verify_file, verify_ledger, verify_range
 from tests.rigs.evidence import EvidenceLog, policy_text
 from tests.rigs.small_log import key_of
 
@@ -86,6 +88,15 @@ def test_over_rotations_and_a_reader_of_files(tmp_path: Path) -> None:
     for start, end in ((-1, 2), (3, 3), (0, 10_000)):
         with pytest.raises(FormatError, match="range_invalid"):
             export_range(reader, policy_text(), start, end, bodies=True)
+
+
+def test_an_export_without_bodies_keeps_what_times_hang_on(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(9)
+    shown = parse_range(export_range(reader_of(log, tmp_path), policy_text(), 2, 13, bodies=False))
+    kinds = [parse(raw).payload.kind for raw in shown.entries]
+    assert [kind for kind, body in zip(kinds, shown.bodies, strict=True) if body] == [kind for kind in kinds if kind in KINDS_KEPT]
+    claims = verify_range(shown.encode(), parse_policy(policy_text())).claims
+    assert {name for name, claim in claims.items() if claim.status != "holds"} == {"withheld"}
 
 
 def test_tags_by_name(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ledger_client.errors import FormatError
 from ledger_client.kinds import Kind
 from ledger_client.note import device_note_key
 from ledger_client.segment_file import Range, parse_range
-from ledger_client.verify import verify_range
+from ledger_client.verify import verify_ledger, verify_range
 from tests.rigs.evidence import ORIGIN, EvidenceLog, policy_of, schema_of
 from tests.rigs.small_log import key_of
 
@@ -69,8 +69,10 @@ def test_a_range_of_fifty_holds(log: EvidenceLog, shown: Range) -> None:
 
 def test_without_bodies_the_chain_holds_and_the_content_is_withheld(log: EvidenceLog) -> None:
     report = judged(log.range(FIRST, END, bodies=False))
-    assert not_holding(report) == {"withheld": "unknown", "back_dated": "unknown"}, "the receipts that entries name are withheld too"
+    assert not_holding(report) == {"withheld": "unknown"}, "receipts and schema stay, so that times can be judged"
     assert report.verdict == "cannot tell"
+    nothing = judged(replace(log.range(FIRST, END), bodies=(None,) * (END - FIRST)))
+    assert not_holding(nothing) == {"withheld": "unknown", "back_dated": "unknown"}, "the receipts that entries name are withheld too"
 
 
 def test_single_entry_mutations_are_never_passed(shown: Range) -> None:
@@ -176,6 +178,25 @@ def test_a_receipt_named_in_the_middle_bounds_what_follows() -> None:
     assert judged(shown).claims["back_dated"].code == "dated_before_it_was_possible"
     hidden = judged(replace(shown, bodies=(None,) * len(shown.bodies)))
     assert (hidden.claims["back_dated"].status, hidden.claims["back_dated"].code) == ("unknown", "seen_not_found")
+
+
+def test_withheld_receipts_bound_nothing_and_excuse_nothing() -> None:
+    """A device that names no receipt cannot back-date behind one: it is judged by those it follows, and unknown where they are hidden."""
+    forged = EvidenceLog().typical(3)
+    forged.seen = None
+    forged.offset_ms -= 600_000
+    forged.reboot()
+    forged.batch()
+    forged.offset_ms += 600_000
+    shown = forged.range(3, forged.size())
+    assert judged(shown).claims["back_dated"].code == "dated_before_it_was_possible"
+    hidden = judged(replace(shown, bodies=(None,) * len(shown.bodies))).claims["back_dated"]
+    assert (hidden.status, hidden.code) == ("unknown", "receipts_withheld")
+    whole = verify_ledger(forged, policy_of(gap_s=3600)).claims["back_dated"]
+    forged.bodies[6] = None
+    hidden = verify_ledger(forged, policy_of(gap_s=3600)).claims["back_dated"]
+    assert (whole.status, hidden.status) == ("fails", "unknown")
+    assert "receipts_withheld" in {finding.code for finding in hidden.findings}
 
 
 def test_an_end_that_stands_elsewhere_leaves_the_range_unbound(shown: Range) -> None:
