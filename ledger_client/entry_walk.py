@@ -10,7 +10,7 @@ from collections import Counter
 from hashlib import sha256
 
 from ledger_client.body import read_body
-from ledger_client.chain_rules import SILENCE_MS, Clocks, Links, Places, Silences, check_batch
+from ledger_client.chain_rules import SILENCE_MS, Clocks, Links, Offsets, Places, Silences, check_batch
 from ledger_client.claims import Judge
 from ledger_client.details import body_commitment
 from ledger_client.entry import Entry, parse
@@ -58,7 +58,7 @@ class EntryWalk:
         self._instead = instead
         self._quick = quick
         self._schema_given = True
-        self._silence_ms = SILENCE_MS
+        self._silence_ms = _silence_ms(schema)
         self._renew()
 
     def feed(self, raw: bytes, body: bytes | None) -> Entry | None:
@@ -79,6 +79,7 @@ class EntryWalk:
             self._renew()
         self._places.feed(entry)
         self._clocks.feed(entry)
+        self._offsets.feed(entry)
         self._silences.feed(entry)
         self._follow(entry)
         self._content(entry, body)
@@ -94,7 +95,8 @@ class EntryWalk:
         """Start the rules about neighbours anew; what is not here may have changed the schema."""
         self._schema_sure = self.links.next_seq == 0 or self._schema_given
         self._schema_given = False
-        self._places, self._clocks, self._silences = Places(self._judge), Clocks(self._judge), Silences(self._judge)
+        self._offsets = Offsets()
+        self._places, self._clocks, self._silences = Places(self._judge), Clocks(self._judge), Silences(self._judge, self._offsets)
         self._silences.limit_ms = self._silence_ms
 
     def _read(self, raw: bytes) -> Entry | None:
@@ -170,7 +172,7 @@ class EntryWalk:
             offset_ms = self._read_batch(entry, body or b"")
         self.counts["body_bytes"] += len(body or b"")
         if kind == Kind.BATCH:
-            check_batch(self._judge, entry, offset_ms)
+            check_batch(self._judge, entry, offset_ms, self._offsets)
 
     def _apply_schema(self, entry: Entry, body: bytes) -> None:
         _, _, state_hash, full = entry.payload.detail
@@ -190,7 +192,7 @@ class EntryWalk:
             self.schema = None
             return
         self.schema = state
-        self._silence_ms = max([SILENCE_MS, *(3 * group.period_ms for group in state.groups.values())])
+        self._silence_ms = _silence_ms(state)
         self._silences.limit_ms = self._silence_ms
 
     def _read_batch(self, entry: Entry, body: bytes) -> int | None:
@@ -209,3 +211,8 @@ class EntryWalk:
             self._judge.breaks("content", error, entry.seq)
         else:
             self._judge.doubts("content", error, entry.seq)
+
+
+def _silence_ms(schema: SchemaState) -> int | None:
+    """Return the longest silence that needs no gap entry, None while there is no group that could speak."""
+    return max([SILENCE_MS, *(3 * group.period_ms for group in schema.groups.values())]) if schema.groups else None

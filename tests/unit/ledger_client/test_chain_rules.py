@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
+from ledger_client.body import BatchBuilder
 from ledger_client.claims import Report
 from ledger_client.entry import parse
 from ledger_client.kinds import Kind
@@ -71,12 +74,38 @@ def test_clocks_may_step_when_they_say_so() -> None:
 
     assert case(explained_late).verdict == "holds"
 
+
+def test_many_small_steps_are_summed() -> None:
     def slow_drift(log: EvidenceLog) -> None:
         for _ in range(30):
             log.offset_ms += 100
             log.batch()
 
     assert case(slow_drift).verdict == "holds"
+
+    def stolen_in_small_steps(log: EvidenceLog) -> None:
+        for _ in range(60):
+            log.offset_ms -= 100
+            log.batch()
+
+    report = case(stolen_in_small_steps)
+    assert (report.claims["back_dated"].status, report.claims["back_dated"].code) == ("unknown", "clock_drift_unexplained")
+
+    def slow_for_long(log: EvidenceLog) -> None:
+        log.step_ms = 60_000
+        for number in range(180):
+            log.offset_ms += 60
+            log.batch(1)
+            if number % 60 == 59:
+                log.receipts()
+
+    assert case(slow_for_long).verdict == "holds", "1,000 ppm: a bad crystal, 3.6 s in an hour"
+
+    def said_but_not_done(log: EvidenceLog) -> None:
+        log.append(Kind.CLOCK, (log.wall_ms, log.wall_ms + 60_000, 2, 2))
+        log.batch()
+
+    assert case(said_but_not_done).claims["back_dated"].code == "clock_drift_unexplained"
 
 
 def test_silence_needs_a_gap_entry() -> None:
@@ -113,6 +142,99 @@ def test_silence_needs_a_gap_entry() -> None:
         log.receipts()
 
     assert case(stopped).verdict == "holds"
+
+
+def test_a_silence_may_not_hide_at_the_end() -> None:
+    def silent_end(log: EvidenceLog) -> None:
+        for _ in range(8):
+            log.mono_ms += 150_000
+            log.receipts()
+
+    assert case(silent_end).claims["dropped"].code == "silence_unexplained"
+
+    def silent_end_of_a_boot(log: EvidenceLog) -> None:
+        silent_end(log)
+        log.reboot()
+        log.batch()
+        log.receipts()
+
+    assert case(silent_end_of_a_boot).claims["dropped"].code == "silence_unexplained"
+
+    def outage_said(log: EvidenceLog) -> None:
+        for number in range(8):
+            start = log.wall_ms
+            log.mono_ms += 150_000
+            if number % 4 == 3:
+                log.append(Kind.GAP, ((7, start - 450_000, log.wall_ms, "device_down", 600),))
+            log.receipts()
+        log.reboot()
+        log.batch()
+        log.receipts()
+
+    assert case(outage_said).verdict == "holds"
+
+
+@pytest.mark.parametrize(
+    ("from_ms", "to_ms", "covers"),
+    [(0, 0, True), (-100_000, 0, True), (-(2**50), 2**50, False), (-(2**50), 0, False), (0, 2**50, False), (-900_000, -900_000, False)],
+)
+def test_a_gap_row_covers_its_own_time_only(from_ms: int, to_ms: int, covers: bool) -> None:
+    def silent(log: EvidenceLog, *, after: bool) -> None:
+        for _ in range(200):
+            log.batch(1)
+        log.receipts()
+        start = log.wall_ms
+        log.mono_ms += 900_000
+        row = (None, start + from_ms, log.wall_ms + to_ms, "disk_full", 900)
+        if after:
+            log.batch()
+        log.append(Kind.GAP, (row,))
+        if not after:
+            log.batch()
+        log.receipts()
+
+    for after in (False, True):
+        report = case(lambda log, after=after: silent(log, after=after))
+        assert report.verdict == ("holds" if covers else "cannot tell")
+        assert report.claims["dropped"].status == ("holds" if covers else "unknown")
+
+
+def test_a_gap_row_from_before_a_step_of_the_clock_still_covers() -> None:
+    def stepped(log: EvidenceLog) -> None:
+        start = log.wall_ms
+        log.mono_ms += 900_000
+        end = log.wall_ms
+        log.offset_ms += 86_400_000
+        log.append(Kind.CLOCK, (end, end + 86_400_000, 1, 2))
+        log.append(Kind.GAP, ((7, start, end, "device_down", 900),))
+        log.batch()
+        log.receipts()
+
+    assert case(stepped).verdict == "holds"
+
+
+@pytest.mark.parametrize("said", [False, True])
+def test_a_batch_far_from_its_entry_is_asked_about_unless_the_clock_was_set_between(said: bool) -> None:
+    behind_ms = 1_800_000
+
+    def far(log: EvidenceLog) -> None:
+        log.clock = 1
+        if said:  # the boot shows that the clock was behind; it is set while the batch waits
+            log.offset_ms -= behind_ms
+            log.reboot()
+            builder = BatchBuilder(bytes(32), log.offset_ms, log.span, log.schema)
+            builder.add(7, log.wall_ms, None, [1.0, 2.0, 3.0], None, None)
+            log.append(Kind.CLOCK, (log.wall_ms, log.wall_ms + behind_ms, 1, 2), wall_ms=log.wall_ms + log.step_ms + behind_ms)
+            log.offset_ms += behind_ms
+        else:
+            builder = BatchBuilder(bytes(32), log.offset_ms - behind_ms, log.span, log.schema)
+            builder.add(7, log.wall_ms - behind_ms, None, [1.0, 2.0, 3.0], None, None)
+        sealed = builder.seal()
+        log.append(Kind.BATCH, sealed.detail, sealed.body)
+        log.receipts()
+
+    found = {finding.code for finding in case(far).claims["back_dated"].findings}
+    assert ("reading_far_from_entry" in found) is not said
 
 
 def test_a_batch_cannot_be_ahead_of_itself() -> None:
