@@ -187,6 +187,7 @@ class Drift:
         self._judge = judge
         self._from_ms: int | None = None
         self._now_ms = 0
+        self._settled_ms = 0
         self._least_ms = 0
         self._most_ms = 0
 
@@ -196,7 +197,8 @@ class Drift:
         if not settled:
             return
         if self._from_ms is None or now.mono_ms - self._from_ms > DRIFT_WINDOW_MS:
-            self._from_ms, self._least_ms, self._most_ms = now.mono_ms, self._now_ms - unsaid_ms, self._now_ms - unsaid_ms
+            self._from_ms, self._least_ms, self._most_ms = now.mono_ms, self._settled_ms, self._settled_ms
+        self._settled_ms = self._now_ms
         self._least_ms, self._most_ms = min(self._least_ms, self._now_ms), max(self._most_ms, self._now_ms)
         drift_ms = self._most_ms - self._least_ms
         if drift_ms > DRIFT_MS:

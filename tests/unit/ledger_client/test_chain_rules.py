@@ -75,6 +75,19 @@ def test_clocks_may_step_when_they_say_so() -> None:
     assert case(explained_late).verdict == "holds"
 
 
+def test_a_step_right_after_the_start_may_be_explained_a_little_later() -> None:
+    def story(log: EvidenceLog) -> None:
+        for step_ms in (90_000, 3_600_000):
+            log.reboot()
+            log.offset_ms += step_ms
+            log.batch()
+            log.append(Kind.CLOCK, (log.wall_ms - step_ms, log.wall_ms, 1, 2))
+            log.batch()
+        log.receipts()
+
+    assert case(story).verdict == "holds"
+
+
 def test_many_small_steps_are_summed() -> None:
     def slow_drift(log: EvidenceLog) -> None:
         for _ in range(30):
