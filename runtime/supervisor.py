@@ -68,6 +68,14 @@ class Supervisor:
             rest_s = min(rest_s * 2, REST_S_MAX)
 
 
+async def absorbed(name: str, part: Awaitable[None]) -> None:
+    """Run a part once; what it raises is logged and ends with it. For one of many alike, such as the connection of one face."""
+    try:
+        await part
+    except Exception:
+        structlog.get_logger("supervisor").exception("part_failed", part=name)
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """A process of ours: `python -I -m <arguments>` (the module first). `niceness` above 0 gives way to the core."""

@@ -4,7 +4,7 @@ Room: hall. `feed_server` and `feed_client` call it. A frame is a u32 big-endian
 1 MiB whose first member names it:
 
     face -> core   ["hello", version, face]                      first frame, once
-                   ["subscribe", events_cursor | null]           values, health and (from the cursor on) events
+                   ["subscribe", values, events_cursor | null]   health and (from the cursor on) events; values and tags when true
                    ["request", id, method, {params}]             own bounded lane
     core -> face   ["hello", version, [feature...]]
                    ["tags", revision, more, [row...]]            row as ValueSource.tag_rows
@@ -32,7 +32,8 @@ HELLO_SIZE_MAX = 256
 """A peer that has not said who it is gets no more of the core's memory and time than this."""
 STRANGER_SIZE_MAX = 16 << 10
 """Requests of another user than the core's own (or root) are no longer: reading 1 MiB takes the core's loop half a second."""
-ROWS_PER_FRAME = 2_000
+ROWS_PER_FRAME = 500
+"""Small enough that encoding one frame does not hold the core's loop for a millisecond."""
 REQUESTS_IN_FLIGHT_MAX = 8
 MAP_MAX = 1_024
 """Entries of one map in a frame: parameters, health."""

@@ -27,8 +27,10 @@ Listener = Callable[[str, Any], None]
 class FeedClient:
     """`tags` and `values` map uid to rows (see `feed.ValueSource`); `health` is the newest snapshot."""
 
-    def __init__(self, path: Path, face: str, listener: Listener | None = None, *, events_cursor: int | None = None) -> None:
-        self._path, self._face, self._listener = path, face, listener
+    def __init__(
+        self, path: Path, face: str, listener: Listener | None = None, *, events_cursor: int | None = None, values: bool = True
+    ) -> None:
+        self._path, self._face, self._listener, self._wants_values = path, face, listener, values
         self._writer: asyncio.StreamWriter | None = None
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
@@ -52,7 +54,7 @@ class FeedClient:
         while True:
             with contextlib.suppress(OSError, FormatError, TimeoutError):
                 reader = await self.connect()
-                await self.send(["subscribe", self.cursor])
+                await self.send(["subscribe", self._wants_values, self.cursor])
                 while (message := await feed.read_frame(reader)) is not None:
                     self._take(message)
             self._drop()

@@ -21,6 +21,7 @@ from typing import Any, Self
 from ledger_client.errors import FormatError
 from runtime.faces import feed
 from runtime.faces.feed import EventSource, HealthSource, RequestHandler, RequestRefusedError, Session, ValueSource
+from runtime.supervisor import absorbed
 
 TICK_S = 0.1
 HEALTH_S = 1.0
@@ -46,6 +47,7 @@ class FeedServer:
         self._frames: dict[int, tuple[int, list[bytes]]] = {}
         self._health_frame: tuple[float, bytes] = (float("-inf"), b"")
         self._server: asyncio.Server | None = None
+        self._encoding = asyncio.Lock()
         self.connected = 0
 
     async def __aenter__(self) -> Self:
@@ -75,7 +77,7 @@ class FeedServer:
         async with asyncio.TaskGroup() as group:
             while True:
                 reader, writer = await self._waiting.get()
-                group.create_task(self._serve(reader, writer), name="face")
+                group.create_task(absorbed("face", self._serve(reader, writer)), name="face")
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.connected >= FACES_MAX or self._waiting.full():
@@ -110,9 +112,11 @@ class FeedServer:
         async with asyncio.TaskGroup() as group:
             while True:
                 match await feed.read_frame(reader, size_max):
-                    case ["subscribe", (int() | None) as cursor] if not subscribed and not isinstance(cursor, bool):
+                    case ["subscribe", bool(wanted), (int() | None) as cursor] if not subscribed and not isinstance(cursor, bool):
                         subscribed = True
-                        group.create_task(self._push_values(connection), name="face values")
+                        group.create_task(self._push_health(connection), name="face health")
+                        if wanted:
+                            group.create_task(self._push_values(connection), name="face values")
                         group.create_task(self._push_events(connection, cursor), name="face events")
                     case ["request", int(number), str(method), dict(params)] if lane.locked():
                         await connection.send(_response(number, False, ["busy", {}]))
@@ -137,33 +141,40 @@ class FeedServer:
             lane.release()
 
     async def _push_values(self, connection: _Connection) -> None:
-        generation, revision, health_at = -1, -1, float("-inf")
-        loop = asyncio.get_running_loop()
+        generation, revision = -1, -1
         while True:
             if revision != self._values.tags_revision:
                 revision, generation = self._values.tags_revision, -1
                 for more, rows in feed.chunks(self._values.tag_rows()):
                     await connection.send(feed.encode_frame(["tags", revision, more, rows]))
             if generation != self._values.generation:
-                reached, frames = self._frames_since(generation)
+                generation, frames = await self._frames_since(generation)
                 for frame in frames:
                     await connection.send(frame)
-                generation = reached
-            if loop.time() - health_at >= HEALTH_S:
-                health_at = loop.time()
-                await connection.send(self._health_now(health_at))
             await asyncio.sleep(self._tick_s)
 
-    def _frames_since(self, generation: int) -> tuple[int, list[bytes]]:
-        """Return the generation reached and its frames; faces that ask the same in the same state share the bytes."""
-        reached = self._values.generation
-        cached = self._frames.get(generation)
-        if cached is None or cached[0] != reached:
-            rows = self._values.changed_since(generation)
-            cached = (reached, [feed.encode_frame(["values", reached, more, part]) for more, part in feed.chunks(rows)])
-            self._frames = {g: f for g, f in self._frames.items() if f[0] == reached}
-            self._frames[generation] = cached
-        return cached
+    async def _push_health(self, connection: _Connection) -> None:
+        while True:
+            await connection.send(self._health_now(asyncio.get_running_loop().time()))
+            await asyncio.sleep(HEALTH_S)
+
+    async def _frames_since(self, generation: int) -> tuple[int, list[bytes]]:
+        """Return the generation reached and its frames; faces that ask the same in the same state share the bytes.
+
+        The loop is handed over after each frame, so that a snapshot of many tags does not hold the field up.
+        """
+        async with self._encoding:
+            reached = self._values.generation
+            cached = self._frames.get(generation)
+            if cached is None or cached[0] != reached:
+                frames: list[bytes] = []
+                for more, part in feed.chunks(self._values.changed_since(generation)):
+                    frames.append(feed.encode_frame(["values", reached, more, part]))
+                    await asyncio.sleep(0)
+                cached = (reached, frames)
+                self._frames = {g: f for g, f in self._frames.items() if f[0] == reached}
+                self._frames[generation] = cached
+            return cached
 
     def _health_now(self, now_s: float) -> bytes:
         if now_s - self._health_frame[0] >= HEALTH_S / 2:

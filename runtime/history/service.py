@@ -56,7 +56,7 @@ async def serve(disk: Disk, state: Path, make_prover: Callable[[LedgerReader], P
         ExceptionGroup: of AnotherEpochError when the epoch changes.
     """
     heard = asyncio.Event()
-    feed = FeedClient(state / "run" / "feed.sock", "history", lambda what, _data: heard.set() if what == "health" else None)
+    feed = FeedClient(state / "run" / "feed.sock", "history", lambda what, _data: heard.set() if what == "health" else None, values=False)
     async with feed, asyncio.TaskGroup() as group:
         group.create_task(feed.run(), name="feed")
         while not feed.health.get("ledger", {}).get("size"):

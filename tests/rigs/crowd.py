@@ -28,7 +28,7 @@ async def main(socket: str, port: int) -> None:
     async with asyncio.TaskGroup() as group:
         for number in range(FACES + 1):
             reader, writer = await asyncio.open_unix_connection(socket, limit=1 << 16)
-            writer.write(feed.encode_frame(["hello", feed.VERSION, f"face {number}"]) + feed.encode_frame(["subscribe", None]))
+            writer.write(feed.encode_frame(["hello", feed.VERSION, f"face {number}"]) + feed.encode_frame(["subscribe", True, None]))
             writers.append(writer)
             group.create_task(take(reader, number == 0))
         for number in range(BROWSERS + 1):

@@ -47,7 +47,7 @@ def test_face_that_takes_nothing_delays_nobody_and_holds_one_delta(tmp_path: Pat
         plant = Plant(2_000)
         async with serving(tmp_path / "f.sock", plant), FeedClient(tmp_path / "f.sock", "good") as good:
             reader, writer = await asyncio.open_unix_connection(tmp_path / "f.sock", limit=1024)
-            writer.write(feed.encode_frame(["hello", 1, "stalled"]) + feed.encode_frame(["subscribe", None]))
+            writer.write(feed.encode_frame(["hello", 1, "stalled"]) + feed.encode_frame(["subscribe", True, None]))
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(good.run())
                 for turn in range(60):
@@ -55,14 +55,14 @@ def test_face_that_takes_nothing_delays_nobody_and_holds_one_delta(tmp_path: Pat
                         plant.set(uid, turn)
                     await until(lambda turn=turn: len(good.values) == 2_000 and good.values[1_999][1] == turn)
                 # The stalled face now wakes up: its next delta is the newest state, each tag once.
-                frames, newest = 0, {}
+                rows, newest = 0, {}
                 while newest.get(1_999) != 59:
                     message = await feed.read_frame(reader)
                     assert message is not None
                     if message[0] == "values":
-                        frames += 1
+                        rows += len(message[3])
                         newest.update((row[0], row[1]) for row in message[3])
-                assert frames <= 30, f"{frames} value frames were queued for a face that took nothing"
+                assert rows <= 30 * 2_000, f"{rows} rows were queued for a face that took nothing"
                 task.cancel()
             writer.close()
 
@@ -104,6 +104,29 @@ def test_random_bytes_are_a_message_or_a_format_error(payload: bytes) -> None:
     except FormatError:
         return
     assert feed.encode_frame(message)[4:] == payload
+
+
+def test_a_face_may_want_no_values(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with serving(tmp_path / "f.sock", Plant(3)), FeedClient(tmp_path / "f.sock", "history", values=False) as client:
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(client.run())
+                await until(lambda: client.health)
+                assert await client.request("add", {"a": 1, "b": 1}, 5) == 2  # whatever was pushed before it has arrived
+                assert client.values == client.tags == {}
+                task.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_fault_of_ours_for_one_face_ends_that_face_alone(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with serving(tmp_path / "f.sock", Plant(3)):
+            with pytest.raises(RequestRefusedError, match="core_away"):
+                await ask_once(tmp_path / "f.sock", "test", "add", {"a": 1}, 5)  # the handler raises KeyError
+            assert await ask_once(tmp_path / "f.sock", "test", "add", {"a": 2, "b": 2}, 5) == 4
+
+    asyncio.run(run())
 
 
 def test_socket_mode(tmp_path: Path) -> None:
