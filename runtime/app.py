@@ -55,6 +55,7 @@ from runtime.version import VERSION
 
 FLUSH_S: Final = 5.0
 DRAIN_S: Final = 15.0
+EDITED_BY_HAND: Final = "edited by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,16 @@ async def run_gateway(state: Path, file: Path | None, stop: asyncio.Event, ready
     `file` is the config file (default: the one in the state folder); `ready` is called once polling has begun and the feed answers.
     Raises ConfigError, LedgerError, OSError when it cannot start.
     """
+    with only_core(Layout(state)):
+        await run_core(state, file, stop, ready)
+
+
+async def run_core(
+    state: Path, file: Path | None, stop: asyncio.Event, ready: Callable[[], None] = lambda: None, *, edited: str = EDITED_BY_HAND
+) -> None:
+    """Do what `run_gateway` does, for a caller that holds `only_core` itself. `edited`: why a changed file changed."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(only_core(Layout(state)))
-        core = await open_core(stack, machine(), state, file)
+        core = await open_core(stack, machine(), state, file, edited)
         server = await stack.enter_async_context(core.feed_server())
         await core.run({"feed": server.run, "loop stall": core.stall.run, **children_of(core.config, state)}, stop, ready)
 
@@ -103,7 +111,7 @@ def machine() -> Outside:
     )  # fmt: skip
 
 
-async def open_core(stack: AsyncExitStack, outside: Outside, state: Path, file: Path | None = None) -> Core:
+async def open_core(stack: AsyncExitStack, outside: Outside, state: Path, file: Path | None = None, edited: str = EDITED_BY_HAND) -> Core:
     """Open a state folder, making it when it is new, and return its core, ready to run; `stack` closes it. Raises as `run_gateway`."""
     disk, clock, layout = outside.disk, outside.clock, Layout(state)
     layout.prepare(disk)
@@ -119,7 +127,7 @@ async def open_core(stack: AsyncExitStack, outside: Outside, state: Path, file: 
     outbox = await stack.enter_async_context(Outbox(chain, anchors, disk, state, clock, pace=pace, random=outside.random))
     reader = LedgerReader(disk, state, chain.epoch, head=lambda: chain.size)
     core = Core(outside, layout, chain, outbox, revisions, choice, reader)
-    await core.record(choice)
+    await core.record(choice, edited)
     return core
 
 
@@ -172,13 +180,13 @@ class Core:
         self.health.faces = lambda: server.connected
         return server
 
-    async def record(self, choice: Choice) -> None:
+    async def record(self, choice: Choice, edited: str = EDITED_BY_HAND) -> None:
         """Record a revision that the ledger does not know yet. A ledger that cannot be written says so itself; polling goes on."""
         revision = choice.revision
         if not choice.recorded:
             try:
                 self._revisions.store(revision)
-                await self._chain.append(Kind.CONFIG, revision.detail("file", "edited by hand" if revision.parent else "first start"))
+                await self._chain.append(Kind.CONFIG, revision.detail("file", edited if revision.parent else "first start"))
             except (LedgerError, OSError):
                 return  # unsettled, the file counts as edited at the next start as well, and is recorded then
         if not choice.faults:  # a file with faults stays as it is, for the one who edited it

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import json
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,20 +23,19 @@ from typing import Any, Final
 from boards.sim.template import PLACEHOLDERS, gateway_config
 from ledger_client.disk import RealDisk
 from ledger_client.note import device_note_key
-from ledger_client.reader import LedgerReader, epochs
-from ledger_client.verify import Report, parse_policy, verify_ledger
-from runtime.app import run_gateway
+from runtime.app import EDITED_BY_HAND, run_core
 from runtime.config import parse_config
-from runtime.config_faults import ConfigError, Fault
-from runtime.faces.feed_client import FeedClient
+from runtime.demo_config import OWN_EDIT, read_config, web_port_of, write_config
+from runtime.demo_report import Firsts, Tell, judged, ledger_size, summary, watch
 from runtime.first_start import ensure_key, origin_of
 from runtime.layout import Layout, only_core
 from runtime.supervisor import die_with_parent, module_command, stop_process
 
 READY_S: Final = 30.0
+HOST: Final = "127.0.0.1"
 WEB_PORT: Final = 8480
 CONTROL: Final = "control_port"
-Tell = Callable[[dict[str, Any]], None]
+PORTS: Final = "ports.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,83 +50,71 @@ class DemoOptions:
     witnesses: int = 1
 
 
-@dataclass(slots=True)
-class Firsts:
-    """When something was first seen, in s since the gateway was started; None while it was not."""
+class DemoError(Exception):
+    """The demo cannot start; `code` and `params` are worded by the message catalogue."""
 
-    reading_s: float | None = None
-    cosigned_s: float | None = None
+    def __init__(self, code: str, **params: str | int) -> None:
+        self.code, self.params = code, params
+        super().__init__(code)
 
 
 async def run_demo(options: DemoOptions, stop: asyncio.Event, tell: Tell, say_last: Tell) -> int:
     """Run until `stop` or for the time asked for; return 0 holds, 1 a claim fails, 2 cannot tell.
 
-    `tell` gets facts as they become known, `say_last` the one closing line (only when a time was asked for). Raises OSError, ConfigError,
-    LedgerError when something cannot start.
+    `tell` gets facts as they become known, `say_last` the closing figures (only when a time was asked for). Raises OSError, ConfigError,
+    LedgerError, DemoError when something cannot start; a folder that another gateway runs on is left as it is.
     """
-    began = time.monotonic()
-    layout, firsts = Layout(options.state), Firsts()
-    layout.prepare(RealDisk())
+    layout, firsts, loop = Layout(options.state), Firsts(), asyncio.get_running_loop()
     with only_core(layout):
-        pass  # a gateway that runs on this folder is left alone: nothing was changed yet
-    folder = options.state / "demo"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    vkey = _vkey(layout)
-    async with contextlib.AsyncExitStack() as stack:
-        known = _known_ports(folder)
-        plant_args = ["boards.sim", "--json", "--seed", str(options.seed), "--speed", str(options.speed)]
-        starting = [stack.enter_async_context(_child(plant_args, _port_args(known), say_ports=True))]
-        for number in range(1, options.witnesses + 1):
-            name, memory = f"witness-{number}", folder / f"witness-{number}"
-            arguments = ["anchor", "serve", "--state", str(memory), "--name", f"demo.example/{name}", "--enroll", vkey, "--json"]
-            port = ["--port", str(known.get(name, 0))]
-            starting.append(stack.enter_async_context(_child(arguments, port)))
-        plant, *witnesses = await asyncio.gather(*starting)
-        web_port = _free_port(known.get("web", WEB_PORT), options.port)
-        ports = {name: plant[name] for name in (*PLACEHOLDERS, CONTROL)} | {"web": web_port}
-        ports |= {f"witness-{n}": witness["port"] for n, witness in enumerate(witnesses, start=1)}
-        (folder / "ports.json").write_text(json.dumps(ports))
-        _write_config(layout, plant, witnesses, web_port)
-        tell({"page": f"http://127.0.0.1:{web_port}", "state": str(options.state), "faults": f"127.0.0.1:{plant[CONTROL]}"})
-        await _run_core(options, stop, firsts, tell, began)
+        web_port = _free_port(web_port_of(read_config(layout)), options.port)
+        layout.prepare(RealDisk())
+        size_before = await loop.run_in_executor(None, ledger_size, layout)
+        async with contextlib.AsyncExitStack() as stack:
+            plant, witnesses = await _start_peers(stack, options, layout)
+            ports = {name: plant[name] for name in (*PLACEHOLDERS, CONTROL)} | {"web": web_port}
+            ports |= {f"witness-{n}": witness["port"] for n, witness in enumerate(witnesses, start=1)}
+            ours = write_config(layout, plant, witnesses, web_port)
+            (layout.state / "demo" / PORTS).write_text(json.dumps(ports))
+            tell({"page": f"http://{HOST}:{web_port}", "state": str(options.state), "faults": f"{HOST}:{plant[CONTROL]}"})
+            await _run_core(options, stop, firsts, tell, OWN_EDIT if ours else EDITED_BY_HAND)
     if options.for_s is None:
         return 0
-    report = await asyncio.get_running_loop().run_in_executor(None, _verified, layout)
-    say_last(_summary(options.state, report, firsts))
-    return report.exit_code
+    report = await loop.run_in_executor(None, judged, layout)
+    said, code = await loop.run_in_executor(None, summary, layout, report, firsts, size_before)
+    say_last(said)
+    return code
 
 
-async def _run_core(options: DemoOptions, stop: asyncio.Event, firsts: Firsts, tell: Tell, began: float) -> None:
-    """Run the gateway in this process until `stop`, or until the time since `began` is over."""
+async def _start_peers(
+    stack: contextlib.AsyncExitStack, options: DemoOptions, layout: Layout
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Start the plant and the witnesses, on the ports of the last time where those are free; return what each said of itself."""
+    folder = layout.state / "demo"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    vkey, known = _vkey(layout), _known_ports(folder)
+    plant_args = ["boards.sim", "--json", "--seed", str(options.seed), "--speed", str(options.speed)]
+    starting = [stack.enter_async_context(_child(plant_args, _port_args(known), say_ports=True))]
+    for number in range(1, options.witnesses + 1):
+        name, memory = f"witness-{number}", folder / f"witness-{number}"
+        arguments = ["anchor", "serve", "--state", str(memory), "--name", f"demo.example/{name}", "--enroll", vkey, "--json"]
+        starting.append(stack.enter_async_context(_child(arguments, ["--port", str(known.get(name, 0))])))
+    plant, *witnesses = await asyncio.gather(*starting)
+    return plant, witnesses
+
+
+async def _run_core(options: DemoOptions, stop: asyncio.Event, firsts: Firsts, tell: Tell, edited: str) -> None:
+    """Run the gateway in this process until `stop`, or until the time asked for is over; it counts from here."""
     started = time.monotonic()
     async with asyncio.TaskGroup() as group:
-        core = group.create_task(run_gateway(options.state, None, stop), name="core")
-        watch = group.create_task(_watch(Layout(options.state), firsts, tell, started), name="watch")
+        core = group.create_task(run_core(options.state, None, stop, edited=edited), name="core")
+        watching = group.create_task(watch(Layout(options.state), firsts, tell, started), name="watch")
         if options.for_s is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, options.for_s - (time.monotonic() - began))):
+                async with asyncio.timeout(options.for_s):
                     await stop.wait()
             stop.set()
         await asyncio.wait([core])
-        watch.cancel()
-
-
-async def _watch(layout: Layout, firsts: Firsts, tell: Tell, started: float) -> None:
-    """Look at the feed as a page does, for the first live value and the first confirmation from outside."""
-    changed = asyncio.Event()
-    async with FeedClient(layout.feed, "demo", lambda *_: changed.set()) as feed, asyncio.TaskGroup() as group:
-        group.create_task(feed.run(), name="feed")
-        while firsts.reading_s is None or firsts.cosigned_s is None:
-            await changed.wait()
-            changed.clear()
-            now = round(time.monotonic() - started, 2)
-            if firsts.reading_s is None and any(row[3] and row[1] is not None for row in feed.values.values()):
-                firsts.reading_s = now
-                tell({"first reading after": f"{now} s"})
-            if firsts.cosigned_s is None and any(anchor["cosigned_size"] for anchor in feed.health.get("anchors", [])):
-                firsts.cosigned_s = now
-                tell({"confirmed outside after": f"{now} s"})
-        await asyncio.Event().wait()
+        watching.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -178,39 +164,9 @@ def _vkey(layout: Layout) -> str:
     return device_note_key(origin_of(config, public), public).vkey
 
 
-def _write_config(layout: Layout, plant: Mapping[str, Any], witnesses: list[dict[str, Any]], web_port: int) -> None:
-    """Write the configuration, unless it says the same already."""
-    text = gateway_config(plant) + f"\n[web]\nport = {web_port}\n"
-    for number, witness in enumerate(witnesses, start=1):
-        text += f'\n[[anchors]]\nname = "witness-{number}"\nurl = "{witness["url"]}"\nvkeys = ["{witness["vkey"]}"]\noperator = "self"\n'
-    parse_config(text)
-    if not layout.config.exists() or layout.config.read_text(encoding="utf-8") != text:
-        layout.config.write_text(text, encoding="utf-8")
-
-
-def _verified(layout: Layout) -> Report:
-    """Judge the whole ledger under the state folder's own policy."""
-    reader = LedgerReader(RealDisk(), layout.state, max(epochs(RealDisk(), layout.state)))
-    return verify_ledger(reader, parse_policy(layout.policy.read_bytes()))
-
-
-def _summary(state: Path, report: Report, firsts: Firsts) -> dict[str, Any]:
-    """Return the closing line."""
-    facts = report.facts
-    reader = LedgerReader(RealDisk(), state, max(epochs(RealDisk(), state)))
-    size = reader.size()
-    stored = sum(len(reader.entry(seq)) + len(reader.body(seq) or b"") for seq in range(size))
-    receipt = reader.heads(size).receipt
-    return {
-        "readings": facts["readings"], "entries": facts["entries"], "gaps": facts["gaps"], "cosigned": receipt[1] if receipt else 0,
-        "bytes_per_reading": round(stored / facts["readings"], 3) if facts["readings"] else None, "verdict": report.verdict,
-        "state": str(state), "first_reading_s": firsts.reading_s, "first_cosigned_s": firsts.cosigned_s,
-    }  # fmt: skip
-
-
 def _known_ports(folder: Path) -> dict[str, int]:
     try:
-        found = json.loads((folder / "ports.json").read_text())
+        found = json.loads((folder / PORTS).read_text())
     except (OSError, ValueError):
         return {}
     return {name: port for name, port in found.items() if isinstance(port, int)} if isinstance(found, dict) else {}
@@ -220,13 +176,17 @@ def _port_args(known: Mapping[str, int]) -> list[str]:
     return [part for name in (*PLACEHOLDERS, CONTROL) if name in known for part in (f"--{name.replace('_', '-')}", str(known[name]))]
 
 
-def _free_port(known: int, asked: int | None) -> int:
-    """Return the loopback port that was asked for, else the known one when it is free, else any. Raises ConfigError when it is taken."""
-    host = "127.0.0.1"
-    for port in (known, 0) if asked is None else (asked,):
-        with socket.socket() as probe, contextlib.suppress(OSError):
+def _free_port(known: int | None, asked: int | None) -> int:
+    """Return the loopback port that was asked for, else the known one when it is free, else any. Raises DemoError when it is taken."""
+    reason = ""
+    for port in (known or WEB_PORT, 0) if asked is None else (asked,):
+        with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-            return int(probe.getsockname()[1])
-    reason = os.strerror(errno.EADDRINUSE)
-    raise ConfigError([Fault("web.port", "web_port_taken", {"host": host, "port": asked or 0, "reason": reason})])
+            try:
+                probe.bind((HOST, port))
+                probe.listen(1)
+            except OSError as error:
+                reason = error.strerror or str(error)
+            else:
+                return int(probe.getsockname()[1])
+    raise DemoError("demo_port_taken", host=HOST, port=asked or 0, reason=reason)

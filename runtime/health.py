@@ -85,7 +85,7 @@ class Health:
             "entries": sum(self.events.kinds.values()),
             "dropped": counts.dropped,
             "unrecorded": counts.unrecorded,
-            "bytes_per_reading": round(counts.bytes / counts.readings, 3) if counts.readings else None,
+            "bytes_per_reading": round(counts.batch_bytes / counts.readings, 3) if counts.readings else None,
         }
 
     def _ledger(self, quarantine: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -25,6 +25,9 @@ from ledger_client.errors import StoreError
 
 FORMAT: Final = b"witnessmark-state 1\n"
 FORMAT_SIZE_MAX: Final = 100
+LONGEST_SOCKET: Final = "history.sock"
+SOCKET_PATH_MAX: Final = 107
+"""Bytes of a Unix socket's path on Linux."""
 BEFORE_FORMAT: Final = ("config", "run", "FORMAT.new")
 """What may be in a new state folder: a config file that somebody put there, and what an interrupted first start left."""
 
@@ -33,8 +36,11 @@ BEFORE_FORMAT: Final = ("config", "run", "FORMAT.new")
 def only_core(layout: Layout) -> Iterator[None]:
     """Hold the state folder for one core; the kernel lets go of it when the process ends, however it ends.
 
-    Raises StoreError `state_in_use` when another core has it, OSError.
+    Raises StoreError `state_in_use` when another core has it, `state_path_too_long`, OSError.
     """
+    longest = len(os.fsencode(layout.feed.parent / LONGEST_SOCKET))
+    if longest > SOCKET_PATH_MAX:
+        raise StoreError("state_path_too_long", path=str(layout.state), size=longest, size_max=SOCKET_PATH_MAX)
     folder = layout.feed.parent
     folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     handle = os.open(folder / "core.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -61,7 +61,10 @@ class Supervisor:
                 return
             except Exception as error:
                 counts.fault = f"{type(error).__name__}: {_innermost(error)}"
-                log.exception("part_failed", part=name, fault=counts.fault)
+                if isinstance(error, ChildError):  # it has said why itself; where we waited for it tells nothing
+                    log.warning("part_failed", part=name, fault=counts.fault)
+                else:
+                    log.exception("part_failed", part=name, fault=counts.fault)
             if loop.time() - began >= STEADY_S:
                 rest_s = REST_S_MIN
             await asyncio.sleep(rest_s)

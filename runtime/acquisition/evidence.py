@@ -63,10 +63,10 @@ class Ledger(Protocol):
 
 
 class EvidenceCounts:
-    """What health shows; counts since the start."""
+    """What health shows; counts since the start. `batch_bytes`: batches as stored, entry, body and framing."""
 
     def __init__(self) -> None:
-        self.readings = self.entries = self.bytes = self.dropped = self.unrecorded = 0
+        self.readings = self.entries = self.batch_bytes = self.dropped = self.unrecorded = 0
         self.sealed_ms: int | None = None
 
 
@@ -228,6 +228,7 @@ class Evidence:
         appended = await self._append(Kind.BATCH, sealed.detail, sealed.body)
         self._unsaid_dropped -= batch.dropped
         self.counts.readings += batch.readings
+        self.counts.batch_bytes += appended.size
         self.counts.sealed_ms = self._clock.wall_ms()
         self._live.recorded(batch.ticket, appended.seq)
 
@@ -256,7 +257,6 @@ class Evidence:
 
     def _count(self, appended: Appended) -> None:
         self.counts.entries += 1
-        self.counts.bytes += appended.size
 
     async def _resumed(self, *, patient: bool) -> bool:
         """Try whether the store takes entries again; say what was missed. `patient`: wait first, ever longer."""

@@ -6,6 +6,7 @@ fast and needs the base install only. It holds no verb itself.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,7 +20,8 @@ from runtime.cli.console import fail
 from runtime.version import VERSION
 
 VERBS: Final[Mapping[str, tuple[str, str]]] = {
-    "demo": ("runtime.cli.gateway_verbs", "gateway"),
+    "demo": ("runtime.cli.demo_verbs", "gateway"),
+    "fault": ("runtime.cli.demo_verbs", ""),
     "run": ("runtime.cli.gateway_verbs", "gateway"),
     "check": ("runtime.cli.gateway_verbs", "gateway"),
     "read": ("runtime.cli.gateway_verbs", "gateway"),
@@ -31,6 +33,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "anchor": ("runtime.cli.anchor_verbs", "anchor"),
 }
 """Verb -> the module whose `add_to(app)` registers it, and the extra that it needs."""
+OURS: Final = frozenset({"runtime", "ledger_client", "drivers", "models", "anchor", "boards"})
 
 
 class Verbs(TyperGroup):
@@ -45,13 +48,11 @@ class Verbs(TyperGroup):
         if cmd_name not in self.list_commands(ctx):
             return None
         module_name, extra = VERBS[cmd_name]
-        app = typer.Typer(add_completion=False)
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         try:
             import_module(module_name).add_to(app)
         except ModuleNotFoundError as error:
-            if error.name is not None and error.name.partition(".")[0] in {"runtime", "ledger_client", "drivers", "anchor", "boards"}:
-                raise
-            _add_stand_in(app, cmd_name, extra, error.name or "?")
+            _add_stand_in(app, cmd_name, extra, _missing_library(error))
         return get_group(app).commands[cmd_name]
 
 
@@ -63,8 +64,24 @@ def make_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line on sys.argv; never returns."""
-    make_app()(prog_name="witnessmark")
+    """Run the command line on sys.argv; never returns. A verb imports what it needs when it runs, so that is where it may be missing."""
+    try:
+        make_app()(prog_name="witnessmark")
+    except ModuleNotFoundError as error:
+        library = _missing_library(error)
+        verb = next((word for word in sys.argv[1:] if word in VERBS), "")
+        try:
+            fail("extra_missing", {"verb": verb, "library": library, "extra": VERBS[verb][1] or "gateway"}, as_json="--json" in sys.argv)
+        except typer.Exit as ended:
+            sys.exit(ended.exit_code)
+
+
+def _missing_library(error: ModuleNotFoundError) -> str:
+    """Return the library that is not installed. Raises the error again when it is a module of ours: that is no matter of installing."""
+    library = (error.name or "?").partition(".")[0]
+    if library in OURS:
+        raise error
+    return library
 
 
 def _say_version(value: bool) -> None:

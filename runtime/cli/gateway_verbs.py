@@ -1,4 +1,4 @@
-"""The verbs of a gateway: run, demo, check, read, status.
+"""The verbs of a gateway: run, check, read, status.
 
 Room: hall. `cli.app` registers them. They parse, call one function of the runtime and print; with --json one line for other programs.
 Nothing heavy is imported before its verb runs. Exit codes: 0 fine, 1 what was asked is not so (a fault, a refusal), 2 it cannot be told.
@@ -7,13 +7,11 @@ Nothing heavy is imported before its verb runs. Exit codes: 0 fine, 1 what was a
 from __future__ import annotations
 
 import asyncio
-import signal
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from ledger_client.errors import LedgerError
 from runtime.cli.console import CANNOT_TELL, console, fail, print_json
 from runtime.messages.catalogue import word
 
@@ -25,7 +23,7 @@ STATUS_S: Final = 5.0
 
 def add_to(app: typer.Typer) -> None:
     """Add the verbs to the command."""
-    for verb in (run, demo, check, read, status):
+    for verb in (run, check, read, status):
         app.command()(verb)
 
 
@@ -37,6 +35,8 @@ def run(
     """Run the gateway until SIGTERM or Ctrl-C."""
     from runtime.app import run_gateway
     from runtime.cli.log import set_up_log
+    from runtime.cli.until_stopped import until_stopped
+    from runtime.layout import Layout
 
     set_up_log(json_lines=json_lines)
 
@@ -49,29 +49,7 @@ def run(
     async def main(stop: asyncio.Event) -> None:
         await run_gateway(state, config, stop, ready)
 
-    raise typer.Exit(_until_stopped(main, as_json=json_lines))
-
-
-def demo(
-    state: StateOption = Path("state-demo"),
-    for_s: Annotated[float | None, typer.Option("--for", help="Stop after so many seconds, verify, and report.")] = None,
-    port: Annotated[int | None, typer.Option("--port", help="Port of the page; default: 8480, or a free one.")] = None,
-    speed: Annotated[float, typer.Option("--speed", help="Plant seconds per second.")] = 1.0,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same plant.")] = 1,
-    witnesses: Annotated[int, typer.Option("--witnesses", min=0, max=5)] = 1,
-    json_lines: JsonOption = False,
-) -> None:
-    """A simulated filling line, a witness and a gateway, all on this machine."""
-    from runtime.cli.log import set_up_log
-    from runtime.demo import DemoOptions, run_demo
-
-    set_up_log(json_lines=json_lines)
-    options = DemoOptions(state, for_s, port, speed, seed, witnesses)
-
-    async def main(stop: asyncio.Event) -> int:
-        return await run_demo(options, stop, _tell_nobody if json_lines else _tell_demo, print_json)
-
-    raise typer.Exit(_until_stopped(main, as_json=json_lines))
+    raise typer.Exit(until_stopped(main, config=config or Layout(state).config, as_json=json_lines))
 
 
 def check(
@@ -147,53 +125,6 @@ def status(state: StateOption = STATE_DEFAULT, json_lines: JsonOption = False) -
     raise typer.Exit(CANNOT_TELL if found.get("ledger") is None else 0)
 
 
-def _until_stopped(main: Any, *, as_json: bool) -> int:
-    """Run a program that ends when its event is set; SIGTERM and Ctrl-C set it. Return the exit code."""
-    from runtime.config_faults import ConfigError
-
-    async def with_signals() -> int:
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        return int(await main(stop) or 0)
-
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(with_signals())
-    except (ConfigError, LedgerError, OSError, ExceptionGroup) as error:
-        return _say_why(error, as_json=as_json)
-
-
-def _say_why(error: Exception, *, as_json: bool) -> int:
-    """Say why a program could not start and return its exit code; what is no fault of that kind is raised again."""
-    from runtime.config_faults import ConfigError
-
-    found: BaseException = error
-    while isinstance(found, BaseExceptionGroup):  # a task group wraps the one that ended it
-        found = found.exceptions[0]
-    match found:
-        case ConfigError():
-            if as_json:
-                print_json({"faults": [fault.plain() for fault in found.faults]})
-            for fault in () if as_json else found.faults:
-                console(errors=True).print(fault.text(), markup=False)
-            return 1
-        case LedgerError():
-            fail(found.code, found.params, as_json=as_json)
-        case OSError():
-            fail("start_failed", {"detail": str(found)}, as_json=as_json)
-    raise error
-
-
-def _loop_factory() -> Any:
-    """Return uvloop's loop where there is a wheel of it, else asyncio's own."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
 def _print_rows(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -204,12 +135,3 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
         value = "" if row["value"] is None else str(row["value"])
         table.add_row(*map(Text, (row["tag"], value, row["unit"], words)))  # a device's text is no markup of ours
     console().print(table)
-
-
-def _tell_nobody(facts: dict[str, Any]) -> None:
-    """With --json the last line says it all."""
-
-
-def _tell_demo(facts: dict[str, Any]) -> None:
-    for name, value in facts.items():
-        console().print(f"[bold]{name}[/bold]  {value}")

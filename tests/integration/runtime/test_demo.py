@@ -35,10 +35,14 @@ def test_it_records_is_confirmed_and_holds_and_starts_again(tmp_path: Path) -> N
         assert 0 < said["cosigned"] <= said["entries"]
         assert sum(said["gaps"].values()) < 10, said["gaps"]
 
+        config = state / "config" / "witnessmark.toml"
+        edited = config.read_text().replace("period_ms = 500", "period_ms = 400 # by hand", 1)
+        config.write_text(edited)
         code, again = await demo(state, "--speed", "5")
         assert (code, again["verdict"]) == (0, "holds"), again
         assert again["first_reading_s"] < 3
         assert again["entries"] > said["entries"]
+        assert "period_ms = 400 # by hand" in config.read_text()
         code, status = await cli("status", "--state", str(state))
         assert (code, status["running"], status["ledger"]["state"]) == (0, False, "ok")
 
@@ -62,7 +66,8 @@ def test_the_page_the_door_and_a_reading_by_hand_while_it_runs(tmp_path: Path) -
             code, said = await cli("demo", "--state", str(state), "--for", "1")
             assert (code, said["error"], (state / "demo" / "ports.json").read_bytes()) == (2, "state_in_use", ports)
             code, said = await cli("demo", "--state", str(tmp_path / "other"), "--port", str(json.loads(ports)["web"]))
-            assert (code, said["faults"][0]["code"]) == (1, "web_port_taken")
+            assert (code, said["error"]) == (2, "demo_port_taken")
+            assert not (tmp_path / "other" / "private").exists(), "nothing was begun"
             code, read = await cli("read", "filler/speed_setpoint", "--state", str(state))
             assert (code, read["readings"][0]["quality"], read["readings"][0]["unit"]) == (0, "good", "1/min")
             from runtime.faces.feed_client import ask_once

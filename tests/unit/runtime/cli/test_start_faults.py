@@ -1,0 +1,46 @@
+"""Why a start failed, in words, and what a base install says of a verb that it lacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime.cli.until_stopped import start_fault
+
+BARE = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"structlog", "pydantic", "starlette", "uvicorn", "tomlkit", "pymodbus", "msgspec"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+from runtime.cli import main
+main()
+"""
+
+
+def test_what_the_system_refused_is_named_with_its_path() -> None:
+    for number, code in ((20, "start_not_a_folder"), (13, "start_no_permission"), (28, "start_disk_full"), (5, "start_failed_at")):
+        found, params = start_fault(OSError(number, os.strerror(number), "/x/run"))
+        assert (found, params["path"]) == (code, "/x/run")
+    assert start_fault(OSError("filler does not start")) == (
+        "start_failed",
+        {"path": "", "reason": "filler does not start", "detail": "filler does not start"},
+    )
+
+
+@pytest.mark.parametrize("words", ["run", "demo --for 1", "read filler", "check x.toml"])
+def test_a_base_install_names_the_extra(words: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BARE, *words.split(), "--json"], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])},
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["error"], said["params"]["verb"], said["params"]["extra"]) == ("extra_missing", words.split(maxsplit=1)[0], "gateway")
+    assert "Traceback" not in done.stderr
