@@ -145,7 +145,10 @@ class Chain:
         return self._tree.root()
 
     def subtree(self, start: int, size: int) -> bytes:
-        """Return the root of an aligned full subtree; see merkle.Subtree. Raises StoreError `tree_not_ready`, ValueError, OSError."""
+        """Return the root of an aligned full subtree; see merkle.Subtree. Blocking: it reads the disk; call it from any thread.
+
+        Raises StoreError `tree_not_ready`, ValueError, OSError.
+        """
         if self._pen.index is None:
             raise self.fault or StoreError("tree_not_ready")
         return self._pen.index.subtree(start, size)
@@ -274,10 +277,7 @@ class Chain:
         self._signer_stale = True
         entry = await self._pen.write(partial(self._sign_and_write, store, raw, body), store)
         self._signer_stale = False
-        leaf = leaf_hash(entry)
-        if self._pen.index is not None:
-            self._pen.index.append(leaf)
-        self._tree.append(leaf)
+        self._tree.append(leaf_hash(entry))
         self.head_hash = sha256(entry).digest()
         self.heads.apply(payload.kind, payload.seq, payload.boot, payload.mono_ms, payload.wall_ms, payload.detail)
         self.newest = payload
@@ -289,6 +289,8 @@ class Chain:
         """Return the durable entry. Blocking. Raises SignerError: nothing was written; OSError."""
         entry = assemble(self._signer.public, raw, self._signer.sign_entry(raw))
         store.write(entry, body)
+        if self._pen.index is not None:
+            self._pen.index.append(leaf_hash(entry))
         return entry
 
     async def _roll(self, store: SegmentStore, needed: int) -> bytes:

@@ -14,13 +14,12 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from ledger_client.chain_index import ChainIndex
+from ledger_client.chain_index import NO_SPACE, ChainIndex
 from ledger_client.errors import StoreError
 from ledger_client.records import Header
 from ledger_client.segments import SegmentStore
 
 Result = TypeVar("Result")
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class ChainDisk:
@@ -61,7 +60,7 @@ class ChainDisk:
         await self._finish_preparing(store)
         try:
             if self.index is not None:
-                await self.index.flush(self.run)
+                await self.run(self.index.flush)
         except OSError as error:
             # Without space the index waits in memory; after a crash it is built again.
             if error.errno not in NO_SPACE:

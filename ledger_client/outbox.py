@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -206,8 +207,8 @@ class Outbox:
             if cursor.size > checkpoint.size:
                 await self._stop(QuarantineError("outbox_cursor_ahead", anchor=name, size=checkpoint.size, witness_size=cursor.size))
             elif not lane.root_checked and cursor.size > 0:
-                self._prove(cursor.size, checkpoint)
-                if range_root(self._chain.subtree, 0, cursor.size) != cursor.root:
+                await self._blocking(partial(self._prove, cursor.size, checkpoint))
+                if await self._blocking(partial(range_root, self._chain.subtree, 0, cursor.size)) != cursor.root:
                     await self._stop(QuarantineError("outbox_cursor_fork", anchor=name, size=cursor.size))
                 lane.root_checked = True
 
@@ -260,10 +261,10 @@ class Outbox:
     async def _submit(self, lane: Lane, offer: Offer) -> None:
         checkpoint, name = offer.checkpoint, lane.anchor.name
 
-        def prove(old: int) -> list[bytes]:
+        async def prove(old: int) -> list[bytes]:
             if self._quarantine is not None:  # found by another lane meanwhile: not one more request
                 raise AnchorError("ledger_quarantined", transient=False)
-            return self._prove(old, checkpoint)
+            return await self._blocking(partial(self._prove, old, checkpoint))
 
         try:
             async with asyncio.timeout(self._pace.submit_max_s):
@@ -287,7 +288,7 @@ class Outbox:
             await self._save(lane)
 
     def _prove(self, old: int, checkpoint: Checkpoint) -> list[bytes]:
-        """Make a consistency proof and check it: a damaged index must not look like a fork to an anchor.
+        """Make a consistency proof and check it: a damaged index must not look like a fork to an anchor. Blocking: it reads the disk.
 
         Raises StoreError `tree_damaged` or as the chain does, ValueError beyond the checkpoint, OSError.
         """

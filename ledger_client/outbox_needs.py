@@ -37,7 +37,7 @@ class Ledger(Protocol):
         ...
 
     def subtree(self, start: int, size: int) -> bytes:
-        """Root of a full aligned subtree of durable entries."""
+        """Root of a full aligned subtree of durable entries. Blocking; called from the outbox's thread."""
         ...
 
     async def checkpoint(self) -> str:

@@ -58,7 +58,7 @@ class TreeFiles:
             self._disk.close(self._handles.popitem()[1])
 
     def _open(self, level: int, *, create: bool) -> int | None:
-        # The loop reads for proofs while the executor flushes: both may be the first to need a level.
+        # Two readers of the history may be the first to need a level.
         with self._opening:
             return self._handle_of(level, create=create)
 
@@ -110,19 +110,14 @@ class Tree:
         shift = FANOUT_BITS * level
         return root_of(self._hashes(level, start >> shift, size >> shift))
 
-    def flush(self) -> int:
-        """Write what is in memory to the files; return the size they then hold. Blocking, in the executor. Raises OSError."""
-        size = self.size
-        if self._files is not None:
-            for level, tail in enumerate(self._tails):
-                if tail:
-                    self._files.write(level, self._flushed >> FANOUT_BITS * level, tail)
-        return size
-
-    def flushed(self, size: int) -> None:
-        """Let go of the memory of what `flush` has written; nothing was appended in between."""
-        assert size == self.size
-        self._flushed = size
+    def flush(self) -> None:
+        """Write what is in memory to the files and let go of it. Blocking. Raises OSError: then it stays in memory."""
+        if self._files is None:
+            return
+        for level, tail in enumerate(self._tails):
+            if tail:
+                self._files.write(level, self._flushed >> FANOUT_BITS * level, tail)
+        self._flushed = self.size
         self._tails = [[] for _ in range(LEVELS_MAX)]
 
     def _hashes(self, level: int, index: int, count: int) -> list[bytes]:

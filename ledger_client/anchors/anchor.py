@@ -6,7 +6,7 @@ It never reads the chain by itself, never decides about retries over time and ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
@@ -14,7 +14,7 @@ from ledger_client.checkpoint import Checkpoint
 from ledger_client.errors import AnchorError
 from ledger_client.receipt import Receipt
 
-Prove = Callable[[int], list[bytes]]
+Prove = Callable[[int], Awaitable[list[bytes]]]
 """(older size) -> RFC 6962 consistency proof from there to the submitted checkpoint; ValueError for a size beyond it."""
 
 

@@ -80,7 +80,7 @@ class TlogAnchor:
         """See Anchor."""
         old, resynced, refused_once = min(old_size, checkpoint.size), False, False
         for _ in range(ROUNDS_MAX):
-            reply = await self._ask(note, old, prove(old))
+            reply = await self._ask(note, old, await prove(old))
             if reply.status == 200:
                 self.resyncs += resynced
                 return self._receipt(note, checkpoint, reply)

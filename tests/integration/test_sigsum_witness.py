@@ -73,7 +73,7 @@ def running(folder: Path) -> Iterator[str]:
 def submit(url: str, key: NoteKey, log: SmallLog, old: int):
     async def run():
         async with asyncio.timeout(30), TlogAnchor("sigsum", url, [key], RunningClock()) as anchor:
-            return await anchor.submit(log.note(), log.checkpoint(), old, log.prover()), anchor.resyncs
+            return await anchor.submit(log.note(), log.checkpoint(), old, log.prove()), anchor.resyncs
 
     return asyncio.run(run())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -70,6 +70,15 @@ class SmallLog:
     def prover(self, size: int | None = None) -> Callable[[int], list[bytes]]:
         new = self.size if size is None else size
         return lambda old: consistency_path(self.subtree, old, new)
+
+    def prove(self, size: int | None = None) -> Callable[[int], Awaitable[list[bytes]]]:
+        """The prover as an anchor is given it."""
+        make = self.prover(size)
+
+        async def prove(old: int) -> list[bytes]:
+            return make(old)
+
+        return prove
 
     def request(self, old: int, size: int | None = None) -> bytes:
         """An add-checkpoint body."""

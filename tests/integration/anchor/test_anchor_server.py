@@ -30,7 +30,7 @@ from tests.rigs.small_log import SmallLog
 def submit(witness: AnchorProcess, log: SmallLog, old: int):
     async def run():
         async with asyncio.timeout(30), witness.client() as anchor:
-            return await anchor.submit(log.note(), log.checkpoint(), old, log.prover()), anchor.resyncs
+            return await anchor.submit(log.note(), log.checkpoint(), old, log.prove()), anchor.resyncs
 
     return asyncio.run(run())
 
@@ -111,7 +111,7 @@ def test_of_many_clones_that_ask_at_once_one_wins(tmp_path):
 
         async def run():
             async with asyncio.timeout(30), witness.client() as anchor:
-                asked = [anchor.submit(c.note(), c.checkpoint(), 5, c.prover()) for c in clones]
+                asked = [anchor.submit(c.note(), c.checkpoint(), 5, c.prove()) for c in clones]
                 return await asyncio.gather(*asked, return_exceptions=True)
 
         results = asyncio.run(run())

@@ -101,7 +101,7 @@ def test_tls_with_an_authority_of_the_plant(tmp_path):
 
         async def submit(ca_file: str | None) -> int:
             async with TlogAnchor("w", witness.url, [witness.key], RunningClock(), ca_file=ca_file) as anchor:
-                return (await anchor.submit(ledger.log.note(), ledger.log.checkpoint(), 0, ledger.log.prover())).size
+                return (await anchor.submit(ledger.log.note(), ledger.log.checkpoint(), 0, ledger.log.prove())).size
 
         assert asyncio.run(submit(str(cert))) == 3
         with pytest.raises(AnchorError, match="anchor_unreachable"):

@@ -26,7 +26,7 @@ def stored(count: int, every: int) -> tuple[ShimDisk, Tree]:
     for number, leaf in enumerate(leaves(count), 1):
         tree.append(leaf)
         if number % every == 0:
-            tree.flushed(tree.flush())
+            tree.flush()
     return disk, tree
 
 

@@ -40,7 +40,7 @@ def submit(*replies: bytes, old: int = 0, log: SmallLog = LOG, timeout_s: float 
         async with asyncio.timeout(20), scripted(script) as url:
             async with TlogAnchor("w1", url, [WITNESS], StillClock(), timeout_s=timeout_s) as anchor:
                 try:
-                    result = await anchor.submit(log.note(), log.checkpoint(), old, log.prover())
+                    result = await anchor.submit(log.note(), log.checkpoint(), old, log.prove())
                 except AnchorError as error:
                     result = error
                 return result, asked, anchor.resyncs
@@ -159,7 +159,7 @@ def test_no_listener_and_no_such_host_are_transient():
     async def ask(url: str) -> AnchorError:
         async with TlogAnchor("w1", url, [WITNESS], StillClock(), timeout_s=5) as anchor:
             with pytest.raises(AnchorError) as caught:
-                await anchor.submit(LOG.note(), LOG.checkpoint(), 0, LOG.prover())
+                await anchor.submit(LOG.note(), LOG.checkpoint(), 0, LOG.prove())
             return caught.value
 
     async def nothing(body: bytes, writer: asyncio.StreamWriter) -> None:
