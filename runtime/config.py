@@ -7,15 +7,17 @@ by device and tag. Options: docs/config.md and witnessmark.example.toml.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from drivers.driver import DriverError
+from drivers.option_error import OptionError
 from drivers.registry import Factory, load_factory
 from ledger_client.anchors.registry import make_anchor
 from ledger_client.errors import AnchorError
@@ -24,6 +26,14 @@ from runtime.clock import SystemClock
 from runtime.config_faults import ConfigError, Fault, Faults, Place
 
 CONFIG_SIZE_MAX: Final = 16 << 20
+ANCHOR_KEYS: Final = {
+    "anchor_type_unknown": "type",
+    "anchor_library_missing": "type",
+    "anchor_type_twice": "type",
+    "anchor_url_invalid": "url",
+}
+"""Which key of an anchor a fault is about."""
+_BLANK: Final = re.compile(r"^[^#\"']*=[^#\"']*(\{[a-z_]+\})", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +123,13 @@ def parse_config(text: str) -> Config:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = next((int(part) for part in str(error).split("line ")[1:] for part in part.split(",")[:1] if part.isdigit()), None)
+        if line is not None and (blank := _BLANK.match(text.splitlines()[min(line, text.count("\n") + 1) - 1])):
+            raise ConfigError([Fault("", "config_template", {"blank": blank[1]}, line)]) from error
         raise ConfigError([Fault("", "config_not_toml", {"detail": str(error)}, line)]) from error
     except RecursionError as error:
         raise ConfigError([Fault("", "config_not_toml", {"detail": "nested too deeply"})]) from error
     faults = Faults(text)
-    try:
-        file = model.File.model_validate(raw)
-    except ValidationError as error:
-        faults.add_pydantic(error, (), "")
-        file = None
+    file = faults.judge(model.File, raw, (), "")
     # Devices and anchors are judged even when another section is wrong: every fault at once.
     rows = raw.get("devices")
     devices = [_device(faults, name, row) for name, row in rows.items()] if isinstance(rows, dict) else []
@@ -134,60 +142,58 @@ def parse_config(text: str) -> Config:
 
 
 def _device(faults: Faults, name: str, raw: Any) -> DeviceConfig | None:
+    """Judge one device as far as it can be judged: what is wrong in one place hides nothing in another."""
     place, where = ("devices", name), f"devices.{name}"
-    try:
-        model.DeviceName.model_validate({"name": name})
-        common = model.Device.model_validate(raw)
-    except ValidationError as error:
-        faults.add_pydantic(error, place, where)
+    named = faults.judge(model.DeviceName, {"name": name}, place, where)
+    common = faults.judge(model.Device, raw, place, where)
+    if not isinstance(raw, dict):
         return None
-    try:
-        factory = load_factory(common.type)
-    except DriverError as error:
-        faults.add((*place, "type"), f"{where}.type", error.cause, **error.params)
-        return None
+    factory = _factory(faults, place, where, raw.get("type"))
     options: BaseModel | None = None
-    try:
-        options = factory.DEVICE_OPTIONS.model_validate(dict(model.own_options(common)), context={"device": name})
-    except ValidationError as error:
-        faults.add_pydantic(error, place, where)
-    groups = [_group(faults, factory, common.type, (*place, "groups", at), where, row) for at, row in enumerate(common.groups)]
-    _check_unique(faults, place, where, [group for group in groups if group is not None])
-    if options is None or any(group is None for group in groups):
+    if factory is not None:
+        options = faults.judge(factory.DEVICE_OPTIONS, _others(raw, model.Device), place, where, {"device": name})
+    rows = [(at, row) for at, row in enumerate(_list(raw.get("groups"))) if isinstance(row, dict)]
+    groups = [_group(faults, factory, str(raw.get("type")), (*place, "groups", at), where, row) for at, row in rows]
+    _check_unique(faults, place, where, rows)
+    if named is None or common is None or options is None or any(group is None for group in groups):
         return None
     whole = tuple(group for group in groups if group is not None)
     return DeviceConfig(name, common.type, common.asset, common.enabled, float(common.timeout_s), options, whole)
 
 
-def _group(faults: Faults, factory: Factory, driver: str, place: Place, device_where: str, raw: dict[str, Any]) -> GroupConfig | None:
-    where = f"{device_where}.groups.{raw.get('name', place[-1])}"
-    group: model.Group | None = None
+def _factory(faults: Faults, place: Place, where: str, type_name: Any) -> Factory | None:
+    """Return a type's factory; without one only what all devices have in common is judged."""
+    if not isinstance(type_name, str):
+        return None  # the common model has said so
     try:
-        group = model.Group.model_validate(raw)
-    except ValidationError as error:
-        faults.add_pydantic(error, place, where)
-    rows = raw.get("tags")
-    dicts = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    tags = [_tag(faults, factory, driver, (*place, "tags", at), where, row) for at, row in enumerate(dicts)]
+        return load_factory(type_name)
+    except DriverError as error:
+        faults.add((*place, "type"), f"{where}.type", error.cause, **error.params)
+        return None
+
+
+def _group(
+    faults: Faults, factory: Factory | None, driver: str, place: Place, device_where: str, raw: dict[str, Any]
+) -> GroupConfig | None:
+    where = f"{device_where}.groups.{raw.get('name', place[-1])}"
+    group = faults.judge(model.Group, raw, place, where)
+    rows = [(at, row) for at, row in enumerate(_list(raw.get("tags"))) if isinstance(row, dict)]
+    tags = [_tag(faults, factory, driver, (*place, "tags", at), where, row) for at, row in rows]
     if group is None or any(tag is None for tag in tags):
         return None
     return GroupConfig(group.name, group.was, group.period_ms, group.mode, tuple(tag for tag in tags if tag is not None))
 
 
-def _tag(faults: Faults, factory: Factory, driver: str, place: Place, group_where: str, raw: dict[str, Any]) -> TagConfig | None:
+def _tag(faults: Faults, factory: Factory | None, driver: str, place: Place, group_where: str, raw: dict[str, Any]) -> TagConfig | None:
     where = f"{group_where}.tags.{raw.get('name', place[-1])}"
-    tag: model.Tag | None = None
+    tag, own = faults.judge(model.Tag, raw, place, where), _others(raw, model.Tag)
+    options = faults.judge(factory.TAG_OPTIONS, own, place, where) if factory is not None else None
+    if factory is None or options is None:
+        return None
     try:
-        tag = model.Tag.model_validate(raw)
-        own = dict(model.own_options(tag))
-    except ValidationError as error:
-        faults.add_pydantic(error, place, where)
-        own = {key: value for key, value in raw.items() if key not in model.Tag.model_fields}
-    try:
-        options = factory.TAG_OPTIONS.model_validate(own)
         address, value_type, exponent = factory.make_tag_address(options), factory.value_type(options), factory.exponent(options)
-    except ValidationError as error:
-        faults.add_pydantic(error, place, where)
+    except OptionError as error:
+        faults.add(place, where, error.code, **error.params)
         return None
     except ValueError as error:
         faults.add(place, where, "config_value", detail=str(error))
@@ -195,7 +201,7 @@ def _tag(faults: Faults, factory: Factory, driver: str, place: Place, group_wher
     if tag is None:
         return None
     if tag.write is not None and value_type in ("bool", "text"):
-        faults.add((*place, "write"), f"{where}.write", "config_value", detail=f"a tag of type {value_type} has no limits")
+        faults.add((*place, "write"), f"{where}.write", "config_no_limits", type=value_type)
     exponent = -tag.decimals if tag.decimals is not None else exponent
     low, high = (tag.write.min, tag.write.max) if tag.write is not None else (None, None)
     rule = ReportRule(tag.report.on_change, float(tag.report.deadband), round(tag.report.heartbeat_s * 1000))
@@ -205,19 +211,32 @@ def _tag(faults: Faults, factory: Factory, driver: str, place: Place, group_wher
     )  # fmt: skip
 
 
-def _check_unique(faults: Faults, place: Place, where: str, groups: list[GroupConfig]) -> None:
+def _others(raw: Mapping[str, Any], common: type[BaseModel]) -> dict[str, Any]:
+    """Return the keys that are the driver's own."""
+    return {key: value for key, value in raw.items() if key not in common.model_fields}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _check_unique(faults: Faults, place: Place, where: str, groups: list[tuple[int, dict[str, Any]]]) -> None:
     """Group names and tag names are unique on their device: a reading is named `device/tag`."""
     seen: set[str] = set()
-    owner: dict[str, str] = {}
-    for at, group in enumerate(groups):
-        if group.name in seen:
-            faults.add((*place, "groups", at), f"{where}.groups.{group.name}", "config_name_twice", name=group.name)
-        seen.add(group.name)
-        for tag_at, tag in enumerate(group.tags):
-            if tag.name in owner:
-                named = f"{where}.groups.{group.name}.tags.{tag.name}"
-                faults.add((*place, "groups", at, "tags", tag_at), named, "config_name_twice", name=tag.name)
-            owner.setdefault(tag.name, group.name)
+    tags: set[str] = set()
+    for at, group in groups:
+        name = group.get("name")
+        if isinstance(name, str):
+            if name in seen:
+                faults.add((*place, "groups", at), f"{where}.groups.{name}", "config_name_twice", name=name)
+            seen.add(name)
+        for tag_at, row in enumerate(_list(group.get("tags"))):
+            tag = row.get("name") if isinstance(row, dict) else None
+            if not isinstance(tag, str):
+                continue
+            if tag in tags:
+                faults.add((*place, "groups", at, "tags", tag_at), f"{where}.groups.{name}.tags.{tag}", "config_name_twice", name=tag)
+            tags.add(tag)
 
 
 def _check_former_names(faults: Faults, devices: list[DeviceConfig | None]) -> None:
@@ -243,18 +262,18 @@ def _check_former_names(faults: Faults, devices: list[DeviceConfig | None]) -> N
 
 def _anchors(faults: Faults, rows: Any) -> tuple[AnchorConfig, ...]:
     found: dict[str, AnchorConfig] = {}
-    for at, row in enumerate(rows if isinstance(rows, list) else []):
+    for at, row in enumerate(_list(rows)):
         name = row.get("name", at) if isinstance(row, dict) else at
         place, where = ("anchors", at), f"anchors.{name}"
-        try:
-            common = model.Anchor.model_validate(row)
-            options = dict(model.own_options(common))
-            make_anchor(common.type, common.name, options, SystemClock())
-        except ValidationError as error:
-            faults.add_pydantic(error, place, where)
+        common = faults.judge(model.Anchor, row, place, where)
+        if common is None:
             continue
+        options = dict(model.own_options(common))
+        try:
+            make_anchor(common.type, common.name, options, SystemClock())
         except AnchorError as error:
-            faults.add(place, where, error.code, **error.params)
+            key = str(error.params.get("option") or ANCHOR_KEYS.get(error.code, ""))
+            faults.add((*place, key) if key else place, f"{where}.{key}" if key else where, error.code, **error.params)
             continue
         if common.name in found:
             faults.add(place, where, "config_name_twice", name=common.name)

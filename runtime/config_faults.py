@@ -10,17 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from runtime.config_words import coded
 from runtime.messages.catalogue import word
 
 Place = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
 _HEADER: Final = re.compile(r"^\s*(\[{1,2})\s*([^\]]+?)\s*\]{1,2}\s*(#.*)?$")
 _KEY: Final = re.compile(r"^\s*([A-Za-z0-9_-]+|\"[^\"]*\")((?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=(.*)$")
 _PART: Final = re.compile(r"\"[^\"]*\"|[^.\s]+")
-_codes: Final = {"missing": "config_key_missing", "extra_forbidden": "config_key_unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,30 @@ class Faults:
 
     def add_pydantic(self, error: ValidationError, place: Place, where: str) -> None:
         """Note every fault of a model that stands at `place`."""
-        for each in error.errors(include_url=False, include_context=False):
+        for each in error.errors(include_url=False):
             loc = each["loc"]
             named = ".".join([where, *map(str, loc)] if where else map(str, loc))
-            code = _codes.get(each["type"], "config_value")
-            self.add((*place, *loc), named, code, detail=each["msg"].removeprefix("Value error, "))
+            code, params = coded(each)
+            self.add((*place, *loc), named, code, **params)
+
+    def judge(self, model: type[Model], raw: Any, place: Place, where: str, context: Mapping[str, Any] | None = None) -> Model | None:
+        """Return what a model makes of a table, or note every fault of it and return None.
+
+        Checks of a whole table run only when each key of it is right, so the wrong keys are taken away and the rest is judged again.
+        """
+        try:
+            return model.model_validate(raw, context=context)
+        except ValidationError as error:
+            self.add_pydantic(error, place, where)
+            kinds = {each["loc"][0]: each["type"] for each in error.errors(include_url=False, include_input=False) if each["loc"]}
+        # A wrong choice says nothing of what goes with it, and a required key cannot be taken away.
+        required = {name for name, field in model.model_fields.items() if field.is_required()}
+        if kinds and isinstance(raw, dict) and not kinds.keys() & required and "literal_error" not in kinds.values():
+            try:
+                model.model_validate({key: value for key, value in raw.items() if key not in kinds}, context=context)
+            except ValidationError as error:
+                self.add_pydantic(error, place, where)
+        return None
 
     def _line(self, place: Place) -> int | None:
         for length in range(len(place), 0, -1):

@@ -6,18 +6,34 @@ keys that belong to a device's protocol are passed over here (`extra="allow"`) a
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from drivers.option_error import OptionError
 from ledger_client.errors import FormatError
 from ledger_client.note import check_name
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-TagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$")]
-AssetPath = Annotated[str, Field(pattern=r"^([^/\x00-\x1f]{1,64}(/[^/\x00-\x1f]{1,64}){0,7})?$")]
+
+def _shaped(pattern: str, code: str) -> AfterValidator:
+    """Return a check of a text's shape whose fault says in words what is asked for."""
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise OptionError(code, value=text[:80])
+        return text
+
+    return AfterValidator(check)
+
+
+Name = Annotated[str, _shaped(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "config_name_shape")]
+TagName = Annotated[str, _shaped(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,63}", "config_tag_name_shape")]
+AssetPath = Annotated[str, _shaped(r"([^/\x00-\x1f]{1,64}(/[^/\x00-\x1f]{1,64}){0,7})?", "config_asset_shape")]
+FeedMode = Annotated[str, _shaped(r"[67][0-7]0", "config_feed_mode")]
 Text = Annotated[str, Field(max_length=200)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ORIGIN_BLANKS = ("gateway", "epoch", "key_hash")
@@ -52,13 +68,15 @@ class Evidence(Strict):
     def _origin_is_a_name(cls, origin: str) -> str:
         try:
             blanks = {blank for _, blank, _, _ in string.Formatter().parse(origin) if blank is not None}
-            if blanks - set(ORIGIN_BLANKS):
-                raise ValueError(f"unknown blanks {sorted(blanks - set(ORIGIN_BLANKS))}; there are {', '.join(ORIGIN_BLANKS)}")
-            check_name(origin.format(gateway="g", epoch=1, key_hash="0" * 64))
-        except FormatError as error:
-            raise ValueError(f"not a name that a signed note may carry: {error}") from error
+            unknown = blanks - set(ORIGIN_BLANKS)
+            if not unknown:
+                check_name(origin.format(gateway="g", epoch=1, key_hash="0" * 64))
+        except (FormatError, ValueError) as error:
+            raise OptionError("config_origin_shape", value=origin) from error
+        if unknown:
+            raise OptionError("config_origin_blanks", found=", ".join(sorted(unknown)), known=", ".join(ORIGIN_BLANKS))
         if "epoch" not in blanks:
-            raise ValueError("needs {epoch}: a new epoch is a new log and must have a new name")
+            raise OptionError("config_origin_epoch")
         return origin
 
 
@@ -83,7 +101,7 @@ class Web(Strict):
     @classmethod
     def _only_loopback(cls, host: str) -> str:
         if host not in LOOPBACK:
-            raise ValueError(f"{host}: the page has no accounts yet, so it answers on loopback only ({', '.join(LOOPBACK)})")
+            raise OptionError("config_web_loopback", value=host[:80])
         return host
 
 
@@ -96,7 +114,7 @@ class History(Strict):
 class Feed(Strict):
     """[feed]: who may open the socket."""
 
-    mode: str = Field(default="660", pattern=r"^[67][0-7]0$")
+    mode: FeedMode = "660"
     group: str = ""
 
 
@@ -117,7 +135,7 @@ class Write(Strict):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min} is above max {self.max}")
+            raise OptionError("config_min_above_max", min=self.min, max=self.max)
         return self
 
 
@@ -138,7 +156,7 @@ class Tag(BaseModel):
     @model_validator(mode="after")
     def _limits_need_writable(self) -> Self:
         if self.write is not None and not self.writable:
-            raise ValueError("write limits without writable = true")
+            raise OptionError("config_limits_need_writable")
         return self
 
 

@@ -26,7 +26,7 @@ def with_values(text: str, changes: Iterable[tuple[str, Any]]) -> str:
         *path, key = place.split(".")
         table = _find(document, path)
         if value is None or isinstance(value, bytes):
-            faults.append(Fault(place, "config_value", {"detail": "TOML has no such value"}))
+            faults.append(Fault(place, "config_no_toml_value", {}))
         elif isinstance(table, Mapping):
             table[key] = value  # type: ignore[index]  # a tomlkit table is a mutable mapping
         else:

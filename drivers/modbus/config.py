@@ -5,11 +5,13 @@ Room: ground, driver `modbus`. Called by `factory.py`. Validates only; opens not
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from drivers.option_error import OptionError
 from drivers.scaling import Scaling
 
 Order = Literal["big", "little"]
@@ -22,6 +24,7 @@ tables: Final = ("coil", "discrete", "holding", "input")
 bit_tables: Final = ("coil", "discrete")
 float_kinds: Final = ("float16", "float32", "float64")
 unscaled: Final = Scaling()
+address_pattern: Final = re.compile(r"(coil|discrete|holding|input):[0-9]{1,5}")
 
 
 class DeviceOptions(BaseModel):
@@ -48,11 +51,11 @@ class DeviceOptions(BaseModel):
     @model_validator(mode="after")
     def _has_an_end_point(self) -> Self:
         if self.transport == "tcp" and not self.host:
-            raise ValueError("transport tcp needs host")
+            raise OptionError("config_needs", key="host", when='transport = "tcp"')
         if self.transport == "rtu" and not self.serial_port:
-            raise ValueError("transport rtu needs serial_port")
+            raise OptionError("config_needs", key="serial_port", when='transport = "rtu"')
         if self.transport == "rtu" and not 1 <= self.unit_id <= 247:
-            raise ValueError("unit_id on a serial line is 1 to 247")
+            raise OptionError("config_unit_id_serial", value=self.unit_id)
         return self
 
     @property
@@ -87,7 +90,7 @@ class TagOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    address: str = Field(pattern=r"^(coil|discrete|holding|input):[0-9]{1,5}$")
+    address: str
     """Table and 0-based protocol address: `holding:100`."""
     data: Kind | None = None
     """Default: bool in the bit tables, uint16 in the register tables."""
@@ -100,22 +103,29 @@ class TagOptions(BaseModel):
     scale: float = 1.0
     offset: float = 0.0
 
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, address: str) -> str:
+        if not address_pattern.fullmatch(address):
+            raise OptionError("config_modbus_address", value=address[:80])
+        return address
+
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
         kind, table = self.kind, self.address.partition(":")[0]
         if (table in bit_tables) != (kind == "bool") and not (kind == "bool" and table not in bit_tables):
-            raise ValueError(f"data {kind} cannot stand in table {table}")
+            raise OptionError("config_data_table", data=kind, table=table)
         if (kind == "string") != (self.length is not None):
-            raise ValueError("length (registers) goes with data string, and only with it")
+            raise OptionError("config_length")
         if kind != "bits" and (self.bit, self.bit_count) != (0, 1):
-            raise ValueError("bit and bit_count go with data bits")
+            raise OptionError("config_bits")
         if self.bit + self.bit_count > 16:
-            raise ValueError("bit + bit_count must stay inside one register (16)")
+            raise OptionError("config_bits_inside", last=self.bit + self.bit_count)
         if kind in ("bool", "bits", "string") and (self.scale, self.offset) != (1.0, 0.0):
-            raise ValueError(f"data {kind} cannot be scaled")
-        Scaling(self.scale, self.offset)
+            raise OptionError("config_not_scalable", data=kind)
+        _check_scaling(self.scale, self.offset)
         if int(self.address.partition(":")[2]) + self.register_count > 65536:
-            raise ValueError("address ends beyond 65535")
+            raise OptionError("config_address_beyond", address=self.address)
         return self
 
     @property
@@ -150,3 +160,10 @@ def make_address(options: TagOptions) -> Address:
         bit_count=options.bit_count,
         scaling=Scaling(options.scale, options.offset),
     )
+
+
+def _check_scaling(scale: float, offset: float) -> None:
+    try:
+        Scaling(scale, offset)
+    except ValueError as error:
+        raise OptionError("config_scaling", scale=scale, offset=offset) from error

@@ -11,8 +11,11 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from drivers.option_error import OptionError
+
 ValueType = Literal["bool", "int", "float32", "float64", "text"]
 
+endpoint_pattern: Final = re.compile(r"opc\.tcp://[^\s/:@]+(:[0-9]{1,5})?(/\S*)?")
 node_pattern: Final = re.compile(r"(ns=\d{1,5};)?(i=\d{1,10}|s=.{1,4096}|g=[0-9a-fA-F-]{36}|b=[A-Za-z0-9+/=]{1,4096})", re.DOTALL)
 """The text form of a node id (OPC UA Part 6, 5.3.1.10)."""
 
@@ -22,7 +25,7 @@ class DeviceOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    endpoint: str = Field(pattern=r"^opc\.tcp://[^\s/:@]+(:[0-9]{1,5})?(/\S*)?$")
+    endpoint: str
     """Address of the server, without user or password."""
     security: Literal["none"] = "none"
     session_timeout_s: float = Field(default=30.0, ge=5, le=3600)
@@ -35,6 +38,14 @@ class DeviceOptions(BaseModel):
     """Samples of one tag that the server keeps between two notifications. More are lost, which is told."""
     max_nodes: int = Field(default=1000, ge=1, le=10_000)
     """Nodes in one request; halved when the server says that it is too many."""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_endpoint(cls, endpoint: str) -> str:
+        if not endpoint_pattern.fullmatch(endpoint):
+            shown = endpoint if "@" not in endpoint else "opc.tcp://…"  # what stands before an @ may be a password
+            raise OptionError("config_opcua_endpoint", value=shown[:80])
+        return endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,7 @@ class TagOptions(BaseModel):
     @classmethod
     def _is_node_id(cls, node: str) -> str:
         if not node_pattern.fullmatch(node):
-            raise ValueError("not a node id like ns=2;s=Filler.Speed or ns=3;i=1001")
+            raise OptionError("config_opcua_node", value=node[:80])
         return node
 
 

@@ -80,26 +80,102 @@ def test_every_fault_at_once_with_names_and_lines() -> None:
     found = faults_of(FAULTY)
     lines = FAULTY.splitlines()
     for where, code, on_line in (
-        ("gateway.name", "config_value", 'name = "line 4"'),
+        ("gateway.name", "config_name_shape", 'name = "line 4"'),
         ("gateway.colour", "config_key_unknown", 'colour = "red"'),
-        ("evidence.seal_every_s", "config_value", "seal_every_s = 90"),
-        ("evidence.origin", "config_value", 'origin = "example.org/{gateway}"'),
-        ("web.host", "config_value", 'host = "0.0.0.0"'),
+        ("evidence.seal_every_s", "config_above_max", "seal_every_s = 90"),
+        ("evidence.origin", "config_origin_epoch", 'origin = "example.org/{gateway}"'),
+        ("web.host", "config_web_loopback", 'host = "0.0.0.0"'),
         ("devices.filler.hots", "config_key_unknown", 'hots = "10.0.0.1"'),
-        ("devices.filler.groups.fast.period_ms", "config_value", "period_ms = 5"),
-        ("devices.filler.groups.fast.tags.level.data", "config_value", lines[22]),
+        ("devices.filler.groups.fast.period_ms", "config_below_min", "period_ms = 5"),
+        ("devices.filler.groups.fast.tags.level.data", "config_not_one_of", lines[22]),
         ("devices.filler.groups.fast.tags.speed.adress", "config_key_unknown", lines[24]),
         ("devices.filler.groups.fast.tags.speed.address", "config_key_missing", lines[24]),
-        ("devices.filler.groups.fast.tags.set", "config_value", lines[25]),
+        ("devices.filler.groups.fast.tags.set", "config_limits_need_writable", lines[25]),
+        ("devices.filler", "config_needs", "[devices.filler]"),
         ("devices.press.type", "driver_unknown", 'type = "profinet"'),
     ):
         assert found[where][0] == code, where
         line = found[where][1]
         assert line is not None
         assert lines[line - 1] == on_line, where
-    assert "anchors.w" in found
+    assert "anchors.w.vkeys" in found
     assert "devices.no spaces.name" in found
     assert any(where.startswith("devices.filler.groups.slow.tags.level") for where in found)
+
+
+WRONG_DEVICE = """\
+[gateway]
+name = "g"
+[[anchors]]
+name = "w"
+type = "tlg"
+[devices.d]
+type = "modbus"
+timeout_s = -1
+[[devices.d.groups]]
+name = "a"
+period_ms = 5
+tags = [
+  { name = "x", address = "holdng:3" },
+  { name = "y", address = "holding:1", data = "int17" },
+  { name = "z", address = "holding:2", writable = true, write = { min = 5, max = 1 } },
+  { name = "z", address = "holding:3", unit = 7 },
+]
+[devices.e]
+type = "profinet"
+[[devices.e.groups]]
+name = "a"
+period_ms = "fast"
+tags = [{ name = "t", decimals = 99 }]
+"""
+
+
+def test_a_fault_of_a_device_hides_none_below_it() -> None:
+    found = faults_of(WRONG_DEVICE)
+    group = "devices.d.groups.a"
+    assert {where: code for where, (code, _) in found.items()} == {
+        "anchors.w.type": "anchor_type_unknown",
+        "devices.d": "config_needs",
+        "devices.d.timeout_s": "config_below_min",
+        f"{group}.period_ms": "config_below_min",
+        f"{group}.tags.x.address": "config_modbus_address",
+        f"{group}.tags.y.data": "config_not_one_of",
+        f"{group}.tags.z": "config_name_twice",
+        f"{group}.tags.z.write": "config_min_above_max",
+        f"{group}.tags.z.unit": "config_not_text",
+        "devices.e.type": "driver_unknown",
+        "devices.e.groups.a.period_ms": "config_not_int",
+        "devices.e.groups.a.tags.t.decimals": "config_above_max",
+    }
+    assert WRONG_DEVICE.splitlines()[(found["anchors.w.type"][1] or 0) - 1] == 'type = "tlg"'
+
+
+def test_no_english_of_a_library_in_another_language() -> None:
+    for text in (FAULTY, WRONG_DEVICE):
+        with pytest.raises(ConfigError) as caught:
+            parse_config(text)
+        for fault in caught.value.faults:
+            assert fault.code != "config_value", fault
+            assert not set(re.findall(r"{(\w+)}", fault.text())) - {"epoch"}, fault
+            assert re.search(r"[\u4e00-\u9fff]", fault.text(lang="zh")), fault
+
+
+def test_a_template_is_told_from_a_broken_file() -> None:
+    text = (Path(__file__).parents[3] / "boards" / "sim" / "config.toml").read_text()
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.params["blank"]) == ("config_template", "{filler_port}")
+    assert "{filler_port}" in text.splitlines()[(fault.line or 0) - 1]
+
+
+@pytest.mark.parametrize(
+    "address", ['coil:1", data = "float32', 'holding:1", data = "string', 'holding:1", bit = 3, unit = "', 'holding:65535", data = "int32']
+)
+def test_what_does_not_go_together_has_a_code(address: str) -> None:
+    text = HEAD + '[devices.d]\ntype = "modbus"\nhost = "h"\n[[devices.d.groups]]\nname = "g"\nperiod_ms = 100\n'
+    text += 'tags = [{ name = "t", address = "' + address + ('" }]\n' if address.count('"') % 2 else " }]\n")
+    assert all(code != "config_value" for code, _ in faults_of(text).values())
 
 
 def test_names_are_unique_and_former_names_are_gone() -> None:
