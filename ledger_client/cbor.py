@@ -26,6 +26,17 @@ def encode(value: Any) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
+def bytes_head(size: int) -> bytes:
+    """Return the head of a byte string of this size, the shortest: for what is put together from encoded parts."""
+    if size < 24:
+        return bytes((0x40 | size,))
+    if size < 1 << 8:
+        return bytes((0x58, size))
+    if size < 1 << 16:
+        return b"\x59" + size.to_bytes(2, "big")
+    return b"\x5a" + size.to_bytes(4, "big")
+
+
 def decode(data: bytes, *, size_max: int, what: str, values_max: int | None = None, map_max: int = MAP_MAX) -> Any:
     """Decode strictly.
 

@@ -12,7 +12,7 @@ reserve still go in, and the next append tries again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from functools import partial
@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from ledger_client.append_lane import AppendLane, Start
 from ledger_client.chain_disk import ChainDisk
 from ledger_client.chain_index import ChainIndex
 from ledger_client.chain_seams import Appended, ChainState, Clock, Signer
@@ -66,6 +67,7 @@ class Chain:
         self._pen = ChainDisk(executor or self._own_executor or ThreadPoolExecutor(1))
         self._stack = AsyncExitStack()
         self._line = RequestLine(REQUESTS_MAX)
+        self._lane = AppendLane(self, signer, clock, self._pen.run)
         self._callbacks: list[Callable[[int], None]] = []
         self.newest: Payload | None = None
         """The signed part of the entry that became durable last, None before the first of this process."""
@@ -168,15 +170,20 @@ class Chain:
         committed = None if kind >= FOREIGN_KIND_MIN else body_commitment(kind, detail)
         if (committed or (0, EMPTY_BODY_HASH)) != (len(body), sha256(body).digest()):
             raise FormatError("body_differs", kind=kind, size=len(body))
-        return await self._line.ask(lambda: self._append_now(kind, detail, body, reserve=reserve))
+        if self._lane_open and self._pen.store is not None:
+            answer = self._lane.put(self._pen.store, self._start, kind, detail, body)
+            appended = None if answer is None else await answer
+            if appended is not None:
+                return appended
+        return await self._ask(lambda: self._append_now(kind, detail, body, reserve=reserve))
 
     async def append_schema(self, new: SchemaState) -> Appended | None:
         """Bring the schema to `new` by a full entry or a delta; None when it is in force already. Raises as `append`."""
-        return await self._line.ask(lambda: self._schema_now(new))
+        return await self._ask(lambda: self._schema_now(new))
 
     async def checkpoint(self) -> str:
         """Return the signed note of the durable size. Raises SignerError, or the chain's fault when it has stopped."""
-        return await self._line.ask(self._checkpoint_now)
+        return await self._ask(self._checkpoint_now)
 
     async def __aenter__(self) -> Self:
         """Recover, write the boot entry, start serving. See `open`."""
@@ -189,6 +196,7 @@ class Chain:
             stack.push_async_callback(self._pen.release)
             group = await stack.enter_async_context(asyncio.TaskGroup())
             group.create_task(self._line.serve(), name="chain")
+            group.create_task(self._lane.watch(), name="append lane")
             index = self._pen.index
             if index is not None and not index.ready:
                 group.create_task(index.rebuild(self._pen.run, lambda: self._line.closing), name="chain index")
@@ -201,10 +209,21 @@ class Chain:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Serve what has been asked, then close the files. Writes nothing: the closing entry is the caller's."""
         await self._line.close()
+        await self._lane.drained()
+        self._lane.close()
         # What went wrong in the caller's block stays the caller's: the task group must not wrap it, nor cancel the last request.
         await self._stack.__aexit__(None, None, None)
 
     # ------------------------------------------------------------------------------------------------ the one task
+
+    async def _ask(self, request: Callable[[], Awaitable[Result]]) -> Result:
+        """Have it carried out alone: after everything in the lane, which is closed while anybody waits in the line."""
+
+        async def alone() -> Result:
+            await self._lane.drained()
+            return await request()
+
+        return await self._line.ask(alone)
 
     async def _boot_now(self) -> None:
         if self._boot_due is not None:
@@ -277,13 +296,32 @@ class Chain:
         self._signer_stale = True
         entry = await self._pen.write(partial(self._sign_and_write, store, raw, body), store)
         self._signer_stale = False
+        return self.count(payload, entry, len(body))
+
+    def count(self, payload: Payload, entry: bytes, body_len: int) -> Appended:
+        """Take in a durable entry and tell the subscribers (for the lane)."""
         self._tree.append(leaf_hash(entry))
         self.head_hash = sha256(entry).digest()
         self.heads.apply(payload.kind, payload.seq, payload.boot, payload.mono_ms, payload.wall_ms, payload.detail)
         self.newest = payload
         for callback in tuple(self._callbacks):
             callback(self.size)
-        return Appended(payload.seq, self.head_hash, record_size(len(entry), len(body)))
+        return Appended(payload.seq, self.head_hash, record_size(len(entry), body_len))
+
+    def stop(self, error: SignerError | OSError) -> SignerError | StoreError:
+        """Note what closed the lane; return what to tell who asked (for the lane)."""
+        self._signer_stale = True
+        return self._pen.fail(error) if isinstance(error, OSError) else error
+
+    @property
+    def _lane_open(self) -> bool:
+        """Whether an ordinary entry needs nothing but its signature and its flush, and nobody waits in front of it."""
+        ready = self._line.idle and not self._line.closing and self.state == "ok" and not self._signer_stale
+        return ready and self._boot_due is None and self.heads.boot == self._boot and self._pen.is_settled
+
+    def _start(self) -> Start:
+        heads = self.heads
+        return Start(self.size, self.head_hash, self._boot, heads.last_mono_ms, None if heads.receipt is None else heads.receipt[0])
 
     def _sign_and_write(self, store: SegmentStore, raw: bytes, body: bytes) -> bytes:
         """Return the durable entry. Blocking. Raises SignerError: nothing was written; OSError."""

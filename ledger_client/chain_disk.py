@@ -34,6 +34,11 @@ class ChainDisk:
         self.disk_full = False
         self.fault: StoreError | None = None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no step towards the next segment is under way or unjudged."""
+        return self._preparing is None
+
     def run(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
         """Run a blocking call in the evidence executor; calls run in the order they were made."""
         return asyncio.get_running_loop().run_in_executor(self._executor, call)

@@ -46,6 +46,14 @@ class Signer(Protocol):
         """Sign the next entry; return the 64-byte signature."""
         ...
 
+    def ask_entry(self, payload_raw: bytes) -> None:
+        """Send the request of `sign_entry` and do not wait; one may be under way. What else is asked first discards its answer."""
+        ...
+
+    def take_entry(self, *, wait: bool) -> bytes | None:
+        """Return the signature that `ask_entry` asked for; None when it is not there yet and `wait` is False."""
+        ...
+
     def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:
         """Sign the checkpoint of the chain as it stands."""
         ...

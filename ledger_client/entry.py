@@ -35,10 +35,11 @@ class Payload:
     seen: bytes | None
     detail: tuple[Any, ...]
 
-    def encode(self) -> bytes:
-        """Return the CBOR bytes that go into the COSE payload."""
-        row = [VERSION, self.kind, self.seq, self.prev, self.boot, self.mono_ms, self.wall_ms, self.clock, self.seen, self.detail]
-        return cbor.encode(row)
+    def encode(self, detail_raw: bytes | None = None) -> bytes:
+        """Return the CBOR bytes that go into the COSE payload; `detail_raw` is the encoded detail, if it is at hand."""
+        row = [VERSION, self.kind, self.seq, self.prev, self.boot, self.mono_ms, self.wall_ms, self.clock, self.seen]
+        # An array of ten is one byte, and then its ten values: the first byte of the nine becomes that of the ten.
+        return b"\x8a" + cbor.encode(row)[1:] + (cbor.encode(self.detail) if detail_raw is None else detail_raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,13 @@ class Entry:
 
 def to_be_signed(key: PublicKey, payload_raw: bytes) -> bytes:
     """Return the COSE Sig_structure bytes for a payload under this key."""
-    return cbor.encode(["Signature1", _protected(key), b"", payload_raw])
+    return _sig_structure_start(key) + cbor.bytes_head(len(payload_raw)) + payload_raw
 
 
 def assemble(key: PublicKey, payload_raw: bytes, signature: bytes) -> bytes:
     """Return the entry's exact bytes. Raises FormatError when they exceed ENTRY_SIZE_MAX."""
-    parts = (b"\xd2\x84", cbor.encode(_protected(key)), b"\xa0", cbor.encode(payload_raw), cbor.encode(signature))
-    raw = b"".join(parts)
+    head, middle = cbor.bytes_head(len(payload_raw)), cbor.bytes_head(len(signature))
+    raw = b"".join((_entry_start(key), head, payload_raw, middle, signature))
     if len(raw) > ENTRY_SIZE_MAX:
         raise FormatError("entry_too_long", size=len(raw))
     return raw
@@ -125,3 +126,15 @@ def parse_payload(raw: bytes) -> Payload:
 @cache
 def _protected(key: PublicKey) -> bytes:
     return cbor.encode({1: key.alg, 4: key.kid})
+
+
+@cache
+def _entry_start(key: PublicKey) -> bytes:
+    """Tag 18, array of four, the protected header, the empty unprotected one."""
+    return b"\xd2\x84" + cbor.encode(_protected(key)) + b"\xa0"
+
+
+@cache
+def _sig_structure_start(key: PublicKey) -> bytes:
+    """Return ["Signature1", protected, external_aad = empty, ...] up to the payload."""
+    return b"\x84" + cbor.encode("Signature1") + cbor.encode(_protected(key)) + cbor.encode(b"")

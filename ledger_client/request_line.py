@@ -21,7 +21,13 @@ class RequestLine:
     def __init__(self, waiting_max: int) -> None:
         self._waiting: asyncio.Queue[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]] | None] = asyncio.Queue(waiting_max)
         self._ended = False
+        self._busy = False
         self.closing = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits and nothing is being carried out."""
+        return not self._busy and self._waiting.empty()
 
     async def ask(self, request: Callable[[], Awaitable[Result]]) -> Result:
         """Return what the request returns or raise its LedgerError. Raises StoreError `store_closed` when nobody serves any more."""
@@ -37,7 +43,9 @@ class RequestLine:
         """Serve until `close`. Any error but a LedgerError is a bug and ends the serving, loudly."""
         try:
             while (asked := await self._waiting.get()) is not None:
+                self._busy = True
                 await self._carry_out(*asked)
+                self._busy = False
         finally:
             self.closing = self._ended = True
             self._refuse_late()

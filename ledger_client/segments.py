@@ -56,10 +56,10 @@ class SegmentStore:
         self.capacity = len(seen.data)
         self.count = len(seen.places)
 
-    def fits(self, record_bytes: int, *, reserve: bool) -> bool:
-        """Tell whether a record of this size can be written without a roll-over."""
+    def fits(self, record_bytes: int, *, reserve: bool, entries: int = 1) -> bool:
+        """Tell whether a record of this size (or so many of this size together) can be written without a roll-over."""
         held = (0, 0) if reserve else (self._shape.reserve_bytes, self._shape.reserve_entries)
-        return self.position + record_bytes <= self.capacity - held[0] and self.count < self._shape.entries_max - held[1]
+        return self.position + record_bytes <= self.capacity - held[0] and self.count + entries <= self._shape.entries_max - held[1]
 
     @property
     def reserve_left(self) -> int:

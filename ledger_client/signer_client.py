@@ -9,10 +9,13 @@ one in RESPAWN_S seconds. It never sees the key.
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -40,6 +43,9 @@ class SignerProcess:
         self._public: PublicKey | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
+        self._answers = select.poll()
+        self._timeout_s = 0.0
+        self._asked = False
         self._turn = Lock()
         self._started_s = float("-inf")
         self.starts = 0
@@ -64,9 +70,25 @@ class SignerProcess:
     def sign_entry(self, payload_raw: bytes) -> bytes:
         """See signing.SignerRules.entry."""
         (signature,) = self._ask(["entry", payload_raw], ANSWER_TIMEOUT_S, 1)
-        if not isinstance(signature, bytes) or len(signature) != 64:
-            raise SignerError("signer_answer_invalid")
-        return signature
+        return _checked(signature)
+
+    def ask_entry(self, payload_raw: bytes) -> None:
+        """See chain_seams.Signer: the signer works on it while the caller does something else."""
+        with self._turn:
+            self._ready()
+            self._send(["entry", payload_raw], ANSWER_TIMEOUT_S)
+            self._asked = True
+
+    def take_entry(self, *, wait: bool) -> bytes | None:
+        """See chain_seams.Signer."""
+        with self._turn:
+            if not self._asked or self._line is None:
+                raise SignerError("signer_gone")
+            if not wait and not self._answers.poll(0):
+                return None
+            self._asked = False
+            (signature,) = self._receive(1)
+        return _checked(signature)
 
     def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:
         """See signing.SignerRules.checkpoint."""
@@ -96,32 +118,34 @@ class SignerProcess:
 
     def _ask(self, request: list[Any], timeout_s: float, fields: int) -> list[Any]:
         with self._turn:
-            if self._line is None:
-                self._start()
+            self._ready()
             return self._exchange(request, timeout_s, fields)
 
+    def _ready(self) -> None:
+        """Start the signer where there is none; take in the answer to an entry that nobody waits for any more."""
+        if self._line is not None and self._asked:
+            self._asked = False
+            with suppress(SignerError):
+                self._receive(1)
+        if self._line is None:
+            self._start()
+
     def _exchange(self, request: list[Any], timeout_s: float, fields: int) -> list[Any]:
-        """Send one request and read its answer; whatever goes wrong on the way ends this signer."""
-        line = self._line
-        if line is None:
-            raise SignerError("signer_gone")
+        self._send(request, timeout_s)
+        return self._receive(fields)
+
+    def _send(self, request: list[Any], timeout_s: float) -> None:
+        """Send one request; whatever goes wrong on the way, here or while its answer is read, ends this signer."""
         data = cbor.encode(request)
-        answered = False
-        try:
-            line.settimeout(timeout_s)
+        with self._cutting() as line:
+            if self._timeout_s != timeout_s:
+                self._timeout_s = timeout_s
+                line.settimeout(timeout_s)
             line.sendall(len(data).to_bytes(4, "big") + data)
+
+    def _receive(self, fields: int) -> list[Any]:
+        with self._cutting() as line:
             reply = cbor.peek(_read_frame(line))
-            answered = True
-        except TimeoutError as error:
-            raise SignerError("signer_timeout", timeout_s=timeout_s) from error
-        except OSError as error:
-            raise SignerError("signer_gone") from error
-        except FormatError as error:
-            raise SignerError("signer_answer_invalid") from error
-        finally:
-            if not answered:
-                # An answer that comes too late would be taken for the next one.
-                self._cut()
         match reply:
             case ["ok", *values] if len(values) == fields:
                 return list(values)
@@ -129,6 +153,25 @@ class SignerProcess:
                 raise SignerError(code, **{str(name): value for name, value in params})
         self._cut()
         raise SignerError("signer_answer_invalid")
+
+    @contextmanager
+    def _cutting(self) -> Iterator[socket.socket]:
+        if self._line is None:
+            raise SignerError("signer_gone")
+        whole = False
+        try:
+            yield self._line
+            whole = True
+        except TimeoutError as error:
+            raise SignerError("signer_timeout", timeout_s=self._timeout_s) from error
+        except OSError as error:
+            raise SignerError("signer_gone") from error
+        except FormatError as error:
+            raise SignerError("signer_answer_invalid") from error
+        finally:
+            if not whole:
+                # An answer that comes too late would be taken for the next one.
+                self._cut()
 
     def _start(self) -> None:
         now_s = time.monotonic()
@@ -147,7 +190,8 @@ class SignerProcess:
             except OSError as error:
                 ours.close()
                 raise SignerError("signer_gone") from error
-        self._line = ours
+        self._line, self._timeout_s, self._asked, self._answers = ours, 0.0, False, select.poll()
+        self._answers.register(ours, select.POLLIN)
         (cose,) = self._exchange(["who"], BEGIN_TIMEOUT_S, 1)
         try:
             public = from_cose(cose)
@@ -175,6 +219,12 @@ class SignerProcess:
         child, self._child = self._child, None
         if child is not None:
             _reap(child)
+
+
+def _checked(signature: Any) -> bytes:
+    if not isinstance(signature, bytes) or len(signature) != 64:
+        raise SignerError("signer_answer_invalid")
+    return signature
 
 
 def _read_frame(line: socket.socket) -> bytes:

@@ -182,6 +182,7 @@ class SignerCore:
 
     def __init__(self, key: PrivateKey, disk: Disk, state: Path) -> None:
         self._rules = SignerRules(key, disk, state)
+        self._asked: bytes | SignerError | None = None
         self.public = key.public
 
     def begin(self, epoch: int) -> tuple[int, bytes]:
@@ -191,6 +192,20 @@ class SignerCore:
     def sign_entry(self, payload_raw: bytes) -> bytes:
         """See SignerRules.entry."""
         return self._rules.entry(payload_raw)
+
+    def ask_entry(self, payload_raw: bytes) -> None:
+        """Sign at once, as the process might while the entry before is being flushed."""
+        try:
+            self._asked = self._rules.entry(payload_raw)
+        except SignerError as error:
+            self._asked = error
+
+    def take_entry(self, *, wait: bool) -> bytes | None:
+        """Return what `ask_entry` has made, or raise its SignerError. It never has to wait."""
+        asked, self._asked = self._asked, None
+        if isinstance(asked, SignerError):
+            raise asked
+        return asked
 
     def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:
         """See SignerRules.checkpoint."""
