@@ -14,8 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -137,15 +136,20 @@ class SignerProcess:
     def _send(self, request: list[Any], timeout_s: float) -> None:
         """Send one request; whatever goes wrong on the way, here or while its answer is read, ends this signer."""
         data = cbor.encode(request)
-        with self._cutting() as line:
+        try:
+            line = self._open_line()
             if self._timeout_s != timeout_s:
                 self._timeout_s = timeout_s
                 line.settimeout(timeout_s)
             line.sendall(len(data).to_bytes(4, "big") + data)
+        except OSError as error:
+            raise self._lost(error) from error
 
     def _receive(self, fields: int) -> list[Any]:
-        with self._cutting() as line:
-            reply = cbor.peek(_read_frame(line))
+        try:
+            reply = cbor.peek(_read_frame(self._open_line()))
+        except (OSError, FormatError) as error:
+            raise self._lost(error) from error
         match reply:
             case ["ok", *values] if len(values) == fields:
                 return list(values)
@@ -154,24 +158,17 @@ class SignerProcess:
         self._cut()
         raise SignerError("signer_answer_invalid")
 
-    @contextmanager
-    def _cutting(self) -> Iterator[socket.socket]:
+    def _open_line(self) -> socket.socket:
         if self._line is None:
             raise SignerError("signer_gone")
-        whole = False
-        try:
-            yield self._line
-            whole = True
-        except TimeoutError as error:
-            raise SignerError("signer_timeout", timeout_s=self._timeout_s) from error
-        except OSError as error:
-            raise SignerError("signer_gone") from error
-        except FormatError as error:
-            raise SignerError("signer_answer_invalid") from error
-        finally:
-            if not whole:
-                # An answer that comes too late would be taken for the next one.
-                self._cut()
+        return self._line
+
+    def _lost(self, error: OSError | FormatError) -> SignerError:
+        """End this signer: an answer that comes too late would be taken for the next one."""
+        self._cut()
+        if isinstance(error, TimeoutError):
+            return SignerError("signer_timeout", timeout_s=self._timeout_s)
+        return SignerError("signer_gone" if isinstance(error, OSError) else "signer_answer_invalid")
 
     def _start(self) -> None:
         now_s = time.monotonic()
@@ -228,20 +225,20 @@ def _checked(signature: Any) -> bytes:
 
 
 def _read_frame(line: socket.socket) -> bytes:
-    """Read one frame's content. Raises SignerError for a wrong length, or when the other end closes; OSError."""
+    """Read one frame's content. Raises FormatError for a wrong length, ConnectionError when the other end closes; OSError."""
     data, wanted = b"", 4
     while len(data) < wanted:
         part = line.recv(max(4096, wanted - len(data)))
         if not part:
-            raise SignerError("signer_gone")
+            raise ConnectionError("the signer has closed the line")
         data += part
         if len(data) >= 4:
             size = int.from_bytes(data[:4], "big")
             if not 0 < size <= FRAME_SIZE_MAX:
-                raise SignerError("signer_answer_invalid")
+                raise FormatError("cbor_invalid", what="signer", reason="length")
             wanted = 4 + size
     if len(data) != wanted:
-        raise SignerError("signer_answer_invalid")
+        raise FormatError("cbor_invalid", what="signer", reason="length")
     return data[4:]
 
 
