@@ -4,6 +4,8 @@ Room: ground. Evidence, the door, the outbox and the supervisor append through t
 served one at a time by one task, so a caller that is cancelled never leaves half an entry behind. It never retries after a
 disk error, never re-orders, and never returns, counts or publishes an entry before its fdatasync.
 
+Ordinary entries take the fast lane (append_lane.py); everything else is carried out alone, after what is in the lane.
+
 States: `ok`; `read_only` (damage or rollback: nothing may be added until an operator decides); `failed` (the disk refused a
 write or flush: a restart recovers). A full disk is neither: `disk_full` is raised by the one append, entries of the
 reserve still go in, and the next append tries again.
@@ -12,14 +14,14 @@ reserve still go in, and the next append tries again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from ledger_client.append_lane import AppendLane, Start
 from ledger_client.chain_disk import ChainDisk
@@ -41,7 +43,6 @@ from ledger_client.request_line import RequestLine
 from ledger_client.schema import SchemaState
 from ledger_client.segments import SegmentShape, SegmentStore
 
-Result = TypeVar("Result")
 REQUESTS_MAX = 64
 ENVELOPE_BYTES = 160
 """What COSE adds to a payload, generously."""
@@ -66,8 +67,8 @@ class Chain:
         self._own_executor = ThreadPoolExecutor(1, "evidence") if executor is None else None
         self._pen = ChainDisk(executor or self._own_executor or ThreadPoolExecutor(1))
         self._stack = AsyncExitStack()
-        self._line = RequestLine(REQUESTS_MAX)
         self._lane = AppendLane(self, signer, clock, self._pen.run)
+        self._line = RequestLine(REQUESTS_MAX, before_each=self._lane.drained)
         self._callbacks: list[Callable[[int], None]] = []
         self.newest: Payload | None = None
         """The signed part of the entry that became durable last, None before the first of this process."""
@@ -175,15 +176,15 @@ class Chain:
             appended = None if answer is None else await answer
             if appended is not None:
                 return appended
-        return await self._ask(lambda: self._append_now(kind, detail, body, reserve=reserve))
+        return await self._line.ask(lambda: self._append_now(kind, detail, body, reserve=reserve))
 
     async def append_schema(self, new: SchemaState) -> Appended | None:
         """Bring the schema to `new` by a full entry or a delta; None when it is in force already. Raises as `append`."""
-        return await self._ask(lambda: self._schema_now(new))
+        return await self._line.ask(lambda: self._schema_now(new))
 
     async def checkpoint(self) -> str:
         """Return the signed note of the durable size. Raises SignerError, or the chain's fault when it has stopped."""
-        return await self._ask(self._checkpoint_now)
+        return await self._line.ask(self._checkpoint_now)
 
     async def __aenter__(self) -> Self:
         """Recover, write the boot entry, start serving. See `open`."""
@@ -215,15 +216,6 @@ class Chain:
         await self._stack.__aexit__(None, None, None)
 
     # ------------------------------------------------------------------------------------------------ the one task
-
-    async def _ask(self, request: Callable[[], Awaitable[Result]]) -> Result:
-        """Have it carried out alone: after everything in the lane, which is closed while anybody waits in the line."""
-
-        async def alone() -> Result:
-            await self._lane.drained()
-            return await request()
-
-        return await self._line.ask(alone)
 
     async def _boot_now(self) -> None:
         if self._boot_due is not None:

@@ -18,7 +18,9 @@ Result = TypeVar("Result")
 class RequestLine:
     """`serve` runs as one task; the others are called from any task of the loop."""
 
-    def __init__(self, waiting_max: int) -> None:
+    def __init__(self, waiting_max: int, *, before_each: Callable[[], Awaitable[None]] | None = None) -> None:
+        """`before_each` is awaited in front of every request: what must have come to its end first."""
+        self._before_each = before_each
         self._waiting: asyncio.Queue[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]] | None] = asyncio.Queue(waiting_max)
         self._ended = False
         self._busy = False
@@ -64,6 +66,8 @@ class RequestLine:
 
     async def _carry_out(self, request: Callable[[], Awaitable[Any]], answer: asyncio.Future[Any]) -> None:
         try:
+            if self._before_each is not None:
+                await self._before_each()
             result = await request()
         except LedgerError as error:
             if not answer.done():
