@@ -108,7 +108,7 @@ def _check_heads(data: bytes, what: str, values_max: int, map_max: int) -> None:
             raise FormatError("cbor_invalid", what=what, reason="tag")
         elif major == 5 and argument > map_max:
             raise FormatError("cbor_invalid", what=what, reason="map")
-        children = {4: argument, 5: 2 * argument, 6: 1}.get(major, 0)
+        children = 0 if major < 4 or major == 7 else argument if major == 4 else 2 * argument if major == 5 else 1
         if position > end or children > end - position:
             raise FormatError("cbor_invalid", what=what, reason="truncated")
         if children:
