@@ -210,7 +210,7 @@ async def durable(readings: ReadingSet, sealed: list[SealedBatch], state: Path, 
     """Return the figures of the disk, medians over alternated bursts; leaves the ledger for the verifier."""
     (state / "private").mkdir(parents=True, mode=0o700)
     create_private(state / "private" / "device.key")
-    disk, clock, shares = RealDisk(), SystemClock()
+    disk, clock = RealDisk(), SystemClock()
     bare, ours = [], []
     data = os.urandom(record_size(ENTRY_BYTES, len(sealed[0].body)))
     handle = disk.open(state / "bare", create=True)
