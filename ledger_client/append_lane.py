@@ -19,6 +19,7 @@ from threading import get_ident
 from typing import Any, Protocol
 
 from ledger_client import cbor
+from ledger_client.chain_disk import ChainDisk
 from ledger_client.chain_seams import Appended, Clock, Signer
 from ledger_client.entry import ENTRY_SIZE_MAX, Payload, assemble
 from ledger_client.errors import SignerError, StoreError
@@ -89,12 +90,11 @@ class LaneOwner(Protocol):
 class AppendLane:
     """`put` and `drained` are for the loop; `watch` ends with what must never happen."""
 
-    def __init__(self, owner: LaneOwner, signer: Signer, clock: Clock, run: Callable[[Callable[[], _Done]], asyncio.Future[_Done]]) -> None:
-        """`run` carries a blocking call out in the evidence executor."""
+    def __init__(self, owner: LaneOwner, signer: Signer, clock: Clock, pen: ChainDisk) -> None:
         self._owner = owner
         self._signer = signer
         self._clock = clock
-        self._run = run
+        self._pen = pen
         self._waiting: deque[_Asked] = deque()
         self._ahead: _Signing | None = None
         self._store: SegmentStore | None = None
@@ -148,7 +148,7 @@ class AppendLane:
             self._over.set_result(None)
 
     def _begin(self) -> None:
-        self._run(self._work).add_done_callback(self._ended)
+        self._pen.run(self._work).add_done_callback(self._ended)
 
     def _ended(self, work: asyncio.Future[_Done]) -> None:
         """On the loop: the thread has run dry, met a fault, or gives way."""
@@ -224,7 +224,7 @@ class AppendLane:
                 if untold is not None:
                     loop.call_soon_threadsafe(self._tell, untold)
                     untold = None
-                store.write(entry, current.asked.body)
+                self._pen.put(store, entry, current.asked.body)
             except (SignerError, OSError) as error:
                 if untold is not None:
                     loop.call_soon_threadsafe(self._tell, untold)

@@ -67,7 +67,7 @@ class Chain:
         self._own_executor = ThreadPoolExecutor(1, "evidence") if executor is None else None
         self._pen = ChainDisk(executor or self._own_executor or ThreadPoolExecutor(1))
         self._stack = AsyncExitStack()
-        self._lane = AppendLane(self, signer, clock, self._pen.run)
+        self._lane = AppendLane(self, signer, clock, self._pen)
         self._line = RequestLine(REQUESTS_MAX, before_each=self._lane.drained)
         self._callbacks: list[Callable[[int], None]] = []
         self.newest: Payload | None = None
@@ -318,9 +318,7 @@ class Chain:
     def _sign_and_write(self, store: SegmentStore, raw: bytes, body: bytes) -> bytes:
         """Return the durable entry. Blocking. Raises SignerError: nothing was written; OSError."""
         entry = assemble(self._signer.public, raw, self._signer.sign_entry(raw))
-        store.write(entry, body)
-        if self._pen.index is not None:
-            self._pen.index.append(leaf_hash(entry))
+        self._pen.put(store, entry, body)
         return entry
 
     async def _roll(self, store: SegmentStore, needed: int) -> bytes:

@@ -1,6 +1,6 @@
 """The chain's hold on its segment files: the evidence executor, the step ahead, and what a disk error means.
 
-Room: ground. Only `chain` calls it, on the loop. A write or flush that fails stops it for this process (`fault`); a lack of
+Room: ground. Only `chain` and its lane call it, on the loop but for `put`. A write or flush that fails stops it for this process (`fault`); a lack of
 space does not, because it shows while the next segment is being prepared and never inside a record.
 """
 
@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from ledger_client.chain_index import NO_SPACE, ChainIndex
 from ledger_client.errors import StoreError
+from ledger_client.merkle import leaf_hash
 from ledger_client.records import Header
 from ledger_client.segments import SegmentStore
 
@@ -42,6 +43,12 @@ class ChainDisk:
     def run(self, call: Callable[[], Result]) -> asyncio.Future[Result]:
         """Run a blocking call in the evidence executor; calls run in the order they were made."""
         return asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    def put(self, store: SegmentStore, entry: bytes, body: bytes) -> None:
+        """Write and flush one record, then take its leaf into the index. Blocking, in the evidence thread. Raises OSError."""
+        store.write(entry, body)
+        if self.index is not None:
+            self.index.append(leaf_hash(entry))
 
     def fail(self, error: OSError) -> StoreError:
         """Stop for good and return why."""
