@@ -1,7 +1,7 @@
 """The chain's hold on its segment files: the evidence executor, the step ahead, and what a disk error means.
 
-Room: ground. Only `chain` and its lane call it, on the loop but for `put`. A write or flush that fails stops it for this process (`fault`); a lack of
-space does not, because it shows while the next segment is being prepared and never inside a record.
+Room: ground. Only `chain` and its lane call it, on the loop but for `put`. A write or flush that fails stops it for this process
+(`fault`); a lack of space does not, because it shows while the next segment is being prepared and never inside a record.
 """
 
 from __future__ import annotations
