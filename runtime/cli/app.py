@@ -6,17 +6,20 @@ fast and needs the base install only. It holds no verb itself.
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import traceback
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from runtime.cli.console import fail
+from runtime.cli.console import CANNOT_TELL, fail
+from runtime.cli.streams import fault_params, let_go, outlive_readers, wants_traceback
 from runtime.version import VERSION
 
 VERBS: Final[Mapping[str, tuple[str, str]]] = {
@@ -63,25 +66,32 @@ def make_app() -> typer.Typer:
     return app
 
 
-def main() -> None:
-    """Run the command line on sys.argv; never returns. A verb imports what it needs when it runs, so that is where it may be missing."""
+def main() -> NoReturn:
+    """Run the command line on sys.argv; never returns. A fault of the program itself ends with 2: it cannot be told."""
+    outlive_readers()
     try:
-        make_app()(prog_name="witnessmark")
-    except ModuleNotFoundError as error:
-        library = _missing_library(error)
-        verb = next((word for word in sys.argv[1:] if word in VERBS), "")
         try:
-            fail("extra_missing", {"verb": verb, "library": library, "extra": VERBS[verb][1] or "gateway"}, as_json="--json" in sys.argv)
-        except typer.Exit as ended:
-            sys.exit(ended.exit_code)
+            make_app()(prog_name="witnessmark")
+        finally:
+            sys.stdout.flush()
+    except Exception as error:
+        if wants_traceback():
+            traceback.print_exc()
+        with contextlib.suppress(typer.Exit, OSError):
+            _say_fault(error)
+        let_go()
+    sys.exit(CANNOT_TELL)
 
 
-def _missing_library(error: ModuleNotFoundError) -> str:
-    """Return the library that is not installed. Raises the error again when it is a module of ours: that is no matter of installing."""
-    library = (error.name or "?").partition(".")[0]
-    if library in OURS:
-        raise error
-    return library
+def _say_fault(error: Exception) -> NoReturn:
+    """Say in one line what ended the verb. A verb imports what it needs when it runs, so that is where it may be missing."""
+    as_json = "--json" in sys.argv
+    library = (error.name or "?").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if library and library not in OURS:
+        verb = next((word for word in sys.argv[1:] if word in VERBS), "")
+        extra = VERBS[verb][1] if verb else ""
+        fail("extra_missing", {"verb": verb, "library": library, "extra": extra or "gateway"}, as_json=as_json)
+    fail("program_fault", fault_params(error), as_json=as_json)
 
 
 def _say_version(value: bool) -> None:

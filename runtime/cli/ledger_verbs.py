@@ -111,7 +111,7 @@ def archive(
         firsts = list(place.reader.segments().items())
         ends = dict(zip([first for first, _ in firsts], [first for first, _ in firsts[1:]], strict=False))
         old = [] if drop_before is None else _split_before(firsts, ends, drop_before)
-        if old and not sure and (as_json or not typer.confirm(word("ask_drop_bodies", {"start": old[0], "end": ends[old[-1]] - 1}))):
+        if old and not sure and (as_json or not _agreed(word("ask_drop_bodies", {"start": old[0], "end": ends[old[-1]] - 1}))):
             fail("not_confirmed", as_json=as_json)
         dropped = [first for first in old if drop_bodies(disk, folder, first)]
     except (LedgerError, OSError) as error:
@@ -120,6 +120,14 @@ def archive(
         print_json({"split": split, "bodies_dropped": dropped})
     else:
         console().print(word("archived", {"split": len(split), "dropped": len(dropped)}), markup=False)
+
+
+def _agreed(question: str) -> bool:
+    """Ask; no answer at all is a no."""
+    try:
+        return typer.confirm(question)
+    except typer.Abort:
+        return False
 
 
 def _split_before(firsts: list[tuple[int, set[str]]], ends: dict[int, int], seq: int) -> list[int]:
