@@ -81,15 +81,15 @@ class Policy:
 
 
 def parse_policy(data: bytes) -> Policy:
-    """Read a policy's bytes. Raises FormatError that names the line (`line`, from 1) and the reason."""
+    """Read a policy's bytes. Raises FormatError: `policy_invalid` (line from 1, reason), or `policy_faulty` for what no line is to blame."""
     if len(data) > POLICY_SIZE_MAX:
         raise FormatError("policy_too_long", size=len(data), size_max=POLICY_SIZE_MAX)
     if any((byte < 0x20 and byte not in b"\t\n") or byte == 0x7F for byte in data):
-        raise FormatError("policy_invalid", line=0, reason="control characters")
+        raise FormatError("policy_faulty", reason="control characters")
     # Names are opaque octets (C2SP); surrogateescape keeps those that are not UTF-8 apart from all others.
     lines = data.decode("utf-8", "surrogateescape").split("\n")
     if len(lines) > LINES_MAX:
-        raise FormatError("policy_invalid", line=LINES_MAX, reason="too many lines")
+        raise FormatError("policy_faulty", reason="too many lines")
     reader = _Reader()
     for number, line in enumerate(lines, 1):
         words = line.replace("\t", " ").split(" ")
@@ -98,8 +98,7 @@ def parse_policy(data: bytes) -> Policy:
             try:
                 reader.line(words)
             except FormatError as error:
-                reason = str(error.params.get("reason", error.code)) if error.code == "policy_invalid" else error.code
-                raise FormatError("policy_invalid", line=number, reason=reason) from error
+                raise FormatError("policy_invalid", line=number, reason=str(error.params.get("reason", error.code))) from error
     return reader.policy(sha256(data).digest())
 
 
@@ -131,7 +130,7 @@ class _Reader:
 
     def policy(self, digest: bytes) -> Policy:
         if len(self._quorum) != 1:
-            raise FormatError("policy_invalid", line=0, reason="exactly one quorum line is needed")
+            raise FormatError("policy_faulty", reason="exactly one quorum line is needed")
         quorum = None if self._quorum[0] == "none" else self._quorum[0]
         gap_s = self._gap_s[0] if self._gap_s else ANCHOR_GAP_DEFAULT_S
         return Policy(tuple(self._logs), self._witnesses, self._groups, quorum, self._operators, gap_s, digest)
@@ -200,7 +199,10 @@ def _key(text: str, types: Sequence[int]) -> NoteKey:
         text.encode()
     except UnicodeEncodeError as error:
         raise _wrong("a key name that is not UTF-8") from error
-    key = parse_vkey(text)
+    try:
+        key = parse_vkey(text)
+    except FormatError as error:
+        raise _wrong(f"not a verifier key: {text[:40]!r}") from error
     if key.type not in types:
         raise _wrong("a key of the wrong type for this line")
     return key

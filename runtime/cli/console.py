@@ -10,7 +10,6 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import typer
@@ -45,24 +44,6 @@ def fail(code: str, params: Mapping[str, Any] | None = None, *, as_json: bool = 
 def fail_with(error: LedgerError, *, as_json: bool = False) -> NoReturn:
     """Say what an error of the ledger's room says, and end."""
     fail(error.code, error.params, as_json=as_json)
-
-
-def moment(wall_ms: int | None) -> str:
-    """Return a wall time in ms as UTC text; as a number where no calendar reaches."""
-    if wall_ms is None:
-        return "-"
-    try:
-        return datetime.fromtimestamp(wall_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"
-    except (ValueError, OverflowError, OSError):
-        return f"{wall_ms} ms"
-
-
-def moment_s(time_s: int | None) -> str:
-    """Return a time in POSIX seconds as UTC text."""
-    if time_s is None:
-        return "-"
-    text = moment(time_s * 1000)
-    return text.replace(".000Z", "Z")
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ Room: hall. `ledger show` prints it. It shows what stands in the files; whether 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,18 +16,20 @@ from rich.text import Text
 from ledger_client.body import read_body
 from ledger_client.details import body_commitment
 from ledger_client.entry import Entry, parse
-from ledger_client.errors import FormatError
+from ledger_client.errors import FormatError, LedgerError
 from ledger_client.kinds import FOREIGN_KIND_MIN, ClockState, Kind
 from ledger_client.reader import LedgerReader
 from ledger_client.receipt import parse_receipts
-from runtime.cli.console import moment
 from runtime.messages.entries import describe
+from runtime.messages.values import counted, moment, value_text
 
 STYLES: Final = {
     Kind.GAP: "yellow", Kind.BOOT: "cyan", Kind.CLOSE: "cyan", Kind.CLOCK: "yellow", Kind.RECEIPTS: "green", Kind.GENESIS: "bold cyan",
     Kind.COMMAND: "magenta", Kind.CONFIG: "magenta", Kind.ROTATE: "bold magenta", Kind.SCHEMA: "blue",
 }  # fmt: skip
 TAGS_SHOWN: Final = 200
+WIDE: Final = 100
+"""Columns from which the clock, the size and full times are shown too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Shown:
     entry: Entry
     body_bytes: int | None
     inside: dict[str, Any] = field(default_factory=dict)
+    groups: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def kind_name(self) -> str:
@@ -46,7 +50,7 @@ class Shown:
     @property
     def text(self) -> str:
         """The detail in words."""
-        return describe(self.entry.payload.kind, self.entry.payload.detail)
+        return describe(self.entry.payload.kind, self.entry.payload.detail, groups=self.groups)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data; bytes are left for the printer."""
@@ -76,8 +80,9 @@ def read_shown(reader: LedgerReader, seq: int, *, full: bool) -> Shown:
     kind, detail = entry.payload.kind, entry.payload.detail
     commitment = body_commitment(kind, detail) if kind < FOREIGN_KIND_MIN else None
     size = None if commitment is None else commitment[0]
+    groups = _groups(reader, seq) if kind == Kind.GAP else {}
     if not full or not size:
-        return Shown(entry, size)
+        return Shown(entry, size, groups=groups)
     body = reader.body(seq)
     if body is None:
         return Shown(entry, size, {"withheld": True})
@@ -87,22 +92,39 @@ def read_shown(reader: LedgerReader, seq: int, *, full: bool) -> Shown:
         return Shown(entry, size, {"damaged": error.code, **error.params})
 
 
+def _groups(reader: LedgerReader, seq: int) -> dict[int, str]:
+    """Return the tag groups in force at an entry by number; none where the ledger cannot say."""
+    try:
+        return {group.uid: f"{group.device}/{group.name}" for group in reader.schema_at(seq).groups.values()}
+    except LedgerError:
+        return {}
+
+
 def show_rows(out: Console, shown: list[Shown], size: int) -> None:
-    """Print one line an entry."""
-    table = Table(box=None, header_style="dim", padding=(0, 1))
+    """Print one line an entry where it fits; a narrow screen gets fewer columns and shorter times."""
+    wide = out.width >= WIDE
+    table = Table(box=None, header_style="dim", padding=(0, 1, 0, 0))
     table.add_column("seq", justify="right")
-    for heading in ("time (UTC)", "kind", "clock"):
+    for heading in ("time (UTC)", "kind", "clock") if wide else ("UTC", "kind"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("what it says", overflow="fold")
-    table.add_column("bytes", justify="right")
+    table.add_column("what it says", overflow="fold", ratio=1)
+    if wide:
+        table.add_column("bytes", justify="right")
     for each in shown:
-        payload = each.entry.payload
-        style = STYLES.get(Kind(payload.kind), "") if payload.kind in list(Kind) else "dim"
-        total = len(each.entry.raw) + (each.body_bytes or 0)
-        clock = ClockState(payload.clock).name.lower()
-        table.add_row(str(payload.seq), moment(payload.wall_ms)[:-1], Text(each.kind_name, style=style), clock, Text(each.text), str(total))
+        table.add_row(*_cells(each, wide=wide))
     out.print(table)
-    out.print(f"{len(shown)} of {size} entries", style="dim")
+    out.print(f"{len(shown)} of {counted(size, 'entry', 'entries')}", style="dim")
+
+
+def _cells(each: Shown, *, wide: bool) -> list[Text]:
+    payload = each.entry.payload
+    style = STYLES.get(Kind(payload.kind), "") if payload.kind in list(Kind) else "dim"
+    time = moment(payload.wall_ms)
+    cells = [Text(str(payload.seq)), Text(time[:-1] if wide else time[5:19]), Text(each.kind_name, style=style), Text(each.text)]
+    if wide:
+        cells.insert(3, Text(ClockState(payload.clock).name.lower()))
+        cells.append(Text(str(len(each.entry.raw) + (each.body_bytes or 0))))
+    return cells
 
 
 def show_one(out: Console, shown: Shown) -> None:
@@ -158,8 +180,8 @@ def _tags(tags: dict[str, dict[str, Any]]) -> Table:
         right = heading in {"readings", "bad", "last value"}
         table.add_column(heading, justify="right" if right else "left", overflow="fold" if heading == "tag" else "ellipsis")
     for name, row in list(tags.items())[:TAGS_SHOWN]:
-        last = f"{row['last']:.7g}" if isinstance(row["last"], float) else str(row["last"])
-        table.add_row(Text(name), str(row["readings"]), str(row["bad"]), Text(last), Text(row["unit"]), moment(row["last_ms"])[11:-1])
+        last, unit = Text(value_text(row["last"])), Text(row["unit"])
+        table.add_row(Text(name), str(row["readings"]), str(row["bad"]), last, unit, moment(row["last_ms"])[11:-1])
     return table
 
 

@@ -5,7 +5,6 @@ Room: hall. `prove`, `verify` and `ledger verify` print it. It words what the re
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,18 +14,20 @@ from rich.table import Table
 from rich.text import Text
 
 from ledger_client.claims import Report
-from runtime.cli.console import moment, moment_s
-from runtime.messages.catalogue import word
+from runtime.messages.catalogue import phrase, word
+from runtime.messages.values import counted, moment, moment_s, value_text
 
 MARKS: Final[Mapping[str, tuple[str, str]]] = {"holds": ("✓", "green"), "fails": ("✗", "bold red"), "unknown": ("?", "yellow")}
 STYLES: Final[Mapping[str, str]] = {"holds": "green", "fails": "red", "cannot tell": "yellow"}
+NOTES: Final[Mapping[str, str]] = {"yes": "cyan", "no": "yellow", "unknown": "yellow"}
+FOLLOWS: Final = "depends_on_altered"
 FINDINGS_SHOWN: Final = 5
 
 
 def show_report(out: Console, report: Report) -> None:
     """Print a whole report."""
     style = STYLES[report.verdict]
-    parts: list[Any] = [Text(word("verdict." + report.verdict.replace(" ", "_")), style=f"bold {style}")]
+    parts: list[Any] = [Text(word(_verdict(report)), style=f"bold {style}")]
     if "reading" in report.facts:
         parts += [Text(""), _reading(report.facts)]
     subject = {"proof": "proof", "range": "range of entries", "ledger": "ledger"}[report.subject]
@@ -48,10 +49,17 @@ def report_json(report: Report) -> dict[str, Any]:
     return plain
 
 
+def _verdict(report: Report) -> str:
+    """Return the code of the box's sentence: whose witnesses they are is said beside "holds", since it is no claim that could fail."""
+    if report.verdict == "holds" and report.witnesses_independent == "no":
+        return "verdict.holds.own"
+    return "verdict." + report.verdict.replace(" ", "_")
+
+
 def _reading(facts: Mapping[str, Any]) -> Table:
     tag, reading, time = facts["tag"], facts["reading"], facts["time"]
     table = Table.grid(padding=(0, 2))
-    value = Text(_value(reading["value"]), style="bold")
+    value = Text(value_text(reading["value"]), style="bold")
     value.append(f" {tag['unit']}".rstrip(), style="bold")
     value.append(f"  ({reading['quality']}, 0x{reading['status']:08X})", style="dim")
     table.add_row("Tag", Text(tag["name"], style="bold"))
@@ -67,13 +75,17 @@ def _reading(facts: Mapping[str, Any]) -> Table:
     if tag["calibration"]:
         table.add_row("Calibration", tag["calibration"])
     if facts["shown_beside"]:
-        table.add_row("Shown beside", f"{len(facts['shown_beside'])} neighbouring readings of the same tag")
+        table.add_row("Shown beside", counted(len(facts["shown_beside"]), "neighbouring reading") + " of the same tag")
     return table
 
 
 def _claims(report: Report) -> Table:
+    """Each claim with its reason; those that only follow from the first share a line. Below them, a note and no claim: whose witnesses."""
     table = Table(box=None, show_header=False, padding=(0, 1))
+    idle = [name for name, claim in report.claims.items() if claim.code == FOLLOWS]
     for name, claim in report.claims.items():
+        if len(idle) > 1 and name in idle:
+            continue
         mark, style = MARKS[claim.status]
         text = Text(word(claim.code, claim.params))
         for finding in claim.findings[1:FINDINGS_SHOWN] if claim.count > 1 else ():
@@ -81,9 +93,13 @@ def _claims(report: Report) -> Table:
         if claim.count > FINDINGS_SHOWN:
             text.append(f"\n· … {claim.count - FINDINGS_SHOWN} more", style="dim")
         table.add_row(Text(mark, style=style), Text(word(f"claim.{name}"), style=style), text)
-    independent = report.witnesses_independent
-    mark, style = {"yes": MARKS["holds"], "no": MARKS["fails"], "unknown": MARKS["unknown"]}[independent]
-    table.add_row(Text(mark, style=style), Text("Independent", style=style), word(f"independent.{independent}"))
+    if len(idle) > 1:
+        mark, style = MARKS["unknown"]
+        others = Text(word("claims_that_follow", {"count": len(idle)}), style=style)
+        table.add_row(Text(mark, style=style), others, word("they_depend_on_altered"))
+    if report.facts.get("witnesses") or report.facts.get("confirmed", {}).get("witnesses"):
+        style = NOTES[report.witnesses_independent]
+        table.add_row(Text("•", style=style), Text(word("independent"), style=style), word(f"independent.{report.witnesses_independent}"))
     return table
 
 
@@ -103,7 +119,7 @@ def _facts(report: Report) -> Table:
     if "kinds" in facts:
         table.add_row("Entries", f"{facts['entries']}: " + ", ".join(f"{n} {kind}" for kind, n in facts["kinds"].items()))
         table.add_row("Time", f"{moment(facts.get('from_ms'))} to {moment(facts.get('to_ms'))}")
-        table.add_row("Gaps", ", ".join(f"{word(cause)}: {n}" for cause, n in facts["gaps"].items()) or "none")
+        table.add_row("Gaps", "; ".join(f"{phrase(cause)}: {n}" for cause, n in facts["gaps"].items()) or "none")
     if "readings" in facts:
         table.add_row("Readings", f"{facts['readings']}, of which {facts['readings_bad']} bad")
     if facts.get("root"):
@@ -122,23 +138,3 @@ def _witnesses(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         table.add_row(row["name"], row["operator"] or "?", moment_s(row["time_s"]), row["key"].split("+")[0])
     return table
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return "no value"
-    return _shortest(value) if isinstance(value, float) else str(value)
-
-
-def _shortest(value: float) -> str:
-    """Return the fewest digits that name this number: as a binary32 where it is one (most registers are), else as a binary64."""
-    try:
-        is_single = struct.unpack("<f", struct.pack("<f", value))[0] == value
-    except OverflowError:
-        is_single = False
-    if is_single:
-        for digits in range(6, 10):
-            text = f"{value:.{digits}g}"
-            if struct.unpack("<f", struct.pack("<f", float(text)))[0] == value:
-                return text
-    return repr(value)

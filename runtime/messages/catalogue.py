@@ -25,6 +25,11 @@ def word(code: str, params: Mapping[str, object] | None = None, lang: str = "en"
     return template.format_map(_Blanks(values))
 
 
+def phrase(code: str, params: Mapping[str, object] | None = None, lang: str = "en") -> str:
+    """Return a code's text without its full stop, to stand within another sentence or before a colon."""
+    return word(code, params, lang).rstrip(".。")
+
+
 @cache
 def catalogue(lang: str) -> Mapping[str, str]:
     """Return code -> template of a language."""

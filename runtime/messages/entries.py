@@ -5,23 +5,25 @@ Room: hall. It words details of every kind (docs/ledger-format.md section 3.1); 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger_client.kinds import ClockState, Kind
-from runtime.messages.catalogue import word
+from runtime.messages.catalogue import phrase, word
 
 
-def describe(kind: int, detail: Sequence[Any], lang: str = "en") -> str:
-    """Return one line for a person. `detail` is a checked detail of its kind."""
+def describe(kind: int, detail: Sequence[Any], lang: str = "en", *, groups: Mapping[int, str] | None = None) -> str:
+    """Return one line for a person. `detail` is a checked detail of its kind, `groups` names tag groups ("device/group") by number."""
     match kind, list(detail):
         case Kind.GENESIS, [origin, epoch, *_]:
             return word("entry.genesis", {"origin": origin, "epoch": epoch}, lang)
         case Kind.BATCH, [t0, t1, good, bad, dropped, length, *_]:
-            values = {"seconds": f"{(t1 - t0) / 1000:.1f}", "good": good, "bad": bad, "dropped": dropped, "size": length}
-            return word("entry.batch", values, lang)
+            values = {"seconds": f"{(t1 - t0) / 1000:.1f}", "count": good + bad, "bad": bad, "dropped": dropped, "size": length}
+            return "".join(word(code, values, lang) for code in ("entry.batch", *_if(bad, "entry.bad"), *_if(dropped, "entry.dropped")))
         case Kind.BOOT, [version, board, unclean, torn]:
-            return word("entry.boot.unclean" if unclean else "entry.boot", {"version": version, "board": board, "torn": torn}, lang)
+            values = {"version": version, "board": board, "torn": torn}
+            codes = ("entry.boot.unclean" if unclean else "entry.boot", *_if(torn, "entry.torn"))
+            return "".join(word(code, values, lang) for code in codes)
         case Kind.CLOCK, [before, after, _, state]:
             step = f"{(after - before) / 1000:+.3f}"
             return word("entry.clock", {"step": step, "state": word(f"web.clock.{ClockState(state).name.lower()}", None, lang)}, lang)
@@ -30,11 +32,13 @@ def describe(kind: int, detail: Sequence[Any], lang: str = "en") -> str:
         case Kind.SCHEMA, [length, _, _, full]:
             return word("entry.schema.full" if full else "entry.schema", {"size": length}, lang)
         case Kind.GAP, rows:
-            return "; ".join(_gap(row, lang) for row in rows)
+            return "; ".join(_gap(row, lang, groups or {}) for row in rows)
         case Kind.RECEIPTS, [_, _, rows]:
-            return "; ".join(word("entry.receipt", {"anchor": row[0], "size": row[1]}, lang) for row in rows)
+            return "; ".join(_receipts(rows, lang))
         case Kind.COMMAND, [act, phase, code, *_]:
             return word("entry.outcome" if phase else "entry.intent", {"code": word(code, None, lang), "act": act.hex()[:8]}, lang)
+        case Kind.CLOSE, ["stopped"]:
+            return word("entry.close.plain", None, lang)
         case Kind.CLOSE, [reason]:
             return word("entry.close", {"reason": word(reason, None, lang)}, lang)
         case ((Kind.EVENT | Kind.PLAN), [type_uri, version, *_]):
@@ -44,7 +48,22 @@ def describe(kind: int, detail: Sequence[Any], lang: str = "en") -> str:
     return word("entry.foreign", {"kind": kind}, lang)
 
 
-def _gap(row: Sequence[Any], lang: str) -> str:
+def _gap(row: Sequence[Any], lang: str, groups: Mapping[int, str]) -> str:
     group, from_ms, to_ms, cause, count = row
-    values = {"count": count, "seconds": f"{(to_ms - from_ms) / 1000:.1f}", "cause": word(cause, None, lang), "group": group}
-    return word("entry.gap.whole" if group is None else "entry.gap", values, lang)
+    values = {"count": count, "seconds": f"{(to_ms - from_ms) / 1000:.1f}", "cause": phrase(cause, None, lang), "group": group}
+    if group is None:
+        return word("entry.gap.whole", values, lang)
+    return word("entry.gap", values | {"group": groups.get(group) or word("entry.group", values, lang)}, lang)
+
+
+def _receipts(rows: Sequence[Sequence[Any]], lang: str) -> list[str]:
+    """One sentence for each size, naming all that confirmed it."""
+    sizes: dict[int, list[str]] = {}
+    for anchor, size, *_ in rows:
+        sizes.setdefault(size, []).append(anchor)
+    return [word("entry.receipt", {"anchor": ", ".join(anchors), "size": size}, lang) for size, anchors in sizes.items()]
+
+
+def _if(count: int, code: str) -> tuple[str, ...]:
+    """A part of a sentence that is left out when there is nothing to count."""
+    return (code,) if count else ()

@@ -71,13 +71,16 @@ def test_independence_needs_somebody_else() -> None:
         ("quorum none extra\n", "too few or too many"),
         ("witnesses none\nquorum none\n", "unknown line"),
         ("quorum none\r\n", "control"),
-        (f"witness a {W[0][:-3]}AA=\nquorum a\n", "vkey_invalid"),
+        (f"witness a {W[0][:-3]}AA=\nquorum a\n", "not a verifier key"),
+        (f"log {W[0][:-9]}\nquorum none\n", "not a verifier key"),
     ],
 )
 def test_a_faulty_policy_names_its_line(text: str, reason: str) -> None:
     with pytest.raises(FormatError) as error:
         parse_policy(text.encode())
-    assert error.value.code == "policy_invalid"
+    named = error.value.code == "policy_invalid"
+    assert named == ("line" in error.value.params) == (reason not in {"exactly one quorum", "control"})
+    assert error.value.params.get("line") != 0
     assert reason in str(error.value.params["reason"])
 
 

@@ -50,7 +50,5 @@ def test_a_fault_of_our_own_is_one_line_and_cannot_tell(files: tuple[str, ...]) 
     assert "KeyError" in done.stderr
     done = subprocess.run(command(BROKEN + GO, *files, "--json"), capture_output=True, text=True, timeout=60)
     assert (done.returncode, json.loads(done.stdout)["error"]) == (2, "program_fault")
-    done = subprocess.run(
-        command(BROKEN + GO, *files), capture_output=True, text=True, timeout=60, env={"WITNESSMARK_TRACEBACK": "1"}
-    )
+    done = subprocess.run(command(BROKEN + GO, *files), capture_output=True, text=True, timeout=60, env={"WITNESSMARK_TRACEBACK": "1"})
     assert (done.returncode, "Traceback" in done.stderr) == (2, True)
