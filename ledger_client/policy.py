@@ -81,7 +81,7 @@ class Policy:
 
 
 def parse_policy(data: bytes) -> Policy:
-    """Read a policy's bytes. Raises FormatError: `policy_invalid` (line from 1, reason), or `policy_faulty` for what no line is to blame."""
+    """Read a policy's bytes. Raises FormatError: `policy_invalid` (line from 1, reason); `policy_faulty` where no line is to blame."""
     if len(data) > POLICY_SIZE_MAX:
         raise FormatError("policy_too_long", size=len(data), size_max=POLICY_SIZE_MAX)
     if any((byte < 0x20 and byte not in b"\t\n") or byte == 0x7F for byte in data):

@@ -55,7 +55,9 @@ class Verbs(TyperGroup):
         try:
             import_module(module_name).add_to(app)
         except ModuleNotFoundError as error:
-            _add_stand_in(app, cmd_name, extra, _missing_library(error))
+            if _library_of(error) in OURS:
+                raise
+            _add_stand_in(app, cmd_name, extra, _library_of(error))
         return get_group(app).commands[cmd_name]
 
 
@@ -86,12 +88,15 @@ def main() -> NoReturn:
 def _say_fault(error: Exception) -> NoReturn:
     """Say in one line what ended the verb. A verb imports what it needs when it runs, so that is where it may be missing."""
     as_json = "--json" in sys.argv
-    library = (error.name or "?").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-    if library and library not in OURS:
+    if isinstance(error, ModuleNotFoundError) and (library := _library_of(error)) not in OURS:
         verb = next((word for word in sys.argv[1:] if word in VERBS), "")
         extra = VERBS[verb][1] if verb else ""
         fail("extra_missing", {"verb": verb, "library": library, "extra": extra or "gateway"}, as_json=as_json)
     fail("program_fault", fault_params(error), as_json=as_json)
+
+
+def _library_of(error: ModuleNotFoundError) -> str:
+    return (error.name or "?").partition(".")[0]
 
 
 def _say_version(value: bool) -> None:

@@ -14,6 +14,7 @@ import typer
 
 from runtime.cli.console import CANNOT_TELL, console, fail, print_json
 from runtime.messages.catalogue import word
+from runtime.messages.values import value_text
 
 StateOption = Annotated[Path, typer.Option("--state", help="The state folder.", show_default=True)]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON line instead of words.")]
@@ -107,22 +108,15 @@ def read(
 
 
 def status(state: StateOption = STATE_DEFAULT, json_lines: JsonOption = False) -> None:
-    """Say how a gateway is: from the running core, or from its state folder when it does not run."""
-    from runtime.cli.status_text import status_at_rest, status_text
-    from runtime.faces.feed import RequestRefusedError
-    from runtime.faces.feed_client import ask_once
-    from runtime.layout import Layout
+    """Say how a gateway is. Ends with 0 when it runs and records, 1 when it runs but does not record, 2 when it cannot be told."""
+    from runtime.cli.status_text import status_of, status_text
 
-    try:
-        found: dict[str, Any] = asyncio.run(ask_once(Layout(state).feed, "cli", "status", {}, STATUS_S))
-        found["running"] = True
-    except RequestRefusedError:
-        found = {**status_at_rest(state), "running": False}
+    found = asyncio.run(status_of(state, STATUS_S))
     if json_lines:
         print_json(found)
     else:
         console().print(status_text(found))
-    raise typer.Exit(CANNOT_TELL if found.get("ledger") is None else 0)
+    raise typer.Exit(CANNOT_TELL if not found["running"] else int(not found["recording"]))
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:
@@ -132,6 +126,6 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
     table = Table("tag", "value", "unit", "quality", box=None, pad_edge=False)
     for row in rows:
         words = row["quality"] if row["cause"] is None else f"{row['quality']}: {word(row['cause'], row['params'])}"
-        value = "" if row["value"] is None else str(row["value"])
+        value = "" if row["value"] is None else value_text(row["value"])
         table.add_row(*map(Text, (row["tag"], value, row["unit"], words)))  # a device's text is no markup of ours
     console().print(table)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Group
 from rich.table import Table
@@ -17,7 +17,37 @@ from ledger_client.disk import RealDisk
 from ledger_client.errors import LedgerError
 from ledger_client.quarantine import read_quarantine
 from ledger_client.reader import LedgerReader, epochs
+from runtime.faces.feed import RequestRefusedError
+from runtime.faces.feed_client import ask_once
+from runtime.layout import Layout
 from runtime.messages.catalogue import word
+from runtime.messages.values import counted
+
+REASONS: Final = {"core_away": "status_not_running", "request_timeout": "status_no_answer"}
+"""What the feed's refusals mean here."""
+
+
+async def status_of(state: Path, timeout_s: float) -> dict[str, Any]:
+    """Return the core's health, else what the files say; with `running`, `recording` and, where either is not so, `reason`, a code.
+
+    A core that takes the call and does not answer is not running: it may be stopped, or much too busy.
+    """
+    try:
+        found: dict[str, Any] = await ask_once(Layout(state).feed, "cli", "status", {}, timeout_s)
+    except RequestRefusedError as error:
+        rest = status_at_rest(state)
+        reason = REASONS.get(error.code, error.code) if rest["ledger"] is not None else "state_missing"
+        return {**rest, "running": False, "recording": False, "reason": reason, "params": {"path": str(state), **error.params}}
+    fault = _not_recording(found)
+    return {**found, "running": True, "recording": fault is None, "reason": fault, "params": {}}
+
+
+def _not_recording(found: Mapping[str, Any]) -> str | None:
+    if found["evidence"]["state"] == "stopped":
+        return "status_not_recording"
+    if found["ledger"]["state"] == "quarantined":
+        return "status_quarantined"
+    return None if found["ledger"]["state"] == "ok" else "status_not_recording"
 
 
 def status_at_rest(state: Path) -> dict[str, Any]:
@@ -45,15 +75,19 @@ def status_at_rest(state: Path) -> dict[str, Any]:
 def status_text(found: Mapping[str, Any]) -> Group | Text:
     """Return the words to print."""
     ledger = found.get("ledger")
+    lines = [Text(word(found["reason"] or "status_recording", found["params"]), style=_style(found))]
     if ledger is None:
-        return Text(word("core_away"))
-    lines = [Text(f"{ledger.get('origin', '')}  epoch {ledger.get('epoch', '')}  {ledger.get('size', 0)} entries  {ledger['state']}")]
+        return lines[0]
+    size = counted(ledger.get("size", 0), "entry", "entries")
+    lines.append(Text(f"{ledger.get('origin', '')}  epoch {ledger.get('epoch', '')}  {size}  {ledger['state']}"))
     if ledger.get("cause"):
         lines.append(Text(word(ledger["cause"], ledger.get("params"))))
-    if not found.get("running"):
-        return Group(Text(word("core_away")), *lines)
+    if not found["running"]:
+        return Group(*lines)
     evidence = found["evidence"]
-    lines.append(Text(f"{evidence['readings']} readings recorded, {evidence['open_readings']} pending, {evidence['state']}"))
+    if evidence.get("cause") and evidence["cause"] != ledger.get("cause"):
+        lines.append(Text(word(evidence["cause"], evidence.get("params"))))
+    lines.append(Text(f"{counted(evidence['readings'], 'reading')} recorded, {evidence['open_readings']} pending, {evidence['state']}"))
     devices = Table("device", "state", "last good", "polls", "missed", "", box=None, pad_edge=False)
     for device in found["devices"]:
         age = "-" if device["last_good_ms"] is None else f"{(found['now_ms'] - device['last_good_ms']) / 1000:.1f} s"
@@ -64,3 +98,7 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
         cause = "" if anchor["cause"] is None else word(anchor["cause"], anchor["params"])
         anchors.add_row(anchor["name"], anchor["state"], str(anchor["cosigned_size"] or "-"), Text(cause))
     return Group(*lines, devices, anchors)
+
+
+def _style(found: Mapping[str, Any]) -> str:
+    return "yellow" if not found["running"] else "green" if found["recording"] else "bold red"

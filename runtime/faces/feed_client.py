@@ -156,10 +156,10 @@ async def ask_once(path: Path, face: str, method: str, params: Mapping[str, Any]
                     if message[2] is True:
                         return message[3]
                     raise RequestRefusedError(str(message[3][0]), **message[3][1])
+    except TimeoutError as error:  # before OSError, of which it is a kind
+        raise RequestRefusedError("request_timeout", method=method, timeout_s=timeout_s) from error
     except (OSError, FormatError) as error:
         raise RequestRefusedError("core_away") from error
-    except TimeoutError as error:
-        raise RequestRefusedError("request_timeout", method=method, timeout_s=timeout_s) from error
     raise RequestRefusedError("core_away")
 
 

@@ -41,7 +41,15 @@ HEADERS = {
     b"referrer-policy": b"no-referrer",
     b"cross-origin-opener-policy": b"same-origin",
 }
-REFUSAL_STATUS = {"permission_denied": 403, "page_missing": 404, "core_away": 503, "history_away": 503, "busy": 503, "proof_not_ready": 409}
+REFUSAL_STATUS = {
+    "permission_denied": 403,
+    "page_missing": 404,
+    "core_away": 503,
+    "history_away": 503,
+    "busy": 503,
+    "request_timeout": 504,
+    "proof_not_ready": 409,
+}
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

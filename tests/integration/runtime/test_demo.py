@@ -44,7 +44,7 @@ def test_it_records_is_confirmed_and_holds_and_starts_again(tmp_path: Path) -> N
         assert again["entries"] > said["entries"]
         assert "period_ms = 400 # by hand" in config.read_text()
         code, status = await cli("status", "--state", str(state))
-        assert (code, status["running"], status["ledger"]["state"]) == (0, False, "ok")
+        assert (code, status["running"], status["reason"], status["ledger"]["state"]) == (2, False, "status_not_running", "ok")
 
     asyncio.run(run())
 
@@ -61,6 +61,7 @@ def test_the_page_the_door_and_a_reading_by_hand_while_it_runs(tmp_path: Path) -
                 while True:
                     code, status = await cli("status", "--state", str(state))
                     if status.get("running") and [d["state"] for d in status["devices"]] == ["ok"] * 3:
+                        assert (code, status["recording"], status["reason"]) == (0, True, None)
                         break
             ports = (state / "demo" / "ports.json").read_bytes()
             code, said = await cli("demo", "--state", str(state), "--for", "1")

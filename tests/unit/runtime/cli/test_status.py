@@ -1,0 +1,89 @@
+"""`status` tells running, running without recording, and not to be told apart, each by its exit code and its own sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from runtime.cli.app import make_app
+from runtime.cli.status_text import status_of, status_text
+from runtime.faces.feed import Session
+from runtime.faces.feed_server import FeedServer
+from runtime.history.service import Nothing
+from runtime.layout import Layout
+from runtime.messages.catalogue import word
+from tests.rigs.evidence import EvidenceLog
+
+
+def health(evidence: str, ledger: str, cause: str | None = None) -> dict[str, Any]:
+    return {
+        "now_ms": 1_000, "devices": [], "anchors": [],
+        "evidence": {"state": evidence, "readings": 1, "open_readings": 0, "cause": cause, "params": {}},
+        "ledger": {"state": ledger, "origin": "o", "epoch": 1, "size": 1, "cause": None, "params": {}},
+    }  # fmt: skip
+
+
+async def asked(state: Path, answer: Mapping[str, Any]) -> dict[str, Any]:
+    async def tell(session: Session, method: str, params: Mapping[str, Any]) -> Any:
+        return answer
+
+    socket = Layout(state).feed
+    socket.parent.mkdir(parents=True)
+    nothing = Nothing()
+    async with asyncio.timeout(10), FeedServer(socket, nothing, nothing, nothing, tell) as server, asyncio.TaskGroup() as group:
+        serving = group.create_task(server.run())
+        found = await status_of(state, 5)
+        serving.cancel()
+        return found
+
+
+def text_of(found: dict[str, Any]) -> str:
+    out = StringIO()
+    Console(file=out, width=80).print(status_text(found))
+    return " ".join(out.getvalue().split())
+
+
+@pytest.mark.parametrize(
+    ("evidence", "ledger", "reason"),
+    [
+        ("recording", "ok", None),
+        ("slow", "ok", None),
+        ("stopped", "failed", "status_not_recording"),
+        ("recording", "quarantined", "status_quarantined"),
+        ("recording", "read_only", "status_not_recording"),
+    ],
+)
+def test_a_running_gateway(tmp_path: Path, evidence: str, ledger: str, reason: str | None) -> None:
+    found = asyncio.run(asked(tmp_path, health(evidence, ledger, "disk_read_only" if reason else None)))
+    assert (found["running"], found["recording"], found["reason"]) == (True, reason is None, reason)
+    assert word(reason or "status_recording") in text_of(found)
+    assert "1 entry " in text_of(found)
+
+
+def test_a_stopped_core_gives_no_answer(tmp_path: Path) -> None:
+    async def ask() -> dict[str, Any]:
+        state = EvidenceLog().typical(3).write(tmp_path)
+        socket = Layout(state).feed
+        socket.parent.mkdir(parents=True)
+        async with await asyncio.start_unix_server(lambda _reader, _writer: None, socket):
+            return await status_of(state, 0.05)
+
+    found = asyncio.run(ask())
+    assert (found["running"], found["recording"], found["reason"]) == (False, False, "status_no_answer")
+    assert "stopped or overloaded" in text_of(found)
+
+
+def test_one_that_does_not_run_and_none_at_all(tmp_path: Path) -> None:
+    for state, reason in ((EvidenceLog().typical(3).write(tmp_path / "a"), "status_not_running"), (tmp_path / "b", "state_missing")):
+        result = CliRunner().invoke(make_app(), ["status", "--state", str(state), "--json"])
+        found = json.loads(result.stdout)
+        assert (result.exit_code, found["running"], found["reason"]) == (2, False, reason)
+        assert word(reason, {"path": str(state)}) in CliRunner().invoke(make_app(), ["status", "--state", str(state)]).stdout
