@@ -6,7 +6,7 @@ fast and needs the base install only. It holds no verb itself.
 
 from __future__ import annotations
 
-import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -79,8 +79,12 @@ def main() -> NoReturn:
     except Exception as error:
         if wants_traceback():
             traceback.print_exc()
-        with contextlib.suppress(typer.Exit, OSError):
+        try:
             _say_fault(error)
+        except typer.Exit:
+            pass
+        except Exception:  # not even the words can be read or written
+            os.write(2, f"witnessmark: {type(error).__name__}\n".encode())
         let_go()
     sys.exit(CANNOT_TELL)
 

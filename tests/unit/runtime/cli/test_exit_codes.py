@@ -52,3 +52,9 @@ def test_a_fault_of_our_own_is_one_line_and_cannot_tell(files: tuple[str, ...]) 
     assert (done.returncode, json.loads(done.stdout)["error"]) == (2, "program_fault")
     done = subprocess.run(command(BROKEN + GO, *files), capture_output=True, text=True, timeout=60, env={"WITNESSMARK_TRACEBACK": "1"})
     assert (done.returncode, "Traceback" in done.stderr) == (2, True)
+
+
+def test_even_without_words_a_fault_cannot_tell(files: tuple[str, ...]) -> None:
+    wordless = BROKEN + "import runtime.cli.console as console\nconsole.word = lambda *a, **k: {}['words']\n"
+    done = subprocess.run(command(wordless + GO, *files), capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "witnessmark: KeyError\n")

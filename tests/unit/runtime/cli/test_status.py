@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
@@ -35,10 +36,10 @@ async def asked(state: Path, answer: Mapping[str, Any]) -> dict[str, Any]:
     async def tell(session: Session, method: str, params: Mapping[str, Any]) -> Any:
         return answer
 
-    socket = Layout(state).feed
-    socket.parent.mkdir(parents=True)
+    address = Layout(state).feed
+    address.parent.mkdir(parents=True)
     nothing = Nothing()
-    async with asyncio.timeout(10), FeedServer(socket, nothing, nothing, nothing, tell) as server, asyncio.TaskGroup() as group:
+    async with asyncio.timeout(10), FeedServer(address, nothing, nothing, nothing, tell) as server, asyncio.TaskGroup() as group:
         serving = group.create_task(server.run())
         found = await status_of(state, 5)
         serving.cancel()
@@ -69,14 +70,13 @@ def test_a_running_gateway(tmp_path: Path, evidence: str, ledger: str, reason: s
 
 
 def test_a_stopped_core_gives_no_answer(tmp_path: Path) -> None:
-    async def ask() -> dict[str, Any]:
-        state = EvidenceLog().typical(3).write(tmp_path)
-        socket = Layout(state).feed
-        socket.parent.mkdir(parents=True)
-        async with await asyncio.start_unix_server(lambda _reader, _writer: None, socket):
-            return await status_of(state, 0.05)
-
-    found = asyncio.run(ask())
+    state = EvidenceLog().typical(3).write(tmp_path)
+    address = Layout(state).feed
+    address.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as listening:  # the kernel takes the call, nobody answers
+        listening.bind(str(address))
+        listening.listen()
+        found = asyncio.run(status_of(state, 0.05))
     assert (found["running"], found["recording"], found["reason"]) == (False, False, "status_no_answer")
     assert "stopped or overloaded" in text_of(found)
 
