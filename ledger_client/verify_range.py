@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ledger_client.checkpoint import Checkpoint
 from ledger_client.claims import Judge, Params, Report
-from ledger_client.entry import Entry
+from ledger_client.entry import Entry, parse
 from ledger_client.entry_walk import EntryWalk
 from ledger_client.errors import FormatError
 from ledger_client.kinds import Kind
@@ -80,15 +80,20 @@ def _schema(judge: Judge, shown: Range) -> SchemaState:
 
 
 def _judge_ends(judge: Judge, shown: Range, entries: list[Entry | None], checkpoint: Checkpoint) -> None:
-    first, last = entries[0], entries[-1]
-    if first is None or last is None:
+    last_seq = shown.first_seq + len(entries) - 1
+    for raw, seq, path in ((shown.entries[0], shown.first_seq, shown.first_path), (shown.entries[-1], last_seq, shown.last_path)):
+        try:
+            end = parse(raw)
+        except FormatError:
+            continue  # the walk has said so
+        if end.seq == seq:  # whoever signed it: the cosigned tree tells whether these are the bytes
+            judge_inclusion(judge, checkpoint, end, path)
+    first = entries[0]
+    if first is None or entries[-1] is None:
         # Without its ends under the checkpoint, nothing but signatures binds what stands between them.
         judge.unknown("altered", "range_end_not_judged", shown.first_seq)
-        return
-    if first.seq != shown.first_seq:
+    elif first.seq != shown.first_seq:
         judge.fails("altered", "range_begins_elsewhere", first.seq)
-    judge_inclusion(judge, checkpoint, first, shown.first_path)
-    judge_inclusion(judge, checkpoint, last, shown.last_path)
 
 
 def _judge_times(judge: Judge, policy: Policy, shown: Range, entries: list[Entry | None], found: Witnessed) -> int:
