@@ -98,6 +98,7 @@ def parse_act(session: Session, role: str, raw: Mapping[str, Any]) -> Act:
 class ActJournal:
     """Acts under way and those answered last, in `private/acts.cbor`.
 
+    An id gets its old answer for as long as its act is among the last RECENT_MAX answered; asked again later than that, it is a new act.
     Changes are made on the loop and count once `save` has returned; `load` and `save` block and raise OSError.
     """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ from runtime import first_start
 from runtime.acquisition.evidence import Evidence
 from runtime.acquisition.field import Field
 from runtime.acquisition.live import Live
+from runtime.acquisition.numbered import NumberedLedger
 from runtime.acquisition.pipeline import Pipeline
 from runtime.acquisition.unavailable import UnavailableDriver
 from runtime.acts import ActJournal
@@ -56,6 +58,8 @@ from runtime.version import VERSION
 FLUSH_S: Final = 5.0
 DRAIN_S: Final = 15.0
 EDITED_BY_HAND: Final = "edited by hand"
+WORK_THREADS: Final = 2
+"""Of our own small blocking work. The loop's default executor is left to what may hang there: names that no DNS server answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,9 @@ async def open_core(stack: AsyncExitStack, outside: Outside, state: Path, file: 
     pace = Pace(every_s=config.evidence.anchor_every_s)
     outbox = await stack.enter_async_context(Outbox(chain, anchors, disk, state, clock, pace=pace, random=outside.random))
     reader = LedgerReader(disk, state, chain.epoch, head=lambda: chain.size)
-    core = Core(outside, layout, chain, outbox, revisions, choice, reader)
+    work = ThreadPoolExecutor(WORK_THREADS, thread_name_prefix="own work")
+    stack.callback(work.shutdown, wait=False)
+    core = Core(outside, layout, chain, outbox, revisions, choice, reader, work)
     await core.record(choice, edited)
     return core
 
@@ -136,29 +142,31 @@ class Core:
 
     def __init__(
         self, outside: Outside, layout: Layout, chain: Chain, outbox: Outbox, revisions: Revisions, choice: Choice, reader: LedgerReader,
+        work: Executor,
     ) -> None:  # fmt: skip
         disk, clock = outside.disk, outside.clock
         self._outside, self._layout, self._chain, self._outbox, self._revisions = outside, layout, chain, outbox, revisions
         self._revision, config = choice.revision, choice.revision.config
         self._ids = first_start.load_ids(disk, layout)
         self._devices = number_points(config, self._ids)
-        self._ids.save()
+        self._work = work
         self._supervisor = Supervisor()
         self.live = Live()
         self._evidence = Evidence(
-            chain, self.live, clock, schema_of(self._devices.values()),
+            NumberedLedger(chain, self._save_numbers, work), self.live, clock, schema_of(self._devices.values()),
             seal_every_s=config.evidence.seal_every_s, memory_max_bytes=config.evidence.memory_max_mb << 20,
             make_secret=lambda: outside.random.randbytes(32),
         )  # fmt: skip
         self._pipeline = Pipeline(self.live, self._evidence)
         self._field = Field(self._pipeline, clock, self._outside.make_driver, self._supervisor)
-        self._events = Events(LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size), chain.size, lambda: chain.newest)
+        past = LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size)
+        self._events = Events(past, chain.size, lambda: chain.newest, work)
         chain.subscribe(self._events.durable)
         tenants: dict[str, Tenant] = {
-            "config.edit": ConfigEdit(lambda: self._revision, self._apply),
+            "config.edit": ConfigEdit(lambda: self._revision, self._apply, work),
             "device.write": DeviceWrite(self._field, lambda: self._revision.config, lambda: self._devices),
         }
-        self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants)
+        self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants, work)
         self.stall = LoopStall()
         self.health = Health(
             clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self.door, self.stall, self._supervisor, self._events,
@@ -234,16 +242,21 @@ class Core:
         ids = self._ids.copy()
         devices = number_points(revision.config, ids, self._devices)
         drivers = self._field.prepare(devices)
-        await loop.run_in_executor(None, self._revisions.store, revision)
+        await loop.run_in_executor(self._work, self._revisions.store, revision)
         await self._chain.append(Kind.CONFIG, revision.detail(actor, reason))
-        await loop.run_in_executor(None, ids.save)
+        with contextlib.suppress(OSError):  # it counts now; evidence saves them again before the schema that needs them
+            await loop.run_in_executor(self._work, ids.save)
         self._ids, self._revision, self._devices = ids, revision, devices
         self._evidence.set_schema(schema_of(devices.values()))
         self._swap(devices, drivers)
-        await loop.run_in_executor(None, self._settle, revision)
+        await loop.run_in_executor(self._work, self._settle, revision)
         after = revision.config
         waits = [(c.gateway.name, c.evidence, c.web, c.history, c.feed, c.anchors) for c in (before, after)]
         return {"revision": revision.number, "restart_needed": int(waits[0] != waits[1])}
+
+    def _save_numbers(self) -> None:
+        """Those of the revision in force; blocking."""
+        self._ids.save()
 
     def _swap(self, devices: Mapping[str, DevicePoints], drivers: Mapping[str, Driver]) -> None:
         self.live.set_devices(devices.values())

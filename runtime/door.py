@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from typing import Any, Final, Protocol, TypeVar
 
 from ledger_client.entry import parse
@@ -88,8 +89,9 @@ class Entries(Protocol):
 class Door:
     """`ask` from the feed, `run` under the supervisor. `unknown` lists the ids of acts whose effect nobody knows."""
 
-    def __init__(self, ledger: Ledger, entries: Entries, journal: ActJournal, tenants: Mapping[str, Tenant]) -> None:
-        self._ledger, self._entries, self._journal, self._tenants = ledger, entries, journal, tenants
+    def __init__(self, ledger: Ledger, entries: Entries, journal: ActJournal, tenants: Mapping[str, Tenant], work: Executor) -> None:
+        """`work` reads and writes its small files."""
+        self._ledger, self._entries, self._journal, self._tenants, self._work = ledger, entries, journal, tenants, work
         self._queue: asyncio.Queue[tuple[Act, asyncio.Future[Outcome]]] = asyncio.Queue(QUEUE_MAX)
         self._unrecorded: dict[bytes, Outcome] = {}
         self._acting = asyncio.Lock()
@@ -119,7 +121,7 @@ class Door:
     async def run(self) -> None:
         """Settle what a crash interrupted, then serve until cancelled."""
         if not self._loaded:
-            await _blocking(self._journal.load)
+            await self._blocking(self._journal.load)
             self._loaded = True
         while True:
             await self._settle()
@@ -161,7 +163,7 @@ class Door:
         tenant = self._tenants[act.action]
         await tenant.check(act)
         self._journal.begin(act, self._ledger.size)
-        await _blocking(self._journal.save)
+        await self._blocking(self._journal.save)
         body = act.intent_body()
         try:
             await self._ledger.append(Kind.COMMAND, command_detail(act.id, INTENT, act.action, body), body)
@@ -197,7 +199,7 @@ class Door:
     async def _save_later(self) -> None:
         """Write the journal; where the disk refuses, the ledger says the same at the next start."""
         with contextlib.suppress(OSError):
-            await _blocking(self._journal.save)
+            await self._blocking(self._journal.save)
 
     async def _settle(self) -> None:
         """Give every act under way its outcome: the one that could not be recorded yet, or `unknown`."""
@@ -205,7 +207,7 @@ class Door:
             if act_id in self._unrecorded:
                 await self._record(act_id, self._unrecorded[act_id])
                 continue
-            phases = await _blocking(lambda: self._phases(act_id, size_before))  # noqa: B023  awaited before the next
+            phases = await self._blocking(lambda: self._phases(act_id, size_before))  # noqa: B023  awaited before the next
             if INTENT not in phases:
                 self._journal.forget(act_id)
                 await self._save_later()
@@ -236,7 +238,6 @@ class Door:
         if self._ledger.disk_full or self._ledger.reserve_left < OUTCOME_BYTES:
             raise RequestRefusedError("acts_refused_no_space")
 
-
-async def _blocking(call: Callable[[], Result]) -> Result:
-    """Small files, rarely: off the loop."""
-    return await asyncio.get_running_loop().run_in_executor(None, call)
+    async def _blocking(self, call: Callable[[], Result]) -> Result:
+        """Small files, rarely: off the loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._work, call)

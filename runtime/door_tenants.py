@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Executor
 from typing import Final, Protocol
 
 from drivers.driver import DriverError
@@ -30,9 +31,14 @@ class ConfigEdit:
     `expected_revision` must be the revision in force.
     """
 
-    def __init__(self, current: Callable[[], Revision], apply: Callable[[Revision, str, str], Awaitable[Mapping[str, Plain]]]) -> None:
-        """`apply(revision, actor, reason)` stores, records and swaps; it returns what to say, and raises DriverError or LedgerError."""
-        self._current, self._apply = current, apply
+    def __init__(
+        self, current: Callable[[], Revision], apply: Callable[[Revision, str, str], Awaitable[Mapping[str, Plain]]], work: Executor
+    ) -> None:
+        """`apply(revision, actor, reason)` stores, records and swaps; it returns what to say, and raises DriverError or LedgerError.
+
+        `work` judges edits.
+        """
+        self._current, self._apply, self._work = current, apply, work
         self._judged: tuple[Act, Revision] | None = None
 
     async def check(self, act: Act) -> None:
@@ -53,7 +59,7 @@ class ConfigEdit:
     async def _revision(self, act: Act) -> Revision:
         """Return what the act asks for, judged once and off the loop: reading a large config takes a second of CPU."""
         if self._judged is None or self._judged[0] is not act:
-            self._judged = act, await asyncio.get_running_loop().run_in_executor(None, _judge_edit, act, self._current())
+            self._judged = act, await asyncio.get_running_loop().run_in_executor(self._work, _judge_edit, act, self._current())
         return self._judged[1]
 
 
@@ -72,7 +78,7 @@ class Writer(Protocol):
     """The part of `acquisition.field.Field` that a setpoint uses."""
 
     async def write(self, device: str, tag: Tag, value: Value, deadline_s: float) -> None:
-        """Write one value. Raises DriverError, KeyError."""
+        """Write one value. Raises DriverError."""
         ...
 
 
@@ -93,8 +99,6 @@ class DeviceWrite:
             await self._writer.write(tag.device, tag, value, WRITE_S)
         except DriverError as error:
             return Outcome(error.cause, dict(error.params))
-        except KeyError:
-            return Outcome("device_unknown", {"device": tag.device})
         return Outcome(DONE, {"value": value})
 
     def _judge(self, act: Act) -> tuple[Tag, Value]:

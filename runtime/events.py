@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from typing import Any, Final, Protocol
 
 from ledger_client.entry import Payload, parse
@@ -36,12 +37,12 @@ class Entries(Protocol):
 class Events:
     """`newest` is the seq of the newest event, -1 before the first."""
 
-    def __init__(self, entries: Entries, size: int, newest: Callable[[], Payload | None]) -> None:
+    def __init__(self, entries: Entries, size: int, newest: Callable[[], Payload | None], work: Executor) -> None:
         """`size` is the ledger's durable size now; earlier events are found in the files when asked for.
 
-        `newest` gives the entry that `durable` speaks of, so that no file is read on the loop. `entries` is read by nobody else.
+        `newest` gives the entry that `durable` speaks of, so that no file is read on the loop. `entries` is read by nobody else, in `work`.
         """
-        self._entries, self._newest = entries, newest
+        self._entries, self._newest, self._work = entries, newest, work
         self._reading = asyncio.Lock()
         self._ring_from = size
         self._ring: deque[list[Any]] = deque(maxlen=RING_MAX)
@@ -69,10 +70,10 @@ class Events:
         start, end = max(0, cursor + 1), min(self._ring_from, max(0, cursor + 1) + SCAN_MAX)
         loop = asyncio.get_running_loop()
         async with self._reading:  # a reader is for one thread at a time
-            rows = await loop.run_in_executor(None, self._read, start, end, limit)
+            rows = await loop.run_in_executor(self._work, self._read, start, end, limit)
             if rows or end < self._ring_from:
                 # Nothing to show in a long stretch still moves the cursor: a row of its last entry says how far we are.
-                return rows or [await loop.run_in_executor(None, self._row_at, end - 1)]
+                return rows or [await loop.run_in_executor(self._work, self._row_at, end - 1)]
         return list(self._ring)[:limit]
 
     def _read(self, start: int, end: int, limit: int) -> list[list[Any]]:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 from drivers.reading import Scan, TagGroup
@@ -27,6 +27,7 @@ from runtime.clock import Clock, Step, StepWatch
 
 GAP_ROWS_MAX: Final = 500
 STEPS_KEPT_MAX: Final = 64
+"""Beyond so many clock steps that wait, those with no batch between them become one."""
 SIGNER_RETRY_S: Final = 0.2
 RESUME_S_MIN: Final = 2.0
 RESUME_S_MAX: Final = 60.0
@@ -201,8 +202,12 @@ class Evidence:
             first = self._waiting[0]
             if isinstance(first, Step):
                 detail = (first.wall_before_ms, first.wall_after_ms, first.state_before, first.state_after)
-                await self._append(Kind.CLOCK, detail)
-                self._waiting.popleft()
+                self._waiting.popleft()  # steps that wait may be merged meanwhile
+                try:
+                    await self._append(Kind.CLOCK, detail)
+                except LedgerError:
+                    self._waiting.appendleft(first)
+                    raise
             else:
                 self._waiting.popleft()
                 self._in_flight = first  # from here on the memory cap cannot take it
@@ -285,7 +290,7 @@ class Evidence:
             if isinstance(each, OpenBatch):
                 self._lose(each, error.code)
         self._waiting.clear()
-        self._waiting.extend(steps[-STEPS_KEPT_MAX:])
+        self._waiting.extend(_merged(steps))
         self._wake.set()
 
     def _lose(self, batch: OpenBatch, cause: str) -> None:
@@ -322,8 +327,9 @@ class Evidence:
         step = self._watch.look()
         if step is not None:
             self._rotate()
-            if sum(isinstance(each, Step) for each in self._waiting) < STEPS_KEPT_MAX:
-                self._waiting.append(step)
+            self._waiting.append(step)
+            if sum(isinstance(each, Step) for each in self._waiting) > STEPS_KEPT_MAX:
+                self._waiting = deque(_merged(self._waiting))
         return step is not None
 
     def _rotate(self) -> None:
@@ -333,3 +339,16 @@ class Evidence:
             self._open = None
             self._keep_in_memory()
             self._wake.set()
+
+
+def _merged(waiting: Iterable[OpenBatch | Step]) -> list[OpenBatch | Step]:
+    """Make one step of those that follow one another: as large as all of them, at the time of the last. None is left unsaid."""
+    found: list[OpenBatch | Step] = []
+    for each in waiting:
+        last = found[-1] if found else None
+        if isinstance(each, Step) and isinstance(last, Step):
+            before_ms = each.wall_before_ms - (last.wall_after_ms - last.wall_before_ms)
+            found[-1] = Step(before_ms, each.wall_after_ms, last.state_before, each.state_after)
+        else:
+            found.append(each)
+    return found

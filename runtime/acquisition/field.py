@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from drivers.driver import Driver
+from drivers.driver import Driver, DriverError
 from drivers.reading import Tag, Value
 from runtime.acquisition.poller import DeviceCounts, DevicePoller, ScanSink
 from runtime.clock import Clock
@@ -71,8 +71,11 @@ class Field:
         return {name: poller.counts for name, poller in self.pollers.items()}
 
     async def write(self, device: str, tag: Tag, value: Value, deadline_s: float) -> None:
-        """Write one value through a device's connection. Raises DriverError, KeyError for a device that is not polled."""
-        await self.pollers[device].driver.write(tag, value, deadline_s)
+        """Write one value through a device's connection. Raises DriverError, `device_unknown` for a device that is not polled."""
+        poller = self.pollers.get(device)
+        if poller is None:
+            raise DriverError("device_unknown", device=device)
+        await poller.driver.write(tag, value, deadline_s)
 
     def _start(self, poller: DevicePoller) -> None:
         if self._group is not None:

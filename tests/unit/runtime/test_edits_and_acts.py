@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_an_act_whose_asker_gave_up_before_it_began_does_not_happen() -> None:
 def test_an_edit_is_judged_off_the_loop() -> None:
     async def program() -> None:
         text = two_devices()
-        edit = ConfigEdit(lambda: Revision(1, 0, text, parse_config(text)), lambda *_: asyncio.sleep(0, {}))
+        edit = ConfigEdit(lambda: Revision(1, 0, text, parse_config(text)), lambda *_: asyncio.sleep(0, {}), ThreadPoolExecutor(1))
         act = Act(b"x" * 16, "cli", "uid 0", "admin", "config.edit", "", {"text": text}, 1, "")
         async with asyncio.TaskGroup() as group:
             judged = group.create_task(edit.check(act))
@@ -69,6 +70,26 @@ def test_an_edit_is_judged_off_the_loop() -> None:
             await edit.check(nothing)
 
     asyncio.run(program())
+
+
+def test_a_fault_of_a_driver_while_it_writes_is_not_taken_for_an_unknown_device() -> None:
+    async def program(clock: VirtualClock) -> ShimDisk:
+        disk, plant = ShimDisk(), Plant(clock)
+        prepare(disk, two_devices())
+
+        class Broken(ScriptedDriver):
+            async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:
+                self.written.append((tag.name, value))
+                raise KeyError(tag.name)
+
+        plant.drivers["b"] = Broken(clock)
+        async with running(disk, clock, plant) as now:
+            assert (await now.act("device.write", "b/slow0", params={"value": 1}))["refused"] == "act_failed"
+            await after(clock, 2)
+        return disk
+
+    disk = run(program, seed=1)
+    assert [p.detail[2] for p in payloads(disk) if p.kind == Kind.COMMAND] == ["device.write", "unknown"]
 
 
 def test_a_hand_edit_that_could_not_be_recorded_is_one_at_the_next_start_too() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from drivers.reading import Scan
 from ledger_client.kinds import Kind
 from ledger_client.schema import SchemaState
-from runtime.acquisition.evidence import FAILED, Evidence
+from runtime.acquisition.evidence import FAILED, STEPS_KEPT_MAX, Evidence
 from runtime.acquisition.live import Live
 from runtime.points import schema_of
 from runtime.supervisor import Supervisor
@@ -61,3 +61,25 @@ def test_a_fault_of_ours_while_a_batch_is_written_makes_it_a_gap() -> None:
     assert open_readings == 0
     assert missing >= 9
     assert recorded + 3 * missing == 300
+
+
+def test_clock_steps_that_pile_up_are_merged_and_none_is_left_unsaid() -> None:
+    async def program(clock: VirtualClock) -> tuple[Faulty, int]:
+        ledger, points = Faulty(), points_of(device_toml("d", {"a": (100, 3)}))
+        evidence = Evidence(ledger, Live(), clock, schema_of(points.values()), seal_every_s=1, memory_max_bytes=1 << 20)
+        stepped_ms = 0
+        for n in range(3 * STEPS_KEPT_MAX):
+            clock.step(1_000 + n)
+            stepped_ms += 1_000 + n
+            evidence._look_at_clock()
+        evidence.add(Scan(points["d"].groups[0], [1, 2, 3], clock.wall_ms()))
+        assert len(evidence._waiting) <= STEPS_KEPT_MAX
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Supervisor().keep("evidence", evidence.run))
+            await after(clock, 2)
+            evidence.close()
+        return ledger, stepped_ms
+
+    ledger, stepped_ms = run(program, seed=1)
+    steps = [detail for kind, detail in ledger.kept if kind == Kind.CLOCK]
+    assert sum(after_ms - before_ms for before_ms, after_ms, _, _ in steps) == stepped_ms
