@@ -29,7 +29,7 @@ from runtime.demo_config import OWN_EDIT, read_config, web_port_of, write_config
 from runtime.demo_report import Firsts, Tell, judged, ledger_size, summary, watch
 from runtime.first_start import ensure_key, origin_of
 from runtime.layout import Layout, only_core
-from runtime.supervisor import die_with_parent, module_command, stop_process
+from runtime.supervisor import module_command, stop_process
 
 READY_S: Final = 30.0
 HOST: Final = "127.0.0.1"
@@ -137,14 +137,8 @@ async def _child(arguments: list[str], ports: list[str], *, say_ports: bool = Fa
 async def _started(arguments: list[str]) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *module_command(*arguments), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        preexec_fn=_before_exec,
+        start_new_session=True,
     )  # fmt: skip
-
-
-def _before_exec() -> None:
-    """In the child: end with the parent, and leave the terminal's Ctrl-C to it, so that the order of ending is ours."""
-    die_with_parent()
-    os.setpgid(0, 0)
 
 
 async def _first_line(process: asyncio.subprocess.Process) -> dict[str, Any] | None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
-import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,13 +23,23 @@ REST_S_MAX: Final = 30.0
 STEADY_S: Final = 60.0
 """A part that ran this long has recovered: its next rest is the shortest again."""
 STOP_S: Final = 5.0
+LOOK_S: Final = 0.5
 LAUNCH: Final = """
-import runpy, sys
-sys.path.insert(0, sys.argv[1])
-del sys.argv[:2]
+import ctypes, os, runpy, signal, sys
+root, parent, niceness = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+try:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: end when the parent ends (Linux)
+except (OSError, AttributeError):
+    pass
+if os.getppid() != parent:
+    sys.exit(1)
+if niceness:
+    os.nice(niceness)
+sys.path.insert(0, root)
+del sys.argv[:4]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
-_PR_SET_PDEATHSIG: Final = 1
+"""What a child does first, by itself: with nothing to do between fork and exec, starting it does not copy the core's page tables."""
 
 
 @dataclass(slots=True)
@@ -92,23 +101,18 @@ class Child:
 
         Raises ChildError when it ends by itself, OSError when it cannot be started.
         """
-        process = await asyncio.create_subprocess_exec(
-            *module_command(*self.arguments),
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, preexec_fn=self._before_exec,
+        # Not through the loop: uvloop forks, and copying the page tables of the core keeps the field waiting for tens of ms. This is a
+        # vfork, done in a ms; on this thread, since the child ends with the thread that started it.
+        process = subprocess.Popen(  # noqa: ASYNC220
+            module_command(*self.arguments, niceness=self.niceness),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         try:
-            code = await process.wait()
+            code = await _end_of(process)
         except asyncio.CancelledError:
-            await stop_process(process)
+            await _end(process)
             raise
         raise ChildError(self.name, code)
-
-    def _before_exec(self) -> None:
-        """In the child: die with the parent, leave the terminal's Ctrl-C to it, and be nice."""
-        die_with_parent()
-        os.setpgid(0, 0)
-        if self.niceness:
-            os.nice(self.niceness)
 
 
 class ChildError(Exception):
@@ -119,9 +123,42 @@ class ChildError(Exception):
         super().__init__(f"{name} ended with {code}")
 
 
-def module_command(module: str, *arguments: str) -> list[str]:
-    """Return the command `python -I -m module`, with the very packages that run here, installed or not."""
-    return [sys.executable, "-I", "-c", LAUNCH, str(Path(__file__).resolve().parents[1]), module, *arguments]
+def module_command(module: str, *arguments: str, niceness: int = 0) -> list[str]:
+    """Return the command `python -I -m module`, with the very packages that run here, installed or not; it ends with this process.
+
+    Start it with `start_new_session=True`, which leaves the terminal's Ctrl-C to us.
+    """
+    root = str(Path(__file__).resolve().parents[1])
+    return [sys.executable, "-I", "-c", LAUNCH, root, str(os.getpid()), str(niceness), module, *arguments]
+
+
+async def _end_of(process: subprocess.Popen[bytes]) -> int:
+    """Return how it ended, once it has."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except OSError:  # an old kernel, or a sandbox that does not know the call
+        while process.poll() is None:  # noqa: ASYNC110  nothing tells us
+            await asyncio.sleep(LOOK_S)
+        return process.wait()
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_reader(handle, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+    return process.wait()
+
+
+async def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask, wait up to STOP_S, insist. Signals to one that has ended and was reaped go nowhere."""
+    process.terminate()
+    try:
+        async with asyncio.timeout(STOP_S):
+            await _end_of(process)
+    except TimeoutError:
+        process.kill()
+        await _end_of(process)
 
 
 async def stop_process(process: asyncio.subprocess.Process) -> None:
@@ -137,12 +174,6 @@ async def stop_process(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends (Linux; elsewhere nothing happens)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _innermost(error: BaseException) -> BaseException:

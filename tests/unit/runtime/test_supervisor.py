@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,33 @@ def test_a_child_that_ends_is_a_failure_and_a_cancelled_one_is_gone() -> None:
         assert not Path(f"/proc/{pid}").exists()
 
     asyncio.run(program())
+
+
+ORPHANED = """
+import asyncio, os
+from runtime.supervisor import Child
+async def program():
+    child = asyncio.create_task(Child("long", ("http.server", "0", "--bind", "127.0.0.1"), niceness=3).run())
+    while not (known := open(f"/proc/self/task/{os.getpid()}/children").read().split()):
+        await asyncio.sleep(0.02)
+    while os.getpriority(os.PRIO_PROCESS, int(known[0])) != 3:  # its own start-up has come so far
+        await asyncio.sleep(0.02)
+    print(known[0], os.getsid(int(known[0])), flush=True)
+    os._exit(0)
+asyncio.run(program())
+"""
+
+
+def test_a_child_is_nice_leaves_the_terminal_to_us_and_does_not_outlive_us() -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    program = ORPHANED.replace("!= 3", f"!= {own + 3}")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    pid, session = done.stdout.split()
+    assert pid == session
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}").exists() and Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
+        assert time.monotonic() < deadline
+        os.sched_yield()
 
 
 def parent_of(stat: Path) -> int:
