@@ -1,15 +1,92 @@
 """Where log lines go: standard error, as words or as JSON. Codes stay codes; nothing secret is ever a field.
 
-Room: hall. `run`, `demo`, `read` and the history process call it once, before anything else.
+Room: hall. `run`, `demo`, `read` and the history process call it once, before anything else. Lines are written by a thread of its own: a
+pipe that nobody empties, or a journal that stands still, keeps no reading waiting. What finds no room is dropped, counted and said.
 """
 
 from __future__ import annotations
 
+import atexit
+import json
 import logging
 import sys
+from queue import Full, Queue
+from threading import Thread
+from typing import Final, Protocol
 
 import structlog
 from structlog.typing import Processor
+
+LINES_MAX: Final = 1_000
+LINE_CHARS_MAX: Final = 16_384
+LAST_S: Final = 1.0
+"""How long the end of the process waits for lines that are not written yet."""
+DROPPED: Final = "log_lines_dropped"
+
+
+class Lines(Protocol):
+    """Where lines go in the end."""
+
+    def write(self, text: str, /) -> object:
+        """Write a text. May block."""
+        ...
+
+    def flush(self) -> object:
+        """Write what is held back. May block."""
+        ...
+
+
+class LineWriter:
+    """Looks like a file to loggers; `write` never waits. `dropped` counts what could not be written."""
+
+    def __init__(self, out: Lines, *, json_lines: bool) -> None:
+        """The thread starts at once; it does not keep the process from ending."""
+        self._out, self._json = out, json_lines
+        self._queue: Queue[str | None] = Queue(LINES_MAX)
+        self.dropped = 0
+        self._said = 0
+        self._thread = Thread(target=self._run, name="log writer", daemon=True)
+        self._thread.start()
+
+    def write(self, text: str) -> int:
+        """Take a line. Beyond LINES_MAX waiting ones it is dropped."""
+        try:
+            self._queue.put_nowait(text if len(text) <= LINE_CHARS_MAX else text[:LINE_CHARS_MAX] + "\n")
+        except Full:
+            self.dropped += 1
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing: see write."""
+
+    def close(self) -> None:
+        """Give what waits LAST_S to be written."""
+        try:
+            self._queue.put_nowait(None)
+        except Full:
+            return
+        self._thread.join(LAST_S)
+
+    def _run(self) -> None:
+        while True:
+            text = self._queue.get()
+            if text is None:
+                return
+            try:
+                self._out.write(text)
+                if self.dropped > self._said:
+                    said = self.dropped
+                    self._out.write(self._words(said - self._said))
+                    self._said = said
+                if self._queue.empty():
+                    self._out.flush()
+            except (OSError, ValueError):  # whoever read it is gone
+                self.dropped += 1
+
+    def _words(self, count: int) -> str:
+        if self._json:
+            return json.dumps({"event": DROPPED, "level": "warning", "count": count}) + "\n"
+        return f"[warning] {DROPPED} count={count}\n"
 
 
 def set_up_log(*, json_lines: bool) -> None:
@@ -20,12 +97,27 @@ def set_up_log(*, json_lines: bool) -> None:
     processors: list[Processor] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), last]
     if json_lines:
         processors.insert(2, structlog.processors.format_exc_info)
+    writer = LineWriter(sys.stderr, json_lines=json_lines)
+    atexit.register(writer.close)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _LineLogger(writer),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    handler = logging.StreamHandler(writer)
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
     for name in ("asyncua", "pymodbus"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a device that is away is our own state, said once
+
+
+class _LineLogger:
+    """What structlog writes a rendered line to."""
+
+    def __init__(self, writer: LineWriter) -> None:
+        self._writer = writer
+
+    def msg(self, message: str) -> None:
+        self._writer.write(message + "\n")
+
+    log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from subprocess import PIPE
 
 import pytest
 
@@ -28,3 +30,31 @@ def test_a_traceback_shows_no_values_of_variables(json_lines: bool) -> None:
     assert "part_failed" in done.stderr
     assert "no such host" in done.stderr
     assert "secret-42" not in done.stderr
+
+
+STALLED = """
+import sys, time
+import structlog
+from runtime.cli.log import LINES_MAX, set_up_log
+set_up_log(json_lines=True)
+log = structlog.get_logger("t")
+began = time.monotonic()
+for n in range(3 * LINES_MAX):
+    log.info("line", n=n, more="x" * 1000)
+print(time.monotonic() - began < 10, flush=True)
+sys.stdin.read()
+log.info("again")
+"""
+
+
+def test_a_pipe_that_nobody_empties_keeps_nobody_waiting_and_what_was_dropped_is_said() -> None:
+    process = subprocess.Popen([sys.executable, "-c", STALLED], stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "True\n", "all lines were taken while nobody read"
+        _, written = process.communicate("", timeout=60)
+    rows = [json.loads(line) for line in written.splitlines()]
+    dropped = sum(row["count"] for row in rows if row["event"] == "log_lines_dropped")
+    kept = sum(row["event"] in ("line", "again") for row in rows)
+    assert dropped > 1000
+    assert kept + dropped >= 3000
