@@ -1,6 +1,6 @@
-"""The anchor's command line, `python -I -m anchor`: serve, vkey, enroll, list.
+"""The anchor's command line, `witnessmark anchor …`: serve, vkey, enroll, list.
 
-Room: upstream. The gateway's `witnessmark anchor serve` executes it. It wires the parts and prints; with --json one line
+Room: upstream. The gateway's command line executes it as a module. It wires the parts and prints; with --json one line
 for other programs.
 
     <state>/anchor.key       the witness's private key (0600), made at the first start unless --key-file names another
@@ -117,7 +117,7 @@ def _now_s() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="anchor", description="A witness (and mirror) for the ledgers of many gateways.", allow_abbrev=False
+        prog="witnessmark anchor", description="A witness (and mirror) for the ledgers of many gateways.", allow_abbrev=False
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     common = argparse.ArgumentParser(add_help=False)

@@ -1,19 +1,22 @@
 """`witnessmark anchor …`: hands everything over to the anchor's own command line.
 
-Room: hall. The anchor is another room that this one never imports, so it is executed: `python -I -m anchor`.
+Room: hall. The anchor is another room that this one never imports, so it is executed as a module of its own.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import typer
 
 import runtime
+from runtime.cli.console import fail
 
+LIBRARIES: Final = ("starlette", "uvicorn")
 LAUNCH: Final = (
     "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv[0] = 'anchor'; runpy.run_module('anchor', run_name='__main__')"
 )
@@ -28,5 +31,8 @@ def add_to(app: typer.Typer) -> None:
 
 def anchor(ctx: typer.Context) -> None:
     """Become the anchor's process."""
+    for library in LIBRARIES:
+        if find_spec(library) is None:
+            fail("extra_missing", {"verb": "anchor", "library": library, "extra": "anchor"}, as_json="--json" in ctx.args)
     here = str(Path(runtime.__file__).resolve().parent.parent)
     os.execv(sys.executable, [sys.executable, "-I", "-c", LAUNCH, here, *ctx.args])  # noqa: S606  there is no shell on purpose

@@ -29,6 +29,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "check": ("runtime.cli.gateway_verbs", "gateway"),
     "read": ("runtime.cli.gateway_verbs", "gateway"),
     "status": ("runtime.cli.gateway_verbs", "gateway"),
+    "act": ("runtime.cli.act_verbs", ""),
     "prove": ("runtime.cli.evidence_verbs", ""),
     "verify": ("runtime.cli.evidence_verbs", ""),
     "ledger": ("runtime.cli.ledger_verbs", ""),

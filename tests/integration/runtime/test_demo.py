@@ -71,26 +71,26 @@ def test_the_page_the_door_and_a_reading_by_hand_while_it_runs(tmp_path: Path) -
             assert not (tmp_path / "other" / "private").exists(), "nothing was begun"
             code, read = await cli("read", "filler/speed_setpoint", "--state", str(state))
             assert (code, read["readings"][0]["quality"], read["readings"][0]["unit"]) == (0, "good", "1/min")
-            from runtime.faces.feed_client import ask_once
-
-            act = {
-                "id": bytes(16),
-                "action": "device.write",
-                "target": "filler/speed_setpoint",
-                "params": {"value": 100.5},
-                "reason": "test",
-            }
-            done = await ask_once(state / "run" / "feed.sock", "cli", "act", act, 10)
-            assert done["code"] == "done"
+            write = ("act", "device.write", "--state", str(state), "--tag", "filler/speed_setpoint", "--reason", "test", "--value")
+            code, done = await cli(*write, "100.5")
+            assert (code, done["code"]) == (0, "done")
+            code, refused = await cli(*write, "9000")
+            assert (code, refused["error"]) == (1, "value_out_of_limits")
             code, read = await cli("read", "filler/speed_setpoint", "--state", str(state))
             assert read["readings"][0]["value"] == 100.5
-            config = await ask_once(state / "run" / "feed.sock", "cli", "config", {}, 10)
-            edit = {
-                "id": b"e" * 16, "action": "config.edit", "target": "", "expected_revision": config["revision"], "reason": "test",
-                "params": {"devices.meter.groups.power.period_ms": 500},
-            }  # fmt: skip
-            done = await ask_once(state / "run" / "feed.sock", "cli", "act", edit, 10)
-            assert (done["code"], done["params"]["revision"]) == ("done", config["revision"] + 1)
+            new = tmp_path / "new.toml"
+            new.write_text((state / "config" / "witnessmark.toml").read_text().replace("period_ms = 1000", "period_ms = 900", 1))
+            code, done = await cli("act", "config.edit", "--state", str(state), "--file", str(new), "--reason", "test")
+            assert (code, done["code"], done["params"]) == (0, "done", {"revision": 2, "restart_needed": 0})
+            code, refused = await cli("act", "config.edit", "--state", str(state), "--file", str(new), "--reason", "t", "--revision", "1")
+            assert (code, refused["error"]) == (1, "revision_conflict")
+            code, said = await cli("fault", "meter", "dead_device", "on", "--state", str(state))
+            assert (code, said["ok"]) == (0, True)
+            async with asyncio.timeout(30):
+                while {d["name"]: d["state"] for d in (await cli("status", "--state", str(state)))[1]["devices"]}["meter"] != "down":
+                    pass
+            assert (await cli("fault", "meter", "no_such", "--state", str(state)))[0] == 1
+            assert (await cli("fault", "meter", "dead_device", "off", "--state", str(state)))[0] == 0
             started = children(process.pid)
             assert len(started) >= 3
         finally:
@@ -101,6 +101,8 @@ def test_the_page_the_door_and_a_reading_by_hand_while_it_runs(tmp_path: Path) -
         await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
         code, report = await cli("ledger", "verify", "--state", str(state))
         assert (code, report["verdict"]) == (0, "holds"), report
+        assert (await cli("fault", "meter", "dead_device", "--state", str(state)))[1]["error"] == "demo_away"
+        assert (await cli(*write, "100"))[0] == 2, "nobody answers"
 
     asyncio.run(run())
 
@@ -135,9 +137,9 @@ def test_faults_of_the_configuration_stop_the_start_and_are_all_named(tmp_path: 
         assert b"evidence.seal_every_s" in told
         assert b"devices.d.type" in told
         code, said = await cli("run", "--state", str(tmp_path / "state"), "--config", str(config))
-        assert (code, len(said["faults"])) == (1, 2)
+        assert (code, len(said["faults"])) == (1, 5)
         code, said = await cli("check", str(config))
         assert code == 1
-        assert json.dumps(said["faults"]).count('"where"') == 2
+        assert json.dumps(said["faults"]).count('"where"') == 5
 
     asyncio.run(run())

@@ -34,7 +34,7 @@ def test_what_the_system_refused_is_named_with_its_path() -> None:
     )
 
 
-@pytest.mark.parametrize("words", ["run", "demo --for 1", "read filler", "check x.toml"])
+@pytest.mark.parametrize("words", ["run", "demo --for 1", "read filler", "check x.toml", "anchor list"])
 def test_a_base_install_names_the_extra(words: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", BARE, *words.split(), "--json"], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
@@ -42,5 +42,7 @@ def test_a_base_install_names_the_extra(words: str, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     said = json.loads(done.stdout)
-    assert (said["error"], said["params"]["verb"], said["params"]["extra"]) == ("extra_missing", words.split(maxsplit=1)[0], "gateway")
+    verb = words.split(maxsplit=1)[0]
+    extra = "anchor" if verb == "anchor" else "gateway"
+    assert (said["error"], said["params"]["verb"], said["params"]["extra"]) == ("extra_missing", verb, extra)
     assert "Traceback" not in done.stderr

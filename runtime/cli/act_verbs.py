@@ -1,0 +1,103 @@
+"""`witnessmark act device.write | config.edit`: change something through the door of the running gateway, as the admin of this machine.
+
+Room: hall. It talks to the core over the feed's socket and decides nothing: the core checks, records the intent, acts, records the
+outcome. Exit codes: 0 done, 1 refused or failed, 2 not known (the gateway does not answer, or the act's effect is not certain).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from runtime.cli.console import CANNOT_TELL, console, fail, print_json
+from runtime.faces.feed import RequestRefusedError
+from runtime.faces.feed_client import ask_once
+from runtime.layout import Layout
+from runtime.messages.catalogue import word
+
+State = Annotated[Path, typer.Option("--state", help="The state folder of the running gateway.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
+ACT_S: Final = 75.0
+ASK_S: Final = 5.0
+TEXT_SIZE_MAX: Final = 1_000_000
+NOT_KNOWN: Final = frozenset({"unknown", "write_unknown", "core_away", "request_timeout"})
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs."""
+    group = typer.Typer(no_args_is_help=True, help="Write a setpoint, or change the configuration, of the running gateway; recorded.")
+    group.command("device.write")(device_write)
+    group.command("config.edit")(config_edit)
+    app.add_typer(group, name="act")
+
+
+def device_write(
+    tag: Annotated[str, typer.Option("--tag", help="device/tag, as in the config.")],
+    value: Annotated[str, typer.Option("--value", help="A number, true, false, or text.")],
+    reason: Reason,
+    state: State = Path("state"),
+    as_json: AsJson = False,
+) -> None:
+    """Write one setpoint. The configuration must allow it: device_writes, and writable at the tag."""
+    _act(state, {"action": "device.write", "target": tag, "params": {"value": parse_value(value)}, "reason": reason}, as_json=as_json)
+
+
+def config_edit(
+    file: Annotated[Path, typer.Option("--file", help="The whole new configuration.")],
+    reason: Reason,
+    state: State = Path("state"),
+    revision: Annotated[int | None, typer.Option("--revision", help="What the file was made from; default: what is in force.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a new configuration in force without a restart; it becomes the next revision."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        detail = error.strerror or "?" if isinstance(error, OSError) else "not UTF-8"
+        fail("config_unreadable", {"path": str(file), "detail": detail}, as_json=as_json)
+    if len(text.encode()) > TEXT_SIZE_MAX:
+        fail("file_too_long", {"size": len(text.encode()), "size_max": TEXT_SIZE_MAX}, as_json=as_json)
+    expected = revision if revision is not None else _ask(state, "config", {}, ASK_S, as_json=as_json)["revision"]
+    request = {"action": "config.edit", "target": "", "params": {"text": text}, "expected_revision": expected, "reason": reason}
+    _act(state, request, as_json=as_json)
+
+
+def parse_value(text: str) -> str | int | float | bool:
+    """Return a setpoint as written on the command line: a number, true or false; all else, and what stands in quotes, is text."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, str | int | float) else text
+
+
+def _act(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
+    outcome = _ask(state, "act", {"id": os.urandom(16), **request}, ACT_S, as_json=as_json)
+    code, params, seq = outcome["code"], outcome["params"], outcome["seq"]
+    if code != "done":
+        fail(code, params, as_json=as_json, exit_code=_exit_code(code))
+    text = word("act_done", {"seq": seq}) if seq is not None else word("act_done_unrecorded")
+    if "revision" in params:
+        text += " " + word("act_restart_needed" if params.get("restart_needed") else "act_revision", params)
+    if as_json:
+        print_json({"action": request["action"], **outcome, "text": text})
+    else:
+        console().print(text, markup=False)
+
+
+def _ask(state: Path, method: str, params: dict[str, Any], timeout_s: float, *, as_json: bool) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = asyncio.run(ask_once(Layout(state).feed, "cli", method, params, timeout_s))
+    except RequestRefusedError as error:
+        fail(error.code, error.params, as_json=as_json, exit_code=_exit_code(error.code))
+    return answer
+
+
+def _exit_code(code: str) -> int:
+    return CANNOT_TELL if code in NOT_KNOWN else 1
