@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from runtime.cli.console import CANNOT_TELL, console, fail, print_json
+from runtime.cli.console import CANNOT_TELL, console, fail, print_json, unreadable
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
 from runtime.layout import Layout
@@ -59,8 +59,7 @@ def config_edit(
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        detail = error.strerror or "?" if isinstance(error, OSError) else "not UTF-8"
-        fail("config_unreadable", {"path": str(file), "detail": detail}, as_json=as_json)
+        fail("config_unreadable", unreadable(file, error), as_json=as_json)
     if len(text.encode()) > TEXT_SIZE_MAX:
         fail("file_too_long", {"size": len(text.encode()), "size_max": TEXT_SIZE_MAX}, as_json=as_json)
     expected = revision if revision is not None else _ask(state, "config", {}, ASK_S, as_json=as_json)["revision"]

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from runtime.cli.console import CANNOT_TELL, console, fail, print_json
+from runtime.cli.console import CANNOT_TELL, console, fail, print_json, unreadable
 from runtime.messages.catalogue import word
 from runtime.messages.values import value_text
 
@@ -72,7 +72,7 @@ def check(
                 print(fault.text(str(config), lang))
         raise typer.Exit(1) from error
     except (OSError, UnicodeDecodeError) as error:
-        fail("config_unreadable", {"path": str(config), "detail": str(error)}, as_json=json_lines)
+        fail("config_unreadable", unreadable(config, error), as_json=json_lines)
     tags = sum(len(group.tags) for device in found.devices for group in device.groups)
     if json_lines:
         print_json({"faults": [], "devices": len(found.devices), "tags": tags})
@@ -96,8 +96,8 @@ def read(
         rows = asyncio.run(rows_of(config or state / "config" / "witnessmark.toml", target))
     except ConfigError as error:
         fail("config_invalid", {"count": len(error.faults), "first": error.faults[0].text()}, as_json=json_lines)
-    except OSError as error:
-        fail("config_unreadable", {"path": str(config or state), "detail": str(error)}, as_json=json_lines)
+    except (OSError, UnicodeDecodeError) as error:
+        fail("config_unreadable", unreadable(config or state, error), as_json=json_lines)
     except LookupError:
         fail("tag_unknown", {"tag": target}, as_json=json_lines)
     if json_lines:

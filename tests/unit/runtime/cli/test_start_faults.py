@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.cli.console import unreadable
 from runtime.cli.until_stopped import start_fault
 
 BARE = """
@@ -32,6 +33,17 @@ def test_what_the_system_refused_is_named_with_its_path() -> None:
         "start_failed",
         {"path": "", "reason": "filler does not start", "detail": "filler does not start"},
     )
+
+
+def test_a_file_that_cannot_be_read_is_named_without_numbers(tmp_path: Path) -> None:
+    missing = tmp_path / "x.toml"
+    with pytest.raises(OSError, match="x.toml") as caught:
+        missing.read_text()
+    assert unreadable(tmp_path, caught.value) == {"path": str(missing), "detail": "No such file or directory"}
+    missing.write_bytes(b"\xff")
+    with pytest.raises(UnicodeDecodeError) as undecodable:
+        missing.read_text(encoding="utf-8")
+    assert unreadable(missing, undecodable.value)["detail"] == "not UTF-8"
 
 
 @pytest.mark.parametrize("words", ["run", "demo --for 1", "read filler", "check x.toml", "anchor list"])
