@@ -10,6 +10,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -39,6 +40,13 @@ def fail(code: str, params: Mapping[str, Any] | None = None, *, as_json: bool = 
     else:
         console(errors=True).print(f"witnessmark: {word(code, params)}", style="red", markup=False)
     raise typer.Exit(exit_code)
+
+
+def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> dict[str, str]:
+    """Return the parameters of `config_unreadable`: which file, and the system's own reason without its number."""
+    if isinstance(error, UnicodeDecodeError):
+        return {"path": str(path), "detail": "not UTF-8"}
+    return {"path": str(error.filename or path), "detail": error.strerror or str(error)}
 
 
 def fail_with(error: LedgerError, *, as_json: bool = False) -> NoReturn:

@@ -37,7 +37,7 @@ def test_what_the_system_refused_is_named_with_its_path() -> None:
 
 def test_a_file_that_cannot_be_read_is_named_without_numbers(tmp_path: Path) -> None:
     missing = tmp_path / "x.toml"
-    with pytest.raises(OSError, match="x.toml") as caught:
+    with pytest.raises(OSError, match=r"x\.toml") as caught:
         missing.read_text()
     assert unreadable(tmp_path, caught.value) == {"path": str(missing), "detail": "No such file or directory"}
     missing.write_bytes(b"\xff")
