@@ -97,7 +97,7 @@ def _say_fault(error: Exception) -> NoReturn:
         verb = next((word for word in sys.argv[1:] if word in VERBS), "")
         extra = VERBS[verb][1] if verb else ""
         fail("extra_missing", {"verb": verb, "library": library, "extra": extra or "gateway"}, as_json=as_json)
-    fail("program_fault", fault_params(error), as_json=as_json)
+    fail("system_fault" if isinstance(error, OSError) else "program_fault", fault_params(error), as_json=as_json)
 
 
 def _library_of(error: ModuleNotFoundError) -> str:

@@ -25,8 +25,10 @@ def outlive_readers() -> None:
 
 
 def let_go() -> None:
-    """Give up what could not be written, so that the end of the process does not try again and change its exit code."""
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  it lives as long as the process
+    """Give up what could not be written, so that the end of the process does not try again and change what was said."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    if isinstance(raw, _Pipe):
+        raw.is_given_up = True
 
 
 def fault_params(error: Exception) -> Mapping[str, Any]:
@@ -42,10 +44,14 @@ def wants_traceback() -> bool:
 
 
 class _Pipe(io.FileIO):
-    """A file descriptor whose reader may go away."""
+    """A file descriptor whose reader may go away; `is_given_up` drops all that is written from then on."""
+
+    is_given_up = False
 
     def write(self, data: Any, /) -> int:
         """Write, or drop what nobody reads any more."""
+        if self.is_given_up:
+            return len(data)
         try:
             return super().write(data) or 0
         except BrokenPipeError:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from ledger_client.body_reader import read_body
 from ledger_client.entry import parse
 from ledger_client.errors import FormatError, LedgerError
+from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from runtime.faces.feed import RequestRefusedError
 from runtime.history.follow import Follower
@@ -61,12 +62,21 @@ class Query:
         return [[start, r.low, r.high, r.first, r.last, r.count, r.bad] for start, r in merged]
 
     def entries(self, before: int | None, limit: int) -> list[list[Any]]:
-        """Return [seq, wall_ms, kind, detail] of entries that are not batches, newest first."""
+        """Return [seq, wall_ms, kind, detail, groups] of entries that are not batches, newest first.
+
+        `groups` are [number, "device/group"] pairs of the tag groups that a gap names, as far as the schema knows them.
+        """
         rows = []
         for seq in self._index.events(before, max(1, min(limit, ENTRIES_MAX))):
             payload = parse(self._reader.entry(seq)).payload
-            rows.append([seq, payload.wall_ms, payload.kind, payload.detail])
+            rows.append([seq, payload.wall_ms, payload.kind, payload.detail, self._groups(payload.kind, payload.detail)])
         return rows
+
+    def _groups(self, kind: int, detail: tuple[Any, ...]) -> list[list[Any]]:
+        """Names of now: a number is never used again, and a group that is gone is shown by its number."""
+        known = self._follower.schema.groups
+        uids = dict.fromkeys(row[0] for row in detail) if kind == Kind.GAP else {}
+        return [[uid, f"{known[uid].device}/{known[uid].name}"] for uid in uids if uid in known]
 
     def _kept(self, uid: int, wanted: int, t0_ms: int) -> int:
         """Return the shortest span from `wanted` on whose rollups still reach back to t0, or to the tag's beginning."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from runtime.faces.web import pages
 from runtime.faces.web.stream import BROWSERS_MAX, STALL_S, Fanout
 from runtime.messages.catalogue import pick_language, word
 from runtime.messages.entries import describe
+from runtime.messages.values import moment
 
 ANONYMOUS = "viewer"
 HISTORY_TIMEOUT_S = 10.0
@@ -74,6 +75,8 @@ class Face:
             "health": self.feed.health,
             "version": ASSETS_VERSION,
             "show_age": pages.show_age,
+            "whole": pages.show_count,
+            "gaps": pages.show_gaps(self.feed.health, lang),
             **more,
         }
         return HTMLResponse(self.templates.get_template(template).render(context))
@@ -88,7 +91,7 @@ class Face:
         rows: list[Any] = []
         with contextlib.suppress(RequestRefusedError):
             found = await ask_once(self.history, "web", "entries", {"before": None, "limit": 60}, HISTORY_TIMEOUT_S)
-            rows = [(seq, wall_ms, kind, describe(kind, detail, language(request))) for seq, wall_ms, kind, detail in found]
+            rows = [entry_row(row, language(request)) for row in found]
         return self.render(request, "ledger.html", rows=rows, here="ledger")
 
     async def stream(self, request: Request) -> Response:
@@ -140,6 +143,12 @@ class Face:
             return await ask_once(self.history, "web", method, params, HISTORY_TIMEOUT_S)
         except RequestRefusedError as error:
             raise RequestRefusedError("history_away") if error.code == "core_away" else error from error
+
+
+def entry_row(row: Sequence[Any], lang: str) -> tuple[int, int, str, int, str]:
+    """Return (seq, wall_ms, UTC text, kind, words) of one row of the history's `entries`."""
+    seq, wall_ms, kind, detail, groups = row
+    return seq, wall_ms, moment(wall_ms), kind, describe(kind, detail, lang, groups=dict(groups))
 
 
 def routes(face: Face) -> list[Route]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.faces.feed import Row
-from runtime.messages.catalogue import catalogue, word
+from runtime.messages.catalogue import catalogue, phrase, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,19 @@ def show_age(age_ms: int | None) -> str:
         if seconds < limit:
             return f"{seconds:.1f} s" if limit == 10 else f"{seconds / size:.0f} {unit}"
     return f"{seconds / 86_400:.0f} d"
+
+
+def show_count(count: int | None) -> str:
+    """Return a count with its thousands apart; what is not known is a dash, never a zero."""
+    return "—" if count is None else f"{count:,}"
+
+
+def show_gaps(health: Mapping[str, Any], lang: str) -> str:
+    """Return the signed gaps by cause; a dash while nothing is known of them."""
+    if "gaps" not in health:
+        return "—"
+    causes = [f"{phrase(cause, None, lang)}: {count:,}" for cause, count in health["gaps"].items() if count]
+    return ", ".join(causes) or word("web.evidence.nogaps", None, lang)
 
 
 def device_blocks(tags: Mapping[int, Row], values: Mapping[int, Row], health: Mapping[str, Any], lang: str) -> list[DeviceBlock]:

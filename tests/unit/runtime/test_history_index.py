@@ -8,9 +8,14 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger_client.disk import RealDisk
+from ledger_client.kinds import Kind
+from ledger_client.reader import LedgerReader
+from runtime.history.follow import Follower
 from runtime.history.index import Index
 from runtime.history.query import Query
 from runtime.history.rollups import SPANS_MS, Rollup, as_number, thin
+from tests.rigs.evidence import EvidenceLog
 
 readings = st.lists(st.tuples(st.integers(0, 200_000), st.one_of(st.none(), st.floats(-1e6, 1e6))), min_size=1, max_size=60)
 
@@ -80,3 +85,15 @@ def test_short_spans_do_not_outgrow_the_ledger_and_old_times_are_drawn_from_long
         new = query.trend(5, 195 * day, 200 * day, 2_000)
         assert len(new) == 5 * 24
         assert query.trend(5, 300 * day, 301 * day, 100) == []
+
+
+def test_a_gap_comes_with_the_names_of_its_groups(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(3)
+    seq = log.append(Kind.GAP, ((7, 0, 1, "no_answer", 2), (9, 0, 1, "no_answer", 2), (None, 0, 1, "evidence_behind", 1)))
+    reader = LedgerReader(RealDisk(), log.write(tmp_path), 1)
+    with Index(tmp_path / "h.db", "o/1") as index:
+        index.next_seq = log.size()
+        index.add_event(seq, log.wall_ms, Kind.GAP)
+        index.commit(log.size())
+        query = Query(reader, index, Follower(reader, index, log.size), lambda _uid, _at: b"")
+        assert query.ask("entries", {"before": None, "limit": 5})[0][4] == [[7, "filler/fast"]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from runtime import permissions
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web import pages
-from runtime.faces.web.app import Face, routes, whole_number
+from runtime.faces.web.app import Face, entry_row, routes, whole_number
 from runtime.faces.web.stream import Fanout
+from runtime.messages.catalogue import word
 
 
 def test_every_route_names_an_action_that_exists(tmp_path: Path) -> None:
@@ -81,6 +84,53 @@ def test_the_sentence_says_the_worst_first() -> None:
     assert pages.sentence(tags, values, stopped, link=True, lang="en")[0] == "alarm"
     level, text = pages.sentence(tags, values, good, link=False, lang="en")
     assert (level, "old" in text) == ("alarm", True)
+
+
+def page_of(face: Face, name: str) -> str:
+    request = Request({"type": "http", "query_string": b"lang=en", "headers": []})
+    return unescape(bytes(asyncio.run(getattr(face, name)(request)).body).decode())
+
+
+def test_a_page_that_never_heard_the_core_claims_nothing(tmp_path: Path) -> None:
+    face = Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h")
+    for name in ("now", "ledger"):
+        page = page_of(face, name)
+        said = [
+            code for code in ("web.anchor.none", "web.writes.off", "web.writes.on", "web.evidence.nogaps", "web.clock.unset")
+            if f">{word(code)}<" in page
+        ]  # fmt: skip
+        assert said == []
+        assert ">0<" not in page
+        assert ">0.0" not in page
+        assert page.count("—") >= 10
+        assert word("web.sentence.away") in page
+
+
+def test_a_linked_page_says_what_it_heard(tmp_path: Path) -> None:
+    face = Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h")
+    face.feed.connected = True
+    face.feed.health = {
+        "now_ms": 1, "evidence": {"state": "recording", "readings": 12_345}, "gaps": {"connect_failed": 3},
+        "ledger": {"size": 7}, "anchors": [],
+        "gateway": {"device_writes": False}, "clock": {"state": "unset"}, "loop": {"stall_max_ms": 1.25}, "devices": [],
+    }  # fmt: skip
+    page = page_of(face, "now")
+    for words in (
+        "12,345",
+        "The device does not accept a connection: 3",
+        word("web.anchor.none"),
+        word("web.writes.off"),
+        "not set",
+        "1.2 ms",
+    ):
+        assert words in page, words
+
+
+def test_the_ledger_page_says_times_and_groups_without_javascript() -> None:
+    row = [7, 1_790_000_000_123, 6, [[4, 0, 15_000, "no_answer", 31]], [[4, "filler/fast"]]]
+    seq, wall_ms, at, kind, what = entry_row(row, "en")
+    assert (seq, wall_ms, at, kind) == (7, 1_790_000_000_123, "2026-09-21 14:13:20.123Z", 6)
+    assert what.startswith("filler/fast: 31 scans")
 
 
 @pytest.mark.parametrize("text", ["--5", "-", "5-", "1e3", "١", "9" * 17, ""])

@@ -87,6 +87,7 @@ function drawEvidence(found, row) {
 }
 
 function drawHealth() {
+  if (!health.now_ms) return; // not linked yet: the dashes of the page stay
   for (const element of document.querySelectorAll("[data-h]")) {
     const value = element.dataset.h.split(".").reduce((at, key) => at?.[key], health);
     if (value === undefined || value === null) continue;
@@ -100,7 +101,7 @@ function drawHealth() {
   if (at) shown(at, confirmed ? `${count(confirmed)} / ${count(size)}` : word("web.state.unconfirmed"));
   const gaps = document.getElementById("gaps");
   const causes = Object.entries(health.gaps ?? {}).filter(([, n]) => n);
-  if (gaps) shown(gaps, causes.length ? causes.map(([cause, n]) => `${word(cause)}: ${count(n)}`).join(", ") : word("web.evidence.nogaps"));
+  if (gaps) shown(gaps, causes.length ? causes.map(([cause, n]) => `${word(cause).replace(/[.。]$/, "")}: ${count(n)}`).join(", ") : word("web.evidence.nogaps"));
   drawList("anchors", health.anchors ?? [], "web.anchor.", (anchor) => anchorNote(anchor));
   drawList("devices", health.devices ?? [], "web.device.", (device) => deviceNote(device));
   for (const device of health.devices ?? []) drawDevice(device);
@@ -144,6 +145,7 @@ function drawSentence() {
   const box = document.getElementById("sentence");
   const say = (level, text) => { box.className = `sentence ${level}`; shown(box.querySelector(".words"), text); };
   if (!link || performance.now() - heardAt > SILENT_AFTER_MS) return say("alarm", word("web.sentence.away"));
+  if (!health.now_ms || !tagByUid.size) return say("ok", word("web.sentence.starting"));
   if (health.evidence?.state === "stopped") return say("alarm", `${word("web.sentence.stopped")}${health.evidence.cause ? ` — ${causeOf(health.evidence)}` : ""}`);
   const bad = [...tagByUid.keys()].filter((uid) => !newest.has(uid) || quality(newest.get(uid)[2]) === 2).length;
   const text = word("web.sentence.recording", { good: tagByUid.size - bad, total: tagByUid.size });
@@ -203,6 +205,7 @@ function listen() {
 
 for (const time of document.querySelectorAll("time[data-ms]")) {
   const at = new Date(Number(time.dataset.ms));
+  if (Number.isNaN(at.getTime())) continue; // no calendar reaches it: the server's text stays
   time.dateTime = at.toISOString();
   time.title = at.toISOString();
   shown(time, at.toLocaleString(lang));
