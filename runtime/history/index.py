@@ -44,7 +44,6 @@ class Index:
         except sqlite3.OperationalError:
             raise  # locked, full, or not ours to open: no reason to throw the file away
         except sqlite3.DatabaseError:
-            self._db.close()
             for suffix in ("", "-wal", "-shm"):  # a log that is left behind would be played into the new file
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
             self._open()
@@ -111,6 +110,13 @@ class Index:
 
     def _open(self) -> None:
         self._db = sqlite3.connect(self._path, isolation_level="IMMEDIATE")
+        try:
+            self._prepare()
+        except sqlite3.Error:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_TABLES)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +63,17 @@ def test_it_goes_on_where_it_was_and_begins_anew_for_another_ledger(tmp_path: Pa
     path.write_bytes(b"not a database, not at all" * 100)
     with Index(path, "o/2") as index:
         assert index.next_seq == 0
+
+
+def test_a_file_that_cannot_be_used_is_not_held_open(tmp_path: Path) -> None:
+    path = tmp_path / "h.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE meta (of_others TEXT)")
+    index = Index(path, "o/1")
+    with pytest.raises(sqlite3.OperationalError), index:
+        pass
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        index.events(None, 1)
 
 
 def test_what_a_trend_draws() -> None:
