@@ -28,6 +28,7 @@ OUTCOME: Final = 1
 UNKNOWN: Final = "unknown"
 RECENT_MAX: Final = 256
 FILE_NAME: Final = "acts.cbor"
+DAMAGED: Final = ".damaged"
 FILE_SIZE_MAX: Final = 1 << 20
 TEXT_INLINE_MAX: Final = 1_000
 PARAMS_MAX: Final = 64
@@ -126,6 +127,12 @@ class ActJournal:
                     raise FormatError("acts_file_invalid") from error
             case _:
                 raise FormatError("acts_file_invalid")
+
+    def set_aside(self) -> None:
+        """Keep a damaged file under another name, for whoever looks into it, and go on with an empty one. Blocking. Raises OSError."""
+        self.under_way, self.answered = {}, {}
+        self._disk.replace(self._path, self._path.with_name(self._path.name + DAMAGED))
+        self._disk.sync_folder(self._path.parent)
 
     def begin(self, act: Act, size_before: int) -> None:
         """Remember an act before its intent is recorded."""

@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any, Final, Protocol, TypeVar
 
-from ledger_client.entry import parse
+import structlog
+
+from ledger_client.entry import Payload, parse
 from ledger_client.errors import FormatError, LedgerError
 from ledger_client.kinds import Kind
 from runtime.acts import INTENT, OUTCOME, UNKNOWN, Act, ActJournal, Outcome, command_detail, parse_act
@@ -26,6 +28,10 @@ QUEUE_MAX: Final = 16
 OUTCOME_BYTES: Final = 8_192
 """Space that must be in reserve before an act starts."""
 ACT_S_MAX: Final = 60.0
+ASK_S_MAX: Final = 120.0
+"""How long whoever asks is kept waiting, for acts before theirs as well."""
+LOOK_BACK: Final = 20_000
+"""Entries looked through for acts when the journal is damaged: at one a second, the last five hours."""
 Result = TypeVar("Result")
 
 
@@ -97,6 +103,7 @@ class Door:
         self._acting = asyncio.Lock()
         self._finished = False
         self._loaded = False
+        self._serving: bytes | None = None
 
     @property
     def unknown(self) -> list[str]:
@@ -116,12 +123,18 @@ class Door:
             self._queue.put_nowait((act, answer))
         except asyncio.QueueFull as error:
             raise RequestRefusedError("acts_busy") from error
-        return (await answer).plain()
+        try:
+            async with asyncio.timeout(ASK_S_MAX):
+                return (await answer).plain()
+        except TimeoutError as error:
+            if self._serving != act.id:  # it has not begun, and will not: the answer is cancelled
+                raise RequestRefusedError("acts_busy") from error
+            return Outcome(UNKNOWN, {"timeout_s": ASK_S_MAX}).plain()  # asked again with the same id, it says what became of it
 
     async def run(self) -> None:
         """Settle what a crash interrupted, then serve until cancelled."""
         if not self._loaded:
-            await self._blocking(self._journal.load)
+            await self._load()
             self._loaded = True
         while True:
             await self._settle()
@@ -130,6 +143,7 @@ class Door:
                 continue
             try:
                 async with self._acting:
+                    self._serving = act.id
                     if self._unrecorded:
                         await self._settle()
                     outcome = await self._serve(act)
@@ -143,6 +157,7 @@ class Door:
                 if not answer.done():
                     answer.set_result(outcome)
             finally:
+                self._serving = None
                 if not answer.done():
                     answer.set_exception(RequestRefusedError("act_failed", detail="interrupted"))
 
@@ -152,6 +167,21 @@ class Door:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(deadline_s), self._acting:
                 return
+
+    async def _load(self) -> None:
+        """Read the journal. One that is damaged is set aside, and what the newest entries of the ledger tell takes its place."""
+        try:
+            await self._blocking(self._journal.load)
+        except FormatError:
+            structlog.get_logger("door").warning("acts_file_invalid")
+            with contextlib.suppress(OSError):
+                await self._blocking(self._journal.set_aside)
+            for payload in await self._blocking(lambda: self._commands(max(0, self._ledger.size - LOOK_BACK))):
+                act_id, phase, code, _, digest = payload.detail
+                if phase == INTENT:
+                    self._journal.under_way[act_id] = (digest, payload.seq, code)
+                elif act_id in self._journal.under_way:
+                    self._journal.answer(act_id, Outcome(code, {}, payload.seq))
 
     async def _serve(self, act: Act) -> Outcome:
         known = self._journal.answered.get(act.id)
@@ -220,14 +250,17 @@ class Door:
 
     def _phases(self, act_id: bytes, size_before: int) -> dict[int, tuple[str, int]]:
         """Return phase -> (code, seq) of what the ledger says about an act."""
-        found: dict[int, tuple[str, int]] = {}
-        for raw in self._entries.entries(min(size_before, self._ledger.size), self._ledger.size):
-            try:
+        commands = self._commands(min(size_before, self._ledger.size))
+        return {payload.detail[1]: (payload.detail[2], payload.seq) for payload in commands if payload.detail[0] == act_id}
+
+    def _commands(self, start: int) -> list[Payload]:
+        """Return the command entries from an entry on. Blocking."""
+        found: list[Payload] = []
+        for raw in self._entries.entries(start, self._ledger.size):
+            with contextlib.suppress(FormatError):
                 payload = parse(raw).payload
-            except FormatError:
-                continue
-            if payload.kind == Kind.COMMAND and payload.detail[0] == act_id:
-                found[payload.detail[1]] = (payload.detail[2], payload.seq)
+                if payload.kind == Kind.COMMAND:
+                    found.append(payload)
         return found
 
     def _refuse_if_unrecordable(self) -> None:

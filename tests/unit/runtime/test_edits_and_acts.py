@@ -20,7 +20,7 @@ from runtime.revisions import Revision
 from tests.rigs.core import STATE, Plant, payloads, prepare, running, two_devices
 from tests.rigs.field import ScriptedDriver, after
 from tests.rigs.small_log import key_of
-from tests.simulation.disk import ShimDisk
+from tests.simulation.disk import Image, ShimDisk
 from tests.simulation.loop import VirtualClock, run
 
 
@@ -70,6 +70,62 @@ def test_an_edit_is_judged_off_the_loop() -> None:
             await edit.check(nothing)
 
     asyncio.run(program())
+
+
+def test_a_damaged_journal_is_set_aside_and_what_it_told_is_found_in_the_ledger() -> None:
+    async def program(clock: VirtualClock) -> ShimDisk:
+        disk, plant = ShimDisk(), Plant(clock)
+        prepare(disk, two_devices())
+        cut: dict[str, Image] = {}
+
+        class Cut(ScriptedDriver):
+            async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:
+                if value == 6:
+                    cut.update(image=disk.image())
+
+        plant.drivers["b"] = Cut(clock)
+        async with running(disk, clock, plant) as now:
+            first = await now.act("device.write", "b/slow0", params={"value": 5}, act_id=b"done long before")
+            await now.act("device.write", "b/slow0", params={"value": 6}, act_id=b"cut off in write")
+        path = Layout(STATE).private / "acts.cbor"
+        damaged = cut["image"][path]
+        assert damaged is not None
+        disk = ShimDisk.from_image(cut["image"] | {path: damaged[:-3]})
+        async with running(disk, clock, first_act=100) as now:
+            await after(clock, 1)
+            assert now.health()["acts_unknown"] == [b"cut off in write".hex()]
+            assert await now.act("device.write", "b/slow0", params={"value": 5}, act_id=b"done long before") == first | {"params": {}}
+            assert now.plant.drivers["b"].written == []
+            assert (await now.act("device.write", "b/slow0", params={"value": 7}))["code"] == "done"
+        assert disk.image()[path.with_name("acts.cbor.damaged")] == damaged[:-3]
+        return disk
+
+    disk = run(program, seed=1)
+    acts = [p.detail for p in payloads(disk) if p.kind == Kind.COMMAND and p.detail[0] == b"cut off in write"]
+    assert [(detail[1], detail[2]) for detail in acts] == [(0, "device.write"), (1, "unknown")]
+
+
+def test_whoever_asks_is_answered_also_when_acts_stand_still() -> None:
+    async def program(clock: VirtualClock) -> None:
+        disk, plant = ShimDisk(), Plant(clock)
+        prepare(disk, two_devices())
+
+        class Stuck(ScriptedDriver):
+            async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:
+                self.written.append((tag.name, value))
+                await after(clock, 50)
+
+        plant.drivers["b"] = Stuck(clock)
+        async with running(disk, clock, plant) as now, asyncio.TaskGroup() as group:
+            asked = [group.create_task(now.act("device.write", "b/slow0", params={"value": n})) for n in range(5)]
+            await after(clock, 125)
+            assert all(each.done() for each in asked)
+            answers = [each.result() for each in asked]
+            assert [each.get("code", each.get("refused")) for each in answers] == ["done", "done", "unknown", "acts_busy", "acts_busy"]
+            await after(clock, 300)
+            assert [value for _, value in plant.drivers["b"].written] == [0, 1, 2], "what was refused does not happen later"
+
+    run(program, seed=1)
 
 
 def test_a_fault_of_a_driver_while_it_writes_is_not_taken_for_an_unknown_device() -> None:
