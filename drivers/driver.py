@@ -63,7 +63,10 @@ class Driver(Protocol):
         ...
 
     def subscribe(self, group: TagGroup) -> AsyncIterator[Scan]:
-        """Yield scans as the device pushes them (groups with mode `subscribe`)."""
+        """Yield scans as the device pushes them (groups with mode `subscribe`).
+
+        A scan without any tag (`reading.nothing_new`) says that the device answers and has nothing new: heartbeats come from it.
+        """
         ...
 
     async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:

@@ -130,3 +130,9 @@ def failed_scan(group: TagGroup, read_ms: int, status: int, cause: str) -> Scan:
     """Return the scan of a poll that failed as a whole: no values, one bad status for all, and the cause."""
     n = len(group.tags)
     return Scan(group, [None] * n, read_ms, [int(status)] * n, cause=cause)
+
+
+def nothing_new(group: TagGroup, read_ms: int) -> Scan:
+    """Return the scan of a subscription that is alive and brought no value."""
+    n = len(group.tags)
+    return Scan(group, [None] * n, read_ms, present=[False] * n)

@@ -30,7 +30,7 @@ from drivers.opcua.session import (
     write_request,
 )
 from drivers.pause import ConnectPause
-from drivers.reading import Scan, Status, Tag, TagGroup, Value
+from drivers.reading import Scan, Status, Tag, TagGroup, Value, nothing_new
 
 close_limit_s: Final = 0.5
 """How long saying goodbye may take."""
@@ -105,6 +105,8 @@ class OpcUaDriver:
                 lost = bool(notified) and expected not in (None, number)
                 for scan in scans_of(group, types, notified, read_ms):
                     yield scan
+                if not notified and not ended:  # a keep-alive
+                    yield nothing_new(group, read_ms)
                 if ended:
                     raise DriverError("connection_lost", ended, code=ended, endpoint=self._options.endpoint)
                 lost = lost or any(overflowed(status) for _, (_, status, _) in notified)

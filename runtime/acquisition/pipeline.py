@@ -39,6 +39,8 @@ class Pipeline:
         self._filters: dict[int, ReportFilter] = {}
         self._groups: dict[int, TagGroup] = {}
         self._failing: set[int] = set()
+        self._newest: dict[int, Scan] = {}
+        """Group uid -> the newest value of each tag that a subscription brought, as one scan."""
 
     def set_devices(self, devices: Iterable[DevicePoints]) -> None:
         """Use these devices' rules; a group whose rules stayed keeps its memory."""
@@ -51,6 +53,7 @@ class Pipeline:
                 stays = known is not None and known.rules == rules and groups.get(uid) == self._groups[uid]
                 self._filters[uid] = known if known is not None and stays else ReportFilter(rules)
         self._failing &= set(self._filters)
+        self._newest = {uid: scan for uid, scan in self._newest.items() if self._filters.get(uid) is before.get(uid)}
 
     def take(self, scan: Scan) -> None:
         """See ScanSink. A read that was under way while its group was configured anew has other columns: a counted miss."""
@@ -68,9 +71,45 @@ class Pipeline:
         self._live.publish(scan)
         reported = report_filter.apply(scan)
         if reported is not None:
-            ticket, cause = self._collector.add(reported)
-            self._live.collected(reported, ticket, cause)
+            self._collect(reported)
+        if scan.group.mode == "subscribe":
+            self._keep(scan)
+            self.alive(scan.group, scan.read_ms)  # while others change, a quiet tag has its heartbeat too
+
+    def alive(self, group: TagGroup, read_ms: int) -> None:
+        """See ScanSink. What is due by its heartbeat is collected again, as read now."""
+        newest, report_filter = self._newest.get(group.uid), self._filters.get(group.uid)
+        if newest is None or report_filter is None or newest.group != group:
+            return
+        repeated = report_filter.repeat(Scan(newest.group, newest.values, read_ms, newest.statuses, None, newest.present))
+        if repeated is not None:
+            self._live.publish(repeated)
+            self._collect(repeated)
+
+    def _keep(self, scan: Scan) -> None:
+        """Remember a subscription's values; after a failure none of them is known to hold."""
+        uid = scan.group.uid
+        known = self._newest.get(uid)
+        if scan.cause is not None:
+            self._newest.pop(uid, None)
+        elif scan.present is None or known is None:
+            self._newest[uid] = scan
+        else:
+            self._newest[uid] = _laid_over(known, scan, scan.present)
+
+    def _collect(self, scan: Scan) -> None:
+        ticket, cause = self._collector.add(scan)
+        self._live.collected(scan, ticket, cause)
 
     def missed(self, group: TagGroup, from_ms: int, to_ms: int, cause: str, count: int) -> None:
         """See ScanSink."""
         self._collector.missed(group, from_ms, to_ms, cause, count)
+
+
+def _laid_over(old: Scan, new: Scan, here: list[bool]) -> Scan:
+    """Return the newest of two scans, tag by tag."""
+    values = [n if h else o for h, n, o in zip(here, new.values, old.values, strict=True)]
+    zeros = [0] * len(here)
+    statuses = [n if h else o for h, n, o in zip(here, new.statuses or zeros, old.statuses or zeros, strict=True)]
+    present = None if old.present is None else [h or o for h, o in zip(here, old.present, strict=True)]
+    return Scan(new.group, values, new.read_ms, statuses if any(statuses) else None, None, present)

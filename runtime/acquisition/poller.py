@@ -32,7 +32,7 @@ line_causes: Final = frozenset({"connect_failed", WAITING, "connection_lost"})
 
 
 class ScanSink(Protocol):
-    """Who takes what the field gives. Both calls return at once."""
+    """Who takes what the field gives. Every call returns at once."""
 
     def take(self, scan: Scan) -> None:
         """A scan came, good or failed."""
@@ -40,6 +40,10 @@ class ScanSink(Protocol):
 
     def missed(self, group: TagGroup, from_ms: int, to_ms: int, cause: str, count: int) -> None:
         """`count` scans that were due between these wall times did not come."""
+        ...
+
+    def alive(self, group: TagGroup, read_ms: int) -> None:
+        """A subscription had nothing new at this wall time: its last values still hold."""
         ...
 
 
@@ -226,6 +230,10 @@ class DevicePoller:
                     # Drivers write `subscribe` as a generator: closing it here releases the subscription at once.
                     async with aclosing(cast("Any", self.driver.subscribe(group))) as scans:
                         async for scan in scans:
+                            if scan.present is not None and not any(scan.present):
+                                if group.uid not in self._silent_since:
+                                    self._sink.alive(group, scan.read_ms)
+                                continue
                             self._count_silence(group)
                             self._silent_since.pop(group.uid, None)
                             failures = 0

@@ -37,15 +37,31 @@ class ReportFilter:
 
     def apply(self, scan: Scan) -> Scan | None:
         """Return the scan reduced to what has to be collected, None when that is nothing."""
-        if scan.read_ms < self._newest_ms - STEP_MS:  # heartbeats would wait until the wall clock is there again
-            self._due_ms, self._first_due_ms = [0] * len(self._due_ms), 0
-        self._newest_ms = scan.read_ms
+        self._look_at_time(scan.read_ms)
         same = (scan.cause is not None) is self._failed and scan.statuses == self._statuses and scan.values == self._values
         if same and scan.present is None and scan.read_ms < self._first_due_ms and not self._always:
             return None
         wanted = self._wanted(scan)
         if not any(wanted):
             return None
+        return self._reported(scan, wanted)
+
+    def repeat(self, scan: Scan) -> Scan | None:
+        """Return of a subscription's last values, which still hold, those whose heartbeat is due; None when that is nothing."""
+        self._look_at_time(scan.read_ms)
+        if scan.read_ms < self._first_due_ms:
+            return None
+        wanted = [scan.read_ms >= due for due in self._due_ms]
+        if scan.present is not None:
+            wanted = [w and here for w, here in zip(wanted, scan.present, strict=True)]
+        return self._reported(scan, wanted) if any(wanted) else None
+
+    def _look_at_time(self, read_ms: int) -> None:
+        if read_ms < self._newest_ms - STEP_MS:  # heartbeats would wait until the wall clock is there again
+            self._due_ms, self._first_due_ms = [0] * len(self._due_ms), 0
+        self._newest_ms = read_ms
+
+    def _reported(self, scan: Scan, wanted: list[bool]) -> Scan:
         self._remember(scan, wanted)
         present = None if all(wanted) else wanted
         return Scan(scan.group, scan.values, scan.read_ms, scan.statuses, scan.source_ms, present, scan.cause)

@@ -101,12 +101,16 @@ class KeptScans:
     def __init__(self) -> None:
         self.scans: list[Scan] = []
         self.misses: list[tuple[str, str, int, int, int]] = []
+        self.alives: list[tuple[str, int]] = []
 
     def take(self, scan: Scan) -> None:
         self.scans.append(scan)
 
     def missed(self, group: TagGroup, from_ms: int, to_ms: int, cause: str, count: int) -> None:
         self.misses.append((group.name, cause, count, from_ms, to_ms))
+
+    def alive(self, group: TagGroup, read_ms: int) -> None:
+        self.alives.append((group.name, read_ms))
 
     def accounted(self, group: str) -> int:
         """Good scans plus counted misses of a group (failed scans are counted as misses)."""
