@@ -14,6 +14,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -97,15 +99,24 @@ class SignerProcess:
     async def __aenter__(self) -> Self:
         """Start the signer and learn its public key. Raises SignerError, with the code of the key's fault when it cannot be used."""
         try:
-            await asyncio.to_thread(self._enter)
+            await self._off_the_loop(self._enter)
         except BaseException:
-            await asyncio.to_thread(self._leave)
+            await self._off_the_loop(self._leave)
             raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End the signer."""
-        await asyncio.to_thread(self._leave)
+        await self._off_the_loop(self._leave)
+
+    @staticmethod
+    async def _off_the_loop(call: Callable[[], None]) -> None:
+        """In a thread of its own: in the loop's executor it could wait for names that no DNS server answers."""
+        own = ThreadPoolExecutor(1, thread_name_prefix="signer start")
+        try:
+            await asyncio.get_running_loop().run_in_executor(own, call)
+        finally:
+            own.shutdown(wait=False)
 
     def _enter(self) -> None:
         with self._turn:

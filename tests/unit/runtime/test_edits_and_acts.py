@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -68,6 +69,23 @@ def test_an_edit_is_judged_off_the_loop() -> None:
         nothing = Act(b"y" * 16, "cli", "uid 0", "admin", "config.edit", "", {"gateway.name": None}, 1, "")
         with pytest.raises(RequestRefusedError, match="config_invalid"):
             await edit.check(nothing)
+
+    asyncio.run(program())
+
+
+def test_an_edit_does_not_wait_for_names_that_nobody_resolves() -> None:
+    async def program() -> None:
+        loop, resolved = asyncio.get_running_loop(), threading.Event()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        stuck = loop.run_in_executor(None, resolved.wait)
+        text = two_devices()
+        edit = ConfigEdit(lambda: Revision(1, 0, text, parse_config(text)), lambda *_: asyncio.sleep(0, {}), ThreadPoolExecutor(1))
+        try:
+            async with asyncio.timeout(20):
+                await edit.check(Act(b"x" * 16, "cli", "uid 0", "admin", "config.edit", "", {"text": text}, 1, ""))
+        finally:
+            resolved.set()
+            await stuck
 
     asyncio.run(program())
 
