@@ -7,6 +7,7 @@ pipe that nobody empties, or a journal that stands still, keeps no reading waiti
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import logging
 import sys
@@ -61,19 +62,15 @@ class LineWriter:
 
     def close(self) -> None:
         """Give what waits LAST_S to be written."""
-        try:
-            self._queue.put_nowait(None)
-        except Full:
-            return
-        self._thread.join(LAST_S)
+        with contextlib.suppress(Full):
+            self._queue.put(None, timeout=LAST_S)
+            self._thread.join(LAST_S)
 
     def _run(self) -> None:
         while True:
             text = self._queue.get()
-            if text is None:
-                return
             try:
-                self._out.write(text)
+                self._out.write(text or "")
                 if self.dropped > self._said:
                     said = self.dropped
                     self._out.write(self._words(said - self._said))
@@ -82,6 +79,8 @@ class LineWriter:
                     self._out.flush()
             except (OSError, ValueError):  # whoever read it is gone
                 self.dropped += 1
+            if text is None:
+                return
 
     def _words(self, count: int) -> str:
         if self._json:
