@@ -21,7 +21,7 @@ def free_port() -> int:
 
 
 async def demo(state: Path, *more: str) -> tuple[int, dict[str, Any]]:
-    return await cli("demo", "--for", "9", "--state", str(state), "--port", str(free_port()), *more)
+    return await cli("demo", "--for", "14", "--state", str(state), "--port", str(free_port()), *more)
 
 
 def test_it_records_is_confirmed_and_holds_and_starts_again(tmp_path: Path) -> None:
