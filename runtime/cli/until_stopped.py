@@ -35,7 +35,7 @@ def until_stopped(main: Callable[[asyncio.Event], Awaitable[int | None]], *, con
         return int(await main(stop) or 0)
 
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(with_signals())
     except (ConfigError, LedgerError, OSError, ExceptionGroup) as error:
         return _say_why(error, config, as_json=as_json)
@@ -67,7 +67,7 @@ def _say_why(error: Exception, config: Path, *, as_json: bool) -> int:
     raise error
 
 
-def _loop_factory() -> Any:
+def loop_factory() -> Any:
     """Return uvloop's loop where there is a wheel of it, else asyncio's own."""
     try:
         import uvloop
