@@ -7,7 +7,8 @@ times; medians are printed. The core decodes, applies report rules (every value 
 
 JSON keys: `us_per_tag` {load: CPU microseconds of core and signer per tag read}; `core_us_per_tag` the core alone;
 `baseline_us_per_tag` {load: the same for the bare loop, which only reads}; `ratio` {load: the first by the last}; `rss_mb` {load: resident
-memory of the core}; `delivered` {load: readings recorded per reading due}. A load is "devices x tags at 1 Hz each".
+memory of the core}; `delivered` {load: readings recorded per reading due; a batch takes
+5 s and health is seen once a second, so a short window may show some per cent more or less}. A load is "devices x tags at 1 Hz each".
 """
 
 from __future__ import annotations
