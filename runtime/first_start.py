@@ -84,13 +84,14 @@ async def ensure_ledger(disk: Disk, layout: Layout, signer: Signer, clock: Clock
 def recorded_revision(disk: Disk, state: Path) -> Recorded | None:
     """Return the last config revision that the ledger recorded; None without a ledger, or when it cannot be read. Blocking."""
     try:
-        newest = max(epochs(disk, state), default=None)
-        if newest is None:
-            return None
-        reader = LedgerReader(disk, state, newest)
-        return reader.heads(reader.size()).config
+        for epoch in reversed(epochs(disk, state)):  # a new epoch begins without one
+            reader = LedgerReader(disk, state, epoch)
+            found = reader.heads(reader.size()).config
+            if found is not None:
+                return found
     except LedgerError:
-        return None  # opening the chain will say what is wrong with it
+        pass  # opening the chain will say what is wrong with it
+    return None
 
 
 def load_ids(disk: Disk, layout: Layout) -> TagIds:

@@ -1,10 +1,11 @@
-"""`witnessmark ledger show | verify | export | archive`: the ledger as a file on the disk, for people.
+"""`witnessmark ledger show | verify | export | archive | new-epoch`: the ledger as a file on the disk, for people.
 
 Room: hall. They need the base install only, and work beside a running gateway or on a copy.
 """
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("verify")(verify)
     group.command("export")(export)
     group.command("archive")(archive)
+    group.command("new-epoch")(new_epoch)
     app.add_typer(group, name="ledger")
 
 
@@ -134,3 +136,24 @@ def _split_before(firsts: list[tuple[int, set[str]]], ends: dict[int, int], seq:
     """Return the split segments that end at or before an entry and still have bodies."""
     whole = {SEGMENT_SUFFIX}
     return [first for first, found in firsts if BODIES_SUFFIX in found and not found & whole and first in ends and ends[first] <= seq]
+
+
+def new_epoch(state: State = Path("state"), as_json: AsJson = False) -> None:
+    """Open the next epoch, naming the old head: for an operator, after a quarantine, while the gateway does not run."""
+    from runtime.clock import SystemClock
+    from runtime.layout import Layout
+    from runtime.new_epoch import new_epoch as open_epoch
+
+    try:
+        opened = asyncio.run(open_epoch(RealDisk(), Layout(state), SystemClock()))
+    except (LedgerError, OSError) as error:
+        fail_reading(error, as_json=as_json)
+    facts = {"epoch": opened.epoch, "origin": opened.origin, "vkey": opened.vkey}
+    facts |= {"previous": {"origin": opened.previous[0], "size": opened.previous[1], "root": opened.previous[2].hex()}}
+    if as_json:
+        print_json(facts)
+        return
+    out = console()
+    for name, value in facts.items():
+        out.print(f"{name}  {value}", markup=False, soft_wrap=True)
+    out.print(word("epoch_opened", {"vkey": opened.vkey}), markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runtime.messages.catalogue import word
 from tests.integration.runtime.test_kill import enrol, write_config
-from tests.rigs.anchor_process import anchor_process
+from tests.rigs.anchor_process import anchor_process, anchor_verb
 from tests.rigs.gateway import Gateway, cli, until
 from tests.rigs.load_device import LoadDevice
 
@@ -48,5 +48,36 @@ def test_exactly_one_of_two_goes_on(tmp_path: Path) -> None:
                 for gateway, expected in ((original, {0, 1}), (clone, {0, 1})):
                     assert (gateway.state / "ledger" / "1" / "QUARANTINE").exists() == (gateway is (original, clone)[loser])
                     assert (await cli("ledger", "verify", "--state", str(gateway.state)))[0] in expected
+
+    asyncio.run(run())
+
+
+def test_an_operator_opens_the_next_epoch_of_a_quarantined_ledger(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with LoadDevice() as device:
+            with anchor_process(tmp_path / "anchor") as anchor:
+                config = write_config(tmp_path, device.port, anchor.url, anchor.key.vkey)
+                gateway = Gateway(tmp_path / "state", config)
+                await gateway.start()
+                await enrol(gateway, tmp_path / "anchor")
+                async with gateway.watching() as face:
+                    await until(lambda: face.health.get("anchors") and (face.health["anchors"][0]["cosigned_size"] or 0) > 3)
+                    assert (await cli("ledger", "new-epoch", "--state", str(gateway.state)))[0] == 2, "not while the gateway runs"
+                assert await gateway.stop() == 0
+                code, opened = await cli("ledger", "new-epoch", "--state", str(gateway.state))
+                assert (code, opened["epoch"]) == (0, 2)
+                assert opened["previous"]["size"] > 3
+                anchor_verb("enroll", "--state", str(tmp_path / "anchor"), opened["vkey"])
+                await gateway.start()
+                async with gateway.watching() as face:
+                    await until(lambda: face.health.get("anchors") and (face.health["anchors"][0]["cosigned_size"] or 0) > 3)
+                    assert face.health["ledger"]["epoch"] == 2
+                    assert face.health["gateway"]["revision"] == 1, "the configuration in force goes on"
+                assert await gateway.stop() == 0
+                code, report = await cli("ledger", "verify", "--state", str(gateway.state))
+                assert (code, report["verdict"]) == (0, "holds"), report
+                old = gateway.state / "policy-1.txt"
+                code, report = await cli("ledger", "verify", "--state", str(gateway.state), "--epoch", "1", "--policy", str(old))
+                assert (code, report["verdict"]) == (0, "holds"), report
 
     asyncio.run(run())
