@@ -190,15 +190,15 @@ class Core:
 
     async def record(self, choice: Choice, edited: str = EDITED_BY_HAND) -> None:
         """Record a revision that the ledger does not know yet. A ledger that cannot be written says so itself; polling goes on."""
-        revision = choice.revision
+        revision, loop = choice.revision, asyncio.get_running_loop()
         if not choice.recorded:
             try:
-                self._revisions.store(revision)
+                await loop.run_in_executor(self._work, self._revisions.store, revision)
                 await self._chain.append(Kind.CONFIG, revision.detail("file", edited if revision.parent else "first start"))
             except (LedgerError, OSError):
                 return  # unsettled, the file counts as edited at the next start as well, and is recorded then
         if not choice.faults:  # a file with faults stays as it is, for the one who edited it
-            self._settle(revision)
+            await loop.run_in_executor(self._work, self._settle, revision)
 
     async def run(self, others: Mapping[str, Part], stop: asyncio.Event, ready: Callable[[], None]) -> None:
         """Run every part and `others` until `stop`, then end them in order: door, field, evidence, outbox, close entry."""
@@ -264,7 +264,7 @@ class Core:
         self._field.apply(devices, drivers)
 
     def _settle(self, revision: Revision) -> None:
-        """Let the config file say what is in force; a folder that we may not write keeps its file."""
+        """Let the config file say what is in force; a folder that we may not write keeps its file. Blocking."""
         with contextlib.suppress(OSError):
             self._revisions.settle(revision)
 

@@ -30,7 +30,10 @@ STEPS_KEPT_MAX: Final = 64
 """Beyond so many clock steps that wait, those with no batch between them become one."""
 SIGNER_RETRY_S: Final = 0.2
 RESUME_S_MIN: Final = 2.0
-RESUME_S_MAX: Final = 60.0
+RESUME_S_MAX: Final = 15.0
+"""Longest rest between two tries while the store fails: evidence goes on this soon after there is space again, at four tries a minute."""
+LOOK_S: Final = 0.5
+"""How often the wall clock is looked at besides: one that is set and set back between two looks, with no scan between, goes unseen."""
 BEHIND: Final = "evidence_behind"
 FAILED: Final = "evidence_failed"
 UNUSABLE: Final = "scan_unusable"
@@ -149,6 +152,7 @@ class Evidence:
         """Seal and write until closed."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick(), name="evidence tick")
+            group.create_task(self._watch_clock(), name="evidence clock")
             group.create_task(self._write(), name="evidence write")
 
     def close(self) -> None:
@@ -167,10 +171,19 @@ class Evidence:
                 async with asyncio.timeout(wait_s):
                     await self._closing.wait()
             except TimeoutError:
-                self._look_at_clock()
                 self._rotate()
                 self._keep_in_memory()
                 self._wake.set()
+
+    async def _watch_clock(self) -> None:
+        """See every set of the wall clock, also while nothing is scanned and however long a batch is."""
+        while not self._closing.is_set():
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._closing.wait()
+            except TimeoutError:
+                if self._look_at_clock():
+                    self._wake.set()
 
     async def _write(self) -> None:
         while True:

@@ -18,6 +18,7 @@ from ledger_client.disk import RealDisk
 from ledger_client.prove import prove_reading
 from ledger_client.reader import LedgerReader
 from runtime.cli.log import set_up_log
+from runtime.history.index import SpoiledIndexError
 from runtime.history.query import Prover
 from runtime.history.service import AnotherEpochError, serve
 
@@ -45,8 +46,8 @@ def main() -> int:
     with contextlib.suppress(asyncio.CancelledError):
         try:
             asyncio.run(run())
-        except* AnotherEpochError:
-            pass  # the supervisor starts it again, on the new epoch
+        except* (AnotherEpochError, SpoiledIndexError):
+            pass  # the supervisor starts it again: on the new epoch, with a new index
     return 0
 
 

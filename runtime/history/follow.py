@@ -33,8 +33,10 @@ class Follower:
         self.schema = reader.schema_at(index.next_seq)
 
     async def run(self) -> None:
-        """Follow until cancelled; hands the loop over after each entry."""
+        """Follow until cancelled; hands the loop over after each entry. Raises SpoiledIndexError as soon as anybody has met damage."""
         while True:
+            if self._index.spoiled is not None:
+                raise self._index.spoiled
             done = 0
             start = seq = self._index.next_seq
             for seq in range(start, min(self._head(), start + STEP_ENTRIES)):

@@ -17,7 +17,7 @@ from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from runtime.faces.feed import RequestRefusedError
 from runtime.history.follow import Follower
-from runtime.history.index import Index
+from runtime.history.index import Index, SpoiledIndexError
 from runtime.history.rollups import SPANS_MS, Rollup, as_number, thin
 
 POINTS_MAX: Final = 2_000
@@ -49,15 +49,19 @@ class Query:
                     return {"next_seq": self._index.next_seq}
         except LedgerError as error:
             raise RequestRefusedError(error.code, **error.params) from error
+        except SpoiledIndexError as error:
+            raise RequestRefusedError("history_away") from error  # it is built again at once
         raise RequestRefusedError("method_unknown", method=method)
 
     def trend(self, uid: int, t0_ms: int, t1_ms: int, points: int) -> list[list[Any]]:
         """Return [start_ms, low, high, first, last, count, bad] rows of at most `points` buckets; an empty bucket is left out."""
         if not 2 <= points <= POINTS_MAX or not 0 <= t0_ms < t1_ms:
             raise RequestRefusedError("trend_range")
-        width = (t1_ms - t0_ms) // points
-        spans = [span for span in SPANS_MS if span <= width]
-        rows = self._index.rollups(uid, self._kept(uid, spans[-1], t0_ms), t0_ms, t1_ms) if spans else self._raw(uid, t0_ms, t1_ms)
+        spans = [span for span in SPANS_MS if span <= (t1_ms - t0_ms) // points]
+        if not spans and self._is_held(uid, t0_ms):
+            rows = self._raw(uid, t0_ms, t1_ms)
+        else:
+            rows = self._index.rollups(uid, self._kept(uid, spans[-1] if spans else SPANS_MS[0], t0_ms), t0_ms, t1_ms)
         merged = thin(rows, points, t0_ms, t1_ms)
         return [[start, r.low, r.high, r.first, r.last, r.count, r.bad] for start, r in merged]
 
@@ -87,8 +91,17 @@ class Query:
                 return span
         return spans[-1]
 
+    def _is_held(self, uid: int, t0_ms: int) -> bool:
+        """Whether the index still knows which entries hold the tag's readings from t0 on, or from the tag's beginning on."""
+        group, begin = self._group_of(uid), self._index.oldest(uid, SPANS_MS[-1])
+        oldest = None if group is None else self._index.oldest_held(group)
+        return oldest is not None and begin is not None and (oldest <= t0_ms or oldest < begin + SPANS_MS[-1])
+
+    def _group_of(self, uid: int) -> int | None:
+        return next((g.uid for g in self._follower.schema.groups.values() if uid in g.tag_uids), None)
+
     def _raw(self, uid: int, t0_ms: int, t1_ms: int) -> list[tuple[int, Rollup]]:
-        group = next((g.uid for g in self._follower.schema.groups.values() if uid in g.tag_uids), None)
+        group = self._group_of(uid)
         if group is None:
             return []
         found: list[tuple[int, Rollup]] = []

@@ -53,7 +53,7 @@ async def serve(disk: Disk, state: Path, make_prover: Callable[[LedgerReader], P
     """Run until cancelled. Waits for the core's first word, since only the core knows which epoch is in force.
 
     Raises:
-        ExceptionGroup: of AnotherEpochError when the epoch changes.
+        ExceptionGroup: of AnotherEpochError when the epoch changes, of SpoiledIndexError when the index turns out to be damaged.
     """
     heard = asyncio.Event()
     feed = FeedClient(state / "run" / "feed.sock", "history", lambda what, _data: heard.set() if what == "health" else None, values=False)
@@ -64,6 +64,8 @@ async def serve(disk: Disk, state: Path, make_prover: Callable[[LedgerReader], P
         ledger = feed.health["ledger"]
         reader = LedgerReader(disk, state, ledger["epoch"])
         with Index(state / "index" / "history.db", ledger["origin"]) as index:
+            if index.next_seq > ledger["size"]:  # of a later state of this ledger: one that was restored since
+                index.begin_anew()
             follower = Follower(reader, index, lambda: int(feed.health["ledger"]["size"]))
             query = Query(reader, index, follower, make_prover(reader))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import sqlite3
 from contextlib import closing
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from ledger_client.disk import RealDisk
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
+from runtime.faces.feed import RequestRefusedError
 from runtime.history.follow import Follower
-from runtime.history.index import Index
+from runtime.history.index import ASIDE, HELD_MS, Index, SpoiledIndexError
 from runtime.history.query import Query
 from runtime.history.rollups import SPANS_MS, Rollup, as_number, thin
 from tests.rigs.evidence import EvidenceLog
@@ -65,15 +67,90 @@ def test_it_goes_on_where_it_was_and_begins_anew_for_another_ledger(tmp_path: Pa
         assert index.next_seq == 0
 
 
-def test_a_file_that_cannot_be_used_is_not_held_open(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["another program's", "an older format's", "a folder"])
+def test_a_file_that_is_not_ours_is_set_aside_and_built_anew(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "h.db"
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("CREATE TABLE meta (of_others TEXT)")
-    index = Index(path, "o/1")
-    with pytest.raises(sqlite3.OperationalError), index:
-        pass
-    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        index.events(None, 1)
+    for _ in range(2):  # the second time there is one that was set aside before
+        if kind == "a folder":
+            path.unlink(missing_ok=True)
+            path.mkdir()
+            (path / "x").write_text("x")
+        else:
+            path.unlink(missing_ok=True)
+            with closing(sqlite3.connect(path)) as other:
+                other.execute("CREATE TABLE meta (of_others TEXT)" if kind.startswith("another") else "CREATE TABLE meta (name, value)")
+        with Index(path, "o/1") as index:
+            index.add_event(4, 150, 6)
+            index.commit(5)
+            assert index.events(None, 9) == [4]
+        assert (tmp_path / ("h.db" + ASIDE)).exists()
+
+
+def test_damage_that_shows_later_ends_the_process_and_the_next_one_builds_anew(tmp_path: Path) -> None:
+    path = tmp_path / "h.db"
+    with Index(path, "o/1") as index:
+        for n in range(3_000):
+            index.add_event(n, n, 6)
+            index.add_batch(n, 9, n, n)
+        index.commit(3_000)
+    raw = bytearray(path.read_bytes())
+    raw[8_192:] = b"\xa5" * (len(raw) - 8_192)
+    path.write_bytes(raw)
+    index, log = Index(path, "o/1"), EvidenceLog().typical(3)
+    reader = LedgerReader(RealDisk(), log.write(tmp_path), 1)
+    with pytest.raises(SpoiledIndexError), index:
+        index.next_seq = log.size()
+        follower = Follower(reader, index, log.size)
+        query = Query(reader, index, follower, lambda _uid, _at: b"")
+        with pytest.raises(RequestRefusedError, match="history_away"):
+            query.ask("entries", {"before": None, "limit": 200})
+        asyncio.run(follower.run())
+    with Index(path, "o/1") as again:
+        assert (again.next_seq, again.events(None, 9)) == (0, [])
+
+
+def test_a_disk_that_is_full_or_locked_is_no_reason_to_throw_the_index_away(tmp_path: Path) -> None:
+    path = tmp_path / "h.db"
+    with Index(path, "o/1") as index:
+        index.commit(7)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            index._db.execute("PRAGMA busy_timeout = 1")
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                index.commit(8)
+            other.execute("ROLLBACK")
+        assert index.spoiled is None
+    with Index(path, "o/1") as index:
+        assert index.next_seq == 7
+
+
+def test_where_readings_are_is_forgotten_with_their_short_rollups(tmp_path: Path) -> None:
+    hour = 3_600_000
+    with Index(tmp_path / "h.db", "o/1") as index:
+        for n in range(400):
+            index.add_batch(n, 9, n * hour, n * hour + 5_000)
+            index.add_batch(n, 8, 0, 5_000) if n == 0 else None
+            index.commit(n)
+        assert index.oldest_held(9) == (399 - HELD_MS // hour) * hour + 5_000
+        assert len(index.batches(9, 0, 400 * hour, 1_000)) == HELD_MS // hour + 1
+        assert index.oldest_held(8) == 5_000, "the last of a group that is gone stays as long as nothing newer of it comes"
+
+
+def test_a_narrow_look_at_old_times_is_drawn_from_rollups(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(3)
+    reader = LedgerReader(RealDisk(), log.write(tmp_path), 1)
+    schema = reader.schema_at(log.size())
+    group = next(iter(schema.groups.values()))
+    uid = group.tag_uids[0]
+    with Index(tmp_path / "h.db", "o/1") as index:
+        index.next_seq = log.size()
+        query = Query(reader, index, Follower(reader, index, log.size), lambda _uid, _at: b"")
+        hour = 3_600_000
+        for n in range(24 * 10):
+            index.add_reading(uid, n * hour, float(n), 0)
+            index.add_batch(10_000 + n, group.uid, n * hour, n * hour)
+            index.commit(log.size())
+        assert [row[1] for row in query.trend(uid, 5 * hour, 5 * hour + 60_000, 100)] == [5.0]
 
 
 def test_what_a_trend_draws() -> None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from drivers.reading import Scan
+from ledger_client.errors import StoreError
 from ledger_client.kinds import Kind
 from ledger_client.schema import SchemaState
-from runtime.acquisition.evidence import FAILED, STEPS_KEPT_MAX, Evidence
+from runtime.acquisition.evidence import FAILED, LOOK_S, RESUME_S_MAX, STEPS_KEPT_MAX, Evidence
 from runtime.acquisition.live import Live
 from runtime.points import schema_of
 from runtime.supervisor import Supervisor
@@ -83,3 +84,67 @@ def test_clock_steps_that_pile_up_are_merged_and_none_is_left_unsaid() -> None:
     ledger, stepped_ms = run(program, seed=1)
     steps = [detail for kind, detail in ledger.kept if kind == Kind.CLOCK]
     assert sum(after_ms - before_ms for before_ms, after_ms, _, _ in steps) == stepped_ms
+
+
+def test_a_clock_that_is_set_and_set_back_between_two_batches_is_seen() -> None:
+    async def program(clock: VirtualClock) -> Faulty:
+        ledger, points = Faulty(), points_of(device_toml("d", {"a": (100, 3)}))
+        evidence = Evidence(ledger, Live(), clock, schema_of(points.values()), seal_every_s=60, memory_max_bytes=1 << 20)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Supervisor().keep("evidence", evidence.run))
+            await after(clock, 10)
+            clock.step(300)
+            await after(clock, LOOK_S + 0.01)
+            clock.step(-300)
+            await after(clock, LOOK_S + 0.01)
+            assert evidence.steps == 2
+            evidence.close()
+        return ledger
+
+    steps = [detail for kind, detail in run(program, seed=1).kept if kind == Kind.CLOCK]
+    assert [after_ms - before_ms for before_ms, after_ms, _, _ in steps] == [300, -300]
+
+
+class Full(Faulty):
+    """A disk without space; `tries` are the times at which somebody asked."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self.clock, self.has_space, self.tries = clock, False, []
+
+    async def append(self, kind: int, detail: tuple[Any, ...], body: bytes = b"", *, reserve: bool = False) -> Stored:
+        if not self.has_space:
+            self.tries.append(self.clock.mono_ms())
+            raise StoreError("disk_full", needed=1, free=0)
+        self.kept.append((kind, detail))
+        return Stored(len(self.kept))
+
+
+def test_evidence_goes_on_within_seconds_of_space_however_long_the_disk_was_full() -> None:
+    async def program(clock: VirtualClock) -> tuple[int, int]:
+        ledger, points = Full(clock), points_of(device_toml("d", {"a": (100, 3)}))
+        group = points["d"].groups[0]
+        evidence = Evidence(ledger, Live(), clock, schema_of(points.values()), seal_every_s=1, memory_max_bytes=1 << 20)
+
+        async def scan() -> None:
+            while not evidence._closing.is_set():
+                evidence.add(Scan(group, [1, 2, 3], clock.wall_ms()))
+                await after(clock, 1)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Supervisor().keep("evidence", evidence.run))
+            tasks.create_task(scan())
+            await after(clock, 3_600)
+            assert evidence.state == "stopped"
+            tries = len(ledger.tries)
+            ledger.has_space = True
+            since = clock.mono_ms()
+            while evidence.state == "stopped":
+                await after(clock, 0.5)
+            resumed_ms = clock.mono_ms() - since
+            evidence.close()
+        return tries, resumed_ms
+
+    tries, resumed_ms = run(program, seed=1)
+    assert resumed_ms <= 16_000
+    assert tries <= 3_600 / RESUME_S_MAX + 10, "no storm"
