@@ -18,6 +18,7 @@ from ledger_client.errors import FormatError
 from ledger_client.key_chain import KeyChain
 from ledger_client.keys import from_cose
 from ledger_client.kinds import FOREIGN_KIND_MIN, Kind
+from ledger_client.records import record_size
 from ledger_client.schema import SchemaState
 
 EVENT_TYPES_KNOWN: frozenset[str] = frozenset()
@@ -172,6 +173,7 @@ class EntryWalk:
             offset_ms = self._read_batch(entry, body or b"")
         self.counts["body_bytes"] += len(body or b"")
         if kind == Kind.BATCH:
+            self.counts["batch_bytes"] += record_size(len(entry.raw), len(body or b""))
             check_batch(self._judge, entry, offset_ms, self._offsets)
 
     def _apply_schema(self, entry: Entry, body: bytes) -> None:

@@ -41,5 +41,7 @@ class ClockState(IntEnum):
     UNSET = 0
     RTC = 1
     NTP = 2
+    """The kernel says that something disciplines it. It cannot say what: NTP, or PTP through phc2sys."""
     PTP = 3
+    """Reserved. Nothing that the kernel tells would justify it, so it is never written."""
     STEPPED = 4

@@ -222,6 +222,11 @@ def epochs(disk: Disk, state: Path) -> list[int]:
     return sorted(int(name) for name in disk.names(state / "ledger") if name.isascii() and name.isdigit())
 
 
+def older_epochs(disk: Disk, state: Path, epoch: int) -> dict[int, LedgerReader]:
+    """Return readers of the epochs before one."""
+    return {each: LedgerReader(disk, state, each) for each in epochs(disk, state) if each < epoch}
+
+
 def _payload(raw: bytes) -> Any:
     """Take a stored entry apart without judging it. Raises CorruptError."""
     try:

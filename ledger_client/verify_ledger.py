@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from ledger_client.anchoring import Anchoring
 from ledger_client.claims import Judge, Params, Report
 from ledger_client.entry import Entry, Payload
 from ledger_client.entry_walk import EntryWalk
+from ledger_client.epoch_seam import Entries, judge_seam
 from ledger_client.errors import CorruptError, FormatError, LedgerError
 from ledger_client.key_chain import KeyChain
 from ledger_client.kinds import Kind
@@ -35,6 +37,7 @@ HOLDS: Final = {
 }
 
 Progress = Callable[[int, int], None]
+NOTHING_OLDER: Final[Mapping[int, Entries]] = MappingProxyType({})
 
 
 class Source(Protocol):
@@ -58,8 +61,9 @@ class Source(Protocol):
 
 
 def verify_ledger(
-    source: Source, policy: Policy, progress: Progress | None = None, *, quick: bool = False, fault: LedgerError | None = None
-) -> Report:
+    source: Source, policy: Policy, progress: Progress | None = None, *, quick: bool = False, fault: LedgerError | None = None,
+    older: Mapping[int, Entries] = NOTHING_OLDER,
+) -> Report:  # fmt: skip
     """Judge all entries under a policy.
 
     Args:
@@ -68,6 +72,7 @@ def verify_ledger(
         progress: called with (entries done, entries in all) now and then.
         quick: hashes of bodies only; their contents and readings roots are left out.
         fault: what recovery found at the very end of the newest segment, if anything.
+        older: the epochs before this one that are at hand, by number; the genesis entry must name the head of the last of them.
 
     Raises:
         FormatError: `ledger_empty`.
@@ -80,6 +85,7 @@ def verify_ledger(
     run.walk_all(progress)
     if fault is not None:
         run.judge.breaks("altered", fault, size)
+    run.judge_seam(older)
     return run.report()
 
 
@@ -109,6 +115,10 @@ class _Run:
         self._walk.finish()
         if progress is not None:
             progress(self._size, self._size)
+
+    def judge_seam(self, older: Mapping[int, Entries]) -> None:
+        if self._genesis is not None:
+            judge_seam(self.judge, self._genesis, older)
 
     def report(self) -> Report:
         self._judge_origin()
@@ -185,6 +195,7 @@ class _Run:
             "readings": counts["readings"],
             "readings_bad": counts["bad"],
             "readings_dropped": counts["dropped"],
+            "batch_bytes": counts["batch_bytes"],
             "gaps": dict(sorted(self._gaps.items())),
             "withheld": counts["withheld"],
             "tail": tail["tail"],
@@ -194,6 +205,8 @@ class _Run:
         if self._walk.whole:
             facts |= {"size": self._roots.size, "root": self._roots.root(self._roots.size).hex()}
         if self._genesis is not None:
+            previous = self._genesis[4]
+            facts["previous"] = previous and {"origin": previous[0], "size": previous[1], "root": previous[2].hex()}
             facts |= {"origin": self._genesis[0], "epoch": self._genesis[1], "policy_is_recorded": self._genesis[5] == self._policy.hash}
         keys: KeyChain | None = self._walk.keys
         facts["keys"] = [key.kid.hex() for key in keys.all_keys] if keys else []

@@ -15,6 +15,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -64,10 +65,10 @@ async def run_demo(options: DemoOptions, stop: asyncio.Event, tell: Tell, say_la
     LedgerError, DemoError when something cannot start; a folder that another gateway runs on is left as it is.
     """
     layout, firsts, loop = Layout(options.state), Firsts(), asyncio.get_running_loop()
-    with only_core(layout):
+    with only_core(layout), ThreadPoolExecutor(1, thread_name_prefix="demo work") as work:
         web_port = _free_port(web_port_of(read_config(layout)), options.port)
         layout.prepare(RealDisk())
-        size_before = await loop.run_in_executor(None, ledger_size, layout)
+        size_before = await loop.run_in_executor(work, ledger_size, layout)
         async with contextlib.AsyncExitStack() as stack:
             plant, witnesses = await _start_peers(stack, options, layout)
             ports = {name: plant[name] for name in (*PLACEHOLDERS, CONTROL)} | {"web": web_port}
@@ -76,10 +77,10 @@ async def run_demo(options: DemoOptions, stop: asyncio.Event, tell: Tell, say_la
             (layout.state / "demo" / PORTS).write_text(json.dumps(ports))
             tell({"page": f"http://{HOST}:{web_port}", "state": str(options.state), "faults": f"{HOST}:{plant[CONTROL]}"})
             await _run_core(options, stop, firsts, tell, OWN_EDIT if ours else EDITED_BY_HAND)
-    if options.for_s is None:
-        return 0
-    report = await loop.run_in_executor(None, judged, layout)
-    said, code = await loop.run_in_executor(None, summary, layout, report, firsts, size_before)
+        if options.for_s is None:
+            return 0
+        report = await loop.run_in_executor(work, judged, layout)
+        said, code = await loop.run_in_executor(work, summary, layout, report, firsts, size_before)
     say_last(said)
     return code
 

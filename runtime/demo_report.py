@@ -16,8 +16,7 @@ from ledger_client.disk import RealDisk
 from ledger_client.entry import parse
 from ledger_client.errors import StoreError
 from ledger_client.kinds import Kind
-from ledger_client.reader import LedgerReader, epochs
-from ledger_client.records import record_size
+from ledger_client.reader import LedgerReader, epochs, older_epochs
 from ledger_client.verify import Report, parse_policy, verify_ledger
 from runtime.faces.feed_client import FeedClient
 from runtime.layout import Layout
@@ -68,7 +67,7 @@ async def watch(layout: Layout, firsts: Firsts, tell: Tell, started: float) -> N
 def ledger_size(layout: Layout) -> int:
     """Return how many entries the newest epoch holds, 0 when there is no ledger. Blocking. Raises LedgerError, OSError."""
     try:
-        return _reader(layout).size()
+        return _newest(layout)[0].size()
     except StoreError as error:
         if error.code != "ledger_missing":
             raise
@@ -77,24 +76,19 @@ def ledger_size(layout: Layout) -> int:
 
 def judged(layout: Layout) -> Report:
     """Judge the whole ledger under the state folder's own policy. Blocking. Raises LedgerError, OSError."""
-    return verify_ledger(_reader(layout), parse_policy(layout.policy.read_bytes()))
+    reader, newest = _newest(layout)
+    return verify_ledger(reader, parse_policy(layout.policy.read_bytes()), older=older_epochs(RealDisk(), layout.state, newest))
 
 
 def summary(layout: Layout, report: Report, firsts: Firsts, size_before: int) -> tuple[dict[str, Any], int]:
     """Return the closing line and the exit code. A run that recorded nothing, or could not be watched, cannot tell. Blocking."""
-    reader, facts = _reader(layout), report.facts
+    (reader, _), facts = _newest(layout), report.facts
     size = reader.size()
-    stored = recorded_now = 0
-    for seq in range(size):
-        entry = reader.entry(seq)
-        payload = parse(entry).payload
-        if payload.kind == Kind.BATCH:
-            stored += record_size(len(entry), len(reader.body(seq) or b""))
-            recorded_now += payload.detail[2] + payload.detail[3] if seq >= size_before else 0
+    recorded_now = any(_readings(raw) for raw in reader.entries(min(size_before, size), size))
     receipt = reader.heads(size).receipt
     said: dict[str, Any] = {
         "readings": facts["readings"], "entries": facts["entries"], "gaps": facts["gaps"], "cosigned": receipt[1] if receipt else 0,
-        "bytes_per_reading": round(stored / facts["readings"], 3) if facts["readings"] else None, "verdict": report.verdict,
+        "bytes_per_reading": round(facts["batch_bytes"] / facts["readings"], 3) if facts["readings"] else None, "verdict": report.verdict,
         "state": str(layout.state), "first_reading_s": firsts.reading_s, "first_cosigned_s": firsts.cosigned_s,
     }  # fmt: skip
     reason = "demo_nothing_recorded" if not recorded_now else "demo_not_watched" if firsts.reading_s is None else None
@@ -103,9 +97,15 @@ def summary(layout: Layout, report: Report, firsts: Firsts, size_before: int) ->
     return {**said, "verdict": "cannot_tell", "reason": reason}, CANNOT_TELL
 
 
-def _reader(layout: Layout) -> LedgerReader:
+def _readings(raw: bytes) -> int:
+    payload = parse(raw).payload
+    return int(payload.detail[2] + payload.detail[3]) if payload.kind == Kind.BATCH else 0
+
+
+def _newest(layout: Layout) -> tuple[LedgerReader, int]:
+    """Return the newest epoch's ledger and its number."""
     disk = RealDisk()
     newest = max(epochs(disk, layout.state), default=None)
     if newest is None:
         raise StoreError("ledger_missing", folder=str(layout.state))
-    return LedgerReader(disk, layout.state, newest)
+    return LedgerReader(disk, layout.state, newest), newest

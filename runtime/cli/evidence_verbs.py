@@ -15,9 +15,11 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ledger_client.claims import Report
+from ledger_client.disk import RealDisk
 from ledger_client.errors import FormatError, LedgerError
 from ledger_client.policy import parse_policy
 from ledger_client.prove import prove_reading, tag_uid_of
+from ledger_client.reader import older_epochs
 from ledger_client.segment_file import RANGE_SIZE_MAX
 from ledger_client.verify import verify_file, verify_ledger
 from runtime.cli.console import console, fail, fail_with, print_json
@@ -106,6 +108,7 @@ def verify_place(path: Path, epoch: int | None, policy: Path | None, *, quick: b
                 lambda done, total: progress.update(task, completed=done, total=total),
                 quick=quick,
                 fault=place.fault(),
+                older=older_epochs(RealDisk(), place.state, place.epoch),
             )
     except (LedgerError, OSError) as error:
         fail_reading(error, as_json=as_json)

@@ -112,6 +112,8 @@ def _facts(report: Report) -> Table:
     table = Table.grid(padding=(0, 2))
     if "origin" in facts:
         table.add_row("Log", str(facts["origin"]))
+    if facts.get("previous"):
+        table.add_row("Follows", f"{facts['previous']['origin']}, {facts['previous']['size']} entries")
     if "seq" in facts:
         table.add_row("Entry", f"{facts['seq']} of {facts['checkpoint']['size']} in the cosigned tree")
     if "from_seq" in facts:

@@ -142,7 +142,9 @@ class Index:
 
     def events(self, before: int | None, limit: int) -> list[int]:
         """Return seqs of entries that are not batches, newest first."""
-        rows = self._ask("SELECT seq FROM event WHERE seq < ? ORDER BY seq DESC LIMIT ?", (before if before is not None else 1 << 62, limit))
+        rows = self._ask(
+            "SELECT seq FROM event WHERE seq < ? ORDER BY seq DESC LIMIT ?", (before if before is not None else 1 << 62, limit)
+        )
         return [row[0] for row in rows]
 
     def _ask(self, question: str, params: Sequence[int]) -> list[Any]:

@@ -116,8 +116,10 @@ class EvidenceLog:
         self.bodies.append(body)
         return seq
 
-    def begin(self, tags: int = 3, next_hashes: tuple[bytes, ...] = ()) -> EvidenceLog:
-        detail = (self.origin, 1, self.key.public.cose, next_hashes, None, sha256(policy_text()).digest())
+    def begin(
+        self, tags: int = 3, next_hashes: tuple[bytes, ...] = (), *, epoch: int = 1, previous: tuple[str, int, bytes] | None = None
+    ) -> EvidenceLog:
+        detail = (self.origin, epoch, self.key.public.cose, next_hashes, previous, sha256(policy_text()).digest())
         self.append(Kind.GENESIS, detail)
         self.reboot()
         self.schema = schema_of(tags)

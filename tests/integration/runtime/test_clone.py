@@ -76,6 +76,10 @@ def test_an_operator_opens_the_next_epoch_of_a_quarantined_ledger(tmp_path: Path
                 assert await gateway.stop() == 0
                 code, report = await cli("ledger", "verify", "--state", str(gateway.state))
                 assert (code, report["verdict"]) == (0, "holds"), report
+                assert report["previous"] == opened["previous"]
+                shutil.copytree(gateway.state, tmp_path / "alone", ignore=shutil.ignore_patterns("1", "*.sock"))
+                code, report = await cli("verify", str(tmp_path / "alone"), "--policy", str(gateway.state / "policy.txt"))
+                assert (code, report["claims"]["equivocated"]["code"]) == (2, "previous_not_at_hand"), report
                 old = gateway.state / "policy-1.txt"
                 code, report = await cli("ledger", "verify", "--state", str(gateway.state), "--epoch", "1", "--policy", str(old))
                 assert (code, report["verdict"]) == (0, "holds"), report
