@@ -7,22 +7,19 @@ Source: docs/ledger-format.md section 4.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import repeat
-from typing import Any, NamedTuple
+from itertools import compress
+from typing import Any
 
 from ledger_client import cbor
 from ledger_client.body_reader import (
     BODY_CELLS_MAX,
-    CELLS_MAX,
     READINGS_MAX,
     SCANS_COUNTED_MIN,
-    SCANS_MAX,
     SECRET_SIZE,
     SECTIONS_MAX,
-    SOURCE_NONE,
     Body,
     BodyReading,
     Column,
@@ -30,25 +27,14 @@ from ledger_client.body_reader import (
     cells_counted,
     read_body,
 )
-from ledger_client.codecs import put_varint, zigzag
-from ledger_client.columns import (
-    ABSENT,
-    HAS_CELLS,
-    NULL,
-    STATUS_MAX,
-    TEXT_SIZE_MAX,
-    VALUE,
-    encode_cells,
-    encode_values,
-)
+from ledger_client.columns import STATUS_MAX, TEXT_SIZE_MAX
 from ledger_client.deflate import deflater
 from ledger_client.float_columns import CodecHints
-from ledger_client.leaf import INT_MAX, INT_MIN, LEAVES_MAX, SPANS, UINT_MAX, Value, column_leaves, head_of
+from ledger_client.leaf import INT_MAX, INT_MIN, LEAVES_MAX, SPANS, UINT_MAX, Value
 from ledger_client.merkle import leaf_hash, root_of
-from ledger_client.schema import GroupRow, SchemaState
+from ledger_client.open_section import OpenSection
+from ledger_client.schema import SchemaState
 
-STEP_READINGS = 256
-"""Readings hashed and packed in one step of sealing: about 0.5 ms on a server core, 4 ms on a small board."""
 STEP_BYTES = 8192
 """Bytes deflated in one step."""
 TEXT_BYTES_MAX = 4 << 20
@@ -70,43 +56,6 @@ def span_for(scans_expected: Iterable[tuple[int, int]]) -> int:
     return 1 if all(tags * scans <= LEAVES_MAX for tags, scans in scans_expected) else 16
 
 
-class _OpenSection:
-    """Scans of one group that will become one section."""
-
-    __slots__ = ("counts", "group", "leaves", "present", "sources", "statuses", "times", "values")
-
-    def __init__(self, group: GroupRow) -> None:
-        self.group = group
-        self.times: list[int] = []
-        self.sources: list[int | None] = []
-        self.values: list[list[Value]] = []
-        self.statuses: list[list[int] | None] = []
-        self.present: list[list[bool] | None] = []
-        self.counts: list[int] | None = None
-        """Readings per column, once a scan has left one out; until then every column has one per scan."""
-        self.leaves = 0
-
-    def takes(self, present: list[bool] | None, span: int) -> bool:
-        """Account for one more scan when it fits, tell whether it did."""
-        width, scans = len(self.group.tag_uids), len(self.times)
-        if scans == SCANS_MAX or (scans + 1) * width > CELLS_MAX:
-            return False
-        if self.counts is None and present is None:
-            more = width if scans % span == 0 else 0
-        else:
-            counts = self.counts or [scans] * width
-            chosen = range(width) if present is None else [i for i, p in enumerate(present) if p]
-            more = sum([1 for i in chosen if counts[i] % span == 0])
-        if self.leaves + more > LEAVES_MAX:
-            return False
-        if self.counts is not None or present is not None:
-            self.counts = counts
-            for i in chosen:
-                counts[i] += 1
-        self.leaves += more
-        return True
-
-
 class BatchBuilder:
     """One open batch.
 
@@ -126,8 +75,8 @@ class BatchBuilder:
         self._span = span
         self._schema = schema
         self._hints = hints or CodecHints()
-        self._sections: list[_OpenSection] = []
-        self._open: dict[int, _OpenSection] = {}
+        self._sections: list[OpenSection] = []
+        self._open: dict[int, OpenSection] = {}
         self._bad = 0
         self._text_bytes = 0
         self._cells = 0
@@ -161,40 +110,42 @@ class BatchBuilder:
         """
         group = self._schema.groups.get(group_uid)
         width = len(values)
-        whole = (statuses is None or len(statuses) == width) and (present is None or len(present) == width)
-        if group is None or width != len(group.tag_uids) or not whole:
+        if (
+            group is None
+            or width != len(group.tag_uids)
+            or (statuses is not None and len(statuses) != width)
+            or (present is not None and len(present) != width)
+        ):
             raise ValueError(f"scan does not fit group {group_uid}")
         if not INT_MIN <= time_ms <= INT_MAX or not (source_ms is None or (INT_MIN < source_ms <= INT_MAX)):
             raise ValueError("time out of range")
         text_bytes = 0 if set(map(type, values)) == _FLOATS else _check_values(values)
         if statuses is not None and (min(statuses, default=0) < 0 or max(statuses, default=0) > STATUS_MAX):
             raise ValueError("status out of range")
-        count = width if present is None else sum([1 for p in present if p])
+        places = None if present is None else list(compress(range(width), present))
+        count = width if places is None else len(places)
         if not count:
             return
         if (
             self.readings + count > READINGS_MAX
             or self._text_bytes + text_bytes > 2 * TEXT_BYTES_MAX
-            or self._cells + cells_counted(1, width) > BODY_CELLS_MAX
+            or self._cells + SCANS_COUNTED_MIN * width > BODY_CELLS_MAX
             or len(self._sections) == SECTIONS_MAX
         ):
             raise ValueError("batch is beyond its limits")
+        scan = (time_ms, source_ms, values, statuses, places)
         section = self._open.get(group_uid)
-        if section is None or not section.takes(present, self._span):
-            section = self._open[group_uid] = _OpenSection(group)
+        if section is None or not section.add(scan, self._span):
+            section = self._open[group_uid] = OpenSection(group)
             self._sections.append(section)
-            section.takes(present, self._span)
+            section.add(scan, self._span)
             self._cells += cells_counted(0, width)
-        self._cells += width if len(section.times) >= SCANS_COUNTED_MIN else 0
-        section.times.append(time_ms)
-        section.sources.append(source_ms)
-        section.values.append(values)
-        section.statuses.append(statuses)
-        section.present.append(present)
+        elif len(section.scans) > SCANS_COUNTED_MIN:
+            self._cells += width
         self.readings += count
         self._text_bytes += text_bytes
         if statuses is not None:
-            self._bad += sum([1 for i, s in enumerate(statuses) if s >> 31 and (present is None or present[i])])
+            self._bad += sum([statuses[i] >> 31 for i in (range(width) if places is None else places)])
 
     def seal(self, dropped: int = 0) -> SealedBatch:
         """Do all steps at once."""
@@ -217,78 +168,20 @@ class BatchBuilder:
         head = b"\x83\x01" + cbor.encode(self._offset_ms) + _array_head(len(self._sections))
         parts.append(context.compress(head))
         for index, section in enumerate(self._sections):
-            leaves: list[bytes] = []
-            codecs, data = bytearray(), bytearray()
-            work = 0
-            for place, column in enumerate(_transposed(section, self._schema)):
-                codec, packed = _encode_column(column, self._hints)
-                codecs.append(codec)
-                data += packed
-                leaves += column_leaves(self._secret, index, place, column.hash, column.heads, column.values, self._span)
-                work += len(column.values) + 8
-                if work >= STEP_READINGS:
-                    work = 0
-                    yield
+            leaves, raw = yield from section.pack(self._secret, index, self._span, self._schema, self._hints)
             roots.append(leaf_hash(root_of(leaves)))
             yield
-            row = [section.group.uid, len(section.times), _put_times(section.times), _put_sources(section), bytes(codecs), bytes(data)]
-            raw = cbor.encode(row)
             for start in range(0, len(raw), STEP_BYTES):
                 parts.append(context.compress(raw[start : start + STEP_BYTES]))
                 if len(raw) > STEP_BYTES:
                     yield
         parts.append(context.flush())
         body = b"".join(parts)
-        times = [t for s in self._sections for t in (min(s.times), max(s.times))] or [0]
+        times = [time_ms for section in self._sections for time_ms in section.ends()] or [0]
         good = self.readings - self._bad
         body_hash = sha256(body).digest()
         detail = (min(times), max(times), good, self._bad, dropped, len(body), body_hash, root_of(roots), self._span)
         return SealedBatch(detail, body)
-
-
-class _Cells(NamedTuple):
-    """One column on its way into a body: present readings only; `cells` is None where every scan has a good value."""
-
-    uid: int
-    hash: bytes
-    heads: list[bytes]
-    values: list[Value]
-    cells: list[tuple[int, int]] | None
-
-
-def _transposed(section: _OpenSection, schema: SchemaState) -> Iterator[_Cells]:
-    """Yield the section's columns."""
-    width = len(section.group.tag_uids)
-    plain_heads = [head_of(t, s, 0) for t, s in zip(section.times, section.sources, strict=True)]
-    status_columns = _columns_or_none(section.statuses, [0] * width)
-    present_columns = _columns_or_none(section.present, [True] * width)
-    for uid, column in zip(section.group.tag_uids, zip(*section.values, strict=True), strict=True):
-        values, statuses, present = list(column), next(status_columns), next(present_columns)
-        descriptor_hash = schema.descriptors[uid].hash
-        plain = (statuses is None or not any(statuses)) and (present is None or all(present))
-        if plain and None not in values:
-            yield _Cells(uid, descriptor_hash, plain_heads, values, None)
-            continue
-        statuses = statuses or (0,) * len(values)
-        places = [i for i, p in enumerate(present) if p] if present is not None else range(len(values))
-        cells = [(ABSENT, 0)] * len(values)
-        for i in places:
-            cells[i] = (NULL if values[i] is None else VALUE, statuses[i])
-        heads = [head_of(section.times[i], section.sources[i], statuses[i]) if statuses[i] else plain_heads[i] for i in places]
-        yield _Cells(uid, descriptor_hash, heads, [values[i] for i in places], cells)
-
-
-def _columns_or_none(rows: list[list[Any] | None], default: list[Any]) -> Iterator[tuple[Any, ...] | None]:
-    if all(row is None for row in rows):
-        return repeat(None)
-    return zip(*[default if row is None else row for row in rows], strict=True)
-
-
-def _encode_column(column: _Cells, hints: CodecHints) -> tuple[int, bytes]:
-    if column.cells is None:
-        return encode_values(column.values, column.uid, hints)
-    codec, data = encode_values([v for v in column.values if v is not None], column.uid, hints)
-    return codec | HAS_CELLS, encode_cells(column.cells) + data
 
 
 def _check_values(values: list[Value]) -> int:
@@ -305,24 +198,6 @@ def _check_values(values: list[Value]) -> int:
     if max(sizes) > TEXT_SIZE_MAX:
         raise ValueError("text too long")
     return sum(sizes)
-
-
-def _put_times(times: list[int]) -> bytes:
-    out = bytearray()
-    last, step = times[0], 0
-    put_varint(out, zigzag(last))
-    for time_ms in times[1:]:
-        put_varint(out, zigzag(time_ms - last - step))
-        last, step = time_ms, time_ms - last
-    return bytes(out)
-
-
-def _put_sources(section: _OpenSection) -> bytes:
-    out = bytearray()
-    if any(s is not None for s in section.sources):
-        for time_ms, source_ms in zip(section.times, section.sources, strict=True):
-            put_varint(out, zigzag(SOURCE_NONE if source_ms is None else source_ms - time_ms))
-    return bytes(out)
 
 
 def _array_head(count: int) -> bytes:

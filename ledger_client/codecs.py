@@ -118,11 +118,11 @@ def pack_ints(values: Sequence[int]) -> bytes:
     step = 1 + (count >> 6)  # a sample tells which of the two is smaller
     if sum(map(abs, differences[::step])) <= sum([abs(v - middle) for v in values[1::step]]):
         out.append(DIFFERENCES)
-        put_zigzags(out, (first,))
+        put_varint(out, first + first if first >= 0 else ~(first + first))
         put_rice(out, [v + v if v >= 0 else ~(v + v) for v in differences])
     else:
         out.append(LEVELS)
-        put_zigzags(out, (middle,))
+        put_varint(out, middle + middle if middle >= 0 else ~(middle + middle))
         put_rice(out, [d + d if (d := v - middle) >= 0 else ~(d + d) for v in values])
     return bytes(out)
 

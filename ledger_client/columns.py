@@ -21,6 +21,7 @@ from ledger_client.codecs import (
     NONE,
     PATCHED,
     TEXT,
+    VARINTS,
     Cursor,
     in_range,
     pack_ints,
@@ -30,7 +31,7 @@ from ledger_client.codecs import (
     read_ints,
 )  # fmt: skip
 from ledger_client.errors import FormatError
-from ledger_client.float_columns import CodecHints, decode_floats, encode_floats
+from ledger_client.float_columns import CodecHints, decode_floats, encode_floats, put_float
 from ledger_client.leaf import INT_MIN, UINT_MAX, Value
 
 FLOAT_CODECS = frozenset({DECIMAL, FLOAT32, FLOAT64, PATCHED})
@@ -45,26 +46,57 @@ VALUE, NULL, ABSENT = range(3)
 
 Cell = tuple[int, int]
 """(state, status)"""
+_FLOATS, _INTS, _BOOLS = {float}, {int}, {bool}
 
 
-def encode_values(values: list[Value], uid: int, hints: CodecHints) -> tuple[int, bytes]:
+def encode_values(values: Sequence[Value], uid: int, hints: CodecHints) -> tuple[int, bytes]:
     """Return codec and data of a column's values (none of them None)."""
-    if not values:
-        return NONE, b""
-    kind, first = type(values[0]), values[0]
-    if len(values) > 1 and len(set(map(type, values))) > 1:
-        return MIXED, b"".join([_alone(v) for v in values])
-    if len(values) > 1 and values[1] == first and values.count(first) == len(values) and (first or kind is not float or _one_zero(values)):
-        return CONSTANT, _alone(first)
-    if kind is float:
-        return encode_floats(values, uid, hints)  # type: ignore[arg-type]
-    if kind is int:
-        return INT, pack_ints(values)  # type: ignore[arg-type]
-    if kind is bool:
+    out = bytearray()
+    return put_values(out, values, uid, hints), bytes(out)
+
+
+def put_values(out: bytearray, values: Sequence[Value], uid: int, hints: CodecHints) -> int:
+    """Append the data of a column's values (none of them None); return their codec."""
+    if len(values) < 2:
+        return put_alone(out, values[0], uid, hints) if values else NONE
+    first = values[0]
+    if len(kinds := set(map(type, values))) > 1:
+        for value in values:
+            _put_with_codec(out, value)
+        return MIXED
+    if values[1] == first and values.count(first) == len(values) and (first or kinds != _FLOATS or _one_zero(values)):
+        _put_with_codec(out, first)
+        return CONSTANT
+    if kinds == _FLOATS:
+        codec, data = encode_floats(values, uid, hints)  # type: ignore[arg-type]
+        out += data
+        return codec
+    if kinds == _INTS:
+        out += pack_ints(values)  # type: ignore[arg-type]
+        return INT
+    if kinds == _BOOLS:
         size = (len(values) + 7) >> 3
         text = "".join(["1" if v else "0" for v in values])
-        return BOOL, int(text + "0" * (8 * size - len(values)), 2).to_bytes(size, "big")
-    return TEXT, _encode_texts(values)  # type: ignore[arg-type]
+        out += int(text + "0" * (8 * size - len(values)), 2).to_bytes(size, "big")
+        return BOOL
+    out += _encode_texts(values)  # type: ignore[arg-type]
+    return TEXT
+
+
+def put_alone(out: bytearray, value: Value, uid: int, hints: CodecHints | None) -> int:
+    """Append the data of a column's only value, not None; return its codec. Without hints every form is tried."""
+    kind = type(value)
+    if kind is float:
+        return put_float(out, value, uid, hints)  # type: ignore[arg-type]
+    if kind is int:
+        out.append(VARINTS)
+        put_varint(out, value + value if value >= 0 else ~(value + value))  # type: ignore[operator]
+        return INT
+    if kind is bool:
+        out.append(0x80 if value else 0)
+        return BOOL
+    out += _encode_texts([value])  # type: ignore[list-item]
+    return TEXT
 
 
 def decode_values(cursor: Cursor, codec: int, count: int) -> list[Value]:
@@ -101,7 +133,7 @@ def encode_cells(cells: Sequence[Cell]) -> bytes:
     for (state, status), run in groupby(cells):
         out.append(state)
         put_varint(out, status)
-        put_varint(out, sum(1 for _ in run))
+        put_varint(out, len(list(run)))
     return bytes(out)
 
 
@@ -120,10 +152,11 @@ def decode_cells(cursor: Cursor, scans: int) -> list[Cell]:
     return cells
 
 
-def _alone(value: Value) -> bytes:
-    """Return codec and data of one value, as constants and mixed columns hold it."""
-    codec, data = encode_values([value], 0, CodecHints())
-    return bytes([codec]) + data
+def _put_with_codec(out: bytearray, value: Value) -> None:
+    """Append codec and data of one value, as constants and mixed columns hold it. What suits the tag otherwise need not suit this one."""
+    place = len(out)
+    out.append(NONE)
+    out[place] = put_alone(out, value, 0, None)
 
 
 def _encode_texts(values: Sequence[str]) -> bytes:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import copysign, isfinite, isnan
-from struct import pack, unpack
+from struct import Struct, pack, unpack
 
-from ledger_client.codecs import DECIMAL, FLOAT32, FLOAT64, PATCHED, Cursor, in_range, pack_ints, put_varint, read_ints
+from ledger_client.codecs import DECIMAL, FLOAT32, FLOAT64, PATCHED, VARINTS, Cursor, in_range, pack_ints, put_varint, read_ints
 from ledger_client.errors import FormatError
 
 DIGITS_MAX = 15
@@ -21,6 +21,9 @@ _TOO_MANY_DIGITS = 9
 """From here on a decimal column is tried as binary32 first: raw registers can look decimal by chance."""
 _PATCHES_SHARE = 4
 """At most one value in so many is worth a patch."""
+_POWERS = tuple(10.0**digits for digits in range(DIGITS_MAX + 1))
+_DECIMAL_ALONE = tuple(bytes((digits, VARINTS)) for digits in range(DIGITS_MAX + 1))
+_TO_FLOAT32, _FROM_FLOAT32, _BITS_OF_FLOAT32 = Struct("<f").pack, Struct("<f").unpack, Struct("<i").unpack
 
 
 class CodecHints:
@@ -48,13 +51,45 @@ class CodecHints:
         self._known[uid] = form
 
 
-def encode_floats(values: list[float], uid: int, hints: CodecHints) -> tuple[int, bytes]:
+def encode_floats(values: Sequence[float], uid: int, hints: CodecHints) -> tuple[int, bytes]:
     """Return codec and data of at least one float; `uid` is the tag that `hints` are kept for."""
     if 0.0 in values or not isfinite(sum(values)):
         odd = [i for i, v in enumerate(values) if not isfinite(v) or (v == 0.0 and copysign(1.0, v) < 0)]
         if odd and len(odd) * _PATCHES_SHARE <= len(values):
             return _encode_patched(values, odd, uid, hints)
     return _encode_plainly(values, uid, hints)
+
+
+def put_float(out: bytearray, value: float, uid: int, hints: CodecHints | None) -> int:
+    """Append the data of a column's only float; return its codec. The same bytes as encode_floats, in the common cases sooner."""
+    hint = hints.get(uid) if hints is not None else None
+    if hint is not None:
+        number, found = 0, False
+        try:
+            if hint >= 0:
+                number = round(value * _POWERS[hint])
+                found = number / _POWERS[hint] == value and hint < _TOO_MANY_DIGITS and -EXACT_MAX <= number <= EXACT_MAX
+                found = found and (number != 0 or copysign(1.0, value) > 0)
+            elif hint == _IS_FLOAT32:
+                narrow = _TO_FLOAT32(value)
+                found = _FROM_FLOAT32(narrow)[0] == value
+                (number,) = _BITS_OF_FLOAT32(narrow)
+        except (OverflowError, ValueError):  # infinities, NaN, beyond binary32
+            found = False
+        if found and hint >= 0:
+            while hint and not number % 10:
+                hint, number = hint - 1, number // 10
+            out += _DECIMAL_ALONE[hint]
+            put_varint(out, number + number if number >= 0 else ~(number + number))
+            return DECIMAL
+        if found:
+            number = number if number >= 0 else number ^ 0x7FFFFFFF
+            out.append(VARINTS)
+            put_varint(out, number + number if number >= 0 else ~(number + number))
+            return FLOAT32
+    codec, data = _encode_plainly([value], uid, hints or CodecHints())
+    out += data
+    return codec
 
 
 def decode_floats(cursor: Cursor, codec: int, count: int) -> list[float]:
@@ -89,7 +124,7 @@ def decode_floats(cursor: Cursor, codec: int, count: int) -> list[float]:
     return list(unpack(f"<{count}d", pack(f"<{count}q", *[i if i >= 0 else i ^ 0x7FFFFFFFFFFFFFFF for i in wide])))
 
 
-def _encode_patched(values: list[float], odd: list[int], uid: int, hints: CodecHints) -> tuple[int, bytes]:
+def _encode_patched(values: Sequence[float], odd: list[int], uid: int, hints: CodecHints) -> tuple[int, bytes]:
     """Write the regular values as if each odd one repeated its neighbour, and the odd ones beside them."""
     filled, places = list(values), set(odd)
     last = next(v for i, v in enumerate(values) if i not in places)
@@ -111,13 +146,14 @@ def _encode_patched(values: list[float], odd: list[int], uid: int, hints: CodecH
     return PATCHED, bytes(out) + data
 
 
-def _encode_plainly(values: list[float], uid: int, hints: CodecHints) -> tuple[int, bytes]:
+def _encode_plainly(values: Sequence[float], uid: int, hints: CodecHints) -> tuple[int, bytes]:
     hint = hints.get(uid)
     if hint is None or hint >= 0:
         found = _decimals(values, hint)
         if found is not None and (found[0] < _TOO_MANY_DIGITS or _float32_bits(values, pack(f"<{len(values)}d", *values)) is None):
             digits, numbers = found
-            hints.put(uid, digits)
+            if hint is None or digits > hint:  # that a batch gets by with fewer is chance: kept, the search stays saved
+                hints.put(uid, digits)
             return DECIMAL, bytes([digits]) + pack_ints(numbers)
     data = pack(f"<{len(values)}d", *values)
     if hint != _IS_FLOAT64:
@@ -130,21 +166,22 @@ def _encode_plainly(values: list[float], uid: int, hints: CodecHints) -> tuple[i
     return FLOAT64, pack_ints([i if i >= 0 else i ^ 0x7FFFFFFFFFFFFFFF for i in wide])
 
 
-def _decimals(values: list[float], hint: int | None) -> tuple[int, list[int]] | None:
+def _decimals(values: Sequence[float], hint: int | None) -> tuple[int, list[int]] | None:
     """Return (k, m) with every value == m / 10^k, correctly rounded, k the smallest; None when there is none."""
     try:
         digits = hint if hint is not None else _digits(values)
         if digits is None:
             return None
-        power = 10.0**digits
+        power = _POWERS[digits]
         numbers = [round(v * power) for v in values]
-        if [m / power for m in numbers] != values:
+        exact = [m / power for m in numbers] == list(values) and max(numbers) <= EXACT_MAX and min(numbers) >= -EXACT_MAX
+        if not exact:
             return _decimals(values, None) if hint is not None else None
     except (OverflowError, ValueError):  # infinities and NaN
         return None
-    if max(numbers) > EXACT_MAX or min(numbers) < -EXACT_MAX or (0 in numbers and not _all_plus_zeros(values)):
+    if 0 in numbers and not _all_plus_zeros(values):
         return None
-    while digits and not any(m % 10 for m in numbers):
+    while digits and not numbers[0] % 10 and not any(m % 10 for m in numbers):
         digits, numbers = digits - 1, [m // 10 for m in numbers]
     return digits, numbers
 

@@ -6,12 +6,12 @@ with `leaf_of`. Source: docs/ledger-format.md section 4.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache
 from hashlib import sha256, sha512
 from itertools import islice
 from operator import add
-from struct import Struct, pack, unpack
+from struct import Struct
 from typing import Any
 
 LEAVES_MAX = 1024
@@ -24,6 +24,8 @@ NO_SOURCE = INT_MIN
 
 Value = bool | int | float | str | None
 
+_SIZES_KEPT = 64
+"""Column lengths whose struct formats are kept: a gateway has a few, a hostile ledger all of them."""
 _head = Struct(">qqI").pack
 _FLOATS = {float}
 
@@ -40,21 +42,23 @@ def tail_of(value: Value) -> bytes:
 
 def tails_of(values: Sequence[Value]) -> list[bytes]:
     """Return tail_of each value. A text is hashed once, however often it stands there: a hostile body says 64 KiB a million times."""
-    tails = _TAILS
-    if str in set(map(type, values)):
+    tails, float_tail = _TAILS, _FLOAT
+    kinds = set(map(type, values))
+    if str in kinds:
         texts = {v: tails[str](v) for v in {v for v in values if type(v) is str}}
         return [texts[v] if type(v) is str else tails[type(v)](v) for v in values]
+    if float in kinds:  # without a call through the table for the commonest kind
+        return [float_tail(2, v) if type(v) is float else tails[type(v)](v) for v in values]
     return [tails[type(v)](v) for v in values]
 
 
 def salts(secret: bytes, section: int, column: int, count: int) -> tuple[bytes, ...]:
     """Return at least the first `count` salts of a column, four from each SHA-512."""
-    prefix = secret + pack(">II", section, column)
+    prefix = secret + _PLACE(section, column)
     if count == 1:
-        return (sha512(prefix + bytes(4)).digest()[:SALT_SIZE],)
-    quads = (count + 3) // 4
-    blocks = b"".join([sha512(prefix + number).digest() for number in _quad_numbers(quads)])
-    return unpack("16s" * (4 * quads), blocks)
+        return (sha512(prefix + _FIRST_QUAD).digest()[:SALT_SIZE],)
+    numbers, split = _quads((count + 3) >> 2)
+    return split(b"".join([sha512(prefix + number).digest() for number in numbers]))
 
 
 def leaf_of(salt: bytes, descriptor_hash: bytes, readings: bytes) -> bytes:
@@ -67,12 +71,14 @@ def column_leaves(
 ) -> list[bytes]:
     """Return the leaf hashes of one column; `heads` and `values` are those of its present readings, in time order."""
     count, hash_of, prefix = len(values), sha256, b"\x00" + descriptor_hash
+    if count == 1:
+        salt = sha512(secret + _PLACE(section, column) + _FIRST_QUAD).digest()[:SALT_SIZE]
+        return [hash_of(prefix + salt + heads[0] + tail_of(values[0])).digest()]
     leaves = (count + span - 1) // span
     salted = salts(secret, section, column, leaves)
-    if count == 1:
-        return [leaf_of(salted[0], descriptor_hash, heads[0] + tail_of(values[0]))]
     if span == 1 and set(map(type, values)) == _FLOATS:  # the common case, without a call per value
-        numbers = unpack("8s" * count, pack(f">{count}d", *values))
+        to_bytes, split = _numbers(count)
+        numbers = split(to_bytes(*values))
         return [hash_of(prefix + salt + head + b"\x02" + number).digest() for salt, head, number in zip(salted, heads, numbers)]  # noqa: B905
     tails = tails_of(values)
     if span == 1:
@@ -81,15 +87,47 @@ def column_leaves(
     return [hash_of(prefix + salt + b"".join(islice(readings, span))).digest() for salt in salted[:leaves]]
 
 
+def row_leaves(
+    secret: bytes, section: int, places: Sequence[int], prefixes: Sequence[bytes], heads: Iterable[bytes], values: Sequence[Value]
+) -> list[bytes]:
+    """Return the leaf hashes of columns that have one reading each; all but `secret` and `section` are lists of one per column.
+
+    Args:
+        places: the columns' numbers.
+        prefixes: the byte 0 and the hash of each column's descriptor.
+        heads: `head_of` each reading.
+        values: the readings' values.
+    """
+    keyed, hash_of, salt_of = secret + section.to_bytes(4, "big"), sha256, sha512
+    salted = [salt_of(keyed + numbers).digest()[:SALT_SIZE] for numbers in map(_first_quads().__getitem__, places)]
+    rows = zip(prefixes, salted, heads, tails_of(values), strict=True)
+    return [hash_of(prefix + salt + head + tail).digest() for prefix, salt, head, tail in rows]
+
+
+@lru_cache(maxsize=_SIZES_KEPT)
+def _quads(count: int) -> tuple[tuple[bytes, ...], Callable[[bytes], tuple[bytes, ...]]]:
+    """Return the numbers of the first blocks of salts, and what splits those blocks."""
+    return tuple(n.to_bytes(4, "big") for n in range(count)), Struct("16s" * (4 * count)).unpack
+
+
 @cache
-def _quad_numbers(count: int) -> tuple[bytes, ...]:
-    return tuple(n.to_bytes(4, "big") for n in range(count))
+def _first_quads() -> tuple[bytes, ...]:
+    """Return what makes the first block of salts of each column: its number and that of the block."""
+    return tuple(n.to_bytes(4, "big") + _FIRST_QUAD for n in range(LEAVES_MAX))
+
+
+@lru_cache(maxsize=_SIZES_KEPT)
+def _numbers(count: int) -> tuple[Callable[..., bytes], Callable[[bytes], tuple[bytes, ...]]]:
+    """Return what turns so many floats into bytes, and what splits those."""
+    return Struct(f">{count}d").pack, Struct("8s" * count).unpack
 
 
 def _int_tail(value: int) -> bytes:
     return _SIGNED(1, value) if value <= INT_MAX else _UNSIGNED(5, value)
 
 
+_FIRST_QUAD = bytes(4)
+_PLACE = Struct(">II").pack
 _SIGNED = Struct(">Bq").pack
 _UNSIGNED = Struct(">BQ").pack
 _FLOAT = Struct(">Bd").pack

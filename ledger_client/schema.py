@@ -46,6 +46,11 @@ class Descriptor:
         """SHA-256 of the row's CBOR: what every leaf of this tag's readings contains."""
         return sha256(cbor.encode(self.row())).digest()
 
+    @cached_property
+    def leaf_prefix(self) -> bytes:
+        """What every leaf of this tag begins with."""
+        return b"\x00" + self.hash
+
 
 @dataclass(frozen=True)
 class GroupRow:

@@ -85,7 +85,7 @@ def test_few_readings_in_very_many_cells_fill_a_batch(groups: int, width: int, s
                 taken += 1
                 was_full = was_full or builder.full
     assert was_full
-    cells = sum(cells_counted(len(s.times), width) for s in builder._sections)
+    cells = sum(cells_counted(len(s.scans), width) for s in builder._sections)
     assert BODY_CELLS_MAX - 16 * width < cells <= BODY_CELLS_MAX
     assert builder._cells == cells
 
