@@ -164,7 +164,7 @@ class BatchBuilder:
         """
         self._hints.next_batch()
         roots: list[bytes] = []
-        context, parts = deflater(), [self._secret]
+        context, parts = deflater(self.size_estimate), [self._secret]
         head = b"\x83\x01" + cbor.encode(self._offset_ms) + _array_head(len(self._sections))
         parts.append(context.compress(head))
         for index, section in enumerate(self._sections):

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import pairwise
+from operator import sub
 
 from ledger_client.errors import FormatError
 
@@ -24,6 +26,8 @@ ESCAPE = 24
 FULL_BITS = 72
 RICE_MAX = 66
 DICTIONARY_MAX = 256
+_CODES_KEPT = 16
+"""Up to so many zeros (less one) before a code's one, codes are made once and kept: under half a megabyte in all."""
 _ZEROS = tuple("0" * n for n in range(ESCAPE))
 _FULL_TOP = 1 << FULL_BITS
 
@@ -107,19 +111,19 @@ def pack_ints(values: Sequence[int]) -> bytes:
     """Return the packed form of at least one int of 64 bits (signed or unsigned), by the estimated smallest way."""
     out = bytearray()
     count, first = len(values), values[0]
-    differences = [b - a for a, b in pairwise(values)]
     if count < 4:
         out.append(VARINTS)
-        put_zigzags(out, [first, *differences])
+        put_zigzags(out, [first, *map(sub, values[1:], values)])
         return bytes(out)
     if count >= 8 and len(distinct := set(values)) <= min(count // 3, DICTIONARY_MAX) and _pack_dictionary(out, values, len(distinct)):
         return bytes(out)
     middle = sum(values) // count
     step = 1 + (count >> 6)  # a sample tells which of the two is smaller
-    if sum(map(abs, differences[::step])) <= sum([abs(v - middle) for v in values[1::step]]):
+    sample = values[1::step]
+    if sum(map(abs, map(sub, sample, values[::step]))) <= sum([abs(v - middle) for v in sample]):
         out.append(DIFFERENCES)
         put_varint(out, first + first if first >= 0 else ~(first + first))
-        put_rice(out, [v + v if v >= 0 else ~(v + v) for v in differences])
+        put_rice(out, [d + d if d >= 0 else ~(d + d) for d in map(sub, values[1:], values)])
     else:
         out.append(LEVELS)
         put_varint(out, middle + middle if middle >= 0 else ~(middle + middle))
@@ -172,10 +176,17 @@ def read_indexes(cursor: Cursor, count: int, size: int) -> list[int]:
 def put_rice(out: bytearray, values: Sequence[int]) -> None:
     """Append `bits: u8`, `length: varint` and the Rice codes of numbers >= 0, most significant bit first, padded with zeros."""
     bits = _rice_parameter(values) if values else 0
-    top = 1 << bits
-    low = top - 1
     try:
-        text = "".join([_ZEROS[v >> bits] + f"{top | v & low:b}" for v in values])
+        if bits < 8:
+            codes = _rice_codes(bits)
+            text = "".join([codes[v] for v in values])
+        elif bits < 16:
+            codes, low = _rice_codes(bits - 8), _byte_texts()
+            text = "".join([codes[v >> 8] + low[v & 255] for v in values])
+        else:
+            top = 1 << bits
+            rest = top - 1
+            text = "".join([_ZEROS[v >> bits] + f"{top | v & rest:b}" for v in values])
     except IndexError:
         text = "".join([_code(v, bits) for v in values])
     size = (len(text) + 7) >> 3
@@ -212,6 +223,18 @@ def _full_number(text: str, one: int, end: int, zeros: int, bits: int) -> int:
     if zeros > ESCAPE or end > len(text) or value >> bits < ESCAPE:
         raise FormatError("body_invalid", reason="rice escape")
     return value
+
+
+@cache
+def _rice_codes(bits: int) -> tuple[str, ...]:
+    """Return the codes of the numbers that come up; for those beyond, `_code`."""
+    return tuple(_code(v, bits) for v in range(_CODES_KEPT << bits))
+
+
+@cache
+def _byte_texts() -> tuple[str, ...]:
+    """Return the bits of every byte."""
+    return tuple(f"{byte:08b}" for byte in range(256))
 
 
 def _code(value: int, bits: int) -> str:

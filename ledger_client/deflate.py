@@ -13,6 +13,9 @@ from ledger_client.errors import FormatError
 
 WINDOW_BITS = -15
 """Negative: no zlib header and no checksum; the body hash is the checksum."""
+SMALL_MAX = 7_680
+"""Bytes that fit the small window: to get the memory for a full one ready takes longer than to pack so few."""
+_SMALL_WINDOW_BITS = -13
 
 
 class Deflater(Protocol):
@@ -27,8 +30,10 @@ class Deflater(Protocol):
         ...
 
 
-def deflater() -> Deflater:
-    """Return a fresh context at the settings that bodies are written with."""
+def deflater(size_expected: int = SMALL_MAX + 1) -> Deflater:
+    """Return a fresh context at the settings that bodies are written with. Of up to SMALL_MAX bytes the outcome is the same either way."""
+    if size_expected <= SMALL_MAX:
+        return zlib.compressobj(9, zlib.DEFLATED, _SMALL_WINDOW_BITS, 7)
     return zlib.compressobj(9, zlib.DEFLATED, WINDOW_BITS, 9)
 
 

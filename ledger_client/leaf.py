@@ -77,10 +77,9 @@ def column_leaves(
     leaves = (count + span - 1) // span
     salted = salts(secret, section, column, leaves)
     if span == 1 and set(map(type, values)) == _FLOATS:  # the common case, without a call per value
-        to_bytes, split = _numbers(count)
-        numbers = split(to_bytes(*values))
-        return [hash_of(prefix + salt + head + b"\x02" + number).digest() for salt, head, number in zip(salted, heads, numbers)]  # noqa: B905
-    tails = tails_of(values)
+        tails = _float_tails(values)
+    else:
+        tails = tails_of(values)
     if span == 1:
         return [hash_of(prefix + salt + head + tail).digest() for salt, head, tail in zip(salted, heads, tails)]  # noqa: B905
     readings = map(add, heads, tails)
@@ -116,16 +115,26 @@ def _first_quads() -> tuple[bytes, ...]:
     return tuple(n.to_bytes(4, "big") + _FIRST_QUAD for n in range(LEAVES_MAX))
 
 
+def _float_tails(values: Sequence[Value]) -> Sequence[bytes]:
+    """Return tail_of each float."""
+    count = len(values)
+    to_bytes, split = _tail_forms(count)
+    tails = bytearray(to_bytes(*values))
+    tails[::_TAIL_SIZE] = b"\x02" * count
+    return split(tails)
+
+
 @lru_cache(maxsize=_SIZES_KEPT)
-def _numbers(count: int) -> tuple[Callable[..., bytes], Callable[[bytes], tuple[bytes, ...]]]:
-    """Return what turns so many floats into bytes, and what splits those."""
-    return Struct(f">{count}d").pack, Struct("8s" * count).unpack
+def _tail_forms(count: int) -> tuple[Callable[..., bytes], Callable[[bytearray], tuple[bytes, ...]]]:
+    """Return what turns so many floats into bytes, each after a byte left zero, and what splits those."""
+    return Struct(">" + "xd" * count).pack, Struct(f"{_TAIL_SIZE}s" * count).unpack
 
 
 def _int_tail(value: int) -> bytes:
     return _SIGNED(1, value) if value <= INT_MAX else _UNSIGNED(5, value)
 
 
+_TAIL_SIZE = 9
 _FIRST_QUAD = bytes(4)
 _PLACE = Struct(">II").pack
 _SIGNED = Struct(">Bq").pack
