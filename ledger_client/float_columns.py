@@ -150,19 +150,19 @@ def _encode_plainly(values: Sequence[float], uid: int, hints: CodecHints) -> tup
     hint = hints.get(uid)
     if hint is None or hint >= 0:
         found = _decimals(values, hint)
-        if found is not None and (found[0] < _TOO_MANY_DIGITS or _float32_bits(values, pack(f"<{len(values)}d", *values)) is None):
+        if found is not None and (found[0] < _TOO_MANY_DIGITS or _float32_bits(values) is None):
             digits, numbers = found
             if hint is None or digits > hint:  # that a batch gets by with fewer is chance: kept, the search stays saved
                 hints.put(uid, digits)
             return DECIMAL, bytes([digits]) + pack_ints(numbers)
-    data = pack(f"<{len(values)}d", *values)
     if hint != _IS_FLOAT64:
-        bits = _float32_bits(values, data)
+        bits = _float32_bits(values)
         if bits is not None:
-            hints.put(uid, _IS_FLOAT32)
+            if hint != _IS_FLOAT32:
+                hints.put(uid, _IS_FLOAT32)
             return FLOAT32, pack_ints([i if i >= 0 else i ^ 0x7FFFFFFF for i in bits])
     hints.put(uid, _IS_FLOAT64)
-    wide = unpack(f"<{len(values)}q", data)
+    wide = unpack(f"<{len(values)}q", pack(f"<{len(values)}d", *values))
     return FLOAT64, pack_ints([i if i >= 0 else i ^ 0x7FFFFFFFFFFFFFFF for i in wide])
 
 
@@ -197,15 +197,14 @@ def _digits(values: Sequence[float]) -> int | None:
     return digits
 
 
-def _float32_bits(values: Sequence[float], data: bytes) -> tuple[int, ...] | None:
+def _float32_bits(values: Sequence[float]) -> tuple[int, ...] | None:
     """Return the binary32 bits as signed ints where they give back exactly these doubles, and no NaN is among them."""
     try:
         narrow = pack(f"<{len(values)}f", *values)
     except OverflowError:
         return None
-    if pack(f"<{len(values)}d", *unpack(f"<{len(values)}f", narrow)) != data or any(map(isnan, values)):
-        return None
-    return unpack(f"<{len(values)}i", narrow)
+    # Equal is the same here: narrowing keeps the sign of a zero, and a NaN equals nothing.
+    return unpack(f"<{len(values)}i", narrow) if unpack(f"<{len(values)}f", narrow) == tuple(values) else None
 
 
 def _all_plus_zeros(values: Sequence[float]) -> bool:

@@ -103,6 +103,35 @@ def row_leaves(
     return [hash_of(prefix + salt + head + tail).digest() for prefix, salt, head, tail in rows]
 
 
+def block_leaves(
+    secret: bytes, section: int, first: int, prefixes: Sequence[bytes], heads: Sequence[bytes], values: Sequence[Value]
+) -> list[bytes]:
+    """Return the leaf hashes of neighbouring columns with as many readings each, a leaf for each reading.
+
+    Args:
+        first: the number of the first column.
+        prefixes: the byte 0 and the hash of each column's descriptor.
+        heads: `head_of` each reading, column after column.
+        values: the readings' values likewise.
+    """
+    keyed, hash_of, salt_of, columns = secret + section.to_bytes(4, "big"), sha256, sha512, len(prefixes)
+    count = len(values) // columns
+    numbers, split = _salts_of_columns(count, columns)
+    keys = [keyed + place.to_bytes(4, "big") for place in range(first, first + columns)]
+    salted = split(b"".join([salt_of(key + number).digest() for key in keys for number in numbers]))
+    owners = [prefix for prefix in prefixes for _ in range(count)]
+    rows = zip(owners, salted, heads, tails_of(values), strict=True)
+    return [hash_of(prefix + salt + head + tail).digest() for prefix, salt, head, tail in rows]
+
+
+@lru_cache(maxsize=_SIZES_KEPT)
+def _salts_of_columns(count: int, columns: int) -> tuple[tuple[bytes, ...], Callable[[bytes], tuple[bytes, ...]]]:
+    """Return the numbers of the blocks of salts that a column of so many readings needs, and what picks the salts of so many columns."""
+    numbers, _ = _quads((count + 3) >> 2)
+    spare = 4 * SALT_SIZE * len(numbers) - SALT_SIZE * count
+    return numbers, Struct(("16s" * count + f"{spare}x") * columns).unpack
+
+
 @lru_cache(maxsize=_SIZES_KEPT)
 def _quads(count: int) -> tuple[tuple[bytes, ...], Callable[[bytes], tuple[bytes, ...]]]:
     """Return the numbers of the first blocks of salts, and what splits those blocks."""
