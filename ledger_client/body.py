@@ -39,7 +39,7 @@ STEP_BYTES = 8192
 """Bytes deflated in one step."""
 TEXT_BYTES_MAX = 4 << 20
 """Bytes of text values in one batch, by which it counts as full."""
-_FLOATS = {float}
+_PLAIN = frozenset({float, bool, type(None)})
 _KINDS = frozenset({float, int, bool, str, type(None)})
 
 
@@ -107,6 +107,7 @@ class BatchBuilder:
 
         Raises ValueError, and keeps nothing, for a group that is not in the schema, lists of other lengths, a value that is
         no float, int of 64 bits, bool, text of at most 65,535 bytes or None, a time or status out of range, or a batch beyond its limits.
+        What stands in `values` where `present` is False is not looked at.
         """
         group = self._schema.groups.get(group_uid)
         width = len(values)
@@ -119,11 +120,12 @@ class BatchBuilder:
             raise ValueError(f"scan does not fit group {group_uid}")
         if not INT_MIN <= time_ms <= INT_MAX or not (source_ms is None or (INT_MIN < source_ms <= INT_MAX)):
             raise ValueError("time out of range")
-        text_bytes = 0 if set(map(type, values)) == _FLOATS else _check_values(values)
+        places = None if present is None or all(present) else list(compress(range(width), present))
+        shown = values if places is None else [values[i] for i in places]
+        count = len(shown)
+        text_bytes = 0 if set(map(type, shown)) <= _PLAIN else _check_values(shown)
         if statuses is not None and (min(statuses, default=0) < 0 or max(statuses, default=0) > STATUS_MAX):
             raise ValueError("status out of range")
-        places = None if present is None else list(compress(range(width), present))
-        count = width if places is None else len(places)
         if not count:
             return
         if (

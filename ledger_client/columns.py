@@ -29,6 +29,7 @@ from ledger_client.codecs import (
     put_varint,
     read_indexes,
     read_ints,
+    zigzag,
 )  # fmt: skip
 from ledger_client.errors import FormatError
 from ledger_client.float_columns import CodecHints, decode_floats, encode_floats, put_float
@@ -90,7 +91,7 @@ def put_alone(out: bytearray, value: Value, uid: int, hints: CodecHints | None) 
         return put_float(out, value, uid, hints)  # type: ignore[arg-type]
     if kind is int:
         out.append(VARINTS)
-        put_varint(out, value + value if value >= 0 else ~(value + value))  # type: ignore[operator]
+        put_varint(out, zigzag(value))  # type: ignore[arg-type]
         return INT
     if kind is bool:
         out.append(0x80 if value else 0)
@@ -137,6 +138,25 @@ def encode_cells(cells: Sequence[Cell]) -> bytes:
     return bytes(out)
 
 
+def put_places(out: bytearray, places: Sequence[int], scans: int) -> None:
+    """Append the runs of a column that is good, with a value, in the scans of `places` (ascending, not all) and absent from the others."""
+    if not places:
+        _put_run(out, ABSENT, scans)
+        return
+    start, end = places[0], places[0] + 1
+    if start:
+        _put_run(out, ABSENT, start)
+    for place in places[1:]:
+        if place != end:
+            _put_run(out, VALUE, end - start)
+            _put_run(out, ABSENT, place - end)
+            start = place
+        end = place + 1
+    _put_run(out, VALUE, end - start)
+    if end < scans:
+        _put_run(out, ABSENT, scans - end)
+
+
 def decode_cells(cursor: Cursor, scans: int) -> list[Cell]:
     """Return one cell per scan. Raises FormatError: runs that do not cover the scans exactly, equal neighbours, a run without need."""
     cells: list[Cell] = []
@@ -150,6 +170,11 @@ def decode_cells(cursor: Cursor, scans: int) -> list[Cell]:
         cells += [cell] * length
         last = cell
     return cells
+
+
+def _put_run(out: bytearray, state: int, length: int) -> None:
+    out += b"%c\x00" % state
+    put_varint(out, length)
 
 
 def _put_with_codec(out: bytearray, value: Value) -> None:

@@ -86,41 +86,39 @@ def column_leaves(
     return [hash_of(prefix + salt + b"".join(islice(readings, span))).digest() for salt in salted[:leaves]]
 
 
-def row_leaves(
-    secret: bytes, section: int, places: Sequence[int], prefixes: Sequence[bytes], heads: Iterable[bytes], values: Sequence[Value]
+def columns_leaves(
+    secret: bytes,
+    section: int,
+    places: Sequence[int],
+    counts: Sequence[int],
+    prefixes: Sequence[bytes],
+    heads: Iterable[bytes],
+    values: Sequence[Value],
 ) -> list[bytes]:
-    """Return the leaf hashes of columns that have one reading each; all but `secret` and `section` are lists of one per column.
+    """Return the leaf hashes of several columns, a leaf for each reading: `column_leaves` of each, with less work between hashes.
 
     Args:
         places: the columns' numbers.
-        prefixes: the byte 0 and the hash of each column's descriptor.
-        heads: `head_of` each reading.
-        values: the readings' values.
-    """
-    keyed, hash_of, salt_of = secret + section.to_bytes(4, "big"), sha256, sha512
-    salted = [salt_of(keyed + numbers).digest()[:SALT_SIZE] for numbers in map(_first_quads().__getitem__, places)]
-    rows = zip(prefixes, salted, heads, tails_of(values), strict=True)
-    return [hash_of(prefix + salt + head + tail).digest() for prefix, salt, head, tail in rows]
-
-
-def block_leaves(
-    secret: bytes, section: int, first: int, prefixes: Sequence[bytes], heads: Sequence[bytes], values: Sequence[Value]
-) -> list[bytes]:
-    """Return the leaf hashes of neighbouring columns with as many readings each, a leaf for each reading.
-
-    Args:
-        first: the number of the first column.
+        counts: how many readings each of them has; at least one.
         prefixes: the byte 0 and the hash of each column's descriptor.
         heads: `head_of` each reading, column after column.
         values: the readings' values likewise.
     """
-    keyed, hash_of, salt_of, columns = secret + section.to_bytes(4, "big"), sha256, sha512, len(prefixes)
-    count = len(values) // columns
-    numbers, split = _salts_of_columns(count, columns)
-    keys = [keyed + place.to_bytes(4, "big") for place in range(first, first + columns)]
-    salted = split(b"".join([salt_of(key + number).digest() for key in keys for number in numbers]))
-    owners = [prefix for prefix in prefixes for _ in range(count)]
-    rows = zip(owners, salted, heads, tails_of(values), strict=True)
+    keyed, hash_of, salt_of = secret + section.to_bytes(4, "big"), sha256, sha512
+    least, most = min(counts), max(counts)
+    salted: Sequence[bytes]
+    if most == 1:
+        first = _first_quads()
+        salted = [salt_of(keyed + first[place]).digest()[:SALT_SIZE] for place in places]
+    else:
+        if least == most:
+            numbers, split = _salts_of_columns(most, len(places))
+            keys = [keyed + place.to_bytes(4, "big") for place in places]
+            salted = split(b"".join([salt_of(key + number).digest() for key in keys for number in numbers]))
+        else:
+            salted = [salt for place, count in zip(places, counts, strict=True) for salt in salts(secret, section, place, count)[:count]]
+        prefixes = [prefix for prefix, count in zip(prefixes, counts, strict=True) for _ in range(count)]
+    rows = zip(prefixes, salted, heads, tails_of(values), strict=True)
     return [hash_of(prefix + salt + head + tail).digest() for prefix, salt, head, tail in rows]
 
 

@@ -7,21 +7,22 @@ event loop. It checks no values: the builder did. Source: docs/ledger-format.md 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from itertools import islice, repeat
+from itertools import repeat
 from typing import NamedTuple
 
 from ledger_client import cbor
 from ledger_client.body_reader import CELLS_MAX, SCANS_MAX, SOURCE_NONE
 from ledger_client.codecs import put_varint, zigzag
-from ledger_client.columns import ABSENT, HAS_CELLS, NULL, VALUE, encode_cells, put_alone, put_values
+from ledger_client.columns import ABSENT, HAS_CELLS, NULL, VALUE, encode_cells, put_alone, put_places, put_values
 from ledger_client.float_columns import CodecHints
-from ledger_client.leaf import LEAVES_MAX, Value, block_leaves, column_leaves, head_of, row_leaves
+from ledger_client.leaf import LEAVES_MAX, Value, column_leaves, columns_leaves, head_of
 from ledger_client.schema import GroupRow, SchemaState
 
 STEP_READINGS = 256
 """Readings hashed and packed in one step of sealing: about 0.5 ms on a server core, 4 ms on a small board."""
 _COLUMN_COST = 8
 """What a column costs beside its readings, in readings."""
+_ONE = (1,)
 _SHORT = 16
 """Up to so many scans, what a column costs by itself matters more than its readings."""
 _ABSENT_ALONE = bytes((ABSENT, 0, 1))
@@ -80,13 +81,13 @@ class OpenSection:
         codecs, data = bytearray(), bytearray()
         if len(self.scans) == 1:
             leaves = yield from self._pack_row(codecs, data, secret, index, schema, hints)
-        elif span == 1 and self._counts is None and len(self.scans) <= _SHORT:
-            leaves = yield from self._pack_block(codecs, data, secret, index, schema, hints)
+        elif span == 1 and (self._counts is not None or len(self.scans) <= _SHORT):
+            leaves = yield from self._pack_many(codecs, data, secret, index, schema, hints)
         else:
             leaves = []
             work = 0
             for place, column in enumerate(self._columns()):
-                codecs.append(_put_column(data, column, hints))
+                codecs.append(_put_column(data, column, len(self.scans), hints))
                 descriptor_hash = schema.descriptors[column.uid].hash
                 leaves += column_leaves(secret, index, place, descriptor_hash, column.heads, column.values, span)
                 work += len(column.values) + _COLUMN_COST
@@ -120,7 +121,7 @@ class OpenSection:
             heads: Iterable[bytes] = repeat(good_head, len(step))
             if statuses is not None:
                 heads = [head_of(time_ms, source_ms, statuses[place]) for place in step]
-            leaves += row_leaves(secret, index, step, prefixes, heads, [values[place] for place in step])
+            leaves += columns_leaves(secret, index, step, _ONE * len(step), prefixes, heads, [values[place] for place in step])
             if len(chosen) > STEP_READINGS:
                 yield
         while len(codecs) < len(uids):
@@ -128,18 +129,33 @@ class OpenSection:
             data += _ABSENT_ALONE
         return leaves
 
-    def _pack_block(
+    def _pack_many(
         self, codecs: bytearray, data: bytearray, secret: bytes, index: int, schema: SchemaState, hints: CodecHints
     ) -> Generator[None, None, list[bytes]]:
-        """Pack a few whole scans, many columns at a time; return their leaf hashes."""
-        columns, at_once = self._columns(), STEP_READINGS // (len(self.scans) + _COLUMN_COST)
+        """Pack columns of few readings, many at a time; return their leaf hashes."""
         leaves: list[bytes] = []
-        while step := list(islice(columns, at_once)):
-            prefixes = [schema.descriptors[column.uid].leaf_prefix for column in step]
-            heads, values = [h for column in step for h in column.heads], [v for column in step for v in column.values]
-            leaves += block_leaves(secret, index, len(codecs), prefixes, heads, values)
-            codecs += bytes([_put_column(data, column, hints) for column in step])
-            yield
+        places: list[int] = []
+        counts: list[int] = []
+        prefixes: list[bytes] = []
+        heads: list[bytes] = []
+        values: list[Value] = []
+        work = 0
+        for place, column in enumerate(self._columns()):
+            codecs.append(_put_column(data, column, len(self.scans), hints))
+            work += 1
+            if column.values:
+                places.append(place)
+                counts.append(len(column.values))
+                prefixes.append(schema.descriptors[column.uid].leaf_prefix)
+                heads += column.heads
+                values += column.values
+                work += _COLUMN_COST + len(column.values)
+            if work >= STEP_READINGS or place + 1 == len(self.group.tag_uids):
+                work = 0
+                if places:
+                    leaves += columns_leaves(secret, index, places, counts, prefixes, heads, values)
+                    places, counts, prefixes, heads, values = [], [], [], [], []
+                yield
         return leaves
 
     def _columns(self) -> Iterator[_Cells]:
@@ -163,13 +179,11 @@ class OpenSection:
         """Return one column, which is present in the scans of these numbers."""
         scans = self.scans
         values = [scans[number][2][place] for number in numbers]
-        own_heads = heads if len(numbers) == len(scans) else [heads[number] for number in numbers]
+        whole = len(numbers) == len(scans)
         statuses = [0 if (known := scans[number][3]) is None else known[place] for number in numbers] if statuses_known else ()
-        if any(statuses):
-            times = [scans[number][:2] for number in numbers]
-            own_heads = [head_of(time_ms, source_ms, status) for (time_ms, source_ms), status in zip(times, statuses, strict=True)]
-        elif len(numbers) == len(scans) and None not in values:
-            return _Cells(uid, heads, values, None)
+        if not any(statuses) and None not in values:
+            return _Cells(uid, heads, values, None) if whole else _Cells(uid, [heads[n] for n in numbers], values, None, numbers)
+        own_heads = [head_of(*scans[n][:2], status) for n, status in zip(numbers, statuses or repeat(0, len(numbers)), strict=True)]
         cells = [(ABSENT, 0)] * len(scans)
         for number, value, status in zip(numbers, values, statuses or repeat(0, len(numbers)), strict=True):
             cells[number] = (NULL if value is None else VALUE, status)
@@ -194,17 +208,23 @@ class OpenSection:
 
 
 class _Cells(NamedTuple):
-    """One column on its way into a body: present readings only; `cells` is None where every scan has a good value."""
+    """One column on its way into a body: present readings only."""
 
     uid: int
     heads: list[bytes]
     values: Sequence[Value]
     cells: list[tuple[int, int]] | None
+    """None where each of its readings is good and has a value."""
+    numbers: list[int] | None = None
+    """Where `cells` is None: the scans that it is in; None for all."""
 
 
-def _put_column(out: bytearray, column: _Cells, hints: CodecHints) -> int:
+def _put_column(out: bytearray, column: _Cells, scans: int, hints: CodecHints) -> int:
     """Append a column's data; return its codec byte."""
-    if column.cells is None:
+    if column.cells is not None:
+        out += encode_cells(column.cells)
+        return put_values(out, [v for v in column.values if v is not None], column.uid, hints) | HAS_CELLS
+    if column.numbers is None:
         return put_values(out, column.values, column.uid, hints)
-    out += encode_cells(column.cells)
-    return put_values(out, [v for v in column.values if v is not None], column.uid, hints) | HAS_CELLS
+    put_places(out, column.numbers, scans)
+    return put_values(out, column.values, column.uid, hints) | HAS_CELLS

@@ -110,6 +110,18 @@ def test_a_body_of_too_many_cells_is_refused() -> None:
                 read_body(body, detail, schema_of(width))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5])
+def test_a_wide_group_of_which_little_is_reported_comes_back(share: float) -> None:
+    rng, scans = random.Random(3), []
+    for i in range(30):
+        values: list[object] = [None if c % 9 == 0 else rng.choice((c, round(rng.random(), 2), True)) for c in range(60)]
+        statuses = [0x80050000 if c % 11 == 0 else 0 for c in range(60)] if i % 4 == 0 and share > 0.1 else None
+        scans.append(ScanOf(1, T0_MS + i, None, values, statuses, [c == 1 or rng.random() < share for c in range(60)]))
+    batch = BatchOf(schema_of(60), scans)
+    sealed = batch.seal()
+    assert readings_of(batch, sealed.body, sealed.detail) == batch.expected()
+
+
 def test_sealing_goes_in_many_short_steps() -> None:
     builder = BatchBuilder(SECRET, 0, 1, schema_of(100))
     for i in range(60):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from ledger_client import columns
 from ledger_client.codecs import BOOL, CONSTANT, DECIMAL, FLOAT32, FLOAT64, INT, MIXED, NONE, PATCHED, TEXT, Cursor
-from ledger_client.columns import decode_cells, decode_values, encode_cells, encode_values
+from ledger_client.columns import decode_cells, decode_values, encode_cells, encode_values, put_places
 from ledger_client.errors import FormatError
-from ledger_client.float_columns import CodecHints
+from ledger_client.float_columns import CodecHints, _encode_plainly
 from ledger_client.leaf import Value
 from tests.rigs.batches import exactly, floats, ints
 
@@ -82,13 +82,35 @@ def test_a_hint_is_tried_afresh_now_and_then_and_digits_shrink_again() -> None:
     hints = CodecHints()
     encode_values([0.123456, 1.5], 1, hints)
     assert hints.get(1) == 6
-    encode_values([1.5, 2.5], 1, hints)
-    assert hints.get(1) == 1
+    assert encode_values([1.5, 2.5], 1, hints) == encode_values([1.5, 2.5], 1, CodecHints())
+    assert hints.get(1) == 6  # fewer digits in one batch are chance
     found = []
     for _ in range(128):
         hints.next_batch()
+        encode_values([1.5, 2.5], 1, hints)
         found.append(hints.get(1))
-    assert (found.count(None), found.count(1)) == (2, 126)
+    assert found.count(None) == 2
+    assert set(found[:63]) == {6, None}
+    assert found[-1] == 1
+
+
+@pytest.mark.parametrize("hint", [6, 1, 0, -1, -2])
+@given(value=st.floats() | st.sampled_from([0.0, -0.0, 21.5, 0.1, 1e16, 2.0**60, struct.unpack("<f", b"\x12\x34\x56\x40")[0]]))
+def test_one_value_is_packed_as_a_column_of_it_would_be(hint: int, value: float) -> None:
+    """The short way for a single float must give what the long way gives, with any hint."""
+    hints = CodecHints()
+    hints.put(1, hint)
+    codec, data = encode_values([value], 1, hints)
+    hints.put(1, hint)
+    assert (codec, data) == _encode_plainly([value], 1, hints)
+    assert [exactly(v) for v in decode_values(Cursor(data), codec, 1)] == [exactly(value)]
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=200).filter(lambda there: not all(there)))
+def test_places_are_written_as_cells_would_be(there: list[bool]) -> None:
+    out = bytearray()
+    put_places(out, [i for i, is_there in enumerate(there) if is_there], len(there))
+    assert out == encode_cells([(0, 0) if is_there else (2, 0) for is_there in there])
 
 
 cell = st.tuples(st.integers(0, 2), st.sampled_from([0, 5, 0x80000000])).map(lambda c: (c[0], 0 if c[0] == 2 else c[1]))
