@@ -20,17 +20,26 @@ class Plant:
         self.rows = {uid: [uid, 0.0, 0, 0, None, "pending", None, None] for uid in range(count)}
         self.changed = dict.fromkeys(range(count), 0)
         self.events: list[list[Any]] = []
+        self.names = {uid: f"t{uid}" for uid in range(count)}
 
     def set(self, uid: int, value: float) -> None:
         self.generation += 1
         self.rows[uid] = [uid, value, 0, self.generation, None, "pending", None, None]
         self.changed[uid] = self.generation
 
+    def rename(self, names: Mapping[int, str]) -> None:
+        """Have these tags from now on, as an edit of the configuration does; new ones begin with 0."""
+        self.names = dict(names)
+        for uid in self.names.keys() - self.rows.keys():
+            self.set(uid, 0.0)
+        self.generation += 1
+        self.tags_revision += 1
+
     def tag_rows(self) -> list[list[Any]]:
-        return [[uid, f"d/t{uid}", "d", "", "float64", None, "g", 1000, False, "a"] for uid in range(self.count)]
+        return [[uid, f"d/{name}", "d", "", "float64", None, "g", 1000, False, "a"] for uid, name in self.names.items()]
 
     def changed_since(self, generation: int) -> list[list[Any]]:
-        return [self.rows[uid] for uid, at in self.changed.items() if at > generation]
+        return [self.rows[uid] for uid, at in self.changed.items() if at > generation and uid in self.names]
 
     def snapshot(self) -> Mapping[str, Any]:
         return {"ledger": {"size": 3}, "now_ms": self.generation, "devices": [{"name": "d", "state": "ok", "cause": None, "params": {}}]}

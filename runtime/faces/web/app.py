@@ -73,6 +73,7 @@ class Face:
             "level": level,
             "sentence": text,
             "health": self.feed.health,
+            "points": self.fanout.points,
             "version": ASSETS_VERSION,
             "show_age": pages.show_age,
             "whole": pages.show_count,
@@ -241,4 +242,4 @@ async def _missing(request: Request, _error: Exception) -> Response:
     return refusal(request, RequestRefusedError("page_missing"))
 
 
-ASSETS_VERSION = "1"
+ASSETS_VERSION = "2"

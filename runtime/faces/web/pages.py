@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from runtime.faces.feed import Row
@@ -124,6 +125,11 @@ def sentence(tags: Mapping[int, Row], values: Mapping[int, Row], health: Mapping
     if bad:
         return "warn", f"{text}, {word('web.sentence.bad', {'bad': bad}, lang)}"
     return "ok", text
+
+
+def points_mark(tags: Mapping[int, Row]) -> str:
+    """Return a short name of this very set of tags, names and units and all: a page that shows another one renews itself."""
+    return sha256(repr(list(tags.values())).encode()).hexdigest()[:16]
 
 
 def page_words(lang: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from runtime.faces.feed import Row
+from runtime.faces.web.pages import points_mark
 
 TICK_S: Final = 1.0
 HEARTBEAT_S: Final = 15.0
@@ -34,6 +35,9 @@ class Fanout:
         self._rows: dict[int, Row] = {}
         self._changed: dict[int, int] = {}
         self._state_changed = 0
+        self.points = points_mark({})
+        """Names the set of tags that the core has now; each browser hears it first, and again when it changes."""
+        self._points_changed = 0
         self._frames: dict[int, tuple[int, bytes]] = {}
 
     def take(self, what: str, data: Any) -> None:
@@ -45,6 +49,7 @@ class Fanout:
                     self._rows[row[0]] = row
                     self._changed[row[0]] = self.generation
             case "tags":
+                self.points, self._points_changed = points_mark(data), self.generation
                 self._rows = {uid: row for uid, row in self._rows.items() if uid in data}
                 self._changed = dict.fromkeys(self._rows, self.generation)
             case "health":
@@ -64,6 +69,8 @@ class Fanout:
         if cached is None or cached[0] != self.generation:
             rows = [self._rows[uid] for uid, at in self._changed.items() if at > generation]
             message: dict[str, Any] = {"values": rows, "link": self.link}
+            if self._points_changed > generation:
+                message["points"] = self.points
             if self._state_changed > generation:
                 message["health"] = self.health
             cached = (self.generation, b"id: %d\ndata: " % self.generation + _json.encode(message) + b"\n\n")

@@ -113,6 +113,42 @@ def test_the_page_in_a_browser(tmp_path: Path, require_service: Callable[[str], 
     asyncio.run(run())
 
 
+def test_an_open_page_follows_tags_that_are_renamed_removed_and_added(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    chromium = require_service("chromium")
+
+    async def run() -> None:
+        plant = Plant(6)
+        async with web(tmp_path, plant) as url, async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+            page = await browser.new_page()
+            faults: list[str] = []
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+            loads: list[str] = []
+            page.on("load", lambda _page: loads.append("load"))
+            await page.goto(url)
+            plant.set(2, 42.5)
+            await page.locator("tr[data-uid='2'] [data-value]", has_text="42.5").wait_for(timeout=15_000)
+            await page.fill("#find", "t")
+            plant.rename({0: "t0", 2: "tall", 3: "t3", 4: "t4", 9: "tiny"})
+            await page.locator("tr[data-uid='2'] th", has_text="tall").wait_for(timeout=15_000)
+            assert [await each.text_content() for each in await page.locator("tr[data-uid] th").all()] == ["t0", "tall", "t3", "t4", "tiny"]
+            assert await page.locator("tr[data-uid='2'] [data-value]").text_content() == "42.5"
+            plant.set(9, 7.5)
+            await page.locator("tr[data-uid='9'] [data-value]", has_text="7.5").wait_for(timeout=15_000)
+            await page.locator("#sentence", has_text="of 5").wait_for(timeout=15_000)
+            assert (await page.input_value("#find"), loads) == ("t", ["load"]), "the page was not loaded again"
+            plant.rename({})
+            await page.locator("tr[data-uid]").first.wait_for(state="detached", timeout=15_000)
+            await page.goto(url + "ledger")
+            plant.rename({1: "t1"})
+            await page.locator("#sentence", has_text="1 of 1").wait_for(timeout=15_000)
+            assert faults == []
+            await browser.close()
+
+    asyncio.run(run())
+
+
 def test_it_refuses_an_address_that_others_can_reach(tmp_path: Path) -> None:
     async def run() -> None:
         process = await asyncio.create_subprocess_exec(

@@ -60,6 +60,25 @@ def test_fanout_gives_each_browser_what_it_missed_once() -> None:
     assert message["health"] == {"ledger": {}}
 
 
+def test_a_browser_hears_of_the_set_of_tags_at_once_and_when_it_changes() -> None:
+    def heard(generation: int) -> tuple[int, str | None]:
+        reached, frame = fanout.frame_since(generation)
+        return reached, json.loads(frame.split(b"data: ")[1]).get("points")
+
+    fanout = Fanout()
+    at, before = heard(-1)
+    assert before == fanout.points == pages.points_mark({})
+    fanout.take("tags", {1: TAG})
+    at, first = heard(at)
+    fanout.take("values", [row(1, 1.0)])
+    assert heard(at)[1] is None
+    fanout.take("tags", {1: [1, "filler/height", *TAG[2:]]})
+    at, renamed = heard(at)
+    assert len({before, first, renamed}) == 3
+    fanout.take("tags", {1: TAG})
+    assert heard(at)[1] == first, "a core that starts again with the same tags has the same mark"
+
+
 TAG = [1, "filler/level", "filler", "%", "float64", -1, "fast", 500, False, "plant"]
 
 

@@ -3,16 +3,26 @@
 
 const lang = document.body.dataset.lang;
 const words = await (await fetch(`/api/words?lang=${lang}`)).json();
-const { tags } = await (await fetch("/api/values")).json();
-const tagByUid = new Map(tags.map((tag) => [tag[0], tag]));
-const rows = new Map([...document.querySelectorAll("tr[data-uid]")].map((tr) => [Number(tr.dataset.uid), view(tr)]));
+let tagByUid = await tagsNow();
+let rows = viewsOf(document);
 const newest = new Map();
 const SPARK_POINTS = 60;
 const SILENT_AFTER_MS = 5000;
 let health = {};
+let points = null; // names the set of tags that the gateway has now
+let renewing = false;
 let link = true;
 let heardAt = performance.now();
 let coreOffset = null; // wall clock of the gateway minus this page's monotonic clock, ms
+
+async function tagsNow() {
+  const { tags } = await (await fetch("/api/values")).json();
+  return new Map(tags.map((tag) => [tag[0], tag]));
+}
+
+function viewsOf(root) {
+  return new Map([...root.querySelectorAll("tr[data-uid]")].map((tr) => [Number(tr.dataset.uid), view(tr)]));
+}
 
 function view(tr) {
   const at = (name) => tr.querySelector(`[data-${name}]`);
@@ -52,8 +62,9 @@ const shown = (element, text) => { if (element.textContent !== text) element.tex
 function drawRow(row) {
   const found = rows.get(row[0]);
   const tag = tagByUid.get(row[0]);
+  if (!tag) return; // gone, or not on this page yet
   newest.set(row[0], row);
-  if (!found || !tag) return; // a page without the table still counts what is good
+  if (!found) return; // a page without the table still counts what is good
   const q = quality(row[2]);
   shown(found.value, showValue(row[1], tag));
   shown(found.quality, word(`web.quality.${q}`));
@@ -113,7 +124,11 @@ const deviceNote = (device) => causeOf(device) || `${count(device.polls)} ${word
 
 function drawList(id, things, prefix, note) {
   const list = document.getElementById(id);
-  if (!list || !things.length) return;
+  if (!list) return;
+  if (!things.length) {
+    if (!list.querySelector(".none")) list.replaceChildren(Object.assign(document.createElement("li"), { className: "none", textContent: "—" }));
+    return;
+  }
   if (list.children.length !== things.length || list.querySelector(".none")) {
     list.replaceChildren(...things.map(() => {
       const li = document.createElement("li");
@@ -182,6 +197,43 @@ function filter() {
   document.getElementById("nothing").hidden = any;
 }
 
+// Tags were added, renamed or removed: fetch the page again and put its table in place of ours. The filter, the scroll and the curves stay.
+async function renew() {
+  if (renewing) return;
+  renewing = true;
+  try {
+    const answer = await fetch(location.href, { cache: "no-store" });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const tags = await tagsNow();
+    const before = rows, end = document.getElementById("nothing");
+    if (end) {
+      document.querySelectorAll("section.device[data-device]").forEach((section) => section.remove());
+      end.before(...fresh.querySelectorAll("section.device[data-device]"));
+      rows = viewsOf(document);
+    }
+    tagByUid = tags;
+    document.body.dataset.points = fresh.body.dataset.points;
+    for (const [uid, row] of [...newest]) {
+      const old = before.get(uid), found = rows.get(uid);
+      if (!tagByUid.has(uid)) newest.delete(uid);
+      else if (old && found && old !== found) {
+        found.points = old.points;
+        found.last = old.last;
+        found.spark.setAttribute("points", old.spark.getAttribute("points"));
+        drawRow(row);
+      }
+    }
+    drawHealth();
+    drawAges();
+    if (end) filter();
+  } catch {
+    // not reachable just now: the next message tries again
+  } finally {
+    renewing = false;
+  }
+}
+
 function listen() {
   const stream = new EventSource("/stream");
   stream.onmessage = (event) => {
@@ -192,7 +244,8 @@ function listen() {
       health = message.health;
       if (health.now_ms) coreOffset = health.now_ms - performance.now();
     }
-    if (message.values.some((row) => !tagByUid.has(row[0]))) return location.reload(); // the tag list changed
+    points = message.points ?? points;
+    if (points !== null && points !== document.body.dataset.points) renew();
     for (const row of message.values) drawRow(row);
     if (message.health) {
       drawHealth();
