@@ -16,6 +16,8 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any, Final
 
+import structlog
+
 from drivers.driver import Driver, DriverError
 from drivers.registry import make_driver
 from drivers.shared import Shared
@@ -48,10 +50,11 @@ from runtime.events import Events
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.faces.feed_server import FeedServer
 from runtime.health import Health
-from runtime.layout import Layout, only_core
+from runtime.layout import Layout
 from runtime.loop_stall import LoopStall
 from runtime.points import DevicePoints, number_points, schema_of
 from runtime.revisions import Choice, Revision, Revisions
+from runtime.run_folder import only_core
 from runtime.supervisor import Supervisor
 from runtime.version import VERSION
 
@@ -85,18 +88,26 @@ async def run_gateway(state: Path, file: Path | None, stop: asyncio.Event, ready
     `file` is the config file (default: the one in the state folder); `ready` is called once polling has begun and the feed answers.
     Raises ConfigError, LedgerError, OSError when it cannot start.
     """
-    with only_core(Layout(state)):
-        await run_core(state, file, stop, ready)
+    with only_core(Layout(state)) as run:
+        await run_core(state, file, stop, ready, run=run)
 
 
 async def run_core(
-    state: Path, file: Path | None, stop: asyncio.Event, ready: Callable[[], None] = lambda: None, *, edited: str = EDITED_BY_HAND
+    state: Path,
+    file: Path | None,
+    stop: asyncio.Event,
+    ready: Callable[[], None] = lambda: None,
+    *,
+    run: Path,
+    edited: str = EDITED_BY_HAND,
 ) -> None:
-    """Do what `run_gateway` does, for a caller that holds `only_core` itself. `edited`: why a changed file changed."""
+    """Do what `run_gateway` does, for a caller that holds `only_core`, which gave `run`. `edited`: why a changed file changed."""
+    if run != Layout(state).feed.parent:
+        structlog.get_logger("core").warning("run_folder_elsewhere", state=str(state), folder=str(run))
     async with AsyncExitStack() as stack:
         core = await open_core(stack, machine(), state, file, edited)
-        server = await stack.enter_async_context(core.feed_server())
-        await core.run({"feed": server.run, "loop stall": core.stall.run, **children_of(core.config, state)}, stop, ready)
+        server = await stack.enter_async_context(core.feed_server(run))
+        await core.run({"feed": server.run, "loop stall": core.stall.run, **children_of(core.config, state, run)}, stop, ready)
 
 
 def machine() -> Outside:
@@ -179,11 +190,17 @@ class Core:
         """The configuration in force."""
         return self._revision.config
 
-    def feed_server(self) -> FeedServer:
-        """Return the feed's socket, not yet entered."""
+    def feed_server(self, run: Path) -> FeedServer:
+        """Return the feed's socket in the folder for sockets, not yet entered."""
         feed = self._revision.config.feed
         server = FeedServer(
-            self._layout.feed, self.live, self.health, self._events, self.answer, mode=int(feed.mode, 8), group=feed.group or None
+            run / self._layout.feed.name,
+            self.live,
+            self.health,
+            self._events,
+            self.answer,
+            mode=int(feed.mode, 8),
+            group=feed.group or None,
         )
         self.health.faces = lambda: server.connected
         return server

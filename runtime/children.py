@@ -34,11 +34,11 @@ CHILDREN: Final = (
 )
 
 
-def children_of(config: Config, state: Path) -> dict[str, Part]:
-    """Return the child processes that belong to a configuration, by name."""
+def children_of(config: Config, state: Path, run: Path) -> dict[str, Part]:
+    """Return the child processes that belong to a configuration, by name. `run` is the folder of the sockets."""
     found: dict[str, Part] = {}
     for rule in CHILDREN:
         if rule.wanted(config) and find_spec(rule.module) is not None:
             name = rule.module.rpartition(".")[2]
-            found[name] = Child(name, (rule.module, "--state", str(state), *rule.arguments(config)), rule.niceness).run
+            found[name] = Child(name, (rule.module, "--state", str(state), "--run", str(run), *rule.arguments(config)), rule.niceness).run
     return found

@@ -28,7 +28,8 @@ from runtime.config import parse_config
 from runtime.demo_config import OWN_EDIT, read_config, web_port_of, write_config
 from runtime.demo_report import Firsts, Tell, judged, ledger_size, summary, watch
 from runtime.first_start import ensure_key, origin_of
-from runtime.layout import Layout, only_core
+from runtime.layout import Layout
+from runtime.run_folder import only_core
 from runtime.supervisor import module_command, stop_process
 
 READY_S: Final = 30.0
@@ -65,7 +66,7 @@ async def run_demo(options: DemoOptions, stop: asyncio.Event, tell: Tell, say_la
     LedgerError, DemoError when something cannot start; a folder that another gateway runs on is left as it is.
     """
     layout, firsts, loop = Layout(options.state), Firsts(), asyncio.get_running_loop()
-    with only_core(layout), ThreadPoolExecutor(1, thread_name_prefix="demo work") as work:
+    with only_core(layout) as run, ThreadPoolExecutor(1, thread_name_prefix="demo work") as work:
         web_port = _free_port(web_port_of(read_config(layout)), options.port)
         layout.prepare(RealDisk())
         size_before = await loop.run_in_executor(work, ledger_size, layout)
@@ -76,7 +77,7 @@ async def run_demo(options: DemoOptions, stop: asyncio.Event, tell: Tell, say_la
             ours = write_config(layout, plant, witnesses, web_port)
             (layout.state / "demo" / PORTS).write_text(json.dumps(ports))
             tell({"page": f"http://{HOST}:{web_port}", "state": str(options.state), "faults": f"{HOST}:{plant[CONTROL]}"})
-            await _run_core(options, stop, firsts, tell, OWN_EDIT if ours else EDITED_BY_HAND)
+            await _run_core(options, run, stop, firsts, tell, OWN_EDIT if ours else EDITED_BY_HAND)
         if options.for_s is None:
             return 0
         report = await loop.run_in_executor(work, judged, layout)
@@ -102,12 +103,12 @@ async def _start_peers(
     return plant, witnesses
 
 
-async def _run_core(options: DemoOptions, stop: asyncio.Event, firsts: Firsts, tell: Tell, edited: str) -> None:
+async def _run_core(options: DemoOptions, run: Path, stop: asyncio.Event, firsts: Firsts, tell: Tell, edited: str) -> None:
     """Run the gateway in this process until `stop`, or until the time asked for is over; it counts from here."""
     started = time.monotonic()
     async with asyncio.TaskGroup() as group:
-        core = group.create_task(run_core(options.state, None, stop, edited=edited), name="core")
-        watching = group.create_task(watch(Layout(options.state), firsts, tell, started), name="watch")
+        core = group.create_task(run_core(options.state, None, stop, run=run, edited=edited), name="core")
+        watching = group.create_task(watch(run / Layout(options.state).feed.name, firsts, tell, started), name="watch")
         if options.for_s is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(options.for_s):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
@@ -51,10 +52,10 @@ class Firsts:
         return new
 
 
-async def watch(layout: Layout, firsts: Firsts, tell: Tell, started: float) -> None:
+async def watch(feed_socket: Path, firsts: Firsts, tell: Tell, started: float) -> None:
     """Follow the feed until cancelled. `started` is the gateway's start on the monotonic clock, in s."""
     changed = asyncio.Event()
-    async with FeedClient(layout.feed, "demo", lambda *_: changed.set()) as feed, asyncio.TaskGroup() as group:
+    async with FeedClient(feed_socket, "demo", lambda *_: changed.set()) as feed, asyncio.TaskGroup() as group:
         group.create_task(feed.run(), name="feed")
         while True:
             await changed.wait()

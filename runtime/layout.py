@@ -7,15 +7,11 @@ Room: hall. `app`, `demo`, the CLI and the children ask it for paths. It makes f
     ledger/<epoch>/     truth            index/    rebuildable
     private/            0700: device.key, tags.cbor, acts.cbor, anchors/
     config/witnessmark.toml, config/revisions/<n>.toml
-    run/                sockets; means nothing after a restart
+    run/                lock and sockets; means nothing after a restart (see run_folder)
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,33 +21,8 @@ from ledger_client.errors import StoreError
 
 FORMAT: Final = b"witnessmark-state 1\n"
 FORMAT_SIZE_MAX: Final = 100
-LONGEST_SOCKET: Final = "history.sock"
-SOCKET_PATH_MAX: Final = 107
-"""Bytes of a Unix socket's path on Linux."""
 BEFORE_FORMAT: Final = ("config", "run", "FORMAT.new")
 """What may be in a new state folder: a config file that somebody put there, and what an interrupted first start left."""
-
-
-@contextlib.contextmanager
-def only_core(layout: Layout) -> Iterator[None]:
-    """Hold the state folder for one core; the kernel lets go of it when the process ends, however it ends.
-
-    Raises StoreError `state_in_use` when another core has it, `state_path_too_long`, OSError.
-    """
-    longest = len(os.fsencode(layout.feed.parent / LONGEST_SOCKET))
-    if longest > SOCKET_PATH_MAX:
-        raise StoreError("state_path_too_long", path=str(layout.state), size=longest, size_max=SOCKET_PATH_MAX)
-    folder = layout.feed.parent
-    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-    handle = os.open(folder / "core.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError("state_in_use", path=str(layout.state)) from error
-        yield
-    finally:
-        os.close(handle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +58,7 @@ class Layout:
 
     @property
     def feed(self) -> Path:
-        """The core's socket."""
+        """The core's socket, unless the folder cannot be written: see run_folder."""
         return self.state / "run" / "feed.sock"
 
     def prepare(self, disk: Disk) -> None:

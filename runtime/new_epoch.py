@@ -18,7 +18,8 @@ from ledger_client.note import device_note_key
 from ledger_client.reader import epochs
 from ledger_client.signer_client import SignerProcess
 from runtime.first_start import POLICY_SIZE_MAX
-from runtime.layout import Layout, only_core
+from runtime.layout import Layout
+from runtime.run_folder import only_core
 
 _LOG: Final = "log "
 

@@ -17,8 +17,8 @@ import typer
 from runtime.cli.console import CANNOT_TELL, console, fail, print_json, unreadable
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
-from runtime.layout import Layout
 from runtime.messages.catalogue import word
+from runtime.run_folder import feed_of
 
 State = Annotated[Path, typer.Option("--state", help="The state folder of the running gateway.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
@@ -92,7 +92,7 @@ def _act(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
 
 def _ask(state: Path, method: str, params: dict[str, Any], timeout_s: float, *, as_json: bool) -> dict[str, Any]:
     try:
-        answer: dict[str, Any] = asyncio.run(ask_once(Layout(state).feed, "cli", method, params, timeout_s))
+        answer: dict[str, Any] = asyncio.run(ask_once(feed_of(state), "cli", method, params, timeout_s))
     except RequestRefusedError as error:
         fail(error.code, error.params, as_json=as_json, exit_code=_exit_code(error.code))
     return answer

@@ -19,9 +19,9 @@ from ledger_client.quarantine import read_quarantine
 from ledger_client.reader import LedgerReader, epochs
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
-from runtime.layout import Layout
 from runtime.messages.catalogue import word
 from runtime.messages.values import counted
+from runtime.run_folder import feed_of
 
 REASONS: Final = {"core_away": "status_not_running", "request_timeout": "status_no_answer"}
 """What the feed's refusals mean here."""
@@ -33,7 +33,7 @@ async def status_of(state: Path, timeout_s: float) -> dict[str, Any]:
     A core that takes the call and does not answer is not running: it may be stopped, or much too busy.
     """
     try:
-        found: dict[str, Any] = await ask_once(Layout(state).feed, "cli", "status", {}, timeout_s)
+        found: dict[str, Any] = await ask_once(feed_of(state), "cli", "status", {}, timeout_s)
     except RequestRefusedError as error:
         rest = status_at_rest(state)
         reason = REASONS.get(error.code, error.code) if rest["ledger"] is not None else "state_missing"

@@ -29,7 +29,10 @@ def main() -> int:
     """Run until told to end."""
     parser = argparse.ArgumentParser(prog="runtime.history")
     parser.add_argument("--state", type=Path, required=True)
-    state: Path = parser.parse_args().state
+    parser.add_argument("--run", type=Path, help="The folder of the sockets; default: STATE/run.")
+    options = parser.parse_args()
+    state: Path = options.state
+    sockets: Path = options.run or state / "run"
     os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     set_up_log(json_lines=True)
 
@@ -41,7 +44,7 @@ def main() -> int:
         assert task is not None
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, task.cancel)
-        await serve(RealDisk(), state, make_prover)
+        await serve(RealDisk(), state, sockets, make_prover)
 
     with contextlib.suppress(asyncio.CancelledError):
         try:

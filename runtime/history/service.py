@@ -49,14 +49,14 @@ class AnotherEpochError(Exception):
     """The core works on another epoch: this process ends and is started afresh."""
 
 
-async def serve(disk: Disk, state: Path, make_prover: Callable[[LedgerReader], Prover]) -> None:
-    """Run until cancelled. Waits for the core's first word, since only the core knows which epoch is in force.
+async def serve(disk: Disk, state: Path, sockets: Path, make_prover: Callable[[LedgerReader], Prover]) -> None:
+    """Run until cancelled, on the sockets in that folder. Waits for the core's first word: only the core knows which epoch is in force.
 
     Raises:
         ExceptionGroup: of AnotherEpochError when the epoch changes, of SpoiledIndexError when the index turns out to be damaged.
     """
     heard = asyncio.Event()
-    feed = FeedClient(state / "run" / "feed.sock", "history", lambda what, _data: heard.set() if what == "health" else None, values=False)
+    feed = FeedClient(sockets / "feed.sock", "history", lambda what, _data: heard.set() if what == "health" else None, values=False)
     async with feed, asyncio.TaskGroup() as group:
         group.create_task(feed.run(), name="feed")
         while not feed.health.get("ledger", {}).get("size"):
@@ -74,7 +74,7 @@ async def serve(disk: Disk, state: Path, make_prover: Callable[[LedgerReader], P
 
             nothing = Nothing()
             async with (
-                FeedServer(state / "run" / "history.sock", nothing, nothing, nothing, answer) as server,
+                FeedServer(sockets / "history.sock", nothing, nothing, nothing, answer) as server,
                 asyncio.TaskGroup() as inner_group,
             ):
                 inner_group.create_task(server.run(), name="history server")

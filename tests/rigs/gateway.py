@@ -25,6 +25,8 @@ class Gateway:
     state: Path
     config: Path
     process: asyncio.subprocess.Process | None = None
+    before: tuple[str, ...] = ()
+    """A command that runs the gateway's command, such as one that takes something away from it first."""
     log: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -34,7 +36,7 @@ class Gateway:
         """Start the core in a process group of its own; its children belong to it."""
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "runtime", "run", "--state", str(self.state), "--config", str(self.config),
+                *self.before, sys.executable, "-m", "runtime", "run", "--state", str(self.state), "--config", str(self.config),
                 cwd=ROOT, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
 

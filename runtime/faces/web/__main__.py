@@ -28,6 +28,7 @@ def main() -> int:
     """Parse, bind, print the address, serve."""
     parser = argparse.ArgumentParser(prog="runtime.faces.web")
     parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--run", type=Path, help="The folder of the sockets; default: STATE/run.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8480)
     parser.add_argument("--json", action="store_true")
@@ -49,15 +50,15 @@ def main() -> int:
     url = f"http://{shown}:{listener.getsockname()[1]}/"
     sys.stdout.write((json.dumps({"url": url}) if options.json else url) + "\n")
     sys.stdout.flush()
-    asyncio.run(serve(options.state, listener))
+    asyncio.run(serve(options.run or options.state / "run", listener))
     return 0
 
 
-async def serve(state: Path, listener: socket.socket) -> None:
-    """Run the feed client and the HTTP server until SIGTERM or SIGINT."""
+async def serve(run: Path, listener: socket.socket) -> None:
+    """Run the feed client, on the sockets in `run`, and the HTTP server until SIGTERM or SIGINT."""
     fanout = Fanout()
-    feed = FeedClient(state / "run" / "feed.sock", "web", fanout.take)
-    app = make_app(feed, fanout, state / "run" / "history.sock")
+    feed = FeedClient(run / "feed.sock", "web", fanout.take)
+    app = make_app(feed, fanout, run / "history.sock")
     config = uvicorn.Config(
         app, http="h11", ws="none", lifespan="off", access_log=False, log_level="warning", server_header=False, limit_concurrency=256,
         timeout_keep_alive=10, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=16_384,

@@ -9,7 +9,8 @@ import pytest
 from ledger_client.disk import RealDisk
 from ledger_client.errors import StoreError
 from runtime.demo_report import Firsts, ledger_size
-from runtime.layout import SOCKET_PATH_MAX, Layout, only_core
+from runtime.layout import Layout
+from runtime.run_folder import SOCKET_PATH_MAX, only_core
 
 
 def test_a_confirmation_counts_when_it_covers_a_recorded_reading() -> None:

@@ -11,8 +11,9 @@ from ledger_client.errors import StoreError
 from runtime.config import parse_config
 from runtime.config_faults import ConfigError
 from runtime.config_text import with_values
-from runtime.layout import Layout, only_core
+from runtime.layout import Layout
 from runtime.revisions import Recorded, Revision, Revisions
+from runtime.run_folder import only_core
 from tests.rigs.field import HEAD, device_toml
 
 TEXT = "# ours\n" + HEAD + device_toml("d", {"a": (100, 2)})
