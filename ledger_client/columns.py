@@ -173,8 +173,11 @@ def decode_cells(cursor: Cursor, scans: int) -> list[Cell]:
 
 
 def _put_run(out: bytearray, state: int, length: int) -> None:
-    out += b"%c\x00" % state
-    put_varint(out, length)
+    if length < 128:
+        out += bytes((state, 0, length))
+    else:
+        out += bytes((state, 0))
+        put_varint(out, length)
 
 
 def _put_with_codec(out: bytearray, value: Value) -> None:

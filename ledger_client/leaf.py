@@ -55,8 +55,9 @@ def tails_of(values: Sequence[Value]) -> list[bytes]:
 def salts(secret: bytes, section: int, column: int, count: int) -> tuple[bytes, ...]:
     """Return at least the first `count` salts of a column, four from each SHA-512."""
     prefix = secret + _PLACE(section, column)
-    if count == 1:
-        return (sha512(prefix + _FIRST_QUAD).digest()[:SALT_SIZE],)
+    if count <= 4:
+        block = sha512(prefix + _FIRST_QUAD).digest()
+        return (block[:16],) if count == 1 else (block[:16], block[16:32], block[32:48], block[48:])
     numbers, split = _quads((count + 3) >> 2)
     return split(b"".join([sha512(prefix + number).digest() for number in numbers]))
 

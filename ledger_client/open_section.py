@@ -88,8 +88,9 @@ class OpenSection:
             work = 0
             for place, column in enumerate(self._columns()):
                 codecs.append(_put_column(data, column, len(self.scans), hints))
-                descriptor_hash = schema.descriptors[column.uid].hash
-                leaves += column_leaves(secret, index, place, descriptor_hash, column.heads, column.values, span)
+                if column.values:
+                    descriptor_hash = schema.descriptors[column.uid].hash
+                    leaves += column_leaves(secret, index, place, descriptor_hash, column.heads, column.values, span)
                 work += len(column.values) + _COLUMN_COST
                 if work >= STEP_READINGS:
                     work = 0
@@ -139,9 +140,9 @@ class OpenSection:
         prefixes: list[bytes] = []
         heads: list[bytes] = []
         values: list[Value] = []
-        work = 0
+        work, scans = 0, len(self.scans)
         for place, column in enumerate(self._columns()):
-            codecs.append(_put_column(data, column, len(self.scans), hints))
+            codecs.append(_put_column(data, column, scans, hints))
             work += 1
             if column.values:
                 places.append(place)
@@ -173,7 +174,7 @@ class OpenSection:
             for place in range(len(uids)) if places is None else places:
                 shown[place].append(number)
         for place, (uid, numbers) in enumerate(zip(uids, shown, strict=True)):
-            yield self._column(place, uid, numbers, heads, statuses_known)
+            yield self._column(place, uid, numbers, heads, statuses_known) if numbers else _NOWHERE
 
     def _column(self, place: int, uid: int, numbers: list[int], heads: list[bytes], statuses_known: bool) -> _Cells:
         """Return one column, which is present in the scans of these numbers."""
@@ -219,6 +220,10 @@ class _Cells(NamedTuple):
     """Where `cells` is None: the scans that it is in; None for all."""
 
 
+_NOWHERE = _Cells(0, [], (), None, [])
+"""A column that is in none of the scans."""
+
+
 def _put_column(out: bytearray, column: _Cells, scans: int, hints: CodecHints) -> int:
     """Append a column's data; return its codec byte."""
     if column.cells is not None:
@@ -227,4 +232,6 @@ def _put_column(out: bytearray, column: _Cells, scans: int, hints: CodecHints) -
     if column.numbers is None:
         return put_values(out, column.values, column.uid, hints)
     put_places(out, column.numbers, scans)
+    if len(column.values) < 2:
+        return put_alone(out, column.values[0], column.uid, hints) | HAS_CELLS if column.values else HAS_CELLS
     return put_values(out, column.values, column.uid, hints) | HAS_CELLS
