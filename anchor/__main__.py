@@ -23,9 +23,9 @@ from anchor.listener import listen, serve
 from anchor.mirror import Mirror
 from anchor.server import Limits, Service
 from anchor.store import Store
-from anchor.token import read_token
 from ledger_client.errors import KeyFaultError, LedgerError
 from ledger_client.keys import FileKey, create_private, load_private
+from ledger_client.token import read_token
 
 DEFAULT_NAME = "anchor.example/witness"
 

@@ -44,7 +44,9 @@ class Limits:
     head_timeout_s: float = 10.0
     connections_max: int = 256
     waiting_max: int = 64
-    uploads_max: int = 4
+    uploads_max: int = 8
+    upload_timeout_s: float = 60.0
+    """A package takes its time on a slow line; only holders of the token may."""
 
 
 class Service:
@@ -77,7 +79,7 @@ class Service:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     async def _add_checkpoint(self, request: Request) -> Response:
-        body = await self._read(request, REQUEST_SIZE_MAX)
+        body = await self._read(request, REQUEST_SIZE_MAX, self._limits.body_timeout_s)
         if isinstance(body, Answer):
             return _response(body)
         return await self._work(lambda: self._cosigner.add_checkpoint(body))
@@ -102,7 +104,7 @@ class Service:
             return _response(Answer(503, b"busy\n"))
         self._uploads += 1
         try:
-            body = await self._read(request, PACKAGE_SIZE_MAX)
+            body = await self._read(request, PACKAGE_SIZE_MAX, self._limits.upload_timeout_s)
             if isinstance(body, Answer):
                 return _response(body)
             return await self._work(lambda: mirror.add_entries(origin, body))
@@ -122,7 +124,7 @@ class Service:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
 
-    async def _read(self, request: Request, size_max: int) -> bytes | Answer:
+    async def _read(self, request: Request, size_max: int, timeout_s: float) -> bytes | Answer:
         """Return the request's body, or the answer to one that is too long, too slow or gone."""
         declared = request.headers.get("content-length", "0")
         too_long = Answer(413, b"too long\n")
@@ -130,7 +132,7 @@ class Service:
             return too_long
         body = bytearray()
         try:
-            async with asyncio.timeout(self._limits.body_timeout_s):
+            async with asyncio.timeout(timeout_s):
                 async for piece in request.stream():
                     body += piece
                     if len(body) > size_max:

@@ -18,16 +18,20 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from ledger_client.anchors.anchor import Anchor, Clock, QuarantineError
-from ledger_client.checkpoint import Checkpoint, parse_checkpoint
+from ledger_client.anchors.anchor import Anchor, Clock, HoldsEntries, QuarantineError
+from ledger_client.checkpoint import parse_checkpoint
 from ledger_client.disk import Disk
-from ledger_client.errors import AnchorError, LedgerError, StoreError
+from ledger_client.errors import AnchorError, LedgerError
 from ledger_client.kinds import Kind
-from ledger_client.merkle import EMPTY_ROOT, consistency_path, consistent, range_root
+from ledger_client.merkle import range_root
+from ledger_client.mirror_cursor import MirrorCursor, load_mirror_cursor, save_mirror_cursor
 from ledger_client.note import parse_note
-from ledger_client.outbox_lane import Cursor, Fault, Lane, Offer, load_cursor, retry_delay_s, save_cursor
-from ledger_client.outbox_needs import Ledger, Pace
+from ledger_client.outbox_lane import Cursor, Fault, Lane, Offer, load_cursor, retry_delay_s, save_cursor, wait_for
+from ledger_client.outbox_mirror import Links, Upload
+from ledger_client.outbox_needs import Entries, Ledger, Pace
+from ledger_client.outbox_proof import checked_proof
 from ledger_client.quarantine import Quarantine, read_quarantine, write_quarantine
+from ledger_client.reader import LedgerReader
 from ledger_client.receipt import Receipt, parse_receipt, receipts_entry
 
 T = TypeVar("T")
@@ -36,7 +40,8 @@ T = TypeVar("T")
 class Outbox:
     """`async with Outbox(...) as outbox`, then `run()` in a task group; `flush` before the end.
 
-    `executor` has one thread, so that small files are written in order; without it the outbox has its own.
+    `executor` has one thread, so that small files are written in order; without it the outbox has its own. `entries` is where a
+    mirror's come from, the ledger's files unless given.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Outbox:
         pace: Pace | None = None,
         executor: Executor | None = None,
         random: Random | None = None,
+        entries: Entries | None = None,
     ) -> None:
         self._chain = chain
         self._lanes = [Lane(anchor) for anchor in anchors]
@@ -71,6 +77,8 @@ class Outbox:
         self._quarantine: Quarantine | None = None
         self._quarantine_saved = True
         self._fault: Fault | None = None
+        self._entries = entries
+        self._uploads: dict[str, Upload] = {}
         self._stack = AsyncExitStack()
 
     @property
@@ -85,6 +93,7 @@ class Outbox:
             for lane in self._lanes:
                 lane.cursor = lane.saved = await self._blocking(lambda: self._load(lane))  # noqa: B023  awaited before the next
                 await stack.enter_async_context(lane.anchor)
+                await self._add_upload(lane)
             self._stack = stack.pop_all()
         self._quiet.set()
         return self
@@ -93,6 +102,8 @@ class Outbox:
         """Write the cursors that are newer than their files and leave the anchors."""
         for lane in self._lanes:
             await self._save(lane, at_once=True)
+        for upload in self._uploads.values():
+            await upload.close()
         await self._stack.aclose()
         if self._thread is not None:
             self._thread.shutdown(wait=False)
@@ -104,6 +115,8 @@ class Outbox:
             tasks.create_task(self._keep_receipts(), name="outbox-receipts")
             for lane in self._lanes:
                 tasks.create_task(self._drive(lane), name=f"outbox-{lane.anchor.name}")
+            for name, upload in self._uploads.items():
+                tasks.create_task(upload.run(), name=f"outbox-mirror-{name}")
 
     def nudge(self) -> None:
         """Take a checkpoint now and ask every anchor now, whatever went wrong before (an operator pressed the button)."""
@@ -111,6 +124,8 @@ class Outbox:
         for lane in self._lanes:
             lane.failures = 0
             lane.hurry.set()
+        for upload in self._uploads.values():
+            upload.nudge()
 
     async def flush(self, deadline_s: float) -> bool:
         """Send the newest checkpoint once more before the end, and keep what comes back within the deadline.
@@ -122,7 +137,7 @@ class Outbox:
                 await self._take_checkpoint()
                 async with asyncio.TaskGroup() as tasks:
                     for lane in self._lanes:
-                        tasks.create_task(self._try(lane), name=f"outbox-flush-{lane.anchor.name}")
+                        tasks.create_task(self._finish(lane), name=f"outbox-flush-{lane.anchor.name}")
         except TimeoutError:
             pass  # what came back until now is kept below
         await self._record()
@@ -132,21 +147,11 @@ class Outbox:
 
     def status(self) -> dict[str, Any]:
         """Return plain data for health: `quarantine` (with `todo`), `fault` of our own, and a row per anchor."""
-        now = self._clock.mono_ms()
+        now, stopped = self._clock.mono_ms(), self._quarantine is not None
         rows = []
         for lane in self._lanes:
-            retry = None if lane.retry_mono_ms is None else max(0, lane.retry_mono_ms - now)
-            rows.append({
-                "name": lane.anchor.name,
-                "url": lane.anchor.url,
-                "state": lane.state() if self._quarantine is None else "quarantined",
-                "cosigned_size": lane.cursor.size if lane.cursor else None,
-                "cosigned_ms": lane.cursor.wall_ms if lane.cursor else None,
-                "cause": lane.fault.code if lane.fault else None,
-                "params": dict(lane.fault.params) if lane.fault else {},
-                "retry_ms": retry,
-                "resyncs": lane.anchor.resyncs,
-            })  # fmt: skip
+            upload = self._uploads.get(lane.anchor.name)
+            rows.append(lane.row(now, stopped=stopped) | {"mirror": upload.status() if upload else None})
         return {
             "quarantine": self._quarantine.plain() if self._quarantine else None,
             "fault": {"code": self._fault.code, "params": dict(self._fault.params)} if self._fault else None,
@@ -162,7 +167,7 @@ class Outbox:
             if not self._quarantine_saved:
                 await self._save_quarantine()
             await self._take_checkpoint(even_if_idle=nudged)
-            await _wait(self._nudged, self._pace.every_s)
+            await wait_for(self._nudged, self._pace.every_s)
 
     async def _take_checkpoint(self, *, even_if_idle: bool = False) -> None:
         """Offer the newest durable checkpoint to all lanes, when there is something new to confirm."""
@@ -207,7 +212,7 @@ class Outbox:
             if cursor.size > checkpoint.size:
                 await self._stop(QuarantineError("outbox_cursor_ahead", anchor=name, size=checkpoint.size, witness_size=cursor.size))
             elif not lane.root_checked and cursor.size > 0:
-                await self._blocking(partial(self._prove, cursor.size, checkpoint))
+                await self._blocking(partial(checked_proof, self._chain.subtree, cursor.size, checkpoint))
                 if await self._blocking(partial(range_root, self._chain.subtree, 0, cursor.size)) != cursor.root:
                     await self._stop(QuarantineError("outbox_cursor_fork", anchor=name, size=cursor.size))
                 lane.root_checked = True
@@ -225,7 +230,7 @@ class Outbox:
                     most = self._pace.retry_max_s if lane.fault.transient else self._pace.refused_max_s
                     delay_s = retry_delay_s(max(lane.failures, 1), self._pace.retry_first_s, most, self._random)
                     lane.retry_mono_ms = self._clock.mono_ms() + int(delay_s * 1000)
-                    await _wait(lane.hurry, delay_s)
+                    await wait_for(lane.hurry, delay_s)
                     lane.retry_mono_ms = None
 
     def _owed(self, lane: Lane) -> Offer | None:
@@ -248,6 +253,12 @@ class Outbox:
             if self._busy == 0:
                 self._quiet.set()
 
+    async def _finish(self, lane: Lane) -> None:
+        """Ask an anchor for the last time, and bring its mirror what is left."""
+        await self._try(lane)
+        if lane.anchor.name in self._uploads:
+            await self._uploads[lane.anchor.name].catch_up()
+
     async def _let_the_first_go(self, lane: Lane) -> None:
         """Wait a little for the first healthy anchor of the configuration to answer.
 
@@ -256,7 +267,7 @@ class Outbox:
         """
         first = next((other for other in self._lanes if other.fault is None), lane)
         if first is not lane and first.done is not self._offer:
-            await _wait(first.settled, self._pace.lead_s)
+            await wait_for(first.settled, self._pace.lead_s)
 
     async def _submit(self, lane: Lane, offer: Offer) -> None:
         checkpoint, name = offer.checkpoint, lane.anchor.name
@@ -264,7 +275,7 @@ class Outbox:
         async def prove(old: int) -> list[bytes]:
             if self._quarantine is not None:  # found by another lane meanwhile: not one more request
                 raise AnchorError("ledger_quarantined", transient=False)
-            return await self._blocking(partial(self._prove, old, checkpoint))
+            return await self._blocking(partial(checked_proof, self._chain.subtree, old, checkpoint))
 
         try:
             async with asyncio.timeout(self._pace.submit_max_s):
@@ -285,18 +296,9 @@ class Outbox:
             lane.cursor = Cursor(checkpoint.origin, checkpoint.size, checkpoint.root, receipt.got_wall_ms)
             self._landed[name] = receipt
             self._has_landed.set()
+            if name in self._uploads:
+                self._uploads[name].wake()
             await self._save(lane)
-
-    def _prove(self, old: int, checkpoint: Checkpoint) -> list[bytes]:
-        """Make a consistency proof and check it: a damaged index must not look like a fork to an anchor. Blocking: it reads the disk.
-
-        Raises StoreError `tree_damaged` or as the chain does, ValueError beyond the checkpoint, OSError.
-        """
-        path = consistency_path(self._chain.subtree, old, checkpoint.size)
-        old_root = range_root(self._chain.subtree, 0, old) if old else EMPTY_ROOT
-        if not consistent(old, checkpoint.size, old_root, checkpoint.root, path):
-            raise StoreError("tree_damaged", size=old)
-        return path
 
     def _failed(self, lane: Lane, fault: Fault) -> None:
         lane.fault = fault
@@ -314,7 +316,7 @@ class Outbox:
     async def _keep_receipts(self) -> None:
         while True:
             await self._has_landed.wait()
-            await _wait(self._quiet, self._pace.linger_s)
+            await wait_for(self._quiet, self._pace.linger_s)
             if not await self._record():
                 await asyncio.sleep(self._pace.every_s)
 
@@ -341,6 +343,25 @@ class Outbox:
                 self._own_seqs.append(stored.seq)
             return True
 
+    # ------------------------------------------------------------------------------------------ mirrors
+
+    async def _add_upload(self, lane: Lane) -> None:
+        """Make the lane of an anchor that is a mirror too. Raises OSError."""
+        anchor, chain, state = lane.anchor, self._chain, self._state
+        if not isinstance(anchor, HoldsEntries) or anchor.mirror is None:
+            return
+
+        async def save(cursor: MirrorCursor) -> bool:
+            return await self._written(lambda: save_mirror_cursor(self._disk, state, anchor.name, cursor))
+
+        entries = self._entries or LedgerReader(self._disk, state, chain.epoch, head=lambda: chain.size)
+        links = Links(lambda: lane.cursor if lane.done else None, lambda: self._quarantine is not None, self._stop, save)
+        upload = Upload(
+            anchor.mirror, chain, entries, links, self._clock, self._pace, self._random, None if self._thread else self._executor
+        )
+        upload.resume(await self._blocking(lambda: load_mirror_cursor(self._disk, state, anchor.name, chain.origin)))
+        self._uploads[anchor.name] = upload
+
     # ------------------------------------------------------------------------------------------ small files
 
     def _load(self, lane: Lane) -> Cursor | None:
@@ -352,30 +373,22 @@ class Outbox:
             return
         if not at_once and lane.saved_mono_ms and now - lane.saved_mono_ms < self._pace.cursor_every_s * 1000:
             return
-        try:
-            await self._blocking(lambda: save_cursor(self._disk, self._state, lane.anchor.name, cursor))
+        if await self._written(lambda: save_cursor(self._disk, self._state, lane.anchor.name, cursor)):
             lane.saved, lane.saved_mono_ms = cursor, max(now, 1)
-        except OSError as error:
-            self._fault = Fault("outbox_store_failed", {"reason": type(error).__name__}, transient=True)
 
     async def _save_quarantine(self) -> None:
         found = self._quarantine
-        if found is None:
-            return
+        if found is not None:
+            self._quarantine_saved = await self._written(lambda: write_quarantine(self._disk, self._state, self._chain.epoch, found))
+
+    async def _written(self, write: Callable[[], None]) -> bool:
+        """Write a small file in our thread; tell whether that worked."""
         try:
-            await self._blocking(lambda: write_quarantine(self._disk, self._state, self._chain.epoch, found))
-            self._quarantine_saved = True
+            await self._blocking(write)
         except OSError as error:
             self._fault = Fault("outbox_store_failed", {"reason": type(error).__name__}, transient=True)
+            return False
+        return True
 
     async def _blocking(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-
-
-async def _wait(event: asyncio.Event, timeout_s: float) -> None:
-    """Wait for the event or the time, whichever comes first."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        pass

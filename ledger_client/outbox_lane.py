@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from ledger_client import cbor
 from ledger_client.anchors.anchor import Anchor
@@ -76,11 +77,34 @@ class Lane:
             return "failing" if self.fault.transient else "refused"
         return "waiting" if self.cursor is None else "ok"
 
+    def row(self, now_mono_ms: int, *, stopped: bool) -> dict[str, Any]:
+        """Return plain data for health. `stopped`: the epoch is quarantined."""
+        return {
+            "name": self.anchor.name,
+            "url": self.anchor.url,
+            "state": "quarantined" if stopped else self.state(),
+            "cosigned_size": self.cursor.size if self.cursor else None,
+            "cosigned_ms": self.cursor.wall_ms if self.cursor else None,
+            "cause": self.fault.code if self.fault else None,
+            "params": dict(self.fault.params) if self.fault else {},
+            "retry_ms": None if self.retry_mono_ms is None else max(0, self.retry_mono_ms - now_mono_ms),
+            "resyncs": self.anchor.resyncs,
+        }
+
 
 def retry_delay_s(failures: int, first_s: float, max_s: float, random: Random) -> float:
     """Return how long to wait after so many failures in a row: doubled each time, capped, and spread over its upper half."""
     whole = min(max_s, first_s * 2.0 ** min(failures - 1, 30))
     return whole * (0.5 + random.random() / 2)
+
+
+async def wait_for(event: asyncio.Event, timeout_s: float) -> None:
+    """Wait for the event or the time, whichever comes first."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        pass
 
 
 def cursor_path(state: Path, anchor_name: str) -> Path:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ledger_client.heads import Heads
+
 
 class Stored(Protocol):
     """What the chain says of an entry that is durable."""
@@ -49,6 +51,22 @@ class Ledger(Protocol):
         ...
 
 
+class Entries(Protocol):
+    """Where entries for a mirror come from: `reader.LedgerReader`, bound to the durable size. Blocking."""
+
+    def entry(self, seq: int) -> bytes:
+        """Exact bytes of an entry."""
+        ...
+
+    def body(self, seq: int) -> bytes | None:
+        """Its body: empty when it commits to none, None when it is withheld."""
+        ...
+
+    def heads(self, at: int) -> Heads:
+        """What was in force before an entry."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How often and how patiently, in s."""
@@ -67,3 +85,7 @@ class Pace:
     """Receipts of one round share an entry when they come within this time."""
     cursor_every_s: float = 60.0
     """Cursors are written at most this often, to spare the flash; an older cursor costs one resync after a crash."""
+    upload_rest_s: float = 0.5
+    """Between two packages of entries, so that a long backlog leaves the line and the processor to others."""
+    sample_every_s: float = 600.0
+    """How often an entry is read back from a mirror."""

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
+from ledger_client.anchors.mirror import MirrorClient
 from ledger_client.checkpoint import Checkpoint
 from ledger_client.errors import AnchorError
 from ledger_client.receipt import Receipt
@@ -80,3 +81,11 @@ class Anchor(Protocol):
             prove: makes the consistency proof from any older size.
         """
         ...
+
+
+@runtime_checkable
+class HoldsEntries(Protocol):
+    """An anchor whose server may hold entries too. Optional: the outbox looks for it."""
+
+    mirror: MirrorClient | None
+    """How to bring them there; None when this one is not to be used as a mirror."""

@@ -1,6 +1,6 @@
 """One bounded HTTP/1.1 request, for talking to an upstream that may be slow, broken or hostile.
 
-Room: ground, anchors. `tlog` calls `post`. It opens a connection, asks once, reads a small reply and closes; it follows
+Room: ground, anchors. `tlog` and `mirror` call `ask`. It opens a connection, asks once, reads a small reply and closes; it follows
 no redirect, keeps no cookie, uses no proxy and never reads more than it was told to. Everything that goes wrong is an
 AnchorError (transient: asking again may help). Sources: RFC 9112 (message syntax, chunked coding).
 """
@@ -11,7 +11,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from ledger_client.errors import AnchorError
 
@@ -40,8 +40,11 @@ def check_url(url: str) -> SplitResult:
     return parts
 
 
-async def post(url: str, body: bytes, *, timeout_s: float, reply_size_max: int, context: ssl.SSLContext | None = None) -> Reply:
-    """POST bytes and return the reply.
+async def ask(
+    url: str, body: bytes | None = None, *, timeout_s: float, reply_size_max: int, context: ssl.SSLContext | None = None,
+    query: Mapping[str, str | int] | None = None, token: str | None = None,
+) -> Reply:  # fmt: skip
+    """POST a body, or GET where there is none, and return the reply.
 
     Args:
         url: http or https, no query.
@@ -49,6 +52,8 @@ async def post(url: str, body: bytes, *, timeout_s: float, reply_size_max: int, 
         timeout_s: for everything together: name lookup, connection, TLS, request, reply.
         reply_size_max: most body bytes accepted.
         context: TLS trust for https; the system's roots when None.
+        query: names and values behind the question mark; escaped here.
+        token: shown as a bearer token; printable ASCII.
 
     Raises:
         AnchorError: no connection, no reply in time, or bytes that are not a small HTTP reply.
@@ -60,8 +65,8 @@ async def post(url: str, body: bytes, *, timeout_s: float, reply_size_max: int, 
     try:
         async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=secure, limit=HEAD_SIZE_MAX)
-            writer.write(_request_head(parts, len(body)) + body)
-            await writer.drain()
+            # Not drained: one who refuses before he has read it all answers while we still send.
+            writer.write(_request_head(parts, body, query or {}, token) + (body or b""))
             return await _read_reply(reader, reply_size_max)
     except TimeoutError as error:
         raise AnchorError("anchor_timeout", timeout_s=timeout_s) from error
@@ -75,16 +80,28 @@ async def post(url: str, body: bytes, *, timeout_s: float, reply_size_max: int, 
             writer.transport.abort()
 
 
-def _request_head(parts: SplitResult, length: int) -> bytes:
-    host = parts.netloc
-    lines = (
-        f"POST {parts.path or '/'} HTTP/1.1",
-        f"Host: {host}",
-        "Content-Type: application/octet-stream",
-        f"Content-Length: {length}",
+def trusted_roots(url: str, ca_file: str | None, anchor: str) -> ssl.SSLContext | None:
+    """Return the TLS trust for an address, None for plain http. Blocking. Raises AnchorError (not transient): no such file, no PEM."""
+    if check_url(url).scheme != "https":
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise AnchorError("anchor_ca_file_invalid", transient=False, anchor=anchor, path=str(ca_file)) from error
+
+
+def _request_head(parts: SplitResult, body: bytes | None, query: Mapping[str, str | int], token: str | None) -> bytes:
+    target = (parts.path or "/") + (f"?{urlencode(query)}" if query else "")
+    lines = [
+        f"{'GET' if body is None else 'POST'} {target} HTTP/1.1",
+        f"Host: {parts.netloc}",
         "Accept-Encoding: identity",
         "Connection: close",
-    )
+    ]
+    if body is not None:
+        lines += ["Content-Type: application/octet-stream", f"Content-Length: {len(body)}"]
+    if token is not None:
+        lines.append(f"Authorization: Bearer {token}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
 

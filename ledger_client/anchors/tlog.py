@@ -16,11 +16,13 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from ledger_client.anchors.anchor import Clock, ForkError, Prove, RollbackError
-from ledger_client.anchors.http import Reply, check_url, post
+from ledger_client.anchors.http import Reply, ask, check_url, trusted_roots
+from ledger_client.anchors.mirror import MirrorClient
 from ledger_client.checkpoint import Checkpoint
 from ledger_client.errors import AnchorError, FormatError
 from ledger_client.note import (
@@ -48,14 +50,17 @@ class TlogAnchor:
     """One witness, or one service that answers for several witness keys."""
 
     def __init__(
-        self, name: str, url: str, keys: Sequence[NoteKey], clock: Clock, *, timeout_s: float = 10.0, ca_file: str | None = None
-    ) -> None:
+        self, name: str, url: str, keys: Sequence[NoteKey], clock: Clock, *, timeout_s: float = 10.0, ca_file: str | None = None,
+        mirror: MirrorClient | None = None,
+    ) -> None:  # fmt: skip
+        """`mirror` is given when the same server holds entries too; the outbox then brings them to it."""
         check_url(url)
         if not keys or any(key.type != SIG_COSIGNATURE for key in keys):
             raise AnchorError("anchor_option_invalid", transient=False, anchor=name, option="vkeys")
         self.name = name
         self.url = url
         self.resyncs = 0
+        self.mirror = mirror
         self._url = url.rstrip("/") + "/add-checkpoint"
         self._keys = {(key.name, key.id): key for key in keys}
         self._clock = clock
@@ -65,11 +70,9 @@ class TlogAnchor:
 
     async def __aenter__(self) -> Self:
         """Read the TLS roots once."""
-        if self._url.startswith("https:"):
-            try:
-                self._context = ssl.create_default_context(cafile=self._ca_file)
-            except OSError as error:
-                raise AnchorError("anchor_ca_file_invalid", transient=False, anchor=self.name, path=str(self._ca_file)) from error
+        self._context = trusted_roots(self._url, self._ca_file, self.name)
+        if self.mirror is not None:
+            self.mirror.context = self._context
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -107,7 +110,7 @@ class TlogAnchor:
 
     async def _ask(self, note: str, old: int, proof: Sequence[bytes]) -> Reply:
         body = request_body(note, old, proof)
-        return await post(self._url, body, timeout_s=self._timeout_s, reply_size_max=REPLY_SIZE_MAX, context=self._context)
+        return await ask(self._url, body, timeout_s=self._timeout_s, reply_size_max=REPLY_SIZE_MAX, context=self._context)
 
     def _known_size(self, reply: Reply) -> int:
         kind = reply.headers.get("content-type", "").split(";", 1)[0].strip().lower()
@@ -153,14 +156,21 @@ def request_body(note: str, old: int, proof: Sequence[bytes]) -> bytes:
 
 
 def make(name: str, options: Mapping[str, Any], clock: Clock) -> TlogAnchor:
-    """Make a witness anchor from its options: `url`, `vkeys` (texts), `timeout_s` = 10, `ca_file`. Raises AnchorError."""
+    """Make a witness anchor from its options; raises AnchorError for one that is missing, wrong or unknown.
+
+    Options: `url`, `vkeys` (texts), `timeout_s` = 10, `ca_file`; and `mirror_token_file`, which makes it bring its entries there too,
+    with their bodies where `mirror_bodies` = true.
+    """
     left = dict(options)
     url, vkeys, timeout_s, ca_file = left.pop("url", None), left.pop("vkeys", None), left.pop("timeout_s", 10.0), left.pop("ca_file", None)
+    token_file, bodies = left.pop("mirror_token_file", None), left.pop("mirror_bodies", False)
     faults = {
         "url": not isinstance(url, str),
         "vkeys": not isinstance(vkeys, list | tuple) or not vkeys or not all(isinstance(vkey, str) for vkey in vkeys),
         "timeout_s": isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s <= 300,
         "ca_file": ca_file is not None and not isinstance(ca_file, str),
+        "mirror_token_file": token_file is not None and (not isinstance(token_file, str) or not token_file),
+        "mirror_bodies": not isinstance(bodies, bool) or (bodies and token_file is None),
         **dict.fromkeys(left, True),
     }
     for option, faulty in faults.items():
@@ -170,4 +180,5 @@ def make(name: str, options: Mapping[str, Any], clock: Clock) -> TlogAnchor:
         keys = [parse_vkey(vkey) for vkey in vkeys or ()]
     except FormatError as error:
         raise AnchorError("anchor_option_invalid", transient=False, anchor=name, option="vkeys") from error
-    return TlogAnchor(name, str(url), keys, clock, timeout_s=float(timeout_s), ca_file=ca_file)
+    mirror = None if token_file is None else MirrorClient(name, str(url), Path(token_file), bodies=bodies)
+    return TlogAnchor(name, str(url), keys, clock, timeout_s=float(timeout_s), ca_file=ca_file, mirror=mirror)

@@ -1,4 +1,4 @@
-"""`witnessmark ledger show | verify | export | archive | new-epoch`: the ledger as a file on the disk, for people.
+"""`witnessmark ledger show | verify | export | archive | fetch | new-epoch`: the ledger as a file on the disk, for people.
 
 Room: hall. They need the base install only, and work beside a running gateway or on a copy.
 """
@@ -19,6 +19,7 @@ from ledger_client.reader import ledger_folder
 from ledger_client.recovery import BODIES_SUFFIX, SEGMENT_SUFFIX
 from runtime.cli.console import console, fail, print_json
 from runtime.cli.evidence_verbs import AsJson, Epoch, PolicyFile, Quick, State, verify_place
+from runtime.cli.fetch_verb import fetch_verb
 from runtime.cli.ledger_view import Shown, read_shown, show_one, show_rows
 from runtime.cli.places import Place, fail_reading, open_place, read_policy, write_evidence
 from runtime.messages.catalogue import word
@@ -31,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("verify")(verify)
     group.command("export")(export)
     group.command("archive")(archive)
+    group.command("fetch")(fetch_verb)
     group.command("new-epoch")(new_epoch)
     app.add_typer(group, name="ledger")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger_client.anchors.anchor import ForkError, RollbackError
-from ledger_client.anchors.http import check_url, post
+from ledger_client.anchors.http import ask, check_url
 from ledger_client.anchors.registry import make_anchor
 from ledger_client.anchors.tlog import REPLY_SIZE_MAX, TlogAnchor
 from ledger_client.errors import AnchorError
@@ -150,7 +150,7 @@ def test_a_reply_that_never_ends_is_given_up(drip):
     async def run() -> None:
         async with asyncio.timeout(5), scripted(script) as url:
             with pytest.raises(AnchorError, match="anchor_timeout"):
-                await post(url, b"", timeout_s=0.1, reply_size_max=100)
+                await ask(url, b"", timeout_s=0.1, reply_size_max=100)
 
     asyncio.run(run())
 

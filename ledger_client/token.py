@@ -1,6 +1,7 @@
-"""The token that lets somebody read held entries: a line in a file that only its owner can read.
+"""The token that lets somebody bring entries to a mirror and read them there: a line in a file that only its owner can read.
 
-Room: upstream. `__main__` calls it. The token itself is never printed.
+Room: ground. The anchor's command line reads the one it asks for, `anchors.mirror` and `ledger fetch` the one they show. The token
+itself is never printed.
 """
 
 from __future__ import annotations
