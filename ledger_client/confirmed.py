@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from ledger_client.checkpoint import parse_checkpoint
 from ledger_client.entry import Entry, parse
 from ledger_client.errors import FormatError
 from ledger_client.heads import Heads
 from ledger_client.key_chain import KeyChain
 from ledger_client.keys import from_cose
 from ledger_client.kinds import Kind
-from ledger_client.note import Note, NoteSignature
+from ledger_client.note import Note, NoteSignature, parse_note
 from ledger_client.policy import Policy
 from ledger_client.receipt import AKIND_TLOG, Receipt, parse_receipts
 from ledger_client.schema import SchemaState
@@ -70,8 +71,11 @@ class Tree:
         return Note(self.text, tuple(self.lines.values())[:LINES_MAX]).encode()
 
 
-def first_confirmed(ledger: Ledger, policy: Policy, seq: int) -> Tree | None:
-    """Return the first tree in the ledger that holds entry `seq` and that a quorum cosigned, None when there is none yet."""
+def first_confirmed(ledger: Ledger, policy: Policy, seq: int, note: str | None = None) -> Tree | None:
+    """Return the first tree in the ledger that holds entry `seq` and that a quorum cosigned, None when there is none yet.
+
+    `note`, a cosigned checkpoint from elsewhere, counts where the ledger itself has none.
+    """
     trees: dict[tuple[int, bytes], Tree] = {}
     met: Tree | None = None
     company = COMPANY
@@ -83,12 +87,15 @@ def first_confirmed(ledger: Ledger, policy: Policy, seq: int) -> Tree | None:
             met = min((t for t in trees.values() if _convinces(t, policy)), key=lambda t: t.size, default=None)
         elif not (company := company - 1):
             break
-    return met
+    return met or _brought(note, policy, ledger, seq + 1)
 
 
-def confirmed_size(ledger: Ledger, policy: Policy) -> int:
-    """Return the size of the newest tree that a quorum cosigned, 0 when there is none."""
+def confirmed_size(ledger: Ledger, policy: Policy, note: str | None = None) -> int:
+    """Return the size of the newest tree that a quorum cosigned, 0 when there is none. `note`: see first_confirmed."""
     size = ledger.size()
+    brought = _brought(note, policy, ledger, 1)
+    if brought is not None:
+        return brought.size
     if ledger.heads(size).receipt is None:
         return 0
     trees: dict[tuple[int, bytes], Tree] = {}
@@ -138,6 +145,21 @@ def rotations_before(ledger: Ledger, size: int) -> list[bytes]:
             return found[::-1]
         found.append(next(e.raw for e in entries_of(ledger, Kind.ROTATE, range(since - 1, -1, -1)) if e.payload.detail[1] == since))
         end = since - 1
+
+
+def _brought(note: str | None, policy: Policy, ledger: Ledger, size_min: int) -> Tree | None:
+    """Return the tree of a note that did not come in a receipt, None when it is too small, too large, or does not convince."""
+    if note is None:
+        return None
+    try:
+        checkpoint = parse_checkpoint(parse_note(note).text)
+    except FormatError:
+        return None
+    if not size_min <= checkpoint.size <= ledger.size():
+        return None
+    receipt = Receipt(AKIND_TLOG, "note", checkpoint.size, checkpoint.root, note.encode(), 0)
+    tree = _merge({}, receipt, policy, ledger)
+    return tree if tree is not None and _convinces(tree, policy) else None
 
 
 def _merge(trees: dict[tuple[int, bytes], Tree], receipt: Receipt, policy: Policy, ledger: Ledger) -> Tree | None:

@@ -166,7 +166,8 @@ class Upload:
             except (OSError, ValueError, IndexError) as error:
                 self._failed(Fault("outbox_store_failed", {"reason": type(error).__name__}, transient=True))
             else:
-                self._fault, self._failures = None, 0
+                self._fault = None
+                self._failures = self._failures if self._conflicts else 0
 
     async def _step(self, target: Cursor) -> None:
         await self._blocking(self._mirror.load_token)
@@ -213,11 +214,11 @@ class Upload:
             self._budget = min(PACKAGE_BYTES_MAX, self._budget * 2)
             return
         self._conflicts += 1
-        if self._conflicts > CONFLICTS_MAX or progress.next_seq == self._held:
-            self._conflicts = 0
-            raise AnchorError("anchor_resync_unsettled", anchor=self._mirror.name)
-        self.resumed += 1
+        useless = progress.next_seq == self._held or self._conflicts > CONFLICTS_MAX
+        self.resumed += progress.next_seq != self._held
         self._held, self._bodies = progress.next_seq, min(self._bodies, progress.next_seq)
+        if useless:
+            raise AnchorError("anchor_resync_unsettled", anchor=self._mirror.name)
 
     async def _sample(self, seq: int) -> None:
         """Read one entry back. Raises ForkError, AnchorError: it is not served, or it is another."""

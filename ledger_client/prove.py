@@ -27,15 +27,17 @@ SEAL_DELAY_MS: Final = 120_000
 BATCHES_SEARCHED_MAX: Final = 20_000
 
 
-def prove_reading(ledger: Ledger, policy: bytes, tag_uid: int, at_ms: int) -> bytes:
+def prove_reading(ledger: Ledger, policy: bytes, tag_uid: int, at_ms: int, *, note: str | None = None) -> bytes:
     """Return the `.wmproof` of a tag's newest confirmed reading at or before `at_ms` (wall ms), under a policy's text.
+
+    `note` is a cosigned checkpoint from elsewhere, for entries that no receipt in the ledger confirms.
 
     Raises LedgerError: `proof_not_ready` when none at or before that time is confirmed outside yet, `reading_not_found`, or
     what reading the ledger raises.
     """
     parsed = parse_policy(policy)
-    entry, time_ms, schema = _find(ledger, parsed, tag_uid, at_ms)
-    tree = first_confirmed(ledger, parsed, entry.seq)
+    entry, time_ms, schema = _find(ledger, parsed, tag_uid, at_ms, note)
+    tree = first_confirmed(ledger, parsed, entry.seq, note)
     if tree is None:
         raise FormatError("proof_not_ready")
     body = ledger.body(entry.seq)
@@ -45,8 +47,10 @@ def prove_reading(ledger: Ledger, policy: bytes, tag_uid: int, at_ms: int) -> by
     return proof.encode()
 
 
-def export_range(ledger: Ledger, policy: bytes, start: int, end: int, *, bodies: bool) -> bytes:
+def export_range(ledger: Ledger, policy: bytes, start: int, end: int, *, bodies: bool, note: str | None = None) -> bytes:
     """Return the `.wmseg` of entries [start, end), under the first confirmed checkpoint that holds them all.
+
+    `note` is a cosigned checkpoint from elsewhere, for entries that no receipt in the ledger confirms.
 
     Without `bodies`, those of receipts and schema entries come along all the same (KINDS_KEPT), so that times can be judged.
 
@@ -55,7 +59,7 @@ def export_range(ledger: Ledger, policy: bytes, start: int, end: int, *, bodies:
     size = ledger.size()
     if not 0 <= start < end <= size:
         raise FormatError("range_invalid", start=start, end=end - 1, size=size)
-    tree = first_confirmed(ledger, parse_policy(policy), end - 1)
+    tree = first_confirmed(ledger, parse_policy(policy), end - 1, note)
     if tree is None:
         raise FormatError("range_not_ready", end=end - 1)
     schema = ledger.schema_at(start)
@@ -81,9 +85,9 @@ def tag_uid_of(schema: SchemaState, name: str) -> int:
     raise FormatError("tag_not_found", tag=name)
 
 
-def _find(ledger: Ledger, policy: Policy, tag_uid: int, at_ms: int) -> tuple[Entry, int, SchemaState]:
+def _find(ledger: Ledger, policy: Policy, tag_uid: int, at_ms: int, note: str | None) -> tuple[Entry, int, SchemaState]:
     """Return the entry, read time and schema of the reading to prove."""
-    confirmed = confirmed_size(ledger, policy)
+    confirmed = confirmed_size(ledger, policy, note)
     if not confirmed:
         raise FormatError("proof_not_ready")
     searched = 0

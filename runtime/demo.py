@@ -5,6 +5,7 @@ Room: hall. `witnessmark demo` (and `flash.sh sim`) calls `run_demo`. The plant 
 
     <state>/demo/ports.json      the ports of the last time, so that a second start changes nothing in the configuration
     <state>/demo/witness-<n>/    the memory of each witness
+    <state>/demo/mirror.token    what lets the gateway bring its entries to the first of them
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -71,10 +74,11 @@ async def run_demo(options: DemoOptions, stop: asyncio.Event, tell: Tell, say_la
         layout.prepare(RealDisk())
         size_before = await loop.run_in_executor(work, ledger_size, layout)
         async with contextlib.AsyncExitStack() as stack:
-            plant, witnesses = await _start_peers(stack, options, layout)
+            token = _mirror_token(layout)
+            plant, witnesses = await _start_peers(stack, options, layout, token)
             ports = {name: plant[name] for name in (*PLACEHOLDERS, CONTROL)} | {"web": web_port}
             ports |= {f"witness-{n}": witness["port"] for n, witness in enumerate(witnesses, start=1)}
-            ours = write_config(layout, plant, witnesses, web_port)
+            ours = write_config(layout, plant, witnesses, web_port, token)
             (layout.state / "demo" / PORTS).write_text(json.dumps(ports))
             tell({"page": f"http://{HOST}:{web_port}", "state": str(options.state), "faults": f"{HOST}:{plant[CONTROL]}"})
             await _run_core(options, run, stop, firsts, tell, OWN_EDIT if ours else EDITED_BY_HAND)
@@ -87,17 +91,17 @@ async def run_demo(options: DemoOptions, stop: asyncio.Event, tell: Tell, say_la
 
 
 async def _start_peers(
-    stack: contextlib.AsyncExitStack, options: DemoOptions, layout: Layout
+    stack: contextlib.AsyncExitStack, options: DemoOptions, layout: Layout, token: Path
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Start the plant and the witnesses, on the ports of the last time where those are free; return what each said of itself."""
     folder = layout.state / "demo"
-    folder.mkdir(mode=0o700, exist_ok=True)
     vkey, known = _vkey(layout), _known_ports(folder)
     plant_args = ["boards.sim", "--json", "--seed", str(options.seed), "--speed", str(options.speed)]
     starting = [stack.enter_async_context(_child(plant_args, _port_args(known), say_ports=True))]
     for number in range(1, options.witnesses + 1):
         name, memory = f"witness-{number}", folder / f"witness-{number}"
         arguments = ["anchor", "serve", "--state", str(memory), "--name", f"demo.example/{name}", "--enroll", vkey, "--json"]
+        arguments += ["--mirror-token-file", str(token)] if number == 1 else []
         starting.append(stack.enter_async_context(_child(arguments, ["--port", str(known.get(name, 0))])))
     plant, *witnesses = await asyncio.gather(*starting)
     return plant, witnesses
@@ -150,6 +154,15 @@ async def _first_line(process: asyncio.subprocess.Process) -> dict[str, Any] | N
             facts = json.loads(await process.stdout.readline())
             return facts if isinstance(facts, dict) else None
     return None
+
+
+def _mirror_token(layout: Layout) -> Path:
+    """Return the file of the mirror's token, made at the first start. The first witness is the mirror, and this gateway its only client."""
+    path = layout.state / "demo" / "mirror.token"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError), open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(24) + "\n")
+    return path.resolve()
 
 
 def _vkey(layout: Layout) -> str:

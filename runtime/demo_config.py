@@ -6,7 +6,9 @@ demo's witnesses; whatever else a person or the door changed stays, comments inc
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import tomlkit
@@ -21,6 +23,8 @@ from runtime.layout import Layout
 MODBUS_PORTS: Final = (("filler", "filler_port"), ("meter", "meter_port"))
 CAPPER: Final = "capper"
 LOOPBACK: Final = "127.0.0.1"
+MIRROR: Final = "witness-1"
+"""The one that holds the entries too."""
 OWN_EDIT: Final = "the demo moved its ports"
 
 
@@ -43,13 +47,13 @@ def web_port_of(text: str | None) -> int | None:
     return port if type(port) is int and 0 < port < 65536 else None
 
 
-def write_config(layout: Layout, plant: Mapping[str, Any], witnesses: Sequence[Mapping[str, Any]], web_port: int) -> bool:
+def write_config(layout: Layout, plant: Mapping[str, Any], witnesses: Sequence[Mapping[str, Any]], web_port: int, token: Path) -> bool:
     """Make the config file fit what runs; return whether the only changes since the last revision are ours.
 
     Raises ConfigError when it has faults (then nothing was changed), OSError.
     """
     before = read_config(layout)
-    text = first_text(plant, witnesses, web_port) if before is None else adjusted(before, plant, witnesses, web_port)
+    text = first_text(plant, witnesses, web_port, token) if before is None else adjusted(before, plant, witnesses, web_port, token)
     parse_config(text)
     ours = before is not None and before == _newest_revision(layout)
     if text != before:
@@ -57,15 +61,16 @@ def write_config(layout: Layout, plant: Mapping[str, Any], witnesses: Sequence[M
     return ours
 
 
-def first_text(plant: Mapping[str, Any], witnesses: Sequence[Mapping[str, Any]], web_port: int) -> str:
+def first_text(plant: Mapping[str, Any], witnesses: Sequence[Mapping[str, Any]], web_port: int, token: Path) -> str:
     """Return the text of a first start."""
     text = gateway_config(plant) + f"\n[web]\nport = {web_port}\n"
     for number, witness in enumerate(witnesses, start=1):
         text += f'\n[[anchors]]\nname = "witness-{number}"\nurl = "{witness["url"]}"\nvkeys = ["{witness["vkey"]}"]\noperator = "self"\n'
+        text += f"mirror_token_file = {json.dumps(str(token))}\nmirror_bodies = true\n" if number == 1 else ""
     return text
 
 
-def adjusted(text: str, plant: Mapping[str, Any], witnesses: Sequence[Mapping[str, Any]], web_port: int) -> str:
+def adjusted(text: str, plant: Mapping[str, Any], witnesses: Sequence[Mapping[str, Any]], web_port: int, token: Path) -> str:
     """Return the text with the demo's own addresses in it. Raises ConfigError when it is no TOML."""
     try:
         document = tomlkit.parse(text)
@@ -82,11 +87,11 @@ def adjusted(text: str, plant: Mapping[str, Any], witnesses: Sequence[Mapping[st
     web = document.setdefault("web", tomlkit.table())
     if isinstance(web, Mapping):
         _set(web, "port", web_port)
-    _adjust_anchors(document, {f"witness-{number}": witness for number, witness in enumerate(witnesses, start=1)})
+    _adjust_anchors(document, {f"witness-{number}": witness for number, witness in enumerate(witnesses, start=1)}, token)
     return tomlkit.dumps(document)
 
 
-def _adjust_anchors(document: Any, witnesses: Mapping[str, Mapping[str, Any]]) -> None:
+def _adjust_anchors(document: Any, witnesses: Mapping[str, Mapping[str, Any]], token: Path) -> None:
     """Point the demo's anchors at its witnesses; add those that are missing, take away those that no longer run."""
     rows = document.setdefault("anchors", tomlkit.aot())
     if not isinstance(rows, list):
@@ -97,10 +102,14 @@ def _adjust_anchors(document: Any, witnesses: Mapping[str, Mapping[str, Any]]) -
         if row is None:
             row = tomlkit.table()
             row["name"], row["url"], row["vkeys"], row["operator"] = name, witness["url"], [witness["vkey"]], "self"
+            if name == MIRROR:
+                row["mirror_token_file"], row["mirror_bodies"] = str(token), True
             rows.append(row)
         else:
             _set(row, "url", witness["url"])
             _set(row, "vkeys", [witness["vkey"]])
+            if "mirror_token_file" in row:
+                _set(row, "mirror_token_file", str(token))
     for at in reversed(range(len(rows))):
         name = str(rows[at].get("name")) if isinstance(rows[at], Mapping) else ""
         if name.startswith("witness-") and name not in witnesses and str(rows[at].get("url", "")).startswith(f"http://{LOOPBACK}:"):

@@ -17,6 +17,7 @@ from ledger_client.disk import RealDisk
 from ledger_client.entry import parse
 from ledger_client.errors import StoreError
 from ledger_client.kinds import Kind
+from ledger_client.mirror_cursor import load_mirror_cursor
 from ledger_client.reader import LedgerReader, epochs, older_epochs
 from ledger_client.verify import Report, parse_policy, verify_ledger
 from runtime.faces.feed_client import FeedClient
@@ -87,8 +88,10 @@ def summary(layout: Layout, report: Report, firsts: Firsts, size_before: int) ->
     size = reader.size()
     recorded_now = any(_readings(raw) for raw in reader.entries(min(size_before, size), size))
     receipt = reader.heads(size).receipt
+    cursors = [load_mirror_cursor(RealDisk(), layout.state, name, reader.heads(size).origin) for name in _mirrors(layout)]
     said: dict[str, Any] = {
         "readings": facts["readings"], "entries": facts["entries"], "gaps": facts["gaps"], "cosigned": receipt[1] if receipt else 0,
+        "mirrored": max((cursor.held for cursor in cursors if cursor is not None), default=0),
         "bytes_per_reading": round(facts["batch_bytes"] / facts["readings"], 3) if facts["readings"] else None, "verdict": report.verdict,
         "state": str(layout.state), "first_reading_s": firsts.reading_s, "first_cosigned_s": firsts.cosigned_s,
     }  # fmt: skip
@@ -96,6 +99,11 @@ def summary(layout: Layout, report: Report, firsts: Firsts, size_before: int) ->
     if reason is None or report.exit_code == 1:
         return said, report.exit_code
     return {**said, "verdict": "cannot_tell", "reason": reason}, CANNOT_TELL
+
+
+def _mirrors(layout: Layout) -> list[str]:
+    """Return the names of the anchors that took entries."""
+    return [path.stem for path in (layout.private / "mirrors").glob("*.cbor")]
 
 
 def _readings(raw: bytes) -> int:

@@ -57,7 +57,7 @@ def prove(
     try:
         reader = place.reader
         uid = tag_uid_of(reader.schema_at(reader.size()), tag)
-        data = prove_reading(reader, text, uid, at_ms)
+        data = prove_reading(reader, text, uid, at_ms, note=place.note())
         report = verify_file(data, parse_policy(text))
     except FormatError as error:
         if error.code == "reading_not_found":

@@ -21,7 +21,7 @@ from ledger_client.recovered import Copy, fetch
 from ledger_client.witnessing import Witnessed, witnessed
 from runtime.cli.console import console, print_json
 from runtime.cli.evidence_verbs import AsJson
-from runtime.cli.places import fail_reading, read_policy
+from runtime.cli.places import NOTE_NAME, fail_reading, read_policy
 from runtime.messages.catalogue import word
 
 TRIES: Final = 4
@@ -50,7 +50,7 @@ def fetch_verb(
         confirmed = _is_confirmed(copy, found, parsed, wanted)
         if copy.size:
             write_atomically(disk, into / "policy.txt", text)
-            write_atomically(disk, into / "checkpoint.txt", note.encode())
+            write_atomically(disk, into / NOTE_NAME, note.encode())
     except (LedgerError, OSError) as error:
         fail_reading(error, as_json=as_json)
     code, exit_code = CODES[confirmed]
@@ -70,18 +70,20 @@ async def _fetched(mirror: MirrorClient, copy: Copy, origin: str, policy: Policy
         if not quiet:
             console(errors=True).print(f"{size} entries", end="\r", markup=False)
 
-    for tried in range(1, TRIES + 1):
-        before = copy.size
+    tried = 0
+    while True:
+        before, tried = copy.size, tried + 1
         try:
             note = await mirror.checkpoint(origin)
             found = witnessed(note, policy)
             await fetch(mirror, copy, origin, found.checkpoint.size, said)
             return note, found
         except AnchorError as error:
-            if not error.transient or (tried == TRIES and copy.size == before):
+            if copy.size > before:
+                tried = 0
+            elif error.code != "anchor_busy" or tried == TRIES:
                 raise
             await asyncio.sleep(2.0**tried)
-    raise AnchorError("anchor_busy", anchor="mirror", status=0)
 
 
 def _is_confirmed(copy: Copy, found: Witnessed, policy: Policy, origin: str) -> bool | None:

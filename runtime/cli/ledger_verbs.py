@@ -87,7 +87,7 @@ def export(
     place: Place = open_place(state, epoch, as_json=as_json)
     text = read_policy(policy, place.state, as_json=as_json)
     try:
-        data = export_range(place.reader, text, first, last + 1, bodies=bodies)
+        data = export_range(place.reader, text, first, last + 1, bodies=bodies, note=place.note())
     except (LedgerError, OSError) as error:
         fail_reading(error, as_json=as_json)
     write_evidence(out, data, as_json=as_json)

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from ledger_client.disk import RealDisk
 from ledger_client.errors import CorruptError, LedgerError, StoreError
+from ledger_client.note import NOTE_SIZE_MAX
 from ledger_client.policy import POLICY_SIZE_MAX
 from ledger_client.reader import LedgerReader, epochs, ledger_folder
 from ledger_client.recovery import first_seqs, read_newest
 from runtime.cli.console import fail
 from runtime.layout import Layout
+
+NOTE_NAME: Final = "checkpoint.txt"
+"""The newest cosigned checkpoint, as `ledger fetch` leaves it beside the entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,14 @@ class Place:
     epoch: int
     reader: LedgerReader
     others: tuple[int, ...]
+
+    def note(self) -> str | None:
+        """Return the cosigned checkpoint beside a fetched ledger, None elsewhere: its last receipts were lost with the gateway."""
+        try:
+            with open(self.state / NOTE_NAME, "rb") as file:
+                return file.read(NOTE_SIZE_MAX + 1).decode()
+        except (OSError, UnicodeDecodeError):
+            return None
 
     def fault(self) -> LedgerError | None:
         """Return what is wrong at the end of the newest segment, beyond what a power cut explains."""

@@ -93,11 +93,20 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
         age = "-" if device["last_good_ms"] is None else f"{(found['now_ms'] - device['last_good_ms']) / 1000:.1f} s"
         cause = "" if device["cause"] is None else word(device["cause"], device["params"])
         devices.add_row(device["name"], device["state"], age, str(device["polls"]), str(device["missed"]), Text(cause))
-    anchors = Table("anchor", "state", "confirmed", "", box=None, pad_edge=False)
+    anchors = Table("anchor", "state", "confirmed", "mirror", "", box=None, pad_edge=False)
     for anchor in found["anchors"]:
-        cause = "" if anchor["cause"] is None else word(anchor["cause"], anchor["params"])
-        anchors.add_row(anchor["name"], anchor["state"], str(anchor["cosigned_size"] or "-"), Text(cause))
+        mirror = anchor.get("mirror")
+        faulty = anchor if anchor["cause"] is not None or mirror is None else mirror
+        cause = "" if faulty["cause"] is None else word(faulty["cause"], faulty["params"])
+        anchors.add_row(anchor["name"], anchor["state"], str(anchor["cosigned_size"] or "-"), _mirrored(mirror), Text(cause))
     return Group(*lines, devices, anchors)
+
+
+def _mirrored(mirror: Mapping[str, Any] | None) -> str:
+    """Return what a mirror holds, in a table's cell."""
+    if mirror is None:
+        return "-"
+    return word("status_mirror", {"held": mirror["held"] or 0, "wanted": mirror["wanted"] or "?"})
 
 
 def _style(found: Mapping[str, Any]) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from anchor.cosigner import Cosigner
+from anchor.mirror import Mirror
 from anchor.store import Store
 from ledger_client.anchors.anchor import Clock
 from ledger_client.anchors.http import Reply
+from ledger_client.anchors.mirror import MirrorClient
+from ledger_client.anchors.package import Package, parse_package
 from ledger_client.anchors.tlog import TlogAnchor, request_body
 from ledger_client.errors import AnchorError, StoreError
+from ledger_client.heads import Heads
 from ledger_client.kinds import Kind
 from ledger_client.receipt import Receipt, parse_receipts
 from tests.rigs.small_log import SmallLog, key_of
@@ -55,6 +59,15 @@ class MemoryLedger:
     def subtree(self, start: int, size: int) -> bytes:
         return self.log.subtree(start, size)
 
+    def entry(self, seq: int) -> bytes:
+        return self.log.entries[seq]
+
+    def body(self, seq: int) -> bytes | None:
+        return self.log.bodies[seq]
+
+    def heads(self, at: int) -> Heads:
+        return Heads(self.origin, 1, 1, 0, 0, None, None, (self.log.key.public.cose, 0), bytes(32), None)
+
     async def checkpoint(self) -> str:
         if self.broken:
             raise StoreError("store_failed")
@@ -81,6 +94,7 @@ class LocalWitness:
         self.now_s = 1_750_000_000
         self.cosigner = Cosigner(store, f"witness.example/w{number}", key_of(100 + number), lambda: self.now_s)
         self.store = store
+        self.mirror = Mirror(store)
         for log in logs:
             store.enroll(log.log.note_key, 1)
         self.asked: list[bytes] = []
@@ -89,18 +103,56 @@ class LocalWitness:
         self.status: int | None = None
         self.latency_s = 0.05
 
-    def anchor(self, clock: Clock) -> LocalAnchor:
-        return LocalAnchor(self, clock)
+    def anchor(self, clock: Clock, mirror: MirrorClient | None = None) -> LocalAnchor:
+        return LocalAnchor(self, clock, mirror)
 
     def close(self) -> None:
         self._stack.close()
 
 
+class LocalMirror(MirrorClient):
+    """The real client of a witness's mirror, with the wire replaced by a call. Faults: `lie` answers in its place, `down`."""
+
+    def __init__(self, witness: LocalWitness, *, bodies: bool = False) -> None:
+        super().__init__(f"w{witness.number}", "http://witness.invalid", Path("/no/token"), bodies=bodies)
+        self._witness = witness
+        self.packages: list[Package] = []
+        self.reads: list[int] = []
+        self.down = False
+        self.latency_s = 0.05
+        self.lie: Callable[[str, Package | None], Reply | None] = lambda path, package: None
+        self.under_way = 0
+
+    def load_token(self) -> None:
+        """There is none."""
+
+    async def _ask(self, path: str, query: dict[str, str | int], body: bytes | None, size_max: int) -> Reply:
+        assert self.under_way == 0, "one at a time"
+        self.under_way += 1
+        try:
+            await asyncio.sleep(self.latency_s)
+            if self.down:
+                raise AnchorError("anchor_unreachable", reason="test")
+            package = None if body is None else parse_package(body)
+            if package is not None:
+                self.packages.append(package)
+            else:
+                self.reads.append(int(query["start"]))
+            return self.lie(path, package) or self._answer(str(query["origin"]), query, body)
+        finally:
+            self.under_way -= 1
+
+    def _answer(self, origin: str, query: dict[str, str | int], body: bytes | None) -> Reply:
+        mirror = self._witness.mirror
+        answer = mirror.read(origin, int(query["start"]), int(query["count"])) if body is None else mirror.add_entries(origin, body)
+        return Reply(answer.status, {"content-type": answer.content_type}, answer.body)
+
+
 class LocalAnchor(TlogAnchor):
     """The real client, with the wire replaced by a call."""
 
-    def __init__(self, witness: LocalWitness, clock: Clock) -> None:
-        super().__init__(f"w{witness.number}", "http://witness.invalid", [witness.cosigner.note_key], clock)
+    def __init__(self, witness: LocalWitness, clock: Clock, mirror: MirrorClient | None = None) -> None:
+        super().__init__(f"w{witness.number}", "http://witness.invalid", [witness.cosigner.note_key], clock, mirror=mirror)
         self._witness = witness
 
     async def _ask(self, note: str, old: int, proof: Sequence[bytes]) -> Reply:

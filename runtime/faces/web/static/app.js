@@ -119,7 +119,9 @@ function drawHealth() {
 }
 
 const causeOf = (thing) => (thing.cause ? word(thing.cause, thing.params ?? {}) : "");
-const anchorNote = (anchor) => causeOf(anchor) || (anchor.cosigned_ms && coreNow() ? word("web.ago", { n: showAge(coreNow() - anchor.cosigned_ms) }) : "");
+const anchorNote = (anchor) => [causeOf(anchor) || anchorAge(anchor), anchor.mirror ? mirrorNote(anchor.mirror) : ""].filter(Boolean).join(" · ");
+const anchorAge = (anchor) => (anchor.cosigned_ms && coreNow() ? word("web.ago", { n: showAge(coreNow() - anchor.cosigned_ms) }) : "");
+const mirrorNote = (mirror) => causeOf(mirror) || (mirror.held ? word("web.mirror.held", { n: count(mirror.held) }) : word("web.mirror.waiting"));
 const deviceNote = (device) => causeOf(device) || `${count(device.polls)} ${word("web.device.polls")}, ${count(device.failed)} ${word("web.device.failed")}, ${count(device.missed)} ${word("web.device.missed")}`;
 
 function drawList(id, things, prefix, note) {
