@@ -33,6 +33,7 @@ def test_it_records_is_confirmed_and_holds_and_starts_again(tmp_path: Path) -> N
         assert said["first_cosigned_s"] < 15
         assert said["readings"] > 100
         assert 0 < said["cosigned"] <= said["entries"]
+        assert 0 < said["mirrored"] <= said["entries"]
         assert sum(said["gaps"].values()) < 10, said["gaps"]
 
         config = state / "config" / "witnessmark.toml"
@@ -42,6 +43,7 @@ def test_it_records_is_confirmed_and_holds_and_starts_again(tmp_path: Path) -> N
         assert (code, again["verdict"]) == (0, "holds"), again
         assert again["first_reading_s"] < 3
         assert again["entries"] > said["entries"]
+        assert again["mirrored"] > said["mirrored"], "it goes on where it stopped"
         assert "period_ms = 400 # by hand" in config.read_text()
         code, status = await cli("status", "--state", str(state))
         assert (code, status["running"], status["reason"], status["ledger"]["state"]) == (2, False, "status_not_running", "ok")
