@@ -50,6 +50,15 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert not dead
 
 
+def test_every_threat_names_tests_that_exist() -> None:
+    lines = [line for line in plain_text(ROOT / "docs" / "threat-model.md").splitlines() if line.startswith("| ")][1:]
+    checked = {line.split("|")[1].strip(): FILE_NAME.findall(line.split("|")[-2]) for line in lines}
+    assert len(lines) >= 14
+    assert not [
+        who for who, files in checked.items() if not files or not all(f.startswith("tests/") and (ROOT / f).exists() for f in files)
+    ]
+
+
 def test_every_word_is_in_the_glossary() -> None:
     text = plain_text(ROOT / "docs" / "glossary.md")
     assert not [w for w in WORDS.split("|") if f"**{w}**" not in text]

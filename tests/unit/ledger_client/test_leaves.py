@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 
 from ledger_client import cbor
+from ledger_client.body import BatchBuilder
+from ledger_client.body_reader import read_body
 from ledger_client.errors import FormatError
+from ledger_client.leaf import head_of, leaf_of, salts, tail_of
 from ledger_client.leaves import Disclosure, disclose, parse_disclosure, root_of_disclosure
 from tests.rigs.batches import SECRET, T0_MS, BatchOf, ScanOf, batches, exactly, schema_of
 
@@ -103,3 +106,39 @@ def test_wrong_shapes_are_refused() -> None:
     ):
         with pytest.raises(FormatError):
             parse_disclosure([*row[:2], [reading], 0, *row[4:]])
+
+
+@pytest.mark.parametrize("span", [1, 16])
+def test_what_is_not_shown_cannot_be_tried_out(span: int) -> None:
+    """Who holds an entry or a proof knows every possible value and still cannot tell which one a hash stands for."""
+    schema = schema_of(2, 1)
+
+    def sealed(secret: bytes) -> tuple[bytes, tuple[object, ...]]:
+        builder = BatchBuilder(secret, 5_000, span, schema)
+        for n in range(20):  # a switch: two values are possible, so without salts a guess would be right every second time
+            builder.add(1, T0_MS + n, None, [n % 2 == 0, n % 2 == 0], None, None)
+            builder.add(2, T0_MS + n, None, [n % 2 == 0], None, None)
+        done = builder.seal()
+        return done.body, done.detail
+
+    (body, detail), (_, of_another_batch) = sealed(SECRET), sealed(bytes(32))
+    assert detail[7] != of_another_batch[7], "the same readings do not look the same twice"
+    assert SECRET not in cbor.encode(list(detail)), "the entry"
+    read = read_body(body, detail, schema)
+    shown = disclose(body, detail, schema, 1, T0_MS + 3)
+    raw = cbor.encode(shown.row())
+    assert SECRET not in raw
+    assert len(shown.readings) == min(span, 16), "beside the one that was asked for, its leaf's"
+    all_salts = [salts(SECRET, section, column, 20) for section, columns in ((0, 2), (1, 1)) for column in range(columns)]
+    others = {salt for column in all_salts for salt in column} - {shown.salt}
+    assert len(others) == 59, "no two leaves share a salt"
+    assert not [salt for salt in others if salt in raw]
+    hashes = {h for i, section in enumerate(read.sections) for h in section.leaves(SECRET, i, span)}
+    guesses = {
+        leaf_of(salt, schema.descriptors[uid].hash, head_of(T0_MS + n, None, 0) + tail_of(value))
+        for salt in (shown.salt, bytes(16))
+        for uid in (1, 2, 3)
+        for n in range(20)
+        for value in (True, False)
+    }
+    assert len(guesses & hashes) == (1 if span == 1 else 0), "only the leaf that is shown"

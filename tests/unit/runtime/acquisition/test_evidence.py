@@ -6,11 +6,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from drivers.reading import Scan
+from ledger_client.columns import TEXT_SIZE_MAX
 from ledger_client.errors import StoreError
 from ledger_client.kinds import Kind
 from ledger_client.schema import SchemaState
-from runtime.acquisition.evidence import FAILED, LOOK_S, RESUME_S_MAX, STEPS_KEPT_MAX, Evidence
+from runtime.acquisition.evidence import FAILED, LOOK_S, RESUME_S_MAX, STEPS_KEPT_MAX, UNUSABLE, Evidence
 from runtime.acquisition.live import Live
 from runtime.points import schema_of
 from runtime.supervisor import Supervisor
@@ -148,3 +151,26 @@ def test_evidence_goes_on_within_seconds_of_space_however_long_the_disk_was_full
     tries, resumed_ms = run(program, seed=1)
     assert resumed_ms <= 16_000
     assert tries <= 3_600 / RESUME_S_MAX + 10, "no storm"
+
+
+@pytest.mark.parametrize("value", [1 << 70, -(1 << 70), "x" * (TEXT_SIZE_MAX + 1), "\ud800", b"bytes", [1], {"a": 1}])
+def test_a_value_that_no_body_can_hold_costs_its_scan_and_nothing_else(value: object) -> None:
+    async def program(clock: VirtualClock) -> tuple[Faulty, list[str | None], int]:
+        ledger, points = Faulty(), points_of(device_toml("d", {"a": (100, 3)}))
+        ledger.batches = 2  # its own fault is not wanted here
+        group = points["d"].groups[0]
+        evidence = Evidence(ledger, Live(), clock, schema_of(points.values()), seal_every_s=1, memory_max_bytes=1 << 20)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Supervisor().keep("evidence", evidence.run))
+            told = [
+                evidence.add(Scan(group, [1.0, value if n == 1 else 2.0, 3.0], clock.wall_ms() + n))[1]  # type: ignore[list-item]
+                for n in range(3)
+            ]
+            await after(clock, 3)
+            evidence.close()
+        return ledger, told, evidence.open_readings
+
+    ledger, told, open_readings = run(program, seed=1)
+    assert (told, open_readings) == ([None, UNUSABLE, None], 0)
+    assert [detail[2] + detail[3] for kind, detail in ledger.kept if kind == Kind.BATCH] == [6]
+    assert [(row[3], row[4]) for kind, detail in ledger.kept if kind == Kind.GAP for row in detail] == [(UNUSABLE, 1)]
