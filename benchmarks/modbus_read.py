@@ -17,8 +17,9 @@ from multiprocessing.connection import Connection
 
 from pymodbus.client import AsyncModbusTcpClient
 
-from drivers.modbus.config import DeviceOptions, parse_address
+from drivers.modbus.config import DeviceOptions
 from drivers.modbus.driver import ModbusDriver
+from drivers.modbus.tag_options import parse_address
 from drivers.reading import Tag, TagGroup
 from drivers.shared import Shared
 

@@ -19,7 +19,7 @@ from operator import truediv
 from typing import Final
 
 from drivers.driver import DriverError
-from drivers.modbus.config import Address, float_kinds, unscaled
+from drivers.modbus.address import Address, float_kinds, unscaled
 from drivers.reading import Status, Value
 from drivers.scaling import Scaling
 

@@ -13,8 +13,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from drivers.driver import Clock, DriverError
+from drivers.modbus.address import Address
 from drivers.modbus.codec import encode_mask, encode_registers
-from drivers.modbus.config import Address, DeviceOptions
+from drivers.modbus.config import DeviceOptions
 from drivers.modbus.layout import Answer, Layout, ReadBlock
 from drivers.modbus.line import (
     Line,

@@ -10,7 +10,9 @@ from typing import Final
 from pydantic import BaseModel
 
 from drivers.driver import Clock, Driver
-from drivers.modbus.config import Address, DeviceOptions, TagOptions, make_address
+from drivers.modbus.address import Address
+from drivers.modbus.config import DeviceOptions
+from drivers.modbus.tag_options import TagOptions, make_address
 from drivers.shared import Shared
 
 DEVICE_OPTIONS: Final = DeviceOptions

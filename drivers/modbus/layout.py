@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
+from drivers.modbus.address import Address, bit_tables
 from drivers.modbus.codec import Decoder, Field, compile_bits, compile_registers
-from drivers.modbus.config import Address, DeviceOptions, bit_tables
+from drivers.modbus.config import DeviceOptions
 from drivers.modbus.planner import Block, Span, plan_blocks, split_block
 from drivers.reading import Scan, Status, TagGroup, Value
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.modbus.config import bit_tables
+from drivers.modbus.address import bit_tables
 
 bits_max: Final = 2000
 """Bits in one request (Modbus Application Protocol V1.1b3, 6.1)."""

@@ -10,6 +10,7 @@ from drivers.capture import ScanWriter
 from drivers.driver import Driver
 from drivers.modbus import config as modbus_config
 from drivers.modbus.driver import ModbusDriver
+from drivers.modbus.tag_options import parse_address
 from drivers.opcua import config as opcua_config
 from drivers.opcua.driver import OpcUaDriver
 from drivers.reading import Scan, Status, Tag, TagGroup, Value
@@ -40,7 +41,7 @@ class WiredRig:
 
 
 def modbus_tag(n: int, kind: str, **raw: object) -> Tag:
-    return Tag(n, f"t{n}", "dev", kind, "", modbus_config.parse_address(raw), writable=True)
+    return Tag(n, f"t{n}", "dev", kind, "", parse_address(raw), writable=True)
 
 
 class ModbusRig(WiredRig):

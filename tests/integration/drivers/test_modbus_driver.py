@@ -11,8 +11,9 @@ import pytest
 from pymodbus.constants import ExcCodes
 
 from drivers.driver import DriverError
-from drivers.modbus.config import DeviceOptions, parse_address
+from drivers.modbus.config import DeviceOptions
 from drivers.modbus.driver import ModbusDriver
+from drivers.modbus.tag_options import parse_address
 from drivers.reading import Scan, Status, Tag, TagGroup
 from drivers.shared import Shared
 from tests.rigs.clock import RunningClock, StillClock

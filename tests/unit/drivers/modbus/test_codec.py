@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.driver import DriverError
+from drivers.modbus.address import Address
 from drivers.modbus.codec import Field, compile_bits, compile_registers, encode_mask, encode_registers
-from drivers.modbus.config import Address, TagOptions, make_address
+from drivers.modbus.tag_options import TagOptions, make_address
 from drivers.reading import Value
 from drivers.scaling import Scaling
 

@@ -7,8 +7,9 @@ import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.modbus.config import DeviceOptions, parse_address
+from drivers.modbus.config import DeviceOptions
 from drivers.modbus.layout import Layout
+from drivers.modbus.tag_options import parse_address
 from drivers.reading import Status, Tag, TagGroup
 
 options = DeviceOptions(host="plc")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.modbus.config import bit_tables
+from drivers.modbus.address import bit_tables
 from drivers.modbus.planner import Block, Span, bits_max, plan_blocks, split_block
 
 
