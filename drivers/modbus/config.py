@@ -31,7 +31,7 @@ class DeviceOptions(BaseModel):
     word_order: Order = "big"
     max_registers: int = Field(default=125, ge=1, le=125)
     max_gap: int | None = Field(default=None, ge=0, le=124)
-    """Unwanted registers read over to save a request; None: 32 on TCP, 10 on a serial line. Coils: 16 times as many."""
+    """Most unwanted registers read over to save a request; None: as many as cost less bus time than a request. Coils: 16 times as many."""
     request_timeout_s: float = Field(default=1.0, gt=0, le=60)
     """How long to wait for one answer; the deadline of the whole read stands above it."""
 
@@ -44,10 +44,3 @@ class DeviceOptions(BaseModel):
         if self.transport == "rtu" and not 1 <= self.unit_id <= 247:
             raise OptionError("config_unit_id_serial", value=self.unit_id)
         return self
-
-    @property
-    def gap_registers(self) -> int:
-        """The merge gap in force."""
-        if self.max_gap is not None:
-            return self.max_gap
-        return 32 if self.transport == "tcp" else 10

@@ -14,7 +14,8 @@ from typing import Any
 from drivers.modbus.address import Address, bit_tables
 from drivers.modbus.codec import Decoder, Field, compile_bits, compile_registers
 from drivers.modbus.config import DeviceOptions
-from drivers.modbus.planner import Block, Span, plan_blocks, split_block
+from drivers.modbus.cost import line_cost, longest_request
+from drivers.modbus.planner import Block, Rules, Span, plan_blocks, split_block
 from drivers.reading import Scan, Status, TagGroup, Value
 
 
@@ -39,7 +40,10 @@ class Layout:
         self.group = group
         self._addresses = [_resolve(tag.address, options) for tag in group.tags]
         spans = [Span(a.table, a.start, a.count, i) for i, a in enumerate(self._addresses)]
-        self.blocks = [self._compile(block) for block in plan_blocks(spans, options.max_registers, options.gap_registers)]
+        registers, bits = longest_request(options)
+        gap = options.max_gap if options.max_gap is not None else registers
+        rules = Rules(line_cost(options), registers, bits, gap)
+        self.blocks = [self._compile(block) for block in plan_blocks(spans, rules)]
         self.unreadable: dict[int, int] = {}
         self._arrange()
 

@@ -1,0 +1,85 @@
+"""What a request costs on its line, in microseconds of bus time.
+
+Room: ground, driver `modbus`; pure. The planner weighs requests with it, `budget.py` adds them up. It knows figures, no device.
+
+Sources: MODBUS over serial line V1.02, 2.5.1 (RTU: 11 bits a character, 3.5 characters of silence, 1.75 ms above 19200 baud) and
+2.5.2 (ASCII: two characters a byte, framed by colon, LRC and CR LF); MODBUS Application Protocol V1.1b3, 6.1 to 6.4 (lengths).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+from drivers.modbus.address import bit_tables
+from drivers.modbus.config import DeviceOptions
+
+serial_turnaround_us: Final = 5_000
+"""What a serial unit takes to begin its answer: a common figure, many take less and some 20 ms."""
+tcp_round_trip_us: Final = 2_000
+"""A request and its answer on a plant's network, with the device's own time."""
+tcp_byte_us: Final = 2.0
+"""A byte of an answer on the network and in the device, which mostly copies register by register."""
+answer_share: Final = 0.5
+"""Of `request_timeout_s`: how long a planned answer may take on the wire, so that a device may think as long again."""
+
+rtu_frame_bytes: Final = 8 + 5
+"""A read request, and what an answer has besides its data."""
+ascii_frame_chars: Final = 17 + 11
+registers_max: Final = 125
+"""Registers in one request (V1.1b3, 6.3)."""
+bits_max: Final = 2000
+"""Bits in one request (V1.1b3, 6.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Bus time of one request (us), of a data byte of its answer (us), and the part of the former that is not the device's own time."""
+
+    request_us: int
+    byte_us: float
+    wire_us: int
+
+    def of(self, table: str, count: int) -> int:
+        """Return what reading `count` registers or bits costs, us."""
+        return self.request_us + round(self.byte_us * data_bytes(table, count))
+
+    def least(self, table: str, count: int) -> int:
+        """Return what it costs with a device that answers at once, us."""
+        return self.wire_us + round(self.byte_us * data_bytes(table, count))
+
+
+def data_bytes(table: str, count: int) -> int:
+    """Return the data bytes of an answer."""
+    return (count + 7) // 8 if table in bit_tables else count * 2
+
+
+def line_cost(options: DeviceOptions) -> Cost:
+    """Return the cost of requests to a device with these options."""
+    if options.transport != "rtu":
+        return Cost(tcp_round_trip_us, tcp_byte_us, 0)
+    char_us = char_bits(options) * 1e6 / options.baud
+    silence_us = max(1750.0, 3.5 * char_us)
+    wire_us = ceil(rtu_frame_bytes * char_us + 2 * silence_us)
+    return Cost(wire_us + serial_turnaround_us, 1.0 * char_us, wire_us)
+
+
+def char_bits(options: DeviceOptions) -> int:
+    """Return the bits of a character: start, eight data bits, parity, stop bits."""
+    return 9 + (options.parity != "none") + options.stop_bits
+
+
+def longest_request(options: DeviceOptions) -> tuple[int, int]:
+    """Return the registers and the bits that one request may ask for: the protocol's limits, the device's, and the line's time.
+
+    An answer that takes longer on the wire than half of `request_timeout_s` is not asked for: a slow line would never bring it in time.
+    """
+    cost = line_cost(options)
+    bytes_max = int(max(0.0, options.request_timeout_s * 1e6 * answer_share - cost.wire_us) / cost.byte_us)
+    registers = max(min_registers, min(options.max_registers, registers_max, bytes_max // 2))
+    return min(registers, options.max_registers), max(8 * min_registers, min(bits_max, bytes_max * 8))
+
+
+min_registers: Final = 4
+"""What is asked for on any line: a 64-bit value."""
