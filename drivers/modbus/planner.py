@@ -59,9 +59,9 @@ class Block:
 class Rules:
     """What a plan must keep to.
 
-    `barriers[table]` holds intervals that no request may contain as a whole: the device refused each of them. `may_cross(table,
-    start, end)` says whether a hole of unwanted addresses may be read over (None: all may); `gap_max` registers (16 times as many bits)
-    bounds it anyway.
+    `barriers[table]` holds intervals that no request may contain as a whole: the device refused each of them (a value that contains
+    one is unreadable, and not to be planned). `may_cross(table, start, end)` says whether a hole of unwanted addresses may be read
+    over (None: all may); `gap_max` registers (16 times as many bits) bounds it anyway.
     """
 
     cost: Cost

@@ -38,10 +38,15 @@ def small_maps(draw: st.DrawFn) -> tuple[list[Span], Rules]:
         draw(costs),
         registers_max=draw(st.integers(4, 40)),
         gap_max=draw(st.integers(0, 30)),
-        barriers={"holding": [(start, start + length) for start, length in pairs]},
+        barriers={"holding": [pair for start, length in pairs if not inside(pair := (start, start + length), spans)]},
         may_cross=lambda _, start, end: all(allowed >> n & 1 for n in range(start, end)),
     )
     return spans, rules
+
+
+def inside(barrier: tuple[int, int], spans: Sequence[Span]) -> bool:
+    """Whether one value alone contains the barrier: it is unreadable, and not planned."""
+    return any(span.start <= barrier[0] and barrier[1] <= span.end for span in spans)
 
 
 def partitions(spans: Sequence[Span]) -> Iterator[list[list[Span]]]:
@@ -68,14 +73,16 @@ def holes(spans: Sequence[Span], start: int, end: int) -> list[tuple[int, int]]:
 
 
 def allowed(block: Block, spans: Sequence[Span], rules: Rules) -> bool:
-    table = block.table
+    table, cross = block.table, rules.may_cross
     gap_max = rules.gap_max * (16 if table in bit_tables else 1)
     if len({(s.start, s.count) for s in block.spans}) == 1:
         return block.count <= rules.limit(table)
     return (
         block.count <= rules.limit(table)
         and not any(block.start <= start and end <= block.end for start, end in rules.barriers.get(table, ()))
-        and all(end - start <= gap_max and rules.may_cross(table, start, end) for start, end in holes(spans, block.start, block.end))
+        and all(
+            end - start <= gap_max and (cross is None or cross(table, start, end)) for start, end in holes(spans, block.start, block.end)
+        )
     )
 
 
