@@ -1,171 +1,122 @@
-"""CPU per tag from wire to durable entry, of the whole core with its signer, against a bare pymodbus read loop in the same run.
+"""What polling costs and delivers: the whole gateway, storing, signing and salting, against bare read loops in the same run.
 
-    python benchmarks/poll.py [--seconds 10] [--pairs 3] [--json]
+    python benchmarks/poll.py [--seconds 10] [--pairs 3] [--only cost delivered decode lateness overload] [--overload-s 60] [--json]
 
-Devices answer on loopback from a process of their own, which is not counted. Both sides read the same registers at 1 Hz, in turn, `pairs`
-times; medians are printed. The core decodes, applies report rules (every value changes), hashes salted leaves, seals, signs and syncs.
+Devices answer on loopback from a process of their own in C, which is not counted; every register changes ten times a second and every
+reading is recorded. CPU is user and system time of the core and its signer. Sides run in turn, `pairs` times; medians are printed.
 
-JSON keys: `us_per_tag` {load: CPU microseconds of core and signer per tag read}; `core_us_per_tag` the core alone;
-`baseline_us_per_tag` {load: the same for the bare loop, which only reads}; `ratio` {load: the first by the last}; `rss_mb` {load: resident
-memory of the core}; `delivered` {load: readings recorded per reading due; a batch takes
-5 s and health is seen once a second, so a short window may show some per cent more or less}. A load is "devices x tags at 1 Hz each".
+JSON keys ("DxT" is D devices with T tags each at 1 Hz, one connection each):
+  us_per_tag             {"10x100", "100x100"}: CPU microseconds per reading due, on uvloop, which a gateway uses where it has a wheel.
+                         Must <= 10, stretch 6
+  us_per_tag_stock       the same on asyncio's own loop. Must <= 12, stretch 8
+  core_us_per_tag        the core's part of us_per_tag; the rest is the signer's
+  baseline_us_per_tag    a bare pymodbus loop on asyncio's own loop that reads the same registers and does nothing with them
+  baseline_us_per_tag_uvloop   the same on uvloop
+  libmodbus_us_per_tag   the same in C with libmodbus; null where that is not installed
+  ratio                  us_per_tag over baseline_us_per_tag_uvloop
+  delivered              {"10000", "25000"}: readings recorded per reading due at so many tags/s. Must >= 0.999; windows begin and end at
+                         batches of 5 s: a short one may show a per mille more or less
+  core_share             {"10000", "25000"}: CPU of that, as a share of one core. Must <= 0.25
+  decode_ratio           decoding a block over pymodbus' convert_from_registers, the worst named map (poll_decode.py). Must <= 0.10
+  lateness_p99_ms        how late reads start at 50 devices x 10 Hz (poll_lateness.py); `lateness_bare_p99_ms` a bare timer loop's
+  rss_mb                 resident memory of the core with 1,000 tags (10x100), no faces. Must <= 65; `rss_signer_mb` its signer
+  overload               three times what it can do, for --overload-s: see poll_overload.py
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from runtime.faces.feed_client import FeedClient
-from tests.rigs.gateway import Gateway, children, until
-from tests.rigs.load_device import LoadDevice, device_config
+from benchmarks import poll_lateness, poll_overload
+from benchmarks.poll_sides import Figures, Load, bare_libmodbus, bare_pymodbus, devices, gateway, last_line, median, spent
 
-LOADS = {"10x100": (10, 100), "100x100": (100, 100)}
-HEAD = '[gateway]\nname = "bench"\n[web]\nenabled = false\n[history]\nenabled = false\n'
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
-
-BARE = """
-import asyncio, sys
-from pymodbus.client import AsyncModbusTcpClient
-async def poll(port, tags):
-    client = AsyncModbusTcpClient("127.0.0.1", port=port)
-    await client.connect()
-    loop = asyncio.get_running_loop()
-    due = loop.time() + port % 97 / 97
-    while True:
-        await asyncio.sleep(max(0.0, due - loop.time()))
-        for start in range(0, tags, 125):
-            await client.read_holding_registers(start, count=min(125, tags - start), device_id=1)
-        due += 1
-async def main():
-    tags, ports = int(sys.argv[1]), [int(p) for p in sys.argv[2:]]
-    async with asyncio.TaskGroup() as group:
-        for port in ports: group.create_task(poll(port, tags))
-asyncio.run(main())
-"""
+LOADS = {"10x100": Load(10, 100), "100x100": Load(100, 100)}
+RATES = {"10000": Load(100, 100, 1000), "25000": Load(100, 100, 400)}
+PARTS = ("cost", "delivered", "decode", "lateness", "overload")
 
 
-def cpu_s(pid: int) -> float:
-    """Return user and system time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * TICK_S
-
-
-async def bare_side(ports: list[int], tags: int, seconds: float) -> float:
-    """Return CPU microseconds per tag of a loop that only reads."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", BARE, str(tags), *map(str, ports))
-    try:
+async def one_gateway(ports: list[int], load: Load, folder: Path, seconds: float, loop: str) -> Figures:
+    """Start a gateway on these devices and measure it."""
+    async with gateway(ports, load, folder, loop) as (made, face):
         await asyncio.sleep(3)
-        before = cpu_s(process.pid)
-        await asyncio.sleep(seconds)
-        return (cpu_s(process.pid) - before) * 1e6 / (len(ports) * tags * seconds)
-    finally:
-        process.kill()
-        await process.wait()
+        return await spent(made, face, load, seconds)
 
 
-async def core_side(ports: list[int], tags: int, seconds: float, folder: Path) -> tuple[float, float, float, float]:
-    """Return (us per tag of core and signer, of the core alone, readings recorded per due, core RSS in MB)."""
-    config = folder / "bench.toml"
-    config.write_text(HEAD + "".join(device_config(f"d{n}", port, tags=tags, period_ms=1000) for n, port in enumerate(ports)))
-    gateway = Gateway(folder / f"state{len(list(folder.iterdir()))}", config)
-    await gateway.start()
-    try:
-        async with gateway.watching() as face:
-            await until(lambda: sum(row[2] == 0 for row in face.values.values()) == len(ports) * tags, 60)
-            await asyncio.sleep(3)
-            return await _measure(gateway, face, len(ports) * tags, seconds)
-    finally:
-        await gateway.stop()
+async def cost(seconds: float, pairs: int, folder: Path) -> dict[str, Any]:
+    """CPU per tag of all sides, in turn."""
+    names = ("us_per_tag", "us_per_tag_stock", "core_us_per_tag", "baseline_us_per_tag", "baseline_us_per_tag_uvloop")
+    result: dict[str, Any] = {name: {} for name in (*names, "libmodbus_us_per_tag", "ratio")}
+    for name, load in LOADS.items():
+        rows: list[tuple[float, ...]] = []
+        floor: list[float] = []
+        async with devices(load.devices) as ports:
+            for _ in range(pairs):
+                ours = await one_gateway(ports, load, folder, seconds, "uvloop")
+                stock = await one_gateway(ports, load, folder, seconds, "asyncio")
+                bare = [await bare_pymodbus(ports, load.tags, seconds, loop) for loop in ("asyncio", "uvloop")]
+                rows.append((ours.us_per_tag, stock.us_per_tag, ours.core_us_per_tag, *bare))
+                if (native := await bare_libmodbus(ports, load.tags, seconds)) is not None:
+                    floor.append(native)
+                if name == "10x100":
+                    result |= {"rss_mb": round(ours.rss_mb, 1), "rss_signer_mb": round(ours.rss_signer_mb, 1)}
+        columns = [median(list(column)) for column in zip(*rows, strict=True)]
+        for key, value in zip(names, columns, strict=True):
+            result[key][name] = value
+        result["libmodbus_us_per_tag"][name] = median(floor) if floor else None
+        result["ratio"][name] = round(columns[0] / columns[4], 2)
+        print(
+            f"{name}: {columns[0]:.1f} us per tag (core {columns[2]:.1f}), stock loop {columns[1]:.1f}; bare pymodbus {columns[3]:.1f}, on "
+            f"uvloop {columns[4]:.1f}; libmodbus {result['libmodbus_us_per_tag'][name]}"
+        )
+    return result
 
 
-async def _measure(gateway: Gateway, face: FeedClient, tags: int, seconds: float) -> tuple[float, float, float, float]:
-    assert gateway.process is not None
-    pids = [gateway.process.pid, *children(gateway.process.pid)]
-    await _next_batch(face)
-    before, readings = [cpu_s(pid) for pid in pids], face.health["evidence"]["readings"]
-    began = asyncio.get_running_loop().time()
-    await asyncio.sleep(seconds)
-    await _next_batch(face)
-    spent = [cpu_s(pid) - b for pid, b in zip(pids, before, strict=True)]
-    took = asyncio.get_running_loop().time() - began
-    done = face.health["evidence"]["readings"] - readings
-    due = tags * took
-    return sum(spent) * 1e6 / due, spent[0] * 1e6 / due, done / due, gateway.rss_kb() / 1024
+async def delivered(seconds: float, folder: Path) -> dict[str, Any]:
+    """Readings recorded per reading due, and the share of a core, at given rates."""
+    result: dict[str, Any] = {"delivered": {}, "core_share": {}}
+    for name, load in RATES.items():
+        async with devices(load.devices) as ports:
+            figures = await one_gateway(ports, load, folder, max(20.0, seconds), "uvloop")
+        result["delivered"][name], result["core_share"][name] = round(figures.delivered, 5), round(figures.core_share, 3)
+        print(f"{name} tags/s: {figures.delivered:.2%} delivered with {figures.core_share:.1%} of a core")
+    return result
 
 
-async def _next_batch(face: FeedClient) -> None:
-    """Wait until a batch has just become durable, so that windows begin and end at batches."""
-    seen = face.health["evidence"]["readings"]
-    await until(lambda: face.health["evidence"]["readings"] > seen, 60)
-
-
-async def devices_process(count: int) -> tuple[asyncio.subprocess.Process, list[int]]:
-    """Start `count` devices in a process of their own and return it with their ports."""
-    process = await asyncio.create_subprocess_exec(sys.executable, __file__, "--devices", str(count), stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    return process, json.loads(await process.stdout.readline())
-
-
-async def serve_devices(count: int) -> None:
-    """Be the devices, until killed."""
-    devices = [await LoadDevice().__aenter__() for _ in range(count)]
-    print(json.dumps([device.port for device in devices]), flush=True)
-    await asyncio.Event().wait()
-
-
-async def measure(seconds: float, pairs: int, loads: list[str]) -> dict[str, dict[str, float]]:
-    """Run both sides in turn for each load."""
-    names = ("us_per_tag", "core_us_per_tag", "delivered", "rss_mb", "baseline_us_per_tag", "ratio")
-    result: dict[str, dict[str, float]] = {name: {} for name in names}
-    for load in loads:
-        count, tags = LOADS[load]
-        process, ports = await devices_process(count)
-        core, bare = [], []
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                for _ in range(pairs):
-                    core.append(await core_side(ports, tags, seconds, Path(folder)))
-                    bare.append(await bare_side(ports, tags, seconds))
-        finally:
-            process.kill()
-            await process.wait()
-        columns = [statistics.median(column) for column in zip(*core, strict=True)]
-        values = [*columns, statistics.median(bare), columns[0] / statistics.median(bare)]
-        for name, value in zip(names, values, strict=True):
-            result[name][load] = round(value, 3)
+async def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Run the parts that were asked for."""
+    result: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if "cost" in options.only:
+            result |= await cost(options.seconds, options.pairs, folder)
+        if "delivered" in options.only:
+            result |= await delivered(options.seconds, folder)
+        if "lateness" in options.only:
+            result |= await poll_lateness.measure(folder)
+        if "overload" in options.only:
+            result["overload"] = await poll_overload.measure(folder, options.overload_s)
     return result
 
 
 def main() -> None:
-    """Measure, print a table, and with --json the figures as the last line."""
+    """Measure, print each part, and with --json the figures as the last line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--loads", nargs="*", default=list(LOADS), choices=list(LOADS))
+    parser.add_argument("--only", nargs="*", default=list(PARTS), choices=PARTS)
+    parser.add_argument("--overload-s", type=float, default=60)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--devices", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.devices:
-        asyncio.run(serve_devices(options.devices))
-        return
-    result = asyncio.run(measure(options.seconds, options.pairs, options.loads))
-    for load in options.loads:
-        print(
-            f"{load}: {result['us_per_tag'][load]:.2f} us per tag (core alone {result['core_us_per_tag'][load]:.2f}), bare pymodbus loop "
-            f"{result['baseline_us_per_tag'][load]:.2f}, ratio {result['ratio'][load]:.2f}; delivered {result['delivered'][load]:.4f}, "
-            f"{result['rss_mb'][load]:.0f} MB"
-        )
+    result = asyncio.run(measure(options))
     if options.json:
-        print(json.dumps(result))
+        last_line(result)
 
 
 if __name__ == "__main__":

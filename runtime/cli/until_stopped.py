@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -68,7 +69,9 @@ def _say_why(error: Exception, config: Path, *, as_json: bool) -> int:
 
 
 def loop_factory() -> Any:
-    """Return uvloop's loop where there is a wheel of it, else asyncio's own."""
+    """Return uvloop's loop where there is a wheel of it, else asyncio's own; WITNESSMARK_EVENT_LOOP=asyncio asks for the latter."""
+    if os.environ.get("WITNESSMARK_EVENT_LOOP") == "asyncio":
+        return None
     try:
         import uvloop
     except ImportError:

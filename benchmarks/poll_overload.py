@@ -1,0 +1,163 @@
+"""A gateway that is asked for three times what it can do, and then for what it can do again.
+
+    python benchmarks/poll_overload.py [--seconds 60] [--json]
+
+150 devices with 100 tags each, which all change between two reads. What it can do is measured first: the rate at which one core
+would be full, from the CPU that a rate it keeps takes. Then a second gateway is asked for three times that for `--seconds`, and then, by an
+edit through the door, for 1 Hz.
+
+JSON keys:
+  capacity_tags_per_s   readings per second that fill one core, each read, decoded, hashed and recorded
+  load_factor           what was wanted over that; about 3
+  delivered             reads served per read due during the overload
+  recorded              readings recorded per second during it, as a share of capacity_tags_per_s. Overload must not end recording
+  unaccounted_share     dues that are neither a read nor counted as missed, as a share of all dues: "every missing sample counted" is a
+                        share of about 0 (what is in flight when looked at is open)
+  unsaid                misses that were counted and that no gap entry of the ledger speaks of after the end. Must be 0
+  rss_before_mb, rss_max_mb   of the core, at the start and at most during the overload
+  edit_s                how long the edit took to be in force while overloaded
+  recovery_s            from the edit in force to the last due that was missed. Must < 2
+  readings_dropped      readings that were read and let go because evidence was over its cap of memory; counted as gaps too
+  stall_p99_ms          event loop stall during the overload
+  verdict               of a full verification of the ledger afterwards
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.poll_sides import Load, config_text, devices, gateway, last_line, rss_mb, spent
+from ledger_client.disk import RealDisk
+from ledger_client.entry import parse
+from ledger_client.kinds import Kind
+from ledger_client.reader import LedgerReader
+from runtime.faces.feed_client import FeedClient
+from tests.rigs.gateway import Gateway, cli, until
+
+DEVICES, TAGS = 150, 100
+PERIOD_MS_MIN = 20
+KEPT_PERIOD_MS = 300
+KEPT = 0.98
+CHANGES_HZ = 200
+FACTOR = 3
+LOOK_S = 0.5
+AFTER_S = 12.0
+
+
+def _served(face: FeedClient) -> tuple[int, int, int]:
+    """Return (good reads, misses and failed reads, wall ms) of all devices as health last said."""
+    rows = face.health["devices"]
+    failed = sum(row["failed"] for row in rows)
+    return sum(row["polls"] for row in rows) - failed, sum(row["missed"] for row in rows) + failed, face.health["now_ms"]
+
+
+async def _newer(face: FeedClient) -> tuple[int, int, int]:
+    """Wait for the next health, and return it as `_served`."""
+    seen = face.health["now_ms"]
+    await until(lambda: face.health["now_ms"] != seen, 60)
+    return _served(face)
+
+
+async def capacity(ports: list[int], folder: Path) -> float:
+    """Return the readings per second at which the core of a gateway would be busy all the time, or what it records where it keeps less."""
+    load = Load(DEVICES, TAGS, KEPT_PERIOD_MS)
+    async with gateway(ports, load, folder, "uvloop") as (made, face):
+        await asyncio.sleep(3)
+        figures = await spent(made, face, load, 10)
+    return 1e6 / figures.core_us_per_tag if figures.delivered >= KEPT else load.tags_per_s * figures.delivered
+
+
+async def overload(ports: list[int], folder: Path, seconds: float, period_ms: int, most: float) -> dict[str, Any]:
+    """Overload one gateway, let it off, stop it, and look at what it wrote."""
+    load = Load(DEVICES, TAGS, period_ms)
+    async with gateway(ports, load, folder, "uvloop") as (made, face):
+        assert made.process is not None
+        pid = made.process.pid
+        await asyncio.sleep(3)
+        before_mb = most_mb = rss_mb(pid)
+        (polls, missed, began_ms), recorded = await _newer(face), face.health["evidence"]["readings"]
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            await asyncio.sleep(LOOK_S)
+            most_mb = max(most_mb, rss_mb(pid))
+        polls_then, missed_then, ended_ms = await _newer(face)
+        recorded = face.health["evidence"]["readings"] - recorded
+        dropped = face.health["evidence"]["dropped"]
+        stall_ms = face.health["loop"]["stall_p99_ms"]
+        asked = time.time()
+        config = folder / "relief.toml"
+        config.write_text(config_text(ports, Load(DEVICES, TAGS)))
+        code, said = await cli("act", "config.edit", "--state", str(made.state), "--file", str(config), "--reason", "relief", timeout_s=180)
+        if code:
+            raise SystemExit(f"the edit was refused: {said}")
+        answered = time.time()
+        await asyncio.sleep(AFTER_S)
+        _, missed_last, _ = await _newer(face)
+    said_misses, last_ms, in_force_ms = _gaps(made)
+    verified, report = await cli("ledger", "verify", "--state", str(made.state), timeout_s=600)
+    due = (ended_ms - began_ms) * DEVICES / period_ms
+    served, lost = polls_then - polls, missed_then - missed
+    return {
+        "delivered": round(served / due, 3), "recorded": round(recorded * 1000 / (ended_ms - began_ms) / most, 3),
+        "unaccounted_share": round(abs(due - served - lost) / due, 4),
+        "unsaid": max(0, missed_last - said_misses), "rss_before_mb": round(before_mb, 1), "rss_max_mb": round(most_mb, 1),
+        "edit_s": round(answered - asked, 2), "recovery_s": round(max(0.0, (last_ms - in_force_ms) / 1000), 2),
+        "readings_dropped": dropped, "stall_p99_ms": stall_ms, "verdict": report.get("verdict", verified),
+    }  # fmt: skip
+
+
+def _gaps(made: Gateway) -> tuple[int, int, int]:
+    """Return (misses that gap entries speak of, the wall ms of the last one, the wall ms when the newest config was recorded)."""
+    reader = LedgerReader(RealDisk(), made.state, 1)
+    count, last_ms, in_force_ms = 0, 0, 0
+    for raw in reader.entries(0, reader.size()):
+        payload = parse(raw).payload
+        if payload.kind == Kind.GAP:
+            for _, _, to_ms, cause, missed in payload.detail:
+                count += missed
+                if cause != "poll_stopping":  # the end of polling is no miss
+                    last_ms = max(last_ms, to_ms)
+        elif payload.kind == Kind.CONFIG:
+            in_force_ms = payload.wall_ms
+    return count, last_ms, in_force_ms
+
+
+async def measure(folder: Path, seconds: float) -> dict[str, Any]:
+    """Find what it can do, ask for three times that, look."""
+    async with devices(DEVICES, CHANGES_HZ) as ports:
+        most = await capacity(ports, folder)
+        period_ms = max(PERIOD_MS_MIN, round(DEVICES * TAGS * 1000 / (FACTOR * most)))
+        result = await overload(ports, folder, seconds, period_ms, most)
+    factor = DEVICES * TAGS * 1000 / period_ms / most
+    result = {"capacity_tags_per_s": round(most), "load_factor": round(factor, 2), **result}
+    print(
+        f"overload {result['load_factor']} x {most:.0f} tags/s for {seconds:.0f} s: {result['delivered']:.1%} read, recorded "
+        f"{result['recorded']:.0%} of what it can, "
+        f"{result['unaccounted_share']:.2%} not accounted for, {result['unsaid']} misses unsaid; memory {result['rss_before_mb']} -> "
+        f"{result['rss_max_mb']} MB at most; edit {result['edit_s']} s, recovery {result['recovery_s']} s; verdict {result['verdict']}"
+    )
+    return result
+
+
+def main() -> None:
+    """Measure, and with --json print the figures as the last line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        result = asyncio.run(measure(Path(folder), options.seconds))
+    if options.json:
+        last_line(result)
+
+
+if __name__ == "__main__":
+    main()
