@@ -43,6 +43,7 @@ class Status(IntEnum):
     BAD_CONFIGURATION_ERROR = 0x80890000
     BAD_WAITING_FOR_INITIAL_DATA = 0x80320000
     BAD_NOT_SUPPORTED = 0x803D0000
+    BAD_NO_DATA = 0x809B0000
 
 
 def quality_of(status: int) -> Quality:

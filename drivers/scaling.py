@@ -5,18 +5,26 @@ written. Holds no clock, no file and no event loop.
 
 A scale that is a power of ten with offset 0 is *decimal*: the value is m / 10**k, correctly rounded (IEEE 754
 round-half-even of the exact quotient), so that 215 with scale 0.1 is the double 21.5 and prints as such. Multiplying by
-the double 0.1 instead would give 3 -> 0.30000000000000004, and a decimal codec downstream could not undo it.
+the double 0.1 instead would give 3 -> 0.30000000000000004, and a decimal codec downstream could not undo it. For whole raw numbers
+the same holds for every scale and offset: both are taken as the decimals that they print as, so 3 with 0.05 is 0.15.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from operator import add, mul, truediv
+from typing import Any, Final
 
 places_max: Final = 18
 """Powers of ten up to this are exact as an int and as a double's factor (10**22 is the limit of a double)."""
+_exact_max: Final = 10**40
+"""Numerators and denominators up to this: a 64-bit raw number then never overflows a double, and integers stay short."""
+
+Step = tuple[Callable[[Any, Any], Any], Sequence[Any]]
+"""One operation on a column of numbers and the other operand of each: `map(operation, column, operands)`."""
 
 
 def decimal_places(scale: float, offset: float) -> int | None:
@@ -30,8 +38,22 @@ def decimal_places(scale: float, offset: float) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """value = (raw * factor + offset) / divisor; divisor None: no division, so that an integer stays one."""
+
+    factor: float
+    offset: float
+    divisor: float | None
+
+    @property
+    def shape(self) -> tuple[bool, bool, bool]:
+        """Which of the three operations do anything. Numbers of one shape are scaled together."""
+        return self.factor != 1, self.offset != 0, self.divisor is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Scaling:
-    """value = raw * scale + offset, done exactly where it is a decimal shift. Raises ValueError for a useless scale."""
+    """value = raw * scale + offset, decimally exact for whole raw numbers. Raises ValueError for a useless scale."""
 
     scale: float = 1.0
     offset: float = 0.0
@@ -51,13 +73,25 @@ class Scaling:
         places = self.places
         return places is not None and places <= 0
 
+    def terms(self, whole: bool) -> Terms:
+        """Return the constants by which whole (or else floating) raw numbers are scaled."""
+        places = self.places
+        if not whole:
+            return Terms(1, 0, 10.0**places) if places and places > 0 else Terms(self.scale, self.offset, None)
+        if places is not None:
+            return Terms(1, 0, 10**places) if places > 0 else Terms(10**-places, 0, None)
+        scale, offset = _decimal(self.scale), _decimal(self.offset)
+        divisor = math.lcm(scale.denominator, offset.denominator)
+        factor, shift = int(scale * divisor), int(offset * divisor)
+        if max(abs(factor), abs(shift), divisor) > _exact_max:
+            return Terms(self.scale, self.offset, None)
+        return Terms(factor, shift, divisor)
+
     def apply(self, raw: float) -> float:
         """Return the value of one raw number (the reference that compiled decoders are tested against)."""
-        places = self.places
-        if places is None:
-            return raw * self.scale + self.offset
-        power: int = 10 ** abs(places)
-        return raw / power if places > 0 else raw * power
+        terms = self.terms(whole=isinstance(raw, int))
+        value = raw * terms.factor + terms.offset
+        return value if terms.divisor is None else value / terms.divisor
 
     def invert(self, value: float) -> Fraction:
         """Return the exact raw number for a value, taking a float as the decimal that it prints as.
@@ -68,4 +102,23 @@ class Scaling:
         places = self.places
         if places is not None:
             return exact * Fraction(10) ** places
-        return (exact - Fraction(repr(self.offset))) / Fraction(repr(self.scale))
+        return (exact - _decimal(self.offset)) / _decimal(self.scale)
+
+
+def scale_steps(terms: Sequence[Terms]) -> list[Step]:
+    """Return the operations that scale a column of numbers of one shape, a C loop each."""
+    by_factor, by_offset, by_divisor = terms[0].shape
+    steps: list[Step] = []
+    if by_factor:
+        steps.append((mul, [each.factor for each in terms]))
+    if by_offset:
+        steps.append((add, [each.offset for each in terms]))
+    if by_divisor:
+        steps.append((truediv, [each.divisor for each in terms]))
+    return steps
+
+
+def _decimal(number: float) -> Fraction:
+    """Return a scale or offset exactly as it was meant: a power of two (fixed point) as it is, any other as the decimal it prints as."""
+    binary = Fraction(number)
+    return binary if abs(binary.numerator) == 1 else Fraction(repr(float(number)))

@@ -14,8 +14,8 @@ from typing import Final, Self
 
 from drivers.driver import Clock, DriverError
 from drivers.modbus.address import Address
-from drivers.modbus.codec import encode_mask, encode_registers
 from drivers.modbus.config import DeviceOptions
+from drivers.modbus.encode import encode_mask, encode_registers
 from drivers.modbus.layout import Answer, Layout, ReadBlock
 from drivers.modbus.line import (
     Line,
@@ -206,7 +206,7 @@ class ModbusDriver:
             return [write_coil_request(unit_id, address.start, bool(value))]
         o = self._options
         address = replace(address, byte_order=address.byte_order or o.byte_order, word_order=address.word_order or o.word_order)
-        if address.kind == "bits":
+        if address.written_by_mask:
             return [write_mask_request(unit_id, address.start, *encode_mask(address, value))]
         registers = encode_registers(address, value)
         forms = (True, False) if len(registers) == 1 else (False,)

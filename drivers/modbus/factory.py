@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from drivers.driver import Clock, Driver
-from drivers.modbus.address import Address
+from drivers.modbus import address
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.tag_options import TagOptions, make_address
 from drivers.shared import Shared
@@ -20,33 +20,19 @@ TAG_OPTIONS: Final = TagOptions
 EXTRA: Final = "gateway"
 
 
-def make_tag_address(options: BaseModel) -> Address:
+def make_tag_address(options: BaseModel) -> address.Address:
     """Return the frozen address of one tag."""
     return make_address(_tag(options))
 
 
 def value_type(options: BaseModel) -> str:
     """Return bool, int, float32, float64 or text: what the decoder gives."""
-    tag = _tag(options)
-    address = make_address(tag)
-    if address.kind == "string":
-        return "text"
-    if address.kind == "bool" or (address.kind == "bits" and address.bit_count == 1):
-        return "bool"
-    if address.kind in ("float16", "float32"):
-        return "float32" if address.scaling.places == 0 else "float64"
-    if address.kind == "float64":
-        return "float64"
-    return "int" if address.scaling.keeps_int() else "float64"
+    return address.value_type(make_address(_tag(options)))
 
 
 def exponent(options: BaseModel) -> int | None:
-    """Return -k for an integer with scale 10**-k, else None."""
-    address = make_address(_tag(options))
-    places = address.scaling.places
-    if address.kind in ("bool", "bits", "string", "float16", "float32", "float64") or places is None:
-        return None
-    return -places
+    """Return -k for a whole number with scale 10**-k, else None."""
+    return address.exponent(make_address(_tag(options)))
 
 
 def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> Driver:

@@ -12,11 +12,13 @@ from operator import itemgetter
 from typing import Any
 
 from drivers.modbus.address import Address, bit_tables
-from drivers.modbus.codec import Decoder, Field, compile_bits, compile_registers
+from drivers.modbus.codec import Decoder, compile_bits, compile_registers
+from drivers.modbus.columns import Field
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.cost import line_cost, longest_request
+from drivers.modbus.factors import ScaleFactors
 from drivers.modbus.planner import Block, Rules, Span, plan_blocks, split_block
-from drivers.reading import Scan, Status, TagGroup, Value
+from drivers.reading import Scan, TagGroup, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Layout:
         """Plan the group. Raises ValueError when a value does not fit one request."""
         self.group = group
         self._addresses = [_resolve(tag.address, options) for tag in group.tags]
+        self._factors = ScaleFactors(self._addresses)
+        self._addresses += self._factors.columns
         spans = [Span(a.table, a.start, a.count, i) for i, a in enumerate(self._addresses)]
         registers, bits = longest_request(options)
         gap = options.max_gap if options.max_gap is not None else registers
@@ -71,21 +75,18 @@ class Layout:
         flat: list[Value] = []
         bad: dict[int, int] = dict(self.unreadable)
         for read, answer in zip(self.blocks, answers, strict=True):
-            decoder = read.decoder
             if isinstance(answer, int):
-                flat += [None] * len(decoder.order)
-                bad.update((index, answer) for index in decoder.order)
-                continue
-            values = decoder.decode(answer)
-            flat += values
-            for position in decoder.fallible:
-                if values[position] is None:
-                    bad[decoder.order[position]] = Status.BAD_DECODING_ERROR
+                flat += [None] * len(read.decoder.order)
+                bad.update((index, answer) for index in read.decoder.order)
+            else:
+                flat += read.decoder.decode(answer, bad)
         if self.unreadable:
             flat += [None] * len(self.unreadable)
-        columns = self._in_tag_order(flat) if self._in_tag_order else flat
-        statuses = [int(bad.get(i, 0)) for i in range(len(flat))] if bad else None
-        return Scan(self.group, list(columns), read_ms, statuses)
+        columns = list(self._in_tag_order(flat)) if self._in_tag_order else flat
+        if self._factors.columns:
+            self._factors.apply(columns, bad)
+        statuses = [int(bad.get(i, 0)) for i in range(len(columns))] if bad else None
+        return Scan(self.group, columns, read_ms, statuses)
 
     def _compile(self, block: Block) -> ReadBlock:
         fields = [Field(span.index, span.start - block.start, self._addresses[span.index]) for span in block.spans]
