@@ -45,7 +45,18 @@ class ScanWriter:
             self._numbers[group.device, group.name] = known
             tags = [[tag.name, tag.type, tag.unit] for tag in group.tags]
             self._put([1, known[0], group.device, group.name, group.period_ms, group.mode, tags])
-        self._put([2, known[0], scan.read_ms, scan.source_ms, scan.cause, scan.values, scan.statuses, scan.present])
+        self._put(
+            [
+                2,
+                known[0],
+                scan.read_ms,
+                scan.source_ms if scan.sources is None else None,
+                scan.cause,
+                scan.values,
+                scan.statuses,
+                scan.present,
+            ]
+        )
 
     def _put(self, record: list[Any]) -> None:
         self._file.write(cbor2.dumps(record))

@@ -19,12 +19,21 @@ cause_codes: Final = (
     "no_answer",  # timeout_ms: connected, asked, heard nothing
     "bad_answer",  # detail: an answer that the protocol does not allow here
     "device_exception",  # code: the device refused (Modbus exception code, OPC UA status)
+    "notifications_lost",  # count: pushed values that the server sent and no longer has
     "overflow",  # limit: the device pushed faster than the runtime took; scans were lost
     # writes
     "write_refused",  # code: the device said no; nothing changed
     "write_unknown",  # reason: sent, but not confirmed
     "write_not_supported",  # this address cannot be written
     "write_out_of_range",  # value: the device's type cannot hold the value
+    "call_not_allowed",  # this device's methods may not be called
+    "call_unusable",  # detail: a node id or an argument that cannot be read
+    # trust
+    "opcua_server_not_pinned",  # endpoint, fingerprint: nobody has said that this certificate is the right one
+    "opcua_server_changed",  # endpoint, fingerprint, pinned: another certificate than the configuration names
+    "opcua_security_not_offered",  # endpoint, wanted, offered: security policies of the server
+    "opcua_password_in_clear",  # endpoint: the server would have the password sent readable
+    "opcua_file_unusable",  # file, detail: certificate, key, user or password
     # configuration
     "library_missing",  # library, extra: an optional package is not installed
     "driver_unknown",  # type: no driver of this name

@@ -93,7 +93,9 @@ class Scan:
     `values` and `statuses` run parallel to `group.tags`; `statuses` None means that all are good. `present` None means
     that every tag is in this scan; otherwise it is a parallel list, False where a tag brought nothing (a subscription's
     unchanged tags, or one that a report rule held back). `read_ms` is wall time of the gateway in ms since 1970 UTC,
-    `source_ms` the device's own time stamp when it gives one. `cause` is a message code when the poll failed as a whole.
+    `source_ms` the device's own time stamp when it gives one, the newest where tags have different ones; then `sources` is a
+    parallel list of each tag's own. `server_ms` is when a server in between (OPC UA) had the values. `cause` is a message code
+    when the poll failed as a whole.
     """
 
     group: TagGroup
@@ -103,12 +105,15 @@ class Scan:
     source_ms: int | None = None
     present: list[bool] | None = None
     cause: str | None = None
+    sources: list[int | None] | None = None
+    server_ms: int | None = None
 
     def readings(self) -> Iterator[Reading]:
         """Yield the readings that are present in this scan, in column order."""
         for i, tag in enumerate(self.group.tags):
             if self.present is None or self.present[i]:
-                yield Reading(tag, self.values[i], self.statuses[i] if self.statuses else 0, self.source_ms, self.read_ms)
+                source_ms = self.source_ms if self.sources is None else self.sources[i]
+                yield Reading(tag, self.values[i], self.statuses[i] if self.statuses else 0, source_ms, self.read_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,29 @@
-"""What an OPC UA server's values become in a scan; pure, and free of the OPC UA library.
+"""What an OPC UA server's values become in a scan; pure.
 
-Room: ground, driver `opcua`. Called by `driver.py` for every answer. A sample is (value, status, source time).
+Room: ground, driver `opcua`. Called by `driver.py` and `stream.py` for every answer. A sample is (value, status, source time, server time).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
+from drivers.opcua.binary import Array, Extension, Moment, TooLarge
+from drivers.opcua.nodes import Step
 from drivers.reading import Scan, Status, TagGroup, Value
 
-Sample = tuple[Any, int, datetime | None]
-"""Python value as decoded, 32-bit status code, source time."""
-
-epoch: Final = datetime(1970, 1, 1, tzinfo=UTC)
-millisecond: Final = timedelta(milliseconds=1)
+Sample = tuple[Any, int, int | None, int | None]
+"""Value as decoded, 32-bit status code, source and server time in ms since 1970 UTC."""
 
 python_types: Final = MappingProxyType({"bool": bool, "int": int, "float32": float, "float64": float, "text": str})
 """Type of a tag -> Python type of its values."""
 
 overflow_bits: Final = 0x480
 """InfoType DataValue with the Overflow bit: samples were lost before this one (OPC UA Part 4, 7.39.1)."""
+bad_encoding_limits: Final = 0x80080000
+bad_no_element: Final = 0x80370000
+"""BadIndexRangeNoData: the value has no such element or field."""
 
 
 def overflowed(status: int) -> bool:
@@ -32,13 +33,14 @@ def overflowed(status: int) -> bool:
 
 def scan_of(group: TagGroup, types: Sequence[type], samples: Sequence[Sample], read_ms: int) -> Scan:
     """Return the scan of a polled read: one sample per tag, in the group's order."""
-    values: list[Value] = [value for value, _, _ in samples]
-    statuses = [status for _, status, _ in samples]
-    if not any(statuses) and [type(value) for value in values] == types:
-        return Scan(group, values, read_ms, None, newest_ms(samples))
-    for i, wanted in enumerate(types):
-        values[i], statuses[i] = convert(values[i], statuses[i], wanted)
-    return Scan(group, values, read_ms, statuses if any(statuses) else None, newest_ms(samples))
+    values: list[Value] = [sample[0] for sample in samples]
+    statuses = [sample[1] for sample in samples]
+    if any(statuses) or [type(value) for value in values] != types:
+        for i, wanted in enumerate(types):
+            values[i], statuses[i] = convert(values[i], statuses[i], wanted)
+    scan = Scan(group, values, read_ms, statuses if any(statuses) else None)
+    _give_times(scan, [sample[2] for sample in samples], [sample[3] for sample in samples])
+    return scan
 
 
 def scans_of(group: TagGroup, types: Sequence[type], notified: Sequence[tuple[int, Sample]], read_ms: int) -> list[Scan]:
@@ -58,6 +60,21 @@ def scans_of(group: TagGroup, types: Sequence[type], notified: Sequence[tuple[in
     return [_partial_scan(group, types, samples, read_ms) for samples in rounds]
 
 
+def pick(sample: Sample, part: Sequence[Step]) -> Sample:
+    """Return the sample of an element or field of a sample's value. A structure must have been decoded (a dict)."""
+    value, status, source_ms, server_ms = sample
+    if not part or value is None or isinstance(value, TooLarge):
+        return sample
+    for step in part:
+        if isinstance(step, str):
+            value = value.get(step) if isinstance(value, dict) else None
+        else:
+            value = _element(value, step)
+        if value is None:
+            return None, status if status >> 30 else bad_no_element, source_ms, server_ms
+    return value, status, source_ms, server_ms
+
+
 def convert(value: object, status: int, wanted: type) -> tuple[Value, int]:
     """Return the value in the tag's type, or None with a decoding error where the server sent another type.
 
@@ -67,37 +84,49 @@ def convert(value: object, status: int, wanted: type) -> tuple[Value, int]:
         return value, status  # type: ignore[return-value]
     if value is None:
         return None, status if status >> 30 else Status.BAD_DECODING_ERROR
-    if isinstance(value, int) and not isinstance(value, bool):
-        if wanted is float and abs(value) <= 1 << 53:
-            return float(value), status
-        if wanted is int:
-            return int(value), status
-    if wanted is float and isinstance(value, float):
+    if isinstance(value, int) and not isinstance(value, bool) and wanted is float and abs(value) <= 1 << 53:
         return float(value), status
-    if wanted is str:
-        if isinstance(value, datetime):
-            return value.isoformat(), status
-        text = getattr(value, "Text", value)  # LocalizedText
-        if isinstance(text, str):
-            return str(text), status
-    return None, Status.BAD_DECODING_ERROR
+    if wanted is str and isinstance(value, Moment):
+        return value.text(), status
+    return None, bad_encoding_limits if isinstance(value, TooLarge) else Status.BAD_DECODING_ERROR
 
 
-def newest_ms(samples: Sequence[Sample]) -> int | None:
-    """Return the newest source time among the samples, ms since 1970 UTC."""
-    times = [time for _, _, time in samples if time is not None]
-    if not times:
+def structures_in(value: object) -> list[Extension]:
+    """Return the structured values that are in a value and not decoded yet."""
+    if isinstance(value, Extension):
+        return [value]
+    return [element for element in value.elements if isinstance(element, Extension)] if isinstance(value, Array) else []
+
+
+def _element(value: object, index: tuple[int, ...]) -> Any:
+    """Return an element of an array, by one index per dimension, or None."""
+    if not isinstance(value, Array) or len(index) != len(value.lengths):
         return None
-    newest = max(time if time.tzinfo else time.replace(tzinfo=UTC) for time in times)
-    return (newest - epoch) // millisecond
+    at = 0
+    for i, length in zip(index, value.lengths, strict=True):
+        if i >= length:
+            return None
+        at = at * length + i
+    return value.elements[at]
 
 
 def _partial_scan(group: TagGroup, types: Sequence[type], samples: dict[int, Sample], read_ms: int) -> Scan:
     count = len(group.tags)
     values: list[Value] = [None] * count
     statuses, present = [0] * count, [False] * count
-    for place, (value, status, _) in samples.items():
+    source: list[int | None] = [None] * count
+    for place, (value, status, source_ms, _) in samples.items():
         values[place], statuses[place] = convert(value, status, types[place])
-        present[place] = True
-    bad = statuses if any(statuses) else None
-    return Scan(group, values, read_ms, bad, newest_ms(list(samples.values())), None if all(present) else present)
+        present[place], source[place] = True, source_ms
+    scan = Scan(group, values, read_ms, statuses if any(statuses) else None, present=None if all(present) else present)
+    _give_times(scan, source, [sample[3] for sample in samples.values()], [sample[2] for sample in samples.values()])
+    return scan
+
+
+def _give_times(scan: Scan, source: list[int | None], server: list[int | None], known: list[int | None] | None = None) -> None:
+    """Set a scan's times: one source time when all that are in it have the same, else one per tag. `known`: of those that are in it."""
+    times = set(source if known is None else known)
+    if len(times) > 1:
+        scan.sources = source
+    scan.source_ms = max((time for time in times if time is not None), default=None)
+    scan.server_ms = max((time for time in server if time is not None), default=None)

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from drivers.opcua.nodes import NodeName, Step, parse_node, parse_part
 from drivers.option_error import OptionError
 
 ValueType = Literal["bool", "int", "float32", "float64", "text"]
+Policy = Literal["none", "basic256sha256", "aes128_sha256_rsaoaep", "aes256_sha256_rsapss"]
 
-endpoint_pattern: Final = re.compile(r"opc\.tcp://[^\s/:@]+(:[0-9]{1,5})?(/\S*)?")
-node_pattern: Final = re.compile(r"(ns=\d{1,5};)?(i=\d{1,10}|s=.{1,4096}|g=[0-9a-fA-F-]{36}|b=[A-Za-z0-9+/=]{1,4096})", re.DOTALL)
-"""The text form of a node id (OPC UA Part 6, 5.3.1.10)."""
+endpoint_pattern: Final = re.compile(r"opc\.tcp://(\[[0-9a-fA-F:.]+\]|[^\s/:@\[\]]+)(:[0-9]{1,5})?(/\S*)?")
+fingerprint_pattern: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")
 
 
 class DeviceOptions(BaseModel):
@@ -27,7 +28,18 @@ class DeviceOptions(BaseModel):
 
     endpoint: str
     """Address of the server, without user or password."""
-    security: Literal["none"] = "none"
+    security: Policy = "none"
+    """Security policy of the channel."""
+    security_mode: Literal["sign", "sign_and_encrypt"] = "sign_and_encrypt"
+    server_fingerprint: str | None = None
+    """SHA-256 of the server's certificate. None: connecting is refused, and the refusal says which fingerprint the server shows."""
+    certificate_file: str | None = None
+    """Our certificate, PEM or DER. Where neither it nor the key exists, both are made."""
+    key_file: str | None = None
+    """Our private key, PEM, mode 0600."""
+    user_file: str | None = None
+    password_file: str | None = None
+    """Files with user and password; the latter of mode 0600."""
     session_timeout_s: float = Field(default=30.0, ge=5, le=3600)
     """How long the server keeps a session that it hears nothing from; a lost connection occupies a slot for so long."""
     request_timeout_s: float = Field(default=2.0, gt=0, le=60)
@@ -35,9 +47,11 @@ class DeviceOptions(BaseModel):
     subscription_interval_ms: int | None = Field(default=None, ge=10, le=3_600_000)
     """Publishing and sampling interval of pushed groups; None: the group's period."""
     queue_size: int = Field(default=10, ge=1, le=1000)
-    """Samples of one tag that the server keeps between two notifications. More are lost, which is told."""
+    """Samples of one tag that the server keeps between two notifications, or while a lost connection is opened again."""
     max_nodes: int = Field(default=1000, ge=1, le=10_000)
-    """Nodes in one request; halved when the server says that it is too many."""
+    """Nodes in one request where the server names no limit, or a higher one; halved when the server says that it is too many."""
+    method_calls: bool = False
+    """Whether the door may call methods of this server; device writes must be on as well."""
 
     @field_validator("endpoint")
     @classmethod
@@ -47,13 +61,38 @@ class DeviceOptions(BaseModel):
             raise OptionError("config_opcua_endpoint", value=shown[:80])
         return endpoint
 
+    @field_validator("server_fingerprint")
+    @classmethod
+    def _is_fingerprint(cls, value: str | None) -> str | None:
+        if value is not None and not fingerprint_pattern.fullmatch(value):
+            raise OptionError("config_opcua_fingerprint", value=value[:80])
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        files = (self.certificate_file, self.key_file)
+        if self.security != "none" and not all(files):
+            raise OptionError("config_opcua_files", security=self.security)
+        if self.security == "none" and (any(files) or self.server_fingerprint or self.user_file or self.password_file):
+            raise OptionError("config_opcua_no_security")
+        if (self.user_file is None) != (self.password_file is None):
+            raise OptionError("config_opcua_user")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One variable node and the type that its values must have."""
+    """One variable node, the type that a tag's values must have, the way into its value, and a deadband for the server or None."""
 
     node: str
     type: str
+    part: tuple[Step, ...] = ()
+    server_deadband: float | None = None
+
+    @property
+    def name(self) -> NodeName:
+        """The node id as it was written."""
+        return parse_node(self.node)
 
 
 class TagOptions(BaseModel):
@@ -62,15 +101,36 @@ class TagOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     node: str
-    """Node id: `ns=2;s=Filler.Speed`."""
+    """Node id: `nsu=urn:maker:filler;s=Filler.Speed`, or with an index, `ns=2;s=Filler.Speed`."""
     data: ValueType = "float64"
+    part: str | None = None
+    """Way into an array or a structure: `[3]`, `[1,2]`, `Motor.Speed`, `Motors[2].Speed`."""
+    server_deadband: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Pushed groups only: let the server hold back changes up to this (absolute, in the value's unit). None: it reports every change."""
 
     @field_validator("node")
     @classmethod
     def _is_node_id(cls, node: str) -> str:
-        if not node_pattern.fullmatch(node):
-            raise OptionError("config_opcua_node", value=node[:80])
+        try:
+            parse_node(node)
+        except ValueError as error:
+            raise OptionError("config_opcua_node", value=node[:80]) from error
         return node
+
+    @field_validator("part")
+    @classmethod
+    def _is_part(cls, part: str | None) -> str | None:
+        try:
+            parse_part(part or "")
+        except ValueError as error:
+            raise OptionError("config_opcua_part", value=(part or "")[:80]) from error
+        return part
+
+    @model_validator(mode="after")
+    def _deadband_fits(self) -> Self:
+        if self.server_deadband is not None and (self.part or self.data in {"bool", "text"}):
+            raise OptionError("config_opcua_deadband")
+        return self
 
 
 def parse_address(raw: dict[str, object]) -> Address:
@@ -80,4 +140,4 @@ def parse_address(raw: dict[str, object]) -> Address:
 
 def make_address(options: TagOptions) -> Address:
     """Return the frozen address of validated options."""
-    return Address(options.node, options.data)
+    return Address(options.node, options.data, parse_part(options.part or ""), options.server_deadband)

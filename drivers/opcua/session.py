@@ -1,32 +1,36 @@
-"""One OPC UA session: connect, read, write, monitor, publish, close. The only file that imports asyncua.
+"""One OPC UA session: connect, ask, come back on another connection, close. The only file that imports asyncua.
 
-Room: ground, driver `opcua`. `driver.py` bounds every call with a deadline and turns faults into DriverError.
+Room: ground, driver `opcua`. `link.py` bounds every call with a deadline and turns faults into DriverError.
 
-asyncua's own `Client.connect` starts a supervisor, a watchdog and a renewal task, and its subscriptions start more; none of
-them belongs to a task group, and they go on after a cancelled connect. So this file uses the parts below them, which start
-nothing: the public steps socket, hello, channel, session, and `protocol.send_request` for each service. Keep-alive,
-renewal of the channel and publishing are then plain calls with a deadline.
+Of asyncua, this file uses what opens and secures a channel and a session, and nothing that starts a task: `Client.connect` starts a
+supervisor, a watchdog and a renewal task, which belong to no task group and go on after a cancelled connect. Requests and answers of
+all services are bytes of ours (`requests.py`, `answers.py`): the library's decoder has no bounds (docs/decisions/0010).
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import struct
-from collections.abc import Sequence
-from types import MappingProxyType
+import time
 from typing import Any, Final
 
 from asyncua import ua
 from asyncua.client.client import Client
-from asyncua.ua.attribute_ids import AttributeIds
-from asyncua.ua.status_codes import StatusCodes
-from asyncua.ua.ua_binary import struct_from_binary
+from asyncua.client.ua_client import UaClient, UASocketProtocol
+from asyncua.crypto import security_policies, uacrypto
+from asyncua.ua.ua_binary import nodeid_to_binary
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
-from drivers.opcua.codec import Sample
+from drivers.opcua.answers import ServiceFaultError, open_answer
+from drivers.opcua.binary import MalformedError, Reader, put_node, ticks_per_ms, unix_ticks
+from drivers.opcua.nodes import NodeId
+from drivers.opcua.requests import Service, request_header
+from drivers.opcua.trust import Identity, fingerprint
 
-wire_faults: Final = (UaError, OSError, ValueError, TypeError, LookupError, AttributeError, AssertionError, struct.error)
+_invalid_signature: Final[Any] = uacrypto.InvalidSignature  # type: ignore[attr-defined]
+wire_faults: Final = (
+    UaError, OSError, ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError, struct.error, _invalid_signature,
+)  # fmt: skip
 """What asyncua raises for a broken connection, a refusal, or bytes that are no OPC UA."""
 
 library_limit_s: Final = 120.0
@@ -35,74 +39,137 @@ no_limit_s: Final[Any] = None
 """No limit of asyncua's own while connecting: Python 3.11's wait_for can swallow the cancellation that ends ours."""
 renew_share: Final = 0.75
 """Share of a channel's lifetime after which it is renewed."""
-keep_alive_count: Final = 10
-float32_max: Final = 3.4028234663852886e38
-integer_bits: Final = MappingProxyType(
-    {f"{sign}Int{n}": (-(1 << n - 1), (1 << n - 1) - 1) if not sign else (0, (1 << n) - 1) for sign in ("", "U") for n in (16, 32, 64)}
-    | {"SByte": (-128, 127), "Byte": (0, 255)}
-)
-"""Bounds of the integer types."""
-lifetime_count: Final = 100
-
-session_lost_codes: Final = frozenset(
-    {
-        StatusCodes.BadSessionIdInvalid,
-        StatusCodes.BadSessionClosed,
-        StatusCodes.BadSessionNotActivated,
-        StatusCodes.BadSecureChannelIdInvalid,
-        StatusCodes.BadSecureChannelClosed,
-        StatusCodes.BadSecureChannelTokenUnknown,
-    }
-)
-"""Service faults that mean: connect again, the request itself was not looked at."""
-too_many_codes: Final = frozenset(
-    {
-        StatusCodes.BadTooManyOperations,
-        StatusCodes.BadEncodingLimitsExceeded,
-        StatusCodes.BadResponseTooLarge,
-        StatusCodes.BadRequestTooLarge,
-        StatusCodes.BadTcpMessageTooLarge,
-    }
-)
-"""Service faults that mean: ask for fewer nodes at a time."""
-undecided_codes: Final = frozenset({StatusCodes.BadTimeout, StatusCodes.BadRequestTimeout, StatusCodes.BadUnexpectedError})
-"""Service faults after which a write may still have taken effect."""
+renew_s_min: Final = 2.0
+"""A server that gives a channel less life than this gets one renewal per so many seconds, not one per request."""
+chunk_size_max: Final = 65_536
+answer_size_max: Final = 8 << 20
+opening_size_max: Final = 256 << 10
+"""Bytes of an answer while a session is opened: asyncua decodes those, so they are kept small."""
+bad_request_too_large: Final = 0x80B80000
+unanswered_max: Final = 64
+"""Requests that were given up and may still be answered; beyond, the connection is dropped."""
+policies: Final[dict[str, Any]] = {
+    "none": security_policies.SecurityPolicyNone,
+    "basic256sha256": security_policies.SecurityPolicyBasic256Sha256,
+    "aes128_sha256_rsaoaep": security_policies.SecurityPolicyAes128Sha256RsaOaep,
+    "aes256_sha256_rsapss": security_policies.SecurityPolicyAes256Sha256RsaPss,
+}
 
 
 def fault_code(error: BaseException) -> int | None:
     """Return the status code of a service fault, None for any other error."""
+    if isinstance(error, ServiceFaultError):
+        return error.status
     return int(error.code) if isinstance(error, UaStatusCodeError) else None
 
 
+class TrustError(Exception):
+    """What is not trusted or not offered: a cause code of `drivers.causes` with its parameters."""
+
+    def __init__(self, cause: str, **params: str) -> None:
+        self.cause, self.params = cause, params
+        super().__init__(cause)
+
+
+class _Protocol(UASocketProtocol):
+    """asyncua's connection with bounds, and with a way to send requests that are bytes already."""
+
+    ours: set[int]
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; nobody gets more memory than a chunk, whatever length its header claims."""
+        super().data_received(data)
+        if self.receive_buffer is not None and len(self.receive_buffer) > chunk_size_max:
+            self.receive_buffer = None
+            self.disconnect_socket()
+
+    def bound(self, size_max: int) -> None:
+        """Set the limits of answers: the acknowledgement of a hello has put the server's in their place."""
+        limits = self._connection._limits  # noqa: SLF001
+        limits.max_recv_buffer, limits.max_chunk_count, limits.max_message_size = chunk_size_max, 1 + size_max // 4096, size_max
+
+    def post(self, kind: int, parameters: bytes, hint_ms: int) -> asyncio.Future[Any]:
+        """Send a request; return the future of its answer's bytes. Raises OSError."""
+        if self.transport is None or len(self._callbackmap) >= unanswered_max:
+            raise ConnectionError("not open, or too much unanswered")
+        self._request_handle += 1
+        self._request_id += 1
+        ticks = time.time_ns() // 1_000_000 * ticks_per_ms + unix_ticks
+        header = request_header(nodeid_to_binary(self.authentication_token), self._request_handle & 0xFFFFFFFF, ticks, hint_ms)
+        self.revolve_security_token()
+        message = self._connection.message_to_binary(put_node(NodeId(0, "i", kind)) + header + parameters, request_id=self._request_id)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._callbackmap[self._request_id] = future
+        self.ours.add(self._request_id)
+        self.transport.write(message)
+        return future
+
+    def _call_callback(self, request_id: int, body: Any) -> None:
+        """Give an answer to whoever waits; what asyncua is going to decode must have a plain header."""
+        if request_id in self.ours:
+            self.ours.discard(request_id)
+            future = self._callbackmap.pop(request_id)
+            if not future.done():
+                future.set_result(bytes(body))
+            return
+        if not isinstance(body, ua.Acknowledge):
+            _demand_plain_header(bytes(body))
+        super()._call_callback(request_id, body)
+
+
+class _Transport(UaClient):
+    def _make_protocol(self) -> _Protocol:
+        self.protocol = protocol = _Protocol(self._timeout, security_policy=self.security_policy)
+        protocol.ours = set()
+        protocol.on_connection_lost = self._on_transport_lost
+        return protocol
+
+
 class Session:
-    """A connection, a secure channel and a session on it. Made for one life: when it breaks, drop it and make another."""
+    """A connection, a secure channel and a session on it. When the connection breaks, `resume` may find the session alive."""
 
     def __init__(self, endpoint: str, session_timeout_s: float) -> None:
         """Describe the session; opens nothing."""
         self._client = Client(endpoint, timeout=no_limit_s)
+        self._client.uaclient = _Transport(no_limit_s)
         self._client.name = self._client.description = "Witnessmark"
         self._client.application_uri = "urn:witnessmark:gateway"
+        self._client.max_messagesize, self._client.max_chunkcount = answer_size_max, 1 + answer_size_max // 4096
         self._client.session_timeout = round(session_timeout_s * 1000)
+        self._identity: Identity | None = None
+        self._request_size_max = 0
         self._renew_at = 0.0
         self._renewing = asyncio.Lock()
-        self._value_types: dict[str, ua.VariantType] = {}
 
-    async def connect(self) -> None:
-        """Open socket, channel and session. On any failure, cancellation included, nothing stays open."""
-        connected = False
+    async def connect(
+        self, identity: Identity | None = None, policy: str = "none", mode: str = "sign_and_encrypt", pin: str | None = None
+    ) -> None:
+        """Open socket, channel and session. On any failure, cancellation included, nothing stays open. Raises TrustError.
+
+        `identity` is wanted for every policy but none; `pin` is the fingerprint that the server's certificate must have.
+        """
+        self._identity = identity
         try:
-            await self._client.connect_socket()
-            await self._client.send_hello()
-            await self._client.open_secure_channel()
-            if self._client.uaclient.protocol is not None:
-                self._client.uaclient.protocol.timeout = library_limit_s
-            await self._client.create_session()
-            await self._client.activate_session()
-            self._plan_renewal()
-            connected = True
-        finally:
-            if not connected:
-                self.drop()
+            if identity is not None:
+                await self._secure(identity, policy, mode, pin)
+            await self._open()
+            created = await self._client.create_session()
+            self._request_size_max = int(created.MaxRequestMessageSize)
+            await self._activate()
+        except BaseException:
+            self.drop()
+            raise
+
+    async def resume(self) -> None:
+        """Take the same session over on another connection. On any failure nothing stays open; a service fault: the session is gone."""
+        self.drop()
+        try:
+            await self._open()
+            self._client.uaclient.session.rebind_authentication_token()
+            await self._activate()
+        except BaseException:
+            self.drop()
+            raise
 
     @property
     def alive(self) -> bool:
@@ -110,77 +177,16 @@ class Session:
         protocol = self._client.uaclient.protocol
         return protocol is not None and protocol.transport is not None and not protocol.is_closed
 
-    async def read(self, request: ua.ReadRequest) -> list[Sample]:
-        """Read the nodes of a prepared request, in its order."""
-        response = await self._call(request, ua.ReadResponse)
-        samples = [_sample(result) for result in response.Results]
-        if len(samples) != len(request.Parameters.NodesToRead):
-            raise ValueError("as many results as nodes wanted")
-        return samples
-
-    async def write(self, request: ua.WriteRequest) -> int:
-        """Send a prepared write; return the bad status that the server gave, or 0."""
-        response = await self._call(request, ua.WriteResponse)
-        status = int(response.Results[0].value)
-        return status if status >> 30 else 0
-
-    async def value_type(self, node: str) -> ua.VariantType:
-        """Return the type of a node's present value: servers refuse a Double for a Float and an Int64 for an Int16."""
-        if node not in self._value_types:
-            response = await self._call(read_request([node]), ua.ReadResponse)
-            response.Results[0].StatusCode.check()
-            self._value_types[node] = response.Results[0].Value.VariantType
-        return self._value_types[node]
-
-    async def subscribe(self, interval_ms: float) -> tuple[int, float]:
-        """Create a subscription; return its id and the longest silence (s) before the next keep-alive is overdue."""
-        request = ua.CreateSubscriptionRequest()
-        parameters = request.Parameters
-        parameters.RequestedPublishingInterval = interval_ms
-        parameters.RequestedLifetimeCount = lifetime_count
-        parameters.RequestedMaxKeepAliveCount = keep_alive_count
-        parameters.MaxNotificationsPerPublish = 0
-        parameters.PublishingEnabled = True
-        response = await self._call(request, ua.CreateSubscriptionResponse)
-        given = response.Parameters
-        silence_s = given.RevisedPublishingInterval / 1000 * (given.RevisedMaxKeepAliveCount + 1)
-        return int(given.SubscriptionId), silence_s
-
-    async def monitor(self, subscription_id: int, nodes: Sequence[tuple[int, str]], interval_ms: float, queue_size: int) -> list[int]:
-        """Monitor (client handle, node) pairs; return one status per node."""
-        request = ua.CreateMonitoredItemsRequest()
-        request.Parameters.SubscriptionId = subscription_id
-        request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Source
-        for handle, node in nodes:
-            wanted = ua.MonitoredItemCreateRequest(ItemToMonitor=_value_of(node), MonitoringMode=ua.MonitoringMode.Reporting)
-            wanted.RequestedParameters.ClientHandle = handle
-            wanted.RequestedParameters.SamplingInterval = interval_ms
-            wanted.RequestedParameters.QueueSize = queue_size
-            wanted.RequestedParameters.DiscardOldest = True
-            request.Parameters.ItemsToCreate.append(wanted)
-        response = await self._call(request, ua.CreateMonitoredItemsResponse)
-        if len(response.Results) != len(nodes):
-            raise ValueError("as many results as nodes wanted")
-        return [int(result.StatusCode.value) for result in response.Results]
-
-    async def publish(self, subscription_id: int, acknowledge: int | None) -> tuple[int, list[tuple[int, Sample]], int]:
-        """Wait for the next notification; return its sequence number, (client handle, sample) pairs, and a status.
-
-        The status is not 0 when the server ended the subscription. A keep-alive has no pairs.
-        """
-        request = ua.PublishRequest()
-        if acknowledge is not None:
-            request.Parameters.SubscriptionAcknowledgements = [ua.SubscriptionAcknowledgement(subscription_id, acknowledge)]
-        response = await self._call(request, ua.PublishResponse)
-        message = response.Parameters.NotificationMessage
-        samples: list[tuple[int, Sample]] = []
-        ended = 0
-        for part in message.NotificationData or ():
-            if isinstance(part, ua.DataChangeNotification):
-                samples += [(int(change.ClientHandle), _sample(change.Value)) for change in part.MonitoredItems]
-            elif isinstance(part, ua.StatusChangeNotification):
-                ended = int(part.Status.value) or int(StatusCodes.BadUnexpectedError)
-        return int(message.SequenceNumber), samples, ended
+    async def ask(self, service: Service, parameters: bytes, hint_ms: int = 0) -> Reader:
+        """Send one request; return its answer, behind the header. The caller bounds the wait. Raises what `wire_faults` lists."""
+        protocol = self._client.uaclient.protocol
+        if not isinstance(protocol, _Protocol):
+            raise ConnectionError("not connected")
+        if self._request_size_max and len(parameters) + 200 > self._request_size_max:
+            raise ServiceFaultError(bad_request_too_large)
+        if asyncio.get_running_loop().time() >= self._renew_at:
+            await self._renew()
+        return open_answer(await protocol.post(service.request, parameters, hint_ms), service.answer)
 
     async def close(self) -> None:
         """Tell the server, so that it frees the session at once, then drop. The caller bounds it."""
@@ -200,16 +206,53 @@ class Session:
         if protocol is not None and protocol.transport is not None:
             protocol.transport.abort()
 
-    async def _call(self, request: Any, kind: Any) -> Any:
-        protocol = self._client.uaclient.protocol
-        if protocol is None:
-            raise ConnectionError("not connected")
-        if asyncio.get_running_loop().time() >= self._renew_at:
-            await self._renew()
-        data = await protocol.send_request(request)
-        response = struct_from_binary(kind, data)
-        response.ResponseHeader.ServiceResult.check()
-        return response
+    async def _open(self) -> None:
+        await _open_channel(self._client)
+        self._plan_renewal()
+
+    async def _activate(self) -> None:
+        client, identity = self._client, self._identity
+        if identity is not None and identity.user is not None:
+            policy = client.server_policy(ua.UserTokenType.UserName)
+            hidden = policy.SecurityPolicyUri != security_policies.SecurityPolicyNone.URI
+            if not hidden and client.security_policy.Mode != ua.MessageSecurityMode.SignAndEncrypt:
+                raise TrustError("opcua_password_in_clear")
+            await client.activate_session(identity.user, identity.password)
+        else:
+            await client.activate_session()
+        protocol = client.uaclient.protocol
+        if isinstance(protocol, _Protocol):
+            protocol.bound(answer_size_max)
+
+    async def _secure(self, identity: Identity, policy: str, mode: str, pin: str | None) -> None:
+        """Ask for the server's certificate on a channel without security, and go on only with the one that the configuration names."""
+        client = self._client
+        asking = Client(client.server_url.geturl(), timeout=no_limit_s)
+        asking.uaclient = _Transport(no_limit_s)
+        try:
+            await _open_channel(asking)
+            endpoints = await asking.get_endpoints()
+        finally:
+            protocol = asking.uaclient.protocol
+            asking.disconnect_socket()
+            if protocol is not None and protocol.transport is not None:
+                protocol.transport.abort()
+        wanted = ua.MessageSecurityMode.Sign if mode == "sign" else ua.MessageSecurityMode.SignAndEncrypt
+        found = [
+            e for e in endpoints or () if e.SecurityPolicyUri == policies[policy].URI and e.SecurityMode == wanted and e.ServerCertificate
+        ]
+        if not found:
+            offered = sorted({f"{str(e.SecurityPolicyUri).rpartition('#')[2][:40]} {e.SecurityMode.name}" for e in endpoints or ()})
+            raise TrustError("opcua_security_not_offered", wanted=f"{policy} {mode}", offered=", ".join(offered[:12]))
+        certificate = _leading(found[0].ServerCertificate)
+        shown = fingerprint(certificate)
+        if pin is None:
+            raise TrustError("opcua_server_not_pinned", fingerprint=shown)
+        if shown != pin.lower():
+            raise TrustError("opcua_server_changed", fingerprint=shown, pinned=pin)
+        client.application_uri = identity.uri
+        ours, key = uacrypto.CertProperties(identity.certificate, "der"), uacrypto.CertProperties(identity.key, "pem")
+        await client.set_security(policies[policy], ours, key, server_certificate=uacrypto.CertProperties(certificate, "der"), mode=wanted)
 
     async def _renew(self) -> None:
         async with self._renewing:
@@ -218,53 +261,38 @@ class Session:
                 self._plan_renewal()
 
     def _plan_renewal(self) -> None:
-        self._renew_at = asyncio.get_running_loop().time() + self._client.secure_channel_timeout / 1000 * renew_share
+        lasts_s = self._client.secure_channel_timeout / 1000 * renew_share
+        self._renew_at = asyncio.get_running_loop().time() + max(lasts_s, renew_s_min)
 
 
-def read_request(nodes: Sequence[str]) -> ua.ReadRequest:
-    """Return a reusable request for the values and source times of nodes."""
-    request = ua.ReadRequest()
-    request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Source
-    request.Parameters.NodesToRead = [_value_of(node) for node in nodes]
-    return request
+async def _open_channel(client: Client) -> None:
+    """Open socket and channel, and set our limits before any answer of a service can come."""
+    await client.connect_socket()
+    await client.send_hello()
+    protocol = client.uaclient.protocol
+    if not isinstance(protocol, _Protocol):
+        raise ConnectionError("closed during the hello")
+    limits = protocol._connection._limits  # noqa: SLF001
+    if limits.max_send_buffer < 1024:
+        raise MalformedError("no request fits into the server's buffer")
+    limits.max_send_buffer = min(limits.max_send_buffer, chunk_size_max)
+    protocol.bound(opening_size_max)
+    await client.open_secure_channel()
+    protocol.timeout = library_limit_s
 
 
-def write_request(node: str, value: bool | float | str, kind: ua.VariantType) -> ua.WriteRequest:
-    """Return a request that writes the Value attribute in the node's own type. Raises ValueError when it does not fit."""
-    if kind.name in integer_bits:
-        low, high = integer_bits[kind.name]
-        if isinstance(value, str) or int(value) != value or not low <= value <= high:
-            raise ValueError(f"{value} is no {kind.name}")
-        value = int(value)
-    elif kind in (ua.VariantType.Float, ua.VariantType.Double):
-        if isinstance(value, str):
-            raise ValueError(f"{value} is no {kind.name}")
-        value = float(value)
-        if kind is ua.VariantType.Float and abs(value) > float32_max and math.isfinite(value):
-            raise ValueError(f"{value} is no Float")
-    elif (kind, type(value)) not in ((ua.VariantType.Boolean, bool), (ua.VariantType.String, str)):
-        raise ValueError(f"{value} is no {kind.name}")
-    wanted = ua.WriteValue()
-    wanted.NodeId = ua.NodeId.from_string(node)
-    wanted.AttributeId = AttributeIds.Value
-    wanted.Value = ua.DataValue(ua.Variant(value, kind))
-    request = ua.WriteRequest()
-    request.Parameters.NodesToWrite = [wanted]
-    return request
+def _leading(chain: bytes) -> bytes:
+    """Return the first certificate of what may be a chain (DER: a SEQUENCE with a length of two bytes)."""
+    return chain[: int.from_bytes(chain[2:4], "big") + 4]
 
 
-def next_number(number: int) -> int:
-    """Return the sequence number after `number`: it rolls over to 1 (OPC UA Part 4, 7.25)."""
-    return number + 1 if number < 0xFFFFFFFF else 1
-
-
-def _value_of(node: str) -> ua.ReadValueId:
-    wanted = ua.ReadValueId()
-    wanted.NodeId = ua.NodeId.from_string(node)
-    wanted.AttributeId = AttributeIds.Value
-    return wanted
-
-
-def _sample(result: ua.DataValue) -> Sample:
-    status = result.StatusCode.value if result.StatusCode is not None else 0
-    return (result.Value.Value if result.Value is not None else None, int(status), result.SourceTimestamp)
+def _demand_plain_header(data: bytes) -> None:
+    """Raise MalformedError unless diagnostics are empty and no additional header is there: decoding one can be made to take all memory."""
+    reader = Reader(data)
+    reader.node()
+    reader.take(16)
+    reader.skip_diagnostics()
+    for _ in range(reader.count()):
+        reader.raw()
+    if reader.node() != NodeId(0, "i", 0) or reader.u8() != 0:
+        raise MalformedError("an additional header")

@@ -93,13 +93,14 @@ class Live:
             state.values = scan.values
             state.statuses = scan.statuses or [0] * count
             state.read_ms = [scan.read_ms] * count
-            state.source_ms = [scan.source_ms] * count
+            state.source_ms = [scan.source_ms] * count if scan.sources is None else scan.sources
         else:
-            state.values, state.statuses = state.values.copy(), state.statuses.copy()  # the old lists may be a scan's own
+            # The old lists may be a scan's own.
+            state.values, state.statuses, state.source_ms = state.values.copy(), state.statuses.copy(), state.source_ms.copy()
             for i, here in enumerate(scan.present):
                 if here:
                     state.values[i], state.statuses[i] = scan.values[i], scan.statuses[i] if scan.statuses else 0
-                    state.read_ms[i], state.source_ms[i] = scan.read_ms, scan.source_ms
+                    state.read_ms[i], state.source_ms[i] = scan.read_ms, scan.source_ms if scan.sources is None else scan.sources[i]
         state.generation = self._change()
 
     def collected(self, scan: Scan, ticket: int, cause: str | None) -> None:

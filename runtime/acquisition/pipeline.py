@@ -12,6 +12,7 @@ from typing import Protocol
 from drivers.reading import Scan, TagGroup
 from runtime.acquisition.live import Live
 from runtime.acquisition.report_rules import ReportFilter
+from runtime.acquisition.source_times import by_source_time
 from runtime.points import DevicePoints
 
 
@@ -98,8 +99,9 @@ class Pipeline:
             self._newest[uid] = _laid_over(known, scan, scan.present)
 
     def _collect(self, scan: Scan) -> None:
-        ticket, cause = self._collector.add(scan)
-        self._live.collected(scan, ticket, cause)
+        for part in by_source_time(scan):
+            ticket, cause = self._collector.add(part)
+            self._live.collected(part, ticket, cause)
 
     def missed(self, group: TagGroup, from_ms: int, to_ms: int, cause: str, count: int) -> None:
         """See ScanSink."""

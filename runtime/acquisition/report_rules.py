@@ -64,7 +64,7 @@ class ReportFilter:
     def _reported(self, scan: Scan, wanted: list[bool]) -> Scan:
         self._remember(scan, wanted)
         present = None if all(wanted) else wanted
-        return Scan(scan.group, scan.values, scan.read_ms, scan.statuses, scan.source_ms, present, scan.cause)
+        return Scan(scan.group, scan.values, scan.read_ms, scan.statuses, scan.source_ms, present, scan.cause, scan.sources, scan.server_ms)
 
     def _wanted(self, scan: Scan) -> list[bool]:
         now = scan.read_ms
