@@ -14,7 +14,12 @@ cause_codes: Final = (
     "connect_waiting",  # retry_ms: the last connect failed; the next try is not due yet
     "connection_lost",  # the peer closed, or the line broke, in the middle of a request
     "line_busy",  # the line was taken by another unit until the deadline
-    "line_settings_differ",  # serial_port: two devices on one line with different baud, parity or stop bits
+    "line_noisy",  # serial_port or host/port: the line was never silent long enough to begin a frame
+    "line_settings_differ",  # place: two devices on one line say differently how it is reached
+    "breaker_open",  # unit, retry_ms: it has not answered for a while and was not asked
+    "tls_files",  # files, detail: a certificate or key cannot be read
+    "tls_refused",  # detail: the two ends do not trust each other
+    "tls_not_pinned",  # the server showed another certificate than the one that is pinned
     # answers
     "no_answer",  # timeout_ms: connected, asked, heard nothing
     "bad_answer",  # detail: an answer that the protocol does not allow here

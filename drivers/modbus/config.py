@@ -5,13 +5,30 @@ Room: ground, driver `modbus`. Called by `factory.py`. Validates only; opens not
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import re
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from drivers.option_error import OptionError
 
 Order = Literal["big", "little"]
+Transport = Literal["tcp", "tls", "rtu", "rtu_over_tcp", "ascii", "ascii_over_tcp"]
+
+plain_port: Final = 502
+tls_port: Final = 802
+"""Registered for Modbus TCP and Modbus/TLS."""
+backup_pattern: Final = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:/\s\[\]]+)(:(?P<port>[0-9]{1,5}))?")
+
+
+def framing_of(transport: str) -> str:
+    """Return how frames look on this transport: mbap, rtu or ascii."""
+    return transport.partition("_")[0] if transport.startswith(("rtu", "ascii")) else "mbap"
+
+
+def is_serial(transport: str) -> bool:
+    """Tell whether the transport is a serial port of this machine."""
+    return transport in ("rtu", "ascii")
 
 
 class DeviceOptions(BaseModel):
@@ -19,13 +36,33 @@ class DeviceOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    transport: Literal["tcp", "rtu"] = "tcp"
+    transport: Transport = "tcp"
     host: str | None = None
-    port: int = Field(default=502, ge=1, le=65535)
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """None: 502, with TLS 802."""
+    backup_hosts: list[str] = Field(default=[], max_length=4)
+    """Other addresses of the same device, `host` or `host:port`, asked in this order when the one before does not accept a connection."""
+    return_after_s: float = Field(default=300.0, ge=1, le=86_400)
+    """How long a backup address serves before the first one is tried again."""
+    single_connection: bool = False
+    """Never open a second connection to this host and port, not even to keep units that do not answer away from those that do."""
+    in_flight: int = Field(default=1, ge=1, le=16)
+    """Requests on the way at a time (tcp and tls)."""
+    turnaround_ms: float = Field(default=0.0, ge=0, le=1000)
+    """Pause between an answer and the next request, for devices that need one; on a serial line beyond its own 3.5 characters."""
+    ca_file: str = ""
+    server_sha256: str = Field(default="", pattern=r"^([0-9a-f]{2}(:?[0-9a-f]{2}){31})?$")
+    """SHA-256 of the server's certificate (DER), hexadecimal; pins it."""
+    server_name: str = ""
+    """The name that the certificate must have, when it is not `host`."""
+    client_cert_file: str = ""
+    client_key_file: str = ""
     serial_port: str | None = None
     baud: int = Field(default=19200, ge=300, le=4_000_000)
     parity: Literal["none", "even", "odd"] = "even"
     stop_bits: Literal[1, 2] = 1
+    data_bits: Literal[7, 8] | None = None
+    """None: 7 with ascii, else 8."""
     unit_id: int = Field(default=1, ge=0, le=255)
     byte_order: Order = "big"
     word_order: Order = "big"
@@ -37,10 +74,35 @@ class DeviceOptions(BaseModel):
 
     @model_validator(mode="after")
     def _has_an_end_point(self) -> Self:
-        if self.transport == "tcp" and not self.host:
-            raise OptionError("config_needs", key="host", when='transport = "tcp"')
-        if self.transport == "rtu" and not self.serial_port:
-            raise OptionError("config_needs", key="serial_port", when='transport = "rtu"')
-        if self.transport == "rtu" and not 1 <= self.unit_id <= 247:
-            raise OptionError("config_unit_id_serial", value=self.unit_id)
+        when = f'transport = "{self.transport}"'
+        if is_serial(self.transport):
+            if not self.serial_port:
+                raise OptionError("config_needs", key="serial_port", when=when)
+        elif not self.host:
+            raise OptionError("config_needs", key="host", when=when)
+        if self.data_bits == 7 and framing_of(self.transport) != "ascii":
+            raise OptionError("config_data_bits", transport=self.transport)
+        if framing_of(self.transport) != "mbap":
+            if not 1 <= self.unit_id <= 247:
+                raise OptionError("config_unit_id_serial", value=self.unit_id)
+            if self.in_flight > 1:
+                raise OptionError("config_in_flight", transport=self.transport)
+        if self.transport == "tls" and not (self.ca_file or self.server_sha256):
+            raise OptionError("config_needs", key="ca_file or server_sha256", when=when)
+        if bool(self.client_cert_file) != bool(self.client_key_file):
+            raise OptionError("config_needs", key="client_cert_file and client_key_file", when="one of them")
+        for backup in self.backup_hosts:
+            if not backup_pattern.fullmatch(backup):
+                raise OptionError("config_backup_host", value=backup[:80])
         return self
+
+    @property
+    def tcp_port(self) -> int:
+        """The port in force."""
+        return self.port if self.port is not None else tls_port if self.transport == "tls" else plain_port
+
+    @property
+    def backups(self) -> list[tuple[str, int]]:
+        """The backup addresses, each with its port."""
+        split = [backup_pattern.fullmatch(backup) for backup in self.backup_hosts]
+        return [(found["host"].strip("[]"), int(found["port"] or self.tcp_port)) for found in split if found is not None]

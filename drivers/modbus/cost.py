@@ -13,7 +13,7 @@ from math import ceil
 from typing import Final
 
 from drivers.modbus.address import bit_tables
-from drivers.modbus.config import DeviceOptions
+from drivers.modbus.config import DeviceOptions, is_serial
 
 serial_turnaround_us: Final = 5_000
 """What a serial unit takes to begin its answer: a common figure, many take less and some 20 ms."""
@@ -57,9 +57,9 @@ def data_bytes(table: str, count: int) -> int:
 
 def line_cost(options: DeviceOptions) -> Cost:
     """Return the cost of requests to a device with these options."""
-    if options.transport != "rtu":
+    if not is_serial(options.transport):
         return Cost(tcp_round_trip_us, tcp_byte_us, 0)
-    char_us = char_bits(options) * 1e6 / options.baud
+    char_us = char_bits(options) * (2 if options.transport == "ascii" else 1) * 1e6 / options.baud  # ASCII: two characters a byte
     silence_us = max(1750.0, 3.5 * char_us)
     wire_us = ceil(rtu_frame_bytes * char_us + 2 * silence_us)
     return Cost(wire_us + serial_turnaround_us, 1.0 * char_us, wire_us)

@@ -1,7 +1,7 @@
 """The driver of one Modbus unit: planned reads, confirmed writes.
 
 Room: ground. Made by `factory.py`, asked by the runtime's poller and dispatcher. Never retries a write, never holds the
-line for longer than one request, never imports pymodbus (`line.py` does).
+line for longer than one request, never sees a frame (`lane.py` and the links do).
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from drivers.driver import Clock, DriverError
 from drivers.modbus.address import Address
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.encode import encode_mask, encode_registers
+from drivers.modbus.end_point import line_of
 from drivers.modbus.layout import Answer, Layout, ReadBlock
-from drivers.modbus.line import (
-    Line,
-    RawResponse,
+from drivers.modbus.line import Line
+from drivers.modbus.request import (
     RefusalError,
     Request,
-    confirms,
     read_request,
     write_coil_request,
     write_mask_request,
@@ -62,11 +61,7 @@ class ModbusDriver:
         self._options = options
         self._clock = clock
         self._shared = shared
-        self._key: tuple[str | int, ...] = (
-            ("modbus", "tcp", str(options.host), options.port)
-            if options.transport == "tcp"
-            else ("modbus", "rtu", str(options.serial_port))
-        )
+        self._key = line_of(options).key
         self._line: Line | None = None
         self._layouts: dict[int, tuple[Layout, list[Request]]] = {}
         self._learned_on = 0
@@ -76,19 +71,16 @@ class ModbusDriver:
         """Join the line. Raises DriverError `line_settings_differ`."""
         line = self._shared.obtain(self._key, Line, lambda: Line(self._options, self._clock))
         if not line.suits(self._options):
-            raise DriverError("line_settings_differ", Status.BAD_CONFIGURATION_ERROR, serial_port=str(self._options.serial_port))
-        line.users += 1
+            raise DriverError("line_settings_differ", Status.BAD_CONFIGURATION_ERROR, place=":".join(map(str, line.place.values())))
+        line.join(self._options.unit_id)
         self._line = line
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Leave the line; the last one closes it."""
         line, self._line = self._line, None
-        if line is not None:
-            line.users -= 1
-            if line.users == 0:
-                line.drop()
-                self._shared.forget(self._key)
+        if line is not None and line.leave(self._options.unit_id):
+            self._shared.forget(self._key)
 
     async def read(self, group: TagGroup, deadline_s: float) -> Scan:
         """Read all blocks of the group.
@@ -147,7 +139,7 @@ class ModbusDriver:
         until = asyncio.get_running_loop().time() + deadline_s
         for request in self._write_requests(tag, value):
             try:
-                response = await self._joined().exchange(request, self._options.request_timeout_s, until)
+                await self._joined().exchange(request, self._options.request_timeout_s, until)
             except RefusalError as refusal:
                 if refusal.code == 1 and request.function_code == 6:
                     continue  # the unit has no function 6: function 16 with one register says the same
@@ -158,18 +150,11 @@ class ModbusDriver:
                 if error.cause in ("no_answer", "connection_lost", "bad_answer"):
                     raise DriverError("write_unknown", error.status, reason=error.cause) from error
                 raise
-            if not confirms(request, response):
-                raise DriverError("write_unknown", Status.BAD_COMMUNICATION_ERROR, reason="bad_answer")
             return
         raise DriverError("write_refused", Status.BAD_NOT_SUPPORTED, code=1)
 
     async def _read_block(self, read: ReadBlock, request: Request, until: float) -> bytes:
-        line = self._joined()
-        response = await line.exchange(request, self._options.request_timeout_s, until)
-        if not isinstance(response, RawResponse) or len(response.raw) != read.size_bytes:
-            line.drop()
-            raise DriverError("bad_answer", Status.BAD_DECODING_ERROR, detail=f"{read.size_bytes} bytes wanted")
-        return response.raw
+        return await self._joined().exchange(request, self._options.request_timeout_s, until)
 
     def _layout(self, group: TagGroup) -> tuple[Layout, list[Request]]:
         """Return the group's plan, made anew for a changed group, a new connection, or after ten minutes with refusals."""

@@ -1,6 +1,6 @@
 """The entrance of the `modbus` driver: its options, addresses and `make`. Called by `drivers.registry` only.
 
-Room: ground, driver `modbus`. Imports pymodbus no earlier than in `make`.
+Room: ground, driver `modbus`. Imports pymodbus no earlier than in `make`, and only for lines that need it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from drivers.driver import Clock, Driver
 from drivers.modbus import address
-from drivers.modbus.config import DeviceOptions
+from drivers.modbus.config import DeviceOptions, framing_of
 from drivers.modbus.tag_options import TagOptions, make_address
 from drivers.shared import Shared
 
@@ -36,11 +36,13 @@ def exponent(options: BaseModel) -> int | None:
 
 
 def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> Driver:
-    """Return the driver of one unit. Raises ImportError without pymodbus."""
+    """Return the driver of one unit. Raises ImportError without pymodbus where its line is framed by it."""
     from drivers.modbus.driver import ModbusDriver
 
     if not isinstance(device_options, DeviceOptions):
         raise TypeError(f"{name}: not options of a Modbus device")
+    if framing_of(device_options.transport) != "mbap":
+        import drivers.modbus.pymodbus_link  # noqa: F401  missing, it must be said now and not at the first read
     return ModbusDriver(device_options, clock, shared)
 
 

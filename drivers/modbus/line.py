@@ -1,289 +1,155 @@
-"""One Modbus TCP connection or serial line, shared by the units behind it. The only file that imports pymodbus.
+"""One address or serial port with the units behind it: which of them may be asked now, and on which connection.
 
-Room: ground, driver `modbus`. `driver.py` joins a line, asks it to `exchange` one request at a time, and leaves it.
+Room: ground, driver `modbus`. `driver.py` joins a line, asks it to `exchange` one request at a time, and leaves it. `lane.py` does the
+exchange; nothing here knows bytes.
 
-What pymodbus 3.16 would do by itself is switched off, because a deadline must hold: its retries (`retries=0`), its
-reconnect task (`reconnect_delay=0`) and its time limit (`no_limit_s`). Three further facts of its
-source shape this file. It does not fail a pending request when the peer closes, so `trace_connect` ends our wait. After
-`close()` a client object may still get the `connection_lost` of its old transport, so every connection gets a new client.
-It unpacks registers one by one and formats every answer for its log, so `RawResponse` keeps the bytes instead.
-
-A request that was given up (timeout, cancellation) is never followed by another on the same connection: devices exist,
-pymodbus' own server among them, that label a late answer with the number of the newest question, and a witness must not
-take one register for another. TCP reconnects. On a serial line the same unit is left alone for a while.
+Units that do not answer, answer wrongly or answer much more slowly than the others are kept away from those that do: on TCP they get a
+second connection (unless `single_connection`, or the device refuses one), on a serial line the last place in the queue, and a breaker
+leaves a unit alone that has been silent for a while. So a request of a sound unit waits for at most one exchange of an unsound one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
-
-from pymodbus import FramerType
-from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
-from pymodbus.pdu import ModbusPDU
-from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest, WriteSingleCoilRequest
-from pymodbus.pdu.register_message import (
-    MaskWriteRegisterRequest,
-    ReadHoldingRegistersRequest,
-    ReadInputRegistersRequest,
-    WriteMultipleRegistersRequest,
-    WriteSingleRegisterRequest,
-)
+from collections import Counter
+from typing import Final
 
 from drivers.driver import Clock, DriverError
+from drivers.modbus.breaker import Breaker
 from drivers.modbus.config import DeviceOptions
-from drivers.pause import ConnectPause
+from drivers.modbus.end_point import line_of
+from drivers.modbus.lane import Lane
+from drivers.modbus.request import RefusalError, Request
+from drivers.modbus.turns import Row
 from drivers.reading import Status
 
-no_limit_s: Final[Any] = None
-"""No time limit of pymodbus' own: a second timer, and Python 3.11's wait_for can swallow a cancellation that meets the answer."""
-quiet_s_min: Final = 0.1
-"""Shortest rest of a serial unit that did not answer. RTU answers carry no number, so a late one must not meet the next question."""
-
-Request = ModbusPDU
-Client = AsyncModbusTcpClient | AsyncModbusSerialClient
-
-
-class RawResponse(ModbusPDU):
-    """The answer to a read, kept as the bytes that came."""
-
-    rtu_byte_count_pos = 2
-    raw: bytes = b""
-
-    def decode(self, data: bytes) -> None:
-        """Keep the data bytes; a byte count that disagrees leaves a wrong length, which `exchange` refuses."""
-        self.raw = bytes(data[1:]) if data and data[0] == len(data) - 1 else b""
-
-    def __str__(self) -> str:
-        """Stay cheap: pymodbus formats every answer for its debug log."""
-        return f"{len(self.raw)} bytes"
-
-
-class RawCoils(RawResponse):
-    """Function 1."""
-
-    function_code = 1
-
-
-class RawDiscretes(RawResponse):
-    """Function 2."""
-
-    function_code = 2
-
-
-class RawHoldings(RawResponse):
-    """Function 3."""
-
-    function_code = 3
-
-
-class RawInputs(RawResponse):
-    """Function 4."""
-
-    function_code = 4
-
-
-class RefusalError(Exception):
-    """The unit answered with a Modbus exception (V1.1b3, 7). The connection is sound."""
-
-    def __init__(self, code: int) -> None:
-        """Keep the exception code."""
-        self.code = code
-        super().__init__(f"Modbus exception {code}")
-
-
-def read_request(unit_id: int, table: str, start: int, count: int) -> Request:
-    """Return a reusable request for `count` registers or bits of a table."""
-    kinds: dict[str, type[ModbusPDU]] = {
-        "coil": ReadCoilsRequest,
-        "discrete": ReadDiscreteInputsRequest,
-        "holding": ReadHoldingRegistersRequest,
-        "input": ReadInputRegistersRequest,
-    }
-    return kinds[table](address=start, count=count, dev_id=unit_id)
-
-
-def write_coil_request(unit_id: int, start: int, on: bool) -> Request:
-    """Return a request for function 5."""
-    return WriteSingleCoilRequest(address=start, bits=[on], dev_id=unit_id)
-
-
-def write_registers_request(unit_id: int, start: int, registers: list[int], single: bool) -> Request:
-    """Return a request for function 6 (`single`) or 16."""
-    kind = WriteSingleRegisterRequest if single else WriteMultipleRegistersRequest
-    return kind(address=start, registers=registers, dev_id=unit_id)
-
-
-def write_mask_request(unit_id: int, start: int, and_mask: int, or_mask: int) -> Request:
-    """Return a request for function 22."""
-    return MaskWriteRegisterRequest(address=start, and_mask=and_mask, or_mask=or_mask, dev_id=unit_id)
-
-
-def confirms(request: Request, response: ModbusPDU) -> bool:
-    """Tell whether a write's answer repeats what was asked, as the protocol demands."""
-    same = response.function_code == request.function_code and response.address == request.address
-    if isinstance(request, WriteSingleCoilRequest):
-        return same and list(response.bits)[:1] == list(request.bits)
-    if isinstance(request, WriteSingleRegisterRequest):
-        return same and list(response.registers) == list(request.registers)
-    if isinstance(request, MaskWriteRegisterRequest):
-        return same and (response.and_mask, response.or_mask) == (request.and_mask, request.or_mask)  # type: ignore[attr-defined]
-    return same and response.count == request.count
+unit_faults: Final = frozenset({"no_answer", "bad_answer"})
+"""Causes that speak of the unit and not of the line."""
+gateway_silences: Final = (10, 11)
+"""Exception codes by which a gateway says that the unit itself said nothing."""
+slow_s_min: Final = 0.025
+slow_ratio: Final = 8.0
+"""A unit is slow when its answers take this many times the others', and at least `slow_s_min`; half of both ends it."""
+side_pause_s: Final = 600.0
+"""How long no second connection is tried after the device would not have it."""
 
 
 class Line:
-    """A connection and the lock that keeps its units apart: one request is on the way at a time."""
+    """The units of one address, their breakers and their connections."""
 
     def __init__(self, options: DeviceOptions, clock: Clock) -> None:
         """Describe the line; connects when first needed."""
-        self.users = 0
-        self.generation = 0
+        self._users: Counter[int] = Counter()
+        self._shape = line_of(options)
+        self._clock = clock
+        self._main = Lane(self._shape, clock, self._record)
+        self._side: Lane | None = None
+        self._side_pause_until = 0.0
+        self._side_since = 0.0
+        self._breakers: dict[int, Breaker] = {}
+        self._usual_s = 0.0
+
+    @property
+    def generation(self) -> int:
         """Grows with every connection made, so that a driver knows when to forget what it learned."""
-        self._options = options
-        self._lock = asyncio.Lock()
-        self._client: Client | None = None
-        self._window: asyncio.Timeout | None = None
-        self._lost = False
-        self._quiet_until: dict[int, float] = {}
-        self._pause = ConnectPause(clock)
-        self._place: dict[str, str | int] = (
-            {"host": str(options.host), "port": options.port} if options.transport == "tcp" else {"serial_port": str(options.serial_port)}
-        )
-        # 3.5 characters of 11 bits between frames, 1.75 ms at the least (Modbus over serial line V1.02, 2.5.1.1)
-        self._rest_s = 0.0 if options.transport == "tcp" else max(0.00175, 38.5 / options.baud)
+        return self._main.generation
+
+    @property
+    def place(self) -> dict[str, str | int]:
+        """What a person is told about where it leads."""
+        return self._main.place
 
     def suits(self, options: DeviceOptions) -> bool:
-        """Tell whether a device with these options can share the line: a serial line has one baud rate, parity and stop bits."""
-        o = self._options
-        return o.transport == "tcp" or (o.baud, o.parity, o.stop_bits) == (options.baud, options.parity, options.stop_bits)
+        """Tell whether a device with these options can share the line: one port has one baud rate, one address one way to be reached."""
+        return line_of(options) == self._shape
 
-    async def exchange(self, request: Request, limit_s: float, until: float) -> ModbusPDU:
-        """Send one request and return its answer, connecting first when needed.
+    def join(self, unit_id: int) -> None:
+        """A device behind this line begins."""
+        self._users[unit_id] += 1
+        self._breakers.setdefault(unit_id, Breaker(unit_id))
 
-        `until` (event loop time) bounds everything, `limit_s` the wait for the answer. Raises RefusalError when the
-        unit answered with an exception, DriverError for everything else.
-        """
-        stage = "line_busy"
-        try:
-            async with asyncio.timeout_at(until) as window:
-                await self._rest(request.dev_id)
-                async with self._lock:
-                    stage = "connect_failed"
-                    client = self._client or await self._connect()
-                    if self._rest_s:
-                        await asyncio.sleep(self._rest_s)
-                    stage = "no_answer"
-                    if window.expired():
-                        raise TimeoutError
-                    answer_by = asyncio.get_running_loop().time() + limit_s
-                    if answer_by < until:
-                        window.reschedule(answer_by)
-                    response = await self._ask(client, request, window, limit_s)
-        except TimeoutError:
-            raise self._silence(stage, limit_s) from None
-        if response.function_code > 0x80:
-            raise RefusalError(response.exception_code)
-        if response.function_code != request.function_code:
+    def leave(self, unit_id: int) -> bool:
+        """A device ends; True when it was the last, and all connections are closed."""
+        self._users[unit_id] -= 1
+        if not self._users[unit_id]:
+            del self._users[unit_id], self._breakers[unit_id]
+        if not self._users:
             self.drop()
-            raise DriverError("bad_answer", detail=f"function {response.function_code}")
-        return response
+        return not self._users
+
+    async def exchange(self, request: Request, limit_s: float, until: float) -> bytes:
+        """Send one request, connecting first when needed, and return the data of its answer.
+
+        `until` (event loop time) bounds everything, `limit_s` the wait for the answer. Writes go before waiting reads. Raises
+        RefusalError when the unit answered with an exception, DriverError for everything else; `breaker_open` when it was not even asked.
+        """
+        if len(self._breakers) < 2:  # nobody to protect
+            return await self._main.exchange(request, limit_s, until, Row.URGENT if request.is_write else Row.PLAIN)
+        loop = asyncio.get_running_loop()
+        breaker = self._breakers[request.unit_id]
+        if not request.is_write and (wait_s := breaker.admit(loop.time())):
+            raise DriverError("breaker_open", Status.BAD_NO_COMMUNICATION, unit=request.unit_id, retry_ms=round(wait_s * 1000))
+        lane, row = self._way(request, breaker, loop.time())
+        try:
+            data = await lane.exchange(request, limit_s, until, row)
+        except RefusalError as refusal:
+            if refusal.code in gateway_silences:
+                breaker.failed(loop.time())
+            else:
+                self._answered(breaker, lane)
+            raise
+        except DriverError as error:
+            if error.cause in unit_faults:
+                breaker.failed(loop.time())
+            else:
+                breaker.undecided()
+                self._judge_side(lane, error.cause, loop.time())
+            raise
+        except asyncio.CancelledError:
+            breaker.undecided()
+            raise
+        self._answered(breaker, lane)
+        return data
+
+    def doubt(self, unit_id: int) -> None:
+        """What this unit answers next may belong to something else: flush, and make sure first."""
+        for lane in (self._main, self._side):
+            if lane is not None:
+                lane.doubt(unit_id)
 
     def drop(self) -> None:
-        """Give the connection up; the next exchange makes a new one. Unsent bytes are thrown away."""
-        client, self._client = self._client, None
-        if client is not None:
-            transport = client.ctx.transport
-            client.close()
-            if hasattr(transport, "abort"):
-                transport.abort()
+        """Give the connections up; the next exchange makes a new one."""
+        self._main.drop()
+        if self._side is not None:
+            self._side.drop()
+            self._side = None
 
-    async def _ask(self, client: Client, request: Request, window: asyncio.Timeout, limit_s: float) -> ModbusPDU:
-        self._lost, self._window = False, window
-        response: ModbusPDU | None = None
-        try:
-            response = await client.execute(False, request)
-        except ModbusException as error:
-            raise DriverError("connection_lost", Status.BAD_COMMUNICATION_ERROR, detail=error.string) from error
-        finally:
-            self._window = None
-            if response is None:
-                self._give_up(request.dev_id, limit_s)
-        return response
+    def _way(self, request: Request, breaker: Breaker, now: float) -> tuple[Lane, Row]:
+        """Choose the connection and the row for a request."""
+        row = Row.URGENT if request.is_write else Row.PLAIN
+        if not (breaker.is_suspect or breaker.is_slow):
+            return self._main, row
+        if not self._shape.side_connection or now < self._side_pause_until:
+            return self._main, row if request.is_write else Row.PATIENT
+        if self._side is None:
+            self._side, self._side_since = Lane(self._shape, self._clock, self._record), now
+        return self._side, row
 
-    def _give_up(self, unit_id: int, limit_s: float) -> None:
-        if self._options.transport == "tcp":
-            self.drop()
-        else:
-            self._quiet_until[unit_id] = asyncio.get_running_loop().time() + max(quiet_s_min, limit_s)
+    def _judge_side(self, lane: Lane, cause: str, now: float) -> None:
+        """A device that has room for one connection refuses the second, or gives up the first for it: then there is none for a while."""
+        refused = lane is self._side and cause in ("connect_failed", "connection_lost")
+        ousted = lane is self._main and self._side is not None and cause == "connection_lost" and now - self._side_since < 2.0
+        if (refused or ousted) and self._side is not None:
+            self._side.drop()
+            self._side, self._side_pause_until = None, now + side_pause_s
 
-    async def _rest(self, unit_id: int) -> None:
-        """Wait, without holding the line, until a late answer of this serial unit need no longer be feared."""
-        quiet_until = self._quiet_until.pop(unit_id, None)
-        if quiet_until is None:
-            return
-        try:
-            await asyncio.sleep(quiet_until - asyncio.get_running_loop().time())
-        except asyncio.CancelledError:
-            self._quiet_until[unit_id] = quiet_until
-            raise
+    def _answered(self, breaker: Breaker, lane: Lane) -> None:
+        breaker.answered(lane.exchange_s)
+        usual_s = breaker.usual_s or 0.0
+        if not breaker.is_slow:
+            self._usual_s += (lane.exchange_s - self._usual_s) / 64
+        factor = 0.5 if breaker.is_slow else 1.0
+        breaker.is_slow = usual_s > factor * max(slow_s_min, slow_ratio * self._usual_s)
 
-    async def _connect(self) -> Client:
-        self._pause.begin(self._place)
-        client = self._make_client()
-        connected = False
-        try:
-            connected = await client.connect()
-        finally:
-            if not connected:
-                client.close()
-        if not connected:
-            raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, **self._place)
-        self._client = client
-        self._pause.succeeded()
-        self.generation += 1
-        return client
-
-    def _make_client(self) -> Client:
-        o = self._options
-        client: Client
-
-        def connection_changed(connected: bool) -> None:
-            if not connected and self._client is client:
-                self._on_lost()
-
-        if o.transport == "tcp":
-            client = AsyncModbusTcpClient(
-                str(o.host), port=o.port, timeout=no_limit_s, retries=0, reconnect_delay=0, trace_connect=connection_changed
-            )
-        else:
-            client = AsyncModbusSerialClient(
-                str(o.serial_port),
-                framer=FramerType.RTU,
-                baudrate=o.baud,
-                parity=o.parity[0].upper(),
-                stopbits=o.stop_bits,
-                timeout=no_limit_s,
-                retries=0,
-                reconnect_delay=0,
-                trace_connect=connection_changed,
-            )
-        for kind in (RawCoils, RawDiscretes, RawHoldings, RawInputs):
-            client.register(kind)
-        return client
-
-    def _on_lost(self) -> None:
-        """The transport has gone: forget it, and end a wait for an answer that cannot come."""
-        self._client = None
-        if self._window is not None:
-            self._lost = True
-            self._window.reschedule(asyncio.get_running_loop().time())
-
-    def _silence(self, stage: str, limit_s: float) -> DriverError:
-        if stage == "line_busy":
-            return DriverError("line_busy", Status.BAD_TIMEOUT, **self._place)
-        if stage == "connect_failed":
-            return DriverError("connect_failed", Status.BAD_NOT_CONNECTED, **self._place)
-        if self._lost:
-            return DriverError("connection_lost", Status.BAD_COMMUNICATION_ERROR, **self._place)
-        return DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=round(limit_s * 1000))
+    def _record(self, sent: bool, data: bytes) -> None:
+        """Nothing yet."""

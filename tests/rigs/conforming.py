@@ -6,6 +6,8 @@ import struct
 from pathlib import Path
 from typing import Self
 
+from pymodbus import FramerType
+
 from drivers.capture import ScanWriter
 from drivers.driver import Driver
 from drivers.modbus import config as modbus_config
@@ -20,6 +22,7 @@ from drivers.shared import Shared
 from tests.rigs.clock import RunningClock
 from tests.rigs.modbus import ModbusPlant, SerialCable
 from tests.rigs.opcua import OpcUaPlant, Wire
+from tests.rigs.units import TcpUnits, Unit
 
 
 class WiredRig:
@@ -45,12 +48,13 @@ def modbus_tag(n: int, kind: str, **raw: object) -> Tag:
 
 
 class ModbusRig(WiredRig):
-    """Modbus TCP."""
+    """Modbus over TCP: plain, inside TLS, or with the frames of a serial line."""
 
     features = frozenset({"link", "set", "write"})
 
-    def __init__(self) -> None:
-        self.plant = ModbusPlant()
+    def __init__(self, plant: ModbusPlant | None = None, **options: object) -> None:
+        self.plant = plant or ModbusPlant()
+        self.options = options
         tags = (
             modbus_tag(0, "int", address="holding:10"),
             modbus_tag(1, "float32", address="holding:20", data="float32", word_order="little"),
@@ -71,7 +75,7 @@ class ModbusRig(WiredRig):
         await self.plant.stop()
 
     def make(self) -> Driver:
-        options = modbus_config.DeviceOptions(host="127.0.0.1", port=self.wire.port)
+        options = modbus_config.DeviceOptions.model_validate({"host": "127.0.0.1", "port": self.wire.port, **self.options})
         return ModbusDriver(options, RunningClock(), Shared())
 
     async def set_value(self, tag: Tag, value: Value) -> None:
@@ -88,10 +92,10 @@ class ModbusRig(WiredRig):
 
 
 class SerialRig(ModbusRig):
-    """Modbus RTU over a pair of pseudo-terminals. A serial line cannot refuse a connection: broken and silent are one."""
+    """Modbus RTU or ASCII over a pair of pseudo-terminals. A serial line cannot refuse a connection: broken and silent are one."""
 
-    def __init__(self, cable: SerialCable) -> None:
-        super().__init__()
+    def __init__(self, cable: SerialCable, framer: FramerType = FramerType.RTU) -> None:
+        super().__init__(ModbusPlant(framer))
         self.cable = cable
 
     async def __aenter__(self) -> Self:
@@ -102,7 +106,8 @@ class SerialRig(ModbusRig):
         await self.plant.stop()
 
     def make(self) -> Driver:
-        options = modbus_config.DeviceOptions(transport="rtu", serial_port=self.cable.ends[0], parity="none", baud=115200)
+        transport = "rtu" if self.plant.framer == FramerType.RTU else "ascii"
+        options = modbus_config.DeviceOptions(transport=transport, serial_port=self.cable.ends[0], parity="none", baud=115200, data_bits=8)
         return ModbusDriver(options, RunningClock(), Shared())
 
     async def break_link(self) -> None:
@@ -116,6 +121,38 @@ class SerialRig(ModbusRig):
 
     def connections(self) -> int:
         return 0
+
+
+def _pairs(data: bytes) -> list[bytes]:
+    return [data[at : at + 2] for at in range(0, len(data), 2)]
+
+
+class PipelinedRig(ModbusRig):
+    """Modbus TCP with four requests in flight, on a server that answers them newest first."""
+
+    def __init__(self) -> None:
+        super().__init__(in_flight=4)
+        self.unit = Unit()
+        self.units = TcpUnits({1: self.unit})
+        self.units.shuffled = True
+
+    async def __aenter__(self) -> Self:
+        await self.units.start()
+        self.wire = Wire(self.units.port)
+        await self.wire.mend()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.wire.cut()
+        await self.units.stop()
+
+    async def set_value(self, tag: Tag, value: Value) -> None:
+        at, kind = {"t0": (10, ">H"), "t1": (20, ">f"), "t2": (60, ">i")}[tag.name]
+        words = [int.from_bytes(pair, "big") for pair in _pairs(struct.pack(kind, value))]
+        self.unit.words[at : at + len(words)] = words[::-1] if tag.name == "t1" else words
+
+    async def get_value(self, tag: Tag) -> Value:
+        return self.unit.words[10]
 
 
 class OpcUaRig(WiredRig):

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import tty
 from typing import Self
 
 from pymodbus import FramerType
 from pymodbus.constants import ExcCodes
 from pymodbus.pdu import ModbusPDU
-from pymodbus.server import ModbusSerialServer, ModbusTcpServer
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer, ModbusTlsServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 
 class ModbusPlant:
     """Registers 0..99 and 120..139 of every table exist; 100..119 is a hole that answers exception 2. Units 1 and 2."""
 
-    def __init__(self) -> None:
+    def __init__(self, framer: FramerType = FramerType.SOCKET, tls: ssl.SSLContext | None = None) -> None:
+        self.framer, self.tls = framer, tls
         self.port = 0
         self.delay_s = 0.0
         self.requests: list[tuple[int, int, int]] = []
@@ -57,15 +59,22 @@ class ModbusPlant:
         self.connections += connected
 
     async def start(self) -> None:
-        """Serve on the same port as before, or on a free one."""
-        self._server = ModbusTcpServer(self._devices(), address=("127.0.0.1", self.port), trace_connect=self._seen, trace_pdu=self._note)
+        """Serve on the same port as before, or on a free one; inside TLS when there is a `tls` context, else framed as `framer` says."""
+        devices, address = self._devices(), ("127.0.0.1", self.port)
+        if self.tls is not None:
+            self._server = ModbusTlsServer(
+                devices, address=address, sslctx=self.tls, trace_connect=self._seen, trace_pdu=self._note
+            )  # fmt: skip
+        else:
+            self._server = ModbusTcpServer(
+                devices, framer=self.framer, address=address, trace_connect=self._seen, trace_pdu=self._note
+            )  # fmt: skip
         await self._server.serve_forever(background=True)
         self.port = self._server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
 
     async def start_serial(self, path: str) -> None:
-        self._server = ModbusSerialServer(
-            self._devices(), framer=FramerType.RTU, port=path, baudrate=19200, parity="N", trace_pdu=self._note
-        )
+        framer = FramerType.RTU if self.framer == FramerType.SOCKET else self.framer
+        self._server = ModbusSerialServer(self._devices(), framer=framer, port=path, baudrate=19200, parity="N", trace_pdu=self._note)
         await self._server.serve_forever(background=True)
 
     async def stop(self) -> None:

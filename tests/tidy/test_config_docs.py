@@ -45,6 +45,8 @@ def _default(field: Any) -> str:
         return "none"
     if isinstance(value, bool | int | float):
         return f"`{str(value).lower()}`"
+    if isinstance(value, list):
+        return f"`{value}`"
     return f'`"{value}"`' if isinstance(value, str) else "all defaults"
 
 

@@ -101,6 +101,8 @@ def _first_number(value: ast.expr | None) -> list[int]:
     """Return the number that a default comes to: itself, or the first one in `Field(default=502, ...)` or `x or 443`."""
     if value is None or isinstance(value, ast.Subscript):
         return []
+    if isinstance(value, ast.Call):  # of Field, only the default is one
+        value = next((key.value for key in value.keywords if key.arg == "default"), value)
     return [n.value for n in ast.walk(value) if isinstance(n, ast.Constant) and type(n.value) is int and n.value > 0][:1]
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from pathlib import Path
 
 import pytest
+from pymodbus import FramerType
 
 from drivers.conformance import ConformanceError, Finding, Rig, check_all, checks
 from drivers.driver import Driver
-from tests.rigs.conforming import ForgetfulDriver, ModbusRig, OpcUaRig, ReplayRig, SerialRig
-from tests.rigs.modbus import SerialCable
+from tests.rigs.certificate import make_certificate
+from tests.rigs.conforming import ForgetfulDriver, ModbusRig, OpcUaRig, PipelinedRig, ReplayRig, SerialRig
+from tests.rigs.modbus import ModbusPlant, SerialCable
 
 pytestmark = pytest.mark.integration
 
@@ -29,12 +32,42 @@ def test_modbus_tcp_conforms() -> None:
     asyncio.run(test())
 
 
-def test_modbus_rtu_conforms() -> None:
+@pytest.mark.parametrize("framer", [FramerType.RTU, FramerType.ASCII])
+def test_modbus_on_a_serial_line_conforms(framer: FramerType) -> None:
     async def test() -> None:
         async with asyncio.timeout(60):
             with SerialCable() as cable:
-                async with SerialRig(cable) as rig:
+                async with SerialRig(cable, framer) as rig:
                     assert_conforms(await check_all(rig), not_applicable=1)
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("framer", [FramerType.RTU, FramerType.ASCII])
+def test_modbus_with_serial_frames_over_tcp_conforms(framer: FramerType) -> None:
+    async def test() -> None:
+        async with asyncio.timeout(60), ModbusRig(ModbusPlant(framer), transport=f"{framer.value}_over_tcp") as rig:
+            assert_conforms(await check_all(rig), not_applicable=1)
+
+    asyncio.run(test())
+
+
+def test_modbus_inside_tls_conforms(tmp_path: Path) -> None:
+    cert, key = make_certificate(tmp_path)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(cert, key)
+
+    async def test() -> None:
+        async with asyncio.timeout(60), ModbusRig(ModbusPlant(tls=server), transport="tls", ca_file=str(cert)) as rig:
+            assert_conforms(await check_all(rig), not_applicable=1)
+
+    asyncio.run(test())
+
+
+def test_modbus_with_requests_in_flight_conforms() -> None:
+    async def test() -> None:
+        async with asyncio.timeout(60), PipelinedRig() as rig:
+            assert_conforms(await check_all(rig), not_applicable=1)
 
     asyncio.run(test())
 

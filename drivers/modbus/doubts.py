@@ -1,0 +1,88 @@
+"""Which serial units may still be about to answer an old question, and how to make sure that they are not.
+
+Room: ground, driver `modbus`; pure: `lane.py` asks, waits and tells the time (event loop seconds).
+
+A serial answer has no number: one that comes late looks like the answer to the next question of the same shape. So after a request that was
+given up, a unit is first asked to echo 16 bits that it has not been asked before (function 8; V1.02, 6.8). Units answer in order: when
+the echo, or the refusal of that function, has come, no older answer can follow. A unit that ignores the function altogether is left alone
+for one time limit instead, then asked plainly; if it answers, it is known as mute to echoes, and an answer that is later than twice the
+limit could be taken for a new one: the protocol has nothing to tell them apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from drivers.modbus.link import LinkError
+from drivers.modbus.request import Request, echo_request
+
+odd_max: Final = 4
+"""So many odd answers to one echo, and the attempt is over."""
+quiet_s_min: Final = 0.1
+mute_after: Final = 2
+"""So many times a unit may answer plainly and not the echo before it counts as mute; once may be a unit that just came back."""
+
+
+@dataclass(slots=True)
+class Doubt:
+    """One unit's state. `quiet_until` is when a plain question may be asked, once the echo got no answer; None: ask for the echo."""
+
+    quiet_until: float | None = None
+    odd: int = 0
+
+
+class Doubts:
+    """The units in doubt, by number."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Doubt] = {}
+        self._mute: dict[int, int] = {}
+        self._nonce = 0
+
+    def add(self, unit_id: int, now: float, quiet_s: float) -> None:
+        """A request to this unit was given up, or bytes came that nobody had asked for. `quiet_s`: how long a mute unit rests."""
+        known = self._open.get(unit_id)
+        if self._mute.get(unit_id, 0) >= mute_after:
+            self._open[unit_id] = Doubt(now + max(quiet_s, quiet_s_min))
+        elif known is None or (known.quiet_until is not None and now >= known.quiet_until):
+            self._open[unit_id] = Doubt()  # neither the echo nor the plain question was answered: the echo again
+
+    def question(self, unit_id: int) -> Request | None:
+        """Return the echo to ask for now; None when the plain question may be asked."""
+        doubt = self._open.get(unit_id)
+        if doubt is None or doubt.quiet_until is not None:
+            return None
+        self._nonce = self._nonce % 0xFFFF + 1
+        return echo_request(unit_id, self._nonce)
+
+    def unanswered(self, unit_id: int, quiet_until: float) -> None:
+        """The echo was not answered: a plain question may be asked at that time."""
+        self._open[unit_id] = Doubt(quiet_until)
+
+    def odd(self, unit_id: int) -> None:
+        """Something else came than the echo. Raises LinkError `bad_answer` when that does not end."""
+        doubt = self._open[unit_id]
+        doubt.odd += 1
+        if doubt.odd >= odd_max:
+            doubt.odd = 0
+            raise LinkError("bad_answer", "old answers or noise without end")
+
+    def cleared(self, unit_id: int) -> None:
+        """The echo came: nothing older can follow."""
+        self._open.pop(unit_id, None)
+        self._mute.pop(unit_id, None)
+
+    def answered(self, unit_id: int) -> None:
+        """A plain question was answered after an echo was not: one sign that the unit does not know the echo."""
+        if self._open.pop(unit_id, None) is not None:
+            self._mute[unit_id] = self._mute.get(unit_id, 0) + 1
+
+    async def rest(self, unit_id: int, until: float) -> None:
+        """Wait, without holding the line, until a plain question may be asked of this unit; ends at `until`."""
+        doubt = self._open.get(unit_id)
+        if doubt is not None and doubt.quiet_until is not None:
+            wait_s = min(doubt.quiet_until, until) - asyncio.get_running_loop().time()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
