@@ -54,10 +54,11 @@ class Breaker:
         self._probing = True
         return 0.0
 
-    def answered(self, took_s: float) -> None:
-        """It answered, if only with a refusal."""
+    def answered(self, took_s: float) -> float:
+        """It answered, if only with a refusal. Return how long its answers usually take."""
         self._failures, self._interval_s, self._probing = 0, 0.0, False
         self.usual_s = took_s if self.usual_s is None else self.usual_s + (took_s - self.usual_s) / 8
+        return self.usual_s
 
     def failed(self, now: float) -> None:
         """It did not answer, or not as the protocol demands."""

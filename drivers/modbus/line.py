@@ -47,7 +47,6 @@ class Line:
         self._side_pause_until = 0.0
         self._side_since = 0.0
         self._breakers: dict[int, Breaker] = {}
-        self._usual_s = 0.0
 
     @property
     def generation(self) -> int:
@@ -144,12 +143,12 @@ class Line:
             self._side, self._side_pause_until = None, now + side_pause_s
 
     def _answered(self, breaker: Breaker, lane: Lane) -> None:
-        breaker.answered(lane.exchange_s)
-        usual_s = breaker.usual_s or 0.0
-        if not breaker.is_slow:
-            self._usual_s += (lane.exchange_s - self._usual_s) / 64
+        usual_s = breaker.answered(lane.exchange_s)
+        if not breaker.is_slow and usual_s <= slow_s_min:
+            return
+        usual = sorted(each.usual_s for each in self._breakers.values() if each.usual_s is not None)
         factor = 0.5 if breaker.is_slow else 1.0
-        breaker.is_slow = usual_s > factor * max(slow_s_min, slow_ratio * self._usual_s)
+        breaker.is_slow = usual_s > factor * max(slow_s_min, slow_ratio * usual[(len(usual) - 1) // 2])
 
     def _record(self, sent: bool, data: bytes) -> None:
         """Nothing yet."""
