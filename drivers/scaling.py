@@ -12,19 +12,14 @@ the same holds for every scale and offset: both are taken as the decimals that t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from operator import add, mul, truediv
-from typing import Any, Final
+from typing import Final
 
 places_max: Final = 18
 """Powers of ten up to this are exact as an int and as a double's factor (10**22 is the limit of a double)."""
 _exact_max: Final = 10**40
 """Numerators and denominators up to this: a 64-bit raw number then never overflows a double, and integers stay short."""
-
-Step = tuple[Callable[[Any, Any], Any], Sequence[Any]]
-"""One operation on a column of numbers and the other operand of each: `map(operation, column, operands)`."""
 
 
 def decimal_places(scale: float, offset: float) -> int | None:
@@ -44,11 +39,6 @@ class Terms:
     factor: float
     offset: float
     divisor: float | None
-
-    @property
-    def shape(self) -> tuple[bool, bool, bool]:
-        """Which of the three operations do anything. Numbers of one shape are scaled together."""
-        return self.factor != 1, self.offset != 0, self.divisor is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +93,6 @@ class Scaling:
         if places is not None:
             return exact * Fraction(10) ** places
         return (exact - _decimal(self.offset)) / _decimal(self.scale)
-
-
-def scale_steps(terms: Sequence[Terms]) -> list[Step]:
-    """Return the operations that scale a column of numbers of one shape, a C loop each."""
-    by_factor, by_offset, by_divisor = terms[0].shape
-    steps: list[Step] = []
-    if by_factor:
-        steps.append((mul, [each.factor for each in terms]))
-    if by_offset:
-        steps.append((add, [each.offset for each in terms]))
-    if by_divisor:
-        steps.append((truediv, [each.divisor for each in terms]))
-    return steps
 
 
 def _decimal(number: float) -> Fraction:

@@ -1,12 +1,19 @@
 """The bytes of a Modbus answer become values.
 
-Room: ground, driver `modbus`; pure. `layout.py` calls `compile_registers` and `compile_bits` when a block is planned; the decoder they
-return runs once per answer, without a Python call per tag except for texts and clocks. Values to registers: `encode.py`.
+Room: ground, driver `modbus`; pure. `layout.py` asks for a decoder when a block is planned and gives it every answer; values to
+registers are `encode.py`. Only a text costs a Python call.
 
 How: the answer (at most 250 bytes) is used as the *table* of `bytes.translate`, and a constant string of byte indices as
 its input. That one C call picks every wanted byte in any order, so each byte and word order, each hole and each register
-that two tags share costs the same, and a single big-endian `struct.Struct` decodes the rest. Fields are sorted into runs by what must
-happen next (nothing, scaling, a bit test, digits ...; see `columns.py`), so each step is a C loop or one comprehension.
+that two tags share costs the same, and a single big-endian `struct.Struct` decodes the rest. What is left to do with each cell is one
+expression (`expressions.py`); those of a block are compiled into one function, as Python's own dataclasses do it, when its first answer
+comes. For two tags, `holding:0` in tenths and `holding:1` with a bit:
+
+    def decode(raw, bad):
+        (c0, c1,) = unpack(gather.translate(raw.ljust(256, zero)))
+        return [c0 / 10, c1 & 8 != 0]
+
+Why code is made, what it may hold, and what would make us drop it: docs/decisions/0010-decoders-are-compiled.md.
 """
 
 from __future__ import annotations
@@ -14,15 +21,25 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from typing import Any
 
-from drivers.modbus.columns import Bad, Field, Run, compile_run, run_key
+from drivers.modbus.address import Address
+from drivers.modbus.expressions import compose
 from drivers.reading import Value
 
+Bad = dict[int, int]
 Decode = Callable[[bytes, Bad], list[Value]]
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """One value inside a block: its place in the group, its first register (or bit) in the block, its address, orders resolved."""
+
+    index: int
+    at: int
+    address: Address
+
+
 class Decoder:
     """What decodes one block. `decode` gives the values in the order of `order`, which holds places in the group.
 
@@ -30,48 +47,64 @@ class Decoder:
     BAD_DECODING_ERROR for bytes that mean nothing, BAD_NO_DATA where the device says that it has no value.
     """
 
-    order: tuple[int, ...]
-    decode: Decode
+    def __init__(self, fields: Sequence[Field], prepare: Callable[[Sequence[Field]], Decode]) -> None:
+        """Describe it; `prepare` is called when the first answer is decoded: many planned blocks are refused and never bring one."""
+        self.order = tuple(field.index for field in fields)
+        self._fields, self._prepare = fields, prepare
+        self.decode: Decode = self._first
+
+    def _first(self, raw: bytes, bad: Bad) -> list[Value]:
+        self.decode = self._prepare(self._fields)
+        return self.decode(raw, bad)
 
 
 def compile_bits(fields: Sequence[Field]) -> Decoder:
     """Return the decoder of an answer of coils or discrete inputs (bit 0 of byte 0 is the first; MODBUS V1.1b3, 6.1)."""
+    return Decoder(fields, _bits)
+
+
+def compile_registers(fields: Sequence[Field]) -> Decoder:
+    """Return the decoder of an answer of holding or input registers."""
+    return Decoder(fields, _registers)
+
+
+def _bits(fields: Sequence[Field]) -> Decode:
     gather = bytes(field.at // 8 for field in fields)
     masks = bytes(1 << field.at % 8 for field in fields)
 
     def decode(raw: bytes, _bad: Bad) -> list[Value]:
         return [cell & mask != 0 for cell, mask in zip(gather.translate(raw.ljust(256, b"\0")), masks, strict=True)]
 
-    return Decoder(tuple(field.index for field in fields), decode)
+    return decode
 
 
-def compile_registers(fields: Sequence[Field]) -> Decoder:
-    """Return the decoder of an answer of holding or input registers."""
-    ordered = sorted(fields, key=lambda field: run_key(field.address))
-    runs = [compile_run(tuple(run)) for _, run in groupby(ordered, key=lambda field: run_key(field.address))]
-    gather = b"".join(run.gather for run in runs)
-    unpack = struct.Struct(">" + "".join(run.codes for run in runs)).unpack
-    order = tuple(field.index for field in ordered)
-    if len(runs) == 1:
-        return Decoder(order, _only(gather, unpack, runs[0]))
-    steps = []
-    start = 0
-    for run in runs:
-        steps.append((slice(start, start + run.cells), run.convert))
-        start += run.cells
-
-    def decode(raw: bytes, bad: Bad) -> list[Value]:
-        cells = unpack(gather.translate(raw.ljust(256, b"\0")))
-        values: list[Value] = []
-        for part, convert in steps:
-            values += convert(cells[part], bad) if convert else cells[part]
-        return values
-
-    return Decoder(order, decode)
-
-
-def _only(gather: bytes, unpack: Callable[[bytes], tuple[Value, ...]], run: Run) -> Decode:
-    convert = run.convert
-    if convert is None:
+def _registers(fields: Sequence[Field]) -> Decode:
+    expressions = []
+    cells: list[str] = []
+    for field in fields:
+        expressions.append(compose(field.index, field.at, len(cells), field.address))
+        cells += expressions[-1].cells
+    gather = b"".join(each.places for each in expressions)
+    unpack = struct.Struct(">" + "".join(each.struct_codes for each in expressions)).unpack
+    if [each.code for each in expressions] == cells:
         return lambda raw, _bad: list(unpack(gather.translate(raw.ljust(256, b"\0"))))
-    return lambda raw, bad: convert(unpack(gather.translate(raw.ljust(256, b"\0"))), bad)
+    names: dict[str, Any] = {"__builtins__": {}, "unpack": unpack, "gather": gather, "zero": b"\0", "lost": _lost}
+    for each in expressions:
+        names |= each.names
+    return _compiled(cells, [each.code for each in expressions], names)
+
+
+def _compiled(cells: Sequence[str], codes: Sequence[str], names: dict[str, Any]) -> Decode:
+    """Return the function whose source is in the module's docstring. `codes` hold numbers and names of `names`, nothing from outside."""
+    source = (
+        "def decode(raw, bad):\n"
+        f"    ({', '.join(cells)},) = unpack(gather.translate(raw.ljust(256, zero)))\n"
+        f"    return [{', '.join(codes)}]\n"
+    )
+    exec(compile(source, "<decoder of a Modbus block>", "exec"), names)  # noqa: S102 - see the decision
+    made: Decode = names["decode"]
+    return made
+
+
+def _lost(bad: Bad, index: int, status: int) -> None:
+    bad[index] = status

@@ -13,8 +13,9 @@ from typing import Final
 
 from drivers.driver import DriverError
 from drivers.modbus.address import Address, byte_places, flag_kinds, float_kinds, native_codes, time_kinds, unscaled
+from drivers.modbus.codec import Field, compile_registers
 from drivers.modbus.missing import bounds
-from drivers.modbus.times import encode_time
+from drivers.modbus.time_writes import encode_time, written
 from drivers.reading import Status, Value
 
 
@@ -33,6 +34,8 @@ def encode_registers(address: Address, value: Value) -> list[int]:
     laid = bytearray(address.count * 2)
     for place, byte in zip(byte_places(0, address), wire, strict=True):
         laid[place] = byte
+    if address.kind in time_kinds and compile_registers([Field(0, 0, address)]).decode(bytes(laid), {}) != [written(value, address)]:
+        raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value))
     return list(struct.unpack(f">{address.count}H", laid))
 
 

@@ -12,8 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from drivers.modbus.address import Address, bit_tables
-from drivers.modbus.codec import Decoder, compile_bits, compile_registers
-from drivers.modbus.columns import Field
+from drivers.modbus.codec import Decoder, Field, compile_bits, compile_registers
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.cost import line_cost, longest_request
 from drivers.modbus.factors import ScaleFactors

@@ -1,7 +1,10 @@
 """Clocks of devices: packed times become ISO text or milliseconds in UTC, and back.
 
-Room: ground, driver `modbus`; pure. `codec.py` compiles a reader for each tag that holds a time, `encode.py` writes one. Neither
+Room: ground, driver `modbus`; pure. `expressions.py` takes the terms of a tag that holds a time, `time_writes.py` writes one. Neither
 ever asks what time it is. A time that no calendar has, or that the zone's clocks skip, is None: never a wrong moment.
+
+The minute is taken apart from the seconds, and what a minute is in UTC is worked out once for each of the last minutes seen, so
+that calendar and zone cost nothing while a clock ticks.
 
 Sources: CP56Time2a of IEC 60870-5-4, 6.8 (its most significant byte first is the four-register form of power meters); DATE_AND_TIME of
 Siemens S7 (eight BCD bytes, the weekday in the last digit); SunSpec seconds since 2000-01-01 UTC.
@@ -9,187 +12,165 @@ Siemens S7 (eight BCD bytes, the weekday in the last digit); SunSpec seconds sin
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from drivers.modbus.address import Address, TimeForm
-from drivers.reading import Value
 
-Read = Callable[[Any], Value]
-Moment = tuple[datetime, int]
-"""What a device's clock shows, without a zone, and the fold of an hour that the clock shows twice."""
+Shown = tuple[datetime, int]
+"""The minute that a device's clock shows, without a zone, and the fold of an hour that the clock shows twice."""
 
 _epoch: Final = datetime(1970, 1, 1)
-_epoch_2000: Final = datetime(2000, 1, 1)
-_of_bcd: Final = bytes((n >> 4) * 10 + (n & 15) if n >> 4 < 10 and n & 15 < 10 else 255 for n in range(256))
-_to_bcd: Final = bytes((n // 10) << 4 | n % 10 if n < 100 else 255 for n in range(256))
-_no_digits: Final = 255
+_minutes_kept: Final = 16
+_millisecond: Final = timedelta(milliseconds=1)
+no_digits: Final = 10**17
+of_bcd: Final = tuple((n >> 4) * 10 + (n & 15) if n >> 4 < 10 and n & 15 < 10 else no_digits for n in range(256))
+"""A byte of two BCD digits -> its number; other bytes: more than any digits that are put together can give."""
 
 epochs: Final = {
-    "unix_s32": (_epoch, 1000, ">I"),
-    "unix_s64": (_epoch, 1000, ">q"),
-    "unix_ms64": (_epoch, 1, ">q"),
-    "sunspec_s32": (_epoch_2000, 1000, ">I"),
+    "unix_s32": (0, 1000, "I"),
+    "unix_s64": (0, 1000, "q"),
+    "unix_ms64": (0, 1, "q"),
+    "sunspec_s32": (10_957 * 1440, 1000, "I"),
 }
-"""Data type -> the moment that 0 stands for, milliseconds of one step, struct code."""
+"""Data type -> the minute since 1970 that 0 stands for, milliseconds of one step, struct code."""
+
+_seconds: Final = {
+    (False, False): tuple(f"{n:02}Z" for n in range(60)),
+    (False, True): tuple(f"{n:02}." for n in range(60)),
+    (True, False): range(0, 60_000, 1000),
+    (True, True): range(0, 60_000, 1000),
+}
+"""(as milliseconds, with thousandths) -> what is added to the start of the minute for each second; an index beyond is no time."""
+_thousandths: Final = {False: tuple(f"{n:03}Z" for n in range(1000)), True: range(1000)}
 
 
-def time_code(address: Address) -> str:
-    """Return the struct code of the cell that a reader takes: a number for counts, bytes for parts."""
+@dataclass(frozen=True, slots=True)
+class TimeTerms:
+    """A time as expressions: `start` of its minute (None: no minute), `doubt` that the rest is no time, `value`, which adds it to `v`."""
+
+    start: str
+    doubt: str
+    value: str
+    names: dict[str, Any]
+
+
+def time_codes(address: Address) -> tuple[str, int]:
+    """Return the struct codes of the cells that `time_terms` takes, and how many cells they give."""
     if address.kind in epochs:
-        return epochs[address.kind][2][1:]
-    return f"{address.count * 2}s"
+        return epochs[address.kind][2], 1
+    if address.kind in ("cp56", "s7_datetime"):
+        return ("6sH", 2) if address.kind == "cp56" else ("5sBBB", 4)
+    runs = _runs(address)
+    return "".join(code for _, code in runs), sum("x" not in code for _, code in runs)
 
 
-def compile_reader(address: Address) -> Read:
-    """Return what makes a value of one gathered cell, or None when the cell is no time."""
-    form = address.time
-    if address.kind in epochs:
-        return _epoch_reader(address.kind, form)
-    take = _moment_taker(address)
-    millis = address.kind in ("cp56", "s7_datetime") or "u" in form.parts
-
-    def read(cell: bytes) -> Value:
-        try:
-            return _value(*take(cell), form, millis)
-        except (ValueError, OverflowError):
-            return None
-
-    return read
-
-
-def encode_time(address: Address, value: Value) -> bytes:
-    """Return the bytes that a write puts into the registers, most significant first.
-
-    Steps smaller than the type's are cut off. Raises ValueError, TypeError or OverflowError for what is no time or cannot be held.
-    """
-    form, kind = address.time, address.kind
-    moment = _instant(value, form).astimezone(form.zone)
-    shown = moment.replace(tzinfo=None, fold=0)
+def time_terms(address: Address, cells: Sequence[str], tag: int) -> TimeTerms:
+    """Return the expressions of one tag's time over its cells; `tag` makes its names its own."""
+    form, kind, with_ms = address.time, address.kind, counts_ms(address)
+    start, second, thousandth = f"start{tag}", f"seconds_{form.as_ms:d}{with_ms:d}", f"thousandths_{form.as_ms:d}"
+    names: dict[str, Any] = {second: _seconds[form.as_ms, with_ms], thousandth: _thousandths[form.as_ms], "of_bcd": of_bcd}
+    first = cells[0]
     if kind in epochs:
-        zero, step_ms, code = epochs[kind]
-        if moment.fold:
-            raise ValueError("a count cannot tell an hour that the clock shows twice")
-        return struct.pack(code, (shown - zero) // timedelta(milliseconds=step_ms))
+        zero, step_ms, _ = epochs[kind]
+        names[start] = _starts(lambda minute: (_epoch + timedelta(minutes=minute + zero), 0), form)
+        if step_ms == 1:
+            value = f"v + {second}[{first} // 1000 % 60] + {thousandth}[{first} % 1000]"
+            return TimeTerms(f"{start}({first} // 60000)", "", value, names)
+        return TimeTerms(f"{start}({first} // 60)", "", f"v + {second}[{first} % 60]", names)
     if kind == "cp56":
-        summer = 0x80 if moment.dst() else 0
-        ms = shown.second * 1000 + shown.microsecond // 1000
-        wire = struct.pack(">BBBBBBH", 0, shown.year - 2000, shown.month, shown.day, shown.hour | summer, shown.minute, ms)
-    elif kind == "s7_datetime":
-        ms = shown.microsecond // 1000
-        digits = (shown.year % 100, shown.month, shown.day, shown.hour, shown.minute, shown.second, ms // 10)
-        weekday = shown.isoweekday() % 7 + 1  # Sunday is 1
-        wire = bytes(digits).translate(_to_bcd) + bytes((ms % 10 << 4 | weekday,))
-    else:
-        wire = _encode_parts(address, shown)
-    whole_ms = kind in ("cp56", "s7_datetime") or "u" in form.parts
-    kept = shown.replace(microsecond=shown.microsecond // 1000 * 1000 if whole_ms else 0)
-    take = _moment_taker(address)
-    taken, fold = take(wire)
-    if _aware(taken, fold, form) != kept.replace(tzinfo=form.zone, fold=moment.fold).astimezone(UTC):
-        raise ValueError("the device's clock cannot show this moment")
-    return wire
+        names[start] = _starts(_minute_of_cp56, form)
+        value = f"v + {second}[{cells[1]} // 1000] + {thousandth}[{cells[1]} % 1000]"
+        return TimeTerms(f"{start}({first})", f"{cells[1]} > 59999", value, names)
+    if kind == "s7_datetime":
+        names[start] = _starts(_minute_of_s7, form)
+        doubt = f"of_bcd[{cells[1]}] > 59 or of_bcd[{cells[2]}] > 99 or {cells[3]} >= 160"
+        value = f"v + {second}[of_bcd[{cells[1]}]] + {thousandth}[of_bcd[{cells[2]}] * 10 + ({cells[3]} >> 4)]"
+        return TimeTerms(f"{start}({first})", doubt, value, names)
+    names[start] = _starts(_minute_of_parts(address), form)
+    letters = [letter for letter, code in _runs(address) if "x" not in code]
+    key = " + ".join(cell for cell, letter in zip(cells, letters, strict=True) if letter not in "su")
+    seconds = cells[letters.index("s")] if "s" in letters else "0"
+    seconds = f"of_bcd[{seconds}]" if kind == "datetime_bcd" else seconds
+    doubt, value = f"{seconds} > 59", f"v + {second}[{seconds}]"
+    if "u" in letters:
+        ms = cells[letters.index("u")]
+        doubt, value = f"{doubt} or {ms} > 999", f"{value} + {thousandth}[{ms}]"
+    return TimeTerms(f"{start}({key})", doubt, value, names)
 
 
-def _epoch_reader(kind: str, form: TimeForm) -> Read:
-    zero, step_ms, code = epochs[kind]
-    if form.zone is UTC and form.as_ms and code == ">I":
-        shift = (zero - _epoch) // timedelta(milliseconds=1)
-        return lambda cell: cell * step_ms + shift
-    step, millis = timedelta(milliseconds=step_ms), step_ms < 1000
+def _runs(address: Address) -> list[tuple[str, str]]:
+    """Return the parts of a clock with their struct codes: seconds and ms as numbers, the minute's parts as bytes, the rest passed over."""
+    letters, (size, number) = address.time.parts, (2, "H") if address.kind == "datetime_registers" else (1, "B")
+    runs = []
+    for found in re.finditer(r"[YMDhm]+|s|u|-+", letters):
+        run = found[0]
+        runs.append((run, number if run in "su" else f"{len(run) * size}{'x' if run[0] == '-' else 's'}"))
+    unused = address.count * 2 - len(letters) * size
+    return [*runs, ("-", "x")] if unused else runs
 
-    def read(cell: int) -> Value:
+
+def counts_ms(address: Address) -> bool:
+    """Tell whether a type counts milliseconds."""
+    return address.kind in ("unix_ms64", "cp56", "s7_datetime") or "u" in address.time.parts
+
+
+def _starts(minute_of: Callable[[Any], Shown], form: TimeForm) -> Callable[[Any], str | int | None]:
+    """Return what gives the start of a minute in UTC, as text or ms, or None when there is no such minute."""
+
+    @lru_cache(maxsize=_minutes_kept)
+    def start(key: Any) -> str | int | None:
         try:
-            return _value(zero + cell * step, 0, form, millis)
+            shown, fold = minute_of(key)
+            moment = shown.replace(tzinfo=form.zone, fold=fold).astimezone(UTC)
+            skipped = moment.astimezone(form.zone).replace(tzinfo=None) != shown
         except (ValueError, OverflowError):
             return None
+        if skipped or moment.second:  # clocks were put forward over it; a zone of the 19th century
+            return None
+        plain = moment.replace(tzinfo=None)
+        return (plain - _epoch) // _millisecond if form.as_ms else plain.isoformat(timespec="minutes") + ":"
 
-    return read
-
-
-def _value(shown: datetime, fold: int, form: TimeForm, millis: bool) -> Value:
-    moment = shown if form.zone is UTC else _aware(shown, fold, form).replace(tzinfo=None)
-    if form.as_ms:
-        return (moment - _epoch) // timedelta(milliseconds=1)
-    return moment.isoformat(timespec="milliseconds" if millis else "seconds") + "Z"
+    return start
 
 
-def _aware(shown: datetime, fold: int, form: TimeForm) -> datetime:
-    """Return the moment in UTC. Raises ValueError for an hour that the zone's clocks skip."""
-    moment = shown.replace(tzinfo=form.zone, fold=fold).astimezone(UTC)
-    if moment.astimezone(form.zone).replace(tzinfo=None) != shown:
-        raise ValueError("clocks are put forward over this moment")
-    return moment
-
-
-def _instant(value: Value, form: TimeForm) -> datetime:
-    if form.as_ms:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise TypeError("milliseconds wanted")
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(value))
-    if not isinstance(value, str):
-        raise TypeError("text wanted")
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError("a time to write needs its zone: 2026-03-01T12:00:00Z")
-    return moment
-
-
-def _moment_taker(address: Address) -> Callable[[bytes], Moment]:
-    if address.kind == "cp56":
-        return _take_cp56
-    if address.kind == "s7_datetime":
-        return _take_s7
-    return _parts_taker(address)
-
-
-def _take_cp56(cell: bytes) -> Moment:
+def _minute_of_cp56(head: bytes) -> Shown:
     """Reserved bits and the weekday are not looked at; the invalid bit of the minutes, and years above 99, are."""
-    _, year, month, day, hour, minute, ms = struct.unpack(">BBBBBBH", cell)
+    _, year, month, day, hour, minute = head
     year &= 0x7F
-    if minute & 0x80 or year > 99 or ms > 59_999:
+    if minute & 0x80 or year > 99:
         raise ValueError("marked as invalid")
-    return datetime(2000 + year, month & 15, day & 31, hour & 31, minute & 63, ms // 1000, ms % 1000 * 1000), int(not hour & 0x80)
+    return datetime(2000 + year, month & 15, day & 31, hour & 31, minute & 63), int(not hour & 0x80)
 
 
-def _take_s7(cell: bytes) -> Moment:
-    year, month, day, hour, minute, second, hundredths = cell[:7].translate(_of_bcd)
-    thousandth = cell[7] >> 4
-    if _no_digits in (year, hundredths) or thousandth > 9:
+def _minute_of_s7(head: bytes) -> Shown:
+    year, month, day, hour, minute = (of_bcd[each] for each in head)
+    if year == no_digits:
         raise ValueError("no digits")
-    century = 1900 if year >= 90 else 2000
-    return datetime(century + year, month, day, hour, minute, second, (hundredths * 10 + thousandth) * 1000), 0
+    return datetime((1900 if year >= 90 else 2000) + year, month, day, hour, minute), 0
 
 
-def _parts_taker(address: Address) -> Callable[[bytes], Moment]:
-    parts, kind = address.time.parts, address.kind
-    unpack = struct.Struct(f">{address.count}H").unpack if kind == "datetime_registers" else None
-    wide = parts.find("YY")
-    places = [parts.find(letter) for letter in "YMDhmsu"]  # -1, the last of `numbers`, is 0
+def _minute_of_parts(address: Address) -> Callable[[bytes], Shown]:
+    kind = address.kind
+    letters = [letter for letter in address.time.parts if letter in "YMDhm"]
+    places = [letters.index(letter) if letter in letters else len(letters) for letter in "YMDhm"]  # the last of `numbers` is 0
+    wide = "YY" in address.time.parts
 
-    def take(cell: bytes) -> Moment:
-        numbers: Sequence[int] = (*(unpack(cell) if unpack else cell.translate(_of_bcd) if kind == "datetime_bcd" else cell), 0)
-        year, month, day, hour, minute, second, ms = [numbers[place] for place in places]
-        if wide >= 0:
-            year = year << 8 | numbers[wide + 1]
+    def minute_of(head: bytes) -> Shown:
+        found = struct.unpack(f">{len(letters)}H", head) if kind == "datetime_registers" else head
+        numbers = [*(found if kind != "datetime_bcd" else (of_bcd[each] for each in head)), 0]
+        year, month, day, hour, minute = (numbers[place] for place in places)
+        if wide:
+            year = year << 8 | numbers[places[0] + 1]
         elif year < 100:
             year += 2000 if year < 70 else 1900
-        elif unpack is None:
+        elif kind != "datetime_registers":
             raise ValueError("no year of two digits")
-        return datetime(year, month, day, hour, minute, second, ms * 1000), 0
+        return datetime(year, month, day, hour, minute), 0
 
-    return take
-
-
-def _encode_parts(address: Address, shown: datetime) -> bytes:
-    parts, kind = address.time.parts, address.kind
-    numbers = {"M": shown.month, "D": shown.day, "h": shown.hour, "m": shown.minute, "s": shown.second, "u": shown.microsecond // 1000}
-    if kind == "datetime_registers":
-        return struct.pack(f">{len(parts)}H", *(shown.year if letter == "Y" else numbers.get(letter, 0) for letter in parts))
-    row = bytes(shown.year % 100 if letter == "Y" else numbers.get(letter, 0) for letter in parts)
-    if (wide := parts.find("YY")) >= 0:
-        row = row[:wide] + shown.year.to_bytes(2, "big") + row[wide + 2 :]
-    row = row.ljust(address.count * 2, b"\0")
-    return row.translate(_to_bcd) if kind == "datetime_bcd" else row
+    return minute_of

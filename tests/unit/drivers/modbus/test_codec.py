@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from drivers.driver import DriverError
 from drivers.modbus.address import Address
-from drivers.modbus.codec import compile_bits, compile_registers
-from drivers.modbus.columns import Field
+from drivers.modbus.codec import Field, compile_bits, compile_registers
 from drivers.modbus.encode import encode_mask, encode_registers
 from drivers.modbus.tag_options import TagOptions, make_address
 from drivers.reading import Value

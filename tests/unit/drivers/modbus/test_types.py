@@ -14,8 +14,7 @@ from pymodbus.client.mixin import ModbusClientMixin
 
 from drivers.driver import DriverError
 from drivers.modbus.address import Address, flag_kinds, part_kinds, time_kinds, value_type
-from drivers.modbus.codec import compile_registers
-from drivers.modbus.columns import Field
+from drivers.modbus.codec import Field, compile_registers
 from drivers.modbus.encode import encode_mask, encode_registers
 from drivers.modbus.tag_options import Kind, parse_address
 from drivers.reading import Status, Value
