@@ -34,7 +34,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import poll_lateness, poll_overload
+from benchmarks import poll_decode, poll_lateness, poll_overload
 from benchmarks.poll_sides import Figures, Load, bare_libmodbus, bare_pymodbus, devices, gateway, last_line, median, spent
 
 LOADS = {"10x100": Load(10, 100), "100x100": Load(100, 100)}
@@ -98,6 +98,8 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
             result |= await cost(options.seconds, options.pairs, folder)
         if "delivered" in options.only:
             result |= await delivered(options.seconds, folder)
+        if "decode" in options.only:
+            result |= poll_decode.measure()
         if "lateness" in options.only:
             result |= await poll_lateness.measure(folder)
         if "overload" in options.only:

@@ -13,7 +13,7 @@ comes. For two tags, `holding:0` in tenths and `holding:1` with a bit:
         (c0, c1,) = unpack(gather.translate(raw.ljust(256, zero)))
         return [c0 / 10, c1 & 8 != 0]
 
-Why code is made, what it may hold, and what would make us drop it: docs/decisions/0010-decoders-are-compiled.md.
+Why code is made, what it may hold, and what would make us drop it: docs/decisions/0012-decoders-are-compiled.md.
 """
 
 from __future__ import annotations
