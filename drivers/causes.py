@@ -20,6 +20,14 @@ cause_codes: Final = (
     "tls_files",  # files, detail: a certificate or key cannot be read
     "tls_refused",  # detail: the two ends do not trust each other
     "tls_not_pinned",  # the server showed another certificate than the one that is pinned
+    "broker_refused",  # host, port, code, detail: the broker said no to the connection, or ended it (MQTT reason code)
+    "broker_settings_differ",  # host, port: two devices on one connection with different settings
+    "password_unreadable",  # file, detail: the file that holds the password cannot be used
+    "subscribe_refused",  # code: the broker does not let us see any topic of the group (MQTT reason code)
+    # publishers behind a broker
+    "publisher_offline",  # node: it said, or its broker said for it, that it is gone
+    "birth_missing",  # node: it has not yet said what it publishes
+    "messages_lost",  # node: its sequence numbers jumped; nothing is believed until it has said anew what it publishes
     # answers
     "no_answer",  # timeout_ms: connected, asked, heard nothing
     "bad_answer",  # detail: an answer that the protocol does not allow here

@@ -25,6 +25,7 @@ entry_point_group: Final = "witnessmark.drivers"
 built_in: Final = MappingProxyType(
     {
         "modbus": "drivers.modbus.factory",
+        "mqtt": "drivers.mqtt.factory",
         "opcua": "drivers.opcua.factory",
         "replay": "drivers.replay.factory",
     }

@@ -153,7 +153,7 @@ def _device(faults: Faults, name: str, raw: Any) -> DeviceConfig | None:
     if factory is not None:
         options = faults.judge(factory.DEVICE_OPTIONS, _others(raw, model.Device), place, where, {"device": name})
     rows = [(at, row) for at, row in enumerate(_list(raw.get("groups"))) if isinstance(row, dict)]
-    groups = [_group(faults, factory, str(raw.get("type")), (*place, "groups", at), where, row) for at, row in rows]
+    groups = [_group(faults, factory, str(raw.get("type")), (*place, "groups", at), where, row, {"options": options}) for at, row in rows]
     _check_unique(faults, place, where, rows)
     if named is None or common is None or options is None or any(group is None for group in groups):
         return None
@@ -173,21 +173,24 @@ def _factory(faults: Faults, place: Place, where: str, type_name: Any) -> Factor
 
 
 def _group(
-    faults: Faults, factory: Factory | None, driver: str, place: Place, device_where: str, raw: dict[str, Any]
+    faults: Faults, factory: Factory | None, driver: str, place: Place, device_where: str, raw: dict[str, Any], context: Mapping[str, Any]
 ) -> GroupConfig | None:
+    """Judge one group. `context` has the device's own options for the validators of its tags, None when those are faulty."""
     where = f"{device_where}.groups.{raw.get('name', place[-1])}"
     group = faults.judge(model.Group, raw, place, where)
     rows = [(at, row) for at, row in enumerate(_list(raw.get("tags"))) if isinstance(row, dict)]
-    tags = [_tag(faults, factory, driver, (*place, "tags", at), where, row) for at, row in rows]
+    tags = [_tag(faults, factory, driver, (*place, "tags", at), where, row, context) for at, row in rows]
     if group is None or any(tag is None for tag in tags):
         return None
     return GroupConfig(group.name, group.was, group.period_ms, group.mode, tuple(tag for tag in tags if tag is not None))
 
 
-def _tag(faults: Faults, factory: Factory | None, driver: str, place: Place, group_where: str, raw: dict[str, Any]) -> TagConfig | None:
+def _tag(
+    faults: Faults, factory: Factory | None, driver: str, place: Place, group_where: str, raw: dict[str, Any], context: Mapping[str, Any]
+) -> TagConfig | None:
     where = f"{group_where}.tags.{raw.get('name', place[-1])}"
     tag, own = faults.judge(model.Tag, raw, place, where), _others(raw, model.Tag)
-    options = faults.judge(factory.TAG_OPTIONS, own, place, where) if factory is not None else None
+    options = faults.judge(factory.TAG_OPTIONS, own, place, where, context) if factory is not None else None
     if factory is None or options is None:
         return None
     try:

@@ -17,7 +17,13 @@ from hypothesis import HealthCheck, settings
 SIZES: Final = ("fast", "run", "full")
 SIZE: Final = os.environ.get("WITNESSMARK_TEST_SIZE", "fast")
 SEED: Final = int(os.environ.get("WITNESSMARK_SEED") or int.from_bytes(os.urandom(4), "big"))
-PACKAGE_OF: Final = {"sigsum-witness": "sigsum-go", "chromium": "chromium", "gcc": "gcc", "shellcheck": "shellcheck"}
+PACKAGE_OF: Final = {
+    "sigsum-witness": "sigsum-go",
+    "chromium": "chromium",
+    "gcc": "gcc",
+    "shellcheck": "shellcheck",
+    "mosquitto": "mosquitto",
+}
 """Command -> the Debian package that brings it."""
 
 for _name, _examples in (("fast", 60), ("run", 300), ("full", 3000)):
@@ -62,7 +68,8 @@ def require_service() -> Callable[[str], str]:
     """Return a function that gives the path of a command, or skips the test with the reason; in CI it fails instead."""
 
     def require(name: str) -> str:
-        path = shutil.which(name)
+        # Debian has servers where a plain user's PATH does not look.
+        path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         if path is not None:
             return path
         reason = f"{name} is not installed (Debian package {PACKAGE_OF.get(name, name)})"

@@ -25,6 +25,7 @@ PAGES = {
     "[[devices.NAME.groups]]": "runtime.config_model:Group",
     "[[devices.NAME.groups.tags]]": "runtime.config_model:Tag",
     "Devices of type modbus": "drivers.modbus.config:DeviceOptions drivers.modbus.tag_options:TagOptions",
+    "Devices of type mqtt": "drivers.mqtt.config:DeviceOptions drivers.mqtt.config:TagOptions",
     "Devices of type opcua": "drivers.opcua.config:DeviceOptions drivers.opcua.config:TagOptions",
     "Devices of type replay": "drivers.replay.config:DeviceOptions drivers.replay.config:TagOptions",
 }

@@ -34,6 +34,7 @@ GATEWAY_ONLY: Final = (
     "structlog",
     "uvloop",
     "asyncua",
+    "paho",
 )
 
 

@@ -1,0 +1,142 @@
+"""What is known of a device's tags: the last sample of each, and what pushed groups have not taken yet.
+
+Room: ground, driver `mqtt`. Feeds put samples in as messages arrive, `driver.py` takes scans out. Every queue has a size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Hashable, Iterable
+
+from drivers.driver import DriverError
+from drivers.mqtt.codec import Change, Sample, doubted, scans_of
+from drivers.reading import Scan, Status, TagGroup, Value
+
+
+class Stream:
+    """Scans of one pushed group in order, and the faults between them. It stays while the runtime pauses after a fault."""
+
+    def __init__(self, group: TagGroup, queue_size: int) -> None:
+        """Start empty."""
+        self.group = group
+        self.silent: set[int] = set()
+        """Places of tags of which it has been said that nothing comes."""
+        self._places: dict[Hashable, list[int]] = {}
+        for place, tag in enumerate(group.tags):
+            self._places.setdefault(tag.address, []).append(place)
+        self._limit = queue_size
+        self._waiting: deque[Scan | DriverError] = deque()
+        self._there = asyncio.Event()
+
+    def put(self, changes: Iterable[Change]) -> None:
+        """Add the scans of one message; too many end in the fault `overflow`, and the newest are lost."""
+        mine = [(place, sample) for address, sample in changes for place in self._places.get(address, ())]
+        if not mine:
+            return
+        self.silent.difference_update(place for place, _ in mine)
+        for scan in scans_of(self.group, mine):
+            if len(self._waiting) >= self._limit:
+                self.fail(DriverError("overflow", Status.BAD_COMMUNICATION_ERROR, limit=self._limit))
+                return
+            self._waiting.append(scan)
+        self._there.set()
+
+    def fail(self, fault: DriverError) -> None:
+        """Break the stream after what is in it; one fault after another is one."""
+        if not self._waiting or not isinstance(self._waiting[-1], DriverError):
+            self._waiting.append(fault)
+        self._there.set()
+
+    def resume(self) -> bool:
+        """Forget faults at the front, because whoever starts again knows; tell whether there is something to take."""
+        while self._waiting and isinstance(self._waiting[0], DriverError):
+            self._waiting.popleft()
+        return bool(self._waiting)
+
+    async def take(self, limit_s: float) -> Scan | None:
+        """Return the next scan, None when none came within `limit_s`. Raises the fault that comes before the next scan."""
+        try:
+            async with asyncio.timeout(limit_s):
+                while not self._waiting:
+                    self._there.clear()
+                    await self._there.wait()
+        except TimeoutError:
+            return None
+        first = self._waiting.popleft()
+        if isinstance(first, DriverError):
+            raise first
+        return first
+
+
+class Known:
+    """The last samples of one device's tags by address."""
+
+    def __init__(self, queue_size: int) -> None:
+        """Know nothing."""
+        self.samples: dict[Hashable, Sample] = {}
+        self._queue_size = queue_size
+        self._streams: dict[int, Stream] = {}
+        self._watched: list[tuple[Hashable, Value, asyncio.Future[None]]] = []
+        self._turn = asyncio.Event()
+
+    def stream(self, group: TagGroup) -> Stream:
+        """Return the stream of a group: the one that it had, unless its tags have changed."""
+        known = self._streams.get(group.uid)
+        if known is None or known.group != group:
+            known = self._streams[group.uid] = Stream(group, self._queue_size)
+        known.group = group
+        return known
+
+    def put(self, changes: list[Change], *, past: bool = False) -> None:
+        """Take the samples of one message. `past`: they are history and no tag's last value."""
+        if not past:
+            self.samples.update(changes)
+            for address, sample in changes:
+                self._confirm(address, sample)
+        for stream in self._streams.values():
+            stream.put(changes)
+        self.tell()
+
+    def doubt(self, fault: DriverError | None) -> None:
+        """Messages may be missing: what is known is uncertain until it is said again; streams break when there is a fault."""
+        for address, sample in self.samples.items():
+            self.samples[address] = doubted(sample)
+        if fault is not None:
+            self.fail(fault)
+
+    def fail(self, fault: DriverError) -> None:
+        """Break the streams, and the waits for confirmations."""
+        for stream in self._streams.values():
+            stream.fail(DriverError(fault.cause, fault.status, **fault.params))
+        for _, _, future in self._watched:
+            if not future.done():
+                future.set_exception(DriverError("write_unknown", fault.status, reason=fault.cause))
+                future.exception()  # whoever waited may have been cancelled meanwhile
+        self.tell()
+
+    def watch(self, address: Hashable, value: Value) -> asyncio.Future[None]:
+        """Return a future that is done when a fresh sample of the address has the value."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._watched = [each for each in self._watched if not each[2].done()]
+        self._watched.append((address, value, future))
+        return future
+
+    def tell(self) -> None:
+        """Wake whoever waits for news of this device."""
+        turn, self._turn = self._turn, asyncio.Event()
+        turn.set()
+
+    async def news(self, until: float) -> bool:
+        """Wait for news of this device; False when there is none by `until` (event loop time)."""
+        try:
+            async with asyncio.timeout_at(until):
+                await self._turn.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _confirm(self, address: Hashable, sample: Sample) -> None:
+        for wanted, value, future in self._watched:
+            if wanted == address and sample.fresh and sample.value == value and not future.done():
+                future.set_result(None)

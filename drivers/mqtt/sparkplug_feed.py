@@ -1,0 +1,274 @@
+"""Sparkplug edge nodes and their devices: messages in, samples out, rebirths asked for, commands by metric.
+
+Room: ground, driver `mqtt`. `NodeFeed` is one for all devices of an edge node, because its sequence numbers run over all of them; a
+`DeviceFeed` is the part of it that one of our devices sees. Rules of the protocol: `edge_node.py`; of the payloads: `sparkplug.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from drivers.driver import Clock, DriverError
+from drivers.mqtt.broker import Broker, node_key
+from drivers.mqtt.codec import Arrival, Change, Sample, fit, is_time
+from drivers.mqtt.config import DeviceOptions, MetricAddress
+from drivers.mqtt.edge_node import EdgeNode, KnownMetric, Outcome, device_kinds, node_kinds
+from drivers.mqtt.inbox import Message
+from drivers.mqtt.json_topics import da_status
+from drivers.mqtt.known import Known
+from drivers.mqtt.sparkplug import BOOLEAN, DATETIME, Metric, Payload, encode, iso_text, metric_with, value_of
+from drivers.reading import Quality, Status, Tag, Value, quality_of
+
+rebirth_name: Final = "Node Control/Rebirth"
+rebirth_ms_first: Final = 5_000
+rebirth_ms_max: Final = 60_000
+"""A rebirth is asked for again after 5 s, then ever later up to a minute."""
+stale_quality: Final = 500
+"""Value of the Quality property for a metric whose source is gone."""
+
+
+class NodeFeed:
+    """One edge node on one connection."""
+
+    def __init__(self, options: DeviceOptions, broker: Broker, clock: Clock) -> None:
+        """Know nothing of the node."""
+        self.node = EdgeNode()
+        self.key = node_key(str(options.group_id), str(options.edge_node_id))
+        self.late_after_ms = round(options.late_after_s * 1000)
+        self._group, self._name = str(options.group_id), str(options.edge_node_id)
+        self._broker = broker
+        self._clock = clock
+        self._members: list[DeviceFeed] = []
+        self._asked_ms: int | None = None
+        self._pause_ms = rebirth_ms_first
+        self._generation = -1
+
+    @property
+    def filters(self) -> list[str]:
+        """Births, data and deaths of the node and of all its devices, which share its sequence numbers."""
+        head = f"spBv1.0/{self._group}"
+        return [f"{head}/{kind}/{self._name}" for kind in node_kinds] + [f"{head}/{kind}/{self._name}/+" for kind in device_kinds]
+
+    def join(self, member: DeviceFeed) -> None:
+        """Hand samples to one more device."""
+        if not self._members:
+            self._broker.attach(self.key, self)
+        self._members.append(member)
+
+    def leave(self, member: DeviceFeed) -> None:
+        """Hand it nothing more."""
+        self._members.remove(member)
+        if not self._members:
+            self._broker.detach(self)
+
+    def nudge(self) -> None:
+        """Ask for a rebirth when one is needed, allowed, and due."""
+        now_ms, generation = self._clock.mono_ms(), self._broker.generation
+        if generation != self._generation:
+            self._generation, self._asked_ms, self._pause_ms = generation, None, rebirth_ms_first
+        if not any(member.may_ask for member in self._members):
+            return
+        if self._asked_ms is not None:
+            if now_ms - self._asked_ms < self._pause_ms:
+                return
+            self._pause_ms = min(self._pause_ms * 2, rebirth_ms_max)
+        self._asked_ms = now_ms
+        metric = metric_with(rebirth_name, None, BOOLEAN, value=True, timestamp_ms=self._clock.wall_ms())
+        self.send("NCMD", "", metric)
+
+    def send(self, kind: str, device: str, metric: Metric) -> None:
+        """Send a command of one metric and wait for nothing."""
+        topic, payload = self.command(kind, device, metric)
+        self._broker.send(topic, payload)
+
+    def command(self, kind: str, device: str, metric: Metric) -> tuple[str, bytes]:
+        """Return topic and payload of a command."""
+        topic = f"spBv1.0/{self._group}/{kind}/{self._name}" + (f"/{device}" if device else "")
+        return topic, encode(Payload(self._clock.wall_ms(), (metric,)))
+
+    def take(self, message: Message, *, held: bool) -> None:
+        """Take a message of the node. Retained ones are against the specification and say nothing of now: they are passed over."""
+        parts = message.topic.split("/")
+        kind, device = parts[2], parts[4] if len(parts) == 5 else ""
+        if message.retained or kind not in (device_kinds if device else node_kinds):
+            return
+        if message.payload is None:
+            self.node.forget("bad_answer")
+            outcome = Outcome(lost="bad_answer", detail="longer than allowed", wants_rebirth=True)
+        else:
+            outcome = self.node.take(kind, device, message.payload)
+        if outcome.lost is not None:
+            for member in self._members:
+                member.lost(outcome)
+        for gone in outcome.died:
+            for member in self._members:
+                if gone in ("", member.device):
+                    member.died()
+        if outcome.values or outcome.births:
+            arrival = Arrival(self._clock.wall_ms(), self._clock.mono_ms(), False, self.late_after_ms)
+            for member in self._members:
+                member.put(outcome, arrival)
+        if outcome.wants_rebirth:
+            self.nudge()
+        elif outcome.births and self._asked_ms is not None and self._clock.mono_ms() - self._asked_ms > self._pause_ms:
+            self._asked_ms, self._pause_ms = None, rebirth_ms_first
+
+    def missed(self, fault: DriverError) -> None:
+        """Messages may be missing: nothing is believed until the next birth."""
+        self.node.forget("messages_lost" if fault.cause == "overflow" else "birth_missing")
+        for member in self._members:
+            member.doubt(fault)
+
+
+class DeviceFeed:
+    """One of our devices: an edge node itself, or a device behind it."""
+
+    def __init__(self, options: DeviceOptions, broker: Broker, known: Known, clock: Clock) -> None:
+        """Join the feed of the edge node, or make it."""
+        self.device = options.device_id
+        self.known = known
+        self.may_ask = options.rebirth
+        self._name = "/".join(part for part in (options.group_id, options.edge_node_id, options.device_id) if part)
+        self._broker = broker
+        self._clock = clock
+        self._addresses: dict[str, list[MetricAddress]] = {}
+        self._said: dict[str, tuple[KnownMetric, Metric, int | None, Arrival]] = {}
+        """The last of each metric since the birth, also of those that no tag asks for yet."""
+        shared = [f for f in broker.feeds(node_key(str(options.group_id), str(options.edge_node_id))) if isinstance(f, NodeFeed)]
+        self._node = shared[0] if shared else NodeFeed(options, broker, clock)
+        self._node.join(self)
+
+    def add(self, tag: Tag) -> None:
+        """Look for one more tag. Raises TypeError for an address of another kind."""
+        address = tag.address
+        if not isinstance(address, MetricAddress):
+            raise TypeError(f"not an address of this payload: {tag.address!r}")
+        known = self._addresses.setdefault(address.metric, [])
+        if address not in known:
+            known.append(address)
+            if (said := self._said.get(address.metric)) is not None:  # a birth that came before this tag was asked for
+                self.known.put([(address, _sample(*said[:3], address.type, said[3]))])
+            elif self._born:
+                self.known.put([(address, _not_in_birth(self._clock))])
+
+    def leave(self) -> None:
+        """Take no more messages."""
+        self._node.leave(self)
+
+    def source(self) -> NodeFeed:
+        """Return what the broker is asked to subscribe for."""
+        return self._node
+
+    def fault(self) -> DriverError | None:
+        """Return why nothing of this device can be believed, None when it can."""
+        node = self._node.node
+        if (not node.born and node.cause == "publisher_offline") or (node.born and self.device in node.dead):
+            return DriverError("publisher_offline", Status.BAD_NO_COMMUNICATION, node=self._name)
+        if not node.born and node.cause == "messages_lost":
+            return DriverError("messages_lost", Status.BAD_COMMUNICATION_ERROR, node=self._name)
+        if not self._born:
+            return DriverError("birth_missing", Status.BAD_NO_COMMUNICATION, node=self._name)
+        return None
+
+    @property
+    def _born(self) -> bool:
+        node = self._node.node
+        return node.born and (not self.device or self.device in node.online)
+
+    def nudge(self) -> None:
+        """Ask for a rebirth when one is due."""
+        self._node.nudge()
+
+    def refusal(self, tag: Tag) -> int | None:
+        """Return the reason code by which the broker refused a topic of the node, None when it did not."""
+        return next((code for topic in self._node.filters if (code := self._broker.refused.get(topic)) is not None), None)
+
+    def lost(self, outcome: Outcome) -> None:
+        """Messages of the node are missing, or cannot be read."""
+        if outcome.lost == "bad_answer":
+            self.doubt(DriverError("bad_answer", Status.BAD_DECODING_ERROR, detail=outcome.detail))
+        else:
+            self.doubt(DriverError("messages_lost", Status.BAD_COMMUNICATION_ERROR, node=self._name, detail=outcome.detail))
+
+    def died(self) -> None:
+        """The node or the device says, or its broker says for it, that it is gone."""
+        fault = self.fault()
+        if fault is not None:
+            self.doubt(fault)
+
+    def doubt(self, fault: DriverError) -> None:
+        """Believe nothing that was said before the next birth."""
+        self._said.clear()
+        self.known.doubt(fault)
+
+    def put(self, outcome: Outcome, arrival: Arrival) -> None:
+        """Take the values of a message that are this device's."""
+        now: list[Change] = []
+        past: list[Change] = []
+        seen: set[str] = set()
+        if self.device in outcome.births:
+            self._said.clear()
+        for known, metric, sent_ms in outcome.values:
+            if known.device != self.device:
+                continue
+            seen.add(known.name)
+            if not metric.historical:
+                self._said[known.name] = known, metric, sent_ms, arrival
+            for address in self._addresses.get(known.name, ()):
+                sample = _sample(known, metric, sent_ms, address.type, arrival)
+                (past if metric.historical else now).append((address, sample))
+        if self.device in outcome.births:
+            missing = [each for name, addresses in self._addresses.items() if name not in seen for each in addresses]
+            now += [(address, _not_in_birth(self._clock)) for address in missing]
+        if past:
+            self.known.put(past, past=True)
+        if now:
+            self.known.put(now)
+        elif outcome.births:
+            self.known.tell()
+
+    def command(self, tag: Tag, value: Value) -> tuple[str, bytes, int]:
+        """Return topic, payload and QoS of a write in the metric's own data type.
+
+        Raises DriverError: what `fault` returns, `write_not_supported` for a metric that no birth named, or `write_out_of_range`.
+        """
+        fault = self.fault()
+        if fault is not None:
+            raise fault
+        address = tag.address
+        known = self._node.node.find(self.device, address.metric) if isinstance(address, MetricAddress) else None
+        if known is None:
+            raise DriverError("write_not_supported", Status.BAD_NOT_SUPPORTED)
+        try:
+            if value is None:
+                raise ValueError("no value")
+            metric = metric_with(known.name, known.alias, known.datatype, value, self._clock.wall_ms())
+            topic, payload = self._node.command("DCMD" if self.device else "NCMD", self.device, metric)
+        except ValueError as error:
+            raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value)) from error
+        return topic, payload, 0  # the specification's QoS of commands
+
+
+def _not_in_birth(clock: Clock) -> Sample:
+    return Sample(None, Status.BAD_CONFIGURATION_ERROR, None, clock.wall_ms(), clock.mono_ms())
+
+
+def _sample(known: KnownMetric, metric: Metric, sent_ms: int | None, kind: str, arrival: Arrival) -> Sample:
+    datatype = metric.datatype or known.datatype
+    raw, status = value_of(metric, datatype)
+    value: Value = None
+    if status == 0:
+        if datatype == DATETIME and kind == "text" and isinstance(raw, int):
+            try:
+                raw = iso_text(raw)
+            except ValueError:
+                raw = ""
+        value, status = fit(raw, kind)
+    if status == 0 and metric.quality is not None:
+        stale = metric.quality == stale_quality
+        status = Status.UNCERTAIN_LAST_USABLE_VALUE if stale else da_status(metric.quality)
+    time_ms = metric.timestamp_ms if metric.timestamp_ms is not None else sent_ms
+    source_ms = time_ms if time_ms is not None and is_time(time_ms) else None
+    if source_ms is None and quality_of(status) is Quality.GOOD:
+        status = Status.UNCERTAIN
+    return arrival.sample(value, status, source_ms, past=metric.historical)
