@@ -13,6 +13,7 @@ an error, which becomes a gap.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from functools import partial
 from typing import Final
 
@@ -44,8 +45,8 @@ resumes_max: Final = 3
 """Connections opened again without a notification between them."""
 missing_max: Final = 100
 """Notifications asked for again one by one; more are lost."""
-broken_causes: Final = frozenset({"connection_lost", "bad_answer"})
-"""After these the same session may be found on another connection. A silent server is not asked: its queues have run over meanwhile."""
+broken_causes: Final = frozenset({"connection_lost", "bad_answer", "no_answer"})
+"""After these the same session may be found on another connection, while the server's queues last."""
 
 
 class Stream:
@@ -55,6 +56,7 @@ class Stream:
         """Opens nothing."""
         self._group, self._options, self._dialer, self._clock = group, options, dialer, clock
         self._interval_ms = float(options.subscription_interval_ms or group.period_ms)
+        self._queue_size = options.queue_size
         self._queue_ms = self._interval_ms * options.queue_size
         """How long the server's queues last."""
         self._link: Link | None = None
@@ -102,9 +104,13 @@ class Stream:
             raise DriverError("bad_answer", Status.BAD_DECODING_ERROR, detail="client handle") from error
 
     def judge(self, notified: list[tuple[int, Sample]]) -> None:
-        """After a notification was taken: raise DriverError `overflow` when the server dropped samples, or must have while we were busy."""
+        """After a notification was taken: raise DriverError `overflow` when the server dropped samples, or must have while we were busy.
+
+        A tag's queue that came back full counts as run over: not every server says so.
+        """
         busy_ms = self._clock.mono_ms() - self._heard_ms
-        if busy_ms > self._queue_ms or any(overflowed(sample[1]) for _, sample in notified):
+        full = self._queue_size > 1 and max(Counter(tag for tag, _ in notified).values(), default=0) >= self._queue_size
+        if full or busy_ms > self._queue_ms or any(overflowed(sample[1]) for _, sample in notified):
             raise DriverError("overflow", Status.BAD_COMMUNICATION_ERROR, limit=self._options.queue_size)
 
     async def close(self) -> None:
@@ -189,11 +195,11 @@ class Stream:
     async def _monitor(self, link: Link) -> list[tuple[int, Sample]]:
         refused: list[tuple[int, Sample]] = []
         wanted, at = self.plan.wanted(), 0
-        queue_size = min(self._options.queue_size, link.limits.queue or self._options.queue_size)
-        self._queue_ms = self._interval_ms * queue_size
+        self._queue_size = min(self._options.queue_size, link.limits.queue or self._options.queue_size)
+        self._queue_ms = self._interval_ms * self._queue_size
         while at < len(wanted):
             some = wanted[at : at + link.limits.monitor]
-            parameters = monitor_parameters(self._subscription.id, some, self._interval_ms, queue_size)
+            parameters = monitor_parameters(self._subscription.id, some, self._interval_ms, self._queue_size)
             try:
                 statuses = await link.ask(
                     monitor_service,
