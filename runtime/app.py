@@ -45,6 +45,7 @@ from runtime.children import Part, children_of
 from runtime.clock import Clock, SystemClock
 from runtime.config import AnchorConfig, Config
 from runtime.door import Door, Tenant
+from runtime.door_calls import DeviceCall
 from runtime.door_tenants import ConfigEdit, DeviceWrite
 from runtime.events import Events
 from runtime.faces.feed import RequestRefusedError, Session
@@ -176,6 +177,7 @@ class Core:
         tenants: dict[str, Tenant] = {
             "config.edit": ConfigEdit(lambda: self._revision, self._apply, work),
             "device.write": DeviceWrite(self._field, lambda: self._revision.config, lambda: self._devices),
+            "device.call": DeviceCall(self._field, lambda: self._revision.config, lambda: self._devices),
         }
         self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants, work)
         self.stall = LoopStall()

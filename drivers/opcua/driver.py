@@ -7,14 +7,16 @@ stays whole over a lost connection: `stream.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
+from drivers.abilities import Bounds, Found
 from drivers.driver import Clock, DriverError
 from drivers.opcua.answers import call_answer, kind_answer, read_answer, write_answer
 from drivers.opcua.binary import Array, Moment
+from drivers.opcua.browse import Walk, start_of
 from drivers.opcua.codec import Sample, convert, python_types, scan_of, scans_of
 from drivers.opcua.config import DeviceOptions
 from drivers.opcua.link import Dialer, Link, session_lost_codes, too_many_codes, undecided_codes
@@ -24,7 +26,7 @@ from drivers.opcua.requests import (
     call_parameters,
     call_service,
     data_type_attribute,
-    read_attributes,
+    read_pairs,
     read_service,
     value_attribute,
     write_parameters,
@@ -165,6 +167,17 @@ class OpcUaDriver:
             raise DriverError("write_refused", code, code=code)
         return [_shown(output) for output in outputs[:outputs_max]]
 
+    async def browse(self, start: str | None, bounds: Bounds, take: Callable[[Found], None]) -> str | None:
+        """See `drivers.abilities.Browser`: nodes below the objects folder, or below a node id as in a configuration."""
+        timeout_s = self._options.request_timeout_s
+        link = await self._dialer.open(asyncio.get_running_loop().time() + timeout_s)
+        try:
+            walk = Walk(link, TypeBook(link, timeout_s), timeout_s, bounds, take)
+            await walk.go(start_of(start, link.namespaces))
+        finally:
+            await link.close()
+        return walk.stopped
+
     async def _read_nodes(self, link: Link, group: TagGroup, until: float) -> list[Sample]:
         loop, plan = asyncio.get_running_loop(), link.plan(group)
         read: list[Sample] = []
@@ -180,7 +193,7 @@ class OpcUaDriver:
         if node in self._kinds:
             return self._kinds[node]
         limit_s = min(until - asyncio.get_running_loop().time(), self._options.request_timeout_s)
-        parameters = read_attributes(node, (value_attribute, data_type_attribute))
+        parameters = read_pairs([(node, value_attribute), (node, data_type_attribute)])
         found = await link.ask(read_service, parameters, kind_answer, limit_s)
         if found.data_type is None and found.status >> 30:
             raise DriverError("write_refused", found.status, code=found.status)

@@ -102,11 +102,10 @@ class Link:
             self.session.drop()
 
     def _fault(self, error: BaseException) -> DriverError:
-        code = fault_code(error)
-        if code is not None:
-            return DriverError("device_exception", code, code=code)
+        if isinstance(error, ServiceFaultError):
+            return DriverError("device_exception", error.status, code=error.status)
         self.session.drop()
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) or fault_code(error) is not None:  # the transport's own end says nothing of the request
             return DriverError("connection_lost", Status.BAD_COMMUNICATION_ERROR, endpoint=self._options.endpoint)
         return DriverError("bad_answer", Status.BAD_DECODING_ERROR, detail=type(error).__name__)
 

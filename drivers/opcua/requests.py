@@ -31,8 +31,6 @@ monitor_service: Final = Service(751, 754)
 publish_service: Final = Service(826, 829)
 republish_service: Final = Service(832, 835)
 
-node_class_attribute: Final = 2
-browse_name_attribute: Final = 3
 value_attribute: Final = 13
 data_type_attribute: Final = 14
 value_rank_attribute: Final = 15
@@ -67,9 +65,9 @@ def read_parameters(nodes: Sequence[NodeId], attribute: int = value_attribute) -
     return _read([_read_value_id(node, attribute) for node in nodes])
 
 
-def read_attributes(node: NodeId, attributes: Sequence[int]) -> bytes:
-    """Read several attributes of one node."""
-    return _read([_read_value_id(node, attribute) for attribute in attributes])
+def read_pairs(pairs: Sequence[tuple[NodeId, int]]) -> bytes:
+    """Read attributes of nodes."""
+    return _read([_read_value_id(node, attribute) for node, attribute in pairs])
 
 
 def write_parameters(node: NodeId, variant: bytes) -> bytes:

@@ -8,8 +8,9 @@ started.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from drivers.abilities import Caller
 from drivers.driver import Driver, DriverError
 from drivers.reading import Tag, Value
 from runtime.acquisition.poller import DeviceCounts, DevicePoller, ScanSink
@@ -76,6 +77,15 @@ class Field:
         if poller is None:
             raise DriverError("device_unknown", device=device)
         await poller.driver.write(tag, value, deadline_s)
+
+    async def call(self, device: str, owner: str, method: str, arguments: Sequence[str], deadline_s: float) -> list[Value]:
+        """Call a method through a device's connection. Raises DriverError, `call_not_supported` where the driver has none."""
+        poller = self.pollers.get(device)
+        if poller is None:
+            raise DriverError("device_unknown", device=device)
+        if not isinstance(poller.driver, Caller):
+            raise DriverError("call_not_supported", device=device)
+        return await poller.driver.call(owner, method, arguments, deadline_s)
 
     def _start(self, poller: DevicePoller) -> None:
         if self._group is not None:

@@ -1,4 +1,4 @@
-"""`witnessmark act device.write | config.edit`: change something through the door of the running gateway, as the admin of this machine.
+"""`witnessmark act device.write | device.call | config.edit`: change something through the door of the running gateway, as its admin.
 
 Room: hall. It talks to the core over the feed's socket and decides nothing: the core checks, records the intent, acts, records the
 outcome. Exit codes: 0 done, 1 refused or failed, 2 not known (the gateway does not answer, or the act's effect is not certain).
@@ -31,8 +31,11 @@ NOT_KNOWN: Final = frozenset({"unknown", "write_unknown", "core_away", "request_
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
-    group = typer.Typer(no_args_is_help=True, help="Write a setpoint, or change the configuration, of the running gateway; recorded.")
+    group = typer.Typer(
+        no_args_is_help=True, help="Write a setpoint, call a method or change the configuration of the running gateway; recorded."
+    )
     group.command("device.write")(device_write)
+    group.command("device.call")(device_call)
     group.command("config.edit")(config_edit)
     app.add_typer(group, name="act")
 
@@ -46,6 +49,20 @@ def device_write(
 ) -> None:
     """Write one setpoint. The configuration must allow it: device_writes, and writable at the tag."""
     _act(state, {"action": "device.write", "target": tag, "params": {"value": parse_value(value)}, "reason": reason}, as_json=as_json)
+
+
+def device_call(
+    device: Annotated[str, typer.Option("--device", help="A device of the config.")],
+    owner: Annotated[str, typer.Option("--object", help="The object that has the method, such as ns=2;s=Line.")],
+    method: Annotated[str, typer.Option("--method", help="The method, such as ns=2;s=Line.Reset.")],
+    reason: Reason,
+    argument: Annotated[list[str] | None, typer.Option("--argument", help="int16:5, double:1.5, boolean:true or string:text.")] = None,
+    state: State = Path("state"),
+    as_json: AsJson = False,
+) -> None:
+    """Call a method of a device. The configuration must allow it: device_writes, and method_calls at the device."""
+    params = {"object": owner, "method": method} | {str(n): text for n, text in enumerate(argument or ())}
+    _act(state, {"action": "device.call", "target": device, "params": params, "reason": reason}, as_json=as_json)
 
 
 def config_edit(
@@ -87,7 +104,8 @@ def _act(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json({"action": request["action"], **outcome, "text": text})
     else:
-        console().print(text, markup=False)
+        outputs = [str(value) for name, value in sorted(params.items()) if request["action"] == "device.call"]
+        console().print(" ".join([text, *outputs]), markup=False)
 
 
 def _ask(state: Path, method: str, params: dict[str, Any], timeout_s: float, *, as_json: bool) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def _rows(scan: Scan, params: dict[str, Any], tag_name: str) -> list[dict[str, A
         {
             "tag": f"{reading.tag.device}/{reading.tag.name}", "value": reading.value, "unit": reading.tag.unit,
             "quality": reading.quality.name.lower(), "status": reading.status, "read_ms": reading.read_ms, "source_ms": reading.source_ms,
-            "cause": scan.cause, "params": params,
+            "server_ms": scan.server_ms, "cause": scan.cause, "params": params,
         }
         for reading in scan.readings()
         if not tag_name or reading.tag.name == tag_name

@@ -1,0 +1,62 @@
+"""What some drivers can do besides reading and writing: show what a device has, and call its methods.
+
+Room: ground. A driver that keeps one of these protocols has the ability; the runtime asks with isinstance. Nothing here knows a
+protocol of the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from drivers.reading import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far browsing may go: levels below its start, things found, seconds."""
+
+    depth: int = 8
+    count: int = 10_000
+    time_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing of a device. `path` is where it stands, by names; `kind` one of `variable`, `method`, `folder`.
+
+    `options` are the driver's own options of a tag for it, empty where it cannot be one as it is; `type` is the device's own word for
+    its type.
+    """
+
+    path: tuple[str, ...]
+    kind: str
+    node: str
+    type: str
+    writable: bool
+    options: Mapping[str, str]
+
+
+@runtime_checkable
+class Browser(Protocol):
+    """A driver that can list what its device has."""
+
+    async def browse(self, start: str | None, bounds: Bounds, take: Callable[[Found], None]) -> str | None:
+        """Give `take` everything below `start` (the driver's own notation; None: where tags usually are), each once.
+
+        Returns None when that was all, else which bound ended it: `count`, `time`. Raises DriverError.
+        """
+        ...
+
+
+@runtime_checkable
+class Caller(Protocol):
+    """A driver that can call methods of its device."""
+
+    async def call(self, owner: str, method: str, arguments: Sequence[str], deadline_s: float) -> list[Value]:
+        """Call a method of an object, both in the driver's own notation, and return its outputs.
+
+        Raises DriverError as `Driver.write` does: `write_unknown` when it cannot tell whether it took effect.
+        """
+        ...

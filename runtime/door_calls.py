@@ -1,0 +1,64 @@
+"""A tenant of the door: calling a method of a device.
+
+Room: hall. `app` gives it to the door. It checks what it is asked, calls, and says what became of it as an outcome; it records nothing and
+knows no face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from drivers.driver import DriverError
+from drivers.reading import Value
+from runtime.acts import Act, Outcome
+from runtime.config import Config
+from runtime.door_tenants import DONE, WRITE_S
+from runtime.faces.feed import RequestRefusedError
+from runtime.points import DevicePoints
+
+ARGUMENTS_MAX: Final = 20
+
+
+class MethodCaller(Protocol):
+    """The part of `acquisition.field.Field` that a call uses."""
+
+    async def call(self, device: str, owner: str, method: str, arguments: Sequence[str], deadline_s: float) -> list[Value]:
+        """Call a method. Raises DriverError."""
+        ...
+
+
+class DeviceCall:
+    """`device.call`: target is the device; params `object`, `method`, and `0`, `1`, …: arguments with their types, such as `int16:5`.
+
+    Off unless the configuration says `device_writes = true`; the driver wants its own consent besides. Outputs come as `out0`, `out1`, ….
+    """
+
+    def __init__(self, caller: MethodCaller, config: Callable[[], Config], devices: Callable[[], Mapping[str, DevicePoints]]) -> None:
+        self._caller, self._config, self._devices = caller, config, devices
+
+    async def check(self, act: Act) -> None:
+        """See Tenant."""
+        self._judge(act)
+
+    async def perform(self, act: Act) -> Outcome:
+        """See Tenant."""
+        owner, method, arguments = self._judge(act)
+        try:
+            outputs = await self._caller.call(act.target, owner, method, arguments, WRITE_S)
+        except DriverError as error:
+            return Outcome(error.cause, dict(error.params))
+        return Outcome(DONE, {f"out{n}": output for n, output in enumerate(outputs)})
+
+    def _judge(self, act: Act) -> tuple[str, str, list[str]]:
+        if not self._config().gateway.device_writes:
+            raise RequestRefusedError("device_writes_off")
+        if act.target not in self._devices():
+            raise RequestRefusedError("device_unknown", device=act.target)
+        given = dict(act.params)
+        owner, method = given.pop("object", None), given.pop("method", None)
+        arguments = [given.get(str(n)) for n in range(len(given))]
+        texts = [argument for argument in arguments if isinstance(argument, str)]
+        if not isinstance(owner, str) or not isinstance(method, str) or len(texts) != len(given) or len(texts) > ARGUMENTS_MAX:
+            raise RequestRefusedError("call_shape")
+        return owner, method, texts
