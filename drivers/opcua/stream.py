@@ -178,6 +178,8 @@ class Stream:
         """Take the session over on another connection before the server's queues run over; else raise what broke the stream."""
         loop = asyncio.get_running_loop()
         link, until = self._opened(), loop.time() + (self._heard_ms + self._queue_ms - self._clock.mono_ms()) / 1000
+        if loop.time() >= until:
+            raise lost
         while True:
             try:
                 await self._dialer.resume(link, min(until, loop.time() + self._options.request_timeout_s))

@@ -40,6 +40,7 @@ class HostileServer:
         self.port = 0
         self.connections = 0
         self.requests = 0
+        self._open: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -47,8 +48,14 @@ class HostileServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await asyncio.sleep(0.02)  # connections that were just accepted begin to be served
         self._server.close()
         await self._server.wait_closed()
+        for writer in self._open:
+            writer.transport.abort()
+        while self._open:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0)
 
     @property
     def endpoint(self) -> str:
@@ -57,6 +64,7 @@ class HostileServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._open.add(writer)
         sequence = 0
         try:
             while True:
@@ -103,7 +111,8 @@ class HostileServer:
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            writer.close()
+            self._open.discard(writer)
+            writer.transport.abort()
 
     def _opening(self, service: int) -> bytes:
         if service == 461:

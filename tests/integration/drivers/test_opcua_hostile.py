@@ -137,6 +137,8 @@ def test_a_chunk_that_never_ends_is_not_kept() -> None:
     """A header claims 2 GB and they begin to come."""
 
     async def test() -> None:
+        ended = asyncio.Event()
+
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 await reader.read(100)
@@ -147,13 +149,15 @@ def test_a_chunk_that_never_ends_is_not_kept() -> None:
             except OSError:
                 pass
             finally:
-                writer.close()
+                writer.transport.abort()
+                ended.set()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         async with OpcUaDriver(DeviceOptions(endpoint=f"opc.tcp://127.0.0.1:{port}"), RunningClock()) as driver:
             with pytest.raises(DriverError, match="connect_failed"):
                 await driver.read(group_of("float64"), 2.0)
+        await ended.wait()
         server.close()
         await server.wait_closed()
 
