@@ -225,7 +225,7 @@ def _raw(datatype: int, value: float | str) -> tuple[int, Raw]:
         bits = signed_bits.get(datatype) or unsigned_bits.get(datatype, 64)
         low = -(1 << bits - 1) if datatype in signed_bits else 0
         if low <= value < low + (1 << bits):
-            return (int_field, value & 0xFFFFFFFF) if bits <= 32 else (long_field, value & 0xFFFFFFFFFFFFFFFF)
+            return (int_field if bits <= 32 else long_field), value & ((1 << bits) - 1)
     elif isinstance(value, int | float) and datatype in (FLOAT, DOUBLE):
         return (float_field if datatype == FLOAT else double_field), float(value)
     raise ValueError(f"{value!r} is no value of data type {datatype}")

@@ -20,9 +20,9 @@ from drivers.mqtt.sparkplug import BOOLEAN, DATETIME, Metric, Payload, encode, i
 from drivers.reading import Quality, Status, Tag, Value, quality_of
 
 rebirth_name: Final = "Node Control/Rebirth"
-rebirth_ms_first: Final = 5_000
+rebirth_ms_first: Final = 1_000
 rebirth_ms_max: Final = 60_000
-"""A rebirth is asked for again after 5 s, then ever later up to a minute."""
+"""A rebirth is asked for again after 1 s, then ever later up to a minute."""
 stale_quality: Final = 500
 """Value of the Quality property for a metric whose source is gone."""
 

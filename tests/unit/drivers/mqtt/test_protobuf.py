@@ -227,3 +227,11 @@ def test_fields_end_or_are_refused(data: bytes) -> None:
         assert all(len(content) <= len(data) for _, _, _, content in read_fields(data))
     except WireError:
         pass
+
+
+@pytest.mark.parametrize("kind", [DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64, DataType.UINT8, DataType.UINT64])
+def test_commands_are_the_oracles_own_numbers(kind: DataType) -> None:
+    for value in (0, 1, 100) if kind in (DataType.UINT8, DataType.UINT64) else (-100, -1, 0, 100):
+        made = metric_with("x", None, int(kind), value, 0)
+        assert made.raw == kind.encode(value)
+        assert kind.decode(made.raw) == value

@@ -1,0 +1,170 @@
+"""What a device knows and what its streams hold: duplicates, retained values, doubt, faults in order, bounded queues."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from drivers.driver import DriverError
+from drivers.mqtt.broker import Broker, node_key_of
+from drivers.mqtt.codec import Sample
+from drivers.mqtt.config import DeviceOptions, parse_address
+from drivers.mqtt.inbox import Message
+from drivers.mqtt.json_feed import JsonFeed
+from drivers.mqtt.known import Known, Stream
+from drivers.reading import Status, Tag, TagGroup
+from tests.rigs.clock import StillClock
+
+LOST = DriverError("connection_lost")
+
+
+def tag(n: int) -> Tag:
+    return Tag(n, f"t{n}", "d", "float64", "", parse_address({"topic": f"t/{n}"}))
+
+
+def sample(value: float, at: int = 0) -> Sample:
+    return Sample(value, 0, None, at, at)
+
+
+class Rig:
+    """A JSON feed on a broker that is never connected."""
+
+    def __init__(self) -> None:
+        options = DeviceOptions(host="nowhere")
+        self.clock = StillClock()
+        self.broker = Broker(options.broker(), self.clock)
+        self.known = Known(options.queue_size)
+        self.feed = JsonFeed(options, self.broker, self.known, self.clock)
+        self.group = TagGroup(1, "d", "g", 100, (tag(0), tag(1)))
+        for each in self.group.tags:
+            self.feed.add(each)
+
+    def came(self, payload: bytes, *, n: int = 0, retained: bool = False, repeated: bool = False) -> None:
+        for feed in self.broker.feeds(f"t/{n}"):
+            feed.take(Message(f"t/{n}", payload, retained, repeated), held=False)
+
+    def now(self, n: int = 0) -> tuple[object, int]:
+        found = self.known.samples[self.group.tags[n].address]
+        return found.value, found.status
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(10):
+            await test()
+
+    asyncio.run(bounded())
+
+
+async def rest(stream: Stream) -> list[object]:
+    """Everything that is in a stream now: values of its scans, causes of its faults."""
+    found: list[object] = []
+    while True:
+        try:
+            scan = await stream.take(0)
+        except DriverError as error:
+            found.append(error.cause)
+            continue
+        if scan is None:
+            return found
+        found.append([reading.value for reading in scan.readings()])
+
+
+def test_a_message_delivered_again_is_one_reading() -> None:
+    async def test() -> None:
+        rig = Rig()
+        stream = rig.known.stream(rig.group)
+        rig.came(b"1.0")
+        rig.came(b"1.0", repeated=True)
+        rig.came(b"1.0")
+        rig.came(b"2.0", repeated=True)
+        assert await rest(stream) == [[1.0], [1.0], [2.0]], "only what is marked as repeated, and is"
+
+    run(test)
+
+
+def test_retained_values_stand_back_until_there_is_doubt() -> None:
+    async def test() -> None:
+        rig = Rig()
+        rig.came(b"1.0", retained=True)
+        assert rig.now() == (1.0, Status.UNCERTAIN_LAST_USABLE_VALUE)
+        rig.came(b"2.0")
+        rig.came(b"1.0", retained=True)
+        assert rig.now() == (2.0, 0)
+        rig.feed.missed(LOST)
+        assert rig.now() == (2.0, Status.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE)
+        rig.came(b"3.0", retained=True)
+        assert rig.now() == (3.0, Status.UNCERTAIN_LAST_USABLE_VALUE)
+        rig.came(b"4.0")
+        assert rig.now() == (4.0, 0)
+
+    run(test)
+
+
+def test_a_stream_keeps_the_order_of_scans_and_faults_while_nobody_takes_them() -> None:
+    async def test() -> None:
+        rig = Rig()
+        stream = rig.known.stream(rig.group)
+        rig.came(b"1.0")
+        rig.feed.missed(LOST)
+        rig.feed.missed(LOST)
+        rig.came(b"2.0", n=1)
+        assert rig.known.stream(rig.group) is stream, "it stays while the runtime rests"
+        assert await rest(stream) == [[1.0], "connection_lost", [2.0]]
+        rig.feed.missed(LOST)
+        rig.came(b"3.0")
+        assert stream.resume(), "who starts again knows of the fault"
+        assert await rest(stream) == [[3.0]]
+        changed = TagGroup(1, "d", "g", 100, (tag(0),))
+        assert rig.known.stream(changed) is not stream
+
+    run(test)
+
+
+def test_a_stream_that_nobody_takes_is_bounded_and_says_so() -> None:
+    async def test() -> None:
+        known = Known(3)
+        stream = known.stream(TagGroup(1, "d", "g", 100, (tag(0),)))
+        for n in range(10):
+            known.put([(tag(0).address, sample(float(n)))])
+        assert await rest(stream) == [[0.0], [1.0], [2.0], "overflow"]
+        known.put([(tag(0).address, sample(10.0))])
+        assert await rest(stream) == [[10.0]]
+
+    run(test)
+
+
+def test_confirmations_are_fresh_equal_and_end_with_the_connection() -> None:
+    async def test() -> None:
+        rig = Rig()
+        address = rig.group.tags[0].address
+        rig.came(b"5.0")
+        done = rig.known.watch(address, 5.0)
+        rig.came(b"5.0", retained=True)
+        rig.came(b"4.0")
+        assert not done.done(), "what came before, was retained or differs confirms nothing"
+        rig.came(b"5.0")
+        assert done.done()
+        broken = rig.known.watch(address, 6.0)
+        rig.feed.missed(LOST)
+        with pytest.raises(DriverError) as caught:
+            await broken
+        assert (caught.value.cause, caught.value.params["reason"]) == ("write_unknown", "connection_lost")
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("topic", "key"),
+    [
+        ("spBv1.0/g/NDATA/n", "spBv1.0/g/+/n"),
+        ("spBv1.0/g/DDATA/n/d", "spBv1.0/g/+/n"),
+        ("spBv1.0/STATE/h", ""),
+        ("spBv1.0/g/DDATA/n/d/x", ""),
+        ("other/g/NDATA/n", ""),
+    ],
+)
+def test_sparkplug_topics_belong_to_a_node(topic: str, key: str) -> None:
+    assert node_key_of(topic) == key
