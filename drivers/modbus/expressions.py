@@ -42,10 +42,18 @@ def compose(index: int, at: int, first_cell: int, address: Address) -> Expressio
     codes, count = _struct_codes(address)
     cells = tuple(f"c{first_cell + n}" for n in range(count))
     made = Expression(_places(at, address), codes, cells)
-    raw, doubtful = _raw(index, address, made)
-    again = raw if raw.isidentifier() else "v"
-    checks = _checks(index, address, again, made, doubtful=doubtful)
-    value = _value(index, address, again if checks else raw, made)
+    if address.kind in time_kinds:
+        terms = time_terms(address, cells, index)
+        made.names |= terms.names
+        nonsense = f"v is None or {terms.doubt}" if terms.doubt else "v is None"
+        raw, value = terms.start, terms.value
+        checks = [*_missing_checks(index, address, cells[0], made), (nonsense, Status.BAD_DECODING_ERROR)]
+    else:
+        raw, nonsense = _raw(index, address, made)
+        again = raw if raw.isidentifier() else "v"
+        checks = [(nonsense, Status.BAD_DECODING_ERROR)] if nonsense else []
+        checks += _missing_checks(index, address, again, made)
+        value = _value(address, again if checks else raw)
     unbound = next((n for n, (condition, _) in enumerate(checks) if condition.startswith("v ")), None)
     for n, (condition, status) in reversed(list(enumerate(checks))):
         bound = f"(v := {raw}){condition[1:]}" if n == unbound else condition
@@ -81,31 +89,27 @@ def _struct_codes(address: Address) -> tuple[str, int]:
     return _shifts[kind][1] if kind in _shifts else native_codes[kind], 1
 
 
-def _raw(index: int, address: Address, made: Expression) -> tuple[str, bool]:
-    """Return the number or text before scaling, and whether it may be none at all."""
+def _raw(index: int, address: Address, made: Expression) -> tuple[str, str]:
+    """Return the number or text before scaling, and the condition on `v` under which its bytes mean nothing (empty: never)."""
     kind, cell = address.kind, made.cells[0]
-    if kind in time_kinds:
-        terms = time_terms(address, made.cells, index)
-        made.names |= terms.names
-        return terms.start, True
     if kind == "string":
         made.names[f"text{index}"] = _text_reader(address.text.encoding)
-        return f"text{index}({cell})", True
+        return f"text{index}({cell})", "v is None"
     if kind.startswith("bcd"):
         made.names["of_bcd"] = of_bcd
         halves = [made.cells[n : n + 4] for n in range(0, len(made.cells), 4)]  # eight digits fit one machine word of an int
-        return "(" + " * 100000000 + ".join(_two_digits_each(half) for half in halves) + ")", True
+        return "(" + " * 100000000 + ".join(_two_digits_each(half) for half in halves) + ")", f"v >= {no_digits}"
     if kind.startswith("m10k"):  # every register has the sign of the whole (PowerLogic modulo 10,000)
         whole = cell
         for each in made.cells[1:]:
             whole = f"({whole} * 10000 + {each})"
         up = " and ".join(f"0 <= {each} < 10000" for each in made.cells)
         down = " and ".join(f"0 >= {each} > -10000" for each in made.cells)
-        return f"({whole} if {up} or {down} else None)", True
+        return f"({whole} if {up} or {down} else None)", "v is None"
     if kind.startswith("signmag"):
         top = 1 << address.count * 16 - 1
-        return f"({cell} if {cell} < {top} else {top} - {cell})", False
-    return (f"({cell} >> {_shifts[kind][0]})", False) if kind in _shifts else (cell, False)
+        return f"({cell} if {cell} < {top} else {top} - {cell})", ""
+    return (f"({cell} >> {_shifts[kind][0]})" if kind in _shifts else cell), ""
 
 
 def _two_digits_each(cells: Sequence[str]) -> str:
@@ -115,27 +119,19 @@ def _two_digits_each(cells: Sequence[str]) -> str:
     return whole
 
 
-def _checks(index: int, address: Address, raw: str, made: Expression, *, doubtful: bool) -> list[tuple[str, Status]]:
-    """Return the conditions under which there is no value, in the order in which they are looked at."""
+def _missing_checks(index: int, address: Address, raw: str, made: Expression) -> list[tuple[str, Status]]:
+    """Return the conditions under which the device says that it has no value."""
     checks: list[tuple[str, Status]] = []
     missing = address.missing
-    if doubtful:
-        nonsense = f"{raw} >= {no_digits}" if address.kind.startswith("bcd") else f"{raw} is None"
-        checks.append((nonsense, Status.BAD_DECODING_ERROR))
     if missing is not None and missing.values:
         made.names[f"absent{index}"] = missing.values
-        if address.kind in time_kinds:  # a count, looked at before it is a time
-            checks.insert(0, (f"{made.cells[0]} in absent{index}", Status.BAD_NO_DATA))
-        else:
-            checks.append((f"{raw} in absent{index}", Status.BAD_NO_DATA))
-    if address.kind in time_kinds and (doubt := time_terms(address, made.cells, index).doubt):
-        checks[-1] = (f"{checks[-1][0]} or {doubt}", Status.BAD_DECODING_ERROR)
+        checks.append((f"{raw} in absent{index}", Status.BAD_NO_DATA))
     if missing is not None and missing.nan:
         checks.append((f"{raw} != {raw}", Status.BAD_NO_DATA))
     return checks
 
 
-def _value(index: int, address: Address, raw: str, made: Expression) -> str:
+def _value(address: Address, raw: str) -> str:
     kind = address.kind
     if kind in flag_kinds:
         if kind == "bool":
@@ -143,8 +139,6 @@ def _value(index: int, address: Address, raw: str, made: Expression) -> str:
         if address.bit_count == 1:
             return f"{raw} & {1 << address.bit} != 0"
         return f"{raw} >> {address.bit} & {(1 << address.bit_count) - 1}"
-    if kind in time_kinds:
-        return time_terms(address, made.cells, index).value
     if kind == "string":
         return raw
     return _scaled(address.scaling, raw, whole=kind not in float_kinds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,23 @@ def test_inverting_a_decimal_scaling_gives_the_raw_number_back(raw: int, places:
 )
 def test_what_counts_as_decimal(scale: float, offset: float, places: int | None) -> None:
     assert decimal_places(scale, offset) == places
+
+
+@given(
+    st.integers(-(2**63), 2**64 - 1),
+    st.decimals(-1000, 1000, places=4).filter(bool),
+    st.decimals(-1000, 1000, places=3),
+)
+def test_every_decimal_scale_and_offset_is_exact_for_whole_numbers(raw: int, scale: Decimal, offset: Decimal) -> None:
+    value = Scaling(float(scale), float(offset)).apply(raw)
+    assert value == float(Fraction(raw) * Fraction(scale) + Fraction(offset))
+    if abs(raw) < 2**40:
+        assert Scaling(float(scale), float(offset)).invert(value) == pytest.approx(raw, rel=1e-9, abs=1e-6)
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(1, 63))
+def test_fixed_point_is_exact(raw: int, bits: int) -> None:
+    assert Scaling(2.0**-bits).apply(raw) == raw / 2**bits
 
 
 def test_linear_scaling_with_offset() -> None:
