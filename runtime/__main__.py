@@ -5,7 +5,7 @@ Room: hall. It does nothing of its own.
 
 from __future__ import annotations
 
-from runtime.cli import main
+from runtime.cli.app import main
 
 if __name__ == "__main__":
     main()

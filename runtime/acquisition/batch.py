@@ -7,6 +7,7 @@ the gap tally. It appends nothing.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +18,8 @@ from runtime.acquisition.gaps import GapTally
 
 MEMORY_PER_BYTE: Final = 6
 """Bytes of lists and numbers in memory for each byte that the sealed batch is estimated to have."""
+SHARE_MS_MAX: Final = 200
+"""Longest that sealing keeps an overloaded loop in one turn."""
 
 
 @dataclass(slots=True)
@@ -57,20 +60,30 @@ class OpenBatch:
             span[0] += 1
             span[2] = read_ms
 
-    async def seal(self, dropped: int) -> SealedBatch:
-        """Finish the body, giving way to others between steps of at most about 2 ms. Sealed once, it stays as it is."""
+    async def seal(self, dropped: int, mono_ms: Callable[[], int]) -> SealedBatch:
+        """Finish the body, giving way to others between steps of at most about 2 ms. Sealed once, it stays as it is.
+
+        When others then keep the loop for longer, because much is read, the next turn goes on for as long as they did (`SHARE_MS_MAX` at
+        most): with one step a turn, sealing would starve under overload, everything read and nothing recorded.
+        """
         if self.sealed is not None:
             return self.sealed
         self.dropped = dropped
         steps = self.builder.seal_steps(dropped)
+        others_ms = 0
         while True:
+            began_ms = mono_ms()
             try:
                 next(steps)
+                while mono_ms() - began_ms < others_ms:
+                    next(steps)
             except StopIteration as done:
                 sealed: SealedBatch = done.value
                 self.sealed = sealed
                 return sealed
+            gave_way_ms = mono_ms()
             await asyncio.sleep(0)
+            others_ms = min(mono_ms() - gave_way_ms, SHARE_MS_MAX)
 
     def give_up(self, tally: GapTally, cause: str, now_ms: int) -> int:
         """Count its scans as missing for `cause`; return how many readings are lost."""

@@ -242,7 +242,7 @@ class Evidence:
 
     async def _write_batch(self, batch: OpenBatch) -> None:
         await self._write_schema(batch.schema)
-        sealed = await batch.seal(self._unsaid_dropped)
+        sealed = await batch.seal(self._unsaid_dropped, self._clock.mono_ms)
         appended = await self._append(Kind.BATCH, sealed.detail, sealed.body)
         self._unsaid_dropped -= batch.dropped
         self.counts.readings += batch.readings

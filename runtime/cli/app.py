@@ -79,15 +79,23 @@ def main() -> NoReturn:
         finally:
             sys.stdout.flush()
     except Exception as error:
-        if wants_traceback():
-            traceback.print_exc()
-        try:
-            _say_fault(error)
-        except typer.Exit:
-            pass
-        except Exception:  # not even the words can be read or written
-            os.write(2, f"witnessmark: {type(error).__name__}\n".encode())
-        let_go()
+        end_with(error)
+    sys.exit(CANNOT_TELL)
+
+
+def end_with(error: Exception) -> NoReturn:
+    """End the process because of what a verb raised: with the exit code that it chose, or saying what failed."""
+    if isinstance(error, typer.Exit):
+        sys.exit(error.exit_code)
+    if wants_traceback():
+        traceback.print_exception(error)
+    try:
+        _say_fault(error)
+    except typer.Exit:
+        pass
+    except Exception:  # not even the words can be read or written
+        os.write(2, f"witnessmark: {type(error).__name__}\n".encode())
+    let_go()
     sys.exit(CANNOT_TELL)
 
 

@@ -1,7 +1,8 @@
 """How the command line prints: words for people, JSON for programs, errors as words of their code.
 
 Room: hall. Every verb prints through it. People's output goes to standard output in colour where that is a terminal; with --json
-exactly one JSON value does, errors included. It words codes by the catalogue and never invents text.
+exactly one JSON value does, errors included. It words codes by the catalogue and never invents text. Rich and typer are imported when
+something is printed by them: the core's process, which prints through this file too, does without.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
-
-import typer
-from rich.console import Console
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ledger_client.errors import LedgerError
 from runtime.messages.catalogue import word
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 CANNOT_TELL = 2
 """Exit code for "could not do what was asked"."""
@@ -25,6 +26,8 @@ CANNOT_TELL = 2
 
 def console(*, errors: bool = False) -> Console:
     """Return a console on standard output or standard error."""
+    from rich.console import Console
+
     return Console(stderr=errors, highlight=False, soft_wrap=not (sys.stderr if errors else sys.stdout).isatty())
 
 
@@ -35,6 +38,8 @@ def print_json(value: Any) -> None:
 
 def fail(code: str, params: Mapping[str, Any] | None = None, *, as_json: bool = False, exit_code: int = CANNOT_TELL) -> NoReturn:
     """Say what went wrong and end."""
+    import typer
+
     if as_json:
         print_json({"error": code, "params": dict(params or {}), "text": word(code, params)})
     else:

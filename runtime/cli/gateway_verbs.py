@@ -34,23 +34,9 @@ def run(
     json_lines: JsonOption = False,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
-    from runtime.app import run_gateway
-    from runtime.cli.log import set_up_log
-    from runtime.cli.until_stopped import until_stopped
-    from runtime.layout import Layout
+    from runtime.core_process import become
 
-    set_up_log(json_lines=json_lines)
-
-    def ready() -> None:
-        if json_lines:
-            print_json({"state": str(state), "ready": True})
-        else:
-            console().print(f"running on {state}; `witnessmark status --state {state}` tells how it is, Ctrl-C stops it")
-
-    async def main(stop: asyncio.Event) -> None:
-        await run_gateway(state, config, stop, ready)
-
-    raise typer.Exit(until_stopped(main, config=config or Layout(state).config, as_json=json_lines))
+    become(state, config, as_json=json_lines)
 
 
 def check(

@@ -18,8 +18,8 @@ FUNCTION_LINES_MAX: Final = 60
 BANNED_WORDS: Final = frozenset({"slave", "master", "sensor", "item", "items", "manager", "helper", "helpers", "utils", "util"})
 NAMES_OF_OTHERS: Final = frozenset({"UNCERTAIN_SENSOR_CALIBRATION"})
 """Names that a standard gave: this one is an OPC UA status code."""
-BROAD_ALLOWED: Final = frozenset({"runtime/supervisor.py", "ledger_client/outbox.py", "runtime/cli/app.py"})
-"""The last: an exit code is a verdict, so a fault of our own must not end as Python ends, with 1."""
+BROAD_ALLOWED: Final = frozenset({"runtime/supervisor.py", "ledger_client/outbox.py", "runtime/cli/app.py", "runtime/core_process.py"})
+"""The last two: an exit code is a verdict, so a fault of our own must not end as Python ends, with 1."""
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -92,7 +92,7 @@ def test_tasks_belong_to_a_group() -> None:
     assert not stray, "start tasks in a TaskGroup (named tasks, tg or ..._group)"
 
 
-def test_only_three_files_may_catch_everything() -> None:
+def test_only_four_files_may_catch_everything() -> None:
     broad = [at(p, n) for p, n in nodes(PRODUCT) if isinstance(n, ast.ExceptHandler) and _is_broad(n) and name_of(p) not in BROAD_ALLOWED]
     assert not broad
 

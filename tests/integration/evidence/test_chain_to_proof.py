@@ -72,7 +72,7 @@ async def record(state: Path, witnesses: list[AnchorProcess], batches: int) -> N
 
 
 def command(*arguments: object, cwd: Path) -> tuple[int, dict]:
-    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from runtime.cli import main; main()"
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from runtime.cli.app import main; main()"
     words = [sys.executable, "-I", "-c", script, *map(str, arguments), "--json"]
     done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=60)
     assert done.stdout.count("\n") == 1, done.stderr

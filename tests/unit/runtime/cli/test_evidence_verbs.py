@@ -44,7 +44,7 @@ def test_prove_here_and_verify_anywhere(state: Path, tmp_path: Path) -> None:
     policy.write_bytes(policy_text())
     extras = tuple(name for name in GATEWAY_ONLY if name != "pydantic")  # Typer itself needs that one
     script = f"import sys\nfor name in {extras!r}: sys.modules[name] = None\nsys.path.insert(0, {str(ROOT)!r})\n"
-    script += "from runtime.cli import main\nmain()\n"
+    script += "from runtime.cli.app import main\nmain()\n"
     empty = tmp_path / "empty"
     empty.mkdir()
     command = [sys.executable, "-I", "-c", script, "verify", str(proof), "--policy", str(policy)]

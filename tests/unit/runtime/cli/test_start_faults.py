@@ -20,7 +20,7 @@ class Missing:
         if name.partition(".")[0] in {"structlog", "pydantic", "starlette", "uvicorn", "tomlkit", "pymodbus", "msgspec"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Missing())
-from runtime.cli import main
+from runtime.cli.app import main
 main()
 """
 

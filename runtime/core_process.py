@@ -1,0 +1,78 @@
+"""The core's own process: what `witnessmark run` becomes once it knows what it was asked.
+
+Room: hall. `cli.gateway_verbs` executes it in its own place, so that the libraries of a command line (10 MB) are not kept for years by what
+polls. It starts `app`, and gives words and exit codes back to the command line when that does not go well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Final, NoReturn
+
+from runtime.cli.streams import outlive_readers
+
+LAUNCH: Final = "import sys; sys.path.insert(0, sys.argv.pop(1)); from runtime.core_process import main; main()"
+"""`-I -m runtime.core_process` with the very package that runs here, installed or not."""
+
+ALLOCATOR: Final = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "262144", "MALLOC_ARENA_MAX": "2"}
+"""For glibc (mallopt(3)): what a start and each large batch need for a moment goes back to the system. Left to itself, glibc raises both
+thresholds after the first 8 MB segment that it sees freed, and keeps 16 MB for good. What the environment already says stands."""
+
+
+def become(state: Path, config: Path | None, *, as_json: bool) -> NoReturn:
+    """Replace this process by the core's. Its standard streams, working folder and process id stay."""
+    root = str(Path(__file__).resolve().parents[1])
+    arguments = [str(state), str(config or ""), *(["--json"] if as_json else [])]
+    command = [sys.executable, "-I", "-c", LAUNCH, root, "run", *arguments]
+    os.execve(sys.executable, command, {**ALLOCATOR, **os.environ})  # noqa: S606  there is no shell on purpose
+
+
+def main() -> NoReturn:
+    """Run on `sys.argv` as `become` filled it: run STATE CONFIG [--json]."""
+    outlive_readers()
+    state, config = sys.argv[2:4]
+    try:
+        try:
+            code = _run(Path(state), Path(config) if config else None, as_json="--json" in sys.argv)
+        finally:
+            sys.stdout.flush()
+    except Exception as error:
+        from runtime.cli.app import end_with
+
+        end_with(error)
+    sys.exit(code)
+
+
+def _run(state: Path, config: Path | None, *, as_json: bool) -> int:
+    _import_structlog_alone()
+    from runtime.app import run_gateway
+    from runtime.cli.console import print_json
+    from runtime.cli.log import set_up_log
+    from runtime.cli.until_stopped import until_stopped
+    from runtime.layout import Layout
+
+    set_up_log(json_lines=as_json)
+
+    def ready() -> None:
+        if as_json:
+            print_json({"state": str(state), "ready": True})
+        else:
+            sys.stdout.write(f"running on {state}; `witnessmark status --state {state}` tells how it is, Ctrl-C stops it\n")
+            sys.stdout.flush()
+
+    async def serve(stop: asyncio.Event) -> None:
+        await run_gateway(state, config, stop, ready)
+
+    return until_stopped(serve, config=config or Layout(state).config, as_json=as_json)
+
+
+def _import_structlog_alone() -> None:
+    """Keep structlog from importing rich, which it does when it can, to print tracebacks in colour: 5 MB that the core never uses."""
+    if "rich" not in sys.modules:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # so that its import fails, as where it is not installed
+        import structlog  # noqa: F401
+
+        del sys.modules["rich"]
