@@ -43,6 +43,11 @@ def wants_traceback() -> bool:
     return os.environ.get(TRACEBACK) == "1"
 
 
+def wants_stock_loop() -> bool:
+    """Tell whether the environment asks for asyncio's own event loop where there is another: the benchmarks compare them."""
+    return os.environ.get("WITNESSMARK_EVENT_LOOP") == "asyncio"
+
+
 class _Pipe(io.FileIO):
     """A file descriptor whose reader may go away; `is_given_up` drops all that is written from then on."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 from ledger_client.errors import LedgerError
 from runtime.cli.console import console, fail, print_json
+from runtime.cli.streams import wants_stock_loop
 from runtime.config_faults import ConfigError
 
 START_FAULTS: Final[Mapping[int, str]] = {
@@ -70,7 +70,7 @@ def _say_why(error: Exception, config: Path, *, as_json: bool) -> int:
 
 def loop_factory() -> Any:
     """Return uvloop's loop where there is a wheel of it, else asyncio's own; WITNESSMARK_EVENT_LOOP=asyncio asks for the latter."""
-    if os.environ.get("WITNESSMARK_EVENT_LOOP") == "asyncio":
+    if wants_stock_loop():
         return None
     try:
         import uvloop
