@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from drivers.memory import MemoryOf, ShortMemory
+
 T = TypeVar("T")
 
 
 class Shared:
     """Objects that several drivers use together, by a key that the driver type owns (its type name first)."""
 
-    def __init__(self) -> None:
-        """Start with nothing shared."""
+    def __init__(self, memory: MemoryOf = lambda _type, _device: ShortMemory()) -> None:
+        """Start with nothing shared. `memory(type, device)` gives what a driver remembers of its device between starts."""
+        self.memory = memory
         self._kept: dict[tuple[str | int, ...], object] = {}
 
     def obtain(self, key: tuple[str | int, ...], kind: type[T], make: Callable[[], T]) -> T:

@@ -19,6 +19,7 @@ from typing import Any, Final
 import structlog
 
 from drivers.driver import Driver, DriverError
+from drivers.memory import MemoryOf
 from drivers.registry import make_driver
 from drivers.shared import Shared
 from ledger_client.anchors.anchor import Anchor
@@ -52,6 +53,7 @@ from runtime.faces.feed import RequestRefusedError, Session
 from runtime.faces.feed_server import FeedServer
 from runtime.health import Health
 from runtime.layout import Layout
+from runtime.learned_maps import ForgetLearned, LearnedMaps
 from runtime.loop_stall import LoopStall
 from runtime.points import DevicePoints, number_points, schema_of
 from runtime.revisions import Choice, Revision, Revisions
@@ -76,7 +78,8 @@ class Outside:
     disk: Disk
     clock: Clock
     signer: Callable[[Layout], AbstractAsyncContextManager[Signer]]
-    make_driver: Callable[[DevicePoints], Driver]
+    make_driver: Callable[[DevicePoints, MemoryOf], Driver]
+    """The second gives what a driver remembers of its device between starts."""
     make_anchor: Callable[[AnchorConfig], Anchor]
     shape: SegmentShape
     random: Random
@@ -115,13 +118,16 @@ def machine() -> Outside:
     """Return the machine that this process runs on."""
     clock, shared = SystemClock(), Shared()
 
+    def driver(points: DevicePoints, memory: MemoryOf) -> Driver:
+        shared.memory = memory
+        return make_driver(points.config.type, points.name, points.config.options, clock, shared)
+
     def signer(layout: Layout) -> SignerProcess:
         first_start.ensure_key(layout)
         return SignerProcess(layout.state)
 
     return Outside(
-        RealDisk(), clock, signer,
-        lambda points: make_driver(points.config.type, points.name, points.config.options, clock, shared),
+        RealDisk(), clock, signer, driver,
         lambda anchor: make_anchor(anchor.type, anchor.name, anchor.options, clock),
         SegmentShape(), SystemRandom(),
     )  # fmt: skip
@@ -170,7 +176,9 @@ class Core:
             make_secret=lambda: outside.random.randbytes(32),
         )  # fmt: skip
         self._pipeline = Pipeline(self.live, self._evidence)
-        self._field = Field(self._pipeline, clock, self._outside.make_driver, self._supervisor)
+        self._learned = LearnedMaps(disk, layout.private, work)
+        self._learned.load()
+        self._field = Field(self._pipeline, clock, self._make_driver, self._supervisor)
         past = LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size)
         self._events = Events(past, chain.size, lambda: chain.newest, work)
         chain.subscribe(self._events.durable)
@@ -178,6 +186,7 @@ class Core:
             "config.edit": ConfigEdit(lambda: self._revision, self._apply, work),
             "device.write": DeviceWrite(self._field, lambda: self._revision.config, lambda: self._devices),
             "device.call": DeviceCall(self._field, lambda: self._revision.config, lambda: self._devices),
+            "learned.forget": ForgetLearned(self._learned),
         }
         self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants, work)
         self.stall = LoopStall()
@@ -226,12 +235,17 @@ class Core:
             field = group.create_task(keep("field", self._field.run), name="field")
             evidence = group.create_task(keep("evidence", self._evidence.run), name="evidence")
             outbox = group.create_task(keep("outbox", self._outbox.run), name="outbox")
-            rest = [group.create_task(keep(name, run), name=name) for name, run in {"door": self.door.run, **others}.items()]
+            rest = [
+                group.create_task(keep(name, run), name=name)
+                for name, run in {"door": self.door.run, "learned": self._learned.run, **others}.items()
+            ]
             ready()
             await stop.wait()
             await self.door.finish(DRAIN_S)
             self._field.stop()
             await asyncio.wait([field], timeout=DRAIN_S)
+            with contextlib.suppress(OSError):
+                await asyncio.get_running_loop().run_in_executor(self._work, self._learned.save)
             self._evidence.close()
             drained, _ = await asyncio.wait([evidence], timeout=DRAIN_S)
             await self._outbox.flush(FLUSH_S)
@@ -287,9 +301,12 @@ class Core:
         with contextlib.suppress(OSError):
             self._revisions.settle(revision)
 
+    def _make_driver(self, points: DevicePoints) -> Driver:
+        return self._outside.make_driver(points, self._learned.memory)
+
     def _driver_or_cause(self, points: DevicePoints) -> Driver:
         """At start a driver that cannot be made (a library is missing) must not keep the others from being polled."""
         try:
-            return self._outside.make_driver(points)
+            return self._make_driver(points)
         except DriverError as error:
             return UnavailableDriver(error)

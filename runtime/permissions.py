@@ -29,6 +29,7 @@ ACTIONS: Final[Mapping[str, Role]] = {
     "device.write": Role.ENGINEER,
     "device.call": Role.ENGINEER,
     "config.edit": Role.ENGINEER,
+    "learned.forget": Role.ENGINEER,
     "epoch.open": Role.ADMIN,
 }
 

@@ -17,8 +17,9 @@ from drivers.modbus.address import Address
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.encode import encode_mask, encode_registers
 from drivers.modbus.end_point import line_of
-from drivers.modbus.layout import Answer, Layout, ReadBlock
 from drivers.modbus.line import Line
+from drivers.modbus.planner import Block
+from drivers.modbus.reader import UnitReader
 from drivers.modbus.request import (
     RefusalError,
     Request,
@@ -30,24 +31,8 @@ from drivers.modbus.request import (
 from drivers.reading import Scan, Status, Tag, TagGroup, Value
 from drivers.shared import Shared
 
-learned_ms_max: Final = 600_000
-"""What a device refused is tried again after ten minutes, so that no tag stays lost because of one bad moment."""
-
-refusal_statuses: Final = {
-    1: Status.BAD_NOT_SUPPORTED,
-    2: Status.BAD_CONFIGURATION_ERROR,
-    3: Status.BAD_CONFIGURATION_ERROR,
-    4: Status.BAD_DEVICE_FAILURE,
-    10: Status.BAD_NO_COMMUNICATION,
-    11: Status.BAD_NO_COMMUNICATION,
-}
-"""Modbus exception code (V1.1b3, 7) -> status of the block's tags; others: BAD_COMMUNICATION_ERROR."""
-
-address_refusals: Final = (2, 3)
-"""Codes by which devices refuse a block that runs over registers they do not have: worth splitting."""
-
-gateway_silences: Final = (10, 11)
-"""Codes by which a gateway says that the unit itself said nothing."""
+requests_kept_max: Final = 2048
+"""Built requests that are kept; learning asks many that are asked once."""
 
 undecided_codes: Final = (4, 5, 11)
 """Refusals after which a write may still have taken effect: failed while doing it, still doing it, gateway heard nothing."""
@@ -56,16 +41,16 @@ undecided_codes: Final = (4, 5, 11)
 class ModbusDriver:
     """One unit on a TCP connection or a serial line. See `drivers.driver.Driver` for the contract."""
 
-    def __init__(self, options: DeviceOptions, clock: Clock, shared: Shared) -> None:
-        """Describe the device; opens nothing."""
+    def __init__(self, options: DeviceOptions, clock: Clock, shared: Shared, name: str = "") -> None:
+        """Describe the device; opens nothing. What is learned of it is kept under `name`."""
         self._options = options
         self._clock = clock
         self._shared = shared
         self._key = line_of(options).key
         self._line: Line | None = None
-        self._layouts: dict[int, tuple[Layout, list[Request]]] = {}
-        self._learned_on = 0
-        self._learned_at_ms: int | None = None
+        self._requests: dict[tuple[str, int, int], Request] = {}
+        place = ":".join(map(str, (*self._key[1:], options.unit_id)))
+        self._reader = UnitReader(options, clock, self._ask, self._resync, shared.memory("modbus", name), place)
 
     async def __aenter__(self) -> Self:
         """Join the line. Raises DriverError `line_settings_differ`."""
@@ -83,48 +68,8 @@ class ModbusDriver:
             self._shared.forget(self._key)
 
     async def read(self, group: TagGroup, deadline_s: float) -> Scan:
-        """Read all blocks of the group.
-
-        A block that fails gives its own tags a bad status and is read last the next time, so that it cannot starve the
-        others. Raises DriverError when the unit answered nothing at all.
-        """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + deadline_s
-        layout, requests = self._layout(group)
-        if not requests:
-            return layout.scan([], self._clock.wall_ms())
-        answers: list[Answer] = []
-        lost: DriverError | None = None
-        lost_at, heard, at = 0, False, 0
-        while at < len(requests):
-            try:
-                answers.append(await self._read_block(layout.blocks[at], requests[at], until))
-                heard = True
-            except RefusalError as refusal:
-                status = refusal_statuses.get(refusal.code, Status.BAD_COMMUNICATION_ERROR)
-                if refusal.code in address_refusals:
-                    self._learn(layout, requests, at, status)
-                    heard = True
-                    continue
-                if refusal.code in gateway_silences:
-                    lost, lost_at = DriverError("device_exception", status, code=refusal.code), at
-                else:
-                    heard = True
-                answers.append(int(status))
-            except DriverError as error:
-                lost, lost_at = error, at
-                if error.cause != "no_answer" or loop.time() >= until:
-                    answers += [error.status] * (len(requests) - at)
-                    break
-                answers.append(error.status)
-            at += 1
-        scan = layout.scan(answers, self._clock.wall_ms())
-        if lost is not None:
-            layout.postpone(lost_at)
-            requests.append(requests.pop(lost_at))
-            if not heard:
-                raise lost
-        return scan
+        """Read all blocks of the group, and learn from what is refused; see `reader.py`."""
+        return await self._reader.read(group, asyncio.get_running_loop().time() + deadline_s)
 
     def subscribe(self, group: TagGroup) -> AsyncIterator[Scan]:
         """Modbus devices do not push. Raises DriverError `subscribe_not_supported`."""
@@ -138,6 +83,7 @@ class ModbusDriver:
         """
         until = asyncio.get_running_loop().time() + deadline_s
         for request in self._write_requests(tag, value):
+            self._reader.note_other_request()
             try:
                 await self._joined().exchange(request, self._options.request_timeout_s, until)
             except RefusalError as refusal:
@@ -153,33 +99,17 @@ class ModbusDriver:
             return
         raise DriverError("write_refused", Status.BAD_NOT_SUPPORTED, code=1)
 
-    async def _read_block(self, read: ReadBlock, request: Request, until: float) -> bytes:
+    async def _ask(self, block: Block, until: float) -> bytes:
+        place = block.table, block.start, block.count
+        request = self._requests.get(place)
+        if request is None:
+            if len(self._requests) >= requests_kept_max:
+                self._requests.clear()
+            request = self._requests[place] = read_request(self._options.unit_id, *place)
         return await self._joined().exchange(request, self._options.request_timeout_s, until)
 
-    def _layout(self, group: TagGroup) -> tuple[Layout, list[Request]]:
-        """Return the group's plan, made anew for a changed group, a new connection, or after ten minutes with refusals."""
-        if self._learned_at_ms is not None:
-            old = self._clock.mono_ms() - self._learned_at_ms > learned_ms_max
-            if old or self._joined().generation != self._learned_on:
-                self._layouts.clear()
-                self._learned_at_ms = None
-        known = self._layouts.get(group.uid)
-        if known is None or known[0].group is not group:
-            try:
-                layout = Layout(group, self._options)
-            except ValueError as error:
-                raise DriverError("address_unusable", Status.BAD_CONFIGURATION_ERROR, detail=str(error)) from error
-            known = layout, [self._request(read) for read in layout.blocks]
-            self._layouts[group.uid] = known
-        return known
-
-    def _learn(self, layout: Layout, requests: list[Request], at: int, status: int) -> None:
-        if self._learned_at_ms is None:
-            self._learned_at_ms, self._learned_on = self._clock.mono_ms(), self._joined().generation
-        requests[at : at + 1] = [self._request(half) for half in layout.refuse(at, status)]
-
-    def _request(self, read: ReadBlock) -> Request:
-        return read_request(self._options.unit_id, read.block.table, read.block.start, read.block.count)
+    def _resync(self) -> None:
+        self._joined().doubt(self._options.unit_id)
 
     def _write_requests(self, tag: Tag, value: Value) -> list[Request]:
         address, unit_id = tag.address, self._options.unit_id

@@ -43,7 +43,7 @@ def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> 
         raise TypeError(f"{name}: not options of a Modbus device")
     if framing_of(device_options.transport) != "mbap":
         import drivers.modbus.pymodbus_link  # noqa: F401  missing, it must be said now and not at the first read
-    return ModbusDriver(device_options, clock, shared)
+    return ModbusDriver(device_options, clock, shared, name)
 
 
 def _tag(options: BaseModel) -> TagOptions:

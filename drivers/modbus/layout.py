@@ -1,12 +1,12 @@
-"""How the answers of one tag group become the columns of its scan, and what was learned about what cannot be read.
+"""How the answers of one tag group become the columns of its scan.
 
-Room: ground, driver `modbus`; pure. `driver.py` keeps one layout per group, asks `blocks` what to request and gives the
-answers to `scan`. When the device refuses a block, `refuse` splits it or gives up on its tags.
+Room: ground, driver `modbus`; pure. `group_plan.py` asks it to compile blocks and to arrange them, `reader.py` gives the answers to `scan`
+(every block of an arrangement, in its order: the fast way) or to `scan_of` (whatever came).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
@@ -14,15 +14,14 @@ from typing import Any
 from drivers.modbus.address import Address, bit_tables
 from drivers.modbus.codec import Decoder, Field, compile_bits, compile_registers
 from drivers.modbus.config import DeviceOptions
-from drivers.modbus.cost import line_cost, longest_request
 from drivers.modbus.factors import ScaleFactors
-from drivers.modbus.planner import Block, Rules, Span, plan_blocks, split_block
-from drivers.reading import Scan, TagGroup, Value
+from drivers.modbus.planner import Block, Span
+from drivers.reading import Scan, Status, TagGroup, Value
 
 
 @dataclass(frozen=True, slots=True)
 class ReadBlock:
-    """One planned request, the size of its answer, and its decoder."""
+    """One request, the size of its answer, and its decoder."""
 
     block: Block
     size_bytes: int
@@ -33,75 +32,86 @@ Answer = bytes | int
 """The data bytes of a block, or the status of its tags when it brought none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Blocks in the order in which they are read, the columns that cannot be read with their statuses, and the way to the tags' order."""
+
+    reads: tuple[ReadBlock, ...]
+    unreadable: Mapping[int, int]
+    in_tag_order: Callable[[list[Value]], Any] | None
+
+
 class Layout:
-    """The requests of one group and the way back from answers to columns."""
+    """The columns of one group: what they are read from, and how an answer becomes their values."""
 
     def __init__(self, group: TagGroup, options: DeviceOptions) -> None:
-        """Plan the group. Raises ValueError when a value does not fit one request."""
+        """Describe the group; no request is planned."""
         self.group = group
         self._addresses = [_resolve(tag.address, options) for tag in group.tags]
         self._factors = ScaleFactors(self._addresses)
         self._addresses += self._factors.columns
-        spans = [Span(a.table, a.start, a.count, i) for i, a in enumerate(self._addresses)]
-        registers, bits = longest_request(options)
-        gap = options.max_gap if options.max_gap is not None else registers
-        rules = Rules(line_cost(options), registers, bits, gap)
-        self.blocks = [self._compile(block) for block in plan_blocks(spans, rules)]
-        self.unreadable: dict[int, int] = {}
-        self._arrange()
+        self.spans = sorted(Span(a.table, a.start, a.count, i) for i, a in enumerate(self._addresses))
+        """Every column's registers, in address order."""
+        self._compiled: dict[Block, ReadBlock] = {}
 
-    def refuse(self, at: int, status: int) -> list[ReadBlock]:
-        """Take note that the device refused block `at` for its addresses; return the two blocks to try instead.
+    def compile(self, block: Block) -> ReadBlock:
+        """Return a block with its decoder. Those of the newest arrangement are kept, so that a new plan compiles what is new."""
+        known = self._compiled.get(block)
+        if known is None:
+            fields = [Field(span.index, span.start - block.start, self._addresses[span.index]) for span in block.spans]
+            if block.table in bit_tables:
+                known = ReadBlock(block, (block.count + 7) // 8, compile_bits(fields))
+            else:
+                known = ReadBlock(block, block.count * 2, compile_registers(fields))
+        return known
 
-        When the block cannot be cut, its tags become unreadable with `status` and the list is empty.
-        """
-        refused = self.blocks.pop(at)
-        halves = split_block(refused.block)
-        made = [self._compile(half) for half in halves] if halves else []
-        if not halves:
-            self.unreadable.update((span.index, status) for span in refused.block.spans)
-        self.blocks[at:at] = made
-        self._arrange()
-        return made
+    def arrange(self, blocks: Iterable[Block], unreadable: Mapping[int, int]) -> Arrangement:
+        """Prepare reading these blocks, which cover every column but those of `unreadable` (column -> status)."""
+        reads = tuple(self.compile(block) for block in blocks)
+        self._compiled = {read.block: read for read in reads}
+        order = [index for read in reads for index in read.decoder.order]
+        order += unreadable
+        place = {index: position for position, index in enumerate(order)}
+        wanted = [place[index] for index in range(len(order))]
+        return Arrangement(reads, unreadable, None if wanted == list(range(len(order))) else itemgetter(*wanted))
 
-    def postpone(self, at: int) -> None:
-        """Read block `at` last from now on, so that one that never answers does not starve the others."""
-        self.blocks.append(self.blocks.pop(at))
-        self._arrange()
-
-    def scan(self, answers: Sequence[Answer], read_ms: int) -> Scan:
-        """Return the scan made of one answer per block, in the order of `blocks`."""
+    def scan(self, arrangement: Arrangement, answers: Sequence[Answer], read_ms: int) -> Scan:
+        """Return the scan made of one answer per block of an arrangement, in its order."""
         flat: list[Value] = []
-        bad: dict[int, int] = dict(self.unreadable)
-        for read, answer in zip(self.blocks, answers, strict=True):
+        bad: dict[int, int] = dict(arrangement.unreadable)
+        for read, answer in zip(arrangement.reads, answers, strict=True):
             if isinstance(answer, int):
                 flat += [None] * len(read.decoder.order)
                 bad.update((index, answer) for index in read.decoder.order)
             else:
                 flat += read.decoder.decode(answer, bad)
-        if self.unreadable:
-            flat += [None] * len(self.unreadable)
-        columns = list(self._in_tag_order(flat)) if self._in_tag_order else flat
+        if arrangement.unreadable:
+            flat += [None] * len(arrangement.unreadable)
+        return self._finish(list(arrangement.in_tag_order(flat)) if arrangement.in_tag_order else flat, bad, read_ms)
+
+    def scan_of(self, pieces: Iterable[tuple[ReadBlock, Answer]], unreadable: Mapping[int, int], read_ms: int) -> Scan:
+        """Return the scan made of answers in any number and order. The last data counts; a status counts where no data came."""
+        columns: list[Value] = [None] * len(self._addresses)
+        bad = dict.fromkeys(range(len(columns)), int(Status.BAD_NO_COMMUNICATION)) | dict(unreadable)
+        given: set[int] = set()
+        for read, answer in pieces:
+            order = read.decoder.order
+            if isinstance(answer, int):
+                bad |= dict.fromkeys((index for index in order if index not in given and index not in unreadable), answer)
+                continue
+            odd: dict[int, int] = {}
+            for index, value in zip(order, read.decoder.decode(answer, odd), strict=True):
+                columns[index] = value
+                bad.pop(index, None)
+            bad |= odd
+            given.update(order)
+        return self._finish(columns, bad, read_ms)
+
+    def _finish(self, columns: list[Value], bad: dict[int, int], read_ms: int) -> Scan:
         if self._factors.columns:
             self._factors.apply(columns, bad)
         statuses = [int(bad.get(i, 0)) for i in range(len(columns))] if bad else None
         return Scan(self.group, columns, read_ms, statuses)
-
-    def _compile(self, block: Block) -> ReadBlock:
-        fields = [Field(span.index, span.start - block.start, self._addresses[span.index]) for span in block.spans]
-        if block.table in bit_tables:
-            return ReadBlock(block, (block.count + 7) // 8, compile_bits(fields))
-        return ReadBlock(block, block.count * 2, compile_registers(fields))
-
-    def _arrange(self) -> None:
-        """Prepare the one C call that puts the decoded values into the order of the group's tags."""
-        order = [index for read in self.blocks for index in read.decoder.order]
-        order += self.unreadable
-        place = {index: position for position, index in enumerate(order)}
-        wanted = [place[index] for index in range(len(order))]
-        self._in_tag_order: Callable[[list[Value]], Any] | None = None
-        if wanted != list(range(len(order))):
-            self._in_tag_order = itemgetter(*wanted)
 
 
 def _resolve(address: object, options: DeviceOptions) -> Address:

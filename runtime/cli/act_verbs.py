@@ -48,7 +48,7 @@ def device_write(
     as_json: AsJson = False,
 ) -> None:
     """Write one setpoint. The configuration must allow it: device_writes, and writable at the tag."""
-    _act(state, {"action": "device.write", "target": tag, "params": {"value": parse_value(value)}, "reason": reason}, as_json=as_json)
+    send_act(state, {"action": "device.write", "target": tag, "params": {"value": parse_value(value)}, "reason": reason}, as_json=as_json)
 
 
 def device_call(
@@ -62,7 +62,7 @@ def device_call(
 ) -> None:
     """Call a method of a device. The configuration must allow it: device_writes, and method_calls at the device."""
     params = {"object": owner, "method": method} | {str(n): text for n, text in enumerate(argument or ())}
-    _act(state, {"action": "device.call", "target": device, "params": params, "reason": reason}, as_json=as_json)
+    send_act(state, {"action": "device.call", "target": device, "params": params, "reason": reason}, as_json=as_json)
 
 
 def config_edit(
@@ -81,7 +81,7 @@ def config_edit(
         fail("file_too_long", {"size": len(text.encode()), "size_max": TEXT_SIZE_MAX}, as_json=as_json)
     expected = revision if revision is not None else _ask(state, "config", {}, ASK_S, as_json=as_json)["revision"]
     request = {"action": "config.edit", "target": "", "params": {"text": text}, "expected_revision": expected, "reason": reason}
-    _act(state, request, as_json=as_json)
+    send_act(state, request, as_json=as_json)
 
 
 def parse_value(text: str) -> str | int | float | bool:
@@ -93,7 +93,8 @@ def parse_value(text: str) -> str | int | float | bool:
     return value if isinstance(value, str | int | float) else text
 
 
-def _act(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
+def send_act(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
+    """Ask the running gateway to do one act, and say what came of it."""
     outcome = _ask(state, "act", {"id": os.urandom(16), **request}, ACT_S, as_json=as_json)
     code, params, seq = outcome["code"], outcome["params"], outcome["seq"]
     if code != "done":

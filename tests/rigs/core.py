@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from drivers.memory import Memory, MemoryOf
 from ledger_client.anchors.anchor import Anchor
 from ledger_client.entry import parse
 from ledger_client.keys import FileKey
@@ -54,8 +55,10 @@ class Plant:
 
     clock: VirtualClock
     drivers: dict[str, ScriptedDriver] = field(default_factory=dict)
+    memories: dict[str, Memory] = field(default_factory=dict)
 
-    def __call__(self, points: DevicePoints) -> ScriptedDriver:
+    def __call__(self, points: DevicePoints, memory: MemoryOf) -> ScriptedDriver:
+        self.memories[points.name] = memory("scripted", points.name)
         return self.drivers.setdefault(points.name, ScriptedDriver(self.clock))
 
 

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from drivers.driver import Clock, DriverError
+from drivers.memory import MemoryOf
 from drivers.reading import Scan, Tag, TagGroup, Value
 from runtime.points import DevicePoints
 
@@ -39,8 +40,12 @@ class Plant:
         self._clock = clock
         self.devices: dict[str, Device] = {}
 
-    def driver(self, points: DevicePoints) -> PlantDriver:
-        """Return a driver for a configured device."""
+    def driver(self, points: DevicePoints, memory: MemoryOf) -> PlantDriver:
+        """Return a driver for a configured device. What it remembers is its device's name: any other recollection is a fault of ours."""
+        facts, kept = {"device": points.name}, memory("plant", points.name)
+        if kept.recall() not in (None, facts):
+            raise AssertionError(f"{points.name} recalls {kept.recall()}")
+        kept.keep(facts)
         return PlantDriver(self.devices.setdefault(points.name, Device()), self._clock)
 
 

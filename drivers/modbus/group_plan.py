@@ -1,0 +1,81 @@
+"""What is asked for one tag group, as far as the unit's map is known, and what is still to be found out about it.
+
+Room: ground, driver `modbus`; pure. `reader.py` keeps one plan per group and has it made anew when something was learned.
+
+Two plans are made. The *safe* one reads over proven holes only; it is what is asked and published. The *hopeful* one may read over
+every hole that nothing speaks against: it is as cheap as any plan can be, and where it differs, there is something to prove.
+Once it does not differ, the safe plan is the best one there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from drivers.modbus.config import DeviceOptions
+from drivers.modbus.intervals import Interval
+from drivers.modbus.layout import Arrangement, Layout
+from drivers.modbus.learned import LearnedMap
+from drivers.modbus.planner import Block, Span, plan_blocks
+from drivers.modbus.proof import holes_of
+from drivers.reading import Status
+
+refusal_statuses: Final = {
+    1: Status.BAD_NOT_SUPPORTED,
+    2: Status.BAD_CONFIGURATION_ERROR,
+    3: Status.BAD_CONFIGURATION_ERROR,
+    4: Status.BAD_DEVICE_FAILURE,
+    10: Status.BAD_NO_COMMUNICATION,
+    11: Status.BAD_NO_COMMUNICATION,
+}
+"""Modbus exception code (V1.1b3, 7) -> status of the block's tags; others: BAD_COMMUNICATION_ERROR."""
+
+
+def status_of(code: int) -> int:
+    """Return the status of tags whose block was refused with an exception code."""
+    return int(refusal_statuses.get(code, Status.BAD_COMMUNICATION_ERROR))
+
+
+Hope = Callable[[str, int, int], bool]
+"""Whether a hole (table, start, end) that is not proven may be tried."""
+
+
+@dataclass(slots=True)
+class GroupPlan:
+    """The safe plan of a group and the blocks of the hopeful one that nothing proves yet."""
+
+    layout: Layout
+    version: int
+    arrangement: Arrangement
+    readable: list[Span]
+    unproven: list[Block]
+    is_settled: bool
+    """Nothing is left to find out: every block was answered before, none is to be proven, nothing is lost."""
+
+    def holes(self, block: Block) -> list[Interval]:
+        """Return the holes of a block: what it holds besides wanted values."""
+        return holes_of(block, self.readable)
+
+    def postpone(self, at: int) -> None:
+        """Read block `at` last from now on, so that one that never answers does not starve the others."""
+        blocks = [read.block for read in self.arrangement.reads]
+        blocks.append(blocks.pop(at))
+        self.arrangement = self.layout.arrange(blocks, self.arrangement.unreadable)
+
+
+def make_plan(layout: Layout, learned: LearnedMap, options: DeviceOptions, hope: Hope, last: GroupPlan | None = None) -> GroupPlan:
+    """Plan a group. Blocks that `last` had postponed stay behind. Raises ValueError when a value does not fit one request."""
+    refused = {span.index: status_of(code) for span in layout.spans if (code := learned.refusal(span)) is not None}
+    readable = [span for span in layout.spans if span.index not in refused]
+    blocks = plan_blocks(readable, learned.rules(options, hopeful=False))
+    if last is not None:
+        order = {read.block: at for at, read in enumerate(last.arrangement.reads)}
+        blocks.sort(key=lambda block: order.get(block, -1))
+    rules = learned.rules(options, hopeful=True)
+    crossable = learned.crossable
+    hopeful = plan_blocks(readable, replace(rules, may_cross=lambda table, a, b: crossable[table].covers(a, b) or hope(table, a, b)))
+    unproven = [block for block in hopeful if not all(crossable[block.table].covers(*hole) for hole in holes_of(block, readable))]
+    is_known = all(learned.answered[block.table].covers(block.start, block.end) for block in blocks)
+    is_settled = is_known and not unproven and not any(learned.lost.values()) and not learned.has_passing(silent=False)
+    return GroupPlan(layout, learned.version, layout.arrange(blocks, refused), readable, unproven, is_settled)

@@ -1,0 +1,268 @@
+"""Reads tag groups of one unit: the safe plan first, then whatever can be learned in the time that is left.
+
+Room: ground, driver `modbus`. `driver.py` makes one per unit and gives it the way to ask. A unit that has no secrets left costs one
+request per planned block and nothing else. It never publishes what was read directly after an unproven hole (see `proof.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from drivers.driver import Clock, DriverError
+from drivers.memory import Memory
+from drivers.modbus.config import DeviceOptions
+from drivers.modbus.group_plan import GroupPlan, make_plan, status_of
+from drivers.modbus.layout import Layout
+from drivers.modbus.learned import LearnedMap, from_plain
+from drivers.modbus.planner import block_of, plan_blocks
+from drivers.modbus.proof import Sample
+from drivers.modbus.proving import Prover
+from drivers.modbus.request import RefusalError
+from drivers.modbus.searching import Lengths, Searcher, atoms_of
+from drivers.modbus.suspicions import Suspicions
+from drivers.modbus.turn import Ask, Asker, Turn, address_codes, busy_codes, gateway_codes
+from drivers.reading import Scan, Status, TagGroup
+
+learn_share: Final = 0.5
+"""Of a group's period: how long its read may go on for the sake of learning."""
+busy_tries: Final = 2
+busy_pause_s: Final = 0.02
+odd_max: Final = 2
+"""So many answers of the wrong form, and a read goes no further."""
+in_service_ms: Final = 60_000
+"""A unit that gave data so lately is in service: what it refuses now, it refuses for good."""
+refused_whole_max: Final = 3
+"""So many reads in a row may be refused as a whole by a unit that answered before; then its map is searched, not its state blamed."""
+
+silent_reads_max: Final = 4
+"""Of so many silent reads in a row, one begins with a short request: some units keep silent when asked for too much."""
+
+
+class UnitReader:
+    """The plans of one unit's groups, and what it taught."""
+
+    def __init__(self, options: DeviceOptions, clock: Clock, ask: Ask, resync: Callable[[], None], memory: Memory, place: str = "") -> None:
+        """`ask` sends one request; `resync` makes sure that no old answer can come; `memory` holds what was learned of the unit at `place`.
+
+        Nothing is asked yet.
+        """
+        self._options, self._clock = options, clock
+        self._ask = Asker(ask, resync)
+        self._plans: dict[int, GroupPlan] = {}
+        self._heard_ms: int | None = None
+        self._refused_whole = 0
+        self._silent_reads = 0
+        self._memory, self._place = memory, place
+        self._begin(self._recalled())
+
+    def _recalled(self) -> LearnedMap:
+        """Return the map that was kept, if it is of this place and makes sense; else an empty one."""
+        facts = self._memory.recall()
+        if facts is not None:
+            try:
+                known = from_plain(facts)
+            except ValueError as error:
+                self._memory.reject(str(error))
+            else:
+                if known.place == self._place:
+                    return known
+        return LearnedMap(self._place)
+
+    def _begin(self, learned: LearnedMap) -> None:
+        """Go on with another map."""
+        lengths = Lengths()
+        self._forgotten, self._kept_version = self._memory.forgotten, learned.version
+        self.learned = learned
+        self._searcher = Searcher(learned, lengths, self._ask)
+        self._prover = Prover(learned, lengths, self._ask, self._clock)
+        self._suspicions = Suspicions(learned, self._clock)
+        self._plans.clear()
+
+    def note_other_request(self) -> None:
+        """The unit was asked something else (a write): no proof may be under way over it."""
+        self._ask.sent += 1
+
+    async def read(self, group: TagGroup, until: float) -> Scan:
+        """Read all blocks of the group by `until` (event loop time).
+
+        A block that fails gives its own tags a bad status and is read last the next time, so that it cannot starve the
+        others. Raises DriverError when the unit answered nothing at all.
+        """
+        if self._memory.forgotten != self._forgotten:
+            self._begin(LearnedMap(self._place))
+        self._prover.wake()
+        plan = self._plan(group)
+        now = asyncio.get_running_loop().time()
+        turn = Turn(until, min(until, now + group.period_ms / 1000 * learn_share), plan.is_settled, plan.arrangement.reads)
+        if self._silent_reads % silent_reads_max == silent_reads_max - 1:
+            await self._ask_for_little(plan, turn)
+        await self._read_planned(turn)
+        if turn.data_count:
+            self._heard_ms, self._refused_whole = self._clock.mono_ms(), 0
+        self._silent_reads = 0 if turn.was_heard or not turn.silent else self._silent_reads + 1
+        troubled = turn.refused or turn.odd or turn.silent or self._suspicions
+        if plan.is_settled and not troubled and turn.lost is None:
+            return plan.layout.scan(plan.arrangement, turn.answers, self._clock.wall_ms())
+        if turn.lost is not None:
+            plan.postpone(turn.lost_at)
+        await self._learn(plan, turn)
+        if self.learned.version != self._kept_version:
+            self._kept_version = self.learned.version
+            self._memory.keep(self.learned.plain())
+        if turn.lost is not None and not turn.was_heard:
+            raise turn.lost
+        pieces = [*zip(turn.reads, turn.answers, strict=True), *turn.pieces]
+        newest = self._plan(group).arrangement.unreadable
+        return plan.layout.scan_of(pieces, newest, self._clock.wall_ms())
+
+    async def _read_planned(self, turn: Turn) -> None:
+        """Ask every block of the plan once, in its order."""
+        loop = asyncio.get_running_loop()
+        reads, answers = turn.reads, turn.answers
+        for at, read in enumerate(reads):
+            try:
+                data = await self._ask(read.block, turn.until)
+            except RefusalError as refusal:
+                status = status_of(refusal.code)
+                answers.append(status)
+                turn.refused.append((at, refusal.code))
+                if refusal.code in gateway_codes:
+                    turn.lost, turn.lost_at = DriverError("device_exception", status, code=refusal.code), at
+                else:
+                    turn.was_heard = True
+                continue
+            except DriverError as error:
+                turn.lost, turn.lost_at = error, at
+                may_go_on = error.cause == "no_answer" or (error.cause == "bad_answer" and len(turn.odd) < odd_max)
+                if error.cause == "no_answer":
+                    turn.silent.append(at)
+                elif error.cause == "bad_answer":
+                    turn.odd.append(at)
+                if not may_go_on or loop.time() >= turn.until:
+                    answers += [error.status] * (len(reads) - at)
+                    return
+                answers.append(error.status)
+                continue
+            answers.append(data)
+            turn.data_count += 1
+            turn.was_heard = True
+            if not turn.is_settled:
+                self.learned.note_answer(read.block.table, read.block.start, read.block.end)
+                turn.samples.append(Sample(read.block, data))
+
+    async def _ask_for_little(self, plan: GroupPlan, turn: Turn) -> None:
+        """Ask for one value of a longer block, to see whether the unit keeps silent for length."""
+        read = next((read for read in turn.reads if len(atoms_of(read.block.spans)) > 1), None)
+        if read is None:
+            return
+        little = plan.layout.compile(block_of(atoms_of(read.block.spans)[0]))
+        try:
+            turn.take(little, await self._ask(little.block, turn.until))
+            turn.is_sounding = True
+        except (RefusalError, DriverError):
+            return
+
+    async def _learn(self, plan: GroupPlan, turn: Turn) -> None:
+        """Make the best of a read that was not whole, and of a map that is not known."""
+        await self._ask_again(turn)
+        self._suspicions.judge(plan, turn)
+        if self._may_search(turn):
+            refused = [(turn.reads[at], code) for at, code in turn.refused if code in address_codes]
+            await self._searcher.run(turn, plan.layout, refused, in_service=self._is_in_service())
+        await self._ask_for_lost(turn, plan.layout)
+        if turn.refused:
+            await self._read_the_rest(plan, turn)
+        if turn.data_count:
+            await self._prover.run(turn, self._plan(plan.layout.group), lambda: self._plan(plan.layout.group))
+        if self.learned.has_passing(silent=False):
+            self._suspicions.wait()
+        self._suspicions.tell_time()
+
+    async def _ask_again(self, turn: Turn) -> None:
+        """Ask once more, after all others, for what a busy unit put off or what came in the wrong form; twice if it must be."""
+        reads = turn.reads
+        waiting = [at for at, code in turn.refused if code in busy_codes] + turn.odd
+        for _ in range(busy_tries):
+            if not waiting or asyncio.get_running_loop().time() + busy_pause_s >= turn.until:
+                return
+            await asyncio.sleep(busy_pause_s)
+            left = []
+            for at in waiting:
+                try:
+                    turn.take(reads[at], await self._ask(reads[at].block, turn.until))
+                except RefusalError as refusal:
+                    if refusal.code in busy_codes:
+                        left.append(at)
+                except DriverError:
+                    return
+            waiting = left
+
+    def _may_search(self, turn: Turn) -> bool:
+        """Tell whether refusals are to be taken as the map's.
+
+        A unit that gave all of this before and now refuses everything has another trouble (a program is being loaded, say), unless
+        it goes on.
+        """
+        blocks = [turn.reads[at].block for at, code in turn.refused if code in address_codes]
+        if not blocks:
+            return False
+        if turn.data_count or not all(self.learned.answered[block.table].covers(block.start, block.end) for block in blocks):
+            return True
+        self._refused_whole += 1
+        return self._refused_whole > refused_whole_max
+
+    def _is_in_service(self) -> bool:
+        return self._heard_ms is not None and self._clock.mono_ms() - self._heard_ms < in_service_ms
+
+    async def _ask_for_lost(self, turn: Turn, layout: Layout) -> None:
+        """Ask again for one value that was answered once and then refused, when its pause is over."""
+        due = self._suspicions.due_lost(layout)
+        if due is None or not turn.data_count or not turn.has_time():
+            return
+        read = layout.compile(due)
+        try:
+            data = await self._ask(due, turn.until)
+        except (RefusalError, DriverError):
+            self._suspicions.still_lost(due)
+            return
+        turn.take(read, data)
+        self.learned.reopen(due.table, (due.start, due.end))
+
+    async def _read_the_rest(self, plan: GroupPlan, turn: Turn) -> None:
+        """Read what refused blocks held besides the values at fault, as far as nothing brought it yet."""
+        group, loop = plan.layout.group, asyncio.get_running_loop()
+        given = {i for read, _ in turn.pieces for i in read.decoder.order}
+        asked = {at for at, code in turn.refused if code in address_codes}
+        open_spans = {span.index for at in asked for span in turn.reads[at].block.spans} - given
+        newest = self._plan(group)
+        wanted = [span for span in newest.readable if span.index in open_spans]
+        for block in plan_blocks(wanted, self.learned.rules(self._options, hopeful=False)):
+            if loop.time() >= turn.until or turn.is_over or not turn.data_count:
+                return
+            if not self.learned.answered[block.table].covers(block.start, block.end):
+                continue  # not searched yet: the next read goes on with it
+            try:
+                turn.take(plan.layout.compile(block), await self._ask(block, turn.until))
+            except RefusalError as refusal:
+                if refusal.code in address_codes:
+                    self.learned.note_refusal(block.table, (block.start, block.end), refusal.code, lasting=False)
+            except DriverError:
+                return
+
+    def _plan(self, group: TagGroup) -> GroupPlan:
+        """Return the group's plan, made anew for a changed group or after something was learned."""
+        known = self._plans.get(group.uid)
+        if known is not None and known.layout.group is group and known.version == self.learned.version:
+            return known
+        try:
+            if known is None or known.layout.group is not group:
+                layout, known = Layout(group, self._options), None
+            else:
+                layout = known.layout
+            plan = make_plan(layout, self.learned, self._options, self._prover.may_hope, known)
+        except ValueError as error:
+            raise DriverError("address_unusable", Status.BAD_CONFIGURATION_ERROR, detail=str(error)) from error
+        self._plans[group.uid] = plan
+        return plan

@@ -1,0 +1,171 @@
+"""What a unit does that may be a passing trouble or its map: silences, odd answers, refusals out of service, values that it lost.
+
+Room: ground, driver `modbus`; pure (the clock is given). `reader.py` tells it what a read brought; it decides when that counts
+against a block, and when a judgement is reconsidered. It asks nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from drivers.driver import Clock
+from drivers.modbus.group_plan import GroupPlan
+from drivers.modbus.intervals import Interval
+from drivers.modbus.layout import Layout
+from drivers.modbus.learned import ODD, SILENT, LearnedMap, kind_of
+from drivers.modbus.planner import Block, block_of, split_block
+from drivers.modbus.turn import Turn, address_codes
+
+strikes_max: Final = 2
+"""So many failures in a row, while other blocks are answered, and a block is cut in two."""
+pause_ms_first: Final = 10_000
+pause_ms_max: Final = 600_000
+"""Refusals by a unit that answered nothing are forgotten after a pause that doubles."""
+lost_ms_first: Final = 10_000
+lost_ms_max: Final = 3_600_000
+"""A value that was lost is asked for again after a pause that doubles."""
+cut_ms: Final = 600_000
+"""Blocks that were cut for silence are put together again, and cut again if need be, after this time."""
+
+Key = tuple[str, int, int]
+
+
+class Suspicions:
+    """Of one unit. True while there is any, so that the reader looks closer."""
+
+    def __init__(self, learned: LearnedMap, clock: Clock) -> None:
+        self._learned, self._clock = learned, clock
+        self._strikes: dict[Key, int] = {}
+        self._crossings: dict[Key, int] = {}
+        self._doubted: set[Key] = set()
+        self._cuts: dict[Key, tuple[tuple[Key, Key], Interval]] = {}
+        self._passing_until_ms: int | None = None
+        self._pause_ms = pause_ms_first
+        self._cut_until_ms: int | None = None
+        self._lost: dict[Key, tuple[int, int]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether anything is under suspicion."""
+        return bool(self._strikes or self._crossings or self._cuts) or self._passing_until_ms is not None
+
+    def judge(self, plan: GroupPlan, turn: Turn) -> None:
+        """Count failures of single blocks while others are answered; cut or doubt those that go on."""
+        reads = turn.reads
+        failed = {at for at, code in turn.refused if code not in address_codes} | set(turn.silent) | set(turn.odd)
+        if turn.data_count:
+            self._judge_crossings(plan, turn)
+            for at, read in enumerate(reads[: len(turn.answers)]):
+                key = _key(read.block)
+                if at not in failed:
+                    self._strikes.pop(key, None)
+                    continue
+                self._strikes[key] = self._strikes.get(key, 0) + 1
+                if self._strikes[key] >= (1 if turn.is_sounding else strikes_max):
+                    del self._strikes[key]
+                    self._cut(read.block)
+        self._judge_lengths(turn)
+
+    def _judge_crossings(self, plan: GroupPlan, turn: Turn) -> None:
+        """An answer of the wrong form, to a read over a hole or to the one after it, counts against the hole.
+
+        If that goes on, the hole has to be proven anew; the second time that it comes to that, it is not read over any more.
+        """
+        reads = turn.reads
+        for at, read in enumerate(reads[: len(turn.answers)]):
+            holes = plan.holes(read.block) if turn.odd or self._crossings else []
+            if not holes:
+                continue
+            key = _key(read.block)
+            if at not in turn.odd and (at + 1) % len(reads) not in turn.odd:
+                self._crossings.pop(key, None)
+                continue
+            self._crossings[key] = self._crossings.get(key, 0) + 1
+            if self._crossings[key] >= strikes_max:
+                del self._crossings[key]
+                self._learned.doubt(read.block.table, holes)
+                if key in self._doubted:
+                    for start, end in holes:
+                        self._learned.note_refusal(read.block.table, (start - 1, end + 1), ODD, lasting=True)
+                self._doubted.add(key)
+
+    def _cut(self, block: Block) -> None:
+        """Read a block in two halves from now on: it is too long, or holds what the unit chokes on."""
+        halves = split_block(block)
+        if halves is None:
+            self._leave_alone(block)
+            return
+        before, after = halves[0].spans[-1], halves[1].spans[0]
+        interval = before.start, max(before.end, after.end)
+        self._learned.note_refusal(block.table, interval, SILENT, lasting=False)
+        self._cuts[_key(block)] = (_key(halves[0]), _key(halves[1])), interval
+        self._cut_until_ms = self._clock.mono_ms() + cut_ms
+
+    def _leave_alone(self, value: Block) -> None:
+        """One value is what the unit chokes on: it is read by itself, and the cuts that led to it are mended."""
+        if self._learned.is_passing(value.table, (value.start, value.end)):
+            return
+        for whole, (_, interval) in list(self._cuts.items()):
+            if _holds(whole, _key(value)):
+                del self._cuts[whole]
+                self._learned.mend(value.table, interval)
+        self._learned.note_refusal(value.table, (value.start, value.end), SILENT, lasting=False)
+
+    def _judge_lengths(self, turn: Turn) -> None:
+        """Where both halves of a silent block are answered, its length was at fault: the longest that is answered is the limit."""
+        for whole, (halves, _) in list(self._cuts.items()):
+            table = whole[0]
+            answered = [
+                _key(read.block)
+                for read, answer in zip(turn.reads, turn.answers, strict=False)
+                if isinstance(answer, bytes) and read.block.table == table
+            ]
+            if any(_holds(block, whole) for block in answered):
+                del self._cuts[whole]
+            elif all(any(_holds(block, half) for block in answered) for half in halves):
+                del self._cuts[whole]
+                longest = max([self._learned.reach[kind_of(table)], *(end - start for _, start, end in answered)])
+                if longest < whole[2] - whole[1]:
+                    self._learned.note_longest(table, longest)
+                    self._learned.drop_passing(silent=True)
+
+    def wait(self) -> None:
+        """There are refusals that are not sure: they are not believed for long."""
+        if self._passing_until_ms is None:
+            self._passing_until_ms = self._clock.mono_ms() + self._pause_ms
+            self._pause_ms = min(self._pause_ms * 2, pause_ms_max)
+
+    def tell_time(self) -> None:
+        """Forget what was believed for a time only, when that is over."""
+        now_ms = self._clock.mono_ms()
+        if self._passing_until_ms is not None and now_ms >= self._passing_until_ms:
+            self._passing_until_ms = None
+            self._learned.drop_passing(silent=False)
+        if self._cut_until_ms is not None and now_ms >= self._cut_until_ms:
+            self._cut_until_ms = None
+            self._learned.drop_passing(silent=True)
+
+    def due_lost(self, layout: Layout) -> Block | None:
+        """Return the block of one lost value of this group that may be asked for now."""
+        now_ms = self._clock.mono_ms()
+        for table, lost in self._learned.lost.items():
+            for start, end in lost:
+                due_ms, _ = self._lost.setdefault((table, start, end), (now_ms + lost_ms_first, lost_ms_first))
+                if now_ms >= due_ms:
+                    spans = [span for span in layout.spans if (span.table, span.start, span.end) == (table, start, end)]
+                    if spans:
+                        return block_of(spans)
+        return None
+
+    def still_lost(self, block: Block) -> None:
+        """It was asked for and is still refused."""
+        _, pause_ms = self._lost[_key(block)]
+        pause_ms = min(pause_ms * 2, lost_ms_max)
+        self._lost[_key(block)] = self._clock.mono_ms() + pause_ms, pause_ms
+
+
+def _key(block: Block) -> Key:
+    return block.table, block.start, block.end
+
+
+def _holds(outer: Key, inner: Key) -> bool:
+    return outer[0] == inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2]

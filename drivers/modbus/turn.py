@@ -1,0 +1,95 @@
+"""One read of one tag group while it is under way: what came, what was refused, how long it may still take.
+
+Room: ground, driver `modbus`. `reader.py` makes one per read and shares it with `searching.py` and `proving.py`. It asks and keeps; what
+follows from the answers is decided there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from drivers.driver import DriverError
+from drivers.modbus.layout import Answer, ReadBlock
+from drivers.modbus.planner import Block
+from drivers.modbus.proof import Sample
+
+address_codes: Final = frozenset({1, 2, 3})
+"""Exceptions that speak of what was asked: the function, the addresses, the length. Worth a search, and remembered."""
+busy_codes: Final = frozenset({5, 6})
+"""Exceptions that say "not now": asked again in the same read, a bounded number of times."""
+gateway_codes: Final = frozenset({10, 11})
+"""Exceptions by which a gateway says that it has no path, or that the unit itself said nothing. The map is not at fault."""
+
+
+class Ask(Protocol):
+    """How a unit is asked."""
+
+    async def __call__(self, block: Block, until: float) -> bytes:
+        """Return the data bytes of the answer, of the right length. Raises RefusalError, DriverError."""
+        ...
+
+
+class Asker:
+    """Asks the unit, and counts: `sent` tells whether a request was directly followed by another."""
+
+    def __init__(self, ask: Ask, resync: Callable[[], None]) -> None:
+        self._ask = ask
+        self.sent = 0
+        self.resync = resync
+        """Makes sure that nothing of an old answer can reach the next question: a new connection, or silence."""
+
+    async def __call__(self, block: Block, until: float) -> bytes:
+        """See Ask."""
+        self.sent += 1
+        return await self._ask(block, until)
+
+
+@dataclass(slots=True)
+class Turn:
+    """The state of one read. Times are the event loop's (s)."""
+
+    until: float
+    learn_until: float
+    """When learning has to stop: it may not take the bus for itself."""
+    is_settled: bool
+    reads: tuple[ReadBlock, ...]
+    """The blocks of the safe plan, as they stood when the read began."""
+    answers: list[Answer] = field(default_factory=list)
+    """One per block of `reads`."""
+    pieces: list[tuple[ReadBlock, Answer]] = field(default_factory=list)
+    """What came besides."""
+    samples: list[Sample] = field(default_factory=list)
+    refused: list[tuple[int, int]] = field(default_factory=list)
+    """(place in `reads`, exception code)."""
+    odd: list[int] = field(default_factory=list)
+    """Places whose answer was wrong in form."""
+    silent: list[int] = field(default_factory=list)
+    """Places without an answer."""
+    data_count: int = 0
+    refusal_count: int = 0
+    lost: DriverError | None = None
+    lost_at: int = 0
+    was_heard: bool = False
+
+    is_sounding: bool = False
+    """After many silent reads a short request was answered: what is silent in this read is too long, or holds what the unit chokes on."""
+    is_over: bool = False
+    """The line is not well: no more than what was planned is asked in this read."""
+
+    def has_time(self) -> bool:
+        """Whether something may be asked that gives values to tags."""
+        return not self.is_over and asyncio.get_running_loop().time() < self.until
+
+    def may_learn(self) -> bool:
+        """Whether something may be asked for the sake of later reads."""
+        return not self.is_over and asyncio.get_running_loop().time() < min(self.until, self.learn_until)
+
+    def take(self, read: ReadBlock, data: bytes) -> None:
+        """Keep an answer that came besides the plan's, for the scan and as a sample."""
+        self.pieces.append((read, data))
+        self.samples.append(Sample(read.block, data))
+        self.data_count += 1
+        self.was_heard = True

@@ -1,0 +1,368 @@
+"""Learning a unit's map: holes and missing values are found, nothing missing is asked twice, the plan becomes the best there is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.driver import DriverError
+from drivers.memory import ShortMemory
+from drivers.modbus.config import DeviceOptions
+from drivers.modbus.cost import line_cost, longest_request
+from drivers.modbus.learned import ODD, LearnedMap, from_plain
+from drivers.modbus.planner import Rules, Span, plan_blocks
+from drivers.modbus.reader import UnitReader
+from drivers.reading import Quality, Scan, Status, TagGroup, quality_of
+from tests.rigs.clock import StillClock
+from tests.rigs.modbus_unit import Unit, registers, serial, tcp
+
+
+def scattered(table: str, address: int) -> int:
+    return (address * 7919 + 13) % 64_997 + 1
+
+
+class Session:
+    """A reader of a unit, and the checks that hold of every scan."""
+
+    def __init__(self, unit: Unit, options: DeviceOptions = tcp, memory: ShortMemory | None = None, place: str = "here") -> None:
+        self.unit, self.clock, self.options = unit, StillClock(), options
+        self.memory = memory or ShortMemory()
+        self.reader = UnitReader(options, self.clock, unit.ask, unit.resync, self.memory, place)
+        self.count = 0
+
+    async def read(self, group: TagGroup, within_s: float = 30.0) -> Scan:
+        before = len(self.unit.asked)
+        try:
+            scan = await self.reader.read(group, asyncio.get_running_loop().time() + within_s)
+        finally:
+            self.count = len(self.unit.asked) - before
+        for reading in scan.readings():
+            address = reading.tag.address
+            assert reading.value is None or reading.value == self.unit.value(address.table, address.start), reading  # type: ignore[attr-defined]
+            assert (reading.quality is Quality.GOOD) == (reading.value is not None)
+        return scan
+
+
+def good(scan: Scan) -> set[int]:
+    return {n for n, value in enumerate(scan.values) if value is not None}
+
+
+def best(unit: Unit, group: TagGroup, options: DeviceOptions) -> int:
+    """Return how many requests the cheapest plan needs that knows the whole map."""
+    addresses = [tag.address for tag in group.tags]
+    spans = [Span(a.table, a.start, a.count, n) for n, a in enumerate(addresses)]  # type: ignore[attr-defined]
+    readable = [span for span in spans if not unit.missing & set(range(span.start, span.end))]
+    count, bits = longest_request(options)
+    barriers = {span.table: [(n, n + 1) for n in unit.missing] for span in spans}
+    return len(plan_blocks(readable, Rules(line_cost(options), min(count, unit.longest), bits, barriers=barriers)))
+
+
+@pytest.mark.parametrize("options", [tcp, serial], ids=["tcp", "9600 baud"])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_forty_scattered_holes_are_settled_within_three_cycles(seed: int, options: DeviceOptions, share: float) -> None:
+    async def test() -> None:
+        random = Random(f"{seed} {share}")
+        missing = set(random.sample(range(1000), 40))
+        unit = Unit(scattered, missing, code=random.choice([2, 3]))
+        group = registers([n for n in range(1000) if random.random() < share])
+        readable = {n for n, tag in enumerate(group.tags) if tag.address.start not in missing}  # type: ignore[attr-defined]
+        session = Session(unit, options)
+        for _ in range(3):
+            assert good(await session.read(group)) == readable
+        assert len(set(unit.refused)) == len(unit.refused)
+        refused = len(unit.refused)
+        for _ in range(3):
+            assert good(await session.read(group)) == readable
+            assert session.count <= best(unit, group, options) + 1
+        assert len(unit.refused) == refused
+
+    asyncio.run(test())
+
+
+@st.composite
+def small_units(draw: st.DrawFn) -> tuple[Unit, TagGroup]:
+    starts = draw(st.lists(st.integers(0, 60), min_size=1, max_size=12, unique=True))
+    unit = Unit(scattered, draw(st.sets(st.integers(0, 63), max_size=8)), longest=draw(st.sampled_from([2000, 2000, 20])))
+    return unit, registers(starts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(small_units())
+def test_on_every_small_map_the_plan_becomes_the_best_one(case: tuple[Unit, TagGroup]) -> None:
+    async def test() -> None:
+        unit, group = case
+        session = Session(unit)
+        readable = {n for n, tag in enumerate(group.tags) if tag.address.start not in unit.missing}  # type: ignore[attr-defined]
+        for _ in range(3):
+            assert good(await session.read(group)) == readable
+            session.clock.advance(11_000)
+        for _ in range(5):  # a unit that answers nothing at all is not believed at once
+            await session.read(group)
+            session.clock.advance(700_000)
+        assert good(await session.read(group)) == readable
+        assert len(set(unit.refused)) == len(unit.refused) or not readable
+        assert session.count <= best(unit, group, tcp) + 1
+
+    asyncio.run(test())
+
+
+def test_a_unit_without_a_function_is_not_asked_for_its_table_again() -> None:
+    async def test() -> None:
+        unit = Unit(scattered, set(range(100)), code=1)
+        session = Session(unit)
+        await session.read(registers([500], uid=2))
+        scan = await session.read(registers(range(0, 100, 2)))
+        assert set(scan.statuses or []) == {Status.BAD_NOT_SUPPORTED} or not session.reader.learned.closed
+        inputs = registers(range(0, 40, 2), table="input")
+        unit.missing = set(range(100))
+        scan = await session.read(inputs)
+        assert session.reader.learned.closed == {"input": 1}
+        assert set(scan.statuses or []) == {Status.BAD_NOT_SUPPORTED}
+        assert session.count < 30
+        await session.read(inputs)
+        assert session.count == 0
+
+    asyncio.run(test())
+
+
+def test_the_longest_request_is_learned_from_refusals() -> None:
+    async def test() -> None:
+        unit = Unit(scattered, longest=60)
+        session = Session(unit)
+        group = registers(range(300))
+        for _ in range(2):
+            assert len(good(await session.read(group))) == 300
+        assert session.reader.learned.longest == {"registers": 60}
+        await session.read(group)
+        assert session.count == 5
+
+    asyncio.run(test())
+
+
+def test_the_longest_request_is_learned_from_silence() -> None:
+    async def test() -> None:
+        unit = Unit(scattered, silent_over=70)
+        session = Session(unit)
+        group = registers(range(250))
+        for _ in range(3):
+            with pytest.raises(DriverError, match="no_answer"):
+                await session.read(group)
+        for _ in range(12):
+            last = await session.read(group)
+        assert len(good(last)) == 250
+        assert unit.silent_over // 2 < session.reader.learned.longest["registers"] <= unit.silent_over
+
+    asyncio.run(test())
+
+
+def test_a_silent_value_takes_fewer_and_fewer_others_with_it() -> None:
+    async def test() -> None:
+        unit = Unit(scattered, silent={17})
+        session = Session(unit)
+        group = registers([*range(40), *range(200, 210)])
+        for _ in range(14):
+            last = await session.read(group)
+        assert good(last) == set(range(50)) - {17}
+        assert session.count <= 6
+        assert unit.asked[-1] == ("holding", 17, 1)  # last, so that it starves no other
+        assert not any(session.reader.learned.barriers.values())
+
+    asyncio.run(test())
+
+
+def test_a_busy_unit_is_asked_again_a_bounded_number_of_times() -> None:
+    async def test() -> None:
+        unit = Unit(scattered)
+        session = Session(unit)
+        group = registers(range(10))
+        unit.busy_for = 2
+        assert len(good(await session.read(group))) == 10
+        unit.busy_for = 1000
+        scan = await session.read(group)
+        assert not good(scan)
+        assert session.count == 3
+        assert not any(session.reader.learned.barriers.values())
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("code", [10, 11])
+def test_a_gateway_that_finds_no_path_says_nothing_of_the_map(code: int) -> None:
+    async def test() -> None:
+        unit = Unit(scattered)
+        session = Session(unit)
+        group = registers(range(10))
+        await session.read(group)
+        unit.refuse_all = code
+        for _ in range(5):
+            with pytest.raises(DriverError, match="device_exception"):
+                await session.read(group)
+            assert session.count == 1
+        unit.refuse_all = 0
+        assert len(good(await session.read(group))) == 10
+
+    asyncio.run(test())
+
+
+def test_a_unit_that_refuses_everything_for_a_while_loses_nothing_for_good() -> None:
+    async def test() -> None:
+        unit = Unit(scattered, missing={40})
+        session = Session(unit)
+        group = registers([*range(20), 40, *range(60, 80)])
+        await session.read(group)
+        before = session.reader.learned.plain()
+        unit.refuse_all = 2
+        for _ in range(3):
+            scan = await session.read(group)
+            assert {quality_of(status) for status in scan.statuses or []} == {Quality.BAD}
+            assert session.count <= 2
+        unit.refuse_all = 0
+        assert len(good(await session.read(group))) == 40
+        assert session.reader.learned.plain()["tables"]["holding"]["refused"] == before["tables"]["holding"]["refused"]
+
+    asyncio.run(test())
+
+
+def test_a_new_unit_that_is_still_starting_is_not_believed() -> None:
+    async def test() -> None:
+        unit = Unit(scattered, refuse_all=2)
+        session = Session(unit)
+        group = registers(range(0, 200, 4))
+        for _ in range(20):
+            assert not good(await session.read(group))
+        assert len(unit.asked) < 120
+        unit.refuse_all = 0
+        session.clock.advance(700_000)
+        await session.read(group)
+        assert len(good(await session.read(group))) == 50
+        assert not any(session.reader.learned.barriers.values())
+
+    asyncio.run(test())
+
+
+def test_a_value_that_goes_is_found_and_asked_for_again_with_pauses() -> None:
+    async def test() -> None:
+        unit = Unit(scattered)
+        session = Session(unit)
+        group = registers([*range(30), *range(50, 60)])
+        for _ in range(3):
+            await session.read(group)
+        assert session.count == 1
+        unit.missing = {7}
+        for _ in range(5):  # one block is all there is, so the first refusals may be the unit's state
+            last = await session.read(group)
+        assert good(last) == set(range(40)) - {7}
+        unit.refused.clear()
+        for _ in range(100):
+            await session.read(group)
+            session.clock.advance(1000)
+        assert 1 <= len(unit.refused) <= 5  # after 10, 20, 40 ... seconds
+        unit.missing = set()
+        session.clock.advance(200_000)
+        await session.read(group)
+        assert len(good(await session.read(group))) == 40
+
+    asyncio.run(test())
+
+
+def test_what_was_learned_survives_a_restart() -> None:
+    async def test() -> None:
+        random = Random(5)
+        unit = Unit(scattered, set(random.sample(range(400), 20)))
+        group = registers([n for n in range(400) if n % 3])
+        first = Session(unit)
+        for _ in range(3):
+            scan = await first.read(group)
+        count, kept = first.count, first.reader.learned.plain()
+        assert first.memory.recall() == kept
+        unit.refused.clear()
+        second = Session(unit, memory=first.memory)
+        assert (await second.read(group)).values == scan.values
+        assert second.count == count
+        assert unit.refused == []
+        assert second.memory.recall() == kept
+
+    asyncio.run(test())
+
+
+def test_what_was_learned_is_dropped_for_another_unit_for_nonsense_and_when_a_person_says_so() -> None:
+    async def test() -> None:
+        unit = Unit(scattered, {3})
+        group = registers(range(10))
+        first = Session(unit)
+        await first.read(group)
+        unit.missing = set()
+        for place, facts in (("elsewhere", first.memory.recall()), ("here", {"version": 1, "tables": 5})):
+            memory = ShortMemory()
+            memory.keep(facts or {})
+            assert len(good(await Session(unit, memory=memory, place=place).read(group))) == 10
+        assert len(good(await first.read(group))) == 9
+        first.memory.forgotten += 1
+        assert len(good(await first.read(group))) == 10
+
+    asyncio.run(test())
+
+
+noises = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(noises, st.data())
+def test_facts_that_nobody_said_are_refused_and_those_that_were_are_understood(noise: object, data: st.DataObject) -> None:
+    learned = LearnedMap("here", "v1")
+    learned.note_answer("holding", 0, 40)
+    learned.note_crossable("holding", [(5, 9)])
+    learned.note_refusal("holding", (20, 21), 2, lasting=True, is_value=True)
+    learned.note_refusal("coil", (2, 9), ODD, lasting=True)
+    learned.note_longest("holding", 60)
+    learned.close("input", 1)
+    plain = learned.plain()
+    assert from_plain(json.loads(json.dumps(plain))).plain() == plain
+    broken: Any = json.loads(json.dumps(plain))
+    at, place = broken, broken
+    step: Any = None
+    while isinstance(place, (dict, list)) and place and (step is None or data.draw(st.booleans())):
+        at, step = place, data.draw(st.sampled_from(list(place) if isinstance(place, dict) else list(range(len(place)))))
+        place = place[step]
+    at[step] = noise
+    try:
+        assert from_plain(broken).plain() == broken
+    except ValueError:
+        pass
+
+
+def test_a_slow_line_learns_a_little_in_each_read() -> None:
+    async def test() -> None:
+        unit = Unit(scattered, set(range(5, 200, 10)))
+        session = Session(unit)
+        group = registers(range(200))
+        loop = asyncio.get_running_loop()
+        for _ in range(60):
+            limit = len(unit.asked) + 12
+            until = loop.time() + 30
+
+            async def ask(block, by, limit=limit, until=until):  # type: ignore[no-untyped-def]
+                if len(unit.asked) >= limit:
+                    raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=1)
+                return await unit.ask(block, by)
+
+            session.reader._ask._ask = ask
+            try:
+                await session.read(group)
+            except DriverError:
+                continue
+        session.reader._ask._ask = unit.ask
+        for _ in range(3):
+            last = await session.read(group)
+        assert len(good(last)) == 180
+        assert session.count == best(unit, group, tcp)
+
+    asyncio.run(test())

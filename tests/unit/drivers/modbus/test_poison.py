@@ -1,0 +1,166 @@
+"""A unit whose next answer is poisoned by a read over a hole never yields a wrong value, and the hole is not read over again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.driver import DriverError
+from drivers.modbus.config import DeviceOptions
+from drivers.modbus.learned import ODD
+from drivers.modbus.planner import Block
+from drivers.modbus.proof import Sample, repeats, tells
+from tests.rigs.modbus_unit import Unit, registers, serial, tcp
+from tests.unit.drivers.modbus.test_learning import Session, good
+
+poisons = ("shift", "zeros", "repeat", "refusal", "silence", "odd")
+
+
+class Moving:
+    """Registers that stand still, count up with every look at them, or are zero."""
+
+    def __init__(self, kinds: Callable[[int], str]) -> None:
+        self.kinds, self.ticks = kinds, 0
+
+    def __call__(self, table: str, address: int) -> int:
+        kind = self.kinds(address)
+        return 0 if kind == "zero" else (address * 7919 + (self.ticks * 31 if kind == "moving" else 0)) % 65_521 + 1
+
+
+@pytest.mark.parametrize("poison", poisons)
+@pytest.mark.parametrize("options", [tcp, serial], ids=["tcp", "9600 baud"])
+def test_no_value_is_wrong_and_the_hole_is_left_alone(poison: str, options: DeviceOptions) -> None:
+    async def test() -> None:
+        unit = Unit(Moving(lambda _: "still"), poison=poison, poisonous={23, 24, 71})
+        group = registers([*range(20), *range(26, 40), *range(44, 70), *range(73, 90)])
+        session = Session(unit, options)
+        for _ in range(20 if poison in ("silence", "odd") else 3):
+            try:
+                scan = await session.read(group)
+            except DriverError:
+                continue
+            assert scan.statuses is None or poison in ("silence", "odd")
+        assert good(await session.read(group)) == set(range(len(group.tags)))
+        odd = {interval for interval, code in session.reader.learned.barriers["holding"].items() if code == ODD}
+        assert odd == {(19, 27), (69, 74)}
+        assert session.count == 3
+        unit.asked.clear()
+        for _ in range(20):
+            assert len(good(await session.read(group))) == len(group.tags)
+        assert not [a for a in unit.asked if {23, 71} & set(range(a[1], a[1] + a[2]))]
+
+    asyncio.run(test())
+
+
+@st.composite
+def poisoned_units(draw: st.DrawFn) -> tuple[Unit, list[int], Moving]:
+    seed, share = draw(st.integers(0, 2**32)), draw(st.sampled_from([0.3, 0.6, 0.9]))
+    kinds = draw(st.lists(st.sampled_from(["still", "still", "moving", "zero"]), min_size=64, max_size=64))
+    random = Random(seed)
+    wanted = [n for n in range(60) if random.random() < share] or [0]
+    values = Moving(lambda address: kinds[address % 64])
+    unit = Unit(values, poison=draw(st.sampled_from(poisons)), missing=draw(st.sets(st.integers(0, 60), max_size=3)))
+    unit.poisonous = {n for n in range(64) if n not in wanted and random.random() < draw(st.sampled_from([0.1, 0.5, 1.0]))}
+    return unit, wanted, values
+
+
+@settings(max_examples=100, deadline=None)
+@given(poisoned_units())
+def test_whatever_moves_or_is_zero_no_value_is_wrong(case: tuple[Unit, list[int], Moving]) -> None:
+    async def test() -> None:
+        unit, wanted, values = case
+        session = Session(unit)
+        group = registers(wanted)
+        for n in range(12):
+            values.ticks = n
+            try:
+                await session.read(group)  # Session compares every value with the unit's own
+            except DriverError:
+                assert unit.poison in ("silence", "odd")
+
+    asyncio.run(test())
+
+
+def test_values_that_move_between_two_looks_do_not_convict_a_hole() -> None:
+    async def test() -> None:
+        values = Moving(lambda address: "moving" if address >= 30 else "still")
+        unit = Unit(values)
+        session = Session(unit)
+        group = registers([*range(10), *range(30, 40)])
+
+        async def ask(block: Block, until: float) -> bytes:
+            data = await unit.ask(block, until)
+            values.ticks += 1
+            return data
+
+        session.reader._ask._ask = ask  # type: ignore[assignment]
+        loop = asyncio.get_running_loop()
+        for _ in range(3):
+            await session.reader.read(group, loop.time() + 30)
+        assert not any(session.reader.learned.barriers.values())
+        unit.asked.clear()
+        await session.reader.read(group, loop.time() + 30)
+        assert unit.asked == [("holding", 0, 40)]
+
+    asyncio.run(test())
+
+
+def test_a_hole_that_cannot_be_proven_is_not_read_over_and_tried_again_later() -> None:
+    async def test() -> None:
+        unit = Unit(lambda _table, _address: 0)
+        session = Session(unit)
+        group = registers([0, 10])
+        for _ in range(5):
+            assert (await session.read(group)).values == [0, 0]
+        assert session.count == 2
+        assert ("holding", 0, 11) not in unit.asked
+        unit.value = Moving(lambda _: "still")
+        session.clock.advance(700_000)
+        for _ in range(2):
+            await session.read(group)
+        await session.read(group)
+        assert session.count == 1
+
+    asyncio.run(test())
+
+
+def test_a_hole_turns_bad_while_the_plant_runs() -> None:
+    async def test() -> None:
+        unit = Unit(Moving(lambda _: "still"))
+        session = Session(unit)
+        group = registers([*range(10), *range(20, 30), *range(300, 310)])
+        for _ in range(3):
+            await session.read(group)
+        assert session.count == 2
+        unit.poison, unit.poisonous = "odd", {15}
+        for _ in range(12):
+            try:
+                await session.read(group)
+            except DriverError:
+                continue
+        last = await session.read(group)
+        assert len(good(last)) == 30
+        unit.asked.clear()
+        for _ in range(5):
+            await session.read(group)
+        assert not [a for a in unit.asked if a[1] <= 15 < a[1] + a[2]]
+
+    asyncio.run(test())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(min_size=2, max_size=16).filter(lambda data: len(data) % 2 == 0), st.binary(min_size=2, max_size=40))
+def test_a_witness_read_differs_from_each_known_way_of_being_wrong(data: bytes, crossing: bytes) -> None:
+    sample = Sample(Block("holding", 5, len(data) // 2, ()), data)
+    if tells(sample):
+        assert data not in (bytes(len(data)), b"\xff" * len(data))
+        if len(data) > 2:
+            for shift in (1, 2):
+                assert data[shift:] != data[:-shift]
+    if not repeats(sample, crossing):
+        assert crossing[: len(data)] != data
