@@ -33,9 +33,11 @@ from pymodbus.client.mixin import ModbusClientMixin
 
 from drivers.modbus.address import Address, flag_kinds, float_kinds, part_kinds, time_kinds
 from drivers.modbus.config import DeviceOptions
+from drivers.modbus.cost import Cost
 from drivers.modbus.encode import encode_registers
 from drivers.modbus.layout import Layout
 from drivers.modbus.missing import bounds
+from drivers.modbus.planner import Rules, plan_blocks
 from drivers.modbus.tag_options import Kind, parse_address
 from drivers.reading import Tag, TagGroup, Value
 
@@ -97,15 +99,16 @@ def ours(addresses: list[Address], raws: list[bytes], *, to_scan: bool) -> Calla
     """Return what decodes every answer once."""
     group = TagGroup(1, "d", "g", 1000, tuple(Tag(n, f"t{n}", "d", "int", "", a) for n, a in enumerate(addresses)))
     layout = Layout(group, DeviceOptions(host="plc"))
-    scan, (block,) = layout.scan, layout.blocks
-    if any(value is None for raw in raws for value in scan([raw], 0).values):
+    arrangement = layout.arrange(plan_blocks(layout.spans, Rules(Cost(1000, 1.0, 0))), {})
+    scan, (block,) = layout.scan, arrangement.reads
+    if any(value is None for raw in raws for value in scan(arrangement, [raw], 0).values):
         raise ValueError("a benchmark that decodes rubbish measures something else")
 
     decode = block.decoder.decode  # compiled by the scans above
 
     def whole_way() -> None:
         for raw in raws:
-            scan([raw], 0)
+            scan(arrangement, [raw], 0)
 
     def run() -> None:
         for raw in raws:

@@ -14,9 +14,11 @@ from drivers.driver import DriverError
 from drivers.modbus.address import Address
 from drivers.modbus.codec import Field, compile_registers
 from drivers.modbus.config import DeviceOptions
+from drivers.modbus.cost import Cost
 from drivers.modbus.encode import encode_registers
 from drivers.modbus.expressions import compose
-from drivers.modbus.layout import Layout
+from drivers.modbus.layout import Arrangement, Layout
+from drivers.modbus.planner import Rules, plan_blocks
 from drivers.modbus.tag_options import parse_address
 from drivers.reading import Scan, Status, Tag, TagGroup, Value
 
@@ -99,9 +101,16 @@ def layout_of(*raws: dict[str, Any]) -> Layout:
     return Layout(TagGroup(1, "dev", "g", 100, tags), DeviceOptions(host="plc"))
 
 
+def arranged(layout: Layout) -> Arrangement:
+    return layout.arrange(plan_blocks(layout.spans, Rules(Cost(1000, 1.0, 0))), {})
+
+
 def scan_of(layout: Layout, registers: dict[int, int]) -> Scan:
-    blocks = [read.block for read in layout.blocks]
-    return layout.scan([struct.pack(f">{b.count}H", *(registers.get(b.start + n, 0) & 0xFFFF for n in range(b.count))) for b in blocks], 0)
+    arrangement = arranged(layout)
+    blocks = [read.block for read in arrangement.reads]
+    return layout.scan(
+        arrangement, [struct.pack(f">{b.count}H", *(registers.get(b.start + n, 0) & 0xFFFF for n in range(b.count))) for b in blocks], 0
+    )
 
 
 power = {"address": "holding:10", "data": "int16", "scale_factor": "holding1:13", "missing": "sunspec"}
@@ -121,10 +130,11 @@ def test_two_tags_share_a_factor_and_another_block_may_hold_it() -> None:
     far = [{"address": f"holding:{n}", "data": "int16", "scale_factor": "holding:5000"} for n in (10, 11)]
     layout = layout_of(*far)
     assert scan_of(layout, {10: 5, 11: -7, 5000: -1}).values == [0.5, -0.7]
-    at = next(n for n, read in enumerate(layout.blocks) if read.block.start == 5000)
-    answers: list[bytes | int] = [bytes(read.size_bytes) for read in layout.blocks]
+    arrangement = arranged(layout)
+    at = next(n for n, read in enumerate(arrangement.reads) if read.block.start == 5000)
+    answers: list[bytes | int] = [bytes(read.size_bytes) for read in arrangement.reads]
     answers[at] = Status.BAD_TIMEOUT
-    scan = layout.scan(answers, 0)
+    scan = layout.scan(arrangement, answers, 0)
     assert (scan.values, scan.statuses) == ([None, None], [Status.BAD_TIMEOUT] * 2)
 
 
