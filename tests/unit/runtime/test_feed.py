@@ -7,6 +7,7 @@ import contextlib
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -142,6 +143,44 @@ def test_a_mutated_frame_is_a_message_or_a_format_error(count: Callable[[int, in
     assert read, "some are still messages"
 
 
+def bent(rng: random.Random, value: Any) -> Any:
+    """Return a message with one of its parts gone, doubled, or of another kind: well formed, and not what was agreed."""
+    kinds: list[Any] = [None, True, -1, 1 << 63, 2.5, "", "x", b"x", [], [[]], [1], {}, {"a": 1}, {1: 2}]
+    if rng.random() < 0.3 or not isinstance(value, list | dict) or not value:
+        return rng.choice(kinds)
+    if isinstance(value, dict):
+        name = rng.choice(list(value))
+        return value | {name: bent(rng, value[name])} if rng.random() < 0.7 else {k: v for k, v in value.items() if k != name}
+    place = rng.randrange(len(value))
+    match rng.randrange(4):
+        case 0:
+            return [*value[:place], *value[place + 1 :]]
+        case 1:
+            return [*value[:place], *value[place : place + 1] * 2, *value[place + 1 :]]
+        case _:
+            return [*value[:place], bent(rng, value[place]), *value[place + 1 :]]
+
+
+def test_a_face_refuses_what_is_no_message_of_a_core(tmp_path: Path, count: Callable[[int, int, int], int], seed: int) -> None:
+    """Well formed frames of another shape end the connection, as the page's process expects it; nothing else is raised."""
+    rng = random.Random(seed)
+
+    async def run() -> None:
+        for number in range(count(2_000, 20_000, 100_000)):
+            client = FeedClient(tmp_path / "no.sock", "test")
+            answer = client._answers[1] = asyncio.get_running_loop().create_future()
+            message = bent(rng, rng.choice(TOLD[1:]))
+            with contextlib.suppress(FormatError):
+                client._take(feed.decode_frame(feed.encode_frame(message)[4:]))
+                assert all(len(row) >= 10 and type(uid) is int for uid, row in client.tags.items()), (seed, number, message)
+                assert all(len(row) >= 8 and type(uid) is int for uid, row in client.values.items()), (seed, number, message)
+            if answer.done():
+                with contextlib.suppress(RequestRefusedError):
+                    answer.result()
+
+    asyncio.run(run())
+
+
 def test_peers_that_send_mutated_frames_are_cut_off_and_others_go_on(
     tmp_path: Path, count: Callable[[int, int, int], int], seed: int
 ) -> None:
@@ -187,6 +226,23 @@ def test_peers_that_send_mutated_frames_are_cut_off_and_others_go_on(
                         while (message := await feed.read_frame(reader)) is not None:
                             client._take(message)
                 await until(lambda number=number: len(ended) == number + 1)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("answer", [[1, False, "x"], [1, False, ["x"]], [1, False, ["x", {1: 2}]], [1, False, []], [1, 2, 3], [1], []])
+def test_an_answer_of_another_shape_is_a_core_that_is_away(tmp_path: Path, answer: list[Any]) -> None:
+    async def core(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(feed.encode_frame(TOLD[0]))
+        assert await feed.read_frame(reader)
+        assert await feed.read_frame(reader)
+        writer.write(feed.encode_frame(["response", *answer]))
+        writer.close()
+
+    async def run() -> None:
+        async with await asyncio.start_unix_server(core, tmp_path / "f.sock"):
+            with pytest.raises(RequestRefusedError, match="core_away"):
+                await ask_once(tmp_path / "f.sock", "test", "add", {}, 5)
 
     asyncio.run(run())
 
