@@ -53,9 +53,12 @@ def demo(
 
     async def main(stop: asyncio.Event) -> int:
         try:
-            return await run_demo(options, stop, tell, print_json if json_lines else _say_summary)
+            code = await run_demo(options, stop, tell, print_json if json_lines else _say_summary)
         except DemoError as error:
             fail(error.code, error.params, as_json=json_lines)
+        if for_s is None:
+            console(errors=json_lines).print(word("demo_stopped", {"state": state}), markup=False)
+        return code
 
     raise typer.Exit(until_stopped(main, config=Layout(state).config, as_json=json_lines))
 

@@ -56,7 +56,7 @@ def test_the_page_the_door_and_a_reading_by_hand_while_it_runs(tmp_path: Path) -
         state = tmp_path / "state"
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "runtime", "demo", "--state", str(state), "--port", str(free_port()),
-            cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
             async with asyncio.timeout(60):
@@ -99,7 +99,9 @@ def test_the_page_the_door_and_a_reading_by_hand_while_it_runs(tmp_path: Path) -
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGINT)
             async with asyncio.timeout(30):
-                assert await process.wait() == 0
+                printed, _ = await process.communicate()
+                assert process.returncode == 0
+        assert f"witnessmark ledger verify --state {state}" in printed.decode().splitlines()[-1], "what to do with what it left"
         await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
         code, report = await cli("ledger", "verify", "--state", str(state))
         assert (code, report["verdict"]) == (0, "holds"), report
