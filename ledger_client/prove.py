@@ -82,11 +82,9 @@ def tag_uid_at(ledger: Ledger, name: str, at_ms: int) -> int:
 
     Raises FormatError `tag_not_found`, or what reading the ledger raises.
     """
-    for seq in (
-        _last_before(ledger, at_ms) + 1,
-        _last_before(ledger, at_ms + SEAL_DELAY_MS) + 1,
-        ledger.size(),
-    ):  # the first batch's tag list follows its readings
+    # Its batch, and ahead of that the first tag list, are appended a while after a reading: hence the second look.
+    looks = (_last_before(ledger, at_ms) + 1, _last_before(ledger, at_ms + SEAL_DELAY_MS) + 1, ledger.size())
+    for seq in looks:
         for descriptor in ledger.schema_at(min(seq, ledger.size())).descriptors.values():
             if descriptor.name == name:
                 return descriptor.uid
