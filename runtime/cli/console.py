@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,13 +20,16 @@ from rich.console import Console
 from ledger_client.errors import LedgerError
 from runtime.messages.catalogue import word
 
+PIPE_WIDTH = 160
 CANNOT_TELL = 2
 """Exit code for "could not do what was asked"."""
 
 
 def console(*, errors: bool = False) -> Console:
-    """Return a console on standard output or standard error."""
-    return Console(stderr=errors, highlight=False, soft_wrap=not (sys.stderr if errors else sys.stdout).isatty())
+    """Return a console on standard output or standard error; one that no person looks at is wide, so that `grep` finds whole lines."""
+    seen = (sys.stderr if errors else sys.stdout).isatty()
+    width = None if seen or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(stderr=errors, highlight=False, soft_wrap=not seen, width=width)
 
 
 def print_json(value: Any) -> None:

@@ -28,13 +28,16 @@ def show(state: Path, *arguments: object) -> str:
     return result.stdout
 
 
-def test_the_list_and_the_entry_say_who_asked_for_what_and_why(tmp_path: Path) -> None:
+def test_the_list_and_the_entry_say_who_asked_for_what_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = EvidenceLog().typical(2)
     seq = len(log.entries)
     for phase, body in ((INTENT, ACT.intent_body()), (OUTCOME, Outcome("done", {"value": 100}).body())):
         log.append(Kind.COMMAND, command_detail(ACT.id, phase, "device.write" if phase == INTENT else "done", body), body)
     state = log.write(tmp_path / "state")
     said = "Act 61616161 intended: device.write (filler/speed, value 100) by cli uid 7: slower, for a test"
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert said in show(state), "on one line for whoever reads it through a pipe"
+    monkeypatch.setenv("COLUMNS", "80")
     assert said in " ".join(show(state).split())
     intent = json.loads(show(state, "--seq", seq, "--json"))["entries"][0]
     assert intent["text"] == said
