@@ -14,7 +14,7 @@ import typer
 
 from runtime.cli.console import CANNOT_TELL, console, fail, print_json, unreadable
 from runtime.messages.catalogue import word
-from runtime.messages.values import value_text
+from runtime.messages.values import counted, value_text
 
 StateOption = Annotated[Path, typer.Option("--state", help="The state folder.", show_default=True)]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON line instead of words.")]
@@ -77,7 +77,7 @@ def check(
     if json_lines:
         print_json({"faults": [], "devices": len(found.devices), "tags": tags})
     else:
-        print(f"{config}: no fault; {len(found.devices)} devices, {tags} tags")
+        print(f"{config}: no fault; {counted(len(found.devices), 'device')}, {counted(tags, 'tag')}")
 
 
 def read(
