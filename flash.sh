@@ -6,9 +6,9 @@ usage() {
   cat >&2 <<'TXT'
 flash.sh sim [--for SECONDS] [--state DIR] [--json] [--port P] [--speed X] [--seed N]
     Install what is missing into .venv, start a simulated plant, a gateway that witnesses it and a witness that
-    cosigns it, and print the page's address. Runs until Ctrl-C, or for SECONDS from the gateway's start, then verifies
-    what it wrote: exit code 0 holds, 1 a claim fails, 2 cannot tell. Everything stays on this machine.
-    --json: the only line on stdout is one JSON object with the figures and the verdict; the rest goes to stderr.
+    cosigns it, and print the page's address. Runs until Ctrl-C. Everything stays on this machine.
+    --for SECONDS: stop so long after the gateway's start and verify what it wrote: exit code 0 holds, 1 a claim fails,
+    2 cannot tell. With --json, the only line on stdout is then one JSON object with the figures and the verdict.
 flash.sh gateway | image
     Not in this release.
 TXT

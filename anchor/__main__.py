@@ -1,7 +1,7 @@
 """The anchor's command line, `witnessmark anchor …`: serve, vkey, enroll, list.
 
-Room: upstream. The gateway's command line executes it as a module. It wires the parts and prints; with --json one line
-for other programs.
+Room: upstream. The gateway's command line executes it as a module and names the file that words its faults (`--words`, a catalogue of
+code = "text with {blanks}"); without one they are codes. It wires the parts and prints; with --json one line for other programs.
 
     <state>/anchor.key       the witness's private key (0600), made at the first start unless --key-file names another
     <state>/anchor.sqlite    what it remembers. Losing it, or restoring an old copy, makes it a witness that forgot
@@ -14,7 +14,9 @@ import json
 import sqlite3
 import sys
 import time
+import tomllib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from anchor.cosigner import Cosigner
@@ -39,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Store(state / "anchor.sqlite") as store:
             return int(options.verb(options, store))
     except (LedgerError, OSError, sqlite3.Error) as error:
-        print(f"anchor: {error}", file=sys.stderr)
+        text = _worded(error, options.words) if isinstance(error, LedgerError) else str(error)
+        print(f"witnessmark anchor: {text}", file=sys.stderr)
         return 2
 
 
@@ -73,16 +76,20 @@ def _vkey(options: argparse.Namespace, store: Store) -> int:
 def _enroll(options: argparse.Namespace, store: Store) -> int:
     keys = [key for source in options.source for key in read_vkeys(source)]
     added = enroll(store, keys, _now_s())
-    _say(options, {"enrolled": added, "origins": sorted({key.name for key in keys})})
+    origins = sorted({key.name for key in keys})
+    _say(options, {"enrolled": added, "origins": origins if options.json else ", ".join(origins)})
     return 0
 
 
 def _list(options: argparse.Namespace, store: Store) -> int:
-    rows = [{"origin": r.origin, "vkeys": r.vkeys, "size": r.size, "cosigned_s": r.time_s, "held": r.held} for r in store.logs()]
+    logs = list(store.logs())
     if options.json:
+        rows = [{"origin": r.origin, "vkeys": r.vkeys, "size": r.size, "cosigned_s": r.time_s, "held": r.held} for r in logs]
         _say(options, {"logs": rows})
-    for row in () if options.json else rows:
-        print(f"{row['origin']}  size {row['size']}  cosigned {row['cosigned_s'] or 'never'}  held {row['held']}")
+        return 0
+    for log in logs:
+        cosigned = datetime.fromtimestamp(log.time_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if log.time_s else "never"
+        print(f"{log.origin}  size {log.size}  cosigned {cosigned}  held {log.held}")
     return 0
 
 
@@ -104,6 +111,14 @@ def _key(options: argparse.Namespace) -> FileKey:
     return create_private(path)
 
 
+def _worded(error: LedgerError, words: Path | None) -> str:
+    """Return a fault in the words of a catalogue; its code and parameters where there are none or the blanks do not fit."""
+    try:
+        return str(tomllib.loads(words.read_text(encoding="utf-8"))[error.code]).format_map(error.params) if words else str(error)
+    except (OSError, ValueError, KeyError):
+        return str(error)
+
+
 def _say(options: argparse.Namespace, facts: dict[str, object]) -> None:
     if options.json:
         print(json.dumps(facts), flush=True)
@@ -119,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="witnessmark anchor", description="A witness (and mirror) for the ledgers of many gateways.", allow_abbrev=False
     )
+    parser.add_argument("--words", type=Path, help=argparse.SUPPRESS)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--state", type=Path, required=True, metavar="DIR", help="where it keeps its memory")

@@ -9,9 +9,10 @@ JSON keys:
   bytes_per_reading     {set: {"64", "600", "6000"}}: what batches of so many readings take in a segment, all in: signed entry with
                         root, salt secret, clock and receipt hash, body, record framing and padding.
                         Must at 600: <= 2.7 decimal, <= 3.4 float32, <= 4 tags1000
-  entries_per_fsync     durable entries/s of the production chain with its signer process, as a share of bare pwrite + fdatasync
-                        of as many bytes into a pre-zeroed file beside it; many short bursts of either in turn, as long as each
-                        other, median of the pairs' shares, on the gateway's own event loop (uvloop where it has a wheel). Must >= 0.5
+  entries_per_fsync     durable entries/s of the production chain with its signer process, one durable write each, as a share of bare
+                        pwrite + fdatasync of as many bytes into a pre-zeroed file beside it; many short bursts of either in turn, as
+                        long as each other, median of the pairs' shares, on the gateway's own event loop (uvloop where it has a wheel).
+                        Must >= 0.5
   bare_flush_us         what one of those bare writes with its flush took, median over the bursts: says on what disk, and how busy
                         a one, the share was measured. Where it is far above what the disk does when left alone, so is the share
   durable_entry_us      the same of one entry of the chain

@@ -43,6 +43,10 @@ class UnsyncedDisk(RealDisk):
     def fdatasync(self, handle: int) -> None:
         """Skip."""
 
+    def write_through(self, handle: int, data: bytes, offset: int) -> None:
+        """Write only."""
+        self.pwrite(handle, data, offset)
+
     def sync_folder(self, path: Path) -> None:
         """Skip."""
 

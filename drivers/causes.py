@@ -49,7 +49,7 @@ cause_codes: Final = (
     "opcua_file_unusable",  # file, detail: certificate, key, user or password
     # configuration
     "library_missing",  # library, extra: an optional package is not installed
-    "driver_unknown",  # type: no driver of this name
+    "driver_unknown",  # type, known: no driver of this name; the names there are
     "address_unusable",  # detail: a value longer than one request may be
     "driver_duplicate",  # type: two packages offer the same name
     "subscribe_not_supported",  # this device does not push

@@ -65,9 +65,10 @@ def driver_types(found: Iterable[EntryPoint] | None = None) -> list[str]:
 
 def load_factory(type_name: str, found: Iterable[EntryPoint] | None = None) -> Factory:
     """Return the factory of a type. Raises DriverError `driver_unknown`, `driver_duplicate` or `library_missing`."""
-    place = _places(found).get(type_name)
+    places = _places(found)
+    place = places.get(type_name)
     if place is None:
-        raise DriverError("driver_unknown", Status.BAD_CONFIGURATION_ERROR, type=type_name)
+        raise DriverError("driver_unknown", Status.BAD_CONFIGURATION_ERROR, type=type_name, known=", ".join(sorted(places)))
     try:
         loaded = place.load() if isinstance(place, EntryPoint) else importlib.import_module(place)
     except ImportError as error:

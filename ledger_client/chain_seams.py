@@ -5,9 +5,11 @@ Room: ground. `chain` takes these as parameters; the runtime's clock, `SignerPro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from ledger_client.entry import NextEntry
 from ledger_client.keys import PublicKey
 from ledger_client.note import NoteSignature
 
@@ -31,7 +33,7 @@ class Clock(Protocol):
 
 
 class Signer(Protocol):
-    """Who holds the key; see signing.py for what it will sign. Blocking, in the evidence executor; every call raises SignerError."""
+    """Who holds the key; see signing.py. Every call raises SignerError, and blocks in the evidence executor; but `ask_next` does not."""
 
     @property
     def public(self) -> PublicKey:
@@ -46,12 +48,12 @@ class Signer(Protocol):
         """Sign the next entry; return the 64-byte signature."""
         ...
 
-    def ask_entry(self, payload_raw: bytes) -> None:
-        """Send the request of `sign_entry` and do not wait; one may be under way. What else is asked first discards its answer."""
+    def ask_next(self, entries: Sequence[NextEntry]) -> None:
+        """Ask for the entries behind the one asked for last; on the loop, never waits. Other requests discard answers not taken."""
         ...
 
-    def take_entry(self, *, wait: bool) -> bytes | None:
-        """Return the signature that `ask_entry` asked for; None when it is not there yet and `wait` is False."""
+    def take_next(self, *, wait: bool) -> tuple[bytes, bytes] | None:
+        """Return signature and hash of the entry that `ask_next` asked for longest ago; None when not there yet and `wait` is False."""
         ...
 
     def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:

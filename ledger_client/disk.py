@@ -7,9 +7,12 @@ Blocking: callers on an event loop run `fdatasync` and friends in the evidence e
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+UNSUPPORTED: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 
 
 class Disk(Protocol):
@@ -39,6 +42,10 @@ class Disk(Protocol):
         """Make data and size durable. After an error the handle must not be trusted again."""
         ...
 
+    def write_through(self, handle: int, data: bytes, offset: int) -> None:
+        """Write all bytes at offset and make them durable, as `pwrite` and `fdatasync` one behind the other would."""
+        ...
+
     def replace(self, source: Path, target: Path) -> None:
         """Rename atomically."""
         ...
@@ -65,7 +72,9 @@ class Disk(Protocol):
 
 
 class RealDisk:
-    """The operating system itself."""
+    """The operating system itself. `durable_flag` makes one write as durable as with an fdatasync behind it (Linux 4.7; pwritev2(2))."""
+
+    durable_flag: int = getattr(os, "RWF_DSYNC", 0)
 
     def open(self, path: Path, *, create: bool = False, write: bool = True) -> int:
         """See Disk."""
@@ -94,6 +103,20 @@ class RealDisk:
     def fdatasync(self, handle: int) -> None:
         """See Disk."""
         os.fdatasync(handle)
+
+    def write_through(self, handle: int, data: bytes, offset: int) -> None:
+        """See Disk. One call (pwritev2 with RWF_DSYNC) where the system has it: between two, another thread could take the interpreter."""
+        view = memoryview(data)
+        try:
+            while view and self.durable_flag:
+                written = os.pwritev(handle, (view,), offset, self.durable_flag)
+                view, offset = view[written:], offset + written
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+        if view:
+            self.pwrite(handle, bytes(view), offset)
+            self.fdatasync(handle)
 
     def replace(self, source: Path, target: Path) -> None:
         """See Disk."""

@@ -35,11 +35,34 @@ class Payload:
     seen: bytes | None
     detail: tuple[Any, ...]
 
-    def encode(self, detail_raw: bytes | None = None) -> bytes:
-        """Return the CBOR bytes that go into the COSE payload; `detail_raw` is the encoded detail, if it is at hand."""
-        row = [VERSION, self.kind, self.seq, self.prev, self.boot, self.mono_ms, self.wall_ms, self.clock, self.seen]
+    def encode(self) -> bytes:
+        """Return the CBOR bytes that go into the COSE payload."""
+        row = (VERSION, self.kind, self.seq, self.prev, self.boot, self.mono_ms, self.wall_ms, self.clock, self.seen, self.detail)
+        return cbor.encode(row)
+
+
+@dataclass(frozen=True, slots=True)
+class NextEntry:
+    """What of a payload is known before the entry in front of it has been signed: all but `prev`. `detail_raw` is encoded."""
+
+    kind: int
+    seq: int
+    boot: int
+    mono_ms: int
+    wall_ms: int
+    clock: int
+    seen: bytes | None
+    detail_raw: bytes
+
+    def after(self, prev: bytes) -> bytes:
+        """Return the payload's bytes behind the entry with this hash."""
+        row = [VERSION, self.kind, self.seq, prev, self.boot, self.mono_ms, self.wall_ms, self.clock, self.seen]
         # An array of ten is one byte, and then its ten values: the first byte of the nine becomes that of the ten.
-        return b"\x8a" + cbor.encode(row)[1:] + (cbor.encode(self.detail) if detail_raw is None else detail_raw)
+        return b"\x8a" + cbor.encode(row)[1:] + self.detail_raw
+
+    def payload(self, prev: bytes, detail: tuple[Any, ...]) -> Payload:
+        """Return the payload itself."""
+        return Payload(self.kind, self.seq, prev, self.boot, self.mono_ms, self.wall_ms, self.clock, self.seen, detail)
 
 
 @dataclass(frozen=True, slots=True)

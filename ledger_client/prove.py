@@ -77,11 +77,17 @@ def export_range(ledger: Ledger, policy: bytes, start: int, end: int, *, bodies:
     ).encode()
 
 
-def tag_uid_of(schema: SchemaState, name: str) -> int:
-    """Return the uid of a tag by its `device/tag` name. Raises FormatError `tag_not_found`."""
-    for descriptor in schema.descriptors.values():
-        if descriptor.name == name:
-            return descriptor.uid
+def tag_uid_at(ledger: Ledger, name: str, at_ms: int) -> int:
+    """Return the uid of the tag that was called `device/tag` at a time (wall ms), else of the one that is called so now.
+
+    Raises FormatError `tag_not_found`, or what reading the ledger raises.
+    """
+    # Its batch, and ahead of that the first tag list, are appended a while after a reading: hence the second look.
+    looks = (_last_before(ledger, at_ms) + 1, _last_before(ledger, at_ms + SEAL_DELAY_MS) + 1, ledger.size())
+    for seq in looks:
+        for descriptor in ledger.schema_at(min(seq, ledger.size())).descriptors.values():
+            if descriptor.name == name:
+                return descriptor.uid
     raise FormatError("tag_not_found", tag=name)
 
 

@@ -74,8 +74,7 @@ class SegmentStore:
     def write(self, entry: bytes, body: bytes) -> None:
         """Append one record, durable on return. Raises OSError: the handle is then lost for this process."""
         record = pack_record(entry, body)
-        self._disk.pwrite(self._handle, record, self.position)
-        self._disk.fdatasync(self._handle)
+        self._disk.write_through(self._handle, record, self.position)
         self.position += len(record)
         self.count += 1
 

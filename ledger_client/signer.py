@@ -4,8 +4,9 @@ Room: ground. `SignerProcess` (signer_client.py) starts it and talks to it over 
 signing.py allows, one request after another, and ends when the socket does: it never outlives the core, whatever kills that.
 Interrupts and SIGTERM are ignored, because the core still closes its ledger after they came.
 
-Frames, both ways: `length: u32 big-endian`, then a CBOR array, at most 1 MiB. Requests: ["who"], ["begin", epoch],
-["entry", payload], ["checkpoint", size, root]. Answers: ["ok", ...] or ["error", code, [[name, value], ...]].
+Frames as in signer_frames.py, answered in the order they came. Requests: ["who"], ["begin", epoch], ["entry", payload],
+["next", kind, seq, boot, mono_ms, wall_ms, clock, seen, detail], ["checkpoint", size, root]. Answers: ["ok", ...] or
+["error", code, [[name, value], ...]].
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger_client import cbor
-from ledger_client.details import is_hash, is_uint
+from ledger_client.details import is_hash, is_int, is_uint
 from ledger_client.disk import RealDisk
+from ledger_client.entry import NextEntry
 from ledger_client.errors import FormatError, KeyFaultError, LedgerError, SignerError
 from ledger_client.keys import load_private
+from ledger_client.signer_frames import READ_BYTES, FrameBuffer, framed
 from ledger_client.signing import SignerCore, SignerRules
 
-FRAME_SIZE_MAX: Final = 1 << 20
 KEY_PATH: Final = Path("private") / "device.key"
-READ_BYTES: Final = 4096
 PR_SET_DUMPABLE: Final = 4
 
 
@@ -46,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             rules = SignerRules(load_private(chosen.state / KEY_PATH), RealDisk(), chosen.state)
         except KeyFaultError as error:
-            if _receive(line) is not None:
-                _send(line, _refusal(error))
+            if _receive(line, FrameBuffer()) is not None:
+                line.sendall(framed(cbor.encode(_refusal(error))))
             return 2
         try:
             serve(line, rules)
@@ -58,13 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(line: socket.socket, rules: SignerRules) -> None:
     """Answer requests until the other end closes or sends what is no frame. Raises OSError of the socket."""
-    while (frame := _receive(line)) is not None:
+    frames, replies = FrameBuffer(), b""
+    while (frame := _receive(line, frames)) is not None:
         try:
             # What gets signed passes the strict gate in signing.py; the frame around it need not.
             reply = answer(rules, cbor.peek(frame))
         except LedgerError as error:
             reply = _refusal(error)
-        _send(line, reply)
+        replies += framed(cbor.encode(reply))
+        # Requests that came together are answered together: each wake of the other end costs it as much as a signature.
+        if frames.is_empty:
+            line.sendall(replies)
+            replies = b""
 
 
 def answer(rules: SignerRules, request: Any) -> list[Any]:
@@ -76,6 +82,12 @@ def answer(rules: SignerRules, request: Any) -> list[Any]:
             return ["ok", *rules.begin(epoch)]
         case ["entry", bytes(payload_raw)]:
             return ["ok", rules.entry(payload_raw)]
+        case ["next", kind, seq, boot, mono_ms, wall_ms, clock, seen, bytes(detail_raw)]:
+            fields = NextEntry(kind, seq, boot, mono_ms, wall_ms, clock, seen, detail_raw)
+            # Whether these may be signed is for signing.py; here only that they can be encoded at all.
+            counts_ok = is_int(wall_ms) and all(map(is_uint, (kind, seq, boot, mono_ms, clock)))
+            if counts_ok and (seen is None or is_hash(seen)):
+                return ["ok", *rules.next_entry(fields)]
         case ["checkpoint", size, root] if is_uint(size) and is_hash(root):
             signed = rules.checkpoint(size, root)
             return ["ok", signed.name, signed.id, signed.signature]
@@ -93,27 +105,20 @@ def _refusal(error: LedgerError) -> list[Any]:
     return ["error", error.code, sorted([name, value] for name, value in error.params.items())]
 
 
-def _send(line: socket.socket, reply: list[Any]) -> None:
-    data = cbor.encode(reply)
-    line.sendall(len(data).to_bytes(4, "big") + data)
-
-
-def _receive(line: socket.socket) -> bytes | None:
-    """Return one frame's content, None at the end or for what is no frame: requests come one at a time."""
-    data, wanted = b"", 4
-    while len(data) < wanted:
-        part = line.recv(max(READ_BYTES, wanted - len(data)))
-        if not part:
-            return None
-        data += part
-        if len(data) >= 4:
-            wanted = 4 + int.from_bytes(data[:4], "big")
-            if not 4 < wanted <= 4 + FRAME_SIZE_MAX:
+def _receive(line: socket.socket, frames: FrameBuffer) -> bytes | None:
+    """Return the next frame's content, None at the end or for what is no frame."""
+    try:
+        while (frame := frames.next()) is None:
+            part = line.recv(READ_BYTES)
+            if not part:
                 return None
-    return data[4:] if len(data) == wanted else None
+            frames.feed(part)
+    except FormatError:
+        return None
+    return frame
 
 
-__all__ = ["FRAME_SIZE_MAX", "FormatError", "SignerCore", "SignerRules", "answer", "main", "serve"]
+__all__ = ["FormatError", "SignerCore", "SignerRules", "answer", "main", "serve"]
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,20 +1,20 @@
 """The core's end of the signer process: starts it, asks it, starts it again when it died.
 
-Room: ground. `Chain` uses it through the `Signer` protocol, blocking and in the evidence executor: one thread signs, writes and
-flushes, so an entry costs one hop from the loop and not three. A request that was under way when the signer died fails with
-SignerError; nothing is lost by that, since its entry was acknowledged to nobody. The next request starts a new signer, at most
-one in RESPAWN_S seconds. It never sees the key.
+Room: ground. `Chain` uses it through the `Signer` protocol, blocking and in the evidence executor. Only `ask_next` is for the loop: it
+sends a small frame and never waits, so that the signer works while entries before are being flushed. A request that was under way
+when the signer died fails with SignerError; nothing is lost by that, since its entry was acknowledged to nobody. The next blocking
+request starts a new signer, at most one in RESPAWN_S seconds. It never sees the key.
 """
 
 from __future__ import annotations
 
 import asyncio
-import select
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -23,10 +23,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from ledger_client import cbor
+from ledger_client.cpus import keep_to_half
+from ledger_client.entry import NextEntry
 from ledger_client.errors import FormatError, SignerError
 from ledger_client.keys import PublicKey, from_cose
 from ledger_client.note import NoteSignature
-from ledger_client.signer import FRAME_SIZE_MAX
+from ledger_client.signer_frames import SignerLine, framed
 
 RESPAWN_S = 1.0
 BEGIN_TIMEOUT_S = 30.0
@@ -43,10 +45,9 @@ class SignerProcess:
         self._state = state
         self._public: PublicKey | None = None
         self._child: subprocess.Popen[bytes] | None = None
-        self._line: socket.socket | None = None
-        self._answers = select.poll()
-        self._timeout_s = 0.0
-        self._asked = False
+        self._line: SignerLine | None = None
+        self._ahead: deque[int] = deque()
+        """Entries asked for with `ask_next` whose answers have not been read."""
         self._turn = Lock()
         self._started_s = float("-inf")
         self.starts = 0
@@ -73,23 +74,25 @@ class SignerProcess:
         (signature,) = self._ask(["entry", payload_raw], ANSWER_TIMEOUT_S, 1)
         return _checked(signature)
 
-    def ask_entry(self, payload_raw: bytes) -> None:
-        """See chain_seams.Signer: the signer works on it while the caller does something else."""
-        with self._turn:
-            self._ready()
-            self._send(["entry", payload_raw], ANSWER_TIMEOUT_S)
-            self._asked = True
+    def ask_next(self, entries: Sequence[NextEntry]) -> None:
+        """See chain_seams.Signer. The requests under way together must fit into the line's buffer: a lane sends a few small ones."""
+        rows = (["next", e.kind, e.seq, e.boot, e.mono_ms, e.wall_ms, e.clock, e.seen, e.detail_raw] for e in entries)
+        data = b"".join(framed(cbor.encode(row)) for row in rows)
+        try:
+            self._open_line().offer(data)
+        except OSError as error:
+            raise SignerError("signer_gone") from error
+        self._ahead.extend(e.seq for e in entries)
 
-    def take_entry(self, *, wait: bool) -> bytes | None:
+    def take_next(self, *, wait: bool) -> tuple[bytes, bytes] | None:
         """See chain_seams.Signer."""
         with self._turn:
-            if not self._asked or self._line is None:
+            if not self._ahead:
                 raise SignerError("signer_gone")
-            if not wait and not self._answers.poll(0):
-                return None
-            self._asked = False
-            (signature,) = self._receive(1)
-        return _checked(signature)
+            values = self._receive(2, ANSWER_TIMEOUT_S if wait else 0.0)
+        if values is None:
+            return None
+        return _checked(values[0]), _checked(values[1], 32)
 
     def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:
         """See signing.SignerRules.checkpoint."""
@@ -132,35 +135,33 @@ class SignerProcess:
             return self._exchange(request, timeout_s, fields)
 
     def _ready(self) -> None:
-        """Start the signer where there is none; take in the answer to an entry that nobody waits for any more."""
-        if self._line is not None and self._asked:
-            self._asked = False
+        """Start the signer where there is none; take in the answers to entries that nobody waits for any more."""
+        while self._line is not None and self._ahead:
             with suppress(SignerError):
-                self._receive(1)
+                self._receive(2, ANSWER_TIMEOUT_S)
         if self._line is None:
             self._start()
 
     def _exchange(self, request: list[Any], timeout_s: float, fields: int) -> list[Any]:
-        self._send(request, timeout_s)
-        return self._receive(fields)
-
-    def _send(self, request: list[Any], timeout_s: float) -> None:
-        """Send one request; whatever goes wrong on the way, here or while its answer is read, ends this signer."""
-        data = cbor.encode(request)
+        """Whatever goes wrong on the way, with the request or its answer, ends this signer."""
         try:
-            line = self._open_line()
-            if self._timeout_s != timeout_s:
-                self._timeout_s = timeout_s
-                line.settimeout(timeout_s)
-            line.sendall(len(data).to_bytes(4, "big") + data)
+            self._open_line().send(framed(cbor.encode(request)), timeout_s)
         except OSError as error:
-            raise self._lost(error) from error
+            raise self._lost(error, timeout_s) from error
+        return self._receive(fields, timeout_s) or []
 
-    def _receive(self, fields: int) -> list[Any]:
+    def _receive(self, fields: int, timeout_s: float) -> list[Any] | None:
+        """Return an answer's values; with no time to wait None when it is not there."""
+        line = self._open_line()
         try:
-            reply = cbor.peek(_read_frame(self._open_line()))
+            frame = line.receive(timeout_s) if timeout_s else line.arrived()
+            if frame is None:
+                return None
+            if self._ahead:
+                self._ahead.popleft()
+            reply = cbor.peek(frame)
         except (OSError, FormatError) as error:
-            raise self._lost(error) from error
+            raise self._lost(error, timeout_s) from error
         match reply:
             case ["ok", *values] if len(values) == fields:
                 return list(values)
@@ -169,16 +170,17 @@ class SignerProcess:
         self._cut()
         raise SignerError("signer_answer_invalid")
 
-    def _open_line(self) -> socket.socket:
-        if self._line is None:
+    def _open_line(self) -> SignerLine:
+        line = self._line
+        if line is None:
             raise SignerError("signer_gone")
-        return self._line
+        return line
 
-    def _lost(self, error: OSError | FormatError) -> SignerError:
+    def _lost(self, error: OSError | FormatError, timeout_s: float) -> SignerError:
         """End this signer: an answer that comes too late would be taken for the next one."""
         self._cut()
         if isinstance(error, TimeoutError):
-            return SignerError("signer_timeout", timeout_s=self._timeout_s)
+            return SignerError("signer_timeout", timeout_s=timeout_s)
         return SignerError("signer_gone" if isinstance(error, OSError) else "signer_answer_invalid")
 
     def _start(self) -> None:
@@ -198,8 +200,8 @@ class SignerProcess:
             except OSError as error:
                 ours.close()
                 raise SignerError("signer_gone") from error
-        self._line, self._timeout_s, self._asked, self._answers = ours, 0.0, False, select.poll()
-        self._answers.register(ours, select.POLLIN)
+        keep_to_half(0, self._child.pid)
+        self._line, self._ahead = SignerLine(ours), deque()
         (cose,) = self._exchange(["who"], BEGIN_TIMEOUT_S, 1)
         try:
             public = from_cose(cose)
@@ -213,44 +215,26 @@ class SignerProcess:
 
     def _cut(self) -> None:
         """Drop the connection and the process behind it."""
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
         if self._child is not None:
             self._child.kill()
 
     def _stop(self) -> None:
         """End the process: closing the socket is enough; one that hangs is killed."""
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
         child, self._child = self._child, None
         if child is not None:
             _reap(child)
 
 
-def _checked(signature: Any) -> bytes:
-    if not isinstance(signature, bytes) or len(signature) != 64:
+def _checked(value: Any, size: int = 64) -> bytes:
+    if not isinstance(value, bytes) or len(value) != size:
         raise SignerError("signer_answer_invalid")
-    return signature
-
-
-def _read_frame(line: socket.socket) -> bytes:
-    """Read one frame's content. Raises FormatError for a wrong length, ConnectionError when the other end closes; OSError."""
-    data, wanted = b"", 4
-    while len(data) < wanted:
-        part = line.recv(max(4096, wanted - len(data)))
-        if not part:
-            raise ConnectionError("the signer has closed the line")
-        data += part
-        if len(data) >= 4:
-            size = int.from_bytes(data[:4], "big")
-            if not 0 < size <= FRAME_SIZE_MAX:
-                raise FormatError("cbor_invalid", what="signer", reason="length")
-            wanted = 4 + size
-    if len(data) != wanted:
-        raise FormatError("cbor_invalid", what="signer", reason="length")
-    return data[4:]
+    return value
 
 
 def _reap(child: subprocess.Popen[bytes]) -> None:

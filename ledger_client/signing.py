@@ -8,6 +8,8 @@ docs/ledger-format.md sections 3 and 6.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +18,7 @@ from ledger_client import cbor
 from ledger_client.checkpoint import Checkpoint
 from ledger_client.details import is_hash, is_uint
 from ledger_client.disk import Disk, read_whole, write_atomically
-from ledger_client.entry import Payload, assemble, parse_payload, to_be_signed
+from ledger_client.entry import NextEntry, Payload, assemble, parse_payload, to_be_signed
 from ledger_client.errors import FormatError, LedgerError, SignerError
 from ledger_client.keys import PrivateKey, PublicKey
 from ledger_client.kinds import Kind
@@ -103,6 +105,13 @@ class SignerRules:
         self._boot, self._mono_ms = payload.boot, payload.mono_ms
         return signature
 
+    def next_entry(self, fields: NextEntry) -> tuple[bytes, bytes]:
+        """Sign the entry of these fields behind the one signed last; return its signature and its hash. Raises SignerError as `entry`.
+
+        By the hash the caller can tell that both mean the same bytes.
+        """
+        return self.entry(fields.after(self._head_hash)), self._head_hash
+
     def checkpoint(self, size: int, root: bytes) -> NoteSignature:
         """Sign a checkpoint of the chain as it stands. Raises SignerError for any other size or root, or when it cannot be remembered."""
         if self._epoch < 0 or size < 1 or size != self._tree.size or root != self._tree.root():
@@ -182,30 +191,34 @@ class SignerCore:
 
     def __init__(self, key: PrivateKey, disk: Disk, state: Path) -> None:
         self._rules = SignerRules(key, disk, state)
-        self._asked: bytes | SignerError | None = None
+        self._signed: deque[tuple[bytes, bytes] | SignerError] = deque()
         self.public = key.public
 
     def begin(self, epoch: int) -> tuple[int, bytes]:
         """See SignerRules.begin."""
+        self._signed.clear()
         return self._rules.begin(epoch)
 
     def sign_entry(self, payload_raw: bytes) -> bytes:
         """See SignerRules.entry."""
         return self._rules.entry(payload_raw)
 
-    def ask_entry(self, payload_raw: bytes) -> None:
-        """Sign at once, as the process might while the entry before is being flushed."""
-        try:
-            self._asked = self._rules.entry(payload_raw)
-        except SignerError as error:
-            self._asked = error
+    def ask_next(self, entries: Sequence[NextEntry]) -> None:
+        """Sign at once, as the process might while an entry before is being flushed."""
+        for fields in entries:
+            try:
+                self._signed.append(self._rules.next_entry(fields))
+            except SignerError as error:
+                self._signed.append(error)
 
-    def take_entry(self, *, wait: bool) -> bytes | None:
-        """Return what `ask_entry` has made, or raise its SignerError. It never has to wait."""
-        asked, self._asked = self._asked, None
-        if isinstance(asked, SignerError):
-            raise asked
-        return asked
+    def take_next(self, *, wait: bool) -> tuple[bytes, bytes] | None:
+        """Return what `ask_next` has made, or raise its SignerError. It never has to wait."""
+        if not self._signed:
+            raise SignerError("signer_gone")
+        signed = self._signed.popleft()
+        if isinstance(signed, SignerError):
+            raise signed
+        return signed
 
     def sign_checkpoint(self, size: int, root: bytes) -> NoteSignature:
         """See SignerRules.checkpoint."""

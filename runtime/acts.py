@@ -30,6 +30,7 @@ RECENT_MAX: Final = 256
 FILE_NAME: Final = "acts.cbor"
 DAMAGED: Final = ".damaged"
 FILE_SIZE_MAX: Final = 1 << 20
+BODY_SIZE_MAX: Final = 1 << 20
 TEXT_INLINE_MAX: Final = 1_000
 PARAMS_MAX: Final = 64
 TEXT_MAX: Final = 1 << 20
@@ -76,6 +77,22 @@ class Outcome:
     def plain(self) -> dict[str, Any]:
         """Return it for a face."""
         return {"code": self.code, "params": dict(self.params), "seq": self.seq}
+
+
+def read_command(phase: int, body: bytes) -> dict[str, Any]:
+    """Return what the body of a command entry says, for a person: of an intent who asked for what and why, of an outcome its values.
+
+    Raises FormatError, `act_body_unknown` for a body of another shape or version.
+    """
+    match phase, cbor.decode(body, size_max=BODY_SIZE_MAX, what="act"):
+        case 0, [version, str(face), str(session), str(action), str(target), list(rows), revision, str(reason)] if version == VERSION and (
+            revision is None or type(revision) is int
+        ):
+            who = {"face": face, "session": session, "action": action, "target": target}
+            return who | {"params": _pairs(rows), "expected_revision": revision, "reason": reason}
+        case 1, [version, list(rows)] if version == VERSION:
+            return {"params": _pairs(rows)}
+    raise FormatError("act_body_unknown")
 
 
 def command_detail(act_id: bytes, phase: int, code: str, body: bytes) -> tuple[bytes, int, str, int, bytes]:
@@ -154,6 +171,13 @@ class ActJournal:
         under_way = [[act_id, *row] for act_id, row in self.under_way.items()]
         answered = [[act_id, digest, o.code, _rows(o.params), o.seq] for act_id, (digest, o) in self.answered.items()]
         write_atomically(self._disk, self._path, cbor.encode([VERSION, under_way, answered]))
+
+
+def _pairs(rows: list[Any]) -> dict[str, Plain]:
+    pairs = {row[0]: row[1] for row in rows if isinstance(row, list) and len(row) == 2 and isinstance(row[0], str) and _is_plain(row[1])}
+    if len(pairs) != len(rows):
+        raise FormatError("act_body_unknown")
+    return pairs
 
 
 def _rows(params: Mapping[str, Plain]) -> list[list[Any]]:

@@ -34,8 +34,10 @@ class Fault:
     line: int | None = None
 
     def text(self, file: str = "", lang: str = "en") -> str:
-        """Return `file:line: place: what is wrong`."""
-        at = f"{file}:{self.line}: " if self.line is not None else (f"{file}: " if file else "")
+        """Return `file:line: place: what is wrong`; without a file `place: what is wrong`, line first where there is one."""
+        line = "" if self.line is None else str(self.line) if file else word("config_line", {"line": self.line}, lang)
+        at = ":".join(filter(None, (file, line)))
+        at += ": " if at else ""
         return f"{at}{self.where + ': ' if self.where else ''}{word(self.code, self.params, lang)}"
 
     def plain(self) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import secrets
 import socket
 import time
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from boards.sim.template import PLACEHOLDERS, gateway_config
-from ledger_client.disk import RealDisk
+from ledger_client.disk import RealDisk, write_atomically
 from ledger_client.note import device_note_key
 from runtime.app import EDITED_BY_HAND, run_core
 from runtime.config import parse_config
@@ -158,10 +157,10 @@ async def _first_line(process: asyncio.subprocess.Process) -> dict[str, Any] | N
 
 def _mirror_token(layout: Layout) -> Path:
     """Return the file of the mirror's token, made at the first start. The first witness is the mirror, and this gateway its only client."""
-    path = layout.state / "demo" / "mirror.token"
+    path, disk = layout.state / "demo" / "mirror.token", RealDisk()
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    with contextlib.suppress(FileExistsError), open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(24) + "\n")
+    if not path.exists():  # whole or not there: a start that was cut off must not leave one that nobody accepts
+        write_atomically(disk, path, secrets.token_urlsafe(24).encode() + b"\n")
     return path.resolve()
 
 

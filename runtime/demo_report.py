@@ -98,7 +98,7 @@ def summary(layout: Layout, report: Report, firsts: Firsts, size_before: int) ->
     reason = "demo_nothing_recorded" if not recorded_now else "demo_not_watched" if firsts.reading_s is None else None
     if reason is None or report.exit_code == 1:
         return said, report.exit_code
-    return {**said, "verdict": "cannot_tell", "reason": reason}, CANNOT_TELL
+    return {**said, "verdict": "cannot tell", "reason": reason}, CANNOT_TELL
 
 
 def _mirrors(layout: Layout) -> list[str]:

@@ -198,8 +198,9 @@ class Door:
         try:
             await self._ledger.append(Kind.COMMAND, command_detail(act.id, INTENT, act.action, body), body)
         except LedgerError:
-            self._journal.forget(act.id)
-            await self._save_later()
+            if self._ledger.state == "ok":  # a failed flush may have left it there all the same: the next start finds that out
+                self._journal.forget(act.id)
+                await self._save_later()
             raise
         try:
             async with asyncio.timeout(ACT_S_MAX):
@@ -239,8 +240,9 @@ class Door:
                 continue
             phases = await self._blocking(lambda: self._phases(act_id, size_before))  # noqa: B023  awaited before the next
             if INTENT not in phases:
-                self._journal.forget(act_id)
-                await self._save_later()
+                if self._ledger.state == "ok":
+                    self._journal.forget(act_id)
+                    await self._save_later()
             elif OUTCOME in phases:
                 code, seq = phases[OUTCOME]
                 self._journal.answer(act_id, Outcome(code, {}, seq))

@@ -56,7 +56,7 @@ class TlogAnchor:
         """`mirror` is given when the same server holds entries too; the outbox then brings them to it."""
         check_url(url)
         if not keys or any(key.type != SIG_COSIGNATURE for key in keys):
-            raise AnchorError("anchor_option_invalid", transient=False, anchor=name, option="vkeys")
+            raise AnchorError("anchor_vkey_not_a_witness", transient=False, anchor=name, option="vkeys")
         self.name = name
         self.url = url
         self.resyncs = 0
@@ -171,11 +171,12 @@ def make(name: str, options: Mapping[str, Any], clock: Clock) -> TlogAnchor:
         "ca_file": ca_file is not None and not isinstance(ca_file, str),
         "mirror_token_file": token_file is not None and (not isinstance(token_file, str) or not token_file),
         "mirror_bodies": not isinstance(bodies, bool) or (bodies and token_file is None),
-        **dict.fromkeys(left, True),
     }
-    for option, faulty in faults.items():
-        if faulty:
-            raise AnchorError("anchor_option_invalid", transient=False, anchor=name, option=option)
+    missing = [option for option, value in (("url", url), ("vkeys", vkeys)) if value is None]
+    wrong = [option for option, faulty in faults.items() if faulty]
+    for code, found in (("anchor_option_missing", missing), ("anchor_option_unknown", list(left)), ("anchor_option_invalid", wrong)):
+        if found:
+            raise AnchorError(code, transient=False, anchor=name, option=found[0])
     try:
         keys = [parse_vkey(vkey) for vkey in vkeys or ()]
     except FormatError as error:

@@ -1,6 +1,7 @@
 """`witnessmark anchor …`: hands everything over to the anchor's own command line.
 
-Room: hall. The anchor is another room that this one never imports, so it is executed as a module of its own.
+Room: hall. The anchor is another room that this one never imports, so it is executed as a module of its own, and
+given the path of the catalogue of messages.
 """
 
 from __future__ import annotations
@@ -34,5 +35,6 @@ def anchor(ctx: typer.Context) -> None:
     for library in LIBRARIES:
         if find_spec(library) is None:
             fail("extra_missing", {"verb": "anchor", "library": library, "extra": "anchor"}, as_json="--json" in ctx.args)
-    here = str(Path(runtime.__file__).resolve().parent.parent)
-    os.execv(sys.executable, [sys.executable, "-I", "-c", LAUNCH, here, *ctx.args])  # noqa: S606  there is no shell on purpose
+    here = Path(runtime.__file__).resolve().parent.parent
+    words = ("--words", str(here / "runtime" / "messages" / "en.toml"))
+    os.execv(sys.executable, [sys.executable, "-I", "-c", LAUNCH, str(here), *words, *ctx.args])  # noqa: S606  there is no shell on purpose

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,15 +21,18 @@ from runtime.messages.catalogue import word
 if TYPE_CHECKING:
     from rich.console import Console
 
+PIPE_WIDTH = 160
 CANNOT_TELL = 2
 """Exit code for "could not do what was asked"."""
 
 
 def console(*, errors: bool = False) -> Console:
-    """Return a console on standard output or standard error."""
+    """Return a console on standard output or standard error; one that no person looks at is wide, so that `grep` finds whole lines."""
     from rich.console import Console
 
-    return Console(stderr=errors, highlight=False, soft_wrap=not (sys.stderr if errors else sys.stdout).isatty())
+    seen = (sys.stderr if errors else sys.stdout).isatty()
+    width = None if seen or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(stderr=errors, highlight=False, soft_wrap=not seen, width=width)
 
 
 def print_json(value: Any) -> None:

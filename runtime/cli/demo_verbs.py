@@ -33,7 +33,7 @@ def demo(
     state: DemoState = STATE_DEFAULT,
     for_s: Annotated[float | None, typer.Option("--for", min=0, help="Stop after so many seconds, verify, and report.")] = None,
     port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port of the page; default: 8480, or a free one.")] = None,
-    speed: Annotated[float, typer.Option("--speed", help="Plant seconds per second.")] = 1.0,
+    speed: Annotated[float, typer.Option("--speed", min=0.1, max=1000, help="Plant seconds per second.")] = 1.0,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same plant.")] = 1,
     witnesses: Annotated[int, typer.Option("--witnesses", min=0, max=5)] = 1,
     json_lines: JsonOption = False,
@@ -53,9 +53,12 @@ def demo(
 
     async def main(stop: asyncio.Event) -> int:
         try:
-            return await run_demo(options, stop, tell, print_json if json_lines else _say_summary)
+            code = await run_demo(options, stop, tell, print_json if json_lines else _say_summary)
         except DemoError as error:
             fail(error.code, error.params, as_json=json_lines)
+        if for_s is None:
+            console(errors=json_lines).print(word("demo_stopped", {"state": state}), markup=False)
+        return code
 
     raise typer.Exit(until_stopped(main, config=Layout(state).config, as_json=json_lines))
 
@@ -103,7 +106,8 @@ async def _ask(port: int, request: dict[str, Any]) -> dict[str, Any]:
 
 def _say_summary(said: Mapping[str, Any]) -> None:
     gaps = ", ".join(f"{count} x {word(cause).rstrip('.')}" for cause, count in said["gaps"].items()) or word("demo_no_gaps")
-    params = {**said, "gaps": gaps, "bytes": said["bytes_per_reading"], "verdict": word(f"verdict.{said['verdict']}")}
+    verdict, size = word("verdict." + said["verdict"].replace(" ", "_")), said["bytes_per_reading"]
+    params = {**said, "gaps": gaps, "bytes": "-" if size is None else size, "verdict": verdict}
     console().print(word("demo_summary", params), markup=False)
     if "reason" in said:
         console(errors=True).print(word(said["reason"], said), style="red", markup=False)

@@ -18,7 +18,7 @@ from ledger_client.claims import Report
 from ledger_client.disk import RealDisk
 from ledger_client.errors import FormatError, LedgerError
 from ledger_client.policy import parse_policy
-from ledger_client.prove import prove_reading, tag_uid_of
+from ledger_client.prove import prove_reading, tag_uid_at
 from ledger_client.reader import older_epochs
 from ledger_client.segment_file import RANGE_SIZE_MAX
 from ledger_client.verify import verify_file, verify_ledger
@@ -56,7 +56,7 @@ def prove(
     target = out or Path(tag.replace("/", "-") + ".wmproof")
     try:
         reader = place.reader
-        uid = tag_uid_of(reader.schema_at(reader.size()), tag)
+        uid = tag_uid_at(reader, tag, at_ms)
         data = prove_reading(reader, text, uid, at_ms, note=place.note())
         report = verify_file(data, parse_policy(text))
     except FormatError as error:

@@ -14,7 +14,7 @@ import typer
 
 from runtime.cli.console import CANNOT_TELL, console, fail, print_json, unreadable
 from runtime.messages.catalogue import word
-from runtime.messages.values import value_text
+from runtime.messages.values import counted, value_text
 
 StateOption = Annotated[Path, typer.Option("--state", help="The state folder.", show_default=True)]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON line instead of words.")]
@@ -63,29 +63,33 @@ def check(
     if json_lines:
         print_json({"faults": [], "devices": len(found.devices), "tags": tags})
     else:
-        print(f"{config}: no fault; {len(found.devices)} devices, {tags} tags")
+        print(f"{config}: no fault; {counted(len(found.devices), 'device')}, {counted(tags, 'tag')}")
 
 
 def read(
     target: Annotated[str, typer.Argument(metavar="DEVICE[/TAG]")],
     state: StateOption = STATE_DEFAULT,
-    config: Annotated[Path | None, typer.Option("--config", help="The config file; default: STATE/config/witnessmark.toml.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="The config file; default: STATE/config/witnessmark.toml, else the newest revision there."),
+    ] = None,
     json_lines: JsonOption = False,
 ) -> None:
     """Read a device once, by its own driver, without recording anything."""
     from runtime.cli.log import set_up_log
-    from runtime.cli.read_once import rows_of
+    from runtime.cli.read_once import config_of, rows_of
     from runtime.config_faults import ConfigError
 
     set_up_log(json_lines=json_lines)
     try:
-        rows = asyncio.run(rows_of(config or state / "config" / "witnessmark.toml", target))
+        file = config or config_of(state)
+        rows = asyncio.run(rows_of(file, target))
     except ConfigError as error:
         fail("config_invalid", {"count": len(error.faults), "first": error.faults[0].text()}, as_json=json_lines)
     except (OSError, UnicodeDecodeError) as error:
         fail("config_unreadable", unreadable(config or state, error), as_json=json_lines)
     except LookupError:
-        fail("tag_unknown", {"tag": target}, as_json=json_lines)
+        fail("target_unknown", {"target": target, "path": str(file)}, as_json=json_lines)
     if json_lines:
         print_json({"readings": rows})
     else:
@@ -110,8 +114,11 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
     from rich.text import Text
 
     table = Table("tag", "value", "unit", "quality", box=None, pad_edge=False)
+    before = ""
     for row in rows:
-        words = row["quality"] if row["cause"] is None else f"{row['quality']}: {word(row['cause'], row['params'])}"
+        cause = "" if row["cause"] is None else word(row["cause"], row["params"])
+        words = f"{row['quality']}: {word('read_as_above') if cause == before else cause}" if cause else row["quality"]
+        before = cause
         value = "" if row["value"] is None else value_text(row["value"])
         table.add_row(*map(Text, (row["tag"], value, row["unit"], words)))  # a device's text is no markup of ours
     console().print(table)

@@ -23,6 +23,7 @@ from runtime.cli.fetch_verb import fetch_verb
 from runtime.cli.ledger_view import Shown, read_shown, show_one, show_rows
 from runtime.cli.places import Place, fail_reading, open_place, read_policy, write_evidence
 from runtime.messages.catalogue import word
+from runtime.messages.values import counted
 
 
 def add_to(app: typer.Typer) -> None:
@@ -151,10 +152,11 @@ def new_epoch(state: State = Path("state"), as_json: AsJson = False) -> None:
     except (LedgerError, OSError) as error:
         fail_reading(error, as_json=as_json)
     facts = {"epoch": opened.epoch, "origin": opened.origin, "vkey": opened.vkey}
-    facts |= {"previous": {"origin": opened.previous[0], "size": opened.previous[1], "root": opened.previous[2].hex()}}
+    origin, size, root = opened.previous
     if as_json:
-        print_json(facts)
+        print_json(facts | {"previous": {"origin": origin, "size": size, "root": root.hex()}})
         return
+    facts["previous"] = f"{origin}, {counted(size, 'entry', 'entries')}, root {root.hex()}"
     out = console()
     for name, value in facts.items():
         out.print(f"{name}  {value}", markup=False, soft_wrap=True)

@@ -20,6 +20,7 @@ from ledger_client.errors import FormatError, LedgerError
 from ledger_client.kinds import FOREIGN_KIND_MIN, ClockState, Kind
 from ledger_client.reader import LedgerReader
 from ledger_client.receipt import parse_receipts
+from runtime.acts import INTENT, read_command
 from runtime.messages.entries import describe
 from runtime.messages.values import counted, moment, value_text
 
@@ -40,6 +41,8 @@ class Shown:
     body_bytes: int | None
     inside: dict[str, Any] = field(default_factory=dict)
     groups: Mapping[int, str] = field(default_factory=dict)
+    asked: Mapping[str, Any] | None = None
+    """Of a command's intent: what its body says."""
 
     @property
     def kind_name(self) -> str:
@@ -50,7 +53,7 @@ class Shown:
     @property
     def text(self) -> str:
         """The detail in words."""
-        return describe(self.entry.payload.kind, self.entry.payload.detail, groups=self.groups)
+        return describe(self.entry.payload.kind, self.entry.payload.detail, groups=self.groups, asked=self.asked)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data; bytes are left for the printer."""
@@ -82,14 +85,25 @@ def read_shown(reader: LedgerReader, seq: int, *, full: bool) -> Shown:
     size = None if commitment is None else commitment[0]
     groups = _groups(reader, seq) if kind == Kind.GAP else {}
     if not full or not size:
-        return Shown(entry, size, groups=groups)
+        return Shown(entry, size, groups=groups, asked=_asked(reader, entry))
     body = reader.body(seq)
     if body is None:
         return Shown(entry, size, {"withheld": True})
     try:
-        return Shown(entry, size, _inside(reader, entry, body))
+        return Shown(entry, size, _inside(reader, entry, body), groups, _asked(reader, entry))
     except FormatError as error:
         return Shown(entry, size, {"damaged": error.code, **error.params})
+
+
+def _asked(reader: LedgerReader, entry: Entry) -> dict[str, Any] | None:
+    """Return what an intent's body says; None of other entries, and where the ledger cannot say."""
+    if entry.payload.kind != Kind.COMMAND or entry.payload.detail[1] != INTENT:
+        return None
+    try:
+        body = reader.body(entry.seq)
+        return read_command(INTENT, body) if body else None
+    except LedgerError:
+        return None
 
 
 def _groups(reader: LedgerReader, seq: int) -> dict[int, str]:
@@ -171,6 +185,8 @@ def _inside(reader: LedgerReader, entry: Entry, body: bytes) -> dict[str, Any]:
     if kind == Kind.RECEIPTS:
         receipts = parse_receipts(body, detail)
         return {"receipts": [{"anchor": r.anchor_id, "size": r.size, "root": r.root, "got_wall_ms": r.got_wall_ms} for r in receipts]}
+    if kind == Kind.COMMAND:
+        return read_command(detail[1], body)
     return {"bytes": body}
 
 

@@ -15,8 +15,16 @@ from drivers.registry import make_driver
 from ledger_client.disk import RealDisk
 from runtime.clock import Clock, SystemClock
 from runtime.config import parse_config
+from runtime.layout import Layout
 from runtime.points import number_points
 from runtime.tag_ids import rebuilt
+
+
+def config_of(state: Path) -> Path:
+    """Return the config file of a state folder: the one people edit, else (of a gateway run with --config) its newest revision."""
+    layout = Layout(state)
+    revisions = {int(path.stem): path for path in layout.revisions.glob("*.toml") if path.stem.isdecimal()}
+    return layout.config if layout.config.exists() or not revisions else revisions[max(revisions)]
 
 
 async def rows_of(file: Path, target: str) -> list[dict[str, Any]]:

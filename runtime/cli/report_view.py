@@ -71,7 +71,8 @@ def _reading(facts: Mapping[str, Any]) -> Table:
     by = f"  (named by the entry, from {time['not_before_by']})" if time["not_before_by"] else ""
     table.add_row("Not before", Text(moment_s(time["not_before_s"])).append(by, style="dim"))
     table.add_row("Not after", Text(moment_s(time["not_after_s"])).append("  (the quorum was complete)", style="dim"))
-    table.add_row("Source", Text(tag["source"] or "-").append(f"  {tag['type']}", style="dim"))
+    said = f"data={tag['type']}" in (tag["source"] or "").split()
+    table.add_row("Source", Text(tag["source"] or "-").append("" if said else f"  read as {tag['type']}", style="dim"))
     if tag["calibration"]:
         table.add_row("Calibration", tag["calibration"])
     if facts["shown_beside"]:

@@ -37,6 +37,8 @@ ROWS_PER_FRAME = 500
 REQUESTS_IN_FLIGHT_MAX = 8
 MAP_MAX = 1_024
 """Entries of one map in a frame: parameters, health."""
+TAG_COLUMNS, VALUE_COLUMNS = 10, 8
+"""What rows have at least; see ValueSource."""
 
 Row = list[Any]
 
@@ -136,6 +138,11 @@ async def read_frame(reader: asyncio.StreamReader, size_max: int = FRAME_SIZE_MA
             raise FormatError("frame_torn") from error
         return None
     return decode_frame(payload)
+
+
+def are_rows(rows: list[Any], columns: int) -> bool:
+    """Tell whether each of them has so many columns, the first of them a tag's number."""
+    return all(isinstance(row, list) and len(row) >= columns and type(row[0]) is int for row in rows)
 
 
 def chunks(rows: list[Row]) -> list[tuple[bool, list[Row]]]:

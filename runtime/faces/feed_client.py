@@ -105,11 +105,11 @@ class FeedClient:
 
     def _take(self, message: list[Any]) -> None:
         match message:
-            case ["values", int(), bool(), list(rows)]:
+            case ["values", int(), bool(), list(rows)] if feed.are_rows(rows, feed.VALUE_COLUMNS):
                 for row in rows:
                     self.values[row[0]] = row
                 self._tell("values", rows)
-            case ["tags", int(), bool(more), list(rows)]:
+            case ["tags", int(), bool(more), list(rows)] if feed.are_rows(rows, feed.TAG_COLUMNS):
                 self._tag_draft.update((row[0], row) for row in rows)
                 if not more:
                     self.tags, self._tag_draft = self._tag_draft, {}
@@ -124,7 +124,10 @@ class FeedClient:
             case ["response", int(number), bool(ok), result]:
                 answer = self._answers.get(number)
                 if answer is not None and not answer.done():
-                    _settle(answer, ok, result)
+                    if ok:
+                        answer.set_result(result)
+                    else:
+                        answer.set_exception(_refusal(result))
             case _:
                 raise FormatError("frame_shape")
 
@@ -152,10 +155,13 @@ async def ask_once(path: Path, face: str, method: str, params: Mapping[str, Any]
             reader = await client.connect()
             await client.send(["request", 1, method, dict(params)])
             while (message := await feed.read_frame(reader)) is not None:
-                if message[0] == "response" and message[1] == 1:
-                    if message[2] is True:
-                        return message[3]
-                    raise RequestRefusedError(str(message[3][0]), **message[3][1])
+                match message:
+                    case ["response", 1, True, result]:
+                        return result
+                    case ["response", 1, False, said]:
+                        raise _refusal(said)
+                    case ["response", *_]:
+                        raise FormatError("frame_shape")
     except TimeoutError as error:  # before OSError, of which it is a kind
         raise RequestRefusedError("request_timeout", method=method, timeout_s=timeout_s) from error
     except (OSError, FormatError) as error:
@@ -163,11 +169,11 @@ async def ask_once(path: Path, face: str, method: str, params: Mapping[str, Any]
     raise RequestRefusedError("core_away")
 
 
-def _settle(answer: asyncio.Future[Any], ok: bool, result: Any) -> None:
-    match ok, result:
-        case True, _:
-            answer.set_result(result)
-        case False, [str(code), dict(params)]:
-            answer.set_exception(RequestRefusedError(code, **params))
-        case _:
-            raise FormatError("frame_shape")
+def _refusal(said: Any) -> RequestRefusedError:
+    """Return the core's refusal. Raises FormatError for anything else."""
+    match said:
+        case [str(code), dict(params)] if all(isinstance(name, str) for name in params):
+            refusal = RequestRefusedError(code)
+            refusal.params = params
+            return refusal
+    raise FormatError("frame_shape")

@@ -6,14 +6,22 @@ Room: hall. It words details of every kind (docs/ledger-format.md section 3.1); 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ledger_client.kinds import ClockState, Kind
 from runtime.messages.catalogue import phrase, word
 
+VALUE_LENGTH_MAX: Final = 60
 
-def describe(kind: int, detail: Sequence[Any], lang: str = "en", *, groups: Mapping[int, str] | None = None) -> str:
-    """Return one line for a person. `detail` is a checked detail of its kind, `groups` names tag groups ("device/group") by number."""
+
+def describe(
+    kind: int, detail: Sequence[Any], lang: str = "en", *, groups: Mapping[int, str] | None = None, asked: Mapping[str, Any] | None = None
+) -> str:
+    """Return one line for a person.
+
+    `detail` is a checked detail of its kind, `groups` names tag groups ("device/group") by number, `asked` is what an intent's body says
+    (`runtime.acts.read_command`), where the caller has it.
+    """
     match kind, list(detail):
         case Kind.GENESIS, [origin, epoch, *_]:
             return word("entry.genesis", {"origin": origin, "epoch": epoch}, lang)
@@ -36,7 +44,8 @@ def describe(kind: int, detail: Sequence[Any], lang: str = "en", *, groups: Mapp
         case Kind.RECEIPTS, [_, _, rows]:
             return "; ".join(_receipts(rows, lang))
         case Kind.COMMAND, [act, phase, code, *_]:
-            return word("entry.outcome" if phase else "entry.intent", {"code": word(code, None, lang), "act": act.hex()[:8]}, lang)
+            text = word("entry.outcome" if phase else "entry.intent", {"code": word(code, None, lang), "act": act.hex()[:8]}, lang)
+            return text + (_asked(asked, lang) if asked and not phase else "")
         case Kind.CLOSE, ["stopped"]:
             return word("entry.close.plain", None, lang)
         case Kind.CLOSE, [reason]:
@@ -48,12 +57,24 @@ def describe(kind: int, detail: Sequence[Any], lang: str = "en", *, groups: Mapp
     return word("entry.foreign", {"kind": kind}, lang)
 
 
+def _asked(asked: Mapping[str, Any], lang: str) -> str:
+    """Whom and what an act is for. A long value (a whole configuration) is left to the entry in full."""
+    values = [f"{name} {value}" for name, value in asked["params"].items() if len(str(value)) <= VALUE_LENGTH_MAX]
+    what = ", ".join([*filter(None, [asked["target"]]), *values])
+    return word(
+        "entry.intent.what",
+        {"what": f" ({what})" if what else "", "who": f"{asked['face']} {asked['session']}", "reason": asked["reason"]},
+        lang,
+    )
+
+
 def _gap(row: Sequence[Any], lang: str, groups: Mapping[int, str]) -> str:
     group, from_ms, to_ms, cause, count = row
     values = {"count": count, "seconds": f"{(to_ms - from_ms) / 1000:.1f}", "cause": phrase(cause, None, lang), "group": group}
     if group is None:
         return word("entry.gap.whole", values, lang)
-    return word("entry.gap", values | {"group": groups.get(group) or word("entry.group", values, lang)}, lang)
+    named = values | {"group": groups.get(group) or word("entry.group", values, lang)}
+    return word("entry.gap.one" if count == 1 else "entry.gap", named, lang)
 
 
 def _receipts(rows: Sequence[Sequence[Any]], lang: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Many faces in a process of their own: fifty on the feed, twelve browsers, and one of each that takes nothing.
+"""Many faces in a process of their own: fifty on the feed, fifty browsers, and one of each that takes nothing.
 
 python -m tests.rigs.crowd FEED_SOCKET WEB_PORT      prints `ready`, goes on until killed
 """
@@ -11,7 +11,7 @@ import sys
 from runtime.faces import feed
 
 FACES = 50
-BROWSERS = 12
+BROWSERS = 50
 
 
 async def take(reader: asyncio.StreamReader, stalled: bool) -> None:
@@ -35,6 +35,8 @@ async def main(socket: str, port: int) -> None:
             reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 16)
             writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
             writers.append(writer)
+            if not (answer := await reader.readline()).startswith(b"HTTP/1.1 200"):
+                raise SystemExit(f"browser {number} is not served: {answer!r}")
             group.create_task(take(reader, number == 0))
         print("ready", flush=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -123,9 +123,18 @@ class EvidenceLog:
         self.append(Kind.GENESIS, detail)
         self.reboot()
         self.schema = schema_of(tags)
+        self._append_schema()
+        return self
+
+    def rename(self, names: dict[int, str]) -> None:
+        """Give tags other names by uid, in a whole tag list."""
+        tags = {uid: replace(tag, name=names.get(uid, tag.name)) for uid, tag in self.schema.descriptors.items()}
+        self.schema = SchemaState(self.schema.groups, tags)
+        self._append_schema()
+
+    def _append_schema(self) -> None:
         body = self.schema.full_body()
         self.append(Kind.SCHEMA, (len(body), sha256(body).digest(), self.schema.state_hash, 1), body)
-        return self
 
     def reboot(self) -> int:
         self.boot += 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runtime.faces.feed_client import FeedClient
+from runtime.faces.feed_client import FeedClient, Listener
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,9 +73,9 @@ class Gateway:
                 await asyncio.sleep(0.02)
 
     @contextlib.asynccontextmanager
-    async def watching(self) -> AsyncIterator[FeedClient]:
+    async def watching(self, listener: Listener | None = None) -> AsyncIterator[FeedClient]:
         """A face that stays connected while the gateway lives, dies and comes back."""
-        async with FeedClient(self.state / "run" / "feed.sock", "test") as client, asyncio.TaskGroup() as group:
+        async with FeedClient(self.state / "run" / "feed.sock", "test", listener) as client, asyncio.TaskGroup() as group:
             task = group.create_task(client.run())
             try:
                 yield client

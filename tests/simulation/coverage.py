@@ -29,21 +29,28 @@ class _Life:
     periods: dict[int, int] = field(default_factory=dict)
 
 
-def silences(reader: LedgerReader, names: frozenset[str], *, slack_ms: int = 500) -> list[str]:
+def silences(
+    reader: LedgerReader, names: frozenset[str], *, slack_ms: int = 500, late: int = 0, edge: int = 2, tail_ms: int = 0
+) -> list[str]:  # fmt: skip
     """Return every stretch in which a group of `names` (`device/group`) was due and neither a scan nor a gap row accounts for it.
 
-    `slack_ms` is how far a gap row's times may be off (a clock step between the gap and its entry).
+    Args:
+        slack_ms: how far a gap row's times may be off (a clock step between the gap and its entry).
+        late: dues by which a scan may come late without having missed one: none on virtual time.
+        edge: dues at the edges of a life that fall outside: before polling begins, and in the batch that is still open.
+        tail_ms: at the end of a life that was cut off, how much the boot entry after it answers for: misses are counted when a
+            device's rest is over (up to 5 s), and their rows wait for the next sealing.
     """
     found: list[str] = []
     for number, life in enumerate(_lives(reader, names), 1):
         for uid, period_ms in life.periods.items():
             scans, rows = sorted(life.scans[uid]), life.gaps[uid]
             edges = [life.begun_ms, *scans, *([life.ended_ms] if life.closed else [])] if scans or rows else []
-            for before, after in itertools.pairwise(edges):
+            until_ms = life.ended_ms if life.closed else life.ended_ms - tail_ms
+            for before, after in itertools.pairwise(edge_ms for edge_ms in edges if edge_ms <= until_ms):
                 missing = round((after - before) / period_ms) - 1
                 said = sum(count for first, last, count in rows if first - slack_ms < after and last + slack_ms > before)
-                # At the edges of a life, up to two dues fall outside: before polling begins, and in the batch that is still open.
-                if missing > said + (2 if before == life.begun_ms or after == life.ended_ms else 0):
+                if missing > said + late + (edge if before == life.begun_ms or after == life.ended_ms else 0):
                     found.append(f"boot {number}, group {uid}: {missing} dues missing from {before} to {after} ms, {said} said")
     return found
 
@@ -54,13 +61,13 @@ def _lives(reader: LedgerReader, names: frozenset[str]) -> list[_Life]:
     for seq, raw in enumerate(reader.entries(0, reader.size())):
         payload = parse(raw).payload
         if payload.kind == Kind.BOOT:
-            lives.append(_Life(payload.mono_ms, payload.mono_ms))
+            lives.append(_Life(payload.mono_ms, payload.mono_ms, periods=_periods(schema, names)))  # the schema in force stays in force
         if not lives:
             continue
         life = lives[-1]
         if payload.kind == Kind.SCHEMA:
             schema = schema.apply(reader.body(seq) or b"", full=bool(payload.detail[3]))
-            life.periods |= {uid: g.period_ms for uid, g in schema.groups.items() if f"{g.device}/{g.name}" in names}
+            life.periods |= _periods(schema, names)
         elif payload.kind == Kind.BATCH:
             body = read_body(reader.body(seq) or b"", payload.detail, schema)
             for section in body.sections:
@@ -74,3 +81,7 @@ def _lives(reader: LedgerReader, names: frozenset[str]) -> list[_Life]:
                 if uid is not None:
                     life.gaps[uid].append((first_ms - offset_ms, last_ms - offset_ms, count))
     return lives
+
+
+def _periods(schema: SchemaState, names: frozenset[str]) -> dict[int, int]:
+    return {uid: group.period_ms for uid, group in schema.groups.items() if f"{group.device}/{group.name}" in names}

@@ -146,6 +146,10 @@ class ShimDisk:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         self.log.append(("sync", file.number))
 
+    def write_through(self, handle: int, data: bytes, offset: int) -> None:
+        self.pwrite(handle, data, offset)
+        self.fdatasync(handle)
+
     def replace(self, source: Path, target: Path) -> None:
         self._change()
         if source not in self._files:

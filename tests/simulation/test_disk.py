@@ -102,3 +102,16 @@ def test_an_image_starts_a_disk_and_faults_are_errors_of_the_system() -> None:
         assert caught.value.errno == errno.EROFS
     assert again.open(STATE / "a", write=False)
     assert again.crash_state(4).image[STATE / "a"] == b"abc"
+
+
+def test_what_is_written_through_is_there_whole_or_its_error_says_nothing() -> None:
+    disk = fresh()
+    handle = named(disk, "a", b"o" * 3 * SECTOR)
+    disk.write_through(handle, b"n" * 2 * SECTOR, 0)
+    states = {(c.image[STATE / "a"] or b"")[::SECTOR] for c in disk.crash_states(seed=1, count=50, first=disk.position)}
+    assert states == {b"nno"}
+    disk.faults.fail_sync_at = 1
+    with pytest.raises(OSError, match="Input/output"):
+        disk.write_through(handle, b"x" * 2 * SECTOR, 0)
+    states = {(c.image[STATE / "a"] or b"")[::SECTOR] for c in disk.crash_states(seed=1, count=200, first=disk.position)}
+    assert states == {b"nno", b"xno", b"nxo", b"xxo"}

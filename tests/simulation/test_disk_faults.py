@@ -20,6 +20,7 @@ import pytest
 
 from ledger_client.entry import parse
 from ledger_client.kinds import Kind
+from runtime.acts import INTENT, OUTCOME
 from runtime.app import Core
 from runtime.faces.feed import RequestRefusedError
 from tests.rigs.field import after
@@ -84,6 +85,7 @@ class Rig:
         self.told.check(told_until, ledger)
         assert verdict(verify(self.disk)) == "holds"
         assert silences(reader_of(self.disk), FAST) == []
+        assert unsettled(ledger.payloads) == set(), "an intent stands there, and nothing says what became of it"
         self.judge_cadence()
         return ledger.payloads
 
@@ -201,6 +203,40 @@ def test_an_outcome_is_recorded_on_a_full_disk(seed: int) -> None:
         await rig.judge()
 
     simulate(program, seed)
+
+
+def test_an_intent_whose_flush_failed_is_settled_after_the_restart_that_finds_it(seed: int) -> None:
+    """Whoever asked was told that nothing was done, which is true; but what the failed flush wrote may be there after all."""
+
+    async def program(rig: Rig) -> None:
+        device = rig.gateway.plant.devices.setdefault("filler", Device())
+        async with rig.running() as core:
+            request = rig.gateway.request("device.write", "filler/slow0", {"value": 7})
+            write = rig.disk.pwrite
+
+            def written(handle: int, data: bytes, offset: int) -> None:
+                write(handle, data, offset)
+                if request["id"] in data and len(data) > len(request["id"]) and b"\xd2\x84" in data:  # the entry, not the journal
+                    rig.disk.faults.fail_sync_at = 1
+
+            rig.disk.pwrite = written  # type: ignore[method-assign]
+            with pytest.raises(RequestRefusedError, match="act_failed"):
+                await act(core, request)
+            rig.disk.pwrite = write  # type: ignore[method-assign]
+            assert device.written == {}
+            assert core.health.snapshot()["ledger"]["state"] == "failed"
+            await after(rig.clock, 5)
+        said = [p.detail[1:3] for p in await rig.judge() if p.kind == Kind.COMMAND and p.detail[0] == request["id"]]
+        assert said == [(0, "device.write"), (1, "unknown")], said
+        assert device.written == {"slow0": 7}, "the write that the judge asked for, and no other"
+
+    simulate(program, seed)
+
+
+def unsettled(payloads: list[Any]) -> set[bytes]:
+    """Return the acts of which the ledger has an intent and no outcome."""
+    phases = [p.detail[:2] for p in payloads if p.kind == Kind.COMMAND]
+    return {act_id for act_id, phase in phases if phase == INTENT} - {act_id for act_id, phase in phases if phase == OUTCOME}
 
 
 def payloads(rig: Rig) -> list[Any]:

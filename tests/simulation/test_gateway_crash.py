@@ -16,7 +16,8 @@ from ledger_client.kinds import Kind
 from runtime.app import Core
 from runtime.door import INTENT, OUTCOME
 from tests.rigs.field import after
-from tests.simulation.busy import busy
+from tests.simulation.busy import OFFSET_MS_MAX, busy
+from tests.simulation.coverage import silences
 from tests.simulation.disk import Image, ShimDisk
 from tests.simulation.gateway import LAYOUT, Gateway, act, reader_of, stall, verdict, verify
 from tests.simulation.loop import VirtualClock, run
@@ -57,6 +58,7 @@ async def reopen(image: Image, debts: Debts, number: int, clock: VirtualClock) -
     _judge_start(core, ledger, gateway.disk)
     found = verdict(verify(gateway.disk))
     assert found == "holds", found
+    assert silences(reader_of(gateway.disk), frozenset({"filler/fast"}), slack_ms=2 * OFFSET_MS_MAX, tail_ms=7_000) == []
     return told
 
 

@@ -75,11 +75,11 @@ def show_count(count: int | None) -> str:
 
 
 def show_gaps(health: Mapping[str, Any], lang: str) -> str:
-    """Return the signed gaps by cause; a dash while nothing is known of them."""
+    """Return the signed gaps, a line for each cause; a dash while nothing is known of them."""
     if "gaps" not in health:
         return "—"
     causes = [f"{phrase(cause, None, lang)}: {count:,}" for cause, count in health["gaps"].items() if count]
-    return ", ".join(causes) or word("web.evidence.nogaps", None, lang)
+    return "\n".join(causes) or word("web.evidence.nogaps", None, lang)
 
 
 def device_blocks(tags: Mapping[int, Row], values: Mapping[int, Row], health: Mapping[str, Any], lang: str) -> list[DeviceBlock]:

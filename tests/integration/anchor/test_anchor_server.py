@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import datetime
 from random import Random
 from urllib.parse import quote
 
@@ -25,6 +28,7 @@ from ledger_client.errors import AnchorError
 from ledger_client.note import parse_note
 from tests.rigs.anchor_process import AnchorProcess, anchor_command, anchor_process, anchor_verb
 from tests.rigs.small_log import SmallLog
+from tests.tidy.source import ROOT
 
 
 def submit(witness: AnchorProcess, log: SmallLog, old: int):
@@ -203,3 +207,23 @@ def test_a_key_file_that_others_can_read_stops_the_start(tmp_path):
     assert done.returncode == 2
     assert "key_file_too_open" in done.stderr
     assert "PRIVATE" not in done.stderr + json.dumps(done.stdout)
+
+
+def test_the_command_line_words_what_it_refuses_and_dates_what_it_lists(tmp_path):
+    """As people start it: through the gateway's command line, which hands over the catalogue. Without one there are the codes."""
+
+    def said(*arguments: str, through: tuple[str, ...] = ("runtime", "anchor")) -> tuple[int, str]:
+        command = [sys.executable, "-m", *through, *arguments, "--state", str(tmp_path)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+
+    assert said("enroll", "nonsense") == (2, "witnessmark anchor: nonsense is neither a key nor a file of keys.\n")
+    assert said("enroll", "nonsense", through=("anchor",)) == (2, "witnessmark anchor: enroll_source_missing {'source': 'nonsense'}\n")
+    log = SmallLog().grow(2)
+    assert said("enroll", log.note_key.vkey) == (0, f"enrolled: 1  origins: {log.origin}\n")
+    assert said("list") == (0, f"{log.origin}  size 0  cosigned never  held 0\n")
+    with anchor_process(tmp_path) as witness:
+        submit(witness, log, 0)
+    found = re.fullmatch(r".*  size 2  cosigned (\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)  held 0\n", said("list")[1])
+    assert found, said("list")
+    assert abs(datetime.fromisoformat(found[1]).timestamp() - time.time()) < 3600

@@ -6,10 +6,12 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+from ledger_client.append_lane import FAST_S
 from ledger_client.chain import Chain
 from ledger_client.disk import RealDisk
 from ledger_client.entry import ZERO_HASH, parse
@@ -30,7 +32,7 @@ class WallClock(RunningClock):
 
 
 class GatedDisk(RealDisk):
-    """A disk whose flushes wait at a gate, one at a time; `fail` makes the next one that comes through fail."""
+    """A slow disk whose flushes wait at a gate, one at a time; `fail` makes the next one that comes through fail."""
 
     def __init__(self) -> None:
         self.gate: threading.Semaphore | None = None
@@ -38,16 +40,17 @@ class GatedDisk(RealDisk):
         self.arrived = 0
         self.under_way = 0
 
-    def fdatasync(self, handle: int) -> None:
+    def write_through(self, handle: int, data: bytes, offset: int) -> None:
         self.arrived += 1
         self.under_way += 1
         assert self.under_way == 1
         if self.gate is not None:
+            time.sleep(2 * FAST_S)
             assert self.gate.acquire(timeout=20)
         self.under_way -= 1
         if self.fail:
             raise OSError(5, "gone")
-        super().fdatasync(handle)
+        super().write_through(handle, data, offset)
 
 
 async def started(state: Path, signer: SignerProcess, disk: RealDisk) -> Chain:
@@ -164,5 +167,141 @@ def test_a_signer_that_dies_in_a_burst_costs_no_acknowledged_entry(tmp_path: Pat
                     os.kill(signer.pid, signal.SIGKILL)
             assert (chain.state, signer.starts) == ("ok", 3)
         assert sorted(stored(state)) == sorted(told)
+
+    asyncio.run(story())
+
+
+class CountingDisk(RealDisk):
+    """Counts the records that are durable; `before` is called in the evidence thread as each is about to be written."""
+
+    def __init__(self) -> None:
+        self.durable = 0
+        self.under_way = 0
+        self.before: Callable[[int], None] = lambda number: None
+
+    def write_through(self, handle: int, data: bytes, offset: int) -> None:
+        self.under_way += 1
+        assert self.under_way == 1
+        self.before(self.durable)
+        super().write_through(handle, data, offset)
+        self.under_way -= 1
+        self.durable += 1
+
+
+async def outcomes(chain: Chain, numbers: range, at_a_time: int, told: list[bytes]) -> set[str]:
+    """Append events, so many asked for at any time; note those that were told, and return what became of the others."""
+    codes: set[str] = set()
+
+    async def one_after_the_other(first: int) -> None:
+        for number in numbers[first::at_a_time]:
+            try:
+                await chain.append(*event(number))
+                told.append(str(number).encode())
+            except (SignerError, StoreError) as error:
+                codes.add(error.code)
+                return
+
+    async with asyncio.TaskGroup() as tasks:
+        for first in range(at_a_time):
+            tasks.create_task(one_after_the_other(first))
+    return codes
+
+
+def test_on_a_disk_as_fast_as_it_gets_nothing_is_told_before_its_flush(tmp_path: Path) -> None:
+    async def story() -> None:
+        state, disk, told, late = new_state(tmp_path), CountingDisk(), list[bytes](), list[int]()
+        async with SignerProcess(state) as signer, await started(state, signer, disk) as chain, asyncio.timeout(60):
+            chain.subscribe(lambda size: late.append(size - disk.durable))
+            for at_a_time in (1, 2, 4, 16):
+                assert not await outcomes(chain, range(100 * at_a_time, 100 * at_a_time + 80), at_a_time, told)
+            assert max(late) <= 0
+            assert chain.size == disk.durable
+        assert sorted(stored(state)) == sorted(told)
+
+    asyncio.run(story())
+
+
+def test_a_signer_that_dies_while_an_entry_is_flushed_costs_those_behind_it_only(tmp_path: Path) -> None:
+    """The one under way is told, whatever its flush does after the death; the lane closes, and the chain goes on with a new signer."""
+
+    async def story() -> None:
+        state, disk, told = new_state(tmp_path), CountingDisk(), list[bytes]()
+
+        async with SignerProcess(state) as signer, await started(state, signer, disk) as chain, asyncio.timeout(60):
+            assert not await outcomes(chain, range(5), 1, told)
+            victim, last = signer.pid, disk.durable + 7
+
+            def before(number: int) -> None:
+                if number == last and victim is not None:
+                    os.kill(victim, signal.SIGKILL)
+                    time.sleep(0.05)
+
+            disk.before = before
+            codes = await outcomes(chain, range(5, 60), 4, told)
+            assert codes == {"signer_gone"}
+            assert disk.durable > last
+            assert (chain.state, chain.size) == ("ok", disk.durable)
+            while True:
+                try:
+                    await chain.append(*event(99))
+                    break
+                except SignerError:
+                    await asyncio.sleep(0.02)
+            assert signer.starts == 2
+        assert sorted(stored(state)) == sorted([*told, b"99"])
+
+    asyncio.run(story())
+
+
+def test_callers_that_give_up_leave_whole_entries_in_order(tmp_path: Path) -> None:
+    async def story() -> None:
+        state, disk = new_state(tmp_path), GatedDisk()
+        async with SignerProcess(state) as signer, await started(state, signer, disk) as chain, asyncio.timeout(60):
+            for number in range(5):
+                await chain.append(*event(number))
+            disk.gate, disk.arrived = threading.Semaphore(0), 0
+            async with asyncio.TaskGroup() as tasks:
+                asked = [tasks.create_task(chain.append(*event(number))) for number in range(5, 13)]
+                await until(lambda: disk.arrived == 1)
+                for task in asked[:6]:
+                    task.cancel()
+                for _ in range(8):
+                    disk.gate.release()
+            assert [task.cancelled() for task in asked] == [True] * 6 + [False] * 2
+            disk.gate = None
+            await chain.checkpoint()
+            size = chain.size
+        bodies = stored(state)
+        assert bodies == [str(number).encode() for number in range(13)]
+        assert LedgerReader(RealDisk(), state, 1).size() == size
+
+    asyncio.run(story())
+
+
+class Lying(SignerProcess):
+    """Says of one entry that it has signed another."""
+
+    lie_at = -1
+
+    def take_next(self, *, wait: bool) -> tuple[bytes, bytes] | None:
+        signed = super().take_next(wait=wait)
+        if signed is None:
+            return None
+        self.lie_at -= 1
+        return (signed[0], bytes(32)) if self.lie_at == 0 else signed
+
+
+def test_an_entry_that_is_not_what_was_signed_is_never_written(tmp_path: Path) -> None:
+    async def story() -> None:
+        state, disk, told = new_state(tmp_path), CountingDisk(), list[bytes]()
+        async with Lying(state) as signer, await started(state, signer, disk) as chain, asyncio.timeout(60):
+            assert not await outcomes(chain, range(5), 1, told)
+            signer.lie_at = 9
+            assert await outcomes(chain, range(5, 60), 4, told) == {"signer_answer_invalid"}
+            assert (chain.state, chain.size) == ("ok", disk.durable)
+        assert sorted(stored(state)) == sorted(told)
+        reader = LedgerReader(RealDisk(), state, 1)
+        for seq in range(reader.size()):
+            assert parse(reader.entry(seq)).verify_signature(signer.public)
 
     asyncio.run(story())

@@ -16,6 +16,7 @@ from runtime.faces.feed_client import FeedClient
 from runtime.run_folder import feed_of
 from tests.rigs.gateway import Gateway, cli, until
 from tests.rigs.load_device import LoadDevice, device_config
+from tests.rigs.opcua import free_port
 
 MOUNTED = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
 HEAD = """
@@ -26,14 +27,6 @@ seal_every_s = 1
 [web]
 port = {port}
 """
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def read_only(state: Path, unshare: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from ledger_client.outbox import Outbox
 from ledger_client.outbox_needs import Pace
 from ledger_client.outbox_package import PACKAGE_BYTES_MAX
 from tests.rigs.memory_ledger import LocalMirror, LocalWitness, MemoryLedger
-from tests.rigs.small_log import SmallLog
+from tests.rigs.small_log import SmallLog, key_of
 from tests.simulation.loop import run
 
 PACE = Pace()
@@ -218,7 +218,7 @@ def test_a_mirror_that_says_another_place_each_time_is_let_be(tmp_path, ledger, 
     [
         (lambda log: log.copy(), False, "mirror_refuses_entries"),
         (lambda log: SmallLog(log.origin, log.key).grow(9, salt="other"), True, "mirror_holds_other"),
-        (lambda log: SmallLog(log.origin).grow(9, salt="foreign"), True, "mirror_holds_other"),
+        (lambda log: SmallLog(log.origin, key_of(9)).grow(9, salt="foreign"), False, "mirror_damaged"),
         (None, False, "mirror_does_not_serve"),
     ],
 )

@@ -11,7 +11,7 @@ from ledger_client.entry import parse
 from ledger_client.errors import FormatError
 from ledger_client.kinds import KINDS_KEPT
 from ledger_client.proof import parse_proof
-from ledger_client.prove import export_range, prove_reading, tag_uid_of
+from ledger_client.prove import SEAL_DELAY_MS, export_range, prove_reading, tag_uid_at
 from ledger_client.reader import LedgerReader
 from ledger_client.segment_file import parse_range
 from ledger_client.verify import parse_policy, verify_file, verify_ledger, verify_range
@@ -99,8 +99,20 @@ def test_an_export_without_bodies_keeps_what_times_hang_on(tmp_path: Path) -> No
     assert {name for name, claim in claims.items() if claim.status != "holds"} == {"withheld"}
 
 
-def test_tags_by_name(tmp_path: Path) -> None:
-    reader = reader_of(EvidenceLog().typical(3), tmp_path)
-    assert tag_uid_of(reader.schema_at(reader.size()), "filler/tag2") == 2
-    with pytest.raises(FormatError, match="tag_not_found"):
-        tag_uid_of(reader.schema_at(reader.size()), "filler/tag9")
+def test_tags_by_the_name_they_had_at_the_time_else_by_the_one_they_have(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(3)
+    early_ms, renamed_ms = parse(log.entries[3]).payload.detail[0], log.wall_ms
+    log.rename({1: "filler/tag2", 2: "filler/was2"})
+    for _ in range(40):  # past the time that a batch may come late
+        log.batch()
+    log.receipts()
+    reader = reader_of(log, tmp_path)
+    late_ms = parse(log.entries[-2]).payload.wall_ms
+    assert late_ms - renamed_ms > SEAL_DELAY_MS
+    assert [tag_uid_at(reader, "filler/tag2", at_ms) for at_ms in (early_ms, renamed_ms, late_ms)] == [2, 2, 1]
+    assert tag_uid_at(reader, "filler/was2", early_ms) == tag_uid_at(reader, "filler/was2", late_ms) == 2, "its new name finds its past"
+    assert tag_uid_at(reader, "filler/tag1", early_ms) == 1
+    assert proved(reader, early_ms, tag_uid_at(reader, "filler/tag1", early_ms))["tag"]["name"] == "filler/tag1"
+    for name, at_ms in (("filler/tag1", late_ms), ("filler/tag9", early_ms)):
+        with pytest.raises(FormatError, match="tag_not_found"):
+            tag_uid_at(reader, name, at_ms)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+from contextlib import suppress
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +16,7 @@ from ledger_client.errors import FormatError
 from ledger_client.kinds import Kind
 from ledger_client.note import SIG_COSIGNATURE, Note, cosign, note_key, parse_note
 from ledger_client.receipt import AKIND_TLOG, Receipt, parse_receipt, parse_receipts, receipts_entry
+from tests.rigs.mutations import mutated
 from tests.rigs.small_log import SmallLog, key_of
 
 LOG = SmallLog().grow(5)
@@ -54,6 +59,24 @@ def test_no_flip_of_a_receipt_leaves_its_time_standing_and_changed(data):
     except FormatError:
         return
     assert found in ([], [(WITNESSES[0], 100)])
+
+
+def test_no_mutation_of_receipts_or_of_their_body_makes_a_time(count, seed):
+    """The time of a witness is in what it signed: nothing else may come out, whatever becomes of the bytes around it."""
+    rng, made = random.Random(seed), [receipt(100), receipt(100, 200)]
+    detail, body = receipts_entry(made)
+    true, read = {(WITNESSES[0], 100), (WITNESSES[1], 200)}, 0
+    for number in range(count(1_000, 20_000, 100_000)):
+        whole = made[number % 2]
+        # Of the bytes themselves, or of the note within bytes that are well formed.
+        raw = mutated(rng, whole.encode()) if number % 4 < 2 else replace(whole, evidence=mutated(rng, whole.evidence)).encode()
+        with suppress(FormatError):
+            assert set(parse_receipt(raw).cosigned(WITNESSES)) <= true, (seed, number, raw.hex())
+            read += 1
+        with suppress(FormatError):
+            other = mutated(rng, body)
+            assert parse_receipts(other, detail) == made, (seed, number, other.hex())
+    assert read, "some are still receipts"
 
 
 def test_the_entry_and_its_body_agree():

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ledger_client import cbor
 from ledger_client.disk import RealDisk
-from ledger_client.entry import ZERO_HASH, Payload, assemble, parse, to_be_signed
+from ledger_client.entry import ZERO_HASH, NextEntry, Payload, assemble, parse, to_be_signed
 from ledger_client.errors import SignerError
 from ledger_client.kinds import Kind
 from ledger_client.note import check_signature, device_note_key
@@ -128,3 +129,40 @@ def test_only_a_boot_entry_opens_a_boot(tmp_path: Path) -> None:
     with pytest.raises(SignerError, match="boot"):
         rules.entry(following.encode())
     sign(rules, replace(following, kind=Kind.BOOT, detail=("1.0", "sim", 1, 0)))
+
+
+def following(payload: Payload) -> NextEntry:
+    rest = (payload.boot, payload.mono_ms, payload.wall_ms, payload.clock, payload.seen)
+    return NextEntry(payload.kind, payload.seq, *rest, cbor.encode(payload.detail))
+
+
+def test_what_follows_on_the_entry_signed_last_is_the_same_bytes_as_with_its_hash(tmp_path: Path) -> None:
+    rules = begun(tmp_path)
+    prev = sign(rules, GENESIS)
+    for seq in (1, 2, 3):
+        payload = closing(prev, seq)
+        assert following(payload).after(prev) == payload.encode()
+        assert following(payload).payload(prev, payload.detail) == payload
+        signature, prev = rules.next_entry(following(payload))
+        raw = assemble(key_of(1).public, payload.encode(), signature)
+        assert parse(raw).verify_signature(key_of(1).public)
+        assert parse(raw).hash == prev
+
+
+@pytest.mark.parametrize("seq", [0, 1, 3])
+def test_a_number_is_not_signed_twice_by_asking_for_what_follows(tmp_path: Path, seq: int) -> None:
+    rules = begun(tmp_path)
+    rules.next_entry(following(closing(sign(rules, GENESIS))))
+    with pytest.raises(SignerError) as caught:
+        rules.next_entry(following(closing(ZERO_HASH, seq)))
+    assert caught.value.code == "signer_not_next"
+
+
+def test_no_detail_reaches_behind_its_place(tmp_path: Path) -> None:
+    rules = begun(tmp_path)
+    sign(rules, GENESIS)
+    good = following(closing(ZERO_HASH))
+    for detail_raw in (b"", good.detail_raw + b"\x00", good.detail_raw[:-1], b"\x9f\x64stop\xff"):
+        with pytest.raises(SignerError) as caught:
+            rules.next_entry(replace(good, detail_raw=detail_raw))
+        assert caught.value.code == "signer_refused"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from ledger_client.disk import RealDisk
 from ledger_client.errors import FormatError
 from runtime import config_model as model
 from runtime.config import parse_config
-from runtime.config_faults import ConfigError, line_index
+from runtime.config_faults import ConfigError, Fault, line_index
 from runtime.tag_ids import load_tag_ids, rebuilt
 from tests.rigs.field import HEAD, device_toml, fresh_ids, points_of
 
@@ -148,6 +149,14 @@ def test_a_fault_of_a_device_hides_none_below_it() -> None:
         "devices.e.groups.a.tags.t.decimals": "config_above_max",
     }
     assert WRONG_DEVICE.splitlines()[(found["anchors.w.type"][1] or 0) - 1] == 'type = "tlg"'
+
+
+def test_a_fault_without_its_file_says_the_line_in_words() -> None:
+    fault = Fault("gateway.name", "config_key_missing", {}, 4)
+    assert fault.text("a.toml") == "a.toml:4: gateway.name: is missing"
+    assert fault.text() == "line 4: gateway.name: is missing"
+    assert replace(fault, line=None).text() == "gateway.name: is missing"
+    assert replace(fault, line=None).text("a.toml") == "a.toml: gateway.name: is missing"
 
 
 def test_no_english_of_a_library_in_another_language() -> None:

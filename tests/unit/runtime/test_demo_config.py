@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from ledger_client.disk import RealDisk
+from ledger_client.token import read_token
 from runtime.config import parse_config
 from runtime.config_faults import ConfigError
+from runtime.demo import _mirror_token
 from runtime.demo_config import adjusted, first_text, web_port_of, write_config
 from runtime.layout import Layout
 from tests.rigs.core import two_devices
@@ -79,3 +81,13 @@ def test_faults_are_told_and_nothing_is_written(tmp_path: Path) -> None:
         with pytest.raises(ConfigError):
             write_config(layout, MOVED, [], 8480, TOKEN)
         assert layout.config.read_text() == bad
+
+
+def test_the_mirrors_token_is_whole_however_an_earlier_start_ended(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "state")
+    layout.prepare(RealDisk())
+    (layout.state / "demo").mkdir()
+    (layout.state / "demo" / "mirror.token.new").touch(0o600)  # cut off while it was written
+    path = _mirror_token(layout)
+    token = read_token(path)  # refuses one that is open to others, or too short
+    assert (_mirror_token(layout), read_token(path)) == (path, token)

@@ -8,6 +8,7 @@ import pytest
 
 from ledger_client.disk import RealDisk
 from ledger_client.errors import StoreError
+from runtime.cli.demo_verbs import _say_summary
 from runtime.demo_report import Firsts, ledger_size
 from runtime.layout import Layout
 from runtime.run_folder import SOCKET_PATH_MAX, only_core
@@ -37,3 +38,18 @@ def test_a_path_that_no_socket_can_have_is_refused_before_anything_is_made(tmp_p
         pass
     assert caught.value.code == "state_path_too_long"
     assert not state.exists()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"), [("holds", "Everything holds"), ("fails", "It does not hold"), ("cannot tell", "Cannot tell")]
+)
+@pytest.mark.parametrize("size", [None, 7.25])
+def test_the_closing_line_is_words_for_every_verdict(
+    verdict: str, said: str, size: float | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = {"readings": 0, "entries": 3, "cosigned": 0, "gaps": {}, "state": "s", "verdict": verdict, "bytes_per_reading": size}
+    _say_summary(figures)
+    line = capsys.readouterr().out
+    assert line.startswith(f"{said}: 0 readings in 3 entries")
+    assert f"{'-' if size is None else size} bytes per reading" in line
+    assert "None" not in line

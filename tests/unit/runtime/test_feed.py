@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +18,7 @@ from runtime.faces import feed
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient, ask_once
 from tests.rigs.feed_plant import Plant, serving, until
+from tests.rigs.mutations import mutated
 
 
 def test_snapshot_delta_health_events_and_requests(tmp_path: Path) -> None:
@@ -104,6 +108,143 @@ def test_random_bytes_are_a_message_or_a_format_error(payload: bytes) -> None:
     except FormatError:
         return
     assert feed.encode_frame(message)[4:] == payload
+
+
+CALLS = [
+    ["hello", feed.VERSION, "test"],
+    ["subscribe", True, None],
+    ["subscribe", False, 7],
+    ["request", 1, "add", {"a": 1, "b": 2}],
+    ["request", 2, "act", {"id": b"x" * 16, "action": "device.write", "params": {"tag": "d/t", "value": 1.5}}],
+]
+TOLD = [
+    ["hello", feed.VERSION, ["values", "events", "requests"]],
+    ["tags", 1, False, [[1, "d/t1", "d", "bar", "float64", None, "g", 1000, False, "a"]]],
+    ["values", 3, False, [[1, 1.5, 0, 1_700_000_000_000, None, "recorded", 9, None]]],
+    ["health", {"ledger": {"size": 3}, "devices": [{"name": "d", "params": {"timeout_s": 1.5}}]}],
+    ["event", 9, 1_700_000_000_000, 6, [[1, 2, 3, "no_answer", 4]]],
+    ["response", 1, True, 3],
+    ["response", 1, False, ["method_unknown", {"method": "x"}]],
+]
+
+
+def test_a_mutated_frame_is_a_message_or_a_format_error(count: Callable[[int, int, int], int], seed: int) -> None:
+    """Whatever is read is exactly what was sent, and no frame makes us keep more than it is long."""
+    rng, frames = random.Random(seed), [feed.encode_frame(message)[4:] for message in CALLS + TOLD]
+    read = 0
+    for number in range(count(2_000, 40_000, 200_000)):
+        payload = mutated(rng, frames[number % len(frames)])
+        try:
+            message = feed.decode_frame(payload)
+        except FormatError:
+            continue
+        read += 1
+        assert feed.encode_frame(message)[4:] == payload, (seed, number, payload.hex())
+    assert read, "some are still messages"
+
+
+def bent(rng: random.Random, value: Any) -> Any:
+    """Return a message with one of its parts gone, doubled, or of another kind: well formed, and not what was agreed."""
+    kinds: list[Any] = [None, True, -1, 1 << 63, 2.5, "", "x", b"x", [], [[]], [1], {}, {"a": 1}, {1: 2}]
+    if rng.random() < 0.3 or not isinstance(value, list | dict) or not value:
+        return rng.choice(kinds)
+    if isinstance(value, dict):
+        name = rng.choice(list(value))
+        return value | {name: bent(rng, value[name])} if rng.random() < 0.7 else {k: v for k, v in value.items() if k != name}
+    place = rng.randrange(len(value))
+    match rng.randrange(4):
+        case 0:
+            return [*value[:place], *value[place + 1 :]]
+        case 1:
+            return [*value[:place], *value[place : place + 1] * 2, *value[place + 1 :]]
+        case _:
+            return [*value[:place], bent(rng, value[place]), *value[place + 1 :]]
+
+
+def test_a_face_refuses_what_is_no_message_of_a_core(tmp_path: Path, count: Callable[[int, int, int], int], seed: int) -> None:
+    """Well formed frames of another shape end the connection, as the page's process expects it; nothing else is raised."""
+    rng = random.Random(seed)
+
+    async def run() -> None:
+        for number in range(count(2_000, 20_000, 100_000)):
+            client = FeedClient(tmp_path / "no.sock", "test")
+            answer = client._answers[1] = asyncio.get_running_loop().create_future()
+            message = bent(rng, rng.choice(TOLD[1:]))
+            with contextlib.suppress(FormatError):
+                client._take(feed.decode_frame(feed.encode_frame(message)[4:]))
+                assert all(len(row) >= 10 and type(uid) is int for uid, row in client.tags.items()), (seed, number, message)
+                assert all(len(row) >= 8 and type(uid) is int for uid, row in client.values.items()), (seed, number, message)
+            if answer.done():
+                with contextlib.suppress(RequestRefusedError):
+                    answer.result()
+
+    asyncio.run(run())
+
+
+def test_peers_that_send_mutated_frames_are_cut_off_and_others_go_on(
+    tmp_path: Path, count: Callable[[int, int, int], int], seed: int
+) -> None:
+    """Both ends: a face that sends such frames to the core, and a core that sends them to a face. Nothing else is disturbed."""
+    rng, rounds, told = random.Random(seed), count(100, 1_000, 6_000), []
+    ended: list[int] = []
+
+    async def core(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        frames = [feed.encode_frame(TOLD[0]), *(feed.encode_frame(message) for message in rng.sample(TOLD[1:], 3))]
+        place = rng.randrange(len(frames))
+        frames[place] = mutated(rng, frames[place])
+        told.append(b"".join(frames))
+        with contextlib.suppress(OSError):
+            writer.write(told[-1])
+            writer.write_eof()
+            await reader.read()
+        writer.transport.abort()
+        ended.append(len(told))
+
+    async def run() -> None:
+        async with serving(tmp_path / "f.sock", Plant(3)) as server:
+            for number in range(rounds):
+                frames = [feed.encode_frame(message) for message in (CALLS[0], *rng.sample(CALLS[1:], 3))]
+                place = rng.randrange(len(frames))
+                frames[place] = mutated(rng, frames[place])
+                reader, writer = await asyncio.open_unix_connection(tmp_path / "f.sock")
+                with contextlib.suppress(OSError):
+                    writer.write(b"".join(frames))
+                    writer.write_eof()
+                    async with asyncio.timeout(10):
+                        while await reader.read(1 << 16):
+                            pass
+                writer.transport.abort()
+                if number % 20 == 0:
+                    assert await ask_once(tmp_path / "f.sock", "test", "add", {"a": 2, "b": 2}, 5) == 4, (seed, number)
+            await until(lambda: server.connected == 0)
+        async with await asyncio.start_unix_server(core, tmp_path / "hostile.sock"):
+            for number in range(rounds):
+                client = FeedClient(tmp_path / "hostile.sock", "test")
+                with contextlib.suppress(OSError, FormatError, TimeoutError):  # what a face's `run` expects and outlives
+                    async with client, asyncio.timeout(10):
+                        reader = await client.connect()
+                        while (message := await feed.read_frame(reader)) is not None:
+                            client._take(message)
+                await until(lambda number=number: len(ended) == number + 1)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("answer", [[1, False, "x"], [1, False, ["x"]], [1, False, ["x", {1: 2}]], [1, False, []], [1, 2, 3], [1], []])
+def test_an_answer_of_another_shape_is_a_core_that_is_away(tmp_path: Path, answer: list[Any]) -> None:
+    async def core(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(feed.encode_frame(TOLD[0]))
+        assert await feed.read_frame(reader)
+        assert await feed.read_frame(reader)
+        writer.write(feed.encode_frame(["response", *answer]))
+        writer.close()
+
+    async def run() -> None:
+        async with await asyncio.start_unix_server(core, tmp_path / "f.sock"):
+            with pytest.raises(RequestRefusedError, match="core_away"):
+                await ask_once(tmp_path / "f.sock", "test", "add", {}, 5)
+
+    asyncio.run(run())
 
 
 def test_a_face_may_want_no_values(tmp_path: Path) -> None:

@@ -129,14 +129,14 @@ def test_a_linked_page_says_what_it_heard(tmp_path: Path) -> None:
     face = Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h")
     face.feed.connected = True
     face.feed.health = {
-        "now_ms": 1, "evidence": {"state": "recording", "readings": 12_345}, "gaps": {"connect_failed": 3},
+        "now_ms": 1, "evidence": {"state": "recording", "readings": 12_345}, "gaps": {"connect_failed": 3, "no_answer": 2},
         "ledger": {"size": 7}, "anchors": [],
         "gateway": {"device_writes": False}, "clock": {"state": "unset"}, "loop": {"stall_max_ms": 1.25}, "devices": [],
     }  # fmt: skip
     page = page_of(face, "now")
     for words in (
         "12,345",
-        "The device does not accept a connection: 3",
+        "The device does not accept a connection: 3\nThe device did not answer in time: 2",
         word("web.anchor.none"),
         word("web.writes.off"),
         "not set",

@@ -112,7 +112,8 @@ function drawHealth() {
   if (at) shown(at, confirmed ? `${count(confirmed)} / ${count(size)}` : word("web.state.unconfirmed"));
   const gaps = document.getElementById("gaps");
   const causes = Object.entries(health.gaps ?? {}).filter(([, n]) => n);
-  if (gaps) shown(gaps, causes.length ? causes.map(([cause, n]) => `${word(cause).replace(/[.。]$/, "")}: ${count(n)}`).join(", ") : word("web.evidence.nogaps"));
+  if (gaps) gaps.classList.toggle("many", causes.length > 0);
+  if (gaps) shown(gaps, causes.length ? causes.map(([cause, n]) => `${word(cause).replace(/[.。]$/, "")}: ${count(n)}`).join("\n") : word("web.evidence.nogaps"));
   drawList("anchors", health.anchors ?? [], "web.anchor.", (anchor) => anchorNote(anchor));
   drawList("devices", health.devices ?? [], "web.device.", (device) => deviceNote(device));
   for (const device of health.devices ?? []) drawDevice(device);

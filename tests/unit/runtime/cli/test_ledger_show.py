@@ -1,0 +1,86 @@
+"""What `ledger show` says of an act: who asked for what and why, from the intent's body; and what it says when that is gone or damaged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from ledger_client import cbor
+from ledger_client.errors import FormatError
+from ledger_client.kinds import Kind
+from runtime.acts import INTENT, OUTCOME, Act, Outcome, command_detail, read_command
+from runtime.cli.app import make_app
+from runtime.messages.entries import describe
+from tests.rigs.evidence import EvidenceLog
+
+ACT = Act(b"a" * 16, "cli", "uid 7", "engineer", "device.write", "filler/speed", {"value": 100}, None, "slower, for a test")
+EDIT = Act(b"b" * 16, "cli", "uid 7", "engineer", "config.edit", "", {"text": "x" * 5_000}, 3, "faster")
+
+
+def show(state: Path, *arguments: object) -> str:
+    result = CliRunner().invoke(make_app(), ["ledger", "show", "--state", str(state), *map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_list_and_the_entry_say_who_asked_for_what_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = EvidenceLog().typical(2)
+    seq = len(log.entries)
+    for phase, body in ((INTENT, ACT.intent_body()), (OUTCOME, Outcome("done", {"value": 100}).body())):
+        log.append(Kind.COMMAND, command_detail(ACT.id, phase, "device.write" if phase == INTENT else "done", body), body)
+    state = log.write(tmp_path / "state")
+    said = "Act 61616161 intended: device.write (filler/speed, value 100) by cli uid 7: slower, for a test"
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert said in show(state), "on one line for whoever reads it through a pipe"
+    monkeypatch.setenv("COLUMNS", "80")
+    assert said in " ".join(show(state).split())
+    intent = json.loads(show(state, "--seq", seq, "--json"))["entries"][0]
+    assert intent["text"] == said
+    assert intent["body"] == {
+        "face": "cli", "session": "uid 7", "action": "device.write", "target": "filler/speed", "params": {"value": 100},
+        "expected_revision": None, "reason": "slower, for a test",
+    }  # fmt: skip
+    assert json.loads(show(state, "--seq", seq + 1, "--json"))["entries"][0]["body"] == {"params": {"value": 100}}
+
+
+def test_a_body_of_another_shape_is_said_and_hides_no_entry(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(2)
+    seq, body = len(log.entries), cbor.encode([9, "new"])
+    log.append(Kind.COMMAND, command_detail(ACT.id, INTENT, "device.write", body), body)
+    state = log.write(tmp_path / "state")
+    assert "Act 61616161 intended: device.write" in show(state)
+    assert "act_body_unknown" in show(state, "--seq", seq)
+
+
+def test_a_long_value_and_an_empty_target_are_left_out() -> None:
+    detail = command_detail(EDIT.id, INTENT, "config.edit", EDIT.intent_body())
+    text = describe(Kind.COMMAND, detail, asked=read_command(INTENT, EDIT.intent_body()))
+    assert text == "Act 62626262 intended: config.edit by cli uid 7: faster"
+    assert describe(Kind.COMMAND, detail) == "Act 62626262 intended: config.edit"
+
+
+@given(st.sampled_from((INTENT, OUTCOME, 2)), st.binary(max_size=60))
+def test_junk_is_refused(phase: int, junk: bytes) -> None:
+    with pytest.raises(FormatError):
+        read_command(phase, junk)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [1, "cli", "uid 7", "device.write", "t", [["value"]], None, "r"],
+        [1, "cli", "uid 7", "device.write", "t", [["value", [1]]], None, "r"],
+        [1, "cli", "uid 7", "device.write", "t", [["value", 1], ["value", 2]], None, "r"],
+        [1, "cli", "uid 7", "device.write", "t", [], "3", "r"],
+        [1, "cli", "uid 7", "device.write", 5, [], None, "r"],
+        [2, "cli", "uid 7", "device.write", "t", [], None, "r"],
+    ],
+)
+def test_a_row_of_another_shape_is_refused(row: list[object]) -> None:
+    with pytest.raises(FormatError, match="act_body_unknown"):
+        read_command(INTENT, cbor.encode(row))
