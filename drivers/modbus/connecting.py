@@ -37,6 +37,8 @@ class Connecting:
         self._at = 0
         self._main_due_ms = 0
         self._unanswered = 0
+        self.was_refused = False
+        """Whether the last attempt ended with a no, and not with the time."""
 
     @property
     def wants_main(self) -> bool:
@@ -85,7 +87,11 @@ class Connecting:
         try:
             async with asyncio.timeout_at(until):
                 link = await self._open_serial_frames(point) if point.framing != "mbap" else await self._open_tcp(point)
-        except (TimeoutError, OSError):
+        except TimeoutError:
+            self.was_refused = False
+            return None
+        except OSError:
+            self.was_refused = True
             return None
         if link is not None:
             self.made += 1

@@ -15,11 +15,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.modbus.link import LinkError
 from drivers.modbus.request import Request, echo_request
 
-odd_max: Final = 4
-"""So many odd answers to one echo, and the attempt is over."""
 quiet_s_min: Final = 0.1
 mute_after: Final = 2
 """So many times a unit may answer plainly and not the echo before it counts as mute; once may be a unit that just came back."""
@@ -30,7 +27,6 @@ class Doubt:
     """One unit's state. `quiet_until` is when a plain question may be asked, once the echo got no answer; None: ask for the echo."""
 
     quiet_until: float | None = None
-    odd: int = 0
 
 
 class Doubts:
@@ -60,14 +56,6 @@ class Doubts:
     def unanswered(self, unit_id: int, quiet_until: float) -> None:
         """The echo was not answered: a plain question may be asked at that time."""
         self._open[unit_id] = Doubt(quiet_until)
-
-    def odd(self, unit_id: int) -> None:
-        """Something else came than the echo. Raises LinkError `bad_answer` when that does not end."""
-        doubt = self._open[unit_id]
-        doubt.odd += 1
-        if doubt.odd >= odd_max:
-            doubt.odd = 0
-            raise LinkError("bad_answer", "old answers or noise without end")
 
     def cleared(self, unit_id: int) -> None:
         """The echo came: nothing older can follow."""

@@ -56,8 +56,25 @@ class Framing(Protocol):
         ...
 
 
+class SerialFraming(Framing, Protocol):
+    """A wire whose frames have no number."""
+
+    refusal_bytes: int
+    """How long the frame of a refusal is."""
+
+    def refusal_head(self, request: Request) -> bytes:
+        """Return how the frame of this request's refusal begins."""
+        ...
+
+
 class Rtu:
     """Unit, PDU, CRC; frames are told apart by silence."""
+
+    refusal_bytes = 5
+
+    def refusal_head(self, request: Request) -> bytes:
+        """See SerialFraming."""
+        return bytes((request.unit_id, request.pdu[0] | REFUSED))
 
     def wrap(self, request: Request, transaction: int = 0) -> bytes:
         """See Framing."""
@@ -83,6 +100,12 @@ class Rtu:
 
 class Ascii:
     """A colon, unit and PDU as hexadecimal text, LRC, carriage return, line feed."""
+
+    refusal_bytes = 11
+
+    def refusal_head(self, request: Request) -> bytes:
+        """See SerialFraming."""
+        return b":" + hexlify(bytes((request.unit_id, request.pdu[0] | REFUSED))).upper()
 
     def wrap(self, request: Request, transaction: int = 0) -> bytes:
         """See Framing."""
@@ -140,6 +163,24 @@ class Mbap:
         if len(received) > length + 6:
             raise OddAnswerError(f"{len(received) - length - 6} bytes after the frame")
         return received[7:]
+
+
+def seek_echo(framing: SerialFraming, received: bytes, echo: Request) -> bytes | None:
+    """Return the PDU that answers an echo (or refuses it), wherever it stands among old answers and noise; None while it is not there.
+
+    An echo holds 16 bits that were never asked before, so it cannot be part of anything else that a unit had to say.
+    """
+    if framing.wrap(echo, 0) in received:
+        return echo.pdu
+    head, at = framing.refusal_head(echo), -1
+    while (at := received.find(head, at + 1)) >= 0:
+        try:
+            pdu = framing.take(received[at : at + framing.refusal_bytes], echo, 0)
+        except OddAnswerError:
+            continue
+        if pdu is not None:
+            return pdu
+    return None
 
 
 def bare(received: bytes) -> bytes:

@@ -22,6 +22,11 @@ from drivers.modbus.turns import Row, Turns
 from drivers.reading import Status
 
 statuses: Final = {"no_answer": Status.BAD_TIMEOUT, "bad_answer": Status.BAD_DECODING_ERROR}
+again_silence_s: Final = 0.02
+"""Silence before a request whose answer would look like the one before it, on a line that numbers nothing: a second copy of that one may
+still be on its way, for the 16 ms that USB adapters keep what they have heard. Requests that differ in unit, function or length need no
+more than 3.5 characters.
+"""
 silence_s_max: Final = 0.5
 """A serial line that is never silent for so long carries nothing but noise."""
 
@@ -43,7 +48,7 @@ class Lane:
         # 3.5 characters of silence between frames, 1.75 ms at the least above 19200 baud (V1.02, 2.5.1.1)
         self._gap_s = max(0.00175, 3.5 * main.character_s) if main.serial_port else 0.0
         self._free_at = 0.0
-        self._asked_unit = 0
+        self._asked: Request | None = None
         self.exchange_s = 0.0
         """How long the last exchange took, from the first byte sent."""
 
@@ -51,6 +56,11 @@ class Lane:
     def generation(self) -> int:
         """How many connections were made."""
         return self._connecting.made
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the device would not have the last connection that was tried."""
+        return self._connecting.was_refused
 
     async def exchange(self, request: Request, limit_s: float, until: float, row: Row) -> bytes:
         """Ask once and return the data of the answer. See `Line.exchange`."""
@@ -63,6 +73,9 @@ class Lane:
             else:
                 async with asyncio.timeout_at(until):
                     await turns.take(row)
+                if until - asyncio.get_running_loop().time() < limit_s / 2:
+                    turns.give()
+                    raise TimeoutError  # what is left is too short to blame the unit for saying nothing
         except TimeoutError:
             raise DriverError("line_busy", Status.BAD_TIMEOUT, **self.place) from None
         try:
@@ -90,8 +103,8 @@ class Lane:
         link = self._link
         if link is None or not link.is_open or self._connecting.wants_main:
             link = await self._open(until)
-        if self._gap_s or self._turnaround_s:
-            await self._wait_for_silence(link, until)
+        if self._doubts is not None or self._turnaround_s:
+            await self._wait_for_silence(link, until, self._silence_s(request))
         began = loop.time()
         try:
             if self._doubts is not None:
@@ -119,24 +132,19 @@ class Lane:
         """Clear the port, and the unit of what it may still have to say. Raises LinkError."""
         loop = asyncio.get_running_loop()
         if await link.drain():
-            doubts.add(self._asked_unit, loop.time(), limit_s)
-        self._asked_unit = request.unit_id
-        answer_by = min(loop.time() + limit_s, until)
-        while (echo := doubts.question(request.unit_id)) is not None:
-            try:
-                judge(echo, await link.ask(echo, answer_by))
-            except RefusalError:
-                pass  # it knows no function 8, and has said so after all that it had to say before
-            except (LinkError, OddAnswerError) as error:
-                if isinstance(error, LinkError) and error.cause != "bad_answer":
-                    doubts.unanswered(request.unit_id, loop.time() + limit_s)
-                    raise
-                doubts.odd(request.unit_id)  # an old answer, or noise: gone now; raises LinkError when it does not end
-                await self._wait_for_silence(link, answer_by)
-                await link.drain()
-                continue
-            doubts.cleared(request.unit_id)
-            await self._wait_for_silence(link, until)
+            doubts.add(self._asked.unit_id if self._asked else 0, loop.time(), limit_s)
+        self._asked = request
+        if (echo := doubts.question(request.unit_id)) is None:
+            return
+        try:
+            judge(echo, await link.ask(echo, min(loop.time() + limit_s, until)))
+        except RefusalError:
+            pass  # it knows no function 8, and has said so after all that it had to say before
+        except LinkError:
+            doubts.unanswered(request.unit_id, loop.time() + limit_s)
+            raise
+        doubts.cleared(request.unit_id)
+        await self._wait_for_silence(link, until, self._gap_s)
 
     def _answered(self, unit_id: int) -> None:
         self._connecting.answered()
@@ -159,11 +167,19 @@ class Lane:
                 self._link = await self._connecting.open(self._link, until)
             return self._link
 
-    async def _wait_for_silence(self, link: Link, until: float) -> None:
-        """Wait until the line has been silent for 3.5 characters and the device has had its pause."""
+    def _silence_s(self, request: Request) -> float:
+        """Return how long the line must be silent before this request."""
+        asked = self._asked
+        if self._doubts is None or asked is None or asked.unit_id != request.unit_id:
+            return self._gap_s
+        alike = asked.pdu[0] == request.pdu[0] and asked.answer_bytes == request.answer_bytes
+        return again_silence_s if alike else self._gap_s
+
+    async def _wait_for_silence(self, link: Link, until: float, silence_s: float) -> None:
+        """Wait until the line has been silent for so long and the device has had its pause."""
         loop = asyncio.get_running_loop()
         give_up_at = min(until, loop.time() + silence_s_max + self._turnaround_s)
-        while (wait_s := max(link.heard_at + self._gap_s, self._free_at) - loop.time()) > 0:
+        while (wait_s := max(link.heard_at + silence_s, self._free_at) - loop.time()) > 0:
             if loop.time() + wait_s > give_up_at:
                 raise DriverError("line_noisy", Status.BAD_COMMUNICATION_ERROR, **self.place)
             await asyncio.sleep(wait_s)

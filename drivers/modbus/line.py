@@ -30,6 +30,8 @@ gateway_silences: Final = (10, 11)
 slow_s_min: Final = 0.025
 slow_ratio: Final = 8.0
 """A unit is slow when its answers take this many times the others', and at least `slow_s_min`; half of both ends it."""
+at_once_s: Final = 0.05
+"""A second connection that is lost so soon after the first request on it was not wanted."""
 side_pause_s: Final = 600.0
 """How long no second connection is tried after the device would not have it."""
 
@@ -128,6 +130,8 @@ class Line:
         row = Row.URGENT if request.is_write else Row.PLAIN
         if not (breaker.is_suspect or breaker.is_slow):
             return self._main, row
+        if breaker.is_suspect and not request.is_write:
+            row = Row.PATIENT
         if not self._shape.side_connection or now < self._side_pause_until:
             return self._main, row if request.is_write else Row.PATIENT
         if self._side is None:
@@ -136,7 +140,8 @@ class Line:
 
     def _judge_side(self, lane: Lane, cause: str, now: float) -> None:
         """A device that has room for one connection refuses the second, or gives up the first for it: then there is none for a while."""
-        refused = lane is self._side and cause in ("connect_failed", "connection_lost")
+        at_once = cause == "connection_lost" and lane.exchange_s < at_once_s
+        refused = lane is self._side and (at_once or (cause == "connect_failed" and lane.was_refused))
         ousted = lane is self._main and self._side is not None and cause == "connection_lost" and now - self._side_since < 2.0
         if (refused or ousted) and self._side is not None:
             self._side.drop()

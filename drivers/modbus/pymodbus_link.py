@@ -24,9 +24,9 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
 
 from drivers.modbus.end_point import EndPoint
-from drivers.modbus.framing import Ascii, Framing, Rtu, bare
+from drivers.modbus.framing import Ascii, Rtu, SerialFraming, bare, seek_echo
 from drivers.modbus.link import LinkError, Record
-from drivers.modbus.request import REFUSED, OddAnswerError, Request
+from drivers.modbus.request import ECHO, REFUSED, OddAnswerError, Request
 
 no_limit_s: Final[Any] = None
 """No time limit of pymodbus' own: a second timer, and Python 3.11's wait_for can swallow a cancellation that meets the answer."""
@@ -80,7 +80,7 @@ class PymodbusLink:
     in_flight_max = 1
 
     def __init__(self, point: EndPoint, record: Record) -> None:
-        self._framing: Framing = Ascii() if point.framing == "ascii" else Rtu()
+        self._framing: SerialFraming = Ascii() if point.framing == "ascii" else Rtu()
         self._record = record
         self._request: Request | None = None
         self._approved: bytes | None = None
@@ -154,6 +154,9 @@ class PymodbusLink:
         if self._request is None or self._approved is not None:
             self._strays += len(fresh)
             return b""
+        if self._request.pdu[0] == ECHO:
+            self._approved = pdu = seek_echo(self._framing, data, self._request)
+            return b"" if pdu is None else self._framing.wrap(Request(self._request.unit_id, pdu, len(pdu)), 0)
         try:
             self._approved = self._framing.take(data, self._request, 0)
         except OddAnswerError as odd:
