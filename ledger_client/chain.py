@@ -28,7 +28,6 @@ from ledger_client.chain_disk import ChainDisk
 from ledger_client.chain_index import ChainIndex
 from ledger_client.chain_seams import Appended, ChainState, Clock, Signer
 from ledger_client.checkpoint import Checkpoint
-from ledger_client.cpus import keep_to_half
 from ledger_client.details import EMPTY_BODY_HASH, body_commitment, check_detail
 from ledger_client.disk import Disk
 from ledger_client.entry import ENTRY_SIZE_MAX, ZERO_HASH, Payload, assemble
@@ -65,7 +64,7 @@ class Chain:
         self._clock = clock
         self._words = words
         self._shape = shape
-        self._own_executor = ThreadPoolExecutor(1, "evidence", keep_to_half, (1,)) if executor is None else None
+        self._own_executor = ThreadPoolExecutor(1, "evidence") if executor is None else None
         self._pen = ChainDisk(executor or self._own_executor or ThreadPoolExecutor(1))
         self._stack = AsyncExitStack()
         self._lane = AppendLane(self, signer, clock, self._pen)

@@ -23,7 +23,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from ledger_client import cbor
-from ledger_client.cpus import keep_to_half
 from ledger_client.entry import NextEntry
 from ledger_client.errors import FormatError, SignerError
 from ledger_client.keys import PublicKey, from_cose
@@ -200,7 +199,6 @@ class SignerProcess:
             except OSError as error:
                 ours.close()
                 raise SignerError("signer_gone") from error
-        keep_to_half(0, self._child.pid)
         self._line, self._ahead = SignerLine(ours), deque()
         (cose,) = self._exchange(["who"], BEGIN_TIMEOUT_S, 1)
         try:
