@@ -47,8 +47,14 @@ def silences(
             scans, rows = sorted(life.scans[uid]), life.gaps[uid]
             edges = [life.begun_ms, *scans, *([life.ended_ms] if life.closed else [])] if scans or rows else []
             until_ms = life.ended_ms if life.closed else life.ended_ms - tail_ms
-            for before, after in itertools.pairwise(edge_ms for edge_ms in edges if edge_ms <= until_ms):
+            edges = [edge_ms for edge_ms in edges if edge_ms <= until_ms]
+            for at, (before, after) in enumerate(itertools.pairwise(edges)):
                 missing = round((after - before) / period_ms) - 1
+                # A slow answer serves the due at which it was asked for; the due that passed last meanwhile is served right after it.
+                for one, next_one in itertools.pairwise(edges[at + 1 :]):
+                    if (less := round((next_one - one) / period_ms) - 1) >= 0:
+                        break
+                    missing += less
                 said = sum(count for first, last, count in rows if first - slack_ms < after and last + slack_ms > before)
                 if missing > said + late + (edge if before == life.begun_ms or after == life.ended_ms else 0):
                     found.append(f"boot {number}, group {uid}: {missing} dues missing from {before} to {after} ms, {said} said")
