@@ -142,6 +142,9 @@ class OpcUaPlant:
         return await self.server.get_node(ua.NodeId(f"t{n}", self.index)).read_value()
 
 
+CHUNKS = (b"MSG", b"OPN", b"CLO", b"ACK", b"ERR")
+
+
 class Wire:
     """A TCP relay to a port: `stall` lets nothing through but keeps connections, `cut` closes and refuses them."""
 
@@ -219,6 +222,8 @@ class Wire:
                 await self._flow.wait()
                 held += data
                 passed = b""
+                if not any(kind.startswith(held[:3]) for kind in CHUNKS):
+                    passed, held = held, b""
                 while len(held) >= 8:
                     size = int.from_bytes(held[4:8], "little")
                     if held[3:4] not in {b"F", b"C", b"A"} or size < 8:
