@@ -1,0 +1,172 @@
+"""Which readings fit what was shown, in which order, and whether that settles it.
+
+Room: ground, driver `modbus`; pure. The verb `detect` calls `judge`. It never says `sure` while a second reading fits, while the number has
+not changed between two looks, or while chance explains the fit; a reading that is not among the hypotheses cannot be found, only be
+contradicted.
+
+How sure: the odds of a reading against "none of them, and the digits agree by chance" are its share of the weight of all hypotheses times
+10 to the number of digits that agreed. `sure` asks for 1,000 to 1, after the one reading that fits has followed a change.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+from drivers.modbus.detective.agreement import agree
+from drivers.modbus.detective.display import Shown
+from drivers.modbus.detective.hypotheses import Hypothesis, factor_registers, raw_number, stems
+from drivers.modbus.detective.question import Look, Quantity, Question, Registers
+from drivers.modbus.detective.relations import Broken, weigh_relations
+
+_odds_digits: Final = 3.0
+_static_in_sunspec: Final = 0.1
+"""What a whole number without a power of ten in a register keeps of its weight in a SunSpec map."""
+_whole: Final = ("int", "uint", "bcd", "m10k", "signmag")
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A reading that fits every look. `values` are what it gives at each look's first read; `share` of the weight of all that fit."""
+
+    hypothesis: Hypothesis
+    weight: float
+    values: tuple[float, ...]
+    every: tuple[float, ...]
+    """Its values at all reads of all looks."""
+    share: float = 0.0
+
+
+@dataclass(slots=True)
+class Finding:
+    """What is known of one quantity.
+
+    `verdict`: `sure`; `likely` (one reading fits, and nothing confirms it yet); `ambiguous`; `none` fits. `doubts` say in which ways the
+    readings differ: sign, width, scale, address, order, type; or, when one is left, what is missing: change, digits, relation.
+    """
+
+    quantity: str
+    verdict: str
+    candidates: list[Candidate]
+    doubts: tuple[str, ...] = ()
+    broken: list[Broken] = field(default_factory=list)
+
+
+def judge(question: Question) -> list[Finding]:
+    """Return a finding for each quantity, candidates best first."""
+    found: dict[str, list[Candidate]] = {}
+    totals: dict[str, float] = {}
+    for quantity in question.quantities:
+        found[quantity.name], totals[quantity.name] = _fitting(question, quantity)
+    agree(question, found)
+    broken = weigh_relations(question, found)
+    findings = []
+    for quantity in question.quantities:
+        fits = found[quantity.name]
+        whole = sum(each.weight for each in fits)
+        for each in fits:
+            each.share = each.weight / whole
+        fits.sort(key=lambda each: -each.weight)
+        own = [each for each in broken if quantity.name in each.quantities]
+        findings.append(_finding(question, quantity, fits, totals[quantity.name], own))
+    return findings
+
+
+def _fitting(question: Question, quantity: Quantity) -> tuple[list[Candidate], float]:
+    """Return the readings that fit every look, and the weight of all that were tried."""
+    looks = [(look, look.shown[quantity.name]) for look in question.looks if quantity.name in look.shown]
+    if not looks or not looks[0][0].reads:
+        return [], 1.0
+    total, fits = 0.0, []
+    factors = {table: factor_registers(table, looks[0][0].reads[0]) for table, _ in quantity.near if question.sunspec}
+    for stem in stems(quantity.near):
+        raws = [[raw_number(stem.shape, stem.table, stem.start, read) for read in look.reads] for look, _ in looks]
+        readable = all(any(raw is not None for raw in each) for each in raws)
+        static = _static_in_sunspec if question.sunspec and not stem.shape.is_float else 1.0
+        for power, weight in stem.powers.items():
+            total += stem.weight * weight * static
+            if readable and _near(raws[0], looks[0][1], power):
+                fits += _tried(stem.by_power(power), looks, raws, static)
+        for hypothesis in stem.by_factors(factors.get(stem.table, ())):
+            total += hypothesis.weight
+            if readable:
+                fits += _tried(hypothesis, looks, raws, 1.0)
+    return fits, total
+
+
+def _near(raws: list[float | None], shown: Shown, power: int) -> bool:
+    """Tell roughly whether a fit is possible: most readings need no closer look."""
+    slack = 2 * shown.step + abs(shown.value) * 1e-6
+    return any(raw is not None and abs(raw * 10.0**power - shown.value) <= slack for raw in raws)
+
+
+def _tried(hypothesis: Hypothesis, looks: list[tuple[Look, Shown]], raws: list[list[float | None]], share: float) -> list[Candidate]:
+    """Return the reading as a candidate, or nothing when a look contradicts it."""
+    weight, values, every = hypothesis.weight * share, [], []
+    for (look, shown), raw in zip(looks, raws, strict=True):
+        here = [_value(hypothesis, each, registers) for each, registers in zip(raw, look.reads, strict=True)]
+        fit = max(shown.fit(value) for value in here)
+        if not fit:
+            return []
+        weight *= fit
+        values.append(here[0])
+        every += here
+    if not hypothesis.shape.is_float and hypothesis.power == -looks[0][1].decimals:
+        weight *= 2  # a whole number is mostly shown with all the digits that it has
+    return [Candidate(hypothesis, weight, tuple(values), tuple(every))]
+
+
+def _value(hypothesis: Hypothesis, raw: float | None, registers: Registers) -> float:
+    value = None if raw is None else hypothesis.value(raw, registers)
+    return math.nan if value is None else value
+
+
+def _finding(question: Question, quantity: Quantity, fits: list[Candidate], total: float, broken: list[Broken]) -> Finding:
+    if not fits:
+        return Finding(quantity.name, "none", fits, (), broken)
+    best = fits[0]
+    if len(fits) > 1:
+        doubts = dict.fromkeys(_doubt(best, each) for each in fits[1:])
+        return Finding(quantity.name, "ambiguous", fits, tuple(doubts), broken)
+    shown = [look.shown[quantity.name] for look in question.looks if quantity.name in look.shown]
+    missing = []
+    if len({each.value for each in shown}) < 2 or len(set(best.values)) < 2:
+        missing.append("change")
+    if agreed_digits(shown) + math.log10(best.hypothesis.weight / total) < _odds_digits:
+        missing.append("digits")
+    if broken:
+        missing.append("relation")
+    return Finding(quantity.name, "likely" if missing else "sure", fits, tuple(missing), broken)
+
+
+def agreed_digits(shown: list[Shown]) -> float:
+    """Return how many decimal digits of agreement the numbers of one quantity stand for: those of the first, then those of each change."""
+    told = shown[0].digits + (1.0 if shown[0].digits else 0.0)
+    seen = {shown[0].value}
+    for before, after in pairwise(shown):
+        if after.value not in seen:
+            told += min(math.log10(1 + abs(after.value - before.value) / after.step), 3.0) + 0.3
+        seen.add(after.value)
+    return told
+
+
+def _doubt(best: Candidate, other: Candidate) -> str:
+    """Return in which way two readings differ that both fit."""
+    a, b = best.hypothesis, other.hypothesis
+    same_place = (a.table, a.start) == (b.table, b.start)
+    if same_place and a.shape == b.shape:
+        return "scale"
+    if best.every == other.every and (a.power, a.factor) == (b.power, b.factor):
+        if same_place and a.shape.order == b.shape.order and a.shape.kind.lstrip("u") == b.shape.kind.lstrip("u"):
+            return "sign"
+        if a.shape.kind.startswith(_whole) and b.shape.kind.startswith(_whole) and _overlap(a, b):
+            return "width"
+    if not same_place and a.shape == b.shape:
+        return "address"
+    return "order" if same_place and a.shape.kind == b.shape.kind else "type"
+
+
+def _overlap(a: Hypothesis, b: Hypothesis) -> bool:
+    return a.table == b.table and a.start < b.start + b.shape.count and b.start < a.start + a.shape.count
