@@ -7,7 +7,8 @@ missing at the end of a boot that ended without a closing entry is covered by th
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from ledger_client.body import read_body
@@ -45,20 +46,36 @@ def silences(
     for number, life in enumerate(_lives(reader, names), 1):
         for uid, period_ms in life.periods.items():
             scans, rows = sorted(life.scans[uid]), life.gaps[uid]
-            edges = [life.begun_ms, *scans, *([life.ended_ms] if life.closed else [])] if scans or rows else []
+            if not scans and not rows:
+                continue
             until_ms = life.ended_ms if life.closed else life.ended_ms - tail_ms
-            edges = [edge_ms for edge_ms in edges if edge_ms <= until_ms]
-            for at, (before, after) in enumerate(itertools.pairwise(edges)):
-                missing = round((after - before) / period_ms) - 1
-                # A slow answer serves the due at which it was asked for; the due that passed last meanwhile is served right after it.
-                for one, next_one in itertools.pairwise(edges[at + 1 :]):
-                    if (less := round((next_one - one) / period_ms) - 1) >= 0:
-                        break
-                    missing += less
+            on_grid = _on_grid(scans, period_ms)
+            edges = [life.begun_ms, *on_grid, *([life.ended_ms] if life.closed else [])]
+            for before, after in itertools.pairwise(edges):
+                if after > until_ms:
+                    break
+                came = max(1, bisect_right(scans, after) - bisect_right(scans, before))
+                missing = round((after - before) / period_ms) - came
                 said = sum(count for first, last, count in rows if first - slack_ms < after and last + slack_ms > before)
                 if missing > said + late + (edge if before == life.begun_ms or after == life.ended_ms else 0):
                     found.append(f"boot {number}, group {uid}: {missing} dues missing from {before} to {after} ms, {said} said")
     return found
+
+
+def _on_grid(scans: list[int], period_ms: int) -> list[int]:
+    """Return the scans that came when they were due.
+
+    One that came late, because an answer before it was slow, says only in sum with its neighbours how many dues were served: the reads that
+    follow it serve the dues that passed meanwhile.
+    """
+    phases = Counter(at_ms % period_ms for at_ms in scans)
+    slack_ms = period_ms // 10
+
+    def near(one_ms: int, other_ms: int) -> bool:
+        return abs((one_ms - other_ms + period_ms // 2) % period_ms - period_ms // 2) <= slack_ms
+
+    phase = max(phases, key=lambda each: sum(count for other, count in phases.items() if near(each, other)), default=0)
+    return [at_ms for at_ms in scans if near(at_ms, phase)]
 
 
 def _lives(reader: LedgerReader, names: frozenset[str]) -> list[_Life]:

@@ -60,7 +60,8 @@ def assert_all_counted(sinks: dict[int, KeptScans], period_ms: int, began: int, 
     for number, sink in sinks.items():
         first = began + (phase_ms(f"u{number}", "g", period_ms) - began) % period_ms
         dues = (ended - first) // period_ms + 1
-        assert abs(sink.accounted("g") - dues) <= 1, (number, sink.accounted("g"), dues)
+        # At the end a read may be under way, and the due that passed meanwhile is counted when it has come.
+        assert -2 <= sink.accounted("g") - dues <= 1, (number, sink.accounted("g"), dues)
 
 
 def causes_of(sink: KeptScans) -> Counter[str]:
