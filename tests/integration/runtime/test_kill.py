@@ -1,6 +1,6 @@
 """kill -9 at random moments while 300 tags at 10 Hz are recorded and anchored: nothing acknowledged is lost, nothing forks.
 
-Every start resyncs with the witness in one round, since the cursor on the disk is older; no silence is left unsaid.
+A start resyncs with the witness in one round at most: the cursor on the disk may be older; no silence is left unsaid.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def test_killed_at_random_moments(tmp_path: Path, seed: int, count: Callable[[in
                     assert face.health["ledger"]["state"] == "ok", f"seed {seed}: {face.health['ledger']}"
                 assert "anchor_resync_unsettled" not in seen.causes, f"seed {seed}: {seen.causes}"
                 assert "quarantined" not in seen.states, f"seed {seed}"
-                assert seen.resyncs == 1, f"seed {seed}: one round after a start, and no other: {seen.resyncs}"
+                assert seen.resyncs <= 1, f"seed {seed}: one round after a start at most: {seen.resyncs}"
                 assert await gateway.stop() == 0
                 acknowledged.check()
         code, report = await cli("ledger", "verify", "--state", str(state))
