@@ -56,6 +56,7 @@ from runtime.layout import Layout
 from runtime.learned_maps import ForgetLearned, LearnedMaps
 from runtime.loop_stall import LoopStall
 from runtime.points import DevicePoints, number_points, schema_of
+from runtime.registers_asked import registers_asked
 from runtime.revisions import Choice, Revision, Revisions
 from runtime.run_folder import only_core
 from runtime.supervisor import Supervisor
@@ -264,6 +265,8 @@ class Core:
             return self.health.snapshot()
         if method == "config":
             return {"text": self._revision.text, "revision": self._revision.number}
+        if method == "registers":
+            return await registers_asked(self._field, session, params)
         raise RequestRefusedError("method_unknown", method=method)
 
     async def _apply(self, revision: Revision, actor: str, reason: str) -> Mapping[str, int]:

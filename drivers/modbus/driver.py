@@ -18,6 +18,7 @@ from drivers.modbus.config import DeviceOptions
 from drivers.modbus.encode import encode_mask, encode_registers
 from drivers.modbus.end_point import line_of
 from drivers.modbus.line import Line
+from drivers.modbus.look import look_at
 from drivers.modbus.planner import Block
 from drivers.modbus.reader import UnitReader
 from drivers.modbus.request import (
@@ -98,6 +99,18 @@ class ModbusDriver:
                 raise
             return
         raise DriverError("write_refused", Status.BAD_NOT_SUPPORTED, code=1)
+
+    async def registers(self, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
+        """Return address -> register of what the unit lets be read of a range; for commissioning. Raises DriverError."""
+        until = asyncio.get_running_loop().time() + deadline_s
+
+        async def ask(table: str, start: int, count: int) -> bytes:
+            self._reader.note_other_request()
+            return await self._joined().exchange(
+                read_request(self._options.unit_id, table, start, count), self._options.request_timeout_s, until
+            )
+
+        return await look_at(ask, table, start, count)
 
     async def _ask(self, block: Block, until: float) -> bytes:
         place = block.table, block.start, block.count

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from drivers.abilities import Caller
+from drivers.abilities import Caller, RegisterSource
 from drivers.driver import Driver, DriverError
 from drivers.reading import Tag, Value
 from runtime.acquisition.poller import DeviceCounts, DevicePoller, ScanSink
@@ -86,6 +86,15 @@ class Field:
         if not isinstance(poller.driver, Caller):
             raise DriverError("call_not_supported", device=device)
         return await poller.driver.call(owner, method, arguments, deadline_s)
+
+    async def registers(self, device: str, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
+        """Look at raw registers through a device's connection. Raises DriverError, `registers_not_supported` where it has none."""
+        poller = self.pollers.get(device)
+        if poller is None:
+            raise DriverError("device_unknown", device=device)
+        if not isinstance(poller.driver, RegisterSource):
+            raise DriverError("registers_not_supported", device=device)
+        return await poller.driver.registers(table, start, count, deadline_s)
 
     def _start(self, poller: DevicePoller) -> None:
         if self._group is not None:

@@ -74,6 +74,8 @@ def read(
         typer.Option("--config", help="The config file; default: STATE/config/witnessmark.toml, else the newest revision there."),
     ] = None,
     json_lines: JsonOption = False,
+    address: Annotated[str | None, typer.Argument(help="With --all: a register, such as holding:100.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show the registers at ADDRESS under every type and order of bytes.")] = False,
 ) -> None:
     """Read a device once, by its own driver, without recording anything."""
     from runtime.cli.log import set_up_log
@@ -81,6 +83,10 @@ def read(
     from runtime.config_faults import ConfigError
 
     set_up_log(json_lines=json_lines)
+    if every or address is not None:
+        from runtime.cli.register_table import show_every_way
+
+        show_every_way(target, address, state, config, every=every, as_json=json_lines)
     try:
         file = config or config_of(state)
         rows = asyncio.run(rows_of(file, target))
