@@ -14,8 +14,9 @@ from typing import Final, Protocol
 from drivers.driver import DriverError
 from drivers.reading import Tag, Value
 from runtime.acts import Act, Outcome, Plain
-from runtime.config import Config, TagConfig, parse_config
-from runtime.config_faults import ConfigError
+from runtime.bus_budget import accept_config, said
+from runtime.config import Config, TagConfig
+from runtime.config_faults import ConfigError, Fault
 from runtime.config_text import with_values
 from runtime.faces.feed import RequestRefusedError
 from runtime.points import DevicePoints
@@ -40,6 +41,7 @@ class ConfigEdit:
         """
         self._current, self._apply, self._work = current, apply, work
         self._judged: tuple[Act, Revision] | None = None
+        self._advice: tuple[Fault, ...] = ()
 
     async def check(self, act: Act) -> None:
         """See Tenant."""
@@ -51,27 +53,30 @@ class ConfigEdit:
     async def perform(self, act: Act) -> Outcome:
         """See Tenant."""
         try:
-            said = await self._apply(await self._revision(act), f"{act.face} {act.session}", act.reason)
+            revision = await self._revision(act)
+            done = await self._apply(revision, f"{act.face} {act.session}", act.reason)
         except DriverError as error:
             return Outcome(error.cause, dict(error.params))
-        return Outcome(DONE, said)
+        return Outcome(DONE, {**done, **said(self._advice)})
 
     async def _revision(self, act: Act) -> Revision:
         """Return what the act asks for, judged once and off the loop: reading a large config takes a second of CPU."""
         if self._judged is None or self._judged[0] is not act:
-            self._judged = act, await asyncio.get_running_loop().run_in_executor(self._work, _judge_edit, act, self._current())
+            loop = asyncio.get_running_loop()
+            revision, self._advice = await loop.run_in_executor(self._work, _judge_edit, act, self._current())
+            self._judged = act, revision
         return self._judged[1]
 
 
-def _judge_edit(act: Act, current: Revision) -> Revision:
-    """Raises RequestRefusedError `config_invalid`."""
+def _judge_edit(act: Act, current: Revision) -> tuple[Revision, tuple[Fault, ...]]:
+    """Return what the act asks for, and what is to be said of it. Raises RequestRefusedError `config_invalid`."""
     try:
         whole = act.params.get("text")
         text = whole if isinstance(whole, str) else with_values(current.text, act.params.items())
-        config = parse_config(text)
+        accepted = accept_config(text)
     except ConfigError as error:
         raise RequestRefusedError("config_invalid", count=len(error.faults), first=error.faults[0].text()) from error
-    return Revision(current.number + 1, current.number, text, config)
+    return Revision(current.number + 1, current.number, text, accepted.config), accepted.advice
 
 
 class Writer(Protocol):

@@ -5,12 +5,14 @@ Room: ground, driver `modbus`. Imports pymodbus no earlier than in `make`, and o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from pydantic import BaseModel
 
 from drivers.driver import Clock, Driver
-from drivers.modbus import address
+from drivers.load import Addresses, LineLoad
+from drivers.modbus import address, budget
 from drivers.modbus.config import DeviceOptions, framing_of
 from drivers.modbus.tag_options import TagOptions, make_address
 from drivers.shared import Shared
@@ -33,6 +35,13 @@ def value_type(options: BaseModel) -> str:
 def exponent(options: BaseModel) -> int | None:
     """Return -k for a whole number with scale 10**-k, else None."""
     return address.exponent(make_address(_tag(options)))
+
+
+def line_load(options: BaseModel, groups: Sequence[Addresses]) -> LineLoad:
+    """Return the bus time that a device's groups take. Raises ValueError for a value that no request can hold."""
+    if not isinstance(options, DeviceOptions):
+        raise TypeError("not options of a Modbus device")
+    return budget.line_load(options, groups)
 
 
 def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> Driver:

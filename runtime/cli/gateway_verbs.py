@@ -44,12 +44,12 @@ def check(
     json_lines: JsonOption = False,
     lang: Annotated[str, typer.Option("--lang", help="en or zh")] = "en",
 ) -> None:
-    """List every fault of a config file at once."""
-    from runtime.config import parse_config
+    """List every fault of a config file at once, and say how much of their time its lines need."""
+    from runtime.bus_budget import accept_config
     from runtime.config_faults import ConfigError
 
     try:
-        found = parse_config(config.read_text(encoding="utf-8"))
+        accepted = accept_config(config.read_text(encoding="utf-8"))
     except ConfigError as error:
         if json_lines:
             print_json({"faults": [fault.plain() for fault in error.faults]})
@@ -59,11 +59,18 @@ def check(
         raise typer.Exit(1) from error
     except (OSError, UnicodeDecodeError) as error:
         fail("config_unreadable", unreadable(config, error), as_json=json_lines)
+    found = accepted.config
     tags = sum(len(group.tags) for device in found.devices for group in device.groups)
     if json_lines:
-        print_json({"faults": [], "devices": len(found.devices), "tags": tags})
-    else:
-        print(f"{config}: no fault; {counted(len(found.devices), 'device')}, {counted(tags, 'tag')}")
+        advice = [each.plain() for each in accepted.advice]
+        lines = [line.plain() for line in accepted.lines]
+        print_json({"faults": [], "devices": len(found.devices), "tags": tags, "advice": advice, "lines": lines})
+        return
+    print(f"{config}: no fault; {counted(len(found.devices), 'device')}, {counted(tags, 'tag')}")
+    for line in accepted.lines:
+        print(word("config_line_load", line.params(usual=True), lang))
+    for each in accepted.advice:
+        print(each.text(str(config), lang))
 
 
 def read(
