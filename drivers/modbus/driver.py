@@ -49,6 +49,7 @@ class ModbusDriver:
         self._shared = shared
         self._key = line_of(options).key
         self._line: Line | None = None
+        self._generation = 0
         self._requests: dict[tuple[str, int, int], Request] = {}
         place = ":".join(map(str, (*self._key[1:], options.unit_id)))
         self._reader = UnitReader(options, clock, self._ask, self._resync, shared.memory("modbus", name), place)
@@ -119,7 +120,12 @@ class ModbusDriver:
             if len(self._requests) >= requests_kept_max:
                 self._requests.clear()
             request = self._requests[place] = read_request(self._options.unit_id, *place)
-        return await self._joined().exchange(request, self._options.request_timeout_s, until)
+        line = self._joined()
+        data = await line.exchange(request, self._options.request_timeout_s, until)
+        if line.generation != self._generation:
+            self._generation = line.generation
+            self._reader.reconnected()
+        return data
 
     def _resync(self) -> None:
         self._joined().doubt(self._options.unit_id)
