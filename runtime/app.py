@@ -45,9 +45,10 @@ from runtime.acts import ActJournal
 from runtime.children import Part, children_of
 from runtime.clock import Clock, SystemClock
 from runtime.config import AnchorConfig, Config
+from runtime.device_write import DeviceWrite
 from runtime.door import Door, Tenant
 from runtime.door_calls import DeviceCall
-from runtime.door_tenants import ConfigEdit, DeviceWrite
+from runtime.door_tenants import ConfigEdit
 from runtime.events import Events
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.faces.feed_server import FeedServer
@@ -185,7 +186,7 @@ class Core:
         chain.subscribe(self._events.durable)
         tenants: dict[str, Tenant] = {
             "config.edit": ConfigEdit(lambda: self._revision, self._apply, work),
-            "device.write": DeviceWrite(self._field, lambda: self._revision.config, lambda: self._devices),
+            "device.write": DeviceWrite(self._field, self.live.known, lambda: self._revision.config, lambda: self._devices, clock),
             "device.call": DeviceCall(self._field, lambda: self._revision.config, lambda: self._devices),
             "learned.forget": ForgetLearned(self._learned),
         }

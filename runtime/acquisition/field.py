@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from drivers.abilities import Caller, RegisterSource
 from drivers.driver import Driver, DriverError
-from drivers.reading import Tag, Value
+from drivers.reading import Scan, Tag, TagGroup, Value
 from runtime.acquisition.poller import DeviceCounts, DevicePoller, ScanSink
 from runtime.clock import Clock
 from runtime.points import DevicePoints
@@ -77,6 +77,14 @@ class Field:
         if poller is None:
             raise DriverError("device_unknown", device=device)
         await poller.driver.write(tag, value, deadline_s)
+
+    async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
+        """Read one tag now, besides its group's polls. Raises DriverError."""
+        poller = self.pollers.get(device)
+        if poller is None:
+            raise DriverError("device_unknown", device=device)
+        alone = TagGroup(-1 - tag.uid, device, f"read back {tag.name}", 1000, (tag,))
+        return await poller.driver.read(alone, deadline_s)
 
     async def call(self, device: str, owner: str, method: str, arguments: Sequence[str], deadline_s: float) -> list[Value]:
         """Call a method through a device's connection. Raises DriverError, `call_not_supported` where the driver has none."""
