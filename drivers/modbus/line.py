@@ -91,6 +91,9 @@ class Line:
         if not request.is_write and (wait_s := breaker.admit(loop.time())):
             raise DriverError("breaker_open", Status.BAD_NO_COMMUNICATION, unit=request.unit_id, retry_ms=round(wait_s * 1000))
         lane, row = self._way(request, breaker, loop.time())
+        if lane is self._side and row is Row.PATIENT and not lane.turns.is_free:
+            breaker.undecided()  # others that do not answer are being asked: waiting for them would tell nothing
+            raise DriverError("breaker_open", Status.BAD_NO_COMMUNICATION, unit=request.unit_id, retry_ms=round(limit_s * 1000))
         try:
             data = await lane.exchange(request, limit_s, until, row)
         except RefusalError as refusal:
