@@ -14,7 +14,6 @@ from typing import Final
 from drivers.driver import DriverError
 from runtime.acts import Act, Outcome, Plain
 from runtime.bus_budget import accept_config, said
-from runtime.config import Config
 from runtime.config_faults import ConfigError, Fault
 from runtime.config_text import with_values
 from runtime.faces.feed import RequestRefusedError
