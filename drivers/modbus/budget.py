@@ -26,9 +26,9 @@ def line_load(options: DeviceOptions, groups: Sequence[Addresses]) -> LineLoad:
     for addresses in groups:
         tags = tuple(Tag(n, "", "", "int", "", address) for n, address in enumerate(addresses))
         blocks = plan_blocks(Layout(TagGroup(0, "", "", 1, tags), options).spans, rules)
-        least_us = sum(cost.least(block.table, block.count) for block in blocks)
+        least_us = round(sum(cost.least(block.table, block.count) for block in blocks))
         pauses_us = round(options.turnaround_ms * 1000) * len(blocks)
-        usual_us = sum(cost.of(block.table, block.count) for block in blocks)
+        usual_us = round(sum(cost.of(block.table, block.count) for block in blocks))
         loads.append(GroupLoad(len(blocks), least_us + pauses_us, usual_us + pauses_us))
     main = line.points[0]
     name = main.serial_port or f"{main.host}:{main.port}"

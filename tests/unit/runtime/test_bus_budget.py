@@ -38,7 +38,7 @@ def test_a_line_is_reckoned_from_its_characters_and_all_devices_on_it() -> None:
     assert line.line == "/dev/ttyS1"
     assert line.period_ms == 1000
     expected_us = cost.of("holding", 10) + 2 * cost.of("holding", 20)
-    assert line.needed_s(usual=True) == pytest.approx(expected_us / 1e6)
+    assert line.needed_s(usual=True) == pytest.approx(expected_us / 1e6, abs=2e-6)
     assert [(each.device, each.group, each.requests) for each in line.shares] == [("a", "g0", 1), ("b", "g0", 1)]
     assert accept_config(text).advice == ()
 

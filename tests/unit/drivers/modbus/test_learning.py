@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from drivers.driver import DriverError
 from drivers.modbus.config import DeviceOptions
+from drivers.modbus.planner import Block
 from drivers.reading import Quality, Status, TagGroup, quality_of
 from tests.rigs.modbus_unit import Session, Unit, best, good, registers, scattered, serial, tcp
+from tests.simulation.loop import VirtualClock, run
 
 
 @pytest.mark.parametrize("options", [tcp, serial], ids=["tcp", "9600 baud"])
@@ -224,29 +226,24 @@ def test_a_value_that_goes_is_found_and_asked_for_again_with_pauses() -> None:
 
 
 def test_a_slow_line_learns_a_little_in_each_read() -> None:
-    async def test() -> None:
+    async def program(_clock: VirtualClock) -> None:
         unit = Unit(scattered, set(range(5, 200, 10)))
         session = Session(unit)
-        group = registers(range(200))
-        loop = asyncio.get_running_loop()
-        for _ in range(60):
-            limit = len(unit.asked) + 12
-            until = loop.time() + 30
+        group = registers(range(200), period_ms=1000)
 
-            async def ask(block, by, limit=limit, until=until):  # type: ignore[no-untyped-def]
-                if len(unit.asked) >= limit:
-                    raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=1)
-                return await unit.ask(block, by)
-
-            session.reader._ask._ask = ask
+        async def ask(block: Block, until: float) -> bytes:
             try:
-                await session.read(group)
-            except DriverError:
-                continue
-        session.reader._ask._ask = unit.ask
-        for _ in range(3):
-            last = await session.read(group)
-        assert len(good(last)) == 180
-        assert session.count == best(unit, group, tcp)
+                async with asyncio.timeout_at(until):
+                    await asyncio.sleep(0.04)
+            except TimeoutError as error:
+                raise DriverError("line_busy", Status.BAD_TIMEOUT) from error
+            return await unit.ask(block, until)
 
-    asyncio.run(test())
+        session.reader._ask._ask = ask
+        for _ in range(40):
+            last = await session.read(group, within_s=1.0)
+            session.clock.advance(1000)
+        assert len(good(last)) == 180
+        assert session.count == best(unit, group, tcp)  # 21 requests of 40 ms: the read fits into its second again
+
+    run(program, seed=1)
