@@ -13,6 +13,7 @@ from drivers.driver import DriverError
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.planner import Block
 from drivers.reading import Quality, Status, TagGroup, quality_of
+from tests.rigs.field import after
 from tests.rigs.modbus_unit import Session, Unit, best, good, registers, scattered, serial, tcp
 from tests.simulation.loop import VirtualClock, run
 
@@ -226,7 +227,7 @@ def test_a_value_that_goes_is_found_and_asked_for_again_with_pauses() -> None:
 
 
 def test_a_slow_line_learns_a_little_in_each_read() -> None:
-    async def program(_clock: VirtualClock) -> None:
+    async def program(clock: VirtualClock) -> None:
         unit = Unit(scattered, set(range(5, 200, 10)))
         session = Session(unit)
         group = registers(range(200), period_ms=1000)
@@ -234,7 +235,7 @@ def test_a_slow_line_learns_a_little_in_each_read() -> None:
         async def ask(block: Block, until: float) -> bytes:
             try:
                 async with asyncio.timeout_at(until):
-                    await asyncio.sleep(0.04)
+                    await after(clock, 0.04)
             except TimeoutError as error:
                 raise DriverError("line_busy", Status.BAD_TIMEOUT) from error
             return await unit.ask(block, until)
