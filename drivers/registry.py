@@ -68,6 +68,15 @@ class Loading(Protocol):
         ...
 
 
+@runtime_checkable
+class Advising(Protocol):
+    """What a factory module may have besides: options that work and are not wise."""
+
+    def advice(self, options: BaseModel) -> list[tuple[str, str, dict[str, str | int | float]]]:
+        """Return (option, message code, params) for each."""
+        ...
+
+
 def driver_types(found: Iterable[EntryPoint] | None = None) -> list[str]:
     """Return the names of all driver types, sorted. Raises DriverError `driver_duplicate` when a name has two owners."""
     return sorted(_places(found))
@@ -111,6 +120,12 @@ def line_load(type_name: str, options: BaseModel, groups: Sequence[Addresses]) -
     """Return what a device's groups ask of its line; None when its type does not tell. Raises DriverError as `load_factory`."""
     factory = load_factory(type_name)
     return factory.line_load(options, groups) if isinstance(factory, Loading) else None
+
+
+def advice_on(type_name: str, options: BaseModel) -> list[tuple[str, str, dict[str, str | int | float]]]:
+    """Return (option, code, params) of what a device's options make worth saying; empty when its type says nothing."""
+    factory = load_factory(type_name)
+    return factory.advice(options) if isinstance(factory, Advising) else []
 
 
 def _places(found: Iterable[EntryPoint] | None) -> dict[str, str | EntryPoint]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from drivers.load import LineLoad
-from drivers.registry import line_load
+from drivers.registry import advice_on, line_load
 from runtime.config import Config, DeviceConfig, GroupConfig, parse_config
 from runtime.config_faults import ConfigError, Fault, Faults
 
@@ -107,6 +107,9 @@ def accept_config(text: str) -> Accepted:
             faults.add(place, where, "config_line_full", **line.params(usual=False))
         elif line.share(usual=True) > BUSY_SHARE:
             advice.add(place, where, "config_line_busy", **line.params(usual=True))
+    for device in config.devices:
+        for key, code, params in advice_on(device.type, device.options):
+            advice.add(("devices", device.name, key), f"devices.{device.name}.{key}", code, **params)
     if faults.found:
         raise ConfigError(faults.found)
     return Accepted(config, lines, tuple(advice.found))

@@ -124,3 +124,17 @@ def test_check_shows_each_line(tmp_path: Path) -> None:
     assert [line["line"] for line in told["lines"]] == ["/dev/ttyS1", "127.0.0.1:502"]
     assert [each["code"] for each in told["advice"]] == ["config_line_busy"]
     assert told["faults"] == []
+
+
+def test_a_port_that_may_move_is_advice() -> None:
+    def text(port: str) -> str:
+        device = (
+            f'[devices.m]\ntype = "modbus"\ntransport = "rtu"\nserial_port = "{port}"\n[[devices.m.groups]]\nname = "g"\nperiod_ms = 1000\n'
+        )
+        return HEAD + device + 'tags = [{ name = "a", address = "holding:0" }]\n'
+
+    (advice,) = accept_config(text("/dev/ttyUSB0")).advice
+    assert (advice.code, advice.where, advice.params) == ("config_port_may_move", "devices.m.serial_port", {"port": "/dev/ttyUSB0"})
+    assert advice.line is not None
+    for port in ("/dev/serial/by-id/usb-FTDI_A9007bNe-if00-port0", "/dev/ttyS0", "/dev/ttyUSB-meter"):
+        assert accept_config(text(port)).advice == ()
