@@ -24,6 +24,7 @@ from ledger_client.errors import AnchorError
 from runtime import config_model as model
 from runtime.clock import SystemClock
 from runtime.config_faults import ConfigError, Fault, Faults, Place
+from runtime.config_templates import with_template
 from runtime.setpoint import Interlock, SetpointRules
 
 CONFIG_SIZE_MAX: Final = 16 << 20
@@ -146,6 +147,9 @@ def _device(faults: Faults, name: str, raw: Any) -> DeviceConfig | None:
     """Judge one device as far as it can be judged: what is wrong in one place hides nothing in another."""
     place, where = ("devices", name), f"devices.{name}"
     named = faults.judge(model.DeviceName, {"name": name}, place, where)
+    raw = with_template(faults, place, where, raw)
+    if raw is None:
+        return None
     common = faults.judge(model.Device, raw, place, where)
     if not isinstance(raw, dict):
         return None

@@ -214,6 +214,15 @@ class Device(BaseModel):
     groups: list[dict[str, Any]] = Field(min_length=1)
 
 
+class TemplateUse(Strict):
+    """Keys of a device that uses a template; they are gone once it is expanded."""
+
+    template: Name
+    parameters: dict[str, str | int | float] = {}
+    prefix: Annotated[str, _shaped(r"([A-Za-z0-9][A-Za-z0-9._ -]{0,31})?", "config_tag_name_shape")] = ""
+    without: list[str] = []
+
+
 class File(Strict):
     """The whole file. Devices and anchors are judged one by one, so that a fault in one hides none in another."""
 

@@ -28,6 +28,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("runtime.cli.gateway_verbs", "gateway"),
     "check": ("runtime.cli.gateway_verbs", "gateway"),
     "read": ("runtime.cli.gateway_verbs", "gateway"),
+    "templates": ("runtime.cli.template_verbs", "gateway"),
     "detect": ("runtime.cli.detect_verb", "gateway"),
     "browse": ("runtime.cli.browse_verb", "gateway"),
     "status": ("runtime.cli.gateway_verbs", "gateway"),
