@@ -1,4 +1,4 @@
-"""What some drivers can do besides reading and writing: show what a device has, and call its methods.
+"""What some drivers can do besides reading and writing: show what a device has or its raw registers, call its methods.
 
 Room: ground. A driver that keeps one of these protocols has the ability; the runtime asks with isinstance. Nothing here knows a
 protocol of the field.
@@ -47,6 +47,15 @@ class Browser(Protocol):
 
         Returns None when that was all, else which bound ended it: `count`, `time`. Raises DriverError.
         """
+        ...
+
+
+@runtime_checkable
+class RegisterSource(Protocol):
+    """A driver whose device has numbered registers of 16 bits that can be looked at raw, for commissioning."""
+
+    async def registers(self, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
+        """Return address -> register of what could be read of a range of a table. Raises DriverError."""
         ...
 
 

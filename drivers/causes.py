@@ -34,6 +34,7 @@ cause_codes: Final = (
     "device_exception",  # code: the device refused (Modbus exception code, OPC UA status)
     "notifications_lost",  # count: pushed values that the server sent and no longer has
     "overflow",  # limit: the device pushed faster than the runtime took; scans were lost
+    "registers_range",  # table, start, count, most: no such range of registers can be looked at
     # writes
     "write_refused",  # code: the device said no; nothing changed
     "write_unknown",  # reason: sent, but not confirmed

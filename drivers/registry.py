@@ -9,14 +9,15 @@ a missing optional library costs only the devices that need it.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, cast, runtime_checkable
 
 from pydantic import BaseModel
 
 from drivers.driver import Clock, Driver, DriverError
+from drivers.load import Addresses, LineLoad
 from drivers.reading import Status
 from drivers.shared import Shared
 
@@ -58,6 +59,24 @@ class Factory(Protocol):
         ...
 
 
+@runtime_checkable
+class Loading(Protocol):
+    """What a factory module may have besides: the bus time of a device's groups."""
+
+    def line_load(self, options: BaseModel, groups: Sequence[Addresses]) -> LineLoad:
+        """Return the load; `groups` are the frozen addresses of each. Raises ValueError for a value that no request can hold."""
+        ...
+
+
+@runtime_checkable
+class Advising(Protocol):
+    """What a factory module may have besides: options that work and are not wise."""
+
+    def advice(self, options: BaseModel) -> list[tuple[str, str, dict[str, str | int | float]]]:
+        """Return (option, message code, params) for each."""
+        ...
+
+
 def driver_types(found: Iterable[EntryPoint] | None = None) -> list[str]:
     """Return the names of all driver types, sorted. Raises DriverError `driver_duplicate` when a name has two owners."""
     return sorted(_places(found))
@@ -95,6 +114,18 @@ def make_driver(type_name: str, name: str, config: BaseModel, clock: Clock, shar
         return factory.make(name, config, clock, shared if shared is not None else Shared())
     except ImportError as error:
         raise _library_missing(error, factory.EXTRA) from error
+
+
+def line_load(type_name: str, options: BaseModel, groups: Sequence[Addresses]) -> LineLoad | None:
+    """Return what a device's groups ask of its line; None when its type does not tell. Raises DriverError as `load_factory`."""
+    factory = load_factory(type_name)
+    return factory.line_load(options, groups) if isinstance(factory, Loading) else None
+
+
+def advice_on(type_name: str, options: BaseModel) -> list[tuple[str, str, dict[str, str | int | float]]]:
+    """Return (option, code, params) of what a device's options make worth saying; empty when its type says nothing."""
+    factory = load_factory(type_name)
+    return factory.advice(options) if isinstance(factory, Advising) else []
 
 
 def _places(found: Iterable[EntryPoint] | None) -> dict[str, str | EntryPoint]:

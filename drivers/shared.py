@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from drivers.memory import MemoryOf, ShortMemory
+from drivers.recorder import FlightRecorder
 
 T = TypeVar("T")
 
@@ -20,6 +21,8 @@ class Shared:
     def __init__(self, memory: MemoryOf = lambda _type, _device: ShortMemory()) -> None:
         """Start with nothing shared. `memory(type, device)` gives what a driver remembers of its device between starts."""
         self.memory = memory
+        self.recorders: dict[str, FlightRecorder] = {}
+        """Flight recorders of the lines that are open, by the line's name."""
         self._kept: dict[tuple[str | int, ...], object] = {}
 
     def obtain(self, key: tuple[str | int, ...], kind: type[T], make: Callable[[], T]) -> T:

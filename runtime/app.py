@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any, Final
@@ -20,6 +20,7 @@ import structlog
 
 from drivers.driver import Driver, DriverError
 from drivers.memory import MemoryOf
+from drivers.recorder import FlightRecorder
 from drivers.registry import make_driver
 from drivers.shared import Shared
 from ledger_client.anchors.anchor import Anchor
@@ -45,17 +46,20 @@ from runtime.acts import ActJournal
 from runtime.children import Part, children_of
 from runtime.clock import Clock, SystemClock
 from runtime.config import AnchorConfig, Config
+from runtime.device_write import DeviceWrite
 from runtime.door import Door, Tenant
 from runtime.door_calls import DeviceCall
-from runtime.door_tenants import ConfigEdit, DeviceWrite
+from runtime.door_tenants import ConfigEdit
 from runtime.events import Events
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.faces.feed_server import FeedServer
+from runtime.frames_asked import frames_asked
 from runtime.health import Health
 from runtime.layout import Layout
 from runtime.learned_maps import ForgetLearned, LearnedMaps
 from runtime.loop_stall import LoopStall
 from runtime.points import DevicePoints, number_points, schema_of
+from runtime.registers_asked import registers_asked
 from runtime.revisions import Choice, Revision, Revisions
 from runtime.run_folder import only_core
 from runtime.supervisor import Supervisor
@@ -84,6 +88,8 @@ class Outside:
     shape: SegmentShape
     random: Random
     """Where the secrets of batches and the jitter of retries come from."""
+    recorders: Mapping[str, FlightRecorder] = field(default_factory=dict)
+    """What the drivers of lines saw last."""
 
 
 async def run_gateway(state: Path, file: Path | None, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
@@ -129,7 +135,7 @@ def machine() -> Outside:
     return Outside(
         RealDisk(), clock, signer, driver,
         lambda anchor: make_anchor(anchor.type, anchor.name, anchor.options, clock),
-        SegmentShape(), SystemRandom(),
+        SegmentShape(), SystemRandom(), shared.recorders,
     )  # fmt: skip
 
 
@@ -184,7 +190,7 @@ class Core:
         chain.subscribe(self._events.durable)
         tenants: dict[str, Tenant] = {
             "config.edit": ConfigEdit(lambda: self._revision, self._apply, work),
-            "device.write": DeviceWrite(self._field, lambda: self._revision.config, lambda: self._devices),
+            "device.write": DeviceWrite(self._field, self.live.known, lambda: self._revision.config, lambda: self._devices, clock),
             "device.call": DeviceCall(self._field, lambda: self._revision.config, lambda: self._devices),
             "learned.forget": ForgetLearned(self._learned),
         }
@@ -264,6 +270,10 @@ class Core:
             return self.health.snapshot()
         if method == "config":
             return {"text": self._revision.text, "revision": self._revision.number}
+        if method == "registers":
+            return await registers_asked(self._field, session, params)
+        if method == "frames":
+            return frames_asked(self._outside.recorders, session, params)
         raise RequestRefusedError("method_unknown", method=method)
 
     async def _apply(self, revision: Revision, actor: str, reason: str) -> Mapping[str, int]:

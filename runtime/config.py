@@ -24,6 +24,8 @@ from ledger_client.errors import AnchorError
 from runtime import config_model as model
 from runtime.clock import SystemClock
 from runtime.config_faults import ConfigError, Fault, Faults, Place
+from runtime.config_templates import with_template
+from runtime.setpoint import Interlock, SetpointRules
 
 CONFIG_SIZE_MAX: Final = 16 << 20
 ANCHOR_KEYS: Final = {
@@ -58,8 +60,7 @@ class TagConfig:
     type: str
     exponent: int | None
     writable: bool
-    write_min: float | None
-    write_max: float | None
+    write: SetpointRules
     source: str
     calibration: str
     address: object
@@ -135,6 +136,7 @@ def parse_config(text: str) -> Config:
     devices = [_device(faults, name, row) for name, row in rows.items()] if isinstance(rows, dict) else []
     anchors = _anchors(faults, raw.get("anchors"))
     _check_former_names(faults, devices)
+    _check_interlocks(faults, devices)
     if faults.found or file is None:
         raise ConfigError(sorted(faults.found, key=lambda fault: (fault.line or 0, fault.where)))
     found = tuple(device for device in devices if device is not None)
@@ -145,6 +147,9 @@ def _device(faults: Faults, name: str, raw: Any) -> DeviceConfig | None:
     """Judge one device as far as it can be judged: what is wrong in one place hides nothing in another."""
     place, where = ("devices", name), f"devices.{name}"
     named = faults.judge(model.DeviceName, {"name": name}, place, where)
+    raw = with_template(faults, place, where, raw)
+    if raw is None:
+        return None
     common = faults.judge(model.Device, raw, place, where)
     if not isinstance(raw, dict):
         return None
@@ -203,14 +208,23 @@ def _tag(
         return None
     if tag is None:
         return None
-    if tag.write is not None and value_type in ("bool", "text"):
+    if tag.write is not None and tag.write.limits_numbers and value_type in ("bool", "text"):
         faults.add((*place, "write"), f"{where}.write", "config_no_limits", type=value_type)
     exponent = -tag.decimals if tag.decimals is not None else exponent
-    low, high = (tag.write.min, tag.write.max) if tag.write is not None else (None, None)
     rule = ReportRule(tag.report.on_change, float(tag.report.deadband), round(tag.report.heartbeat_s * 1000))
     source = " ".join([driver, *(f"{key}={value}" for key, value in own.items())])[:200]
     return TagConfig(
-        tag.name, tag.was, tag.unit, value_type, exponent, tag.writable, low, high, source, tag.calibration, address, rule
+        tag.name, tag.was, tag.unit, value_type, exponent, tag.writable, _setpoint_rules(tag.write), source, tag.calibration, address, rule
+    )  # fmt: skip
+
+
+def _setpoint_rules(write: model.Write | None) -> SetpointRules:
+    if write is None:
+        return SetpointRules()
+    interlocks = tuple(Interlock(each.tag, each.equals, each.min, each.max) for each in write.interlock)
+    return SetpointRules(
+        write.min, write.max, write.max_step, interlocks, round(write.known_for_s * 1000), write.read_back, write.read_back_tolerance,
+        write.read_back_s,
     )  # fmt: skip
 
 
@@ -261,6 +275,24 @@ def _check_former_names(faults: Faults, devices: list[DeviceConfig | None]) -> N
         elif (kind, was) in present or (kind, was) in taken:
             faults.add((*place, "was"), f"{where}.was", "config_was_taken", name=was)
         taken.add((kind, was))
+
+
+def _check_interlocks(faults: Faults, devices: list[DeviceConfig | None]) -> None:
+    """An interlock names a tag that there is. Judged when every device could be read: else a fault elsewhere would make more of them."""
+    if None in devices:
+        return
+    found = [device for device in devices if device is not None]
+    present = {f"{d.name}/{t.name}" for d in found for g in d.groups for t in g.tags}
+    for d in found:
+        for i, g in enumerate(d.groups):
+            for j, t in enumerate(g.tags):
+                for lock in t.write.interlocks:
+                    if lock.tag not in present:
+                        place, where = (
+                            ("devices", d.name, "groups", i, "tags", j, "write"),
+                            f"devices.{d.name}.groups.{g.name}.tags.{t.name}",
+                        )
+                        faults.add(place, f"{where}.write", "config_interlock_unknown", tag=lock.tag)
 
 
 def _anchors(faults: Faults, rows: Any) -> tuple[AnchorConfig, ...]:

@@ -126,17 +126,43 @@ class Report(Strict):
     heartbeat_s: float = Field(default=60.0, ge=0, le=86_400)
 
 
+class Interlock(Strict):
+    """One condition of write = { interlock = […] }: another tag must have this value, or one between these limits."""
+
+    tag: Text
+    equals: bool | int | float | str | None = None
+    min: float | None = Field(default=None, allow_inf_nan=False)
+    max: float | None = Field(default=None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _says_what(self) -> Self:
+        if (self.equals is not None) == (self.min is not None or self.max is not None):
+            raise OptionError("config_interlock_condition", tag=self.tag)
+        return self
+
+
 class Write(Strict):
-    """write = {…} of a tag: the limits of a setpoint."""
+    """write = {…} of a tag: what a setpoint must keep to, and whether it is read back."""
 
     min: float | None = Field(default=None, allow_inf_nan=False)
     max: float | None = Field(default=None, allow_inf_nan=False)
+    max_step: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    interlock: list[Interlock] = Field(default=[], max_length=16)
+    known_for_s: float = Field(default=10.0, gt=0, le=3600)
+    read_back: bool = False
+    read_back_tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    read_back_s: float = Field(default=2.0, gt=0, le=20)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.min is not None and self.max is not None and self.min > self.max:
             raise OptionError("config_min_above_max", min=self.min, max=self.max)
         return self
+
+    @property
+    def limits_numbers(self) -> bool:
+        """Whether it says something that only a number can keep to."""
+        return any(each is not None for each in (self.min, self.max, self.max_step)) or self.read_back_tolerance > 0
 
 
 class Tag(BaseModel):
@@ -186,6 +212,15 @@ class Device(BaseModel):
     enabled: bool = True
     timeout_s: float = Field(default=1.0, ge=0.05, le=60)
     groups: list[dict[str, Any]] = Field(min_length=1)
+
+
+class TemplateUse(Strict):
+    """Keys of a device that uses a template; they are gone once it is expanded."""
+
+    template: Name
+    parameters: dict[str, str | int | float] = {}
+    prefix: Annotated[str, _shaped(r"([A-Za-z0-9][A-Za-z0-9._ -]{0,31})?", "config_tag_name_shape")] = ""
+    without: list[str] = []
 
 
 class File(Strict):

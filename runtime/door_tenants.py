@@ -1,4 +1,4 @@
-"""The door's first tenants: an edit of the configuration, and a setpoint.
+"""The door's first tenant: an edit of the configuration.
 
 Room: hall. `app` gives them to the door. They check what they are asked, do it, and say what became of it as an outcome; they record
 nothing and know no face.
@@ -9,19 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
-from typing import Final, Protocol
+from typing import Final
 
 from drivers.driver import DriverError
-from drivers.reading import Tag, Value
 from runtime.acts import Act, Outcome, Plain
-from runtime.config import Config, TagConfig, parse_config
-from runtime.config_faults import ConfigError
+from runtime.bus_budget import accept_config, said
+from runtime.config_faults import ConfigError, Fault
 from runtime.config_text import with_values
 from runtime.faces.feed import RequestRefusedError
-from runtime.points import DevicePoints
 from runtime.revisions import Revision
 
 WRITE_S: Final = 5.0
+"""What a device has for one write or call."""
 DONE: Final = "done"
 
 
@@ -40,6 +39,7 @@ class ConfigEdit:
         """
         self._current, self._apply, self._work = current, apply, work
         self._judged: tuple[Act, Revision] | None = None
+        self._advice: tuple[Fault, ...] = ()
 
     async def check(self, act: Act) -> None:
         """See Tenant."""
@@ -51,79 +51,27 @@ class ConfigEdit:
     async def perform(self, act: Act) -> Outcome:
         """See Tenant."""
         try:
-            said = await self._apply(await self._revision(act), f"{act.face} {act.session}", act.reason)
+            revision = await self._revision(act)
+            done = await self._apply(revision, f"{act.face} {act.session}", act.reason)
         except DriverError as error:
             return Outcome(error.cause, dict(error.params))
-        return Outcome(DONE, said)
+        return Outcome(DONE, {**done, **said(self._advice)})
 
     async def _revision(self, act: Act) -> Revision:
         """Return what the act asks for, judged once and off the loop: reading a large config takes a second of CPU."""
         if self._judged is None or self._judged[0] is not act:
-            self._judged = act, await asyncio.get_running_loop().run_in_executor(self._work, _judge_edit, act, self._current())
+            loop = asyncio.get_running_loop()
+            revision, self._advice = await loop.run_in_executor(self._work, _judge_edit, act, self._current())
+            self._judged = act, revision
         return self._judged[1]
 
 
-def _judge_edit(act: Act, current: Revision) -> Revision:
-    """Raises RequestRefusedError `config_invalid`."""
+def _judge_edit(act: Act, current: Revision) -> tuple[Revision, tuple[Fault, ...]]:
+    """Return what the act asks for, and what is to be said of it. Raises RequestRefusedError `config_invalid`."""
     try:
         whole = act.params.get("text")
         text = whole if isinstance(whole, str) else with_values(current.text, act.params.items())
-        config = parse_config(text)
+        accepted = accept_config(text)
     except ConfigError as error:
         raise RequestRefusedError("config_invalid", count=len(error.faults), first=error.faults[0].text()) from error
-    return Revision(current.number + 1, current.number, text, config)
-
-
-class Writer(Protocol):
-    """The part of `acquisition.field.Field` that a setpoint uses."""
-
-    async def write(self, device: str, tag: Tag, value: Value, deadline_s: float) -> None:
-        """Write one value. Raises DriverError."""
-        ...
-
-
-class DeviceWrite:
-    """`device.write`: target `device/tag`, param `value`. Off unless the configuration says `device_writes = true`."""
-
-    def __init__(self, writer: Writer, config: Callable[[], Config], devices: Callable[[], Mapping[str, DevicePoints]]) -> None:
-        self._writer, self._config, self._devices = writer, config, devices
-
-    async def check(self, act: Act) -> None:
-        """See Tenant."""
-        self._judge(act)
-
-    async def perform(self, act: Act) -> Outcome:
-        """See Tenant."""
-        tag, value = self._judge(act)
-        try:
-            await self._writer.write(tag.device, tag, value, WRITE_S)
-        except DriverError as error:
-            return Outcome(error.cause, dict(error.params))
-        return Outcome(DONE, {"value": value})
-
-    def _judge(self, act: Act) -> tuple[Tag, Value]:
-        if not self._config().gateway.device_writes:
-            raise RequestRefusedError("device_writes_off")
-        device, _, name = act.target.partition("/")
-        points = self._devices().get(device)
-        found = points.find(name) if points is not None else None
-        if found is None:
-            raise RequestRefusedError("tag_unknown", tag=act.target)
-        tag, options = found
-        if not tag.writable:
-            raise RequestRefusedError("tag_not_writable", tag=act.target)
-        return tag, _fitting(act.params.get("value"), tag, options)
-
-
-def _fitting(value: Plain, tag: Tag, options: TagConfig) -> Value:
-    """Return the value when the tag's type and limits allow it. Raises RequestRefusedError."""
-    kinds: dict[str, tuple[type, ...]] = {"bool": (bool,), "text": (str,), "int": (int,)}
-    wanted = kinds.get(tag.type, (int, float))
-    if value is None or isinstance(value, bytes) or not isinstance(value, wanted) or (isinstance(value, bool) and tag.type != "bool"):
-        raise RequestRefusedError("value_type", type=tag.type)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        low = options.write_min if options.write_min is not None else float("-inf")
-        high = options.write_max if options.write_max is not None else float("inf")
-        if not low <= value <= high:  # NaN is within no limits
-            raise RequestRefusedError("value_out_of_limits", value=value, min=low, max=high)
-    return value
+    return Revision(current.number + 1, current.number, text, accepted.config), accepted.advice

@@ -26,6 +26,8 @@ ACTIONS: Final[Mapping[str, Role]] = {
     "view.ledger": Role.VIEWER,
     "view.trend": Role.VIEWER,
     "view.proof": Role.VIEWER,
+    "device.look": Role.TECHNICIAN,
+    "device.frames": Role.TECHNICIAN,
     "device.write": Role.ENGINEER,
     "device.call": Role.ENGINEER,
     "config.edit": Role.ENGINEER,

@@ -18,6 +18,7 @@ from typing import Final
 
 from ledger_client.disk import Disk, read_whole, write_atomically
 from ledger_client.errors import StoreError
+from runtime.bus_budget import accept_config
 from runtime.config import CONFIG_SIZE_MAX, Config, parse_config
 from runtime.config_faults import ConfigError, Fault
 from runtime.layout import Layout
@@ -72,12 +73,12 @@ class Revisions:
         if recorded is None:
             if text is None:
                 raise StoreError("config_missing", path=str(self.file))
-            return Choice(Revision(1, 0, text, parse_config(text)), recorded=False)
+            return Choice(Revision(1, 0, text, accept_config(text).config), recorded=False)
         number, _, expected = recorded
         found = None if text is None else sha256(text.encode()).digest()
         if text is not None and found not in (expected, self._seen()):
             try:
-                return Choice(Revision(number + 1, number, text, parse_config(text)), recorded=False)
+                return Choice(Revision(number + 1, number, text, accept_config(text).config), recorded=False)
             except ConfigError as error:
                 return Choice(self._load(number, expected), recorded=True, faults=error.faults)
         return Choice(self._load(number, expected), recorded=True)

@@ -57,7 +57,9 @@ class Breaker:
     def answered(self, took_s: float) -> float:
         """It answered, if only with a refusal. Return how long its answers usually take."""
         self._failures, self._interval_s, self._probing = 0, 0.0, False
-        self.usual_s = took_s if self.usual_s is None else self.usual_s + (took_s - self.usual_s) / 8
+        usual_s = self.usual_s if self.usual_s is not None else took_s
+        # quick to see that a unit has become slow, slow to believe that it is quick again
+        self.usual_s = usual_s + (took_s - usual_s) / (2 if took_s > usual_s else 8)
         return self.usual_s
 
     def failed(self, now: float) -> None:

@@ -69,6 +69,8 @@ class DeviceOptions(BaseModel):
     max_registers: int = Field(default=125, ge=1, le=125)
     max_gap: int | None = Field(default=None, ge=0, le=124)
     """Most unwanted registers read over to save a request; None: as many as cost less bus time than a request. Coils: 16 times as many."""
+    firmware: str = Field(default="", pattern=r"^((holding|input):[0-9]{1,5}\+[0-9]{1,3})?$")
+    """Registers that change with the unit's firmware or map, first and how many: `holding:40000+8`. Empty: none are asked for."""
     request_timeout_s: float = Field(default=1.0, gt=0, le=60)
     """How long to wait for one answer; the deadline of the whole read stands above it."""
 
@@ -94,7 +96,17 @@ class DeviceOptions(BaseModel):
         for backup in self.backup_hosts:
             if not backup_pattern.fullmatch(backup):
                 raise OptionError("config_backup_host", value=backup[:80])
+        table, start, count = self.firmware_registers
+        if table and not (1 <= count <= self.max_registers and start + count <= 65536):
+            raise OptionError("config_firmware", value=self.firmware, limit=self.max_registers)
         return self
+
+    @property
+    def firmware_registers(self) -> tuple[str, int, int]:
+        """Table, first register and count of `firmware`; an empty table when there are none."""
+        table, _, place = self.firmware.partition(":")
+        start, _, count = place.partition("+")
+        return (table, int(start), int(count)) if place else ("", 0, 0)
 
     @property
     def tcp_port(self) -> int:

@@ -41,13 +41,22 @@ class Cost:
     byte_us: float
     wire_us: int
 
-    def of(self, table: str, count: int) -> int:
+    def of(self, table: str, count: int) -> float:
         """Return what reading `count` registers or bits costs, us."""
-        return self.request_us + round(self.byte_us * data_bytes(table, count))
+        return self.of_ns(table, count) / 1000
 
-    def least(self, table: str, count: int) -> int:
+    def of_ns(self, table: str, count: int) -> int:
+        """Return the same in ns: whole numbers, so that sums of costs can be compared."""
+        return self.request_us * 1000 + self.byte_ns * data_bytes(table, count)
+
+    def least(self, table: str, count: int) -> float:
         """Return what it costs with a device that answers at once, us."""
-        return self.wire_us + round(self.byte_us * data_bytes(table, count))
+        return self.wire_us + self.byte_ns * data_bytes(table, count) / 1000
+
+    @property
+    def byte_ns(self) -> int:
+        """`byte_us` in whole ns."""
+        return round(self.byte_us * 1000)
 
 
 def data_bytes(table: str, count: int) -> int:

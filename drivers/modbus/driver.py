@@ -7,7 +7,7 @@ line for longer than one request, never sees a frame (`lane.py` and the links do
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
@@ -17,7 +17,10 @@ from drivers.modbus.address import Address
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.encode import encode_mask, encode_registers
 from drivers.modbus.end_point import line_of
+from drivers.modbus.explain import Known
+from drivers.modbus.layout import resolve
 from drivers.modbus.line import Line
+from drivers.modbus.look import look_at
 from drivers.modbus.planner import Block
 from drivers.modbus.reader import UnitReader
 from drivers.modbus.request import (
@@ -48,6 +51,8 @@ class ModbusDriver:
         self._shared = shared
         self._key = line_of(options).key
         self._line: Line | None = None
+        self._groups: dict[int, TagGroup] = {}
+        self._generation = 0
         self._requests: dict[tuple[str, int, int], Request] = {}
         place = ":".join(map(str, (*self._key[1:], options.unit_id)))
         self._reader = UnitReader(options, clock, self._ask, self._resync, shared.memory("modbus", name), place)
@@ -57,8 +62,9 @@ class ModbusDriver:
         line = self._shared.obtain(self._key, Line, lambda: Line(self._options, self._clock))
         if not line.suits(self._options):
             raise DriverError("line_settings_differ", Status.BAD_CONFIGURATION_ERROR, place=":".join(map(str, line.place.values())))
-        line.join(self._options.unit_id)
+        line.join(self._options.unit_id, self._known)
         self._line = line
+        self._shared.recorders[line.recorder.line] = line.recorder
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -66,9 +72,11 @@ class ModbusDriver:
         line, self._line = self._line, None
         if line is not None and line.leave(self._options.unit_id):
             self._shared.forget(self._key)
+            self._shared.recorders.pop(line.recorder.line, None)
 
     async def read(self, group: TagGroup, deadline_s: float) -> Scan:
         """Read all blocks of the group, and learn from what is refused; see `reader.py`."""
+        self._groups[group.uid] = group
         return await self._reader.read(group, asyncio.get_running_loop().time() + deadline_s)
 
     def subscribe(self, group: TagGroup) -> AsyncIterator[Scan]:
@@ -99,6 +107,18 @@ class ModbusDriver:
             return
         raise DriverError("write_refused", Status.BAD_NOT_SUPPORTED, code=1)
 
+    async def registers(self, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
+        """Return address -> register of what the unit lets be read of a range; for commissioning. Raises DriverError."""
+        until = asyncio.get_running_loop().time() + deadline_s
+
+        async def ask(table: str, start: int, count: int) -> bytes:
+            self._reader.note_other_request()
+            return await self._joined().exchange(
+                read_request(self._options.unit_id, table, start, count), self._options.request_timeout_s, until
+            )
+
+        return await look_at(ask, table, start, count)
+
     async def _ask(self, block: Block, until: float) -> bytes:
         place = block.table, block.start, block.count
         request = self._requests.get(place)
@@ -106,7 +126,18 @@ class ModbusDriver:
             if len(self._requests) >= requests_kept_max:
                 self._requests.clear()
             request = self._requests[place] = read_request(self._options.unit_id, *place)
-        return await self._joined().exchange(request, self._options.request_timeout_s, until)
+        line = self._joined()
+        data = await line.exchange(request, self._options.request_timeout_s, until)
+        if line.generation != self._generation:
+            self._generation = line.generation
+            self._reader.reconnected()
+        return data
+
+    def _known(self, _unit_id: int) -> Iterator[Known]:
+        """Yield the tags that were read, for whoever reads the flight recorder."""
+        for group in self._groups.values():
+            for tag in group.tags:
+                yield Known(tag, resolve(tag.address, self._options))
 
     def _resync(self) -> None:
         self._joined().doubt(self._options.unit_id)

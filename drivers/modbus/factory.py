@@ -5,19 +5,24 @@ Room: ground, driver `modbus`. Imports pymodbus no earlier than in `make`, and o
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Final
 
 from pydantic import BaseModel
 
 from drivers.driver import Clock, Driver
-from drivers.modbus import address
-from drivers.modbus.config import DeviceOptions, framing_of
+from drivers.load import Addresses, LineLoad
+from drivers.modbus import address, budget
+from drivers.modbus.config import DeviceOptions, framing_of, is_serial
 from drivers.modbus.tag_options import TagOptions, make_address
 from drivers.shared import Shared
 
 DEVICE_OPTIONS: Final = DeviceOptions
 TAG_OPTIONS: Final = TagOptions
 EXTRA: Final = "gateway"
+moving_port: Final = re.compile(r"/dev/tty(USB|ACM)[0-9]+")
+"""Numbered as the kernel finds them: a second adapter, or a restart, and the number is another's."""
 
 
 def make_tag_address(options: BaseModel) -> address.Address:
@@ -33,6 +38,21 @@ def value_type(options: BaseModel) -> str:
 def exponent(options: BaseModel) -> int | None:
     """Return -k for a whole number with scale 10**-k, else None."""
     return address.exponent(make_address(_tag(options)))
+
+
+def line_load(options: BaseModel, groups: Sequence[Addresses]) -> LineLoad:
+    """Return the bus time that a device's groups take. Raises ValueError for a value that no request can hold."""
+    if not isinstance(options, DeviceOptions):
+        raise TypeError("not options of a Modbus device")
+    return budget.line_load(options, groups)
+
+
+def advice(options: BaseModel) -> list[tuple[str, str, dict[str, str | int | float]]]:
+    """Return what is worth saying of a device's options: a port that may be another one after the next start."""
+    port = options.serial_port if isinstance(options, DeviceOptions) and is_serial(options.transport) else None
+    if port is None or not moving_port.fullmatch(port):
+        return []
+    return [("serial_port", "config_port_may_move", {"port": port})]
 
 
 def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> Driver:

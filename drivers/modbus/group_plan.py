@@ -66,7 +66,7 @@ class GroupPlan:
 
 def make_plan(layout: Layout, learned: LearnedMap, options: DeviceOptions, hope: Hope, last: GroupPlan | None = None) -> GroupPlan:
     """Plan a group. Blocks that `last` had postponed stay behind. Raises ValueError when a value does not fit one request."""
-    refused = {span.index: status_of(code) for span in layout.spans if (code := learned.refusal(span)) is not None}
+    refused = {index: status_of(code) for index, code in learned.refusals(layout.spans).items()}
     readable = [span for span in layout.spans if span.index not in refused]
     blocks = plan_blocks(readable, learned.rules(options, hopeful=False))
     if last is not None:

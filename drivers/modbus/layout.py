@@ -47,7 +47,7 @@ class Layout:
     def __init__(self, group: TagGroup, options: DeviceOptions) -> None:
         """Describe the group; no request is planned."""
         self.group = group
-        self._addresses = [_resolve(tag.address, options) for tag in group.tags]
+        self._addresses = [resolve(tag.address, options) for tag in group.tags]
         self._factors = ScaleFactors(self._addresses)
         self._addresses += self._factors.columns
         self.spans = sorted(Span(a.table, a.start, a.count, i) for i, a in enumerate(self._addresses))
@@ -114,7 +114,8 @@ class Layout:
         return Scan(self.group, columns, read_ms, statuses)
 
 
-def _resolve(address: object, options: DeviceOptions) -> Address:
+def resolve(address: object, options: DeviceOptions) -> Address:
+    """Return a tag's address with the device's orders where it has none of its own."""
     if not isinstance(address, Address):
         raise TypeError(f"not a Modbus address: {address!r}")
     return replace(

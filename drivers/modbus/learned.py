@@ -6,6 +6,7 @@ between starts. Everything in it was observed, and one thing follows: a request 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -131,15 +132,26 @@ class LearnedMap:
         """Tell whether a request for an interval is known to be refused."""
         return any(contains(interval, inner) for kept in (self.barriers, self.passing) for inner in kept[table])
 
-    def refusal(self, span: Span) -> int | None:
-        """Return the code with which a value is refused, None when it is not known to be."""
-        if span.table in self.closed:
-            return self.closed[span.table]
-        for kept in (self.barriers, self.passing):
-            for interval, code in kept[span.table].items():
-                if code != SILENT and contains((span.start, span.end), interval):
-                    return code
-        return None
+    def refusals(self, spans: Iterable[Span]) -> dict[int, int]:
+        """Return the code with which each value is refused that is known to be, by the value's index."""
+        known = {
+            table: sorted((*each, code) for kept in (self.barriers, self.passing) for each, code in kept[table].items() if code != SILENT)
+            for table in tables
+        }
+        found: dict[int, int] = {}
+        for span in spans:
+            if span.table in self.closed:
+                found[span.index] = self.closed[span.table]
+                continue
+            rows = known[span.table]
+            for at in range(bisect_left(rows, (span.start,)), len(rows)):
+                start, end, code = rows[at]
+                if start >= span.end:
+                    break
+                if end <= span.end:
+                    found[span.index] = code
+                    break
+        return found
 
     def rules(self, options: DeviceOptions, *, hopeful: bool) -> Rules:
         """Return what a plan must keep to; a hopeful one may read over holes that nothing is known of."""

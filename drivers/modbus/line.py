@@ -12,19 +12,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 from drivers.driver import Clock, DriverError
 from drivers.modbus.breaker import Breaker
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.end_point import line_of
+from drivers.modbus.explain import Known, TagsOf, explain
 from drivers.modbus.lane import Lane
 from drivers.modbus.request import RefusalError, Request
 from drivers.modbus.turns import Row
 from drivers.reading import Status
+from drivers.recorder import FlightRecorder
 
 unit_faults: Final = frozenset({"no_answer", "bad_answer"})
 """Causes that speak of the unit and not of the line."""
+frozen_causes: Final = frozenset({"no_answer", "bad_answer", "connection_lost", "line_noisy"})
+"""Faults of which the flight recorder keeps what came before."""
 gateway_silences: Final = (10, 11)
 """Exception codes by which a gateway says that the unit itself said nothing."""
 slow_s_min: Final = 0.025
@@ -44,7 +50,12 @@ class Line:
         self._users: Counter[int] = Counter()
         self._shape = line_of(options)
         self._clock = clock
-        self._main = Lane(self._shape, clock, self._record)
+        main = self._shape.points[0]
+        name = ":".join(map(str, main.place.values()))
+        self.recorder = FlightRecorder(name, main.framing, asyncio.get_running_loop().time, clock.wall_ms)
+        self.recorder.explainers.append(lambda frames: explain(main.framing, frames, self._known))
+        self._tags: dict[int, TagsOf] = {}
+        self._main = Lane(self._shape, clock, partial(self.recorder.note, 0))
         self._side: Lane | None = None
         self._side_pause_until = 0.0
         self._side_since = 0.0
@@ -64,8 +75,9 @@ class Line:
         """Tell whether a device with these options can share the line: one port has one baud rate, one address one way to be reached."""
         return line_of(options) == self._shape
 
-    def join(self, unit_id: int) -> None:
-        """A device behind this line begins."""
+    def join(self, unit_id: int, tags: TagsOf = lambda _unit: ()) -> None:
+        """A device behind this line begins; `tags` tells what its registers are, for whoever reads the flight recorder."""
+        self._tags[unit_id] = tags
         self._users[unit_id] += 1
         self._breakers.setdefault(unit_id, Breaker(unit_id))
 
@@ -73,7 +85,7 @@ class Line:
         """A device ends; True when it was the last, and all connections are closed."""
         self._users[unit_id] -= 1
         if not self._users[unit_id]:
-            del self._users[unit_id], self._breakers[unit_id]
+            del self._users[unit_id], self._breakers[unit_id], self._tags[unit_id]
         if not self._users:
             self.drop()
         return not self._users
@@ -84,13 +96,24 @@ class Line:
         `until` (event loop time) bounds everything, `limit_s` the wait for the answer. Writes go before waiting reads. Raises
         RefusalError when the unit answered with an exception, DriverError for everything else; `breaker_open` when it was not even asked.
         """
-        if len(self._breakers) < 2:  # nobody to protect
-            return await self._main.exchange(request, limit_s, until, Row.URGENT if request.is_write else Row.PLAIN)
+        try:
+            if len(self._breakers) < 2:  # nobody to protect
+                return await self._main.exchange(request, limit_s, until, Row.URGENT if request.is_write else Row.PLAIN)
+            return await self._exchange(request, limit_s, until)
+        except DriverError as error:
+            if error.cause in frozen_causes:
+                self.recorder.freeze(error.cause, {"unit": request.unit_id, **error.params})
+            raise
+
+    async def _exchange(self, request: Request, limit_s: float, until: float) -> bytes:
         loop = asyncio.get_running_loop()
         breaker = self._breakers[request.unit_id]
         if not request.is_write and (wait_s := breaker.admit(loop.time())):
             raise DriverError("breaker_open", Status.BAD_NO_COMMUNICATION, unit=request.unit_id, retry_ms=round(wait_s * 1000))
         lane, row = self._way(request, breaker, loop.time())
+        if lane is self._side and row is Row.PATIENT and not lane.turns.is_free:
+            breaker.undecided()  # others that do not answer are being asked: waiting for them would tell nothing
+            raise DriverError("breaker_open", Status.BAD_NO_COMMUNICATION, unit=request.unit_id, retry_ms=round(limit_s * 1000))
         try:
             data = await lane.exchange(request, limit_s, until, row)
         except RefusalError as refusal:
@@ -135,7 +158,7 @@ class Line:
         if not self._shape.side_connection or now < self._side_pause_until:
             return self._main, row if request.is_write else Row.PATIENT
         if self._side is None:
-            self._side, self._side_since = Lane(self._shape, self._clock, self._record), now
+            self._side, self._side_since = Lane(self._shape, self._clock, partial(self.recorder.note, 1)), now
         return self._side, row
 
     def _judge_side(self, lane: Lane, cause: str, now: float) -> None:
@@ -155,5 +178,5 @@ class Line:
         factor = 0.5 if breaker.is_slow else 1.0
         breaker.is_slow = usual_s > factor * max(slow_s_min, slow_ratio * usual[(len(usual) - 1) // 2])
 
-    def _record(self, sent: bool, data: bytes) -> None:
-        """Nothing yet."""
+    def _known(self, unit_id: int) -> Iterable[Known]:
+        return self._tags[unit_id](unit_id) if unit_id in self._tags else ()

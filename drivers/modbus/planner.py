@@ -10,6 +10,8 @@ compare it with every partition there is.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
@@ -95,33 +97,81 @@ def _plan_table(table: str, spans: list[Span], rules: Rules) -> list[Block]:
     for start, end in zip(starts, ends, strict=True):
         if end - start > limit:
             raise ValueError(f"{table}:{start} has {end - start} registers; a request may hold {limit}")
-    open_before = _crossable(table, starts, ends, rules)
-    reach = [_reach(rules.barriers.get(table, ()), start) for start in starts]
-    cost = [rules.cost.of(table, count) for count in range(limit + 1)]
-    cheapest: list[tuple[int, int]] = [(0, 0)]
-    begins: list[int] = []
-    for last in range(len(runs)):
-        found: tuple[int, int] | None = None
-        begin, end = last, ends[last]
-        for first in range(last, -1, -1):
-            end = max(end, ends[first])
-            count = end - starts[first]
-            if first < last and (count > limit or end >= reach[first]):
-                break
-            before = cheapest[first]
-            total = before[0] + cost[count], before[1] + 1
-            if found is None or total < found:
-                found, begin = total, first
-            if not open_before[first]:
-                break
-        cheapest.append(found or (0, 0))
-        begins.append(begin)
+    limits = _Limits(starts, ends, limit, _crossable(table, starts, ends, rules), sorted(rules.barriers.get(table, ())))
+    in_a_row = all(before <= after for before, after in pairwise(ends))
+    begins = _slide(limits, rules.cost) if in_a_row and table not in bit_tables else _compare(limits, table, rules.cost)
     cuts, at = [len(runs)], len(runs)
     while at:
         at = begins[at - 1]
         cuts.append(at)
     cuts.reverse()
     return [block_of([span for run in runs[a:b] for span in run]) for a, b in pairwise(cuts)]
+
+
+class _Limits:
+    """Values of one table in address order, and how far back a block that ends with one of them may begin."""
+
+    def __init__(self, starts: list[int], ends: list[int], limit: int, open_before: list[bool], barriers: list[Interval]) -> None:
+        self.starts, self.ends, self.limit, self.open_before = starts, ends, limit, open_before
+        self.reach = _reach(barriers, starts)
+
+    def begin_at_least(self, last: int, first: int) -> int:
+        """Return the first place from `first` on from which a block may reach `last`, where ends do not fall back."""
+        end = self.ends[last]
+        if not self.open_before[last]:
+            return last
+        while first < last and (end - self.starts[first] > self.limit or end >= self.reach[first]):
+            first += 1
+        return first
+
+
+def _slide(limits: _Limits, cost: Cost) -> list[int]:
+    """Return for each value where its block begins, in one pass.
+
+    For registers a block costs a + b * (end - start), so the best begin is the least of "cheapest before - b * start" in a window
+    that only moves on.
+    """
+    register_ns, request_ns = cost.byte_ns * 2, cost.request_us * 1000
+    cheapest: tuple[int, int] = (0, 0)
+    best: deque[tuple[int, int, int]] = deque()  # (ns, requests, begin), rising
+    begins: list[int] = []
+    first = 0
+    for last, (start, end) in enumerate(zip(limits.starts, limits.ends, strict=True)):
+        entry = cheapest[0] - register_ns * start, cheapest[1], last
+        while best and best[-1] >= entry:
+            best.pop()
+        best.append(entry)
+        first = limits.begin_at_least(last, first)
+        while best[0][2] < first:
+            best.popleft()
+        before_ns, requests, begin = best[0]
+        cheapest = before_ns + register_ns * end + request_ns, requests + 1
+        begins.append(begin)
+    return begins
+
+
+def _compare(limits: _Limits, table: str, cost: Cost) -> list[int]:
+    """Return for each value where its block begins, comparing every begin: for bits, and where values lie inside each other."""
+    costs = [cost.of_ns(table, count) for count in range(limits.limit + 1)]
+    cheapest: list[tuple[int, int]] = [(0, 0)]
+    begins: list[int] = []
+    for last in range(len(limits.starts)):
+        found: tuple[int, int] | None = None
+        begin, end = last, limits.ends[last]
+        for first in range(last, -1, -1):
+            end = max(end, limits.ends[first])
+            count = end - limits.starts[first]
+            if first < last and (count > limits.limit or end >= limits.reach[first]):
+                break
+            before = cheapest[first]
+            total = before[0] + costs[count], before[1] + 1
+            if found is None or total < found:
+                found, begin = total, first
+            if not limits.open_before[first]:
+                break
+        cheapest.append(found or (0, 0))
+        begins.append(begin)
+    return begins
 
 
 def _crossable(table: str, starts: list[int], ends: list[int], rules: Rules) -> list[bool]:
@@ -135,9 +185,12 @@ def _crossable(table: str, starts: list[int], ends: list[int], rules: Rules) -> 
     return crossable
 
 
-def _reach(barriers: Sequence[Interval], start: int) -> int:
-    """Return the end of the first barrier that a block from `start` would contain, far beyond every address when there is none."""
-    return min((end for begin, end in barriers if begin >= start), default=1 << 20)
+def _reach(barriers: list[Interval], starts: list[int]) -> list[int]:
+    """Return for each start the end of the first barrier that a block from there would contain; far beyond every address without one."""
+    nearest = [1 << 20] * (len(barriers) + 1)
+    for at in range(len(barriers) - 1, -1, -1):
+        nearest[at] = min(nearest[at + 1], barriers[at][1])
+    return [nearest[bisect_left(barriers, (start, 0))] for start in starts]
 
 
 def block_of(spans: Sequence[Span]) -> Block:

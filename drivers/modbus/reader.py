@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Final
 
 from drivers.driver import Clock, DriverError
@@ -16,7 +17,7 @@ from drivers.modbus.config import DeviceOptions
 from drivers.modbus.group_plan import GroupPlan, make_plan, status_of
 from drivers.modbus.layout import Layout
 from drivers.modbus.learned import LearnedMap, from_plain
-from drivers.modbus.planner import block_of, plan_blocks
+from drivers.modbus.planner import Block, block_of, plan_blocks
 from drivers.modbus.proof import Sample
 from drivers.modbus.proving import Prover
 from drivers.modbus.request import RefusalError
@@ -31,6 +32,9 @@ busy_tries: Final = 2
 busy_pause_s: Final = 0.02
 odd_max: Final = 2
 """So many answers of the wrong form, and a read goes no further."""
+identify_ms: Final = 600_000
+"""How often the firmware is asked for on one connection; besides when what was answered is refused."""
+identify_again_ms: Final = 10_000
 in_service_ms: Final = 60_000
 """A unit that gave data so lately is in service: what it refuses now, it refuses for good."""
 refused_whole_max: Final = 3
@@ -54,6 +58,9 @@ class UnitReader:
         self._heard_ms: int | None = None
         self._refused_whole = 0
         self._silent_reads = 0
+        table, start, count = options.firmware_registers
+        self._firmware = Block(table, start, count, ()) if table else None
+        self._identify_at_ms = 0
         self._memory, self._place = memory, place
         self._begin(self._recalled())
 
@@ -80,6 +87,25 @@ class UnitReader:
         self._suspicions = Suspicions(learned, self._clock)
         self._plans.clear()
 
+    async def _identify(self, firmware: Block, until: float) -> None:
+        """Ask which firmware the unit has. Another one than the map was learned of: the map is learned anew."""
+        self._identify_at_ms = self._clock.mono_ms() + identify_ms
+        try:
+            identity = sha256(await self._ask(firmware, until)).hexdigest()[:16]
+        except (RefusalError, DriverError):
+            self._identify_at_ms = self._clock.mono_ms() + identify_again_ms  # the plan's own requests tell what is wrong
+            return
+        if not self.learned.firmware:
+            self.learned.firmware = identity
+            self.learned.version += 1
+        elif self.learned.firmware != identity:
+            self._begin(LearnedMap(self._place, identity))
+            self._memory.keep(self.learned.plain())
+
+    def reconnected(self) -> None:
+        """The connection is another: so may be the unit, or its firmware."""
+        self._identify_at_ms = 0
+
     def note_other_request(self) -> None:
         """The unit was asked something else (a write): no proof may be under way over it."""
         self._ask.sent += 1
@@ -92,6 +118,8 @@ class UnitReader:
         """
         if self._memory.forgotten != self._forgotten:
             self._begin(LearnedMap(self._place))
+        if self._firmware is not None and self._clock.mono_ms() >= self._identify_at_ms:
+            await self._identify(self._firmware, until)
         self._prover.wake()
         plan = self._plan(group)
         now = asyncio.get_running_loop().time()
@@ -168,6 +196,8 @@ class UnitReader:
         """Make the best of a read that was not whole, and of a map that is not known."""
         await self._ask_again(turn)
         self._suspicions.judge(plan, turn)
+        if any(code in address_codes and self._gave(turn.reads[at].block) for at, code in turn.refused):
+            self._identify_at_ms = 0  # it gave this before: another map?
         if self._may_search(turn):
             refused = [(turn.reads[at], code) for at, code in turn.refused if code in address_codes]
             await self._searcher.run(turn, plan.layout, refused, in_service=self._is_in_service())
@@ -208,10 +238,14 @@ class UnitReader:
         blocks = [turn.reads[at].block for at, code in turn.refused if code in address_codes]
         if not blocks:
             return False
-        if turn.data_count or not all(self.learned.answered[block.table].covers(block.start, block.end) for block in blocks):
+        if turn.data_count or not all(self._gave(block) for block in blocks):
             return True
         self._refused_whole += 1
         return self._refused_whole > refused_whole_max
+
+    def _gave(self, block: Block) -> bool:
+        """Tell whether the unit answered all of a block before."""
+        return self.learned.answered[block.table].covers(block.start, block.end)
 
     def _is_in_service(self) -> bool:
         return self._heard_ms is not None and self._clock.mono_ms() - self._heard_ms < in_service_ms

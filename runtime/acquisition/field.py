@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from drivers.abilities import Caller
+from drivers.abilities import Caller, RegisterSource
 from drivers.driver import Driver, DriverError
-from drivers.reading import Tag, Value
+from drivers.reading import Scan, Tag, TagGroup, Value
 from runtime.acquisition.poller import DeviceCounts, DevicePoller, ScanSink
 from runtime.clock import Clock
 from runtime.points import DevicePoints
@@ -78,6 +78,14 @@ class Field:
             raise DriverError("device_unknown", device=device)
         await poller.driver.write(tag, value, deadline_s)
 
+    async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
+        """Read one tag now, besides its group's polls. Raises DriverError."""
+        poller = self.pollers.get(device)
+        if poller is None:
+            raise DriverError("device_unknown", device=device)
+        alone = TagGroup(-1 - tag.uid, device, f"read back {tag.name}", 1000, (tag,))
+        return await poller.driver.read(alone, deadline_s)
+
     async def call(self, device: str, owner: str, method: str, arguments: Sequence[str], deadline_s: float) -> list[Value]:
         """Call a method through a device's connection. Raises DriverError, `call_not_supported` where the driver has none."""
         poller = self.pollers.get(device)
@@ -86,6 +94,15 @@ class Field:
         if not isinstance(poller.driver, Caller):
             raise DriverError("call_not_supported", device=device)
         return await poller.driver.call(owner, method, arguments, deadline_s)
+
+    async def registers(self, device: str, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
+        """Look at raw registers through a device's connection. Raises DriverError, `registers_not_supported` where it has none."""
+        poller = self.pollers.get(device)
+        if poller is None:
+            raise DriverError("device_unknown", device=device)
+        if not isinstance(poller.driver, RegisterSource):
+            raise DriverError("registers_not_supported", device=device)
+        return await poller.driver.registers(table, start, count, deadline_s)
 
     def _start(self, poller: DevicePoller) -> None:
         if self._group is not None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from drivers.reading import Quality, Scan, Status, Tag, TagGroup, Value, quality_of
 from runtime.points import DevicePoints
+from runtime.setpoint import Known
 
 PENDING: Final = "pending"
 RECORDED: Final = "recorded"
@@ -130,6 +131,15 @@ class Live:
             for state in self._groups.values()
             for tag, row in zip(state.group.tags, _rows(state), strict=True)
         ]
+
+    def known(self, name: str) -> Known | None:
+        """Return what is known now of a tag, by `device/tag`; None when there is no such tag."""
+        for state in self._groups.values():
+            for i, tag in enumerate(state.group.tags):
+                if f"{tag.device}/{tag.name}" == name:
+                    read_ms = None if state.group.mode == "subscribe" else state.read_ms[i]
+                    return Known(state.values[i], quality_of(state.statuses[i]) is Quality.GOOD, read_ms)
+        return None
 
     def changed_since(self, generation: int) -> list[list[Any]]:
         """See ValueSource."""

@@ -29,6 +29,8 @@ STOPPING: Final = "poll_stopping"
 
 line_causes: Final = frozenset({"connect_failed", WAITING, "connection_lost"})
 """Causes that speak of the whole device: its other groups rest as well, and are bad at once."""
+others_causes: Final = frozenset({"line_busy"})
+"""Causes that speak of the other devices on the line: to rest from them would only lose more."""
 
 
 class ScanSink(Protocol):
@@ -170,7 +172,7 @@ class DevicePoller:
             self._good(scan)
         self._busy_until_ms = self._clock.mono_ms()
         slot.served()
-        if fault is not None and slot.failures > 1:
+        if fault is not None and slot.failures > 1 and fault.cause not in others_causes:
             self._rest(slot, fault)
 
     def _failed(self, slot: Slot, error: DriverError) -> DriverError:

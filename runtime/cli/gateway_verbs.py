@@ -44,12 +44,12 @@ def check(
     json_lines: JsonOption = False,
     lang: Annotated[str, typer.Option("--lang", help="en or zh")] = "en",
 ) -> None:
-    """List every fault of a config file at once."""
-    from runtime.config import parse_config
+    """List every fault of a config file at once, and say how much of their time its lines need."""
+    from runtime.bus_budget import accept_config
     from runtime.config_faults import ConfigError
 
     try:
-        found = parse_config(config.read_text(encoding="utf-8"))
+        accepted = accept_config(config.read_text(encoding="utf-8"))
     except ConfigError as error:
         if json_lines:
             print_json({"faults": [fault.plain() for fault in error.faults]})
@@ -59,11 +59,18 @@ def check(
         raise typer.Exit(1) from error
     except (OSError, UnicodeDecodeError) as error:
         fail("config_unreadable", unreadable(config, error), as_json=json_lines)
+    found = accepted.config
     tags = sum(len(group.tags) for device in found.devices for group in device.groups)
     if json_lines:
-        print_json({"faults": [], "devices": len(found.devices), "tags": tags})
-    else:
-        print(f"{config}: no fault; {counted(len(found.devices), 'device')}, {counted(tags, 'tag')}")
+        advice = [each.plain() for each in accepted.advice]
+        lines = [line.plain() for line in accepted.lines]
+        print_json({"faults": [], "devices": len(found.devices), "tags": tags, "advice": advice, "lines": lines})
+        return
+    print(f"{config}: no fault; {counted(len(found.devices), 'device')}, {counted(tags, 'tag')}")
+    for line in accepted.lines:
+        print(word("config_line_load", line.params(usual=True), lang))
+    for each in accepted.advice:
+        print(each.text(str(config), lang))
 
 
 def read(
@@ -74,6 +81,8 @@ def read(
         typer.Option("--config", help="The config file; default: STATE/config/witnessmark.toml, else the newest revision there."),
     ] = None,
     json_lines: JsonOption = False,
+    address: Annotated[str | None, typer.Argument(help="With --all: a register, such as holding:100.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show the registers at ADDRESS under every type and order of bytes.")] = False,
 ) -> None:
     """Read a device once, by its own driver, without recording anything."""
     from runtime.cli.log import set_up_log
@@ -81,6 +90,10 @@ def read(
     from runtime.config_faults import ConfigError
 
     set_up_log(json_lines=json_lines)
+    if every or address is not None:
+        from runtime.cli.register_table import show_every_way
+
+        show_every_way(target, address, state, config, every=every, as_json=json_lines)
     try:
         file = config or config_of(state)
         rows = asyncio.run(rows_of(file, target))

@@ -5,17 +5,21 @@ Room: tests. It takes blocks in place of frames, counts what it was asked, and m
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from drivers.driver import DriverError
+from drivers.memory import ShortMemory
 from drivers.modbus.address import bit_tables
 from drivers.modbus.config import DeviceOptions
-from drivers.modbus.cost import data_bytes
-from drivers.modbus.planner import Block
+from drivers.modbus.cost import data_bytes, line_cost, longest_request
+from drivers.modbus.planner import Block, Rules, Span, plan_blocks
+from drivers.modbus.reader import UnitReader
 from drivers.modbus.request import RefusalError
 from drivers.modbus.tag_options import parse_address
-from drivers.reading import Status, Tag, TagGroup
+from drivers.reading import Quality, Scan, Status, Tag, TagGroup
+from tests.rigs.clock import StillClock
 
 Asked = tuple[str, int, int]
 """Table, first address, count."""
@@ -102,3 +106,43 @@ def registers(starts: Iterable[int], *, uid: int = 1, table: str = "holding", pe
 
 tcp = DeviceOptions(host="plc")
 serial = DeviceOptions(transport="rtu", serial_port="/dev/ttyS1", baud=9600)
+
+
+def scattered(table: str, address: int) -> int:
+    return (address * 7919 + 13) % 64_997 + 1
+
+
+class Session:
+    """A reader of a unit, and the checks that hold of every scan."""
+
+    def __init__(self, unit: Unit, options: DeviceOptions = tcp, memory: ShortMemory | None = None, place: str = "here") -> None:
+        self.unit, self.clock, self.options = unit, StillClock(), options
+        self.memory = memory or ShortMemory()
+        self.reader = UnitReader(options, self.clock, unit.ask, unit.resync, self.memory, place)
+        self.count = 0
+
+    async def read(self, group: TagGroup, within_s: float = 30.0) -> Scan:
+        before = len(self.unit.asked)
+        try:
+            scan = await self.reader.read(group, asyncio.get_running_loop().time() + within_s)
+        finally:
+            self.count = len(self.unit.asked) - before
+        for reading in scan.readings():
+            address = reading.tag.address
+            assert reading.value is None or reading.value == self.unit.value(address.table, address.start), reading  # type: ignore[attr-defined]
+            assert (reading.quality is Quality.GOOD) == (reading.value is not None)
+        return scan
+
+
+def good(scan: Scan) -> set[int]:
+    return {n for n, value in enumerate(scan.values) if value is not None}
+
+
+def best(unit: Unit, group: TagGroup, options: DeviceOptions) -> int:
+    """Return how many requests the cheapest plan needs that knows the whole map."""
+    addresses = [tag.address for tag in group.tags]
+    spans = [Span(a.table, a.start, a.count, n) for n, a in enumerate(addresses)]  # type: ignore[attr-defined]
+    readable = [span for span in spans if not unit.missing & set(range(span.start, span.end))]
+    count, bits = longest_request(options)
+    barriers = {span.table: [(n, n + 1) for n in unit.missing] for span in spans}
+    return len(plan_blocks(readable, Rules(line_cost(options), min(count, unit.longest), bits, barriers=barriers)))

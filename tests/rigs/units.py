@@ -92,6 +92,8 @@ class TcpUnits:
                 writer.transport.abort()
             await self._server.wait_closed()
             self._server = None
+            while self.open:  # no task outlives the test's loop
+                await asyncio.sleep(0.005)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.open >= self.connections_max:

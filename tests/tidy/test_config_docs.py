@@ -29,7 +29,10 @@ PAGES = {
     "Devices of type opcua": "drivers.opcua.config:DeviceOptions drivers.opcua.config:TagOptions",
     "Devices of type replay": "drivers.replay.config:DeviceOptions drivers.replay.config:TagOptions",
 }
-NESTED = {"[[devices.NAME.groups.tags]]": "runtime.config_model:Report runtime.config_model:Write"}
+NESTED = {
+    "[devices.NAME]": "runtime.config_model:TemplateUse",
+    "[[devices.NAME.groups.tags]]": "runtime.config_model:Report runtime.config_model:Write",
+}
 
 
 def _rows(section: str) -> list[tuple[str, str]]:

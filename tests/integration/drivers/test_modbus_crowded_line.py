@@ -93,6 +93,7 @@ def test_thirty_units_behind_one_address() -> None:
         for number in dead:
             assert set(told[number]) <= {"no_answer", "breaker_open", *of_the_line}
             assert sum(told[number].values()) >= 30
+            assert told[number]["line_busy"] <= 4, "what is said of it speaks of itself"
             assert units[number].asked <= 10
         assert set(told[8]) <= {"bad_answer", "breaker_open", *of_the_line}
         for number in sound:  # some are caught in the connection's loss while the unsound ones are found out

@@ -57,6 +57,14 @@ async def cause_of(call: Awaitable[object]) -> str:
     return caught.value.cause
 
 
+async def answered(driver: ModbusDriver, group: TagGroup) -> list[object]:
+    while True:
+        try:
+            return list((await driver.read(group, 1.0)).values)
+        except DriverError:
+            await asyncio.sleep(0)
+
+
 def test_tls_believes_an_authority_or_one_certificate_and_nobody_else(tmp_path: Path) -> None:
     cert, key = make_certificate(tmp_path)
     digest = hashlib.sha256(x509.load_pem_x509_certificate(cert.read_bytes()).public_bytes(Encoding.DER)).hexdigest()
@@ -102,8 +110,7 @@ def test_a_backup_address_takes_over_and_the_first_gets_its_turn_back() -> None:
                 group = group_of("holding:3")
                 assert (await driver.read(group, 1.0)).values == [1]
                 await first.stop()
-                assert await cause_of(driver.read(group, 1.0)) == "connection_lost"
-                assert (await driver.read(group, 1.0)).values == [2]
+                assert await answered(driver, group) == [2]  # the lost connection may cost one read
                 clock.advance(60_001)
                 assert (await driver.read(group, 1.0)).values == [2]  # the first is still away: tried, and no time lost
                 await first.start()
@@ -253,12 +260,5 @@ def test_a_late_answer_on_a_serial_line_is_never_taken_for_a_new_one(vice: str) 
                     assert await cause_of(driver.read(group, 1.0)) == "no_answer"
                     late_s, unit.words[3] = 0.0, value
                     assert (await answered(driver, group)) == [value]
-
-    async def answered(driver: ModbusDriver, group: TagGroup) -> list[object]:
-        while True:
-            try:
-                return list((await driver.read(group, 1.0)).values)
-            except DriverError:
-                await asyncio.sleep(0)
 
     run(test)

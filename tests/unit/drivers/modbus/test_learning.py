@@ -3,64 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from random import Random
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.driver import DriverError
-from drivers.memory import ShortMemory
 from drivers.modbus.config import DeviceOptions
-from drivers.modbus.cost import line_cost, longest_request
-from drivers.modbus.learned import ODD, LearnedMap, from_plain
-from drivers.modbus.planner import Rules, Span, plan_blocks
-from drivers.modbus.reader import UnitReader
-from drivers.reading import Quality, Scan, Status, TagGroup, quality_of
-from tests.rigs.clock import StillClock
-from tests.rigs.modbus_unit import Unit, registers, serial, tcp
-
-
-def scattered(table: str, address: int) -> int:
-    return (address * 7919 + 13) % 64_997 + 1
-
-
-class Session:
-    """A reader of a unit, and the checks that hold of every scan."""
-
-    def __init__(self, unit: Unit, options: DeviceOptions = tcp, memory: ShortMemory | None = None, place: str = "here") -> None:
-        self.unit, self.clock, self.options = unit, StillClock(), options
-        self.memory = memory or ShortMemory()
-        self.reader = UnitReader(options, self.clock, unit.ask, unit.resync, self.memory, place)
-        self.count = 0
-
-    async def read(self, group: TagGroup, within_s: float = 30.0) -> Scan:
-        before = len(self.unit.asked)
-        try:
-            scan = await self.reader.read(group, asyncio.get_running_loop().time() + within_s)
-        finally:
-            self.count = len(self.unit.asked) - before
-        for reading in scan.readings():
-            address = reading.tag.address
-            assert reading.value is None or reading.value == self.unit.value(address.table, address.start), reading  # type: ignore[attr-defined]
-            assert (reading.quality is Quality.GOOD) == (reading.value is not None)
-        return scan
-
-
-def good(scan: Scan) -> set[int]:
-    return {n for n, value in enumerate(scan.values) if value is not None}
-
-
-def best(unit: Unit, group: TagGroup, options: DeviceOptions) -> int:
-    """Return how many requests the cheapest plan needs that knows the whole map."""
-    addresses = [tag.address for tag in group.tags]
-    spans = [Span(a.table, a.start, a.count, n) for n, a in enumerate(addresses)]  # type: ignore[attr-defined]
-    readable = [span for span in spans if not unit.missing & set(range(span.start, span.end))]
-    count, bits = longest_request(options)
-    barriers = {span.table: [(n, n + 1) for n in unit.missing] for span in spans}
-    return len(plan_blocks(readable, Rules(line_cost(options), min(count, unit.longest), bits, barriers=barriers)))
+from drivers.modbus.planner import Block
+from drivers.reading import Quality, Status, TagGroup, quality_of
+from tests.rigs.field import after
+from tests.rigs.modbus_unit import Session, Unit, best, good, registers, scattered, serial, tcp
+from tests.simulation.loop import VirtualClock, run
 
 
 @pytest.mark.parametrize("options", [tcp, serial], ids=["tcp", "9600 baud"])
@@ -271,98 +226,25 @@ def test_a_value_that_goes_is_found_and_asked_for_again_with_pauses() -> None:
     asyncio.run(test())
 
 
-def test_what_was_learned_survives_a_restart() -> None:
-    async def test() -> None:
-        random = Random(5)
-        unit = Unit(scattered, set(random.sample(range(400), 20)))
-        group = registers([n for n in range(400) if n % 3])
-        first = Session(unit)
-        for _ in range(3):
-            scan = await first.read(group)
-        count, kept = first.count, first.reader.learned.plain()
-        assert first.memory.recall() == kept
-        unit.refused.clear()
-        second = Session(unit, memory=first.memory)
-        assert (await second.read(group)).values == scan.values
-        assert second.count == count
-        assert unit.refused == []
-        assert second.memory.recall() == kept
-
-    asyncio.run(test())
-
-
-def test_what_was_learned_is_dropped_for_another_unit_for_nonsense_and_when_a_person_says_so() -> None:
-    async def test() -> None:
-        unit = Unit(scattered, {3})
-        group = registers(range(10))
-        first = Session(unit)
-        await first.read(group)
-        unit.missing = set()
-        for place, facts in (("elsewhere", first.memory.recall()), ("here", {"version": 1, "tables": 5})):
-            memory = ShortMemory()
-            memory.keep(facts or {})
-            assert len(good(await Session(unit, memory=memory, place=place).read(group))) == 10
-        assert len(good(await first.read(group))) == 9
-        first.memory.forgotten += 1
-        assert len(good(await first.read(group))) == 10
-
-    asyncio.run(test())
-
-
-noises = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=9), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
-)
-
-
-@settings(max_examples=200, deadline=None)
-@given(noises, st.data())
-def test_facts_that_nobody_said_are_refused_and_those_that_were_are_understood(noise: object, data: st.DataObject) -> None:
-    learned = LearnedMap("here", "v1")
-    learned.note_answer("holding", 0, 40)
-    learned.note_crossable("holding", [(5, 9)])
-    learned.note_refusal("holding", (20, 21), 2, lasting=True, is_value=True)
-    learned.note_refusal("coil", (2, 9), ODD, lasting=True)
-    learned.note_longest("holding", 60)
-    learned.close("input", 1)
-    plain = learned.plain()
-    assert from_plain(json.loads(json.dumps(plain))).plain() == plain
-    broken: Any = json.loads(json.dumps(plain))
-    at, place = broken, broken
-    step: Any = None
-    while isinstance(place, (dict, list)) and place and (step is None or data.draw(st.booleans())):
-        at, step = place, data.draw(st.sampled_from(list(place) if isinstance(place, dict) else list(range(len(place)))))
-        place = place[step]
-    at[step] = noise
-    try:
-        assert from_plain(broken).plain() == broken
-    except ValueError:
-        pass
-
-
 def test_a_slow_line_learns_a_little_in_each_read() -> None:
-    async def test() -> None:
+    async def program(clock: VirtualClock) -> None:
         unit = Unit(scattered, set(range(5, 200, 10)))
         session = Session(unit)
-        group = registers(range(200))
-        loop = asyncio.get_running_loop()
-        for _ in range(60):
-            limit = len(unit.asked) + 12
-            until = loop.time() + 30
+        group = registers(range(200), period_ms=1000)
 
-            async def ask(block, by, limit=limit, until=until):  # type: ignore[no-untyped-def]
-                if len(unit.asked) >= limit:
-                    raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=1)
-                return await unit.ask(block, by)
-
-            session.reader._ask._ask = ask
+        async def ask(block: Block, until: float) -> bytes:
             try:
-                await session.read(group)
-            except DriverError:
-                continue
-        session.reader._ask._ask = unit.ask
-        for _ in range(3):
-            last = await session.read(group)
-        assert len(good(last)) == 180
-        assert session.count == best(unit, group, tcp)
+                async with asyncio.timeout_at(until):
+                    await after(clock, 0.04)
+            except TimeoutError as error:
+                raise DriverError("line_busy", Status.BAD_TIMEOUT) from error
+            return await unit.ask(block, until)
 
-    asyncio.run(test())
+        session.reader._ask._ask = ask
+        for _ in range(40):
+            last = await session.read(group, within_s=1.0)
+            session.clock.advance(1000)
+        assert len(good(last)) == 180
+        assert session.count == best(unit, group, tcp)  # 21 requests of 40 ms: the read fits into its second again
+
+    run(program, seed=1)

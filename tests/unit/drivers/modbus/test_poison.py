@@ -15,8 +15,7 @@ from drivers.modbus.config import DeviceOptions
 from drivers.modbus.learned import ODD
 from drivers.modbus.planner import Block
 from drivers.modbus.proof import Sample, repeats, tells
-from tests.rigs.modbus_unit import Unit, registers, serial, tcp
-from tests.unit.drivers.modbus.test_learning import Session, good
+from tests.rigs.modbus_unit import Session, Unit, good, registers, serial, tcp
 
 poisons = ("shift", "zeros", "repeat", "refusal", "silence", "odd")
 

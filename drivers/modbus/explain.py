@@ -1,0 +1,130 @@
+"""What recorded Modbus frames say, in words: the request, and what its answer brought to which tag.
+
+Room: ground, driver `modbus`; pure. `line.py` gives it to the line's flight recorder. A frame that cannot be read is left without words.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from drivers.modbus.address import Address, bit_tables
+from drivers.modbus.codec import Field, compile_bits, compile_registers
+from drivers.modbus.framing import Ascii, Rtu
+from drivers.modbus.request import REFUSED, OddAnswerError, Request, read_functions
+from drivers.reading import Tag, Value
+from drivers.recorder import Frame
+
+tables: Final = {function: table for table, function in read_functions.items()}
+words: Final = {5: "write coil", 6: "write register", 8: "echo", 15: "write coils", 16: "write registers", 22: "mask register"}
+refusals: Final = {
+    1: "illegal function", 2: "illegal address", 3: "illegal value", 4: "device failure", 5: "acknowledged, still working", 6: "busy",
+    10: "gateway path unavailable", 11: "unit behind the gateway does not answer",
+}  # fmt: skip
+tags_max: Final = 24
+"""So many values stand in one text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A tag of a unit, with its address as the driver reads it."""
+
+    tag: Tag
+    address: Address
+
+
+TagsOf = Callable[[int], Iterable[Known]]
+"""The tags of a unit, by its number."""
+
+
+def explain(framing: str, frames: Sequence[Frame], tags_of: TagsOf) -> list[str]:
+    """Return one text per frame, empty where there is nothing to say."""
+    texts = []
+    asked: dict[int, Request | None] = {}
+    for frame in frames:
+        if frame.sent:
+            request = _request(framing, frame.data)
+            asked[frame.connection] = request
+            texts.append(_asks(request) if request is not None else "")
+            continue
+        request = asked.get(frame.connection)
+        texts.append(_answers(framing, frame.data, request, tags_of) if request is not None else "")
+    return texts
+
+
+def _request(framing: str, data: bytes) -> Request | None:
+    """Read a frame of ours: it is well formed, unless the recorder cut it."""
+    if framing == "mbap":
+        unit, pdu = data[6:7], data[7:]
+    elif framing == "ascii":
+        body = _unhex(data)
+        unit, pdu = body[:1], body[1:-1]
+    else:
+        unit, pdu = data[:1], data[1:-2]
+    if not unit or len(pdu) < 5:
+        return None
+    function = pdu[0]
+    if function in tables:
+        count = int.from_bytes(pdu[3:5], "big")
+        return Request(unit[0], pdu, 2 + ((count + 7) // 8 if function <= 2 else count * 2))
+    echo = pdu[1:7] if function == 22 else pdu[1:5]
+    return Request(unit[0], pdu, 1 + len(echo), echo)
+
+
+def _asks(request: Request) -> str:
+    function, (start, count) = request.pdu[0], struct.unpack(">HH", request.pdu[1:5])
+    if function in tables:
+        return f"unit {request.unit_id}: read {tables[function]}:{start}, {count}"
+    if function == 8:
+        return f"unit {request.unit_id}: echo {count:04x}"
+    values = request.pdu[6:].hex() if function in (15, 16) else request.pdu[3:].hex()
+    return f"unit {request.unit_id}: {words.get(function, f'function {function}')} at {start}: {values}"
+
+
+def _answers(framing: str, data: bytes, request: Request, tags_of: TagsOf) -> str:
+    pdu = _answer_pdu(framing, data, request)
+    if pdu is None:
+        return "no answer to that"
+    if pdu[:1] == bytes((request.pdu[0] | REFUSED,)):
+        code = pdu[1] if len(pdu) > 1 else 0
+        return f"refused: {code} ({refusals.get(code, 'of the device own')})"
+    if request.echo is not None:
+        return "confirmed" if pdu[1:] == request.echo else "confirms something else"
+    start = int.from_bytes(request.pdu[1:3], "big")
+    values = values_in(tables[request.pdu[0]], start, pdu[2:], tags_of(request.unit_id))
+    shown = [f"{name} = {value}" for name, value in list(values.items())[:tags_max]]
+    more = len(values) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "") if shown else f"{len(pdu) - 2} bytes"
+
+
+def values_in(table: str, start: int, data: bytes, known: Iterable[Known]) -> Mapping[str, Value]:
+    """Return the values of the tags that lie wholly in an answer, by tag name."""
+    count = len(data) * 8 if table in bit_tables else len(data) // 2
+    found: dict[str, Value] = {}
+    for each in known:
+        a = each.address
+        if a.table != table or a.start < start or a.start + a.count > start + count:
+            continue
+        field = [Field(0, a.start - start, a)]
+        bad: dict[int, int] = {}
+        value = (compile_bits(field) if table in bit_tables else compile_registers(field)).decode(data, bad)[0]
+        found[each.tag.name] = None if bad else value
+    return found
+
+
+def _answer_pdu(framing: str, data: bytes, request: Request) -> bytes | None:
+    try:
+        if framing == "mbap":
+            return data[7:] if data[6:7] == bytes((request.unit_id,)) else None
+        return (Ascii() if framing == "ascii" else Rtu()).take(data, request, 0)
+    except OddAnswerError:
+        return None
+
+
+def _unhex(data: bytes) -> bytes:
+    try:
+        return bytes.fromhex(data.strip(b":\r\n").decode("ascii"))
+    except (ValueError, UnicodeDecodeError):
+        return b""

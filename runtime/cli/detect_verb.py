@@ -1,0 +1,104 @@
+"""`witnessmark detect DEVICE --near holding:100 --shows "Voltage L1=230.4 V"`: which reading makes registers say what the display shows.
+
+Room: hall. `cli.app` registers it. It reads registers (through the running gateway, else directly), asks the driver's detective and words
+its findings; it writes nothing but the case file that was named. Exit codes: 0 every quantity is settled, 1 something is open or fits
+nothing, 2 it could not be done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from runtime.cli.console import console, fail, print_json
+from runtime.messages.catalogue import word
+
+SHOWN_MAX: Final = 6
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    app.command()(detect)
+
+
+def detect(
+    device: Annotated[str, typer.Argument(help="A device of the config file.")],
+    near: Annotated[list[str], typer.Option("--near", help="Where the manual puts it, such as holding:100; once for each --shows.")],
+    shows: Annotated[list[str], typer.Option("--shows", help='What the display shows right now: "Voltage L1=230.4 V", all its digits.')],
+    case: Annotated[Path | None, typer.Option("--case", help="File that keeps the looks; run again when the display has changed.")] = None,
+    state: Annotated[Path, typer.Option("--state", help="The state folder.")] = Path("state"),
+    config: Annotated[Path | None, typer.Option("--config", help="The config file; default: STATE/config/witnessmark.toml.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line instead of words.")] = False,
+    lang: Annotated[str, typer.Option("--lang", help="en or zh")] = "en",
+) -> None:
+    """Find out how to read a value, from what the device's display shows."""
+    from drivers.modbus.detective import judge
+    from runtime.cli.detect_case import CaseError, add_look, question_of, save_case, saved_case
+    from runtime.cli.log import set_up_log
+    from runtime.cli.read_once import config_of
+    from runtime.cli.worded_faults import worded_faults
+
+    set_up_log(json_lines=as_json)
+    if len(near) != len(shows):
+        fail("detect_pairs", {"near": len(near), "shows": len(shows)}, as_json=as_json)
+    with worded_faults(config or state, device, as_json=as_json):
+        try:
+            known = saved_case(case)
+        except CaseError as error:
+            fail("detect_case_file", {"path": str(case), "detail": str(error)}, as_json=as_json)
+        asyncio.run(add_look(known, device, state, config or config_of(state), near, shows, time.time()))
+        save_case(case, known)
+        findings = judge(question_of(known))
+    if as_json:
+        print_json({"findings": [plain(each) for each in findings], "looks": len(known["looks"])})
+    else:
+        for finding in findings:
+            _print(finding, lang)
+    raise typer.Exit(0 if all(each.verdict == "sure" for each in findings) else 1)
+
+
+def plain(finding: Any) -> dict[str, Any]:
+    """Return a finding as plain data, every candidate with its options and the values that it gives."""
+    return {
+        "quantity": finding.quantity,
+        "verdict": finding.verdict,
+        "doubts": list(finding.doubts),
+        "broken": [{"relation": each.name, "quantities": list(each.quantities)} for each in finding.broken],
+        "candidates": [
+            {"options": each.hypothesis.options(), "share": each.share, "values": list(each.values)} for each in finding.candidates
+        ],
+    }
+
+
+def sentences(finding: Any, lang: str) -> list[str]:
+    """Return what to tell a person about a finding: the verdict, what is open, what to do."""
+    said = [word(f"detect_{finding.verdict}", {"quantity": finding.quantity, "count": len(finding.candidates)}, lang)]
+    said += [word(f"detect_doubt_{doubt}", {}, lang) for doubt in finding.doubts]
+    for broken in finding.broken:
+        names = ", ".join(broken.quantities)
+        said.append(word("detect_broken", {"relation": word(f"detect_relation_{broken.name}", {}, lang), "quantities": names}, lang))
+    return said
+
+
+def _print(finding: Any, lang: str) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    first, *others = sentences(finding, lang)
+    console().print(first, markup=False)
+    table = Table("share", "tag options", "value", box=None, pad_edge=False)
+    for each in finding.candidates[:SHOWN_MAX]:
+        options = ", ".join(
+            f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in each.hypothesis.options().items()
+        )
+        table.add_row(*map(Text, (f"{each.share:.1%}", options, f"{each.values[-1]:g}")))
+    if finding.candidates:
+        console().print(table)
+    if len(finding.candidates) > SHOWN_MAX:
+        console().print(word("detect_more", {"count": len(finding.candidates) - SHOWN_MAX}, lang), markup=False)
+    for sentence in others:
+        console().print("- " + sentence, markup=False)

@@ -1,0 +1,72 @@
+"""`witnessmark read DEVICE holding:100 --all`: what the registers at an address say under every type and order of bytes.
+
+Room: hall. The verb `read` calls it. It reads once, through the running gateway or else directly, and records nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import typer
+from rich.table import Table
+
+from drivers.modbus.detective.hypotheses import raw_number, shapes
+from drivers.modbus.notation import read_notation
+from drivers.option_error import OptionError
+from runtime.cli.console import console, fail, print_json
+from runtime.cli.read_once import config_of
+from runtime.cli.registers import registers_of
+from runtime.cli.worded_faults import worded_faults
+from runtime.messages.catalogue import word
+
+WIDEST: Final = 4
+LIKELY_MAX: Final = 1e9
+LIKELY_MIN: Final = 1e-3
+ODD_KINDS: Final = ("uint24", "int24", "uint48", "int48", "signmag", "m10k", "float16", "bcd")
+
+
+def show_every_way(device: str, address: str | None, state: Path, config: Path | None, *, every: bool, as_json: bool) -> NoReturn:
+    """Print the table and end: with 0, or 1 when no register could be read."""
+    if address is None or not every:
+        fail("read_all_needs", as_json=as_json)
+    with worded_faults(config or state, device, as_json=as_json):
+        found = asyncio.run(readings_of(device, address, state, config or config_of(state)))
+    if as_json:
+        print_json(found)
+    else:
+        console().print("  ".join(f"{at} = 0x{held:04X}" for at, held in found["registers"].items()))
+        table = Table("", "data", "order", "value", box=None, pad_edge=False)
+        for row in found["readings"]:
+            table.add_row("*" if row["plausible"] else "", row["data"], row["order"], f"{row['value']:.9g}")
+        console().print(table)
+        console().print(word("read_all_mark"), markup=False)
+    raise typer.Exit(0 if found["readings"] else 1)
+
+
+async def readings_of(device: str, address: str, state: Path, file: Path) -> dict[str, Any]:
+    """Return {"registers": {address: word}, "readings": rows of data, order, value, plausible}, plausible ones first.
+
+    Raises OptionError for an address that is none of a register, and what `registers_of` raises.
+    """
+    table, start = read_notation(address)
+    if table not in ("holding", "input"):
+        raise OptionError("detect_no_registers", table=table)
+    async with registers_of(device, state, file) as fetch:
+        words = await fetch(table, start, min(WIDEST, 0x10000 - start))
+    registers = {(table, at): word for at, word in words.items()}
+    rows = []
+    for shape in shapes():
+        value = raw_number(shape, table, start, registers)
+        if value is not None:
+            form = shape.order or shape.byte
+            rows.append({"data": shape.kind, "order": form, "value": value, "plausible": plausible(shape.kind, form, value)})
+    rows.sort(key=lambda row: not row["plausible"])
+    return {"registers": {f"{table}:{at}": word for at, word in sorted(words.items())}, "readings": rows}
+
+
+def plausible(kind: str, order: str, value: float) -> bool:
+    """Tell whether a number looks like something that a device measures: not astronomic, not a speck, of a usual type and order."""
+    usual = not kind.startswith(ODD_KINDS) and (order in ("high", "low") or order[:1] in "ACEG")
+    return usual and (value == 0 or LIKELY_MIN <= abs(value) < LIKELY_MAX)

@@ -1,0 +1,121 @@
+"""What was learned of a unit: kept over restarts, dropped for another unit or firmware, never taken from nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.memory import ShortMemory
+from drivers.modbus.config import DeviceOptions
+from drivers.modbus.learned import ODD, LearnedMap, from_plain
+from tests.rigs.modbus_unit import Session, Unit, good, registers, scattered
+
+
+def test_what_was_learned_survives_a_restart() -> None:
+    async def test() -> None:
+        random = Random(5)
+        unit = Unit(scattered, set(random.sample(range(400), 20)))
+        group = registers([n for n in range(400) if n % 3])
+        first = Session(unit)
+        for _ in range(3):
+            scan = await first.read(group)
+        count, kept = first.count, first.reader.learned.plain()
+        assert first.memory.recall() == kept
+        unit.refused.clear()
+        second = Session(unit, memory=first.memory)
+        assert (await second.read(group)).values == scan.values
+        assert second.count == count
+        assert unit.refused == []
+        assert second.memory.recall() == kept
+
+    asyncio.run(test())
+
+
+def test_what_was_learned_is_dropped_for_another_unit_for_nonsense_and_when_a_person_says_so() -> None:
+    async def test() -> None:
+        unit = Unit(scattered, {3})
+        group = registers(range(10))
+        first = Session(unit)
+        await first.read(group)
+        unit.missing = set()
+        for place, facts in (("elsewhere", first.memory.recall()), ("here", {"version": 1, "tables": 5})):
+            memory = ShortMemory()
+            memory.keep(facts or {})
+            assert len(good(await Session(unit, memory=memory, place=place).read(group))) == 10
+        assert len(good(await first.read(group))) == 9
+        first.memory.forgotten += 1
+        assert len(good(await first.read(group))) == 10
+
+    asyncio.run(test())
+
+
+def test_a_change_of_firmware_lets_the_map_be_learned_anew() -> None:
+    async def test() -> None:
+        version = 7
+        unit = Unit(lambda table, address: version if address == 900 else scattered(table, address), {3, 4})
+        options = DeviceOptions(host="plc", firmware="holding:900+1")
+        group = registers(range(10))
+        first = Session(unit, options)
+        for _ in range(3):
+            assert len(good(await first.read(group))) == 8
+        asked = unit.asked.count(("holding", 900, 1))
+        unit.missing = {6}  # one value goes, two come: only another firmware does that
+        version = 8
+        for _ in range(4):
+            last = await first.read(group)
+        assert good(last) == set(range(10)) - {6}
+        assert unit.asked.count(("holding", 900, 1)) - asked <= 2
+        again = Session(unit, options, memory=first.memory)
+        unit.refused.clear()
+        assert good(await again.read(group)) == set(range(10)) - {6}
+        assert unit.refused == []
+        version, unit.missing = 9, set()
+        third = Session(unit, options, memory=first.memory)
+        assert len(good(await third.read(group))) == 10
+        for _ in range(5):
+            await third.read(group)
+            assert third.count == 1
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("firmware", ["coil:3+1", "holding:3", "holding:3+0", "holding:3+126", "holding:65535+2", "holding:-3+1"])
+def test_registers_of_a_firmware_that_cannot_be_asked_are_refused(firmware: str) -> None:
+    with pytest.raises(ValueError, match="firmware"):
+        DeviceOptions(host="plc", firmware=firmware)
+
+
+noises = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(noises, st.data())
+def test_facts_that_nobody_said_are_refused_and_those_that_were_are_understood(noise: object, data: st.DataObject) -> None:
+    learned = LearnedMap("here", "v1")
+    learned.note_answer("holding", 0, 40)
+    learned.note_crossable("holding", [(5, 9)])
+    learned.note_refusal("holding", (20, 21), 2, lasting=True, is_value=True)
+    learned.note_refusal("coil", (2, 9), ODD, lasting=True)
+    learned.note_longest("holding", 60)
+    learned.close("input", 1)
+    plain = learned.plain()
+    assert from_plain(json.loads(json.dumps(plain))).plain() == plain
+    broken: Any = json.loads(json.dumps(plain))
+    at, place = broken, broken
+    step: Any = None
+    while isinstance(place, (dict, list)) and place and (step is None or data.draw(st.booleans())):
+        at, step = place, data.draw(st.sampled_from(list(place) if isinstance(place, dict) else list(range(len(place)))))
+        place = place[step]
+    at[step] = noise
+    try:
+        assert from_plain(broken).plain() == broken
+    except ValueError:
+        pass
