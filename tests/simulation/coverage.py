@@ -25,13 +25,14 @@ class _Life:
     begun_ms: int
     ended_ms: int
     closed: bool = False
-    scans: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    scans: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Two may be of one ms: a slow answer, and the read that was due when it came."""
     gaps: dict[int, list[tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(list))
     periods: dict[int, int] = field(default_factory=dict)
 
 
 def silences(
-    reader: LedgerReader, names: frozenset[str], *, slack_ms: int = 500, late: int = 0, edge: int = 2, tail_ms: int = 0
+    reader: LedgerReader, names: frozenset[str], *, slack_ms: int = 500, late: int = 0, edge: int = 2, tail_ms: int = 0, jitter_ms: int = 0
 ) -> list[str]:  # fmt: skip
     """Return every stretch in which a group of `names` (`device/group`) was due and neither a scan nor a gap row accounts for it.
 
@@ -41,6 +42,7 @@ def silences(
         edge: dues at the edges of a life that fall outside: before polling begins, and in the batch that is still open.
         tail_ms: at the end of a life that was cut off, how much the boot entry after it answers for: misses are counted when a
             device's rest is over (up to 5 s), and their rows wait for the next sealing.
+        jitter_ms: by how much a scan may miss its due and still have come when it was due: nothing on virtual time.
     """
     found: list[str] = []
     for number, life in enumerate(_lives(reader, names), 1):
@@ -49,7 +51,7 @@ def silences(
             if not scans and not rows:
                 continue
             until_ms = life.ended_ms if life.closed else life.ended_ms - tail_ms
-            on_grid = _on_grid(scans, period_ms)
+            on_grid = _on_grid(scans, period_ms, jitter_ms)
             edges = [life.begun_ms, *on_grid, *([life.ended_ms] if life.closed else [])]
             for before, after in itertools.pairwise(edges):
                 if after > until_ms:
@@ -62,17 +64,16 @@ def silences(
     return found
 
 
-def _on_grid(scans: list[int], period_ms: int) -> list[int]:
+def _on_grid(scans: list[int], period_ms: int, jitter_ms: int) -> list[int]:
     """Return the scans that came when they were due.
 
     One that came late, because an answer before it was slow, says only in sum with its neighbours how many dues were served: the reads that
     follow it serve the dues that passed meanwhile.
     """
     phases = Counter(at_ms % period_ms for at_ms in scans)
-    slack_ms = period_ms // 10
 
     def near(one_ms: int, other_ms: int) -> bool:
-        return abs((one_ms - other_ms + period_ms // 2) % period_ms - period_ms // 2) <= slack_ms
+        return abs((one_ms - other_ms + period_ms // 2) % period_ms - period_ms // 2) <= jitter_ms
 
     phase = max(phases, key=lambda each: sum(count for other, count in phases.items() if near(each, other)), default=0)
     return [at_ms for at_ms in scans if near(at_ms, phase)]
@@ -94,7 +95,7 @@ def _lives(reader: LedgerReader, names: frozenset[str]) -> list[_Life]:
         elif payload.kind == Kind.BATCH:
             body = read_body(reader.body(seq) or b"", payload.detail, schema)
             for section in body.sections:
-                life.scans[section.group.uid].update(time_ms - body.offset_ms for time_ms in section.times)
+                life.scans[section.group.uid].extend(time_ms - body.offset_ms for time_ms in section.times)
             life.ended_ms = max(life.ended_ms, payload.detail[1] - body.offset_ms)
         elif payload.kind == Kind.CLOSE:
             life.closed = True

@@ -120,6 +120,7 @@ def test_killed_at_random_moments(tmp_path: Path, seed: int, count: Callable[[in
                 assert "anchor_resync_unsettled" not in seen.causes, f"seed {seed}: {seen.causes}"
                 assert "quarantined" not in seen.states, f"seed {seed}"
                 assert seen.resyncs <= 1, f"seed {seed}: one round after a start at most: {seen.resyncs}"
+                assert seen.resyncs == 1 or kills < 20, f"seed {seed}: no start of {kills} owed a resync: nothing was tried"
                 assert await gateway.stop() == 0
                 acknowledged.check()
         code, report = await cli("ledger", "verify", "--state", str(state))
@@ -128,6 +129,7 @@ def test_killed_at_random_moments(tmp_path: Path, seed: int, count: Callable[[in
         boots = sum(parse(reader.entry(seq)).payload.kind == Kind.BOOT for seq in range(reader.size()))
         assert boots >= kills - kills // 3, "every start after a kill says so"
         # A read may take some periods, and a start beside others a while. What is longer must have been said.
-        assert silences(reader, frozenset({"press/g0", "press/g1", "press/g2"}), late=4, edge=20, tail_ms=2_000) == [], f"seed {seed}"
+        names = frozenset({"press/g0", "press/g1", "press/g2"})
+        assert silences(reader, names, late=4, edge=20, tail_ms=2_000, jitter_ms=10) == [], f"seed {seed}"
 
     asyncio.run(run())
