@@ -39,6 +39,8 @@ class LearnedMaps:
         self._disk, self._folder, self._work = disk, private / FOLDER, work
         self._memories: dict[str, DeviceMemory] = {}
         self._unsaved: set[str] = set()
+        self._rejected: dict[str, str] = {}
+        """Device -> why its driver makes nothing of its file."""
         self._wake = asyncio.Event()
 
     def load(self) -> None:
@@ -54,11 +56,15 @@ class LearnedMaps:
             try:
                 driver_type, facts = parse(read_whole(self._disk, path, FILE_SIZE_MAX) or b"", device)
             except (ValueError, FormatError) as error:
-                self.set_aside(device, str(error))
+                self._rejected[device] = str(error)
             except OSError as error:
                 log.warning("learned_unreadable", path=str(path), reason=str(error))
             else:
                 self._memories[device] = DeviceMemory(self, device, driver_type, facts)
+        try:
+            self._set_aside()
+        except OSError as error:
+            log.warning("learned_not_kept", reason=str(error))
 
     def memory(self, driver_type: str, device: str) -> Memory:
         """Return a device's memory; one of another driver type knows nothing of this one."""
@@ -84,6 +90,11 @@ class LearnedMaps:
         self._unsaved.add(device)
         self._wake.set()
 
+    def rejected(self, device: str, reason: str) -> None:
+        """A driver makes nothing of a device's file; the next save sets it aside."""
+        self._rejected[device] = reason
+        self._wake.set()
+
     async def run(self) -> None:
         """Write what changes, until cancelled. While the disk takes nothing, it is tried again with each turn."""
         loop, log = asyncio.get_running_loop(), structlog.get_logger("learned")
@@ -100,33 +111,36 @@ class LearnedMaps:
 
     def save(self) -> None:
         """Make every change durable. Raises OSError; what was not written is still to be written."""
+        self._set_aside()
         if self._unsaved:
             self._disk.mkdir(self._folder)
             self._disk.sync_folder(self._folder.parent)
         for device in sorted(self._unsaved):
-            memory = self._memories[device]
-            facts, path = memory.recall(), self._folder / (device + SUFFIX)
-            if facts is not None:
-                write_atomically(self._disk, path, encode(device, memory.driver_type, facts))
-            elif path.name in self._disk.names(self._folder):
-                self._disk.unlink(path)
-                self._disk.sync_folder(self._folder)
-            if memory.recall() is facts:  # otherwise it changed again while we wrote
-                self._unsaved.discard(device)
+            self._unsaved.discard(device)  # first: the loop may add it again while we write
+            try:
+                self._write(device)
+            except OSError:
+                self._unsaved.add(device)
+                raise
 
-    def set_aside(self, device: str, reason: str) -> None:
-        """Keep a file that makes no sense under another name, as far as the disk lets us."""
-        try:
-            self._set_aside(device, reason)
-        except OSError as error:
-            structlog.get_logger("learned").warning("learned_not_kept", reason=str(error))
-
-    def _set_aside(self, device: str, reason: str) -> None:
-        path = self._folder / (device + SUFFIX)
-        if path.name in self._disk.names(self._folder):
-            self._disk.replace(path, path.with_name(path.name + DAMAGED))
+    def _write(self, device: str) -> None:
+        memory, path = self._memories[device], self._folder / (device + SUFFIX)
+        facts = memory.recall()
+        if facts is not None:
+            write_atomically(self._disk, path, encode(device, memory.driver_type, facts))
+        elif path.name in self._disk.names(self._folder):
+            self._disk.unlink(path)
             self._disk.sync_folder(self._folder)
-        structlog.get_logger("learned").warning("learned_set_aside", device=device, path=str(path), reason=reason)
+
+    def _set_aside(self) -> None:
+        """Keep files that make no sense under other names. Raises OSError; what is left is tried again with the next save."""
+        for device, reason in sorted(self._rejected.items()):
+            path = self._folder / (device + SUFFIX)
+            if path.name in self._disk.names(self._folder):
+                self._disk.replace(path, path.with_name(path.name + DAMAGED))
+                self._disk.sync_folder(self._folder)
+            del self._rejected[device]
+            structlog.get_logger("learned").warning("learned_set_aside", device=device, path=str(path), reason=reason)
 
 
 class DeviceMemory:
@@ -149,7 +163,7 @@ class DeviceMemory:
     def reject(self, reason: str) -> None:
         """See Memory."""
         self._facts = None
-        self._maps.set_aside(self._device, reason)
+        self._maps.rejected(self._device, reason)
 
     def empty(self) -> None:
         """Forget, and let the driver know."""

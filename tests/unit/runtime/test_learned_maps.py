@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,33 @@ def test_what_a_driver_rejects_is_set_aside_and_what_another_type_learned_is_not
     assert memory.recall() == FACTS
     memory.reject("nonsense")
     assert memory.recall() is None
+    memory.keep({"n": 1})
+    again.save()
     assert (tmp_path / "learned" / "plc.json.damaged").exists()
+    assert maps(RealDisk(), tmp_path).memory("modbus", "plc").recall() == {"n": 1}
+
+
+class SlowDisk(RealDisk):
+    """Calls what is in `meanwhile`, once each, while a file is being written."""
+
+    def __init__(self) -> None:
+        self.meanwhile: list[Callable[[], None]] = []
+
+    def fdatasync(self, handle: int) -> None:
+        super().fdatasync(handle)
+        if self.meanwhile:
+            self.meanwhile.pop()()
+
+
+def test_what_is_learned_while_the_disk_is_busy_is_written_with_the_next_save(tmp_path: Path) -> None:
+    disk = SlowDisk()
+    kept = maps(disk, tmp_path)
+    memory = kept.memory("modbus", "plc")
+    memory.keep({"n": 1})
+    disk.meanwhile.append(lambda: memory.keep({"n": 2}))
+    kept.save()
+    kept.save()
+    assert maps(RealDisk(), tmp_path).memory("modbus", "plc").recall() == {"n": 2}
 
 
 def test_a_disk_that_takes_nothing_is_tried_again(tmp_path: Path) -> None:
