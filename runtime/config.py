@@ -283,16 +283,12 @@ def _check_interlocks(faults: Faults, devices: list[DeviceConfig | None]) -> Non
         return
     found = [device for device in devices if device is not None]
     present = {f"{d.name}/{t.name}" for d in found for g in d.groups for t in g.tags}
-    for d in found:
-        for i, g in enumerate(d.groups):
-            for j, t in enumerate(g.tags):
-                for lock in t.write.interlocks:
-                    if lock.tag not in present:
-                        place, where = (
-                            ("devices", d.name, "groups", i, "tags", j, "write"),
-                            f"devices.{d.name}.groups.{g.name}.tags.{t.name}",
-                        )
-                        faults.add(place, f"{where}.write", "config_interlock_unknown", tag=lock.tag)
+    tags = ((d, i, g, j, t) for d in found for i, g in enumerate(d.groups) for j, t in enumerate(g.tags))
+    for d, i, g, j, t in tags:
+        place, where = ("devices", d.name, "groups", i, "tags", j, "write"), f"devices.{d.name}.groups.{g.name}.tags.{t.name}.write"
+        for lock in t.write.interlocks:
+            if lock.tag not in present:
+                faults.add(place, where, "config_interlock_unknown", tag=lock.tag)
 
 
 def _anchors(faults: Faults, rows: Any) -> tuple[AnchorConfig, ...]:

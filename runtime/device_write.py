@@ -59,7 +59,8 @@ class DeviceWrite:
         try:
             await self._writer.write(tag.device, tag, value, WRITE_S)
         except DriverError as error:
-            if error.cause == "write_unknown" and rules.read_back and (kept := await self._kept(tag, value, rules)) is not None and kept[0]:
+            kept = await self._kept(tag, value, rules) if error.cause == "write_unknown" and rules.read_back else None
+            if kept is not None and kept[0]:
                 return Outcome(DONE, {"value": value, "read_back": kept[1], "confirmed": "read_back"})
             return Outcome(error.cause, dict(error.params))
         if not rules.read_back:

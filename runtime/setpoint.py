@@ -31,7 +31,7 @@ class Interlock:
     def holds(self, value: Value) -> bool:
         """Tell whether it allows a write while the other tag has this value."""
         if self.equals is not None:
-            return type(value) is type(self.equals) and value == self.equals if isinstance(self.equals, bool) else value == self.equals
+            return value == self.equals and (isinstance(value, bool) or not isinstance(self.equals, bool))  # 1 is not true
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)

@@ -73,36 +73,32 @@ class Field:
 
     async def write(self, device: str, tag: Tag, value: Value, deadline_s: float) -> None:
         """Write one value through a device's connection. Raises DriverError, `device_unknown` for a device that is not polled."""
-        poller = self.pollers.get(device)
-        if poller is None:
-            raise DriverError("device_unknown", device=device)
-        await poller.driver.write(tag, value, deadline_s)
+        await self._driver(device).write(tag, value, deadline_s)
 
     async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
         """Read one tag now, besides its group's polls. Raises DriverError."""
-        poller = self.pollers.get(device)
-        if poller is None:
-            raise DriverError("device_unknown", device=device)
         alone = TagGroup(-1 - tag.uid, device, f"read back {tag.name}", 1000, (tag,))
-        return await poller.driver.read(alone, deadline_s)
+        return await self._driver(device).read(alone, deadline_s)
 
     async def call(self, device: str, owner: str, method: str, arguments: Sequence[str], deadline_s: float) -> list[Value]:
         """Call a method through a device's connection. Raises DriverError, `call_not_supported` where the driver has none."""
-        poller = self.pollers.get(device)
-        if poller is None:
-            raise DriverError("device_unknown", device=device)
-        if not isinstance(poller.driver, Caller):
+        driver = self._driver(device)
+        if not isinstance(driver, Caller):
             raise DriverError("call_not_supported", device=device)
-        return await poller.driver.call(owner, method, arguments, deadline_s)
+        return await driver.call(owner, method, arguments, deadline_s)
 
     async def registers(self, device: str, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
         """Look at raw registers through a device's connection. Raises DriverError, `registers_not_supported` where it has none."""
+        driver = self._driver(device)
+        if not isinstance(driver, RegisterSource):
+            raise DriverError("registers_not_supported", device=device)
+        return await driver.registers(table, start, count, deadline_s)
+
+    def _driver(self, device: str) -> Driver:
         poller = self.pollers.get(device)
         if poller is None:
             raise DriverError("device_unknown", device=device)
-        if not isinstance(poller.driver, RegisterSource):
-            raise DriverError("registers_not_supported", device=device)
-        return await poller.driver.registers(table, start, count, deadline_s)
+        return poller.driver
 
     def _start(self, poller: DevicePoller) -> None:
         if self._group is not None:

@@ -134,9 +134,12 @@ class Live:
 
     def known(self, name: str) -> Known | None:
         """Return what is known now of a tag, by `device/tag`; None when there is no such tag."""
+        device, _, tag_name = name.partition("/")
         for state in self._groups.values():
+            if state.group.device != device:
+                continue
             for i, tag in enumerate(state.group.tags):
-                if f"{tag.device}/{tag.name}" == name:
+                if tag.name == tag_name:
                     read_ms = None if state.group.mode == "subscribe" else state.read_ms[i]
                     return Known(state.values[i], quality_of(state.statuses[i]) is Quality.GOOD, read_ms)
         return None
