@@ -107,7 +107,8 @@ def send_act(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json({"action": request["action"], **outcome, "text": text})
     else:
-        outputs = [str(value) for name, value in sorted(params.items()) if request["action"] == "device.call"]
+        names = sorted(params, key=lambda name: (len(name), name)) if request["action"] == "device.call" else []  # out2 before out10
+        outputs = [str(params[name]) for name in names]
         console().print(" ".join([text, *outputs]), markup=False)
 
 

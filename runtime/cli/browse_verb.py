@@ -20,8 +20,8 @@ import typer
 
 from drivers.abilities import Bounds, Browser, Found
 from drivers.driver import DriverError
-from drivers.registry import make_driver
-from runtime.cli.console import console, fail, print_json, unreadable
+from runtime.cli.console import console, print_json
+from runtime.cli.worded_faults import worded_faults
 from runtime.messages.catalogue import word
 
 NAME_MAX: Final = 64
@@ -40,26 +40,18 @@ def browse(
     count: Annotated[int, typer.Option("--count", min=1, max=100_000, help="Things found, at most.")] = 10_000,
     time_s: Annotated[float, typer.Option("--time", min=1, max=3600, help="Seconds, at most.")] = 60.0,
     state: Annotated[Path, typer.Option("--state", help="The state folder.")] = Path("state"),
-    config: Annotated[Path | None, typer.Option("--config", help="The config file; default: STATE/config/witnessmark.toml.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="The config file; default: that of STATE, as with `read`.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line instead of words.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A table for a spreadsheet.")] = False,
 ) -> None:
     """List what a device has, as tag lines ready to paste."""
     from runtime.cli.log import set_up_log
-    from runtime.config_faults import ConfigError
+    from runtime.cli.read_once import config_of
 
     set_up_log(json_lines=as_json)
-    file, found = config or state / "config" / "witnessmark.toml", list[Found]()
-    try:
-        stopped = asyncio.run(_browse(file, device, start, Bounds(depth, count, time_s), found))
-    except ConfigError as error:
-        fail("config_invalid", {"count": len(error.faults), "first": error.faults[0].text()}, as_json=as_json)
-    except (OSError, UnicodeDecodeError) as error:
-        fail("config_unreadable", unreadable(file, error), as_json=as_json)
-    except LookupError:
-        fail("device_unknown", {"device": device}, as_json=as_json)
-    except DriverError as error:
-        fail(error.cause, dict(error.params), as_json=as_json)
+    found: list[Found] = []
+    with worded_faults(config or state, device, as_json=as_json):
+        stopped = asyncio.run(_browse(config or config_of(state), device, start, Bounds(depth, count, time_s), found))
     if as_json:
         print_json({"found": [_plain(each) for each in found], "stopped": stopped})
     elif as_csv:
@@ -101,16 +93,11 @@ def table(found: Iterable[Found]) -> str:
 
 
 async def _browse(file: Path, device: str, start: str | None, bounds: Bounds, found: list[Found]) -> str | None:
-    from runtime.clock import SystemClock
-    from runtime.config import parse_config
+    from runtime.cli.read_once import opened_device
 
-    config = parse_config(file.read_text(encoding="utf-8"))
-    points = next((each for each in config.devices if each.name == device), None)
-    if points is None:
-        raise LookupError(device)
-    async with make_driver(points.type, device, points.options, SystemClock()) as driver:
+    async with opened_device(file, device) as (known, driver):
         if not isinstance(driver, Browser):
-            raise DriverError("browse_not_supported", type=points.type)
+            raise DriverError("browse_not_supported", type=known.type)
         return await driver.browse(start, bounds, found.append)
 
 

@@ -16,6 +16,7 @@ from drivers.modbus.detective import Look, Quantity, Question, read_shown
 from drivers.modbus.detective.question import Place, reach
 from drivers.modbus.notation import read_notation
 from drivers.option_error import OptionError
+from ledger_client.disk import RealDisk, write_atomically
 from runtime.cli.registers import Fetch, registers_of
 
 VERSION: Final = 1
@@ -35,26 +36,28 @@ class CaseError(ValueError):
 
 
 def saved_case(path: Path | None) -> Case:
-    """Return the case of a file, or a new one. Raises CaseError, OSError."""
-    if path is None or not path.exists():
-        return {"version": VERSION, "sunspec": False, "near": {}, "looks": []}
-    if path.stat().st_size > CASE_SIZE_MAX:
-        raise CaseError("too long")
+    """Return the case of a file, or a new one. Raises CaseError."""
     try:
+        if path is None or not path.exists():
+            return {"version": VERSION, "sunspec": False, "near": {}, "looks": []}
+        if path.stat().st_size > CASE_SIZE_MAX:
+            raise CaseError("too long")
         case: Case = json.loads(path.read_text(encoding="utf-8"))
         if case["version"] != VERSION:
             raise CaseError(f"version {case['version']}")
         question_of(case)
+    except OSError as error:
+        raise CaseError(error.strerror or "unreadable") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CaseError(str(error)[:80] or "not a case") from error
     return case
 
 
 def save_case(path: Path | None, case: Case) -> None:
-    """Write the case where a file was named; the newest LOOKS_MAX looks stay. Raises OSError."""
+    """Write the case where a file was named, whole or not at all; the newest LOOKS_MAX looks stay. Raises OSError."""
     if path is not None:
         case["looks"] = case["looks"][-LOOKS_MAX:]
-        path.write_text(json.dumps(case), encoding="utf-8")
+        write_atomically(RealDisk(), path, json.dumps(case).encode())
 
 
 def question_of(case: Case) -> Question:

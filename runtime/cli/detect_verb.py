@@ -31,7 +31,7 @@ def detect(
     shows: Annotated[list[str], typer.Option("--shows", help='What the display shows right now: "Voltage L1=230.4 V", all its digits.')],
     case: Annotated[Path | None, typer.Option("--case", help="File that keeps the looks; run again when the display has changed.")] = None,
     state: Annotated[Path, typer.Option("--state", help="The state folder.")] = Path("state"),
-    config: Annotated[Path | None, typer.Option("--config", help="The config file; default: STATE/config/witnessmark.toml.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="The config file; default: that of STATE, as with `read`.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line instead of words.")] = False,
     lang: Annotated[str, typer.Option("--lang", help="en or zh")] = "en",
 ) -> None:
@@ -51,7 +51,10 @@ def detect(
         except CaseError as error:
             fail("detect_case_file", {"path": str(case), "detail": str(error)}, as_json=as_json)
         asyncio.run(add_look(known, device, state, config or config_of(state), near, shows, time.time()))
-        save_case(case, known)
+        try:
+            save_case(case, known)
+        except OSError as error:
+            fail("file_not_written", {"path": str(case), "reason": error.strerror or "?"}, as_json=as_json)
         findings = judge(question_of(known))
     if as_json:
         print_json({"findings": [plain(each) for each in findings], "looks": len(known["looks"])})

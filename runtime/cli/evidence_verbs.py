@@ -23,7 +23,7 @@ from ledger_client.reader import older_epochs
 from ledger_client.segment_file import RANGE_SIZE_MAX
 from ledger_client.verify import verify_file, verify_ledger
 from runtime.cli.console import console, fail, fail_with, print_json
-from runtime.cli.places import fail_reading, open_place, read_evidence, read_policy, write_evidence
+from runtime.cli.places import fail_reading, open_place, read_evidence, read_policy, write_file
 from runtime.cli.report_view import report_json, show_report
 from runtime.messages.catalogue import word
 
@@ -65,7 +65,7 @@ def prove(
         fail_with(error, as_json=as_json)
     except (LedgerError, OSError) as error:
         fail_reading(error, as_json=as_json)
-    write_evidence(target, data, as_json=as_json)
+    write_file(target, data, as_json=as_json)
     if as_json:
         print_json({"file": str(target), "size_bytes": len(data), **report_json(report)})
     else:

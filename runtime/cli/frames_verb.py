@@ -15,7 +15,8 @@ import typer
 
 from drivers.pcap import capture
 from drivers.recorder import Frame
-from runtime.cli.console import CANNOT_TELL, console, fail, print_json, unreadable
+from runtime.cli.console import CANNOT_TELL, console, fail, print_json
+from runtime.cli.places import write_file
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
 from runtime.messages.catalogue import word
@@ -91,11 +92,8 @@ def _list(lines: list[dict[str, Any]], *, as_json: bool) -> None:
 
 def _write(path: Path, framing: str, rows: list[list[Any]], *, as_json: bool) -> None:
     pieces = [Frame(wall_ms, connection, sent, data) for wall_ms, connection, sent, data, _ in rows]
-    try:
-        path.write_bytes(capture(framing, pieces))
-        path.with_suffix(".txt").write_text("".join(row_text(row) + "\n" for row in rows), encoding="utf-8")
-    except OSError as error:
-        fail("frames_not_written", unreadable(path, error), as_json=as_json)
+    write_file(path, capture(framing, pieces), as_json=as_json)
+    write_file(path.with_suffix(".txt"), "".join(row_text(row) + "\n" for row in rows).encode(), as_json=as_json)
 
 
 def _time(wall_ms: float) -> str:

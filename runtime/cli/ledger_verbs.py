@@ -21,7 +21,7 @@ from runtime.cli.console import console, fail, print_json
 from runtime.cli.evidence_verbs import AsJson, Epoch, PolicyFile, Quick, State, verify_place
 from runtime.cli.fetch_verb import fetch_verb
 from runtime.cli.ledger_view import Shown, read_shown, show_one, show_rows
-from runtime.cli.places import Place, fail_reading, open_place, read_policy, write_evidence
+from runtime.cli.places import Place, fail_reading, open_place, read_policy, write_file
 from runtime.messages.catalogue import word
 from runtime.messages.values import counted
 
@@ -91,7 +91,7 @@ def export(
         data = export_range(place.reader, text, first, last + 1, bodies=bodies, note=place.note())
     except (LedgerError, OSError) as error:
         fail_reading(error, as_json=as_json)
-    write_evidence(out, data, as_json=as_json)
+    write_file(out, data, as_json=as_json)
     if as_json:
         print_json({"file": str(out), "size_bytes": len(data), "from": first, "to": last})
     else:

@@ -83,7 +83,7 @@ def read_evidence(path: Path, size_max: int, *, as_json: bool) -> bytes:
         fail("file_missing", {"path": str(path)}, as_json=as_json)
 
 
-def write_evidence(path: Path, data: bytes, *, as_json: bool) -> None:
+def write_file(path: Path, data: bytes, *, as_json: bool) -> None:
     """Write a file that people carry away. Ends the command when it cannot be written."""
     try:
         with open(path, "wb") as file:

@@ -1,11 +1,14 @@
 """Read one device, or one tag of it, once: what a technician does to see whether the wiring and the addresses are right.
 
-Room: hall. The verb `read` calls it. It uses the device's own driver and the config file, records nothing and needs no running core.
+Room: hall. The verb `read` calls it, and the commissioning verbs take a device's driver from it. It uses the device's own driver and the
+config file, records nothing and needs no running core.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from drivers.reading import Scan, TagGroup, failed_scan
 from drivers.registry import make_driver
 from ledger_client.disk import RealDisk
 from runtime.clock import Clock, SystemClock
-from runtime.config import parse_config
+from runtime.config import DeviceConfig, parse_config
 from runtime.layout import Layout
 from runtime.points import number_points
 from runtime.tag_ids import rebuilt
@@ -25,6 +28,19 @@ def config_of(state: Path) -> Path:
     layout = Layout(state)
     revisions = {int(path.stem): path for path in layout.revisions.glob("*.toml") if path.stem.isdecimal()}
     return layout.config if layout.config.exists() or not revisions else revisions[max(revisions)]
+
+
+@asynccontextmanager
+async def opened_device(file: Path, device: str) -> AsyncIterator[tuple[DeviceConfig, Driver]]:
+    """Yield a device of a config file, enabled or not, and a driver of its own.
+
+    Raises ConfigError, OSError, UnicodeDecodeError, LookupError for a device that is not there, DriverError.
+    """
+    found = next((each for each in parse_config(file.read_text(encoding="utf-8")).devices if each.name == device), None)
+    if found is None:
+        raise LookupError(device)
+    async with make_driver(found.type, device, found.options, SystemClock()) as driver:
+        yield found, driver
 
 
 async def rows_of(file: Path, target: str) -> list[dict[str, Any]]:

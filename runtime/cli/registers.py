@@ -7,15 +7,13 @@ one, and a serial port belongs to one program. It reads and never writes.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from drivers.abilities import RegisterSource
 from drivers.driver import DriverError
-from drivers.registry import make_driver
-from runtime.clock import SystemClock
-from runtime.config import parse_config
+from runtime.cli.read_once import opened_device
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
 from runtime.run_folder import feed_of
@@ -35,12 +33,7 @@ async def registers_of(device: str, state: Path, file: Path) -> AsyncIterator[Fe
     if await _gateway_runs(state):
         yield _through_gateway(device, state)
         return
-    config = parse_config(file.read_text(encoding="utf-8"))
-    found = next((each for each in config.devices if each.name == device), None)
-    if found is None:
-        raise LookupError(device)
-    async with AsyncExitStack() as stack:
-        driver = await stack.enter_async_context(make_driver(found.type, device, found.options, SystemClock()))
+    async with opened_device(file, device) as (_, driver):
         if not isinstance(driver, RegisterSource):
             raise DriverError("registers_not_supported", device=device)
         source: RegisterSource = driver
@@ -58,7 +51,7 @@ async def registers_of(device: str, state: Path, file: Path) -> AsyncIterator[Fe
 
 async def _gateway_runs(state: Path) -> bool:
     try:
-        await ask_once(feed_of(state), "cli", "config", {}, ASK_S)
+        await ask_once(feed_of(state), "cli", "status", {}, ASK_S)
     except RequestRefusedError as error:
         if error.code == "core_away":
             return False

@@ -73,6 +73,17 @@ def test_two_looks_settle_a_float_with_swapped_words(tmp_path: Path) -> None:
     asyncio.run(test())
 
 
+def test_a_case_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with plant_and_config(tmp_path) as (_, file):
+            case = tmp_path / "no" / "case.json"
+            place = ("--config", str(file), "--state", str(tmp_path / "none"), "--case", str(case))
+            code, said = await cli("detect", "meter", "--near", "holding:20", "--shows", "U=20", *place)
+            assert (code, said["error"], said["params"]["path"]) == (2, "file_not_written", str(case))
+
+    asyncio.run(test())
+
+
 def test_registers_are_shown_under_every_type_around_a_hole(tmp_path: Path) -> None:
     async def test() -> None:
         async with plant_and_config(tmp_path) as (plant, file):
