@@ -19,7 +19,6 @@ import structlog
 
 from drivers.memory import Facts, Memory
 from ledger_client.disk import Disk, read_whole, write_atomically
-from ledger_client.errors import FormatError
 from runtime.acts import Act, Outcome
 from runtime.faces.feed import RequestRefusedError
 
@@ -55,7 +54,7 @@ class LearnedMaps:
             path = self._folder / (device + SUFFIX)
             try:
                 driver_type, facts = parse(read_whole(self._disk, path, FILE_SIZE_MAX) or b"", device)
-            except (ValueError, FormatError) as error:
+            except ValueError as error:
                 self._rejected[device] = str(error)
             except OSError as error:
                 log.warning("learned_unreadable", path=str(path), reason=str(error))

@@ -77,6 +77,7 @@ class Field:
 
     async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
         """Read one tag now, besides its group's polls. Raises DriverError."""
+        # Drivers tell groups apart by uid: one of the configuration's is never negative.
         alone = TagGroup(-1 - tag.uid, device, f"read back {tag.name}", 1000, (tag,))
         return await self._driver(device).read(alone, deadline_s)
 
