@@ -42,6 +42,8 @@ def frames(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value.")] = False,
 ) -> None:
     """Show the last frames of a line, or those before a fault."""
+    if line is None and (fault is not None or pcap is not None):
+        fail("frames_needs_line", as_json=as_json)
     try:
         found: Any = asyncio.run(ask_once(feed_of(state), "cli", "frames", {} if line is None else {"line": line}, ASK_S))
     except RequestRefusedError as error:

@@ -59,6 +59,8 @@ def test_frames_of_a_running_gateway(tmp_path: Path, require_service: Callable[[
                 assert (code, shown["faults"][0]["cause"], shown["frames"][-1]["sent"]) == (0, "no_answer", True)
                 assert (await cli("frames", "nowhere:1", "--state", state))[0] == 1
                 assert (await cli("frames", line, "--state", state, "--fault", "9"))[0] == 1
+                code, refused = await cli("frames", "--state", state, "--pcap", str(tmp_path / "none.pcap"))
+                assert (code, refused["error"]) == (2, "frames_needs_line")
             finally:
                 await gateway.stop()
         assert (await cli("frames", "--state", str(tmp_path / "state")))[0] == 2
