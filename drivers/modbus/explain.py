@@ -6,15 +6,17 @@ Room: ground, driver `modbus`; pure. `line.py` gives it to the line's flight rec
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from drivers.modbus.address import Address, bit_tables
-from drivers.modbus.codec import Field, compile_bits, compile_registers
+from drivers.modbus.codec import Decoder, Field, compile_bits, compile_registers
+from drivers.modbus.cost import data_bytes
 from drivers.modbus.framing import Ascii, Rtu
 from drivers.modbus.request import REFUSED, OddAnswerError, Request, read_functions
-from drivers.reading import Tag, Value
+from drivers.reading import Tag
 from drivers.recorder import Frame
 
 tables: Final = {function: table for table, function in read_functions.items()}
@@ -41,7 +43,7 @@ TagsOf = Callable[[int], Iterable[Known]]
 
 def explain(framing: str, frames: Sequence[Frame], tags_of: TagsOf) -> list[str]:
     """Return one text per frame, empty where there is nothing to say."""
-    texts = []
+    texts, values = [], _Values(tags_of)
     asked: dict[int, Request | None] = {}
     for frame in frames:
         if frame.sent:
@@ -50,7 +52,7 @@ def explain(framing: str, frames: Sequence[Frame], tags_of: TagsOf) -> list[str]
             texts.append(_asks(request) if request is not None else "")
             continue
         request = asked.get(frame.connection)
-        texts.append(_answers(framing, frame.data, request, tags_of) if request is not None else "")
+        texts.append(_answers(framing, frame.data, request, values) if request is not None else "")
     return texts
 
 
@@ -68,7 +70,7 @@ def _request(framing: str, data: bytes) -> Request | None:
     function = pdu[0]
     if function in tables:
         count = int.from_bytes(pdu[3:5], "big")
-        return Request(unit[0], pdu, 2 + ((count + 7) // 8 if function <= 2 else count * 2))
+        return Request(unit[0], pdu, 2 + data_bytes(tables[function], count))
     echo = pdu[1:7] if function == 22 else pdu[1:5]
     return Request(unit[0], pdu, 1 + len(echo), echo)
 
@@ -83,35 +85,58 @@ def _asks(request: Request) -> str:
     return f"unit {request.unit_id}: {words.get(function, f'function {function}')} at {start}: {values}"
 
 
-def _answers(framing: str, data: bytes, request: Request, tags_of: TagsOf) -> str:
+def _answers(framing: str, data: bytes, request: Request, values: _Values) -> str:
     pdu = _answer_pdu(framing, data, request)
     if pdu is None:
         return "no answer to that"
     if pdu[:1] == bytes((request.pdu[0] | REFUSED,)):
         code = pdu[1] if len(pdu) > 1 else 0
-        return f"refused: {code} ({refusals.get(code, 'of the device own')})"
+        return f"refused: {code} ({refusals.get(code, 'a code of its own')})"
     if request.echo is not None:
         return "confirmed" if pdu[1:] == request.echo else "confirms something else"
-    start = int.from_bytes(request.pdu[1:3], "big")
-    values = values_in(tables[request.pdu[0]], start, pdu[2:], tags_of(request.unit_id))
-    shown = [f"{name} = {value}" for name, value in list(values.items())[:tags_max]]
-    more = len(values) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "") if shown else f"{len(pdu) - 2} bytes"
+    return values.told(request, pdu[2 : request.answer_bytes]) or f"{len(pdu) - 2} bytes"
 
 
-def values_in(table: str, start: int, data: bytes, known: Iterable[Known]) -> Mapping[str, Value]:
-    """Return the values of the tags that lie wholly in an answer, by tag name."""
-    count = len(data) * 8 if table in bit_tables else len(data) // 2
-    found: dict[str, Value] = {}
-    for each in known:
-        a = each.address
-        if a.table != table or a.start < start or a.start + a.count > start + count:
-            continue
-        field = [Field(0, a.start - start, a)]
-        bad: dict[int, int] = {}
-        value = (compile_bits(field) if table in bit_tables else compile_registers(field)).decode(data, bad)[0]
-        found[each.tag.name] = None if bad else value
-    return found
+class _Values:
+    """The values in the answers of one telling.
+
+    A line asks the same blocks again and again, and whoever looks waits on the event loop: each block's decoder is made once, and only
+    for the values that are shown.
+    """
+
+    def __init__(self, tags_of: TagsOf) -> None:
+        self._tags_of = tags_of
+        self._tags: dict[int, tuple[Known, ...]] = {}
+        self._blocks: dict[tuple[int, bytes, int], tuple[list[str], Decoder, int]] = {}
+
+    def told(self, request: Request, data: bytes) -> str:
+        """Return the values of the tags that lie wholly in an answer, by tag name; empty when there are none."""
+        key = request.unit_id, request.pdu[:3], len(data)
+        block = self._blocks.get(key)
+        if block is None:
+            block = self._blocks[key] = self._block(request, len(data))
+        names, decoder, more = block
+        if not names:
+            return ""
+        shown = [f"{name} = {value}" for name, value in zip(names, decoder.decode(data, {}), strict=True)]
+        return ", ".join(shown) + (f" and {more} more" if more else "")
+
+    def _block(self, request: Request, size_bytes: int) -> tuple[list[str], Decoder, int]:
+        """Return the tags whose values are shown, their decoder, and how many more there are."""
+        unit_id = request.unit_id
+        if unit_id not in self._tags:
+            self._tags[unit_id] = tuple(self._tags_of(unit_id))
+        table, start = tables[request.pdu[0]], int.from_bytes(request.pdu[1:3], "big")
+        is_bits = table in bit_tables
+        end = start + (size_bytes * 8 if is_bits else size_bytes // 2)
+        held = {
+            each.tag.name: each.address
+            for each in self._tags[unit_id]
+            if each.address.table == table and start <= each.address.start and each.address.start + each.address.count <= end
+        }
+        fields = [Field(at, address.start - start, address) for at, address in enumerate(islice(held.values(), tags_max))]
+        decoder = compile_bits(fields) if is_bits else compile_registers(fields)
+        return list(held)[:tags_max], decoder, len(held) - len(fields)
 
 
 def _answer_pdu(framing: str, data: bytes, request: Request) -> bytes | None:

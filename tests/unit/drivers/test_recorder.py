@@ -8,7 +8,7 @@ import struct
 
 from drivers.modbus import request as rq
 from drivers.modbus.address import Address
-from drivers.modbus.explain import Known, explain
+from drivers.modbus.explain import Known, explain, tags_max
 from drivers.modbus.framing import Ascii, Mbap, Rtu
 from drivers.modbus.tag_options import parse_address
 from drivers.pcap import ETHERNET, RTAC_SERIAL, capture
@@ -99,6 +99,25 @@ def test_frames_are_told_in_words_with_the_values_of_the_tags() -> None:
         assert texts[5] == "on = True"
         assert texts[6:8] == ["unit 7: write register at 10: 0003", "confirmed"]
         assert texts[9] == "confirms something else"
+
+
+def test_a_piece_tells_of_its_own_answer_only_and_of_so_many_values() -> None:
+    read = rq.read_request(7, "holding", 8, 16)
+    whole = Mbap().wrap(rq.Request(7, bytes((3, 32)) + bytes(32), 34), 5)
+    pieces = [whole * 20, whole[:20], whole[:9]]
+    frames = [each for piece in pieces for each in (Frame(0.0, 0, True, Mbap().wrap(read, 5)), Frame(0.0, 0, False, piece))]
+    assert explain("mbap", frames, tags_of)[1::2] == ["level = 0.0, text = ", "level = 0.0", "0 bytes"]
+
+    made = []
+    for n in range(tags_max + 3):
+        address = parse_address({"address": f"holding:{n}", "byte_order": "big", "word_order": "big"})
+        made.append(Known(Tag(n, f"t{n}", "d", "int", "", address), address))
+    asks = rq.read_request(7, "holding", 0, 40)
+    answer = rq.Request(7, bytes((3, 80)) + bytes(80), 82)
+    frames = [Frame(0.0, 0, True, Mbap().wrap(asks, 5)), Frame(0.0, 0, False, Mbap().wrap(answer, 5))] * 3
+    texts = explain("mbap", frames, lambda unit: made)[1::2]
+    assert texts[0].endswith(f"t{tags_max - 1} = 0 and 3 more")
+    assert len(set(texts)) == 1
 
 
 def test_no_bytes_make_it_raise() -> None:
