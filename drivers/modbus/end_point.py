@@ -1,6 +1,6 @@
 """Where a line leads and what is spoken on it: what all devices of one line must agree on.
 
-Room: ground, driver `modbus`; pure. Made from a device's options by `line_of`; `line.py` compares, `lane.py` connects.
+Room: ground, driver `modbus`; pure. Made from a device's options by `line_of`; `line.py` compares, `connecting.py` connects.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which values of a refused block are at fault: a search that says what to ask next and is told what came of it.
 
-Room: ground, driver `modbus`; pure. `learning.py` drives it and sends the requests. It knows no codes and no addresses: it works on
-the places 0 .. n-1 of values in a row, and on one fact, that a request which contains a refused one is refused as well.
+Room: ground, driver `modbus`; pure. `searching.py` and `proving.py` drive it and send the requests. It knows no codes and no addresses:
+it works on the places 0 .. n-1 of values in a row, and on one fact, that a request which contains a refused one is refused as well.
 
 What it finds are the smallest refused stretches. One place alone: that value cannot be read. Two neighbours, each fine
 alone: what lies between them cannot be read over. More than two: the device takes no request so long. Of these there are

@@ -1,6 +1,7 @@
 """Which requests read a tag group: the cheapest set that a line, a device and its known holes allow, no value cut in two.
 
-Room: ground, driver `modbus`; pure. Called by `layout.py` when a group is planned, and again when something was learned of the device.
+Room: ground, driver `modbus`; pure. Called by `group_plan.py` when a group is planned, and again when something was learned of the
+device; by `reader.py` for what a refused block still holds, by `budget.py` before anything is asked.
 Never sends anything.
 
 The cheapest set is found, not guessed: among sorted values, a best plan always consists of neighbours (a value that lies inside a

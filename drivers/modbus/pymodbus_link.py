@@ -1,7 +1,7 @@
 """A connection that frames with a checksum (RTU, ASCII), on a serial port or over TCP. The only file that imports pymodbus.
 
-Room: ground, driver `modbus`. Made by `lane.py`. pymodbus opens the port or socket, sends and frames; the strict gate of `framing.py` sees
-every byte first, and both must agree before an answer counts.
+Room: ground, driver `modbus`. Made by `connecting.py`. pymodbus opens the port or socket, sends and frames; the strict gate of `framing.py`
+sees every byte first, and both must agree before an answer counts.
 
 What pymodbus 3.16 would do by itself is switched off, because a deadline must hold: its retries (`retries=0`), its reconnect task
 (`reconnect_delay=0`) and its time limit (`no_limit_s`). Further facts of its source shape this file. It does not fail a pending request

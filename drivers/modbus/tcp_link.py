@@ -1,7 +1,7 @@
 """Our own Modbus TCP connection, also inside TLS: frames prepared once, answers matched by number, bytes handed on as they are.
 
-Room: ground, driver `modbus`. Made by `lane.py`. Why it exists beside pymodbus: docs/decisions/0011. It never retries, never reconnects,
-and believes no byte that no request asked for: anything odd ends the connection, and with it all that waits.
+Room: ground, driver `modbus`. Made by `connecting.py`. Why it exists beside pymodbus: docs/decisions/0011. It never retries, never
+reconnects, and believes no byte that no request asked for: anything odd ends the connection, and with it all that waits.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whom a Modbus/TLS connection believes: a certificate authority's file, one pinned certificate, or both.
 
-Room: ground, driver `modbus`. Called by `lane.py` for each connection, off the loop, so that a renewed certificate file counts at the
+Room: ground, driver `modbus`. Called by `connecting.py` for each connection, off the loop, so that a renewed certificate file counts at the
 next connection. Source: MODBUS/TCP Security (2018), which asks for TLS 1.2 at least and a certificate at both ends.
 """
 

@@ -1,7 +1,7 @@
 """The protobuf wire format, as far as Sparkplug B needs it: bounded reading, plain writing; pure.
 
 Room: ground, driver `mqtt`. Only `sparkplug.py` calls it. The format is described in "Encoding" of the Protocol Buffers
-documentation: a field is a varint key (number << 3 | wire type) and its content. Why not the library: docs/decisions/.
+documentation: a field is a varint key (number << 3 | wire type) and its content. Why not the library: docs/decisions/0013.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Room: ground, driver `mqtt`. `edge_node.py` reads births and data with it, `sparkplug_feed.py` writes commands. Source of the format:
 Eclipse Sparkplug Specification 3.0.0, chapter 6 (payloads) and its protobuf schema. Anything that cannot be is one
-SparkplugError. Not read: metadata, data sets, templates, arrays, files; their metrics say BadNotSupported. Why our own: docs/decisions/.
+SparkplugError. Not read: metadata, data sets, templates, arrays, files; their metrics say BadNotSupported. Why our own:
+docs/decisions/0013.
 """
 
 from __future__ import annotations
