@@ -37,6 +37,11 @@ part_kinds: Final = ("datetime_registers", "datetime_bytes", "datetime_bcd")
 time_kinds: Final = (*epoch_kinds, "cp56", "s7_datetime", *part_kinds)
 
 
+def data_bytes(table: str, count: int) -> int:
+    """Return the data bytes of an answer with `count` registers or bits of a table (V1.1b3, 6.1 to 6.4)."""
+    return (count + 7) // 8 if table in bit_tables else count * 2
+
+
 @dataclass(frozen=True, slots=True)
 class TextForm:
     """How characters become bytes; `padding` (`nul` or `space`) is what fills the rest of the registers in a write."""

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
-from drivers.modbus.address import bit_tables
+from drivers.modbus.address import data_bytes
 from drivers.modbus.config import DeviceOptions, is_serial
+from drivers.modbus.end_point import line_of
 
 serial_turnaround_us: Final = 5_000
 """What a serial unit takes to begin its answer: a common figure, many take less and some 20 ms."""
@@ -24,9 +25,9 @@ tcp_byte_us: Final = 2.0
 answer_share: Final = 0.5
 """Of `request_timeout_s`: how long a planned answer may take on the wire, so that a device may think as long again."""
 
-rtu_frame_bytes: Final = 8 + 5
-"""A read request, and what an answer has besides its data."""
+rtu_frame_chars: Final = 8 + 5
 ascii_frame_chars: Final = 17 + 11
+"""Characters of a read request, and of what its answer has besides the data."""
 registers_max: Final = 125
 """Registers in one request (V1.1b3, 6.3)."""
 bits_max: Final = 2000
@@ -59,24 +60,14 @@ class Cost:
         return round(self.byte_us * 1000)
 
 
-def data_bytes(table: str, count: int) -> int:
-    """Return the data bytes of an answer."""
-    return (count + 7) // 8 if table in bit_tables else count * 2
-
-
 def line_cost(options: DeviceOptions) -> Cost:
     """Return the cost of requests to a device with these options."""
     if not is_serial(options.transport):
         return Cost(tcp_round_trip_us, tcp_byte_us, 0)
-    char_us = char_bits(options) * (2 if options.transport == "ascii" else 1) * 1e6 / options.baud  # ASCII: two characters a byte
-    silence_us = max(1750.0, 3.5 * char_us)
-    wire_us = ceil(rtu_frame_bytes * char_us + 2 * silence_us)
-    return Cost(wire_us + serial_turnaround_us, 1.0 * char_us, wire_us)
-
-
-def char_bits(options: DeviceOptions) -> int:
-    """Return the bits of a character: start, eight data bits, parity, stop bits."""
-    return 9 + (options.parity != "none") + options.stop_bits
+    char_us = line_of(options).points[0].character_s * 1e6
+    frame_chars, byte_chars = (ascii_frame_chars, 2) if options.transport == "ascii" else (rtu_frame_chars, 1)
+    wire_us = ceil(frame_chars * char_us + 2 * max(1750.0, 3.5 * char_us))
+    return Cost(wire_us + serial_turnaround_us, byte_chars * char_us, wire_us)
 
 
 def longest_request(options: DeviceOptions) -> tuple[int, int]:

@@ -11,7 +11,6 @@ limit could be taken for a new one: the protocol has nothing to tell them apart.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,10 +66,7 @@ class Doubts:
         if self._open.pop(unit_id, None) is not None:
             self._mute[unit_id] = self._mute.get(unit_id, 0) + 1
 
-    async def rest(self, unit_id: int, until: float) -> None:
-        """Wait, without holding the line, until a plain question may be asked of this unit; ends at `until`."""
+    def quiet_until(self, unit_id: int) -> float:
+        """Return when a question may be asked of this unit; 0 when it need not be left alone."""
         doubt = self._open.get(unit_id)
-        if doubt is not None and doubt.quiet_until is not None:
-            wait_s = min(doubt.quiet_until, until) - asyncio.get_running_loop().time()
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
+        return doubt.quiet_until or 0.0 if doubt is not None else 0.0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -150,8 +149,7 @@ class ModbusDriver:
             if not isinstance(value, (bool, int)) or value not in (0, 1):
                 raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value))
             return [write_coil_request(unit_id, address.start, bool(value))]
-        o = self._options
-        address = replace(address, byte_order=address.byte_order or o.byte_order, word_order=address.word_order or o.word_order)
+        address = resolve(address, self._options)
         if address.written_by_mask:
             return [write_mask_request(unit_id, address.start, *encode_mask(address, value))]
         registers = encode_registers(address, value)

@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from drivers.modbus.address import Address, bit_tables
+from drivers.modbus.address import Address, bit_tables, data_bytes
 from drivers.modbus.codec import Decoder, Field, compile_bits, compile_registers
-from drivers.modbus.cost import data_bytes
 from drivers.modbus.framing import Ascii, Rtu
-from drivers.modbus.request import REFUSED, OddAnswerError, Request, read_functions
+from drivers.modbus.request import REFUSED, OddAnswerError, Request, read_tables
 from drivers.reading import Tag
 from drivers.recorder import Frame
 
-tables: Final = {function: table for table, function in read_functions.items()}
 words: Final = {5: "write coil", 6: "write register", 8: "echo", 15: "write coils", 16: "write registers", 22: "mask register"}
 refusals: Final = {
     1: "illegal function", 2: "illegal address", 3: "illegal value", 4: "device failure", 5: "acknowledged, still working", 6: "busy",
@@ -68,17 +66,17 @@ def _request(framing: str, data: bytes) -> Request | None:
     if not unit or len(pdu) < 5:
         return None
     function = pdu[0]
-    if function in tables:
+    if function in read_tables:
         count = int.from_bytes(pdu[3:5], "big")
-        return Request(unit[0], pdu, 2 + data_bytes(tables[function], count))
+        return Request(unit[0], pdu, 2 + data_bytes(read_tables[function], count))
     echo = pdu[1:7] if function == 22 else pdu[1:5]
     return Request(unit[0], pdu, 1 + len(echo), echo)
 
 
 def _asks(request: Request) -> str:
     function, (start, count) = request.pdu[0], struct.unpack(">HH", request.pdu[1:5])
-    if function in tables:
-        return f"unit {request.unit_id}: read {tables[function]}:{start}, {count}"
+    if function in read_tables:
+        return f"unit {request.unit_id}: read {read_tables[function]}:{start}, {count}"
     if function == 8:
         return f"unit {request.unit_id}: echo {count:04x}"
     values = request.pdu[6:].hex() if function in (15, 16) else request.pdu[3:].hex()
@@ -126,7 +124,7 @@ class _Values:
         unit_id = request.unit_id
         if unit_id not in self._tags:
             self._tags[unit_id] = tuple(self._tags_of(unit_id))
-        table, start = tables[request.pdu[0]], int.from_bytes(request.pdu[1:3], "big")
+        table, start = read_tables[request.pdu[0]], int.from_bytes(request.pdu[1:3], "big")
         is_bits = table in bit_tables
         end = start + (size_bytes * 8 if is_bits else size_bytes // 2)
         held = {

@@ -64,16 +64,16 @@ class Lane:
 
     async def exchange(self, request: Request, limit_s: float, until: float, row: Row) -> bytes:
         """Ask once and return the data of the answer. See `Line.exchange`."""
-        if self._doubts is not None:
-            await self._doubts.rest(request.unit_id, until)
-        turns = self.turns
+        turns, time = self.turns, asyncio.get_running_loop().time
+        if self._doubts is not None and (wait_s := min(self._doubts.quiet_until(request.unit_id), until) - time()) > 0:
+            await asyncio.sleep(wait_s)  # without holding the line
         try:
             if turns.is_free:
                 await turns.take(row)
             else:
                 async with asyncio.timeout_at(until):
                     await turns.take(row)
-                if until - asyncio.get_running_loop().time() < limit_s / 2:
+                if until - time() < limit_s / 2:
                     turns.give()
                     raise TimeoutError  # what is left is too short to blame the unit for saying nothing
         except TimeoutError:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
-from drivers.modbus.address import Address, bit_tables
+from drivers.modbus.address import Address, bit_tables, data_bytes
 from drivers.modbus.codec import Decoder, Field, compile_bits, compile_registers
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.factors import ScaleFactors
@@ -59,10 +59,8 @@ class Layout:
         known = self._compiled.get(block)
         if known is None:
             fields = [Field(span.index, span.start - block.start, self._addresses[span.index]) for span in block.spans]
-            if block.table in bit_tables:
-                known = ReadBlock(block, (block.count + 7) // 8, compile_bits(fields))
-            else:
-                known = ReadBlock(block, block.count * 2, compile_registers(fields))
+            decoder = compile_bits(fields) if block.table in bit_tables else compile_registers(fields)
+            known = ReadBlock(block, data_bytes(block.table, block.count), decoder)
         return known
 
     def arrange(self, blocks: Iterable[Block], unreadable: Mapping[int, int]) -> Arrangement:

@@ -20,12 +20,10 @@ from typing import Final
 
 from drivers.modbus.address import bit_tables
 from drivers.modbus.cost import Cost, bits_max, registers_max
+from drivers.modbus.intervals import Interval
 
 bits_per_gap: Final = 16
 """Bits that count as one register where a hole is measured."""
-
-Interval = tuple[int, int]
-"""First address, first address after it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

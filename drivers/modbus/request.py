@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from drivers.modbus.address import data_bytes
+
 read_functions: Final = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
+read_tables: Final = {function: table for table, function in read_functions.items()}
 ECHO: Final = 8
 """Function 8 sub-function 0 returns what it was sent. A unit without it answers exception 1, which tells as much."""
 REFUSED: Final = 0x80
@@ -67,9 +70,7 @@ class Request:
 
 def read_request(unit_id: int, table: str, start: int, count: int) -> Request:
     """Return a reusable request for `count` registers or bits of a table (functions 1 to 4)."""
-    function = read_functions[table]
-    data_bytes = (count + 7) // 8 if function <= 2 else count * 2
-    return Request(unit_id, struct.pack(">BHH", function, start, count), 2 + data_bytes)
+    return Request(unit_id, struct.pack(">BHH", read_functions[table], start, count), 2 + data_bytes(table, count))
 
 
 def write_coil_request(unit_id: int, start: int, on: bool) -> Request:

@@ -13,10 +13,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from drivers.modbus.address import Address, bit_tables
+from drivers.modbus.address import Address, bit_tables, data_bytes
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.layout import Layout
 from drivers.modbus.planner import Block
+from drivers.modbus.request import read_tables
 from drivers.reading import Status, Tag, TagGroup
 from drivers.registry import load_config, load_factory
 from drivers.templates.template import Recorded, Template, expanded, own_keys
@@ -71,17 +72,15 @@ def judged(raw: Mapping[str, Any]) -> tuple[BaseModel, list[TagGroup]]:
 
 def registers_of(frames: Iterable[list[str]]) -> dict[tuple[str, int], int]:
     """Return the registers (and bits, as 0 and 1) that recorded frames of functions 1 to 4 tell of. Raises ValueError for other frames."""
-    tables = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
     held: dict[tuple[str, int], int] = {}
     for asked, answered in frames:
         request, answer = bytes.fromhex(asked), bytes.fromhex(answered)
         start, count = int.from_bytes(request[1:3], "big"), int.from_bytes(request[3:5], "big")
-        table, data = tables[request[0]], answer[2:]
-        wanted = (count + 7) // 8 if request[0] <= 2 else count * 2
-        if len(request) != 5 or answer[0] != request[0] or answer[1] != len(data) or len(data) != wanted:
+        table, data = read_tables[request[0]], answer[2:]
+        if len(request) != 5 or answer[0] != request[0] or answer[1] != len(data) or len(data) != data_bytes(table, count):
             raise ValueError(f"frame {asked} {answered[:20]}: answer and request do not belong together")
         for at in range(count):
-            bit = data[at // 8] >> at % 8 & 1 if request[0] <= 2 else None
+            bit = data[at // 8] >> at % 8 & 1 if table in bit_tables else None
             held[table, start + at] = int.from_bytes(data[at * 2 : at * 2 + 2], "big") if bit is None else bit
     return held
 
@@ -115,7 +114,7 @@ def _bytes_of(held: Mapping[tuple[str, int], int], table: str, start: int, count
     if len(words) != count:
         return int(Status.BAD_NO_COMMUNICATION)
     if table in bit_tables:
-        packed = bytearray((count + 7) // 8)
+        packed = bytearray(data_bytes(table, count))
         for at, bit in enumerate(words):
             packed[at // 8] |= bit << at % 8
         return bytes(packed)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from drivers.driver import DriverError
 from drivers.memory import ShortMemory
-from drivers.modbus.address import bit_tables
+from drivers.modbus.address import bit_tables, data_bytes
 from drivers.modbus.config import DeviceOptions
-from drivers.modbus.cost import data_bytes, line_cost, longest_request
+from drivers.modbus.cost import line_cost, longest_request
 from drivers.modbus.planner import Block, Rules, Span, plan_blocks
 from drivers.modbus.reader import UnitReader
 from drivers.modbus.request import RefusalError
