@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from drivers.reading import Scan, Status, TagGroup, Value
+from drivers.rounds import rounds_of
 
 int_min: Final = -(1 << 63)
 int_max: Final = (1 << 64) - 1
@@ -130,19 +131,8 @@ def partial_scan(group: TagGroup, samples: dict[int, Sample], read_ms: int) -> S
 
 
 def scans_of(group: TagGroup, changes: Iterable[tuple[int, Sample]]) -> list[Scan]:
-    """Return the scans of one message: (place in the group, sample) pairs, in order.
-
-    The first samples of all tags make the first scan, second ones (a tag that is in the message twice) the second, and so on.
-    """
-    rounds: list[dict[int, Sample]] = []
-    depth: dict[int, int] = {}
-    for place, sample in changes:
-        at = depth.get(place, 0)
-        depth[place] = at + 1
-        if at == len(rounds):
-            rounds.append({})
-        rounds[at][place] = sample
-    return [partial_scan(group, samples, max(sample.read_ms for sample in samples.values())) for samples in rounds]
+    """Return the scans of one message: (place in the group, sample) pairs, in order. A tag that is in it twice makes two scans."""
+    return [partial_scan(group, samples, max(sample.read_ms for sample in samples.values())) for samples in rounds_of(changes)]
 
 
 def _float(value: float, kind: str) -> tuple[Value, int]:

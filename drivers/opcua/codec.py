@@ -12,6 +12,7 @@ from typing import Any, Final
 from drivers.opcua.binary import Array, Extension, Moment, TooLarge
 from drivers.opcua.nodes import Step
 from drivers.reading import Scan, Status, TagGroup, Value
+from drivers.rounds import rounds_of
 
 Sample = tuple[Any, int, int | None, int | None]
 """Value as decoded, 32-bit status code, source and server time in ms since 1970 UTC."""
@@ -44,20 +45,8 @@ def scan_of(group: TagGroup, types: Sequence[type], samples: Sequence[Sample], r
 
 
 def scans_of(group: TagGroup, types: Sequence[type], notified: Sequence[tuple[int, Sample]], read_ms: int) -> list[Scan]:
-    """Return the scans of one notification: (place in the group, sample) in the order in which the server gave them.
-
-    The first samples of all tags make the first scan, second samples (a tag that changed twice) the second, and so on,
-    so nothing is lost and a tag's own order is kept.
-    """
-    rounds: list[dict[int, Sample]] = []
-    depth: dict[int, int] = {}
-    for place, sample in notified:
-        at = depth.get(place, 0)
-        depth[place] = at + 1
-        if at == len(rounds):
-            rounds.append({})
-        rounds[at][place] = sample
-    return [_partial_scan(group, types, samples, read_ms) for samples in rounds]
+    """Return the scans of one notification: (place in the group, sample) in the server's order. A tag that changed twice makes two."""
+    return [_partial_scan(group, types, samples, read_ms) for samples in rounds_of(notified)]
 
 
 def pick(sample: Sample, part: Sequence[Step]) -> Sample:
