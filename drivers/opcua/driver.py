@@ -21,7 +21,7 @@ from drivers.opcua.codec import Sample, convert, python_types, scan_of, scans_of
 from drivers.opcua.config import DeviceOptions
 from drivers.opcua.link import Dialer, Link, session_lost_codes, too_many_codes, undecided_codes
 from drivers.opcua.nodes import NodeId, parse_node
-from drivers.opcua.plan import address_of
+from drivers.opcua.plan import address_of, bad_node_id_unknown
 from drivers.opcua.requests import (
     call_parameters,
     call_service,
@@ -123,7 +123,7 @@ class OpcUaDriver:
         link = await self._connected(until)
         node = address.name.resolve(link.namespaces)
         if node is None:
-            raise DriverError("write_refused", 0x80340000, code=0x80340000)
+            raise DriverError("write_refused", bad_node_id_unknown, code=bad_node_id_unknown)
         kind = await self._kind_of(link, node, until)
         try:
             parameters = write_parameters(node, encode_variant(given, kind))
@@ -154,7 +154,7 @@ class OpcUaDriver:
         link = await self._connected(until)
         object_id, method_id = (name.resolve(link.namespaces) for name in names)
         if object_id is None or method_id is None:
-            raise DriverError("write_refused", 0x80340000, code=0x80340000)
+            raise DriverError("write_refused", bad_node_id_unknown, code=bad_node_id_unknown)
         try:
             answer = await link.ask(call_service, call_parameters(object_id, method_id, variants), call_answer, until - loop.time())
         except DriverError as error:

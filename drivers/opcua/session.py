@@ -25,7 +25,7 @@ from drivers.opcua.answers import ServiceFaultError, open_answer
 from drivers.opcua.binary import MalformedError, Reader, put_node, ticks_per_ms, unix_ticks
 from drivers.opcua.nodes import NodeId
 from drivers.opcua.requests import Service, request_header
-from drivers.opcua.trust import Identity, fingerprint
+from drivers.opcua.trust import Identity, application_uri, fingerprint
 
 _invalid_signature: Final[Any] = uacrypto.InvalidSignature  # type: ignore[attr-defined]
 wire_faults: Final = (
@@ -133,7 +133,7 @@ class Session:
         self._client = Client(endpoint, timeout=no_limit_s)
         self._client.uaclient = _Transport(no_limit_s)
         self._client.name = self._client.description = "Witnessmark"
-        self._client.application_uri = "urn:witnessmark:gateway"
+        self._client.application_uri = application_uri
         self._client.max_messagesize, self._client.max_chunkcount = answer_size_max, 1 + answer_size_max // 4096
         self._client.session_timeout = round(session_timeout_s * 1000)
         self._identity: Identity | None = None
