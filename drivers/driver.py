@@ -39,6 +39,10 @@ class DriverError(Exception):
         self.params: Mapping[str, str | int | float] = params
         super().__init__(f"{cause} {dict(params)}" if params else cause)
 
+    def again(self) -> DriverError:
+        """Return the same fault for one more who waits: an exception that is raised twice carries the first one's way along."""
+        return DriverError(self.cause, self.status, **self.params)
+
 
 @runtime_checkable
 class Driver(Protocol):

@@ -107,7 +107,7 @@ class Broker:
         if not await self._come(lambda: self._up or self._session is not session, until):
             raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, **self._settings.place)
         if not self._up:
-            raise _copy(self._fault)
+            raise self._fault.again()
 
     async def subscribe(self, feed: Feed, until: float) -> None:
         """Return when the broker has answered for every topic of a feed. What it refused is in `refused`."""
@@ -120,7 +120,7 @@ class Broker:
         if not await self._come(lambda: not self._up or needed <= self._subscribed | self.refused.keys(), until):
             raise self._silence()
         if not self._up:
-            raise _copy(self._fault)
+            raise self._fault.again()
 
     async def ask(self, until: float) -> None:
         """Return when the broker has given a sign of life, and with it everything that it had sent before."""
@@ -284,7 +284,7 @@ class Broker:
         self._fault = fault
         for future in self._awaited.values():
             if not future.done():
-                future.set_exception(_copy(fault))
+                future.set_exception(fault.again())
                 future.exception()  # whoever waited may have been cancelled meanwhile
         if was_up:
             for feed in self._all_feeds():
@@ -318,8 +318,3 @@ def node_key_of(topic: str) -> str:
 def node_key(group_id: str, edge_node_id: str) -> str:
     """Return the key under which an edge node's feed is attached; it can be no topic, because of its plus sign."""
     return f"spBv1.0/{group_id}/+/{edge_node_id}"
-
-
-def _copy(fault: DriverError) -> DriverError:
-    """Return the fault for one more who waits: an exception that is raised twice carries the first one's way along."""
-    return DriverError(fault.cause, fault.status, **fault.params)

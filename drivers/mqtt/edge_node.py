@@ -15,7 +15,6 @@ from drivers.mqtt.sparkplug import Metric, Payload, SparkplugError, decode
 known_max: Final = 50_000
 """Metrics of one node with all its devices; a bound against hostile publishers."""
 devices_max: Final = 1000
-birth_kinds: Final = ("NBIRTH", "DBIRTH")
 node_kinds: Final = ("NBIRTH", "NDATA", "NDEATH")
 device_kinds: Final = ("DBIRTH", "DDATA", "DDEATH")
 

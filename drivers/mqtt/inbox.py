@@ -18,6 +18,8 @@ bytes_max: Final = 16 << 20
 """Payload bytes that may wait, whatever the number of messages."""
 message_cost_bytes: Final = 300
 """What a message costs besides its topic and payload, about."""
+answers_max: Final = 10_000
+"""Answers that may wait. Far fewer are ever asked for at a time: what comes beyond, a broker has made up, and it is not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ News = Message | Connected | Answered | Ended
 
 
 class Inbox:
-    """Holds at most `messages_max` messages and `bytes_max` bytes of them. Answers are as many as there were requests."""
+    """Holds at most `messages_max` messages and `bytes_max` bytes of them, `answers_max` answers, and always the end."""
 
     def __init__(self, messages_max: int, wake: Callable[[], None]) -> None:
         """Call `wake`, from the thread that puts, once for each time that something comes into an empty inbox."""
@@ -82,7 +84,7 @@ class Inbox:
                     _, old = self._messages.popleft()
                     self._bytes -= _size(old)
                     self._dropped += 1
-            else:
+            elif len(self._others) < answers_max or isinstance(news, Ended):
                 self._others.append((self._count, news))
             wake, self._woken = not self._woken, True
         if wake:

@@ -108,7 +108,7 @@ class Known:
     def fail(self, fault: DriverError) -> None:
         """Break the streams, and the waits for confirmations."""
         for stream in self._streams.values():
-            stream.fail(DriverError(fault.cause, fault.status, **fault.params))
+            stream.fail(fault.again())
         for _, _, future in self._watched:
             if not future.done():
                 future.set_exception(DriverError("write_unknown", fault.status, reason=fault.cause))

@@ -223,7 +223,7 @@ def tls_context(settings: BrokerSettings) -> TlsContext:
     if settings.cert_file is not None and settings.key_file is not None:
         try:
             if os.stat(settings.key_file).st_mode & others_mode:
-                raise FileFaultError(settings.key_file, "others may read it")
+                raise FileFaultError(settings.key_file, "others may read it: chmod 600")
             context.load_cert_chain(settings.cert_file, settings.key_file, password=_no_password)
         except OSError as error:
             raise FileFaultError(f"{settings.cert_file} {settings.key_file}", error.strerror or "no PEM, or not its key") from error
@@ -234,7 +234,7 @@ def _secret(path: str) -> str:
     try:
         with open(path, encoding="utf-8") as file:
             if os.fstat(file.fileno()).st_mode & others_mode:
-                raise FileFaultError(path, "others may read it", secret=True)
+                raise FileFaultError(path, "others may read it: chmod 600", secret=True)
             return file.read(4096).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise FileFaultError(path, getattr(error, "strerror", None) or "no text", secret=True) from error

@@ -36,18 +36,18 @@ class NodeFeed:
         self.key = node_key(str(options.group_id), str(options.edge_node_id))
         self.late_after_ms = round(options.late_after_s * 1000)
         self._group, self._name = str(options.group_id), str(options.edge_node_id)
+        head = f"spBv1.0/{self._group}"
+        self.filters = [
+            *(f"{head}/{kind}/{self._name}" for kind in node_kinds),
+            *(f"{head}/{kind}/{self._name}/+" for kind in device_kinds),
+        ]
+        """Births, data and deaths of the node and of all its devices, which share its sequence numbers."""
         self._broker = broker
         self._clock = clock
         self._members: list[DeviceFeed] = []
         self._asked_ms: int | None = None
         self._pause_ms = rebirth_ms_first
         self._generation = -1
-
-    @property
-    def filters(self) -> list[str]:
-        """Births, data and deaths of the node and of all its devices, which share its sequence numbers."""
-        head = f"spBv1.0/{self._group}"
-        return [f"{head}/{kind}/{self._name}" for kind in node_kinds] + [f"{head}/{kind}/{self._name}/+" for kind in device_kinds]
 
     def join(self, member: DeviceFeed) -> None:
         """Hand samples to one more device."""
@@ -181,7 +181,8 @@ class DeviceFeed:
 
     def refusal(self, tag: Tag) -> int | None:
         """Return the reason code by which the broker refused a topic of the node, None when it did not."""
-        return next((code for topic in self._node.filters if (code := self._broker.refused.get(topic)) is not None), None)
+        refused = self._broker.refused  # asked for every tag of every read, and mostly empty
+        return next((refused[topic] for topic in self._node.filters if topic in refused), None) if refused else None
 
     def lost(self, outcome: Outcome) -> None:
         """Messages of the node are missing, or cannot be read."""

@@ -7,7 +7,8 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.mqtt.inbox import Answered, Inbox, Message, bytes_max
+from drivers.driver import DriverError
+from drivers.mqtt.inbox import Answered, Ended, Inbox, Message, answers_max, bytes_max
 
 
 def message(n: int, size: int = 1) -> Message:
@@ -38,6 +39,16 @@ def test_bytes_are_bounded_too() -> None:
     found, dropped, _ = inbox.take(100)
     assert len(found) * (1 << 20) <= bytes_max
     assert len(found) + dropped == 40
+
+
+def test_answers_that_nobody_asked_for_are_bounded_and_the_end_is_told() -> None:
+    inbox = Inbox(10, lambda: None)
+    for n in range(answers_max + 50):
+        inbox.put(Answered("subscribe", n, (0,)))
+    end = Ended(DriverError("connection_lost"))
+    inbox.put(end)
+    found, dropped, more = inbox.take(answers_max * 2)
+    assert (len(found), found[-1], dropped, more) == (answers_max + 1, end, 0, False)
 
 
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 7))
