@@ -21,8 +21,9 @@ from drivers.replay.driver import ReplayDriver
 from drivers.shared import Shared
 from tests.rigs.clock import RunningClock
 from tests.rigs.modbus import ModbusPlant, SerialCable
-from tests.rigs.opcua import OpcUaPlant, Wire
+from tests.rigs.opcua import OpcUaPlant
 from tests.rigs.units import TcpUnits, Unit
+from tests.rigs.wire import Wire
 
 
 class WiredRig:

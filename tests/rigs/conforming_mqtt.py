@@ -18,7 +18,7 @@ from tests.rigs.clock import RunningClock
 from tests.rigs.conforming import WiredRig
 from tests.rigs.mosquitto import Mosquitto
 from tests.rigs.mqtt_plant import JsonPlant, SparkplugPlant
-from tests.rigs.opcua import Wire
+from tests.rigs.wire import Wire
 
 STARTS = (
     ("float64", 1.5, DataType.DOUBLE),

@@ -1,14 +1,13 @@
-"""A real OPC UA server (asyncua) on loopback behind a wire that tests can cut, stall and mend."""
+"""A real OPC UA server (asyncua) on loopback, with the faults that a test wants of it."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from asyncua import Server, ua
 from asyncua.common.utils import ServiceError
@@ -140,105 +139,3 @@ class OpcUaPlant:
 
     async def get(self, n: int) -> object:
         return await self.server.get_node(ua.NodeId(f"t{n}", self.index)).read_value()
-
-
-CHUNKS = (b"MSG", b"OPN", b"CLO", b"ACK", b"ERR")
-
-
-class Wire:
-    """A TCP relay to a port: `stall` lets nothing through but keeps connections, `cut` closes and refuses them."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self.port = 0
-        self.connections = 0
-        self.open = 0
-        self._flow = asyncio.Event()
-        self._flow.set()
-        self.lose = 0
-        """Notifications with values that are still to vanish on the way (channels without security)."""
-        self.lost = 0
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    async def __aenter__(self) -> Self:
-        await self.mend()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.cut()
-
-    def stall(self) -> None:
-        self._flow.clear()
-
-    async def cut(self) -> None:
-        self._flow.set()
-        if self._server is not None:
-            self._server.close()
-            for writer in list(self._writers):
-                writer.transport.abort()
-            await self._server.wait_closed()
-            self._server = None
-            while self.open:
-                await asyncio.sleep(0.005)
-
-    async def mend(self) -> None:
-        self._flow.set()
-        if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self.open += 1
-        try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-            self._writers |= {writer, far_writer}
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pump(reader, far_writer))
-                tasks.create_task(self._pump_chunks(far_reader, writer))
-            self._writers -= {writer, far_writer}
-        except OSError:
-            writer.close()
-        finally:
-            self.open -= 1
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                await self._flow.wait()
-                writer.write(data)
-                await writer.drain()
-        except OSError:
-            pass
-        finally:
-            writer.close()
-
-    async def _pump_chunks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """As `_pump`, chunk by chunk (OPC UA Part 6, 7.1.2.2), so that whole ones can vanish. What is no OPC UA goes through as it is."""
-        held = b""
-        try:
-            while data := await reader.read(65536):
-                await self._flow.wait()
-                held += data
-                passed = b""
-                if not any(kind.startswith(held[:3]) for kind in CHUNKS):
-                    passed, held = held, b""
-                while len(held) >= 8:
-                    size = int.from_bytes(held[4:8], "little")
-                    if held[3:4] not in {b"F", b"C", b"A"} or size < 8:
-                        size = len(held)
-                    if len(held) < size:
-                        break
-                    chunk, held = held[:size], held[size:]
-                    # a PublishResponse (829) behind chunk, security and sequence header; one without values is shorter
-                    if self.lose and chunk[:3] == b"MSG" and chunk[24:28] == b"\x01\x00\x3d\x03" and size > 130:
-                        self.lose, self.lost = self.lose - 1, self.lost + 1
-                    else:
-                        passed += chunk
-                writer.write(passed)
-                await writer.drain()
-        except OSError:
-            pass
-        finally:
-            writer.close()

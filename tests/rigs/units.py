@@ -15,6 +15,7 @@ from typing import Self
 
 from boards.sim.pdu import answer
 from boards.sim.register_map import ILLEGAL_ADDRESS, RefusedError
+from tests.rigs.wire import Listener
 
 
 def crc(data: bytes) -> bytes:
@@ -59,41 +60,16 @@ class Unit:
         return answer(self, pdu)
 
 
-class TcpUnits:
+class TcpUnits(Listener):
     """Units behind one TCP port. Requests of one connection are served in order; `connections_max` refuses more at a time."""
 
     def __init__(self, units: dict[int, Unit]) -> None:
+        super().__init__()
         self.units = units
-        self.port = 0
-        self.connections = 0
-        self.open = 0
         self.connections_max = 99
         self.shuffled = False
         """Answer what waits in one go, newest first."""
         self.requests: list[tuple[int, bytes]] = []
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            for writer in list(self._writers):
-                writer.transport.abort()
-            await self._server.wait_closed()
-            self._server = None
-            while self.open:  # no task outlives the test's loop
-                await asyncio.sleep(0.005)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.open >= self.connections_max:

@@ -18,7 +18,7 @@ from drivers.shared import Shared
 from tests.rigs.mosquitto import Mosquitto
 from tests.rigs.mqtt_device import driver_of, group_of, pushed, read_until, rss_bytes, run, tag
 from tests.rigs.mqtt_plant import Publisher, now_ms
-from tests.rigs.opcua import Wire
+from tests.rigs.wire import Wire
 
 LAST_USABLE = int(Status.UNCERTAIN_LAST_USABLE_VALUE)
 DOUBTED = int(Status.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE)

@@ -15,7 +15,8 @@ from drivers.opcua.config import DeviceOptions, parse_address
 from drivers.opcua.driver import OpcUaDriver
 from drivers.reading import Scan, Tag, TagGroup
 from tests.rigs.clock import RunningClock
-from tests.rigs.opcua import OpcUaPlant, Wire
+from tests.rigs.opcua import OpcUaPlant
+from tests.rigs.wire import Wire
 
 pytestmark = pytest.mark.integration
 

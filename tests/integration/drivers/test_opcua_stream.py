@@ -13,7 +13,8 @@ from drivers.opcua.driver import OpcUaDriver
 from drivers.opcua.stream import next_number
 from drivers.reading import TagGroup
 from tests.integration.drivers.test_opcua_driver import group_of, plant_wire_driver, run
-from tests.rigs.opcua import OpcUaPlant, Wire
+from tests.rigs.opcua import OpcUaPlant
+from tests.rigs.wire import Wire
 
 pytestmark = pytest.mark.integration
 
