@@ -5,13 +5,13 @@ Room: ground, driver `modbus`; pure. `proving.py` sends what this file asks for.
 The danger is a unit that answers a read over a hole as it should and then gives a wrong answer to the *next* request, in the right
 frame. So a hole is read over in earnest only after a proof, and until then nothing is published that was read directly after it:
 
-1. A *witness read* is chosen: a request without any hole, asked twice with the same answer, whose bytes would show each known way
+1. A *control read* is chosen: a request without any hole, asked twice with the same answer, whose bytes would show each known way
    of being wrong (`tells`): all zeros or ones, shifted by a register or a byte, a repetition of the answer before.
-2. The hole is read over, and directly after it the witness read is asked. The bytes must be the same as before.
+2. The hole is read over, and directly after it the control read is asked. The bytes must be the same as before.
 3. What the crossing answer says of registers that were read without crossing must agree with them, unless they are on the move.
 
-If the witness read differs, the connection is made anew and it is asked once more: the old bytes again convict the hole for good;
-other bytes mean that the value moved, and nothing is decided. A witness read of few different bytes convinces less, so such a
+If the control read differs, the connection is made anew and it is asked once more: the old bytes again convict the hole for good;
+other bytes mean that the value moved, and nothing is decided. A control read of few different bytes convinces less, so such a
 proof is made with two of them.
 """
 
@@ -52,7 +52,7 @@ def repeats(sample: Sample, crossing: bytes) -> bool:
     return crossing[: len(sample.data)] == sample.data
 
 
-def witnesses(samples: Iterable[Sample]) -> list[Sample]:
+def controls(samples: Iterable[Sample]) -> list[Sample]:
     """Return the samples that would show a wrong answer, the most convincing and then the shortest first."""
     fit = {(each.block.table, each.block.start, each.block.count): each for each in samples if tells(each)}
     return sorted(fit.values(), key=lambda each: (not each.convinces, len(each.data)))
@@ -60,19 +60,7 @@ def witnesses(samples: Iterable[Sample]) -> list[Sample]:
 
 def disagreements(block: Block, data: bytes, samples: Iterable[Sample]) -> list[Sample]:
     """Return the samples that say something else than a crossing answer of registers that both hold."""
-    found = []
-    if block.table in bit_tables:
-        return [
-            each
-            for each in samples
-            if _lies_in(each.block, block) and _bits(each.block, block, data) != _bits(each.block, each.block, each.data)
-        ]
-    for each in samples:
-        if _lies_in(each.block, block):
-            at = (each.block.start - block.start) * 2
-            if data[at : at + len(each.data)] != each.data:
-                found.append(each)
-    return found
+    return [each for each in samples if _lies_in(each.block, block) and not _agrees(each, block, data)]
 
 
 def holes_of(block: Block, wanted: Sequence[Span]) -> list[Interval]:
@@ -90,6 +78,13 @@ def holes_of(block: Block, wanted: Sequence[Span]) -> list[Interval]:
 
 def _lies_in(inner: Block, outer: Block) -> bool:
     return inner.table == outer.table and outer.start <= inner.start and inner.end <= outer.end
+
+
+def _agrees(sample: Sample, block: Block, data: bytes) -> bool:
+    if block.table in bit_tables:
+        return _bits(sample.block, block, data) == _bits(sample.block, sample.block, sample.data)
+    at = (sample.block.start - block.start) * 2
+    return data[at : at + len(sample.data)] == sample.data
 
 
 def _bits(wanted: Block, block: Block, data: bytes) -> list[bool]:

@@ -1,7 +1,7 @@
 """Proves holes before they are read over in earnest, and convicts those that the unit refuses or that poison its next answer.
 
 Room: ground, driver `modbus`. `reader.py` calls `run` with the time that a read has left. The rule stands in `proof.py`. Nothing
-that is read here is published: each read over an unproven hole is directly followed by a witness read, and both are thrown away.
+that is read here is published: each read over an unproven hole is directly followed by a control read, and both are thrown away.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from drivers.modbus.finder import Found, search
 from drivers.modbus.group_plan import GroupPlan
 from drivers.modbus.learned import ODD, LearnedMap
 from drivers.modbus.planner import Block, Span, block_of
-from drivers.modbus.proof import Sample, disagreements, repeats, witnesses
+from drivers.modbus.proof import Sample, controls, disagreements, repeats
 from drivers.modbus.request import RefusalError
 from drivers.modbus.searching import Lengths, atoms_of
 from drivers.modbus.turn import Asker, Turn, address_codes
@@ -27,8 +27,8 @@ undecided_max: Final = 3
 rest_ms: Final = 600_000
 strikes_max: Final = 2
 """So many times the line may fail around a read over a hole before that counts against the hole: once may be noise."""
-witness_tries: Final = 4
-witness_registers_max: Final = 8
+control_tries: Final = 4
+control_registers_max: Final = 8
 
 
 class Verdict(Enum):
@@ -38,7 +38,7 @@ class Verdict(Enum):
     REFUSED = "refused"
     UNDECIDED = "undecided"
     REPEATED = "repeated"
-    """The answer begins with the bytes of the witness read, so that this one would not notice a repetition."""
+    """The answer begins with the bytes of the control read, so that this one would not notice a repetition."""
 
 
 class Prover:
@@ -68,7 +68,7 @@ class Prover:
         """Prove what the hopeful plan reads over, as far as the time goes. `replan` gives the plan after something was learned."""
         if not plan.unproven or not turn.may_learn():
             return
-        found = await self._choose_witnesses(turn)
+        found = await self._choose_controls(turn)
         tried: set[Block] = set()
         while turn.may_learn():
             block = next((each for each in plan.unproven if each not in tried), None)
@@ -79,11 +79,11 @@ class Prover:
                 self._leave(plan, block)
             plan = replan()
 
-    async def _choose_witnesses(self, turn: Turn) -> list[Sample]:
-        """Return up to two steady witness reads, or three where none convinces alone."""
+    async def _choose_controls(self, turn: Turn) -> list[Sample]:
+        """Return up to two steady control reads, or three where none convinces alone."""
         steady: list[Sample] = []
-        tries = witness_tries
-        for sample in witnesses(piece for each in turn.samples for piece in _pieces(each)):
+        tries = control_tries
+        for sample in controls(piece for each in turn.samples for piece in _pieces(each)):
             if any((each.block.table, each.block.start) == (sample.block.table, sample.block.start) for each in steady):
                 continue
             if not tries or not turn.may_learn() or len(steady) == (2 if any(each.convinces for each in steady) else 3):
@@ -159,14 +159,14 @@ class Prover:
                 self._learned.note_refusal(table, (block.start, block.end), code, lasting=True)
 
     async def _cross(self, turn: Turn, block: Block, found: list[Sample]) -> tuple[Verdict, int]:
-        """Read over holes, twice with witnesses that do not convince alone, and judge it; the code says how it was refused."""
+        """Read over holes, twice with controls that do not convince alone, and judge it; the code says how it was refused."""
         fit = [each for each in found if (each.block.table, each.block.start) != (block.table, block.start)]
         if not fit:
             return Verdict.UNDECIDED, 0
         conviction = 0
-        for witness in fit * 2 if len(fit) == 1 else fit:
+        for control in fit * 2 if len(fit) == 1 else fit:
             try:
-                verdict, code = await self._cross_once(turn, block, witness, found)
+                verdict, code = await self._cross_once(turn, block, control, found)
             except DriverError:
                 turn.is_over = True  # the line is not well: no more of this now
                 return self._struck(block)
@@ -174,13 +174,13 @@ class Prover:
                 continue
             if verdict is not Verdict.FINE:
                 return verdict, code
-            conviction += 2 if witness.convinces else 1
+            conviction += 2 if control.convinces else 1
             if conviction >= 2:
                 self._strikes.pop((block.table, block.start, block.end), None)
                 return verdict, code
         return Verdict.UNDECIDED, 0
 
-    async def _cross_once(self, turn: Turn, block: Block, witness: Sample, found: list[Sample]) -> tuple[Verdict, int]:
+    async def _cross_once(self, turn: Turn, block: Block, control: Sample, found: list[Sample]) -> tuple[Verdict, int]:
         code, data = 0, b""
         before = self._ask.sent
         try:
@@ -188,32 +188,32 @@ class Prover:
         except RefusalError as refusal:
             code = refusal.code
         try:
-            seen = await self._ask(witness.block, turn.until)
+            seen = await self._ask(control.block, turn.until)
         except RefusalError:
             seen = b""
         if self._ask.sent != before + 2:
             return Verdict.UNDECIDED, 0  # something else was asked in between, and may have got the wrong answer
-        if seen != witness.data:
-            return await self._judge_witness(turn, witness, found), ODD
+        if seen != control.data:
+            return await self._judge_control(turn, control, found), ODD
         if code:
             return (Verdict.REFUSED, code) if code in address_codes else (Verdict.UNDECIDED, 0)
-        if repeats(witness, data):
+        if repeats(control, data):
             return Verdict.REPEATED, 0
         if await self._contradicts_itself(turn, block, data):
             return Verdict.REFUSED, ODD
         return Verdict.FINE, 0
 
-    async def _judge_witness(self, turn: Turn, witness: Sample, found: list[Sample]) -> Verdict:
-        """The witness read differed: by the hole's fault when a fresh connection brings the old bytes again."""
+    async def _judge_control(self, turn: Turn, control: Sample, found: list[Sample]) -> Verdict:
+        """The control read differed: by the hole's fault when a fresh connection brings the old bytes again."""
         self._ask.resync()
         try:
-            again = await self._ask(witness.block, turn.until)
+            again = await self._ask(control.block, turn.until)
         except RefusalError:
             again = b""
-        if again == witness.data:
+        if again == control.data:
             return Verdict.REFUSED
-        if witness in found:
-            found.remove(witness)
+        if control in found:
+            found.remove(control)
         return Verdict.UNDECIDED
 
     async def _contradicts_itself(self, turn: Turn, block: Block, data: bytes) -> bool:
@@ -273,7 +273,7 @@ def _trimmed(pieces: list[list[Span]], first: int, last: int) -> Block:
 
 
 def _pieces(sample: Sample) -> Iterator[Sample]:
-    """Yield parts of a sample that may be witness reads: some neighbouring registers each."""
+    """Yield parts of a sample that may be control reads: some neighbouring registers each."""
     block = sample.block
     if block.table in bit_tables:
         yield sample
@@ -282,6 +282,6 @@ def _pieces(sample: Sample) -> Iterator[Sample]:
     ranges: list[tuple[int, int]] = [(atom[0].start, atom[0].end) for atom in atoms]
     ranges += [(a[0], b[1]) for a, b in pairwise(ranges) if a[1] == b[0]]
     for start, end in ranges:
-        if end - start <= witness_registers_max:
+        if end - start <= control_registers_max:
             at = (start - block.start) * 2
             yield Sample(Block(block.table, start, end - start, ()), sample.data[at : at + (end - start) * 2])

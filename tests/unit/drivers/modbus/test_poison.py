@@ -154,7 +154,7 @@ def test_a_hole_turns_bad_while_the_plant_runs() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(min_size=2, max_size=16).filter(lambda data: len(data) % 2 == 0), st.binary(min_size=2, max_size=40))
-def test_a_witness_read_differs_from_each_known_way_of_being_wrong(data: bytes, crossing: bytes) -> None:
+def test_a_control_read_differs_from_each_known_way_of_being_wrong(data: bytes, crossing: bytes) -> None:
     sample = Sample(Block("holding", 5, len(data) // 2, ()), data)
     if tells(sample):
         assert data not in (bytes(len(data)), b"\xff" * len(data))
