@@ -160,11 +160,13 @@ def test_deaths_of_the_device_and_of_the_node_are_told_and_births_end_them(broke
                 await driver.read(group, 2.0)
                 async with aclosing(driver.subscribe(group)) as scans:  # type: ignore[type-var]
                     await anext(scans)
+                    plant.deaf = True  # or a rebirth asked for late would bring the device back before the test does
                     plant.device_death()
                     with pytest.raises(DriverError, match="publisher_offline"):
                         await anext(scans)
                 with pytest.raises(DriverError, match="publisher_offline"):
                     await driver.read(group, 1.0)
+                plant.deaf = False
                 plant.birth()
                 assert (await read_until(driver, group, lambda s: True, "publisher_offline")).values == [1]
                 plant.vanish()
