@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from runtime.faces.feed_client import FeedClient
-from tests.rigs.gateway import Gateway, children, until
+from tests.rigs.gateway import Gateway, children, rss_kb, until
 from tests.rigs.load_device import device_config
 
 NATIVE = Path(__file__).parent / "native"
@@ -194,10 +194,7 @@ def cpu_s(pid: int) -> float:
 
 def rss_mb(pid: int) -> float:
     """Return a process' resident memory in MiB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+    return rss_kb(pid) / 1024
 
 
 def median(values: list[float]) -> float:

@@ -85,10 +85,15 @@ class Gateway:
     def rss_kb(self) -> int:
         """Resident memory of the core."""
         assert self.process is not None
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1])
-        return 0
+        return rss_kb(self.process.pid)
+
+
+def rss_kb(pid: int) -> int:
+    """Resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1])
+    return 0
 
 
 async def until(condition: Callable[[], Any], timeout_s: float = 30) -> Any:
