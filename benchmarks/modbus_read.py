@@ -6,7 +6,7 @@ Baselines: `bare` reads the same registers with AsyncModbusTcpClient and decodes
 `convert_from_registers`. A, B and C alternate; ratios are medians.
 
 JSON keys: `registers_per_request`, `rounds`, and `driver` {map: {"us_per_tag": CPU microseconds, "of_bare" and "of_converted": that over
-the baselines's}}.
+the baselines'}}.
 """
 
 from __future__ import annotations
