@@ -72,7 +72,7 @@ VICES = ("bits", "burst", "truncated", "doubled", "doubled later", "late", "nois
 
 @pytest.mark.parametrize("baud", TIMEOUT_S)
 def test_no_wrong_value_comes_through(baud: int, seed: int, count: Callable[[int, int, int], int]) -> None:
-    reads = count(30, 150, 4000) if baud > 9600 else count(8, 25, 600)
+    reads = count(30, 400, 4000) if baud > 9600 else count(8, 60, 600)
 
     async def test() -> Counter[str]:
         unit, results = Unit(), Counter[str]()

@@ -116,6 +116,8 @@ def test_facts_that_nobody_said_are_refused_and_those_that_were_are_understood(n
         place = place[step]
     at[step] = noise
     try:
-        assert from_plain(broken).plain() == broken
+        understood = from_plain(broken).plain()
     except ValueError:
-        pass
+        return
+    said = {name: facts for name, facts in broken["tables"].items() if any(facts.values())}  # a table of which nothing is said is none
+    assert understood == {**broken, "tables": said}
