@@ -16,6 +16,8 @@ failing_s_min: Final = 2.0
 interval_s_first: Final = 2.0
 interval_s_max: Final = 30.0
 spread: Final = 0.2
+passed_over_max: Final = 3
+"""So many times in a row a unit that did not answer stands back for others; then it waits like them."""
 
 
 class Breaker:
@@ -32,6 +34,8 @@ class Breaker:
         """Moving mean of how long its answers take; None before the first."""
         self.is_slow = False
         """Set by the line: its answers take so much longer than the others' that it waits behind them."""
+        self.passed_over = 0
+        """Counted by the line: how often it stood back since it was last asked."""
 
     @property
     def is_open(self) -> bool:
@@ -56,7 +60,7 @@ class Breaker:
 
     def answered(self, took_s: float) -> float:
         """It answered, if only with a refusal. Return how long its answers usually take."""
-        self._failures, self._interval_s, self._probing = 0, 0.0, False
+        self._failures, self._interval_s, self._probing, self.passed_over = 0, 0.0, False, 0
         usual_s = self.usual_s if self.usual_s is not None else took_s
         # quick to see that a unit has become slow, slow to believe that it is quick again
         self.usual_s = usual_s + (took_s - usual_s) / (2 if took_s > usual_s else 8)
@@ -67,6 +71,7 @@ class Breaker:
         if not self._failures:
             self._failing_since = now
         self._failures += 1
+        self.passed_over = 0
         if self._probing or self.is_open:
             self._interval_s = min(self._interval_s * 2, interval_s_max)
         elif self._failures >= failures_min and now - self._failing_since >= failing_s_min:

@@ -4,9 +4,10 @@ Room: ground, driver `modbus`; pure: `lane.py` asks, waits and tells the time (e
 
 A serial answer has no number: one that comes late looks like the answer to the next question of the same shape. So after a request that was
 given up, a unit is first asked to echo 16 bits that it has not been asked before (function 8; V1.02, 6.8). Units answer in order: when
-the echo, or the refusal of that function, has come, no older answer can follow. A unit that ignores the function altogether is left alone
-for one time limit instead, then asked plainly; if it answers, it is known as mute to echoes, and an answer that is later than twice the
-limit could be taken for a new one: the protocol has nothing to tell them apart.
+the echo, or the refusal of that function, has come, no older answer can follow. A unit that has ever done so is asked for the echo until it
+comes: on a noisy line echoes are spoiled too, and that is no reason to do without. One that never has is left alone for two time limits
+instead, then asked plainly; if it answers, it is known as mute to echoes, and an answer that is later than three times the limit could be
+taken for a new one: the protocol has nothing to tell them apart.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from drivers.modbus.request import Request, echo_request
 quiet_s_min: Final = 0.1
 mute_after: Final = 2
 """So many times a unit may answer plainly and not the echo before it counts as mute; once may be a unit that just came back."""
+strange_after: Final = 20
+"""So many echoes in a row may go unanswered before a unit that had answered them is another unit, of which nothing is known."""
 
 
 @dataclass(slots=True)
@@ -34,6 +37,8 @@ class Doubts:
     def __init__(self) -> None:
         self._open: dict[int, Doubt] = {}
         self._mute: dict[int, int] = {}
+        self._echoes: dict[int, int] = {}
+        """Units that have answered an echo -> how many they have not answered since."""
         self._nonce = 0
 
     def add(self, unit_id: int, now: float, quiet_s: float) -> None:
@@ -53,13 +58,19 @@ class Doubts:
         return echo_request(unit_id, self._nonce)
 
     def unanswered(self, unit_id: int, quiet_until: float) -> None:
-        """The echo was not answered: a plain question may be asked at that time."""
+        """The echo was not answered: a plain question may be asked at that time, unless the unit is known to answer echoes."""
+        missed = self._echoes.pop(unit_id, strange_after) + 1
+        if missed < strange_after:
+            self._echoes[unit_id] = missed
+            self._open[unit_id] = Doubt()
+            return
         self._open[unit_id] = Doubt(quiet_until)
 
     def cleared(self, unit_id: int) -> None:
         """The echo came: nothing older can follow."""
         self._open.pop(unit_id, None)
         self._mute.pop(unit_id, None)
+        self._echoes[unit_id] = 0
 
     def answered(self, unit_id: int) -> None:
         """A plain question was answered after an echo was not: one sign that the unit does not know the echo."""

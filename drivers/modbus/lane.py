@@ -27,6 +27,8 @@ again_silence_s: Final = 0.02
 still be on its way, for the 16 ms that USB adapters keep what they have heard. Requests that differ in unit, function or length need no
 more than 3.5 characters.
 """
+rest_limits: Final = 2
+"""Time limits that a serial unit rests after a request that was given up, when no echo can make sure of it."""
 silence_s_max: Final = 0.5
 """A serial line that is never silent for so long carries nothing but noise."""
 
@@ -132,7 +134,7 @@ class Lane:
         """Clear the port, and the unit of what it may still have to say. Raises LinkError."""
         loop = asyncio.get_running_loop()
         if await link.drain():
-            doubts.add(self._asked.unit_id if self._asked else 0, loop.time(), limit_s)
+            doubts.add(self._asked.unit_id if self._asked else 0, loop.time(), rest_limits * limit_s)
         self._asked = request
         if (echo := doubts.question(request.unit_id)) is None:
             return
@@ -141,7 +143,7 @@ class Lane:
         except RefusalError:
             pass  # it knows no function 8, and has said so after all that it had to say before
         except LinkError:
-            doubts.unanswered(request.unit_id, loop.time() + limit_s)
+            doubts.unanswered(request.unit_id, loop.time() + rest_limits * limit_s)
             raise
         doubts.cleared(request.unit_id)
         await self._wait_for_silence(link, until, self._gap_s)
@@ -157,7 +159,7 @@ class Lane:
             if self._link is link:
                 self._link = None
         if self._doubts is not None:
-            self._doubts.add(request.unit_id, asyncio.get_running_loop().time(), limit_s)
+            self._doubts.add(request.unit_id, asyncio.get_running_loop().time(), rest_limits * limit_s)
         if cause == "no_answer":
             self._connecting.unanswered()
 

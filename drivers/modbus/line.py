@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final
 
 from drivers.driver import Clock, DriverError
-from drivers.modbus.breaker import Breaker
+from drivers.modbus.breaker import Breaker, passed_over_max
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.end_point import line_of
 from drivers.modbus.explain import Known, TagsOf, explain
@@ -112,6 +112,7 @@ class Line:
             raise DriverError("breaker_open", Status.BAD_NO_COMMUNICATION, unit=request.unit_id, retry_ms=round(wait_s * 1000))
         lane, row = self._way(request, breaker, loop.time())
         if lane is self._side and row is Row.PATIENT and not lane.turns.is_free:
+            breaker.passed_over += 1
             breaker.undecided()  # others that do not answer are being asked: waiting for them would tell nothing
             raise DriverError("breaker_open", Status.BAD_NO_COMMUNICATION, unit=request.unit_id, retry_ms=round(limit_s * 1000))
         try:
@@ -126,6 +127,7 @@ class Line:
             if error.cause in unit_faults:
                 breaker.failed(loop.time())
             else:
+                breaker.passed_over += error.cause == "line_busy"
                 breaker.undecided()
                 self._judge_side(lane, error.cause, loop.time())
             raise
@@ -153,10 +155,11 @@ class Line:
         row = Row.URGENT if request.is_write else Row.PLAIN
         if not (breaker.is_suspect or breaker.is_slow):
             return self._main, row
-        if breaker.is_suspect and not request.is_write:
+        patient = breaker.passed_over < passed_over_max  # or a connection that slow units always keep busy would shut it out for good
+        if breaker.is_suspect and patient and not request.is_write:
             row = Row.PATIENT
         if not self._shape.side_connection or now < self._side_pause_until:
-            return self._main, row if request.is_write else Row.PATIENT
+            return self._main, Row.PATIENT if patient and not request.is_write else row
         if self._side is None:
             self._side, self._side_since = Lane(self._shape, self._clock, partial(self.recorder.note, 1)), now
         return self._side, row

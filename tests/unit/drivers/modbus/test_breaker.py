@@ -69,3 +69,15 @@ def test_a_unit_is_never_left_alone_for_good(events: list[tuple[str, float]], un
             breaker.undecided()
     breaker.undecided()
     assert breaker.admit(now + interval_s_max * (1 + spread)) == 0
+
+
+def test_how_often_it_stood_back_is_forgotten_once_it_is_asked() -> None:
+    breaker = Breaker(5)
+    breaker.passed_over = 2
+    breaker.undecided()
+    assert breaker.passed_over == 2, "nothing was asked"
+    breaker.failed(1.0)
+    assert breaker.passed_over == 0
+    breaker.passed_over = 2
+    breaker.answered(0.1)
+    assert breaker.passed_over == 0
