@@ -30,8 +30,8 @@ from ledger_client.records import record_size
 from ledger_client.segments import SegmentStore
 
 WAITING_MAX = 64
-AHEAD_MAX = 3
-"""Entries asked of the signer and not taken: enough that a signature is there when a flush ends, and little to discard after a fault."""
+AHEAD_MAX = 16
+"""Entries asked of the signer and not taken: enough that a signature is there when a flush ends, even while the loop is busy."""
 DETAIL_BYTES_MAX = 4096
 """Longer details are for the slow line: what is asked ahead must fit into the signer's line, since the loop does not wait for room."""
 FAST_S = 0.0005

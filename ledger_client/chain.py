@@ -171,12 +171,12 @@ class Chain:
         committed = None if kind >= FOREIGN_KIND_MIN else body_commitment(kind, detail)
         if (committed or (0, EMPTY_BODY_HASH)) != (len(body), sha256(body).digest()):
             raise FormatError("body_differs", kind=kind, size=len(body))
-        if self._lane_open and self._pen.store is not None:
-            answer = self._lane.put(self._pen.store, self._start, kind, detail, body)
-            appended = None if answer is None else await answer
-            if appended is not None:
-                return appended
-        return await self._line.ask(lambda: self._append_now(kind, detail, body, reserve=reserve))
+        fast = partial(self._put, kind, detail, body)
+        slow = partial(self._append_now, kind, detail, body, reserve=reserve)
+        answer = fast() if self._line.idle else None
+        appended = await (self._line.ask(slow, fast) if answer is None else answer)
+        # A lane that was closed before the entry's turn leaves it to the slow line, which knows what to do about the fault.
+        return await self._line.ask(slow) if appended is None else appended
 
     async def append_schema(self, new: SchemaState) -> Appended | None:
         """Bring the schema to `new` by a full entry or a delta; None when it is in force already. Raises as `append`."""
@@ -305,11 +305,13 @@ class Chain:
         self._signer_stale = True
         return self._pen.fail(error) if isinstance(error, OSError) else error
 
-    @property
-    def _lane_open(self) -> bool:
-        """Whether an ordinary entry needs nothing but its signature and its flush, and nobody waits in front of it."""
-        ready = self._line.idle and not self._line.closing and self.state == "ok" and not self._signer_stale
-        return ready and self._boot_due is None and self.heads.boot == self._boot and self._pen.is_settled
+    def _put(self, kind: int, detail: tuple[Any, ...], body: bytes) -> asyncio.Future[Appended | None] | None:
+        """Line an entry up in the lane if it needs nothing but its signature and its flush; nobody must wait in front of it."""
+        ready = not self._line.closing and self.state == "ok" and not self._signer_stale
+        store = self._pen.store
+        if store is None or not (ready and self._boot_due is None and self.heads.boot == self._boot and self._pen.is_settled):
+            return None
+        return self._lane.put(store, self._start, kind, detail, body)
 
     def _start(self) -> Start:
         heads = self.heads

@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from ledger_client.errors import LedgerError, StoreError
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    request: Callable[[], Awaitable[Any]]
+    answer: asyncio.Future[Any]
+    hand_over: Callable[[], asyncio.Future[Any] | None] | None
 
 
 class RequestLine:
@@ -21,7 +30,7 @@ class RequestLine:
     def __init__(self, waiting_max: int, *, before_each: Callable[[], Awaitable[None]] | None = None) -> None:
         """`before_each` is awaited in front of every request: what must have come to its end first."""
         self._before_each = before_each
-        self._waiting: asyncio.Queue[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]] | None] = asyncio.Queue(waiting_max)
+        self._waiting: asyncio.Queue[_Asked | None] = asyncio.Queue(waiting_max)
         self._ended = False
         self._busy = False
         self.closing = False
@@ -31,12 +40,17 @@ class RequestLine:
         """Whether nobody waits and nothing is being carried out."""
         return not self._busy and self._waiting.empty()
 
-    async def ask(self, request: Callable[[], Awaitable[Result]]) -> Result:
-        """Return what the request returns or raise its LedgerError. Raises StoreError `store_closed` when nobody serves any more."""
+    async def ask(
+        self, request: Callable[[], Awaitable[Result]], hand_over: Callable[[], asyncio.Future[Result] | None] | None = None,
+    ) -> Result:  # fmt: skip
+        """Return what the request returns or raise its LedgerError. Raises StoreError `store_closed` when nobody serves any more.
+
+        `hand_over` is asked when the request's turn has come: it may give the answer's future instead, and the line goes on at once.
+        """
         if self.closing:
             raise StoreError("store_closed")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        await self._waiting.put((request, answer))
+        await self._waiting.put(_Asked(request, answer, hand_over))
         self._refuse_late()
         result: Result = await answer
         return result
@@ -46,7 +60,11 @@ class RequestLine:
         try:
             while (asked := await self._waiting.get()) is not None:
                 self._busy = True
-                await self._carry_out(*asked)
+                elsewhere = None if asked.hand_over is None else asked.hand_over()
+                if elsewhere is None:
+                    await self._carry_out(asked.request, asked.answer)
+                else:
+                    elsewhere.add_done_callback(partial(_pass_on, asked.answer))
                 self._busy = False
         finally:
             self.closing = self._ended = True
@@ -62,7 +80,7 @@ class RequestLine:
         """Refuse what waits when nobody serves any more. Whoever stood in front of a full queue comes here too, and lets the next in."""
         while self._ended and not self._waiting.empty():
             if (asked := self._waiting.get_nowait()) is not None:
-                _refuse(asked[1])
+                _refuse(asked.answer)
 
     async def _carry_out(self, request: Callable[[], Awaitable[Any]], answer: asyncio.Future[Any]) -> None:
         try:
@@ -83,3 +101,13 @@ class RequestLine:
 def _refuse(answer: asyncio.Future[Any]) -> None:
     if not answer.done():
         answer.set_exception(StoreError("store_closed"))
+
+
+def _pass_on(answer: asyncio.Future[Any], elsewhere: asyncio.Future[Any]) -> None:
+    error = elsewhere.exception()
+    if answer.done():
+        return
+    if error is None:
+        answer.set_result(elsewhere.result())
+    else:
+        answer.set_exception(error)

@@ -32,6 +32,7 @@ from ledger_client.signing import SignerCore, SignerRules
 
 KEY_PATH: Final = Path("private") / "device.key"
 PR_SET_DUMPABLE: Final = 4
+TOGETHER_MAX: Final = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,18 +60,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(line: socket.socket, rules: SignerRules) -> None:
     """Answer requests until the other end closes or sends what is no frame. Raises OSError of the socket."""
-    frames, replies = FrameBuffer(), b""
+    frames, replies = FrameBuffer(), list[bytes]()
     while (frame := _receive(line, frames)) is not None:
         try:
             # What gets signed passes the strict gate in signing.py; the frame around it need not.
             reply = answer(rules, cbor.peek(frame))
         except LedgerError as error:
             reply = _refusal(error)
-        replies += framed(cbor.encode(reply))
-        # Requests that came together are answered together: each wake of the other end costs it as much as a signature.
-        if frames.is_empty:
-            line.sendall(replies)
-            replies = b""
+        replies.append(framed(cbor.encode(reply)))
+        # Requests that came together are answered a few at a time: each wake of the other end costs it as much as a signature.
+        if frames.is_empty or len(replies) == TOGETHER_MAX:
+            line.sendall(b"".join(replies))
+            replies.clear()
 
 
 def answer(rules: SignerRules, request: Any) -> list[Any]:

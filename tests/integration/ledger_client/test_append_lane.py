@@ -7,14 +7,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 from ledger_client.append_lane import FAST_S
 from ledger_client.chain import Chain
 from ledger_client.disk import RealDisk
-from ledger_client.entry import ZERO_HASH, parse
+from ledger_client.entry import ZERO_HASH, NextEntry, parse
 from ledger_client.errors import SignerError, StoreError
 from ledger_client.keys import create_private
 from ledger_client.kinds import Kind
@@ -22,6 +22,7 @@ from ledger_client.reader import LedgerReader
 from ledger_client.segments import SegmentShape
 from ledger_client.signer_client import SignerProcess
 from tests.rigs.clock import RunningClock
+from tests.rigs.evidence import schema_of
 
 SHAPE = SegmentShape(size_bytes=256 << 10, reserve_bytes=8 << 10, entries_max=300, reserve_entries=4, chunk_bytes=128 << 10)
 
@@ -51,6 +52,16 @@ class GatedDisk(RealDisk):
         if self.fail:
             raise OSError(5, "gone")
         super().write_through(handle, data, offset)
+
+
+class CountingSigner(SignerProcess):
+    """Counts the entries that were asked for ahead."""
+
+    asked = 0
+
+    def ask_next(self, entries: Sequence[NextEntry]) -> None:
+        self.asked += len(entries)
+        super().ask_next(entries)
 
 
 async def started(state: Path, signer: SignerProcess, disk: RealDisk) -> Chain:
@@ -102,6 +113,32 @@ def test_an_entry_is_told_while_the_next_is_being_flushed_and_never_before(tmp_p
                     disk.gate.release()
             disk.gate = None
         assert stored(state) == [str(number).encode() for number in range(13)]
+
+    asyncio.run(story())
+
+
+def test_entries_that_queue_behind_slow_work_take_the_lane_after_it(tmp_path: Path) -> None:
+    """Under a load that never lets up the line is never empty: entries would otherwise stay in it for good."""
+
+    async def story() -> None:
+        state, disk = new_state(tmp_path), GatedDisk()
+        async with CountingSigner(state) as signer, await started(state, signer, disk) as chain, asyncio.timeout(60):
+            for number in range(5):
+                await chain.append(*event(number))
+            disk.gate, disk.arrived, signer.asked = threading.Semaphore(0), 0, 0
+            async with asyncio.TaskGroup() as tasks:
+                slow = tasks.create_task(chain.append_schema(schema_of(2)))
+                await until(lambda: disk.arrived == 1)
+                queued = [tasks.create_task(chain.append(*event(number))) for number in range(5, 11)]
+                disk.gate.release()
+                await until(lambda: slow.done() and disk.arrived == 2)
+                # One is at the gate, and the signatures of those behind it are asked for: only the lane asks ahead.
+                await until(lambda: signer.asked == 6)
+                assert not any(task.done() for task in queued)
+                for _ in queued:
+                    disk.gate.release()
+            disk.gate = None
+        assert stored(state) == [str(number).encode() for number in range(11)]
 
     asyncio.run(story())
 

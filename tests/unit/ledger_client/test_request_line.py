@@ -53,3 +53,48 @@ def test_what_was_asked_before_the_close_is_still_served() -> None:
         assert [task.result() for task in asking] == done == list(range(5))
 
     asyncio.run(story())
+
+
+def test_a_request_that_is_handed_over_holds_up_nobody_and_is_answered_by_its_future() -> None:
+    async def story() -> None:
+        line = RequestLine(8)
+        elsewhere: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def value(number: int) -> int:
+            return number
+
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            group.create_task(line.serve())
+            handed = group.create_task(line.ask(lambda: value(1), lambda: elsewhere))
+            given_up = group.create_task(line.ask(lambda: value(2), lambda: elsewhere))
+            carried_out = await line.ask(lambda: value(3), lambda: None)
+            assert (carried_out, handed.done()) == (3, False)
+            given_up.cancel()
+            await asyncio.sleep(0)
+            elsewhere.set_result(4)
+            assert await handed == 4
+            await line.close()
+        assert given_up.cancelled()
+
+    asyncio.run(story())
+
+
+def test_a_fault_of_a_request_that_was_handed_over_is_its_own() -> None:
+    async def value() -> int:
+        return 1
+
+    async def story() -> None:
+        line = RequestLine(8)
+        elsewhere: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            group.create_task(line.serve())
+            handed = asyncio.ensure_future(line.ask(value, lambda: elsewhere))
+            await asyncio.sleep(0)
+            await line.ask(value)
+            elsewhere.set_exception(StoreError("disk_full", needed=1, free=0))
+            with pytest.raises(StoreError, match="disk_full"):
+                await handed
+            assert await line.ask(value) == 1
+            await line.close()
+
+    asyncio.run(story())
