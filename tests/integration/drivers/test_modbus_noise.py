@@ -80,10 +80,10 @@ def test_no_wrong_value_comes_through(baud: int, seed: int, count: Callable[[int
     results, vices = Counter[str](), Counter[str]()
 
     async def bounded() -> None:
-        async with asyncio.timeout(1200), asyncio.TaskGroup() as lines:
+        async with asyncio.timeout(1200), asyncio.TaskGroup() as tasks:
             for number in range(LINES):
                 noise = Noise(f"{seed}/{baud}/{number}", TIMEOUT_S[baud], 0.3)
-                lines.create_task(read_through(baud, noise, reads // LINES, results, vices))
+                tasks.create_task(read_through(baud, noise, reads // LINES, results, vices))
 
     asyncio.run(bounded())
     print(f"{baud} baud: {reads} reads on {LINES} lines, {dict(results)}; answers {dict(vices)}")

@@ -83,17 +83,18 @@ def test_a_fault_of_a_request_that_was_handed_over_is_its_own() -> None:
     async def value() -> int:
         return 1
 
+    async def refused(line: RequestLine, elsewhere: asyncio.Future[int]) -> None:
+        with pytest.raises(StoreError, match="disk_full"):
+            await line.ask(value, lambda: elsewhere)
+
     async def story() -> None:
         line = RequestLine(8)
         elsewhere: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         async with asyncio.timeout(10), asyncio.TaskGroup() as group:
             group.create_task(line.serve())
-            handed = asyncio.ensure_future(line.ask(value, lambda: elsewhere))
+            group.create_task(refused(line, elsewhere))
             await asyncio.sleep(0)
-            await line.ask(value)
             elsewhere.set_exception(StoreError("disk_full", needed=1, free=0))
-            with pytest.raises(StoreError, match="disk_full"):
-                await handed
             assert await line.ask(value) == 1
             await line.close()
 
