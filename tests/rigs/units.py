@@ -15,7 +15,7 @@ from typing import Self
 
 from boards.sim.pdu import answer
 from boards.sim.register_map import ILLEGAL_ADDRESS, RefusedError
-from tests.rigs.wire import Listener
+from drivers.wire import Listener
 
 
 def crc(data: bytes) -> bytes:
