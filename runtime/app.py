@@ -29,7 +29,7 @@ from ledger_client.chain import Chain
 from ledger_client.chain_seams import Signer
 from ledger_client.disk import Disk, RealDisk
 from ledger_client.errors import LedgerError
-from ledger_client.kinds import Kind
+from ledger_client.kinds import ClockState, Kind
 from ledger_client.outbox import Outbox
 from ledger_client.outbox_needs import Pace
 from ledger_client.reader import LedgerReader
@@ -181,7 +181,7 @@ class Core:
             seal_every_s=config.evidence.seal_every_s, memory_max_bytes=config.evidence.memory_max_mb << 20,
             make_secret=lambda: outside.random.randbytes(32),
         )  # fmt: skip
-        self._pipeline = Pipeline(self.live, self._evidence)
+        self._pipeline = Pipeline(self.live, self._evidence, lambda: clock.state() != ClockState.UNSET)
         self._learned = LearnedMaps(disk, layout.private, work)
         self._learned.load()
         self._field = Field(self._pipeline, clock, self._make_driver, self._supervisor)

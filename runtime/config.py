@@ -26,6 +26,7 @@ from runtime.clock import SystemClock
 from runtime.config_faults import ConfigError, Fault, Faults, Place
 from runtime.config_templates import with_template
 from runtime.setpoint import Interlock, SetpointRules
+from runtime.tag_checks import OUTSIDE, Instrument, TagCheck
 
 CONFIG_SIZE_MAX: Final = 16 << 20
 ANCHOR_KEYS: Final = {
@@ -65,6 +66,7 @@ class TagConfig:
     calibration: str
     address: object
     report: ReportRule
+    check: TagCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +212,25 @@ def _tag(
         return None
     if tag.write is not None and tag.write.limits_numbers and value_type in ("bool", "text"):
         faults.add((*place, "write"), f"{where}.write", "config_no_limits", type=value_type)
+    if tag.range != model.Range() and value_type in ("bool", "text"):
+        faults.add((*place, "range"), f"{where}.range", "config_no_range", type=value_type)
     exponent = -tag.decimals if tag.decimals is not None else exponent
     rule = ReportRule(tag.report.on_change, float(tag.report.deadband), round(tag.report.heartbeat_s * 1000))
     source = " ".join([driver, *(f"{key}={value}" for key, value in own.items())])[:200]
+    check = _check(tag)
+    calibration = check.instrument.text(tag.unit, tag.calibration)
     return TagConfig(
-        tag.name, tag.was, tag.unit, value_type, exponent, tag.writable, _setpoint_rules(tag.write), source, tag.calibration, address, rule
+        tag.name, tag.was, tag.unit, value_type, exponent, tag.writable, _setpoint_rules(tag.write), source, calibration, address, rule,
+        check,
     )  # fmt: skip
+
+
+def _check(tag: model.Tag) -> TagCheck:
+    each = tag.instrument
+    instrument = Instrument(
+        each.serial, each.certificate, each.calibrated, each.due, each.uncertainty, each.uncertainty_percent, each.coverage
+    )  # fmt: skip
+    return TagCheck(tag.range.low, tag.range.high, OUTSIDE[tag.range.outside], instrument)
 
 
 def _setpoint_rules(write: model.Write | None) -> SetpointRules:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from drivers.option_error import OptionError
 from ledger_client.errors import FormatError
@@ -30,12 +31,26 @@ def _shaped(pattern: str, code: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _day(raw: Any) -> Any:
+    """Return the day that a TOML date, or a text of that shape, names."""
+    if isinstance(raw, str):
+        try:
+            return date.fromisoformat(raw)
+        except ValueError as error:
+            raise OptionError("config_not_date", value=raw[:80]) from error
+    if not isinstance(raw, date) or isinstance(raw, datetime):
+        raise OptionError("config_not_date", value=str(raw)[:80])
+    return raw
+
+
 Name = Annotated[str, _shaped(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "config_name_shape")]
 TagName = Annotated[str, _shaped(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,63}", "config_tag_name_shape")]
 AssetPath = Annotated[str, _shaped(r"([^/\x00-\x1f]{1,64}(/[^/\x00-\x1f]{1,64}){0,7})?", "config_asset_shape")]
 FeedMode = Annotated[str, _shaped(r"[67][0-7]0", "config_feed_mode")]
 Text = Annotated[str, Field(max_length=200)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Day = Annotated[date, BeforeValidator(_day)]
+Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ORIGIN_BLANKS = ("gateway", "epoch", "key_hash")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -52,6 +67,7 @@ class Gateway(Strict):
     name: Name
     board: Name = "sim"
     device_writes: bool = False
+    calibration_warn_days: int = Field(default=30, ge=0, le=3650)
 
 
 class Evidence(Strict):
@@ -165,6 +181,40 @@ class Write(Strict):
         return any(each is not None for each in (self.min, self.max, self.max_step)) or self.read_back_tolerance > 0
 
 
+class Range(Strict):
+    """range = {…} of a tag: between what its values can lie. One outside is marked, never changed."""
+
+    low: float | None = Field(default=None, allow_inf_nan=False)
+    high: float | None = Field(default=None, allow_inf_nan=False)
+    outside: Literal["uncertain", "bad"] = "uncertain"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise OptionError("config_range_order", low=self.low, high=self.high)
+        return self
+
+
+class Instrument(Strict):
+    """instrument = {…} of a tag: what measures it, and until when that may be believed."""
+
+    serial: Text = ""
+    certificate: Text = ""
+    calibrated: Day | None = None
+    due: Day | None = None
+    uncertainty: Spread | None = None
+    uncertainty_percent: Spread | None = None
+    coverage: float | None = Field(default=None, gt=0, le=10)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.calibrated is not None and self.due is not None and self.due < self.calibrated:
+            raise OptionError("config_due_before_calibrated", due=self.due.isoformat(), calibrated=self.calibrated.isoformat())
+        if self.coverage is not None and self.uncertainty is None and self.uncertainty_percent is None:
+            raise OptionError("config_coverage_alone")
+        return self
+
+
 class Tag(BaseModel):
     """A tag's common keys; what is left belongs to the driver."""
 
@@ -174,6 +224,8 @@ class Tag(BaseModel):
     was: str | None = None
     unit: Text = ""
     calibration: Text = ""
+    instrument: Instrument = Instrument()
+    range: Range = Range()
     decimals: int | None = Field(default=None, ge=0, le=12)
     writable: bool = False
     write: Write | None = None

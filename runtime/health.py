@@ -13,10 +13,12 @@ from typing import Any, Final
 
 from ledger_client.chain import Chain
 from ledger_client.errors import LedgerError
+from ledger_client.kinds import ClockState
 from ledger_client.outbox import Outbox
 from runtime.acquisition.evidence import Evidence
 from runtime.acquisition.field import Field
 from runtime.acquisition.poller import DevicePoller
+from runtime.calibrations import Calibrations
 from runtime.clock import Clock, state_names
 from runtime.config_faults import Fault
 from runtime.door import Door
@@ -47,6 +49,8 @@ class Health:
     revision: Callable[[], Revision]
     faces: Callable[[], int] = lambda: 0
     config_faults: tuple[Fault, ...] = ()
+    _calibrations: tuple[int, Calibrations] | None = None
+    """Of a revision: its number and them."""
 
     def snapshot(self) -> Mapping[str, Any]:
         """See HealthSource."""
@@ -64,6 +68,7 @@ class Health:
             "evidence": self._evidence(),
             "ledger": self._ledger(anchored["quarantine"]),
             "anchors": anchored["anchors"],
+            "calibrations": self._calibrations_of(revision),
             "clock": {"state": state_names[self.clock.state()], "steps": self.evidence.steps},
             "loop": {"stall_p99_ms": self.stall.p99_ms, "stall_max_ms": round(self.stall.max_ms, 2)},
             "gaps": dict(self.evidence.gaps.totals),
@@ -71,6 +76,13 @@ class Health:
             "faces": self.faces(),
             "parts": {name: [counts.starts, counts.fault] for name, counts in self.supervisor.parts.items()},
         }  # fmt: skip
+
+    def _calibrations_of(self, revision: Revision) -> list[dict[str, Any]]:
+        if self.clock.state() == ClockState.UNSET:
+            return []
+        if self._calibrations is None or self._calibrations[0] != revision.number:
+            self._calibrations = revision.number, Calibrations(revision.config)
+        return self._calibrations[1].plain(self.clock.wall_ms())
 
     def _evidence(self) -> dict[str, Any]:
         evidence, counts = self.evidence, self.evidence.counts

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from drivers.reading import Tag, TagGroup
 from ledger_client.schema import Descriptor, GroupRow, SchemaState
 from runtime.config import Config, DeviceConfig, ReportRule, TagConfig
+from runtime.tag_checks import TagCheck
 from runtime.tag_ids import TagIds
 
 
 @dataclass(frozen=True, slots=True)
 class DevicePoints:
-    """One device with its numbered groups; `rules[group uid]` runs parallel to the group's tags."""
+    """One device with its numbered groups; `rules[group uid]` and `checks[group uid]` run parallel to the group's tags."""
 
     config: DeviceConfig
     groups: tuple[TagGroup, ...]
     rules: Mapping[int, tuple[ReportRule, ...]]
+    checks: Mapping[int, tuple[TagCheck, ...]]
 
     @property
     def name(self) -> str:
@@ -70,7 +72,7 @@ def schema_of(devices: Iterable[DevicePoints]) -> SchemaState:
 
 def _numbered(device: DeviceConfig, ids: TagIds) -> DevicePoints:
     groups = []
-    rules = {}
+    rules, checks = {}, {}
     for group in device.groups:
         tags = tuple(
             Tag(
@@ -82,4 +84,5 @@ def _numbered(device: DeviceConfig, ids: TagIds) -> DevicePoints:
         uid = ids.groups.number(f"{device.name}/{group.name}", group.was)
         groups.append(TagGroup(uid, device.name, group.name, group.period_ms, tags, group.mode))
         rules[uid] = tuple(tag.report for tag in group.tags)
-    return DevicePoints(device, tuple(groups), rules)
+        checks[uid] = tuple(tag.check for tag in group.tags)
+    return DevicePoints(device, tuple(groups), rules, checks)

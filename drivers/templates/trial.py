@@ -24,7 +24,7 @@ from drivers.templates.template import Recorded, Template, expanded, own_keys
 
 common_keys = ("type", "asset", "enabled", "timeout_s", "groups", *own_keys)
 """Keys of a device that are not its driver's."""
-common_tag_keys = ("name", "was", "unit", "calibration", "decimals", "writable", "write", "report", "description")
+common_tag_keys = ("name", "was", "unit", "calibration", "decimals", "writable", "write", "report", "description", "instrument", "range")
 
 
 @dataclass(frozen=True, slots=True)

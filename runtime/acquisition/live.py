@@ -141,7 +141,10 @@ class Live:
             for i, tag in enumerate(state.group.tags):
                 if tag.name == tag_name:
                     read_ms = None if state.group.mode == "subscribe" else state.read_ms[i]
-                    return Known(state.values[i], quality_of(state.statuses[i]) is Quality.GOOD, read_ms)
+                    status = state.statuses[i]
+                    # A date in a certificate makes no interlock unknown.
+                    is_good = quality_of(status) is Quality.GOOD or status == Status.UNCERTAIN_SENSOR_CALIBRATION
+                    return Known(state.values[i], is_good, read_ms)
         return None
 
     def changed_since(self, generation: int) -> list[list[Any]]:

@@ -6,10 +6,11 @@ reading back from `live` and gives nothing to evidence that was not read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from drivers.reading import Scan, TagGroup
+from runtime.acquisition.checks import ScanChecks, checks_of
 from runtime.acquisition.live import Live
 from runtime.acquisition.report_rules import ReportFilter
 from runtime.acquisition.source_times import by_source_time
@@ -35,20 +36,26 @@ class Collector(Protocol):
 class Pipeline:
     """Implements `poller.ScanSink`."""
 
-    def __init__(self, live: Live, collector: Collector) -> None:
-        self._live, self._collector = live, collector
+    def __init__(self, live: Live, collector: Collector, knows_time: Callable[[], bool] = lambda: True) -> None:
+        """`knows_time` tells whether the wall clock was ever set."""
+        self._live, self._collector, self._knows_time = live, collector, knows_time
+        self._checks: dict[int, ScanChecks] = {}
+        """Of the groups that have any."""
         self._filters: dict[int, ReportFilter] = {}
         self._groups: dict[int, TagGroup] = {}
         self._failing: set[int] = set()
         self._newest: dict[int, Scan] = {}
-        """Group uid -> the newest value of each tag that a subscription brought, as one scan."""
+        """Group uid -> the newest value of each tag that a subscription brought, as one scan, not marked yet."""
 
     def set_devices(self, devices: Iterable[DevicePoints]) -> None:
         """Use these devices' rules; a group whose rules stayed keeps its memory."""
         before, self._filters = self._filters, {}
         groups, self._groups = self._groups, {}
+        self._checks = {}
         for device in devices:
             self._groups.update((group.uid, group) for group in device.groups)
+            found = ((uid, checks_of(checks, self._knows_time)) for uid, checks in device.checks.items())
+            self._checks.update((uid, checks) for uid, checks in found if checks is not None)
             for uid, rules in device.rules.items():
                 known = before.get(uid)
                 stays = known is not None and known.rules == rules and groups.get(uid) == self._groups[uid]
@@ -69,20 +76,26 @@ class Pipeline:
         elif uid in self._failing:
             self._failing.discard(uid)
             self._collector.came_back(uid)
+        if scan.group.mode == "subscribe":
+            self._keep(scan)
+        if (checks := self._checks.get(uid)) is not None:
+            scan = checks.marked(scan)
         self._live.publish(scan)
         reported = report_filter.apply(scan)
         if reported is not None:
             self._collect(reported)
         if scan.group.mode == "subscribe":
-            self._keep(scan)
             self.alive(scan.group, scan.read_ms)  # while others change, a quiet tag has its heartbeat too
 
     def alive(self, group: TagGroup, read_ms: int) -> None:
-        """See ScanSink. What is due by its heartbeat is collected again, as read now."""
+        """See ScanSink. What is due by its heartbeat, or has become overdue meanwhile, is collected again, as read now."""
         newest, report_filter = self._newest.get(group.uid), self._filters.get(group.uid)
         if newest is None or report_filter is None or newest.group != group:
             return
-        repeated = report_filter.repeat(Scan(newest.group, newest.values, read_ms, newest.statuses, None, newest.present))
+        holding = Scan(newest.group, newest.values, read_ms, newest.statuses, None, newest.present)
+        if (checks := self._checks.get(group.uid)) is not None:
+            holding = checks.marked(holding)
+        repeated = report_filter.repeat(holding)
         if repeated is not None:
             self._live.publish(repeated)
             self._collect(repeated)

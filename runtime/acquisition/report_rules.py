@@ -47,11 +47,16 @@ class ReportFilter:
         return self._reported(scan, wanted)
 
     def repeat(self, scan: Scan) -> Scan | None:
-        """Return of a subscription's last values, which still hold, those whose heartbeat is due; None when that is nothing."""
+        """Return of a subscription's last values, which still hold, those whose heartbeat is due or whose status has changed.
+
+        None when that is nothing.
+        """
         self._look_at_time(scan.read_ms)
-        if scan.read_ms < self._first_due_ms:
+        if scan.read_ms < self._first_due_ms and scan.statuses == self._statuses:
             return None
         wanted = [scan.read_ms >= due for due in self._due_ms]
+        if scan.statuses != self._statuses:
+            wanted = self._with_new_statuses(scan, wanted)
         if scan.present is not None:
             wanted = [w and here for w, here in zip(wanted, scan.present, strict=True)]
         return self._reported(scan, wanted) if any(wanted) else None
@@ -73,9 +78,7 @@ class ReportFilter:
         else:
             wanted = self._changed(scan.values)
             if scan.statuses != self._statuses:
-                old = self._statuses or [0] * len(wanted)
-                new = scan.statuses or [0] * len(wanted)
-                wanted = [w or a != b for w, a, b in zip(wanted, old, new, strict=True)]
+                wanted = self._with_new_statuses(scan, wanted)
             if now >= self._first_due_ms:
                 wanted = [w or now >= due for w, due in zip(wanted, self._due_ms, strict=True)]
             if self._always:
@@ -83,6 +86,10 @@ class ReportFilter:
         if scan.present is not None:
             wanted = [w and here for w, here in zip(wanted, scan.present, strict=True)]
         return wanted
+
+    def _with_new_statuses(self, scan: Scan, wanted: list[bool]) -> list[bool]:
+        zeros = [0] * len(wanted)
+        return [w or a != b for w, a, b in zip(wanted, self._statuses or zeros, scan.statuses or zeros, strict=True)]
 
     def _changed(self, values: list[Value]) -> list[bool]:
         """A NaN equals a NaN here: it would otherwise be news for ever."""

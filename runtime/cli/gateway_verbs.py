@@ -46,6 +46,8 @@ def check(
 ) -> None:
     """List every fault of a config file at once, and say how much of their time its lines need."""
     from runtime.bus_budget import accept_config
+    from runtime.calibrations import Calibrations
+    from runtime.clock import SystemClock
     from runtime.config_faults import ConfigError
 
     try:
@@ -61,15 +63,16 @@ def check(
         fail("config_unreadable", unreadable(config, error), as_json=json_lines)
     found = accepted.config
     tags = sum(len(group.tags) for device in found.devices for group in device.groups)
+    said = [*accepted.advice, *Calibrations(found).advice(SystemClock().wall_ms())]
     if json_lines:
-        advice = [each.plain() for each in accepted.advice]
+        advice = [each.plain() for each in said]
         lines = [line.plain() for line in accepted.lines]
         print_json({"faults": [], "devices": len(found.devices), "tags": tags, "advice": advice, "lines": lines})
         return
     print(f"{config}: no fault; {counted(len(found.devices), 'device')}, {counted(tags, 'tag')}")
     for line in accepted.lines:
         print(word("config_line_load", line.params(usual=True), lang))
-    for each in accepted.advice:
+    for each in said:
         print(each.text(str(config), lang))
 
 

@@ -23,6 +23,7 @@ from runtime.messages.catalogue import word
 from runtime.messages.values import counted
 from runtime.run_folder import feed_of
 
+NAMED_MAX: Final = 5
 REASONS: Final = {"core_away": "status_not_running", "request_timeout": "status_no_answer"}
 """What the feed's refusals mean here."""
 
@@ -99,7 +100,18 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
         faulty = anchor if anchor["cause"] is not None or mirror is None else mirror
         cause = "" if faulty["cause"] is None else word(faulty["cause"], faulty["params"])
         anchors.add_row(anchor["name"], anchor["state"], str(anchor["cosigned_size"] or "-"), _mirrored(mirror), Text(cause))
-    return Group(*lines, devices, anchors)
+    return Group(*lines, *_calibrations(found["calibrations"]), devices, anchors)
+
+
+def _calibrations(found: list[dict[str, Any]]) -> list[Text]:
+    """Return a line for the instruments that are overdue, and one for those that soon will be."""
+    lines = []
+    for code, style, is_overdue in (("status_calibration_overdue", "bold red", True), ("status_calibration_due", "yellow", False)):
+        rows = [each for each in found if (each["days_left"] < 0) is is_overdue]
+        tags = ", ".join(f"{each['tag']} ({each['due']})" for each in rows[:NAMED_MAX]) + (", …" if len(rows) > NAMED_MAX else "")
+        if rows:
+            lines.append(Text(word(code, {"count": len(rows), "tags": tags}), style=style))
+    return lines
 
 
 def _mirrored(mirror: Mapping[str, Any] | None) -> str:

@@ -31,7 +31,7 @@ PAGES = {
 }
 NESTED = {
     "[devices.NAME]": "runtime.config_model:TemplateUse",
-    "[[devices.NAME.groups.tags]]": "runtime.config_model:Report runtime.config_model:Write",
+    "[[devices.NAME.groups.tags]]": " ".join(f"runtime.config_model:{name}" for name in ("Report", "Instrument", "Range", "Write")),
 }
 
 
