@@ -11,6 +11,7 @@ from pathlib import Path
 
 from drivers.driver import DriverError
 from drivers.option_error import OptionError
+from ledger_client.errors import FormatError
 from runtime.cli.console import fail, unreadable
 from runtime.config_faults import ConfigError
 from runtime.faces.feed import RequestRefusedError
@@ -31,5 +32,5 @@ def worded_faults(place: Path, device: str, *, as_json: bool) -> Iterator[None]:
         fail(error.code, error.params, as_json=as_json)
     except DriverError as error:
         fail(error.cause, dict(error.params), as_json=as_json)
-    except RequestRefusedError as error:
+    except (RequestRefusedError, FormatError) as error:
         fail(error.code, error.params, as_json=as_json)

@@ -1,0 +1,186 @@
+"""`witnessmark tags export | import DEVICE FILE`: the tags of a device as a table for spreadsheets, and back.
+
+Room: hall. `cli.app` registers it. An import becomes an edit of the configuration through the door of the running gateway, or of the config
+file where none runs; it writes nothing while a single cell is wrong. Exit codes: 0 done, 1 faults in the table or a refusal, 2 it could
+not be done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+
+from runtime.cli.act_verbs import TEXT_SIZE_MAX, send_act
+from runtime.cli.console import console, fail, print_json
+from runtime.cli.worded_faults import worded_faults
+from runtime.messages.catalogue import word
+
+ASK_S: Final = 5.0
+Device = Annotated[str, typer.Argument(metavar="DEVICE", help="A device of the config file.")]
+State = Annotated[Path, typer.Option("--state", help="The state folder.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A config file, instead of the running gateway or that of STATE.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON line instead of words.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The configuration worked on: of the running gateway (`revision`), else of a file."""
+
+    text: str
+    revision: int | None
+    file: Path
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verbs to the command."""
+    group = typer.Typer(no_args_is_help=True, help="Tags of a device as a table for spreadsheets (CSV), and back.")
+    group.command("export")(export)
+    group.command("import")(take_in)
+    app.add_typer(group, name="tags")
+
+
+def export(
+    device: Device,
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    state: State = Path("state"),
+    config: ConfigFile = None,
+    semicolons: Annotated[bool, typer.Option("--semicolons", help="Semicolons and decimal commas, where people write 0,1.")] = False,
+    every: Annotated[bool, typer.Option("--every", help="Every column that there may be, not only those in use.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE when it is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the tags of a device into a table."""
+    from runtime.cli.tags_config import numbers_kept, options_of, table_in
+    from runtime.config import parse_config
+    from runtime.tag_sheet.rows import numbers_of, table_of
+    from runtime.tag_sheet.sheet import sheet_bytes
+
+    with worded_faults(config or state, device, as_json=as_json):
+        source = _source(state, config)
+        parse_config(source.text)
+        table = table_in(source.text, device)
+        kinds, needed = options_of(table)
+        numbers = numbers_of(device, table, numbers_kept(state))
+    uids = {name.partition("/")[2]: uid for name, uid in numbers.items() if name.startswith(device + "/")}
+    columns, rows = table_of(table, kinds, needed, uids, every=every)
+    try:
+        with file.open("wb" if overwrite else "xb") as out:
+            out.write(sheet_bytes(columns, rows, semicolons=semicolons))
+    except FileExistsError:
+        fail("tags_file_exists", {"path": str(file)}, as_json=as_json)
+    except OSError as error:
+        fail("file_not_written", {"path": str(file), "reason": error.strerror or "?"}, as_json=as_json)
+    if as_json:
+        print_json({"file": str(file), "tags": len(rows), "columns": columns})
+    else:
+        console().print(word("tags_exported", {"count": len(rows), "path": str(file)}), markup=False)
+
+
+def take_in(
+    device: Device,
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    state: State = Path("state"),
+    config: ConfigFile = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would change.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Tags without a row are taken out; without it, they are a fault.")] = False,
+    encoding: Annotated[str | None, typer.Option("--encoding", help="utf-8, utf-16, gbk or windows-1252; default: found out.")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded.")] = "",
+    as_json: AsJson = False,
+    lang: Annotated[str, typer.Option("--lang", help="en or zh")] = "en",
+) -> None:
+    """Make the tags of a device what a table says."""
+    from runtime.cli.tags_config import judged, numbers_kept
+    from runtime.tag_sheet.sheet import ENCODINGS, SheetError
+
+    if encoding is not None and encoding not in ENCODINGS:
+        fail("sheet_encoding_unknown", {"encoding": encoding, "known": ", ".join(ENCODINGS)}, as_json=as_json)
+    data = _bytes_of(file, as_json=as_json)
+    with worded_faults(config or state, device, as_json=as_json):
+        source = _source(state, config)
+        try:
+            text, done = judged(source.text, device, data, numbers_kept(state), encoding=encoding, remove=remove)
+        except SheetError as error:
+            _say_faults(error, file, lang, as_json=as_json)
+    if dry_run or text == source.text:
+        _say(done, "tags_would" if text != source.text else "tags_same", as_json=as_json)
+        return
+    if source.revision is not None:
+        if not as_json:
+            _say(done, "tags_will", as_json=False)
+        why = reason or f"tags of {device} from {file.name}"[:200]
+        if (size := len(text.encode())) > TEXT_SIZE_MAX:
+            fail("file_too_long", {"size": size, "size_max": TEXT_SIZE_MAX}, as_json=as_json)
+        request = {"action": "config.edit", "target": "", "params": {"text": text}, "expected_revision": source.revision, "reason": why}
+        send_act(state, request, as_json=as_json)
+        return
+    _write(source.file, text, state, as_json=as_json)
+    _say({**done, "path": str(source.file)}, "tags_written", as_json=as_json)
+
+
+def _source(state: Path, config: Path | None) -> Source:
+    """Return the configuration in force where a gateway runs, else that of the file. Raises OSError, RequestRefusedError."""
+    from runtime.cli.read_once import config_of
+    from runtime.faces.feed import RequestRefusedError
+    from runtime.faces.feed_client import ask_once
+    from runtime.run_folder import feed_of
+
+    if config is None:
+        try:
+            answer = asyncio.run(ask_once(feed_of(state), "cli", "config", {}, ASK_S))
+            return Source(answer["text"], answer["revision"], Path())
+        except RequestRefusedError as error:
+            if error.code != "core_away":
+                raise
+    file = config or config_of(state)
+    return Source(file.read_text(encoding="utf-8"), None, file)
+
+
+def _bytes_of(file: Path, *, as_json: bool) -> bytes:
+    from runtime.tag_sheet.sheet import SIZE_BYTES_MAX
+
+    try:
+        with file.open("rb") as source:
+            return source.read(SIZE_BYTES_MAX + 1)
+    except OSError as error:
+        fail("tags_file_unreadable", {"path": str(file), "reason": error.strerror or "?"}, as_json=as_json)
+
+
+def _write(file: Path, text: str, state: Path, *, as_json: bool) -> None:
+    from ledger_client.disk import RealDisk, write_atomically
+    from runtime.layout import Layout
+
+    if file.resolve().parent == Layout(state).revisions.resolve():
+        fail("tags_config_elsewhere", {"state": str(state)}, as_json=as_json)
+    try:
+        write_atomically(RealDisk(), file.resolve(), text.encode())
+    except OSError as error:
+        fail("file_not_written", {"path": str(file), "reason": error.strerror or "?"}, as_json=as_json)
+
+
+def _say(done: Mapping[str, Any], code: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({**done, "code": code})
+        return
+    counts = {name: len(done[name]) for name in ("added", "changed", "renamed", "removed")}
+    console().print(word(code, {**counts, "path": done.get("path", "")}), markup=False)
+    for new, former in done["renamed"].items():
+        console().print(f"  {former} -> {new}", markup=False)
+    for sign, names in (("+", done["added"]), ("*", done["changed"]), ("-", done["removed"])):
+        for name in names:
+            console().print(f"  {sign} {name}", markup=False)
+    for each in done["advice"]:
+        console().print(word("act_advice", {"advice": each}), markup=False)
+
+
+def _say_faults(error: Any, file: Path, lang: str, *, as_json: bool) -> NoReturn:
+    if as_json:
+        print_json({"faults": [fault.plain() for fault in error.faults]})
+    else:
+        for fault in error.faults:
+            print(f"{file.name}: {fault.text(lang)}")
+    raise typer.Exit(1)

@@ -1,0 +1,113 @@
+"""One option of a tag as the cell of a table, and back: what a cell may mean is told by the option's type. Pure.
+
+Room: hall, tag sheets. `rows` and `into_config` call it. It judges no value; the configuration's own models do that afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import types
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from drivers.option_error import OptionError
+from runtime.config_model import Report, Tag, Write
+
+TRUE_WORDS: Final = frozenset({"true", "yes", "1", "wahr", "ja", "vrai", "oui", "verdadero", "vero", "是"})
+FALSE_WORDS: Final = frozenset({"false", "no", "0", "falsch", "nein", "faux", "non", "falso", "否"})
+"""Spreadsheets write TRUE in the language of their user."""
+NESTED: Final[Mapping[str, type[BaseModel]]] = {"report": Report, "write": Write}
+COMMON: Final = ("unit", "decimals", "writable", "calibration")
+_NUMBER: Final = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
+_WHOLE: Final = re.compile(r"[+-]?\d+([.,]0*)?")
+GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
+"""How thousands may be told apart."""
+Kinds = frozenset[str]
+
+
+def option_kinds(tag_options: type[BaseModel]) -> dict[str, Kinds]:
+    """Return column -> what its cells may hold (text, whole, number, truth, list), the driver's own options of a tag first."""
+    found = {name: kinds_of(field.annotation) for name, field in tag_options.model_fields.items()}
+    found |= {name: kinds_of(Tag.model_fields[name].annotation) for name in COMMON}
+    for key, model in NESTED.items():
+        found |= {f"{key}.{name}": kinds_of(field.annotation) for name, field in model.model_fields.items()}
+    return found
+
+
+def needed_options(tag_options: type[BaseModel]) -> list[str]:
+    """Return the driver's options that no tag can do without."""
+    return [name for name, field in tag_options.model_fields.items() if field.is_required()]
+
+
+def kinds_of(annotation: Any) -> Kinds:
+    """Return what a type accepts; a type that is none of the plain ones is written as JSON, like a list."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return kinds_of(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return frozenset().union(*(kinds_of(each) for each in get_args(annotation) if each is not type(None)))
+    if origin is Literal:
+        return frozenset().union(*(kinds_of(type(each)) for each in get_args(annotation)))
+    plain = {str: "text", int: "whole", float: "number", bool: "truth"}
+    return frozenset({plain.get(annotation, "list")})
+
+
+def cell_of(value: Any) -> object:
+    """Return what stands in a cell for a value: numbers, truth and text as they are, anything else as JSON."""
+    return value if value is None or isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)
+
+
+def value_of(cell: str, kinds: Kinds, *, decimal_comma: bool | None) -> Any:
+    """Return what a cell means for an option of these kinds. Raises OptionError `sheet_…` when it means nothing, or two things."""
+    if "list" in kinds and cell[:1] in ("[", "{"):
+        try:
+            return json.loads(cell)
+        except (ValueError, RecursionError) as error:
+            raise OptionError("sheet_not_list", value=cell[:60]) from error
+    if "text" in kinds:
+        return cell
+    if "truth" in kinds:
+        known = cell.casefold()
+        if known not in TRUE_WORDS | FALSE_WORDS:
+            raise OptionError("sheet_not_truth", value=cell[:60])
+        return known in TRUE_WORDS
+    if kinds & {"whole", "number"}:
+        return number_of(cell, whole="number" not in kinds, decimal_comma=decimal_comma)
+    raise OptionError("sheet_not_list", value=cell[:60])
+
+
+def number_of(cell: str, *, whole: bool, decimal_comma: bool | None) -> int | float:
+    """Return the number of a cell. `1.234` beside decimal commas, and `1,234` without them, may be thousands: refused. None: not known."""
+    text = cell.replace("\u2212", "-")
+    if not (_WHOLE if whole else _NUMBER).fullmatch(text):
+        raise OptionError("sheet_not_whole" if whole else "sheet_not_number", value=cell[:60])
+    decimal = "" if decimal_comma is None else "," if decimal_comma else "."
+    if GROUPED.fullmatch(text) and (not decimal or text.strip("+-0123456789") != decimal):
+        raise OptionError("sheet_number_unclear", value=cell[:60])
+    if "," in text and decimal_comma is False:
+        raise OptionError("sheet_number_comma", value=cell[:60])
+    text = text.replace(",", ".")
+    return int(text.partition(".")[0]) if _WHOLE.fullmatch(text) and (whole or "." not in text) else float(text)
+
+
+def option(raw: Mapping[str, Any], column: str) -> Any:
+    """Return the value of a column (`unit`, `report.deadband`) in the table of a tag, None when it is not given."""
+    key, _, inner = column.partition(".")
+    value = raw.get(key)
+    return value if not inner else value.get(inner) if isinstance(value, Mapping) else None
+
+
+def set_option(raw: dict[str, Any], column: str, value: Any) -> None:
+    """Set a column in the table of a tag, or with None take it away; a nested table that becomes empty goes too."""
+    key, _, inner = column.partition(".")
+    if inner:
+        nested = dict(raw[key]) if isinstance(raw.get(key), Mapping) else {}
+        set_option(nested, inner, value)
+        value = nested or None
+    if value is None:
+        raw.pop(key, None)
+    else:
+        raw[key] = value

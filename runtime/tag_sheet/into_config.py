@@ -1,0 +1,202 @@
+"""The rows of a sheet become the tags of a device, with what that changes and every fault by row and column. Pure.
+
+Room: hall, tag sheets. The verb `tags import` calls `edited`; `config_text` writes what comes out into the text. It judges what a table
+can say (numbers, doubled names, tag numbers); the values themselves are judged by the configuration's own models, whose faults are
+brought to their cells here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from drivers.option_error import OptionError
+from runtime.config_faults import Fault
+from runtime.tag_sheet.cells import Kinds, cell_of, option, set_option, value_of
+from runtime.tag_sheet.rows import GROUP, NAME, OF_GROUP, UID, WAS, tags_of
+from runtime.tag_sheet.sheet import Sheet, SheetFault
+
+PERIOD: Final = "period_ms"
+Row = Mapping[str, str]
+
+
+@dataclass
+class Change:
+    """What a sheet makes of a device: its groups as tables, and what is new, other, renamed or gone, by tag names."""
+
+    groups: list[dict[str, Any]]
+    rows: dict[tuple[str, str], int]
+    """(group, tag) -> row of the sheet."""
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    renamed: dict[str, str] = field(default_factory=dict)
+    """New name -> former one."""
+    removed: list[str] = field(default_factory=list)
+    faults: list[SheetFault] = field(default_factory=list)
+
+    def place(self, device: str, fault: Fault) -> SheetFault:
+        """Return a fault of the configuration as one of the sheet: at its cell where it is about one, else at none."""
+        for (group, tag), row in self.rows.items():
+            start = f"devices.{device}.groups.{group}.tags.{tag}"
+            if fault.where == start or fault.where.startswith(start + "."):
+                return SheetFault(row, fault.where[len(start) + 1 :], fault.code, fault.params)
+        for (group, _), row in self.rows.items():
+            start = f"devices.{device}.groups.{group}"
+            if fault.where == start or fault.where.startswith(start + "."):
+                return SheetFault(row, fault.where[len(start) + 1 :], fault.code, fault.params)
+        return SheetFault(0, fault.where, fault.code, fault.params)
+
+
+def edited(
+    device: str, table: Mapping[str, Any], sheet: Sheet, kinds: Mapping[str, Kinds], uids: Mapping[str, int], *, remove: bool = False
+) -> Change:
+    """Return what a device's table becomes. `uids` are of all tags that ever were, by `device/tag`.
+
+    Cells that say what is there already leave it as it is written; columns that the sheet lacks keep their values. A tag without a row
+    stays out only with `remove`; without, its lack is a fault.
+    """
+    reading = _Reading(device, table, sheet, kinds, uids)
+    change = reading.change
+    for number, row in sheet.rows:
+        reading.take(number, row)
+    gone = [name for name in reading.present if name not in reading.taken]
+    if gone and not remove:
+        shown = ", ".join(gone[:10]) + (", …" if len(gone) > 10 else "")
+        change.faults.append(SheetFault(0, "", "sheet_tags_missing", {"count": len(gone), "names": shown}))
+    change.removed = gone
+    change.groups = [group for group in reading.groups.values() if group["tags"]]
+    if not change.groups and not change.faults:
+        change.faults.append(SheetFault(0, "", "sheet_empty", {"device": device}))
+    change.faults[:0] = sheet.faults
+    return change
+
+
+class _Reading:
+    """One sheet being read, row by row."""
+
+    def __init__(self, device: str, table: Mapping[str, Any], sheet: Sheet, kinds: Mapping[str, Kinds], uids: Mapping[str, int]) -> None:
+        self._device, self._sheet, self._kinds, self._uids = device, sheet, kinds, uids
+        self._names = {uid: name for name, uid in uids.items()}
+        self.present = {str(tag["name"]): (str(group["name"]), dict(tag)) for group, tag in tags_of(table)}
+        self.groups = {str(group["name"]): {**group, "tags": []} for group in table.get("groups", [])}
+        self._in_file = {name: cells for _, row in sheet.rows for name, cells in [(row.get(NAME, ""), row)]}
+        self.taken: dict[str, int] = {}
+        """Former name -> the row that goes on with it."""
+        self._named: dict[str, int] = {}
+        self._of_group: dict[tuple[str, str], tuple[int, object]] = {}
+        self.change = Change([], {})
+
+    def take(self, number: int, row: Row) -> None:
+        """Read one row."""
+        name = row.get(NAME, "")
+        if not name:
+            self._fault(number, NAME, "sheet_name_missing")
+            return
+        if (first := self._named.setdefault(name, number)) != number:
+            self._fault(number, NAME, "sheet_name_twice", name=name, other=first)
+            return
+        former = self._former(number, row, name)
+        group = self._group(number, row, former)
+        tag = self._tag(number, row, former)
+        tag[NAME] = name
+        if former is not None and former != name:
+            self._rename(number, row, former, tag)
+            self.change.renamed[name] = former
+        elif former is None:
+            self.change.added.append(name)
+        elif (group, tag) != self.present[former]:
+            self.change.changed.append(name)
+        if group:
+            self.groups[group]["tags"].append(tag)
+            self.change.rows[group, name] = number
+
+    def _former(self, number: int, row: Row, name: str) -> str | None:
+        """Return the name under which a row's tag is in the configuration now, None for a new one."""
+        former = name if name in self.present else None
+        if (cell := row.get(UID)) is not None:
+            former = self._numbered(number, cell, name)
+        elif former is None and row.get(WAS, "").startswith(f"{self._device}/"):
+            was = row[WAS].partition("/")[2]
+            former = was if was in self.present and was not in self._in_file else None
+        if former is not None and (first := self.taken.setdefault(former, number)) != number:
+            self._fault(number, UID, "sheet_uid_twice", name=former, other=first)
+            return None
+        return former
+
+    def _numbered(self, number: int, cell: str, name: str) -> str | None:
+        """Return the present name of the tag that has a number; faults where number and name contradict each other."""
+        try:
+            uid = value_of(cell, frozenset({"whole"}), decimal_comma=self._sheet.decimal_comma)
+        except OptionError as error:
+            self._fault(number, UID, error.code, **error.params)
+            return None
+        present = name if name in self.present else None
+        own = self._uids.get(f"{self._device}/{name}")
+        if own == uid:
+            return present
+        if own is not None:
+            self._fault(number, UID, "sheet_uid_other", name=name, uid=own)
+            return present
+        known = self._names.get(uid, "").removeprefix(f"{self._device}/")
+        if known not in self.present or known in self._in_file:
+            self._fault(number, UID, "sheet_uid_unknown", uid=uid, device=self._device)
+            return present
+        return known
+
+    def _rename(self, number: int, row: Row, former: str, tag: dict[str, Any]) -> None:
+        """Let a tag keep its number under its new name."""
+        said, before = row.get(WAS), self.present[former][1].get(WAS)
+        tag[WAS] = f"{self._device}/{former}"
+        if said not in (None, before, tag[WAS]):
+            self._fault(number, WAS, "sheet_was_other", was=tag[WAS])
+
+    def _group(self, number: int, row: Row, former: str | None) -> str:
+        """Return the name of a row's group, made when it is new; empty after a fault."""
+        name = row.get(GROUP, "") or (self.present[former][0] if former is not None and GROUP not in self._sheet.columns else "")
+        if not name and GROUP not in self._sheet.columns and len(self.groups) == 1:
+            name = next(iter(self.groups))
+        if not name:
+            self._fault(number, GROUP, "sheet_group_missing")
+            return ""
+        group = self.groups.setdefault(name, {NAME: name, "tags": []})
+        for column, kinds in OF_GROUP.items():
+            if column not in row:
+                continue
+            try:
+                value = value_of(row[column], kinds, decimal_comma=self._sheet.decimal_comma)
+            except OptionError as error:
+                self._fault(number, column, error.code, **error.params)
+                continue
+            first, said = self._of_group.setdefault((name, column), (number, value))
+            if said != value:
+                self._fault(number, column, "sheet_group_differs", group=name, other=first)
+            elif group.get(column) != value:
+                group[column] = value
+        return name
+
+    def _tag(self, number: int, row: Row, former: str | None) -> dict[str, Any]:
+        """Return a row's tag as a table: what it was, but for the cells that say something else."""
+        tag: dict[str, Any] = dict(self.present[former][1]) if former is not None else {NAME: row[NAME]}
+        for column in self._sheet.columns:
+            kinds = frozenset({"text"}) if column == WAS else self._kinds.get(column)
+            if kinds is None:
+                continue
+            now, cell = option(tag, column), row.get(column)
+            if cell is None:
+                if now not in (None, ""):
+                    set_option(tag, column, None)
+                continue
+            if now is not None and cell == str(cell_of(now)):
+                continue
+            try:
+                value = value_of(cell, kinds, decimal_comma=self._sheet.decimal_comma)
+            except OptionError as error:
+                self._fault(number, column, error.code, **error.params)
+                continue
+            if value != now or isinstance(value, bool) != isinstance(now, bool):
+                set_option(tag, column, value)
+        return tag
+
+    def _fault(self, row: int, column: str, code: str, **params: str | int | float) -> None:
+        self.change.faults.append(SheetFault(row, column, code, params))

@@ -1,0 +1,224 @@
+"""The bytes of a table as spreadsheets write it become rows of cells, and rows become bytes that are safe to open. Pure.
+
+Room: hall, tag sheets. `rows` and the verb `tags` call it; it knows nothing of tags. Read: UTF-8 with and without its mark, UTF-16, GBK,
+Windows-1252; commas, semicolons or tabs; any line end; decimal commas where the separator is no comma. What could mean two things is a
+fault and never a guess. CSV as in RFC 4180. Cells that a spreadsheet would run as formulas: OWASP, "CSV Injection".
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from runtime.messages.catalogue import word
+
+SIZE_BYTES_MAX: Final = 8 << 20
+ROWS_MAX: Final = 50_000
+FAULTS_MAX: Final = 1000
+SEPARATORS: Final = (",", ";", "\t")
+ENCODINGS: Final = ("utf-8", "utf-16", "gbk", "windows-1252")
+FORMULA_BEGINS: Final = "=+-@\t\r＝＋－＠"
+BLANKS: Final = " \t\r\n\xa0\ufeff"
+_GUARDED: Final = re.compile(f"['{re.escape(FORMULA_BEGINS)}]")
+_CELL_WITHIN: Final = re.compile(rf"[,;\t][\"'\s]*[{re.escape(FORMULA_BEGINS)}]")
+"""Where the other separator is in use, a new cell would begin here."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_GBK_COMMON: Final = re.compile(rb"([\x00-\x7f]|[\xa1-\xf7][\xa1-\xfe])*")
+"""ASCII and the characters of GB2312, which is all that labels of tags need."""
+_WESTERN: Final = re.compile(
+    "([\x20-\x7e\t\r\n]|(?<![À-ÿ])[°µ²³±€](?![À-ÿ°µ²³±€])|[ÀÁÂÄÅÆÇÉÈÊËÍÑÓÖØÚÜ]*[ßàáâãäåæçèéêëìíîïñòóôõöøùúûüý]*(?![À-ÿ]))*"
+)
+"""Letters of Western words, upper case before lower case, and single signs of units."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetFault:
+    """One thing to mend. `row` counts as a spreadsheet does, the header is 1; 0 is the file as a whole. `column` is a header's name."""
+
+    row: int
+    column: str
+    code: str
+    params: Mapping[str, str | int | float]
+
+    def text(self, lang: str = "en") -> str:
+        """Return where it is and what is wrong."""
+        said = word(self.code, self.params, lang)
+        if not self.row:
+            return said
+        place = "sheet_place" if self.column else "sheet_row"
+        return word(place, {"row": self.row, "column": self.column}, lang) + " " + said
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data, with its English text."""
+        return {
+            "row": self.row,
+            "column": self.column,
+            "code": self.code,
+            "params": dict(self.params),
+            "text": word(self.code, self.params),
+        }
+
+
+class SheetError(Exception):
+    """The table cannot be used. `faults` holds every one that was found, by row."""
+
+    def __init__(self, faults: Iterable[SheetFault]) -> None:
+        self.faults = tuple(sorted(faults, key=lambda fault: (fault.row, fault.column)))[:FAULTS_MAX]
+        super().__init__("; ".join(fault.text() for fault in self.faults[:3]))
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Rows below a header, each (row number, column name -> cell); cells are bare of blanks and guards, empty ones left out."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, Mapping[str, str]], ...]
+    decimal_comma: bool | None
+    """None: the file does not tell."""
+    faults: tuple[SheetFault, ...] = ()
+
+
+def read_sheet(data: bytes, known: Sequence[str], needed: str, encoding: str | None = None) -> Sheet:
+    """Return the table. `known` are the columns that there may be, `needed` one that there must be; `# …` columns are notes.
+
+    Raises SheetError for what is no table at all; what is wrong within it stands in `faults`, so that all can be said at once.
+    """
+    if len(data) > SIZE_BYTES_MAX:
+        raise SheetError([SheetFault(0, "", "sheet_too_long", {"size": len(data), "size_max": SIZE_BYTES_MAX})])
+    text = _decoded(data, encoding)
+    hint = re.match(r"sep=(.)(\r\n|\r|\n)", text)
+    text = text[hint.end() :] if hint else text
+    separators = (hint[1],) if hint else SEPARATORS
+    told = {separator: _fields(text, separator, 1) for separator in separators}
+    separator = max(separators, key=lambda each: sum(name.casefold() in known for name in map(_bare, (told[each] or [[]])[0])))
+    table = _fields(text, separator, ROWS_MAX + 2)
+    if len(table) > ROWS_MAX + 1:
+        raise SheetError([SheetFault(0, "", "sheet_too_many_rows", {"limit": ROWS_MAX})])
+    header = [_bare(name).casefold() for name in (table or [[]])[0]]
+    if needed not in header:
+        raise SheetError([SheetFault(0, "", "sheet_no_header", {"column": needed, "known": ", ".join(known)})])
+    faults = [SheetFault(1, name, "sheet_column_twice", {}) for at, name in enumerate(header) if name and name in header[:at]]
+    faults += [
+        SheetFault(1, name, "sheet_column_unknown", {"known": ", ".join(known)})
+        for name in dict.fromkeys(header)
+        if name and not name.startswith("#") and name not in known
+    ]
+    rows = []
+    for number, cells in enumerate(table[1:], start=2):
+        row = _row(number, header, cells, faults)
+        if row:
+            rows.append((number, row))
+    return Sheet(tuple(name for name in header if name in known), tuple(rows), _decimal_comma(separator, rows), tuple(faults))
+
+
+def sheet_bytes(columns: Sequence[str], rows: Iterable[Sequence[object]], *, semicolons: bool = False) -> bytes:
+    """Return a table as UTF-8 with its mark, which spreadsheets need to see; with semicolons, numbers have decimal commas."""
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=";" if semicolons else ",", lineterminator="\r\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_shown(cell, semicolons) for cell in row])
+    return out.getvalue().encode("utf-8-sig")
+
+
+def _shown(cell: object, decimal_comma: bool) -> str:
+    """Return what stands in the file for a value: numbers bare, texts so that no spreadsheet takes them for a formula."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, int | float):
+        return str(cell).replace(".", ",") if decimal_comma else str(cell)
+    text = str(cell)
+    if text != text.strip(BLANKS) or text.startswith('"') or _CONTROL.search(text) or _CELL_WITHIN.search(text):
+        escaped = json.dumps(text)  # ASCII, so that no control character and no other separator is left in it
+        return escaped.replace(",", "\\u002c").replace(";", "\\u003b")
+    return "'" + text if _GUARDED.match(text) else text
+
+
+def _bare(cell: str) -> str:
+    """Return a cell without blanks around it and without the guard before a formula; a quoted one as the text that it means."""
+    text = cell.strip(BLANKS)
+    if len(text) > 1 and text.startswith('"') and text.endswith('"'):
+        try:
+            meant = json.loads(text)
+        except ValueError:
+            return text
+        return meant if isinstance(meant, str) else text
+    return text[1:] if text.startswith("'") and _GUARDED.match(text[1:]) else text
+
+
+def _row(number: int, header: Sequence[str], cells: Sequence[str], faults: list[SheetFault]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for at, cell in enumerate(cells):
+        name = header[at] if at < len(header) else ""
+        meant = _bare(cell)
+        quoted = cell.strip(BLANKS).startswith('"')
+        if not meant and not quoted:
+            continue
+        if not name:
+            faults.append(SheetFault(number, "", "sheet_cell_beyond", {"value": meant[:60]}))
+        elif name.startswith("#"):
+            continue
+        elif not quoted and _CONTROL.search(meant):
+            faults.append(SheetFault(number, name, "sheet_control", {}))
+        else:
+            found[name] = meant
+    return found
+
+
+def _decimal_comma(separator: str, rows: Iterable[tuple[int, Mapping[str, str]]]) -> bool | None:
+    """Tell what stands in fractions: a table with tabs shows it only where a number cannot be thousands."""
+    if separator != "\t":
+        return separator == ";"
+    cells = [cell for _, row in rows for cell in row.values()]
+    commas, points = (any(re.fullmatch(rf"-?\d+{mark}(\d{{1,2}}|\d{{4,}})|-?0{mark}\d+", cell) for cell in cells) for mark in (",", r"\."))
+    return commas if commas != points else None
+
+
+def _fields(text: str, separator: str, rows_max: int) -> list[list[str]]:
+    table: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+            table.append(row)
+            if len(table) == rows_max:
+                break
+    except csv.Error as error:
+        if rows_max == 1:
+            return []
+        raise SheetError([SheetFault(len(table) + 1, "", "sheet_not_csv", {"detail": str(error)})]) from error
+    return table
+
+
+def _decoded(data: bytes, encoding: str | None) -> str:
+    """Return the text. Raises SheetError where it could be more than one, or none."""
+    for name in [encoding] if encoding else _guesses(data):
+        try:
+            return data.decode({"gbk": "gb18030", "utf-8": "utf-8-sig"}.get(name, name))
+        except UnicodeDecodeError as error:
+            raise SheetError([SheetFault(0, "", "sheet_encoding_wrong", {"encoding": name, "at": error.start})]) from error
+    raise SheetError([SheetFault(0, "", "sheet_encoding_unclear", {"known": ", ".join(ENCODINGS)})])
+
+
+def _guesses(data: bytes) -> list[str]:
+    """Return the one encoding that the bytes can be in, nothing when there are more or none."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return ["utf-16"]
+    if data[1:4:2] == b"\0\0" and data[:1] != b"\0":
+        return ["utf-16-le"]
+    if data[:3:2] == b"\0\0":
+        return ["utf-16-be"]
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        western = data.decode("windows-1252", errors="replace")
+        fits = ["windows-1252"] if _WESTERN.fullmatch(western) else []
+        if _GBK_COMMON.fullmatch(data):
+            fits.append("gbk")
+        return fits if len(fits) == 1 else []
+    return ["utf-8"]
