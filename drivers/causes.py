@@ -35,6 +35,15 @@ cause_codes: Final = (
     "notifications_lost",  # count: pushed values that the server sent and no longer has
     "overflow",  # limit: the device pushed faster than the runtime took; scans were lost
     "registers_range",  # table, start, count, most: no such range of registers can be looked at
+    # lines of the gateway itself
+    "gpio_chip_unknown",  # chip, known: no chip of this label, name or path; those that there are
+    "gpio_access_denied",  # chip: our user may not open it
+    "gpio_line_unknown",  # chip, line, known: the chip has no such line
+    "gpio_line_taken",  # chip, line, user: the kernel has given the line to somebody else
+    "gpio_no_edges",  # chip, line: its chip does not tell when it changes
+    "gpio_line_refused",  # chip, line, detail: the line cannot be used as it is configured
+    "gpio_level_differs",  # line, wrote, read: the output was set and has another level
+    "gpio_no_pi",  # detail: RPi.GPIO finds no Raspberry Pi
     # writes
     "write_refused",  # code: the device said no; nothing changed
     "write_unknown",  # reason: sent, but not confirmed

@@ -25,6 +25,7 @@ entry_point_group: Final = "witnessmark.drivers"
 
 built_in: Final = MappingProxyType(
     {
+        "gpio": "drivers.gpio.factory",
         "modbus": "drivers.modbus.factory",
         "mqtt": "drivers.mqtt.factory",
         "opcua": "drivers.opcua.factory",
@@ -77,6 +78,15 @@ class Advising(Protocol):
         ...
 
 
+@runtime_checkable
+class Claiming(Protocol):
+    """What a factory module may have besides: things of the machine that only one device can have."""
+
+    def claims(self, options: BaseModel) -> list[tuple[str, str]]:
+        """Return (option, what it is) for each, in words that are the same for every device that claims it."""
+        ...
+
+
 def driver_types(found: Iterable[EntryPoint] | None = None) -> list[str]:
     """Return the names of all driver types, sorted. Raises DriverError `driver_duplicate` when a name has two owners."""
     return sorted(_places(found))
@@ -126,6 +136,12 @@ def advice_on(type_name: str, options: BaseModel) -> list[tuple[str, str, dict[s
     """Return (option, code, params) of what a device's options make worth saying; empty when its type says nothing."""
     factory = load_factory(type_name)
     return factory.advice(options) if isinstance(factory, Advising) else []
+
+
+def claims_of(type_name: str, options: BaseModel) -> list[tuple[str, str]]:
+    """Return (option, what) of what a device needs for itself; empty when its type claims nothing."""
+    factory = load_factory(type_name)
+    return factory.claims(options) if isinstance(factory, Claiming) else []
 
 
 def _places(found: Iterable[EntryPoint] | None) -> dict[str, str | EntryPoint]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from drivers.load import LineLoad
-from drivers.registry import advice_on, line_load
+from drivers.registry import advice_on, claims_of, line_load
 from runtime.config import Config, DeviceConfig, GroupConfig, parse_config
 from runtime.config_faults import ConfigError, Fault, Faults
 
@@ -110,9 +110,21 @@ def accept_config(text: str) -> Accepted:
     for device in config.devices:
         for key, code, params in advice_on(device.type, device.options):
             advice.add(("devices", device.name, key), f"devices.{device.name}.{key}", code, **params)
+    _check_claims(faults, config)
     if faults.found:
         raise ConfigError(faults.found)
     return Accepted(config, lines, tuple(advice.found))
+
+
+def _check_claims(faults: Faults, config: Config) -> None:
+    """What only one device can have, no two enabled ones have."""
+    owners: dict[tuple[str, str], str] = {}
+    for device in (each for each in config.devices if each.enabled):
+        for option, what in claims_of(device.type, device.options):
+            owner = owners.setdefault((device.type, what), device.name)
+            if owner != device.name:
+                place = ("devices", device.name, *option.split(".", 1))
+                faults.add(place, f"devices.{device.name}.{option}", "config_taken_twice", what=what, device=owner)
 
 
 def line_budgets(config: Config) -> Iterator[LineBudget]:

@@ -24,6 +24,7 @@ PAGES = {
     "[devices.NAME]": "runtime.config_model:Device",
     "[[devices.NAME.groups]]": "runtime.config_model:Group",
     "[[devices.NAME.groups.tags]]": "runtime.config_model:Tag",
+    "Devices of type gpio": "drivers.gpio.config:DeviceOptions drivers.gpio.config:LineOptions drivers.gpio.config:TagOptions",
     "Devices of type modbus": "drivers.modbus.config:DeviceOptions drivers.modbus.tag_options:TagOptions",
     "Devices of type mqtt": "drivers.mqtt.config:DeviceOptions drivers.mqtt.config:TagOptions",
     "Devices of type opcua": "drivers.opcua.config:DeviceOptions drivers.opcua.config:TagOptions",

@@ -1,0 +1,126 @@
+"""The gpiod back end on a chip that the kernel simulates: levels, edges with their time, counts, debounce, outputs, lines in use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing
+from typing import Any, cast
+
+import pytest
+
+from drivers.driver import DriverError
+from drivers.gpio import factory
+from drivers.gpio.config import DeviceOptions
+from drivers.gpio.driver import GpioDriver
+from drivers.reading import Scan, Tag, TagGroup
+from drivers.shared import Shared
+from tests.rigs.clock import RunningClock
+from tests.rigs.conforming_gpio import gpio_tag
+from tests.rigs.gpio_sim import SimChip, why_not
+
+
+@pytest.fixture
+def chip() -> Iterator[SimChip]:
+    reason = why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with SimChip(hogged=7) as found:
+        yield found
+
+
+def make(lines: dict[str, Any], chip: str = "wm-bench") -> GpioDriver:
+    options = DeviceOptions.model_validate({"chip": chip, "lines": lines})
+    return cast(GpioDriver, factory.make("dev", options, RunningClock(), Shared()))
+
+
+def group(*tags: Tag, period_ms: int = 60_000) -> TagGroup:
+    return TagGroup(1, "dev", "g", period_ms, tags)
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(30):
+            await test()
+
+    asyncio.run(limited())
+
+
+def test_levels_counts_and_rates_of_a_real_character_device(chip: SimChip) -> None:
+    async def test() -> None:
+        tags = group(gpio_tag(0, "door"), gpio_tag(1, "meter", "int", value="count"))
+        lines = {"door": {"line": "L0", "active_low": True, "bias": "pull_up"}, "meter": {"line": 1}}
+        for name in ("wm-bench", chip.name, f"/dev/{chip.name}"):
+            async with make(lines, name) as driver:
+                chip.pull(0, level=True)
+                assert (await driver.read(tags, 1.0)).values == [False, 0]
+                for _ in range(1500):  # more than the kernel keeps, all told by their numbers
+                    chip.pull(1, level=True)
+                    chip.pull(1, level=False)
+                chip.pull(0, level=False)
+                scan = await driver.read(tags, 1.0)
+                if scan.values != [True, 1500]:  # those beyond the buffer come with the next edge
+                    chip.pull(1, level=True)
+                    scan = await driver.read(tags, 1.0)
+                    chip.pull(1, level=False)
+                    assert scan.values == [True, 1501]
+                assert scan.statuses is None
+
+    run(test)
+
+
+def test_changes_come_with_the_kernels_time_and_debounced(chip: SimChip) -> None:
+    async def test() -> None:
+        lines = {"a": {"line": 0}, "b": {"line": 1, "debounce_ms": 20}}
+        tags, clock = group(gpio_tag(0, "a"), gpio_tag(1, "b")), RunningClock()
+        async with make(lines) as driver, aclosing(cast(AsyncGenerator[Scan, None], driver.subscribe(tags))) as scans:
+            assert (await anext(scans)).values == [False, False]
+            before_ms = clock.wall_ms()
+            chip.pull(0, level=True)
+            for _ in range(5):
+                chip.pull(1, level=True)
+                chip.pull(1, level=False)
+            chip.pull(1, level=True)
+            seen = [reading for _ in range(2) for reading in (await anext(scans)).readings()]
+            assert [(reading.tag.name, reading.value) for reading in seen] == [("t0", True), ("t1", True)]
+            assert all(before_ms - 2 <= (reading.source_ms or 0) <= clock.wall_ms() + 2 for reading in seen)
+
+    run(test)
+
+
+def test_outputs_have_their_safe_level_and_are_read_back(chip: SimChip) -> None:
+    async def test() -> None:
+        lines = {"valve": {"line": 2, "use": "output", "safe": True}, "horn": {"line": 3, "use": "output", "safe": False, "pulse_ms": 30}}
+        valve, horn = gpio_tag(0, "valve", writable=True), gpio_tag(1, "horn", writable=True)
+        async with make(lines) as driver:
+            assert (chip.level(2), chip.level(3)) == (True, False)
+            await driver.write(valve, False, 1.0)
+            assert chip.level(2) is False
+            await driver.write(horn, True, 1.0)
+            assert (await driver.read(group(valve, horn), 1.0)).values == [False, False]
+
+    run(test)
+
+
+def test_lines_in_use_unknown_ones_and_a_chip_that_goes_are_named(chip: SimChip) -> None:
+    async def test() -> None:
+        a = gpio_tag(0, "a")
+        for line, cause, params in ((7, "gpio_line_taken", {"user": "hog"}), (8, "gpio_line_unknown", {"known": "0-7"})):
+            async with make({"a": {"line": line}}) as driver:
+                with pytest.raises(DriverError) as caught:
+                    await driver.read(group(a), 1.0)
+                assert caught.value.cause == cause
+                assert params.items() <= caught.value.params.items()
+        async with make({"a": {"line": 0}}, "nosuch") as driver:
+            with pytest.raises(DriverError) as caught:
+                await driver.read(group(a), 1.0)
+            assert caught.value.cause == "gpio_chip_unknown"
+            assert "wm-bench" in str(caught.value.params["known"])
+        async with make({"a": {"line": 0}}) as driver:
+            await driver.read(group(a), 1.0)
+            chip.unplug()
+            with pytest.raises(DriverError) as caught:
+                await driver.read(group(a), 1.0)
+            assert caught.value.cause == "connection_lost"
+
+    run(test)

@@ -1,0 +1,65 @@
+"""The rig of the conformance suite for GPIO: a chip that can be unplugged and can hang."""
+
+from __future__ import annotations
+
+from drivers.driver import Driver
+from drivers.gpio.config import DeviceOptions, parse_address
+from drivers.gpio.driver import GpioDriver
+from drivers.memory import ShortMemory
+from drivers.reading import Tag, TagGroup, Value
+from tests.rigs.clock import RunningClock
+from tests.rigs.gpio import FakeBoard
+
+LINES = {
+    "door": {"line": "P0", "active_low": True},
+    "meter": {"line": 1},
+    "horn": {"line": 2, "use": "output", "safe": False},
+}
+
+
+def options(lines: dict[str, object] | None = None, **more: object) -> DeviceOptions:
+    return DeviceOptions.model_validate({"chip": "bench", "lines": lines or LINES, **more})
+
+
+def gpio_tag(n: int, line: str, kind: str = "bool", writable: bool = False, **raw: object) -> Tag:
+    return Tag(n, f"t{n}", "dev", kind, "", parse_address({"line": line, **raw}), writable=writable)
+
+
+class GpioRig:
+    """A contact, a count and an output."""
+
+    features = frozenset({"link", "set", "write", "push"})
+
+    def __init__(self) -> None:
+        self.board = FakeBoard()
+        tags = (gpio_tag(0, "door"), gpio_tag(1, "meter", "int", value="count"), gpio_tag(2, "horn", writable=True))
+        self.group = TagGroup(1, "dev", "g", 50, tags)
+        self.writable: Tag | None = tags[2]
+        self.written: Value = True
+
+    def make(self) -> Driver:
+        return GpioDriver("dev", options(), self.board.open_chip, RunningClock(), ShortMemory())
+
+    async def set_value(self, tag: Tag, value: Value) -> None:
+        if tag.name == "t0":
+            self.board.drive(0, level=not value)
+        elif tag.name == "t2":
+            self.board.pins[2].level = bool(value)
+        else:
+            self.board.pulse(1)
+
+    async def get_value(self, tag: Tag) -> Value:
+        return self.board.pins[2].level
+
+    async def break_link(self) -> None:
+        self.board.unplug()
+
+    async def stall(self) -> None:
+        self.board.running.clear()
+
+    async def heal(self) -> None:
+        self.board.present = True
+        self.board.running.set()
+
+    def connections(self) -> int:
+        return self.board.opened + self.board.lines_taken()
