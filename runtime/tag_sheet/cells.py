@@ -5,22 +5,24 @@ Room: hall, tag sheets. `rows` and `into_config` call it. It judges no value; th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import types
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
 from drivers.option_error import OptionError
-from runtime.config_model import Report, Tag, Write
+from runtime.config_model import Tag
 
 TRUE_WORDS: Final = frozenset({"true", "yes", "1", "wahr", "ja", "vrai", "oui", "verdadero", "vero", "是"})
 FALSE_WORDS: Final = frozenset({"false", "no", "0", "falsch", "nein", "faux", "non", "falso", "否"})
 """Spreadsheets write TRUE in the language of their user."""
-NESTED: Final[Mapping[str, type[BaseModel]]] = {"report": Report, "write": Write}
-COMMON: Final = ("unit", "decimals", "writable", "calibration")
+_DAY: Final = re.compile(r"(?P<y>\d{4})([-/.])(?P<m>\d{1,2})\2(?P<d>\d{1,2})|(?P<d2>\d{1,2})\.(?P<m2>\d{1,2})\.(?P<y2>\d{4})")
+"""Years first with any mark, or days first with points; 1/2/2026 is one day in some countries and another elsewhere."""
 _NUMBER: Final = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 _WHOLE: Final = re.compile(r"[+-]?\d+([.,]0*)?")
 GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
@@ -29,11 +31,14 @@ Kinds = frozenset[str]
 
 
 def option_kinds(tag_options: type[BaseModel]) -> dict[str, Kinds]:
-    """Return column -> what its cells may hold (text, whole, number, truth, list), the driver's own options of a tag first."""
+    """Return column -> what its cells may hold (text, whole, number, truth, day, list), the driver's own options of a tag first."""
     found = {name: kinds_of(field.annotation) for name, field in tag_options.model_fields.items()}
-    found |= {name: kinds_of(Tag.model_fields[name].annotation) for name in COMMON}
-    for key, model in NESTED.items():
-        found |= {f"{key}.{name}": kinds_of(field.annotation) for name, field in model.model_fields.items()}
+    for name, field in Tag.model_fields.items():
+        inner = _table_of(field.annotation)
+        if inner is not None:
+            found |= {f"{name}.{key}": kinds_of(each.annotation) for key, each in inner.model_fields.items()}
+        elif name not in ("name", "was"):
+            found[name] = kinds_of(field.annotation)
     return found
 
 
@@ -51,12 +56,22 @@ def kinds_of(annotation: Any) -> Kinds:
         return frozenset().union(*(kinds_of(each) for each in get_args(annotation) if each is not type(None)))
     if origin is Literal:
         return frozenset().union(*(kinds_of(type(each)) for each in get_args(annotation)))
-    plain = {str: "text", int: "whole", float: "number", bool: "truth"}
+    plain = {str: "text", int: "whole", float: "number", bool: "truth", date: "day"}
     return frozenset({plain.get(annotation, "list")})
 
 
+def _table_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the model of an option that is a table, None for any other."""
+    for each in (annotation, *get_args(annotation)):
+        if isinstance(each, type) and issubclass(each, BaseModel):
+            return each
+    return None
+
+
 def cell_of(value: Any) -> object:
-    """Return what stands in a cell for a value: numbers, truth and text as they are, anything else as JSON."""
+    """Return what stands in a cell for a value: numbers, truth and text as they are, days as 2026-11-25, anything else as JSON."""
+    if isinstance(value, date):
+        return value.isoformat()
     return value if value is None or isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)
 
 
@@ -74,6 +89,8 @@ def value_of(cell: str, kinds: Kinds, *, decimal_comma: bool | None) -> Any:
         if known not in TRUE_WORDS | FALSE_WORDS:
             raise OptionError("sheet_not_truth", value=cell[:60])
         return known in TRUE_WORDS
+    if "day" in kinds:
+        return day_of(cell)
     if kinds & {"whole", "number"}:
         return number_of(cell, whole="number" not in kinds, decimal_comma=decimal_comma)
     raise OptionError("sheet_not_list", value=cell[:60])
@@ -91,6 +108,16 @@ def number_of(cell: str, *, whole: bool, decimal_comma: bool | None) -> int | fl
         raise OptionError("sheet_number_comma", value=cell[:60])
     text = text.replace(",", ".")
     return int(text.partition(".")[0]) if _WHOLE.fullmatch(text) and (whole or "." not in text) else float(text)
+
+
+def day_of(cell: str) -> date:
+    """Return the day of a cell. Raises OptionError `sheet_not_day`."""
+    found = _DAY.fullmatch(cell)
+    if found is not None:
+        year, month, day = (int(found[key] or found[key + "2"]) for key in "ymd")
+        with contextlib.suppress(ValueError):
+            return date(year, month, day)
+    raise OptionError("sheet_not_day", value=cell[:60])
 
 
 def option(raw: Mapping[str, Any], column: str) -> Any:

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ options = st.fixed_dictionaries(
         "was": texts.filter(bool),
         "missing": st.lists(st.integers() | texts, min_size=1, max_size=3) | st.just("nan"),
         "report": st.fixed_dictionaries({}, optional={"on_change": st.booleans(), "deadband": st.floats(0, 1e9)}).filter(bool),
+        "instrument": st.fixed_dictionaries({}, optional={"serial": texts.filter(bool), "due": st.dates()}).filter(bool),
         "write": st.fixed_dictionaries({}, optional={"max": st.floats(0, 1e9), "interlock": st.just([{"tag": "m/=b"}])}).filter(bool),
     },
 )
@@ -257,6 +259,20 @@ def test_a_number_that_may_be_another_is_refused(cell: str, separator: str, code
     data = f'name{separator}scale\nL1.U{separator}"{cell}"\n'.encode()
     change = taken(tomllib.loads(CONFIG)["devices"]["m"], data, remove=True)
     assert [(fault.row, fault.column, fault.code) for fault in change.faults] == [(2, "scale", code)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "day"),
+    [("2027-03-01", "2027-03-01"), ("2027/3/1", "2027-03-01"), ("1.3.2027", "2027-03-01"), ("1/3/2027", ""), ("31.2.2027", "")],
+)
+def test_days_are_read_where_they_can_only_be_one(cell: str, day: str) -> None:
+    change = taken(tomllib.loads(CONFIG)["devices"]["m"], sheet_of("name,instrument.due", f"L1.U,{cell}"), remove=True)
+    if not day:
+        assert [(fault.row, fault.column, fault.code) for fault in change.faults] == [(2, "instrument.due", "sheet_not_day")]
+        return
+    assert change.groups[0]["tags"][0]["instrument"] == {"due": date.fromisoformat(day)}
+    text = with_groups(CONFIG, "m", change.groups, {})
+    assert f"due = {day}" in text
 
 
 def test_bytes_that_may_be_two_encodings_are_not_guessed() -> None:
