@@ -41,14 +41,23 @@ _BLANK: Final = re.compile(r"^[^#\"']*=[^#\"']*(\{[a-z_]+\})", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class ReportRule:
-    """When a tag's reading is collected: on a change beyond `deadband` from the value reported last, and every `heartbeat_ms`.
+    """When a tag's reading is collected: on a change beyond the deadband from the value reported last, and every `heartbeat_ms`.
 
-    `on_change` False collects every scan; heartbeat 0 never repeats an unchanged value.
+    `on_change` False collects every scan; heartbeat 0 never repeats an unchanged value. `deadband_share` is the deadband as a share of the
+    value reported last; the larger one counts. `deadband_integral` (unit times seconds) limits what differences add up to; without another
+    deadband it decides alone.
     """
 
     on_change: bool = True
     deadband: float = 0.0
     heartbeat_ms: int = 60_000
+    deadband_share: float = 0.0
+    deadband_integral: float = 0.0
+
+    @property
+    def has_deadband(self) -> bool:
+        """Whether it holds back any change."""
+        return bool(self.deadband or self.deadband_share or self.deadband_integral)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +195,18 @@ def _group(
     where = f"{device_where}.groups.{raw.get('name', place[-1])}"
     group = faults.judge(model.Group, raw, place, where)
     rows = [(at, row) for at, row in enumerate(_list(raw.get("tags"))) if isinstance(row, dict)]
+    if group is not None and group.report.model_fields_set:
+        rows = [(at, _with_report(row, raw["report"])) for at, row in rows]
     tags = [_tag(faults, factory, driver, (*place, "tags", at), where, row, context) for at, row in rows]
     if group is None or any(tag is None for tag in tags):
         return None
     return GroupConfig(group.name, group.was, group.period_ms, group.mode, tuple(tag for tag in tags if tag is not None))
+
+
+def _with_report(tag: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
+    """Return a tag with its group's report rule where it says nothing else, key by key."""
+    own = tag.get("report", {})
+    return {**tag, "report": {**default, **own}} if isinstance(own, dict) else tag
 
 
 def _tag(
@@ -215,7 +232,7 @@ def _tag(
     if tag.range != model.Range() and value_type in ("bool", "text"):
         faults.add((*place, "range"), f"{where}.range", "config_no_range", type=value_type)
     exponent = -tag.decimals if tag.decimals is not None else exponent
-    rule = ReportRule(tag.report.on_change, float(tag.report.deadband), round(tag.report.heartbeat_s * 1000))
+    rule = _report_rule(faults, (*place, "report"), f"{where}.report", tag, value_type)
     source = " ".join([driver, *(f"{key}={value}" for key, value in own.items())])[:200]
     check = _check(tag)
     calibration = check.instrument.text(tag.unit, tag.calibration)
@@ -223,6 +240,20 @@ def _tag(
         tag.name, tag.was, tag.unit, value_type, exponent, tag.writable, _setpoint_rules(tag.write), source, calibration, address, rule,
         check,
     )  # fmt: skip
+
+
+def _report_rule(faults: Faults, place: Place, where: str, tag: model.Tag, value_type: str) -> ReportRule:
+    """Deadbands say nothing of a bool or a text, which may stand in a group that has one."""
+    report = tag.report
+    band, share, heartbeat_ms = float(report.deadband), report.deadband_percent / 100, round(report.heartbeat_s * 1000)
+    if value_type in ("bool", "text"):
+        return ReportRule(report.on_change, heartbeat_ms=heartbeat_ms)
+    if share and report.percent_of == "span":
+        if tag.range.low is None or tag.range.high is None:
+            faults.add(place, where, "config_percent_without_range")
+            return ReportRule()
+        band, share = max(band, share * (tag.range.high - tag.range.low)), 0.0
+    return ReportRule(report.on_change, band, heartbeat_ms, share, float(report.deadband_integral))
 
 
 def _check(tag: model.Tag) -> TagCheck:

@@ -135,10 +135,13 @@ class Feed(Strict):
 
 
 class Report(Strict):
-    """report = {…} of a tag."""
+    """report = {…} of a tag, or of a group for all its tags."""
 
     on_change: bool = True
-    deadband: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    deadband: Spread = 0.0
+    deadband_percent: float = Field(default=0.0, ge=0, le=100, allow_inf_nan=False)
+    percent_of: Literal["span", "value"] = "span"
+    deadband_integral: Spread = 0.0
     heartbeat_s: float = Field(default=60.0, ge=0, le=86_400)
 
 
@@ -245,6 +248,7 @@ class Group(Strict):
     was: str | None = None
     period_ms: int = Field(ge=20, le=3_600_000)
     mode: Literal["poll", "subscribe"] = "poll"
+    report: Report = Report()
     tags: list[dict[str, Any]] = Field(min_length=1, max_length=1024)
 
 

@@ -1,4 +1,4 @@
-"""Which readings of a scan are worth collecting: change, deadband against the last reported value, heartbeat. Pure.
+"""Which readings of a scan are worth collecting: change, deadbands against the last reported value, heartbeat. Pure.
 
 Room: hall, acquisition. The pipeline calls `ReportFilter.apply` for every scan, so it works on columns: an unchanged scan costs one list
 comparison. It never changes a value; what it holds back is absent from the scan that it returns, not altered.
@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from drivers.reading import Scan, Value
+from runtime.acquisition.held_back import HeldBack
 from runtime.config import ReportRule
 
 NEVER: Final = 1 << 62
+INFINITY: Final = float("inf")
 STEP_MS: Final = 250
 """A read time that lies this far before the one before it: the wall clock was set back, and every heartbeat is due."""
 
@@ -25,7 +27,10 @@ class ReportFilter:
         count = len(rules)
         self.rules = tuple(rules)
         self._every_scan = [not rule.on_change for rule in rules]
-        self._deadbands = [rule.deadband for rule in rules] if any(rule.deadband for rule in rules) else None
+        self._bands = [_first_band(rule) for rule in rules] if any(rule.has_deadband for rule in rules) else None
+        self._relative = [rule.deadband_share for rule in rules] if any(rule.deadband_share for rule in rules) else None
+        integrals = [rule.deadband_integral for rule in rules]
+        self._held_back = HeldBack(integrals) if any(integrals) else None
         self._heartbeats = [rule.heartbeat_ms or NEVER for rule in rules]
         self._always = any(self._every_scan)
         self._values: list[Value] = [None] * count
@@ -38,23 +43,29 @@ class ReportFilter:
     def apply(self, scan: Scan) -> Scan | None:
         """Return the scan reduced to what has to be collected, None when that is nothing."""
         self._look_at_time(scan.read_ms)
+        over = self._held_back.beyond(scan, self._values) if self._held_back is not None else ()
         same = (scan.cause is not None) is self._failed and scan.statuses == self._statuses and scan.values == self._values
-        if same and scan.present is None and scan.read_ms < self._first_due_ms and not self._always:
+        if same and scan.present is None and scan.read_ms < self._first_due_ms and not self._always and not over:
             return None
         wanted = self._wanted(scan)
+        for i in over:
+            wanted[i] = True
         if not any(wanted):
             return None
         return self._reported(scan, wanted)
 
     def repeat(self, scan: Scan) -> Scan | None:
-        """Return of a subscription's last values, which still hold, those whose heartbeat is due or whose status has changed.
+        """Return of a subscription's last values, which still hold, those that time alone lets through; None when that is nothing.
 
-        None when that is nothing.
+        Their heartbeat is due, their status has changed, or too much of them was held back.
         """
         self._look_at_time(scan.read_ms)
-        if scan.read_ms < self._first_due_ms and scan.statuses == self._statuses:
+        over = self._held_back.beyond(scan, self._values) if self._held_back is not None else ()
+        if scan.read_ms < self._first_due_ms and scan.statuses == self._statuses and not over:
             return None
         wanted = [scan.read_ms >= due for due in self._due_ms]
+        for i in over:
+            wanted[i] = True
         if scan.statuses != self._statuses:
             wanted = self._with_new_statuses(scan, wanted)
         if scan.present is not None:
@@ -93,9 +104,9 @@ class ReportFilter:
 
     def _changed(self, values: list[Value]) -> list[bool]:
         """A NaN equals a NaN here: it would otherwise be news for ever."""
-        if self._deadbands is None:
+        if self._bands is None:
             return [new != old and (new == new or old == old) for new, old in zip(values, self._values, strict=True)]  # noqa: PLR0124
-        return [_beyond(new, old, band) for new, old, band in zip(values, self._values, self._deadbands, strict=True)]
+        return [_beyond(new, old, band) for new, old, band in zip(values, self._values, self._bands, strict=True)]
 
     def _remember(self, scan: Scan, wanted: list[bool]) -> None:
         now = scan.read_ms
@@ -105,9 +116,18 @@ class ReportFilter:
         else:
             self._values = [new if w else old for w, new, old in zip(wanted, scan.values, self._values, strict=True)]
             self._due_ms = [now + beat if w else due for w, beat, due in zip(wanted, self._heartbeats, self._due_ms, strict=True)]
+        if self._held_back is not None:
+            self._held_back.reported(wanted)
+        if self._relative is not None:
+            self._set_bands(self._relative, wanted)
         self._statuses = self._merged_statuses(scan, wanted)
         self._failed = scan.cause is not None
         self._first_due_ms = min(self._due_ms)
+
+    def _set_bands(self, relative: list[float], wanted: list[bool]) -> None:
+        """Put the deadbands that are a share of the reported value where that value is new. Never below the rule's absolute one."""
+        columns = zip(wanted, relative, self.rules, self._values, self._bands or [], strict=True)
+        self._bands = [_band_at(value, rule) if new and share else band for new, share, rule, value, band in columns]
 
     def _merged_statuses(self, scan: Scan, wanted: list[bool]) -> list[int] | None:
         """Return the statuses reported last; None when all are good."""
@@ -116,6 +136,18 @@ class ReportFilter:
         zeros = [0] * len(wanted)
         merged = [new if w else old for w, new, old in zip(wanted, scan.statuses or zeros, self._statuses or zeros, strict=True)]
         return merged if any(merged) else None
+
+
+def _first_band(rule: ReportRule) -> float:
+    """Return the deadband while nothing was reported; where only the integral decides, no difference is too big by itself."""
+    return INFINITY if rule.deadband_integral and not rule.deadband and not rule.deadband_share else rule.deadband
+
+
+def _band_at(value: Value, rule: ReportRule) -> float:
+    """Return the deadband around a reported value, of a rule that has a share of it."""
+    if isinstance(value, int | float) and abs(value) < INFINITY:  # NaN is not
+        return max(rule.deadband, rule.deadband_share * abs(value))
+    return rule.deadband
 
 
 def _beyond(new: Value, old: Value, band: float) -> bool:

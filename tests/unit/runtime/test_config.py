@@ -77,6 +77,21 @@ def faults_of(text: str) -> dict[str, tuple[str, int | None]]:
     return {fault.where: (fault.code, fault.line) for fault in caught.value.faults}
 
 
+def test_a_groups_report_rule_is_its_tags_where_they_say_nothing_else() -> None:
+    text = (
+        '[gateway]\nname = "g"\n[devices.d]\ntype = "modbus"\nhost = "h"\n[[devices.d.groups]]\nname = "a"\nperiod_ms = 1000\n'
+        "report = { deadband_percent = 2, heartbeat_s = 5 }\ntags = [\n"
+        '  { name = "t", address = "holding:1", range = { low = -50, high = 150 } },\n'
+        '  { name = "u", address = "holding:2", report = { heartbeat_s = 7, deadband = 9, percent_of = "value" } },\n'
+        '  { name = "v", address = "coil:3" },\n]\n'
+    )
+    rules = [tag.report for tag in parse_config(text).devices[0].groups[0].tags]
+    assert [(r.deadband, r.deadband_share, r.heartbeat_ms) for r in rules] == [(4.0, 0.0, 5_000), (9.0, 0.02, 7_000), (0.0, 0.0, 5_000)]
+    assert faults_of(text.replace(", range = { low = -50, high = 150 }", "")) == {
+        "devices.d.groups.a.tags.t.report": ("config_percent_without_range", 11)
+    }
+
+
 def test_every_fault_at_once_with_names_and_lines() -> None:
     found = faults_of(FAULTY)
     lines = FAULTY.splitlines()
