@@ -1,4 +1,4 @@
-"""What some drivers can do besides reading and writing: show what a device has or its raw registers, call its methods.
+"""What some drivers can do besides reading and writing: show what a device has, its raw registers, call methods, take what people enter.
 
 Room: ground. A driver that keeps one of these protocols has the ability; the runtime asks with isinstance. Nothing here knows a
 protocol of the field.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from drivers.reading import Value
+from drivers.reading import Scan, Tag, TagGroup, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +68,17 @@ class Caller(Protocol):
 
         Raises DriverError as `Driver.write` does: `write_unknown` when it cannot tell whether it took effect.
         """
+        ...
+
+
+@runtime_checkable
+class Enterable(Protocol):
+    """A driver whose readings people enter."""
+
+    def judge(self, tag: Tag, value: Value, by: str, taken_ms: int | None) -> Value:
+        """Return what was entered as a value of its tag's type; `taken_ms` is when it was measured, None for now. Raises DriverError."""
+        ...
+
+    def enter(self, group: TagGroup, tag: Tag, value: Value, taken_ms: int | None) -> list[Scan]:
+        """Take a judged value and return it as scans of its group, to be collected in this order. Returns at once."""
         ...

@@ -51,6 +51,14 @@ cause_codes: Final = (
     "write_out_of_range",  # value: the device's type cannot hold the value
     "call_not_allowed",  # this device's methods may not be called
     "call_unusable",  # detail: a node id or an argument that cannot be read
+    # values entered by people
+    "enter_by",  # by, people: nobody said who, or it is none of those who may enter at this station
+    "enter_type",  # type, value: no value of the tag's type
+    "enter_limits",  # value, min, max: outside what the tag allows
+    "enter_decimals",  # value, decimals: finer than the instrument shows
+    "enter_choice",  # value, choices: none of those that the tag allows
+    "enter_pattern",  # value, pattern: not shaped as the tag asks
+    "enter_time",  # late_max_s: in the future, or too long ago
     # trust
     "opcua_server_not_pinned",  # endpoint, fingerprint: nobody has said that this certificate is the right one
     "opcua_server_changed",  # endpoint, fingerprint, pinned: another certificate than the configuration names

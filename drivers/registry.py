@@ -26,6 +26,7 @@ entry_point_group: Final = "witnessmark.drivers"
 built_in: Final = MappingProxyType(
     {
         "gpio": "drivers.gpio.factory",
+        "manual": "drivers.manual.factory",
         "modbus": "drivers.modbus.factory",
         "mqtt": "drivers.mqtt.factory",
         "opcua": "drivers.opcua.factory",
@@ -87,6 +88,13 @@ class Claiming(Protocol):
         ...
 
 
+@runtime_checkable
+class Occasional(Protocol):
+    """What a factory module may have besides: its values come one by one, so each is collected and none is repeated by a heartbeat."""
+
+    OCCASIONAL: bool
+
+
 def driver_types(found: Iterable[EntryPoint] | None = None) -> list[str]:
     """Return the names of all driver types, sorted. Raises DriverError `driver_duplicate` when a name has two owners."""
     return sorted(_places(found))
@@ -142,6 +150,11 @@ def claims_of(type_name: str, options: BaseModel) -> list[tuple[str, str]]:
     """Return (option, what) of what a device needs for itself; empty when its type claims nothing."""
     factory = load_factory(type_name)
     return factory.claims(options) if isinstance(factory, Claiming) else []
+
+
+def is_occasional(factory: Factory) -> bool:
+    """Tell whether a type's values come one by one; its groups are pushed."""
+    return isinstance(factory, Occasional) and factory.OCCASIONAL
 
 
 def _places(found: Iterable[EntryPoint] | None) -> dict[str, str | EntryPoint]:

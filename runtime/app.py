@@ -58,6 +58,7 @@ from runtime.health import Health
 from runtime.layout import Layout
 from runtime.learned_maps import ForgetLearned, LearnedMaps
 from runtime.loop_stall import LoopStall
+from runtime.manual_enter import ManualEnter
 from runtime.points import DevicePoints, number_points, schema_of
 from runtime.registers_asked import registers_asked
 from runtime.revisions import Choice, Revision, Revisions
@@ -193,6 +194,7 @@ class Core:
             "device.write": DeviceWrite(self._field, self.live.known, lambda: self._revision.config, lambda: self._devices, clock),
             "device.call": DeviceCall(self._field, lambda: self._revision.config, lambda: self._devices),
             "learned.forget": ForgetLearned(self._learned),
+            "manual.enter": ManualEnter(self._field, self.live, self._evidence.seal, lambda: self._devices),
         }
         self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants, work)
         self.stall = LoopStall()

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from drivers.driver import DriverError
 from drivers.option_error import OptionError
-from drivers.registry import Factory, load_factory
+from drivers.registry import Factory, is_occasional, load_factory
 from ledger_client.anchors.registry import make_anchor
 from ledger_client.errors import AnchorError
 from runtime import config_model as model
@@ -58,6 +58,12 @@ class ReportRule:
     def has_deadband(self) -> bool:
         """Whether it holds back any change."""
         return bool(self.deadband or self.deadband_share or self.deadband_integral)
+
+
+EVERY_ONCE: Final = ReportRule(on_change=False, heartbeat_ms=0)
+"""Of values that come one by one: an equal one is a reading too, and none is read again by itself."""
+OCCASIONAL_GROUP: Final[Mapping[str, Any]] = {"mode": "subscribe", "period_ms": 60_000}
+"""What a group of such values has where nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +199,10 @@ def _group(
 ) -> GroupConfig | None:
     """Judge one group. `context` has the device's own options for the validators of its tags, None when those are faulty."""
     where = f"{device_where}.groups.{raw.get('name', place[-1])}"
-    group = faults.judge(model.Group, raw, place, where)
+    occasional = factory is not None and is_occasional(factory)
+    group = faults.judge(model.Group, {**OCCASIONAL_GROUP, **raw} if occasional else raw, place, where)
+    if group is not None and occasional and group.mode != OCCASIONAL_GROUP["mode"]:
+        faults.add((*place, "mode"), f"{where}.mode", "config_mode_pushed", type=driver)
     rows = [(at, row) for at, row in enumerate(_list(raw.get("tags"))) if isinstance(row, dict)]
     if group is not None and group.report.model_fields_set:
         rows = [(at, _with_report(row, raw["report"])) for at, row in rows]
@@ -232,7 +241,10 @@ def _tag(
     if tag.range != model.Range() and value_type in ("bool", "text"):
         faults.add((*place, "range"), f"{where}.range", "config_no_range", type=value_type)
     exponent = -tag.decimals if tag.decimals is not None else exponent
-    rule = _report_rule(faults, (*place, "report"), f"{where}.report", tag, value_type)
+    occasional = is_occasional(factory)
+    if occasional and "report" in raw:
+        faults.add((*place, "report"), f"{where}.report", "config_report_occasional", type=driver)
+    rule = EVERY_ONCE if occasional else _report_rule(faults, (*place, "report"), f"{where}.report", tag, value_type)
     source = " ".join([driver, *(f"{key}={value}" for key, value in own.items())])[:200]
     check = _check(tag)
     calibration = check.instrument.text(tag.unit, tag.calibration)

@@ -28,6 +28,7 @@ ACTIONS: Final[Mapping[str, Role]] = {
     "view.proof": Role.VIEWER,
     "device.look": Role.TECHNICIAN,
     "device.frames": Role.TECHNICIAN,
+    "manual.enter": Role.TECHNICIAN,
     "device.write": Role.ENGINEER,
     "device.call": Role.ENGINEER,
     "config.edit": Role.ENGINEER,

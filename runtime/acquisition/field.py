@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from drivers.abilities import Caller, RegisterSource
+from drivers.abilities import Caller, Enterable, RegisterSource
 from drivers.driver import Driver, DriverError
 from drivers.reading import Scan, Tag, TagGroup, Value
 from runtime.acquisition.poller import DeviceCounts, DevicePoller, ScanSink
@@ -94,6 +94,25 @@ class Field:
         if not isinstance(driver, RegisterSource):
             raise DriverError("registers_not_supported", device=device)
         return await driver.registers(table, start, count, deadline_s)
+
+    def judge_entered(self, tag: Tag, value: Value, by: str, taken_ms: int | None) -> Value:
+        """Return what was entered as a value of its tag's type. Raises DriverError, `enter_not_supported` where nobody enters anything."""
+        return self._enterable(tag.device).judge(tag, value, by, taken_ms)
+
+    def enter(self, tag: Tag, value: Value, taken_ms: int | None) -> None:
+        """Take a judged value as a reading; live and evidence have it when this returns. Raises DriverError as `judge_entered`."""
+        driver, poller = self._enterable(tag.device), self.pollers[tag.device]
+        group = next((group for group in poller.points.groups if tag in group.tags), None)
+        if group is None:
+            raise DriverError("device_unknown", device=tag.device)
+        for scan in driver.enter(group, tag, value, taken_ms):
+            poller.give(scan)
+
+    def _enterable(self, device: str) -> Enterable:
+        driver = self._driver(device)
+        if not isinstance(driver, Enterable):
+            raise DriverError("enter_not_supported", device=device)
+        return driver
 
     def _driver(self, device: str) -> Driver:
         poller = self.pollers.get(device)

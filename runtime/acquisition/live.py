@@ -9,6 +9,7 @@ that entry, or `unrecorded` with the cause. A later unchanged value that a repor
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,6 +21,10 @@ from runtime.setpoint import Known
 PENDING: Final = "pending"
 RECORDED: Final = "recorded"
 UNRECORDED: Final = "unrecorded"
+
+
+Fate = tuple[int | None, str | None]
+"""The entry that recorded a reading, or why it is not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class Live:
         self._devices: dict[str, DevicePoints] = {}
         self._groups: dict[int, _GroupState] = {}
         self._listeners: list[Callable[[], None]] = []
+        self._awaited: dict[int, list[asyncio.Future[Fate]]] = {}
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every change; it must return at once."""
@@ -147,6 +153,20 @@ class Live:
                     return Known(state.values[i], is_good, read_ms)
         return None
 
+    def fate(self, tag_uid: int) -> asyncio.Future[Fate]:
+        """Return what will have become of a tag's newest collected reading, once that is known; of a tag that is gone, that it is lost."""
+        told: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
+        for state in self._groups.values():
+            for i, tag in enumerate(state.group.tags):
+                if tag.uid == tag_uid and state.tickets[i]:
+                    self._awaited.setdefault(state.tickets[i], []).append(told)
+                    return told
+                if tag.uid == tag_uid:
+                    told.set_result((state.seqs[i], state.causes[i]))
+                    return told
+        told.set_result((None, "tag_unknown"))
+        return told
+
     def changed_since(self, generation: int) -> list[list[Any]]:
         """See ValueSource."""
         return [row for state in self._groups.values() if state.generation > generation for row in _rows(state)]
@@ -158,6 +178,9 @@ class Live:
         ]
 
     def _settle(self, ticket: int, seq: int | None, cause: str | None) -> None:
+        for told in self._awaited.pop(ticket, ()):
+            if not told.done():
+                told.set_result((seq, cause))
         for state in self._groups.values():
             if ticket in state.tickets:
                 hits = [each == ticket for each in state.tickets]

@@ -102,6 +102,8 @@ def send_act(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
     text = word("act_done", {"seq": seq}) if seq is not None else word("act_done_unrecorded")
     if "revision" in params:
         text += " " + word("act_restart_needed" if params.get("restart_needed") else "act_revision", params)
+    if "reading_seq" in params:
+        text += " " + word("act_entered", params)
     if "advice" in params:
         text += " " + word("act_advice", params)
     if as_json:

@@ -34,6 +34,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "browse": ("runtime.cli.browse_verb", "gateway"),
     "status": ("runtime.cli.gateway_verbs", "gateway"),
     "act": ("runtime.cli.act_verbs", ""),
+    "enter": ("runtime.cli.enter_verb", ""),
     "frames": ("runtime.cli.frames_verb", ""),
     "learned": ("runtime.cli.learned_verbs", ""),
     "prove": ("runtime.cli.evidence_verbs", ""),

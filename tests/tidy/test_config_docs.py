@@ -25,12 +25,14 @@ PAGES = {
     "[[devices.NAME.groups]]": "runtime.config_model:Group",
     "[[devices.NAME.groups.tags]]": "runtime.config_model:Tag",
     "Devices of type gpio": "drivers.gpio.config:DeviceOptions drivers.gpio.config:LineOptions drivers.gpio.config:TagOptions",
+    "Devices of type manual": "drivers.manual.config:DeviceOptions drivers.manual.config:TagOptions",
     "Devices of type modbus": "drivers.modbus.config:DeviceOptions drivers.modbus.tag_options:TagOptions",
     "Devices of type mqtt": "drivers.mqtt.config:DeviceOptions drivers.mqtt.config:TagOptions",
     "Devices of type opcua": "drivers.opcua.config:DeviceOptions drivers.opcua.config:TagOptions",
     "Devices of type replay": "drivers.replay.config:DeviceOptions drivers.replay.config:TagOptions",
 }
 NESTED = {
+    "Devices of type manual": "drivers.manual.config:Gauge",
     "[devices.NAME]": "runtime.config_model:TemplateUse",
     "[[devices.NAME.groups.tags]]": " ".join(f"runtime.config_model:{name}" for name in ("Report", "Instrument", "Range", "Write")),
 }
