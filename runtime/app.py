@@ -38,6 +38,7 @@ from ledger_client.signer_client import SignerProcess
 from runtime import first_start
 from runtime.acquisition.evidence import Evidence
 from runtime.acquisition.field import Field
+from runtime.acquisition.governor import Governor
 from runtime.acquisition.live import Live
 from runtime.acquisition.numbered import NumberedLedger
 from runtime.acquisition.pipeline import Pipeline
@@ -185,7 +186,9 @@ class Core:
         self._pipeline = Pipeline(self.live, self._evidence, lambda: clock.state() != ClockState.UNSET)
         self._learned = LearnedMaps(disk, layout.private, work)
         self._learned.load()
-        self._field = Field(self._pipeline, clock, self._make_driver, self._supervisor)
+        governor = Governor()
+        self.stall = LoopStall(governor.note)
+        self._field = Field(self._pipeline, clock, self._make_driver, self._supervisor, governor)
         past = LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size)
         self._events = Events(past, chain.size, lambda: chain.newest, work)
         chain.subscribe(self._events.durable)
@@ -197,7 +200,6 @@ class Core:
             "manual.enter": ManualEnter(self._field, self.live, self._evidence.seal, lambda: self._devices),
         }
         self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants, work)
-        self.stall = LoopStall()
         self.health = Health(
             clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self.door, self.stall, self._supervisor, self._events,
             lambda: self._revision, config_faults=choice.faults,

@@ -46,6 +46,7 @@ class Events:
         self._reading = asyncio.Lock()
         self._ring_from = size
         self._ring: deque[list[Any]] = deque(maxlen=RING_MAX)
+        self._more = asyncio.Event()
         self.newest = size - 1
         self.kinds: dict[str, int] = {}
 
@@ -62,6 +63,13 @@ class Events:
                 self._ring_from = self._ring[0][0] + 1
             self._ring.append(row)
             self.newest = row[0]
+            self._more.set()
+            self._more = asyncio.Event()
+
+    async def beyond(self, cursor: int) -> None:
+        """See EventSource."""
+        while self.newest <= cursor:
+            await self._more.wait()
 
     async def since(self, cursor: int, limit: int) -> list[list[Any]]:
         """See EventSource."""

@@ -1,6 +1,7 @@
 """How late the event loop wakes: the published figure of whether anything heavy runs on it.
 
-Room: hall. `app` runs it, health shows it. It asks for a wake-up every 50 ms and keeps how late each one was.
+Room: hall. `app` runs it, health shows it, the governor of polling hears each sample. It asks for a wake-up every 50 ms and keeps how late
+each one was.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 EVERY_S: Final = 0.05
@@ -18,7 +20,9 @@ WINDOW: Final = 1_200
 class LoopStall:
     """Lateness of the last minute's wake-ups, and the worst since the start, in ms."""
 
-    def __init__(self) -> None:
+    def __init__(self, listener: Callable[[float], None] = lambda _: None, now_s: Callable[[], float] = time.monotonic) -> None:
+        """`listener` is told each sample. `now_s` because an event loop's own time may have steps of 1 ms."""
+        self._listener, self._now_s = listener, now_s
         self._late_ms: deque[float] = deque(maxlen=WINDOW)
         self.max_ms = 0.0
 
@@ -28,13 +32,22 @@ class LoopStall:
         return percentile(self._late_ms, 0.99)
 
     async def run(self) -> None:
-        """Sample until cancelled."""
-        while True:
-            began = time.monotonic_ns()
-            await asyncio.sleep(EVERY_S)
-            late = (time.monotonic_ns() - began) / 1e6 - EVERY_S * 1000
-            self._late_ms.append(max(0.0, late))
-            self.max_ms = max(self.max_ms, late)
+        """Sample until cancelled. By a timer that sets itself, for this is most of what an idle core does."""
+        loop, timers = asyncio.get_running_loop(), deque[asyncio.TimerHandle](maxlen=1)
+
+        def sample(due_s: float) -> None:
+            now_s = self._now_s()
+            late_ms = max(0.0, (now_s - due_s) * 1000)
+            self._late_ms.append(late_ms)
+            self.max_ms = max(self.max_ms, late_ms)
+            self._listener(late_ms)
+            timers.append(loop.call_later(EVERY_S, sample, now_s + EVERY_S))
+
+        timers.append(loop.call_later(EVERY_S, sample, self._now_s() + EVERY_S))
+        try:
+            await loop.create_future()
+        finally:
+            timers[0].cancel()
 
 
 def percentile(samples: deque[float] | deque[int], share: float) -> float | None:

@@ -18,8 +18,8 @@ from runtime.acquisition.gaps import GapTally
 
 MEMORY_PER_BYTE: Final = 6
 """Bytes of lists and numbers in memory for each byte that the sealed batch is estimated to have."""
-SHARE_MS_MAX: Final = 200
-"""Longest that sealing keeps an overloaded loop in one turn."""
+SHARE_MS_MAX: Final = 50
+"""Longest that sealing that is behind keeps the loop in one turn."""
 
 
 @dataclass(slots=True)
@@ -60,11 +60,11 @@ class OpenBatch:
             span[0] += 1
             span[2] = read_ms
 
-    async def seal(self, dropped: int, mono_ms: Callable[[], int]) -> SealedBatch:
+    async def seal(self, dropped: int, mono_ms: Callable[[], int], is_behind: Callable[[], bool]) -> SealedBatch:
         """Finish the body, giving way to others between steps of at most about 2 ms. Sealed once, it stays as it is.
 
-        When others then keep the loop for longer, because much is read, the next turn goes on for as long as they did (`SHARE_MS_MAX` at
-        most): with one step a turn, sealing would starve under overload, everything read and nothing recorded.
+        While `is_behind`, a turn goes on for as long as others kept the loop before it (`SHARE_MS_MAX` at most): with one step a turn,
+        sealing would starve under overload, everything read and nothing recorded. Otherwise nobody's due waits for more than one step.
         """
         if self.sealed is not None:
             return self.sealed
@@ -75,7 +75,7 @@ class OpenBatch:
             began_ms = mono_ms()
             try:
                 next(steps)
-                while mono_ms() - began_ms < others_ms:
+                while mono_ms() - began_ms < others_ms and is_behind():
                     next(steps)
             except StopIteration as done:
                 sealed: SealedBatch = done.value

@@ -28,6 +28,8 @@ from runtime.clock import Clock, Step, StepWatch
 GAP_ROWS_MAX: Final = 500
 STEPS_KEPT_MAX: Final = 64
 """Beyond so many clock steps that wait, those with no batch between them become one."""
+SEAL_SHARE: Final = 0.5
+"""Sealing that takes longer than this part of the time between two seals, or for which the next batch waits, is behind."""
 SIGNER_RETRY_S: Final = 0.2
 RESUME_S_MIN: Final = 2.0
 RESUME_S_MAX: Final = 15.0
@@ -246,7 +248,10 @@ class Evidence:
 
     async def _write_batch(self, batch: OpenBatch) -> None:
         await self._write_schema(batch.schema)
-        sealed = await batch.seal(self._unsaid_dropped, self._clock.mono_ms)
+        urgent_ms = self._clock.mono_ms() + round(self._seal_every_s * 1000 * SEAL_SHARE)
+        sealed = await batch.seal(
+            self._unsaid_dropped, self._clock.mono_ms, lambda: bool(self._waiting) or self._clock.mono_ms() >= urgent_ms
+        )
         appended = await self._append(Kind.BATCH, sealed.detail, sealed.body)
         self._unsaid_dropped -= batch.dropped
         self.counts.readings += batch.readings

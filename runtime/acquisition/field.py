@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from drivers.abilities import Caller, Enterable, RegisterSource
 from drivers.driver import Driver, DriverError
 from drivers.reading import Scan, Tag, TagGroup, Value
+from runtime.acquisition.governor import Governor
 from runtime.acquisition.poller import DeviceCounts, DevicePoller, ScanSink
 from runtime.clock import Clock
 from runtime.points import DevicePoints
@@ -24,8 +25,11 @@ MakeDriver = Callable[[DevicePoints], Driver]
 class Field:
     """The devices that are polled now. `pollers` is keyed by device name."""
 
-    def __init__(self, sink: ScanSink, clock: Clock, make_driver: MakeDriver, supervisor: Supervisor) -> None:
+    def __init__(
+        self, sink: ScanSink, clock: Clock, make_driver: MakeDriver, supervisor: Supervisor, governor: Governor | None = None
+    ) -> None:
         self._sink, self._clock, self._make_driver, self._supervisor = sink, clock, make_driver, supervisor
+        self._governor = governor
         self.pollers: dict[str, DevicePoller] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -57,7 +61,7 @@ class Field:
 
     def apply(self, devices: Mapping[str, DevicePoints], drivers: Mapping[str, Driver]) -> None:
         """Poll these devices from now on; `drivers` is what `prepare` gave for them."""
-        fresh = {name: DevicePoller(devices[name], driver, self._sink, self._clock) for name, driver in drivers.items()}
+        fresh = {name: DevicePoller(devices[name], driver, self._sink, self._clock, self._governor) for name, driver in drivers.items()}
         for name in self.pollers.keys() - devices.keys() | fresh.keys() & self.pollers.keys():
             self._drop(name)
         for name, points in devices.items():

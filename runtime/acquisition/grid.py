@@ -27,7 +27,7 @@ class Slot:
     """One polled group's place on its grid.
 
     `due_ms` is the first due that nobody accounted for yet; `attempt_ms >= due_ms` is when to read next (later than the due
-    while a failing device is given rest). `cause` is why dues are being missed, None when the last read was good.
+    while a failing device is given rest, or an overloaded loop). `cause` is why dues are being missed, None when the last read was good.
     """
 
     group: TagGroup
@@ -35,6 +35,8 @@ class Slot:
     attempt_ms: int
     failures: int = 0
     cause: str | None = None
+    is_thinned: bool = False
+    """Dues before `attempt_ms` are given up because the loop has too much to do."""
 
     @classmethod
     def starting(cls, group: TagGroup, now_ms: int) -> Slot:
@@ -49,10 +51,13 @@ class Slot:
         first, self.due_ms = self.due_ms, self.due_ms + count * period
         return count, first, self.due_ms - period
 
-    def served(self) -> None:
-        """Go on to the next due."""
-        self.due_ms += self.group.period_ms
+    def served(self, spacing_ms: int = 0) -> None:
+        """Go on to the next due; with a spacing: to the first one that is so much later than the one just served."""
+        served_ms, self.due_ms = self.due_ms, self.due_ms + self.group.period_ms
         self.attempt_ms = self.due_ms
+        self.is_thinned = spacing_ms > self.group.period_ms
+        if self.is_thinned:
+            self.rest_until(served_ms + spacing_ms)
 
     def rest_until(self, until_ms: int) -> None:
         """Do not attempt before the first due at or after `until_ms`."""

@@ -115,8 +115,12 @@ class Live:
         state = self._groups.get(scan.group.uid)
         if state is None:
             return
-        present = scan.present or [True] * len(state.tickets)
-        now = 0 if cause is not None else ticket
+        now, present = 0 if cause is not None else ticket, scan.present
+        if present is None:  # the usual case, without a look at each
+            count = len(state.tickets)
+            state.tickets, state.seqs, state.causes = [now] * count, [None] * count, [cause] * count
+            state.generation = self._change()
+            return
         state.tickets = [now if here else old for here, old in zip(present, state.tickets, strict=True)]
         state.seqs = [None if here else old for here, old in zip(present, state.seqs, strict=True)]
         state.causes = [cause if here else old for here, old in zip(present, state.causes, strict=True)]

@@ -8,6 +8,7 @@ whoever takes the scans, and never touches another device.
 from __future__ import annotations
 
 import asyncio
+from asyncio import Future
 from collections import deque
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any, Final, Protocol, cast
 
 from drivers.driver import Driver, DriverError
 from drivers.reading import Quality, Scan, Status, TagGroup, failed_scan, quality_of
+from runtime.acquisition.governor import Governor
 from runtime.acquisition.grid import Slot
 from runtime.clock import Clock
 from runtime.points import DevicePoints
@@ -26,6 +28,8 @@ GRACE_S: Final = 0.25
 LATENESS_KEPT: Final = 512
 WAITING: Final = "connect_waiting"
 STOPPING: Final = "poll_stopping"
+THINNED: Final = "core_overloaded"
+"""Dues that were given up in time, because the governor said so."""
 
 line_causes: Final = frozenset({"connect_failed", WAITING, "connection_lost"})
 """Causes that speak of the whole device: its other groups rest as well, and are bad at once."""
@@ -67,14 +71,17 @@ class DeviceCounts:
 class DevicePoller:
     """Polls one device until cancelled; `run` may be entered again after it failed and goes on where it stood."""
 
-    def __init__(self, points: DevicePoints, driver: Driver, sink: ScanSink, clock: Clock) -> None:
+    def __init__(self, points: DevicePoints, driver: Driver, sink: ScanSink, clock: Clock, governor: Governor | None = None) -> None:
+        """Without a governor nothing is ever thinned."""
         self.points, self.driver = points, driver
         self._sink, self._clock = sink, clock
+        self._governor = governor or Governor()
         self.counts = DeviceCounts()
         self._slots: dict[int, Slot] = {}
         self._silent_since: dict[int, tuple[int, str]] = {}
         """Group uid -> since when (mono ms) a subscription that is not up now has been silent without being counted, and why."""
-        self._changed = asyncio.Event()
+        self._changed = False
+        self._waiting: Future[None] | None = None
         self._busy_until_ms = 0
         self._causes: dict[int, str | None] = {}
         self._partly_bad: set[int] = set()
@@ -82,7 +89,9 @@ class DevicePoller:
     def replace(self, points: DevicePoints) -> None:
         """Go on with other groups from the next scan boundary; the connection stays."""
         self.points = points
-        self._changed.set()
+        self._changed = True
+        if self._waiting is not None:
+            _let_go(self._waiting)
 
     def give(self, scan: Scan) -> None:
         """Take a scan that came neither by a read nor by a subscription: somebody entered it."""
@@ -106,7 +115,7 @@ class DevicePoller:
         async with asyncio.TaskGroup() as group:
             try:
                 while True:
-                    self._changed.clear()
+                    self._changed = False
                     wanted = {g.uid: g for g in self.points.groups if g.mode == "subscribe"}
                     for uid, (known, task) in list(streams.items()):
                         if wanted.get(uid) != known:
@@ -143,23 +152,31 @@ class DevicePoller:
         self._silent_since = {uid: since for uid, since in self._silent_since.items() if uid in present}
 
     async def _poll_until_changed(self) -> None:
-        while not self._changed.is_set():
+        while not self._changed:
             if not self._slots:
-                await self._changed.wait()
+                await self._wait(None)
                 return
             slot = min(self._slots.values(), key=lambda each: each.attempt_ms)
             if (wait_ms := slot.attempt_ms - self._clock.mono_ms()) > 0:
-                try:
-                    async with asyncio.timeout(wait_ms / 1000):
-                        await self._changed.wait()
-                except TimeoutError:
-                    continue
-                return
-            await self._poll(slot)
+                await self._wait(wait_ms)
+            else:
+                await self._poll(slot)
+
+    async def _wait(self, wait_ms: int | None) -> None:
+        """Wait for a change, `wait_ms` at most. Every due passes here: a timer of the loop costs a third of `asyncio.timeout`."""
+        loop = asyncio.get_running_loop()
+        self._waiting = waiting = loop.create_future()
+        timer = None if wait_ms is None else loop.call_later(wait_ms / 1000, _let_go, waiting)
+        try:
+            await waiting
+        finally:
+            self._waiting = None
+            if timer is not None:
+                timer.cancel()
 
     async def _poll(self, slot: Slot) -> None:
         now = self._clock.mono_ms()
-        late_cause = "device_busy" if slot.due_ms < self._busy_until_ms else "poll_late"
+        late_cause = THINNED if slot.is_thinned else "device_busy" if slot.due_ms < self._busy_until_ms else "poll_late"
         self._account(slot, slot.cause or late_cause)
         self.counts.late_ms.append(now - slot.due_ms)
         self.counts.polls += 1
@@ -176,7 +193,7 @@ class DevicePoller:
             slot.failures, slot.cause = 0, None
             self._good(scan)
         self._busy_until_ms = self._clock.mono_ms()
-        slot.served()
+        slot.served(self._governor.spacing_ms)
         if fault is not None and slot.failures > 1 and fault.cause not in others_causes:
             self._rest(slot, fault)
 
@@ -212,7 +229,7 @@ class DevicePoller:
 
     def _account_all(self, cause: str) -> None:
         for slot in self._slots.values():
-            self._account(slot, slot.cause or cause)
+            self._account(slot, slot.cause or (THINNED if slot.is_thinned else cause))
 
     async def _without_driver(self, error: DriverError) -> None:
         """The driver cannot even be entered: say so for every group, rest, let the caller try again."""
@@ -306,3 +323,8 @@ class DevicePoller:
 
     def _wall(self, mono_ms: int) -> int:
         return mono_ms + self._clock.wall_ms() - self._clock.mono_ms()
+
+
+def _let_go(waiting: Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

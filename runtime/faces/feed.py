@@ -98,6 +98,10 @@ class EventSource(Protocol):
         """Cursor of the newest event, -1 when there is none."""
         ...
 
+    async def beyond(self, cursor: int) -> None:
+        """Wait until there is an event after the cursor."""
+        ...
+
     async def since(self, cursor: int, limit: int) -> list[Row]:
         """[seq, wall_ms, kind, detail] of events after the cursor, oldest first, at most `limit`."""
         ...

@@ -184,6 +184,7 @@ class FeedServer:
     async def _push_events(self, connection: _Connection, cursor: int | None) -> None:
         position = self._events.newest if cursor is None else cursor
         while True:
+            await self._events.beyond(position)
             while position < self._events.newest:
                 rows = await self._events.since(position, EVENTS_PER_READ)
                 if not rows:

@@ -40,6 +40,10 @@ class Nothing:
         """Nothing to say."""
         return {}
 
+    async def beyond(self, cursor: int) -> None:
+        """Never."""
+        await asyncio.get_running_loop().create_future()
+
     async def since(self, cursor: int, limit: int) -> list[Row]:
         """None."""
         return []

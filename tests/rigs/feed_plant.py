@@ -48,6 +48,9 @@ class Plant:
     def newest(self) -> int:
         return self.events[-1][0] if self.events else -1
 
+    async def beyond(self, cursor: int) -> None:
+        await until(lambda: self.newest > cursor, for_s=None)
+
     async def since(self, cursor: int, limit: int) -> list[list[Any]]:
         return [row for row in self.events if row[0] > cursor][:limit]
 
@@ -58,8 +61,8 @@ async def handler(session: Session, method: str, params: Mapping[str, Any]) -> A
     raise RequestRefusedError("method_unknown", method=method)
 
 
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+async def until(condition: Callable[[], object], for_s: float | None = 10) -> None:
+    async with asyncio.timeout(for_s):
         while not condition():
             await asyncio.sleep(0.01)
 

@@ -1,4 +1,4 @@
-"""Sealing gets its share of an event loop that others keep busy, and one short step a turn of one that is idle."""
+"""Sealing that is behind gets its share of an event loop that others keep busy; otherwise it takes one short step a turn."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def batch() -> OpenBatch:
     return made
 
 
-async def turns_of(others_ms: int) -> int:
+async def turns_of(others_ms: int, *, is_behind: bool = True) -> int:
     """Return how many turns of the loop sealing took when others kept each for `others_ms`, and every look at the clock 1 ms."""
     now_ms, turns, done = 0, 0, False
 
@@ -39,7 +39,7 @@ async def turns_of(others_ms: int) -> int:
 
     async with asyncio.TaskGroup() as group:
         group.create_task(busy())
-        sealed = await batch().seal(0, mono_ms)
+        sealed = await batch().seal(0, mono_ms, lambda: is_behind)
         done = True
     assert sealed.detail[2] == GROUPS
     return turns
@@ -49,3 +49,7 @@ def test_the_busier_the_loop_the_more_sealing_does_in_a_turn() -> None:
     idle, busy = asyncio.run(turns_of(0)), asyncio.run(turns_of(20))
     assert idle >= GROUPS / 2  # about a step each turn
     assert busy <= idle / 5
+
+
+def test_nobody_waits_for_more_than_a_step_of_sealing_that_has_time() -> None:
+    assert asyncio.run(turns_of(20, is_behind=False)) >= GROUPS / 2
