@@ -56,8 +56,11 @@ class KeyChain:
         return None
 
     def knows(self, entry: Entry) -> bool:
-        """Tell whether a key in force at the entry has the key id that the entry names."""
-        return any(key.kid == entry.kid for key in self.at(entry.seq))
+        """Tell whether a key of the chain, in force at the entry or not, has the key id that the entry names.
+
+        A number that was altered must not make a question of what is a breach.
+        """
+        return any(key.kid == entry.kid for key in self.all_keys)
 
     def rotate(self, entry: Entry) -> None:
         """Follow a rotate entry whose own signature was checked. Raises FormatError with the reason when the new key cannot follow.

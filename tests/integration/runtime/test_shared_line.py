@@ -45,7 +45,10 @@ class Watch:
         self._uids = {row[2]: uid for uid, row in face.tags.items() if row[2] in {f"u{n}" for n in SOUND}}
 
     async def p99_ms(self) -> float:
-        """Watch for a while; return how far the latest 1 % of all scans lie behind their own unit's earliest phase."""
+        """Watch for a while; return how far the latest 1 % of all scans lie behind their own unit's earliest phase.
+
+        A unit that misses scans makes it the whole window: one such window may be the machine's doing, most of them may not.
+        """
         times: dict[str, set[int]] = {name: set() for name in self._uids}
         end = time.monotonic() + WINDOW_S
         while time.monotonic() < end:
@@ -56,7 +59,9 @@ class Watch:
             await asyncio.sleep(0.02)
         late: list[int] = []
         for name, seen in times.items():
-            assert len(seen) > WINDOW_S * 1000 / PERIOD_MS * 0.8, f"{name} missed scans"
+            if len(seen) <= WINDOW_S * 1000 / PERIOD_MS * 0.8:
+                print(f"{name} missed scans: {len(seen)} seen")
+                return WINDOW_S * 1000
             phases = sorted(t % PERIOD_MS for t in seen)
             # The grid's phase is unknown: the cut of the circle that leaves the widest gap behind it.
             start = max(range(len(phases)), key=lambda i: (phases[i] - phases[i - 1]) % PERIOD_MS or PERIOD_MS)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger_client.claims import Report
-from ledger_client.entry import parse
+from ledger_client.entry import assemble, parse
 from ledger_client.errors import FormatError
 from ledger_client.kinds import Kind
 from ledger_client.note import device_note_key
@@ -99,6 +99,16 @@ def test_flipped_bits_are_alteration(shown: Range, count: Any, seed: int) -> Non
         raw[bit // 8] ^= 1 << bit % 8
         report = judged(replace(small, entries=(*small.entries[:seq], bytes(raw), *small.entries[seq + 1 :])), quick=True)
         assert report.claims["altered"].status == "fails", (seq, bit)
+
+
+def test_a_number_from_before_a_rotation_is_an_alteration_and_no_question(shown: Range) -> None:
+    """Under the number of another key's time, the right key is no stranger."""
+    rotation = next(place for place, raw in enumerate(shown.entries) if parse(raw).payload.kind == Kind.ROTATE)
+    for place in (rotation + 2, len(shown.entries) - 1):
+        entry = parse(shown.entries[place])
+        altered = assemble(key_of(2).public, replace(entry.payload, seq=FIRST).encode(), entry.signature)
+        report = judged(mutated(shown, place, lambda pairs, at, raw=altered: pairs.__setitem__(at, (raw, pairs[at][1]))), quick=True)
+        assert report.claims["altered"].status == "fails", place
 
 
 def test_parts_of_elsewhere_do_not_fit(log: EvidenceLog, shown: Range) -> None:
