@@ -1,0 +1,1 @@
+"""Witnessmark's driver for Tickwire weighing terminals: binary frames, polled or pushed."""
