@@ -19,6 +19,8 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any, TypeVar
 
+from tests.simulation.network import Network
+
 Result = TypeVar("Result")
 START_WALL_MS = 1_750_000_000_000
 
@@ -35,6 +37,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.stalled_s = 0.0
         self._blocked_s: float | None = None
         self._busy_until_s: dict[Executor, float] = {}
+        self.network: Network | None = None
         super().__init__(_Jumping(self))
 
     def time(self) -> float:
@@ -69,6 +72,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         else:
             settle()
         return future
+
+    async def create_connection(self, protocol_factory: Callable[[], Any], host: Any = None, port: Any = None, **options: Any) -> Any:  # type: ignore[override]
+        """Lead to the simulated `network` where there is one."""
+        if self.network is not None:
+            return await self.network.connect(protocol_factory, host, port)
+        return await super().create_connection(protocol_factory, host, port, **options)
 
     def block(self, seconds: float) -> None:
         """Say, from within a call, how long it takes: a slow flush, for instance. Outside an executor the whole loop stands still."""
