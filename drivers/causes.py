@@ -58,6 +58,7 @@ cause_codes: Final = (
     "enter_decimals",  # value, decimals: finer than the instrument shows
     "enter_choice",  # value, choices: none of those that the tag allows
     "enter_pattern",  # value, pattern: not shaped as the tag asks
+    "pattern_slow",  # limit_ms: a regular expression of the configuration does not come to an end
     "enter_time",  # late_max_s: in the future, or too long ago
     # trust
     "opcua_server_not_pinned",  # endpoint, fingerprint: nobody has said that this certificate is the right one

@@ -89,6 +89,15 @@ class Claiming(Protocol):
 
 
 @runtime_checkable
+class Originating(Protocol):
+    """What a factory module may have besides: what of a device's options belongs into the signed descriptor of each of its tags."""
+
+    def origin(self, options: BaseModel) -> str:
+        """Return it in a few words; empty: nothing."""
+        ...
+
+
+@runtime_checkable
 class Occasional(Protocol):
     """What a factory module may have besides: its values come one by one, so each is collected and none is repeated by a heartbeat."""
 
@@ -150,6 +159,11 @@ def claims_of(type_name: str, options: BaseModel) -> list[tuple[str, str]]:
     """Return (option, what) of what a device needs for itself; empty when its type claims nothing."""
     factory = load_factory(type_name)
     return factory.claims(options) if isinstance(factory, Claiming) else []
+
+
+def origin_of(factory: Factory, options: BaseModel | None) -> list[str]:
+    """Return what a device's options add to the descriptors of its tags, as words."""
+    return factory.origin(options).split() if isinstance(factory, Originating) and options is not None else []
 
 
 def is_occasional(factory: Factory) -> bool:

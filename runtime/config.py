@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from drivers.driver import DriverError
 from drivers.option_error import OptionError
-from drivers.registry import Factory, is_occasional, load_factory
+from drivers.registry import Factory, is_occasional, load_factory, origin_of
 from ledger_client.anchors.registry import make_anchor
 from ledger_client.errors import AnchorError
 from runtime import config_model as model
@@ -245,7 +245,7 @@ def _tag(
     if occasional and "report" in raw:
         faults.add((*place, "report"), f"{where}.report", "config_report_occasional", type=driver)
     rule = EVERY_ONCE if occasional else _report_rule(faults, (*place, "report"), f"{where}.report", tag, value_type)
-    source = " ".join([driver, *(f"{key}={value}" for key, value in own.items())])[:200]
+    source = " ".join([driver, *origin_of(factory, context["options"]), *(f"{key}={value}" for key, value in own.items())])[:200]
     check = _check(tag)
     calibration = check.instrument.text(tag.unit, tag.calibration)
     return TagConfig(

@@ -145,6 +145,8 @@ class ManualDriver:
                 value = judged(part, address, tag.exponent)
                 self._note(tag, Last(value, at_ms))
             except DriverError as error:
+                if error.cause == "pattern_slow":  # not this line's fault
+                    raise
                 status = Status.BAD_DECODING_ERROR if error.cause == "enter_type" else Status.BAD_OUT_OF_RANGE
             places, values, statuses = [*places, n], [*values, value], [*statuses, int(status)]
         if not places:

@@ -12,6 +12,7 @@ from typing import Final
 
 from drivers.driver import DriverError
 from drivers.manual.config import Address, Data
+from drivers.manual.patterns import within_limit
 from drivers.reading import Status, Value
 
 text_max: Final = 200
@@ -25,13 +26,13 @@ integer: Final = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 def judged(value: Value, address: Address, exponent: int | None) -> Value:
     """Return what was entered as its tag's type. A text is read as people and instruments write numbers and yes or no.
 
-    Raises DriverError `enter_type`, `enter_limits`, `enter_decimals`, `enter_choice`, `enter_pattern`.
+    Raises DriverError `enter_type`, `enter_limits`, `enter_decimals`, `enter_choice`, `enter_pattern`, `pattern_slow`.
     """
     found = _typed(value, address.data)
     if isinstance(found, str):
         if address.choices and found not in address.choices:
             raise DriverError("enter_choice", Status.BAD_OUT_OF_RANGE, value=found, choices=", ".join(address.choices))
-        if address.pattern is not None and re.fullmatch(address.pattern, found) is None:
+        if address.pattern is not None and not _is_shaped(found, address.pattern):
             raise DriverError("enter_pattern", Status.BAD_OUT_OF_RANGE, value=found, pattern=address.pattern)
     elif isinstance(found, int | float) and not isinstance(found, bool):
         low = address.low if address.low is not None else -math.inf
@@ -52,9 +53,10 @@ def judge_time(taken_ms: int | None, now_ms: int, late_ms: int) -> None:
 def part_of_line(line: str, address: Address) -> str | None:
     """Return what a gauge's line says of a tag: the group `value` of its pattern, else its first group, else all of the match.
 
-    None when the line is not about this tag.
+    None when the line is not about this tag. Raises DriverError `pattern_slow`.
     """
-    match = re.search(address.line, line) if address.line is not None else None
+    wanted = address.line
+    match = within_limit(lambda: re.search(wanted, line)) if wanted is not None else None
     if match is None:
         return None
     found = match["value"] if "value" in match.re.groupindex else match[1] if match.re.groups else match[0]
@@ -83,6 +85,10 @@ def _typed(value: Value, data: Data) -> Value:
     elif data == "float64" and isinstance(value, int | float) and abs(value) <= 1e300:  # NaN is not
         return float(value)
     raise DriverError("enter_type", Status.BAD_OUT_OF_RANGE, type=data, value=str(value)[:40])
+
+
+def _is_shaped(text: str, pattern: str) -> bool:
+    return within_limit(lambda: re.fullmatch(pattern, text)) is not None
 
 
 def _pointed(text: str) -> str:

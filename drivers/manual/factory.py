@@ -35,6 +35,12 @@ def exponent(options: BaseModel) -> int | None:
     return None
 
 
+def origin(options: BaseModel) -> str:
+    """Return whose readings a gauge's are: part of what is proven with each of them."""
+    gauge = options.gauge if isinstance(options, DeviceOptions) else None
+    return "" if gauge is None else f"by={gauge.by}"
+
+
 def claims(options: BaseModel) -> list[tuple[str, str]]:
     """Return the gauge's port: one device can have it."""
     gauge = options.gauge if isinstance(options, DeviceOptions) else None

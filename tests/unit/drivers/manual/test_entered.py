@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 
 import pytest
 from hypothesis import given
@@ -122,6 +123,22 @@ def test_the_part_of_a_line_that_is_meant() -> None:
     assert part_of_line("12.34", Address("float64", line=r"[0-9.]+")) == "12.34"
     assert part_of_line("ID2 1", Address("float64", line=r"ID1\s*(\S+)")) is None
     assert part_of_line("x", Address("float64", line=r"x(y)?")) == ""
+
+
+@pytest.mark.parametrize("again", [1, 2, 3])
+def test_an_expression_that_would_never_end_is_stopped_and_the_next_is_right(again: int) -> None:
+    """Without the limit this test does not end: 2 ** 60 steps."""
+    slow = parse_address({"data": "text", "pattern": "(a+)+b"})
+    assert refusal("a" * 60, slow) == "pattern_slow"
+    assert judged("aab", slow, None) == "aab"
+    with pytest.raises(DriverError, match="pattern_slow"):
+        part_of_line("a" * 60, Address("text", line="(a|aa)+$b"))
+    assert part_of_line("12 mm", Address("float64", line=r"(\d+) mm")) == "12"
+
+
+def test_a_signal_that_comes_late_stops_nothing() -> None:
+    assert judged("aab", parse_address({"data": "text", "pattern": "(a+)+b"}), None) == "aab"
+    signal.raise_signal(signal.SIGVTALRM)
 
 
 @pytest.mark.parametrize(

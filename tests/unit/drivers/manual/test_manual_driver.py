@@ -8,6 +8,8 @@ from contextlib import aclosing
 from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drivers.conformance import check_all
 from drivers.driver import Driver, DriverError
@@ -15,6 +17,7 @@ from drivers.manual.config import DeviceOptions, parse_address
 from drivers.manual.driver import ManualDriver
 from drivers.memory import ShortMemory
 from drivers.reading import Scan, Status, Tag, TagGroup, Value
+from runtime.config import parse_config
 from tests.rigs.clock import RunningClock
 from tests.rigs.field import after
 from tests.simulation.loop import VirtualClock, run
@@ -169,3 +172,32 @@ def test_a_manual_station_conforms() -> None:
     findings = asyncio.run(check_all(ManualRig()))
     assert [finding for finding in findings if finding.verdict == "failed"] == []
     assert sum(finding.verdict == "passed" for finding in findings) == 5
+
+
+LINES = TagGroup(2, "lab", "gauge", 60_000, (tag(0, line=r"([\d.,+-]+)\s*mm", min=0.0, max=50.0), tag(1, "int", line="#(.*)")), "subscribe")
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[0-9.,+ -]{1,8}mm|#[0-9a-f-]{0,22}", fullmatch=True))
+def test_any_line_of_a_gauge_is_readings_with_values_that_fit_or_bad_ones(line: str) -> None:
+    driver = ManualDriver(DeviceOptions(), RunningClock(), ShortMemory())
+    found = list(driver._measured(LINES, 1000, line).readings())
+    assert found, "no line is passed over"
+    for each in found:
+        if each.status == 0:
+            assert type(each.value) is {"t0": float, "t1": int}[each.tag.name]
+            assert each.tag.name == "t1" or 0 <= float(each.value or 0) <= 50
+        else:
+            assert (each.value, each.status in {int(Status.BAD_DECODING_ERROR), int(Status.BAD_OUT_OF_RANGE)}) == (None, True)
+
+
+def test_a_gauge_s_login_stands_in_the_signed_descriptor() -> None:
+    text = """[gateway]
+name = "g"
+[devices.caliper]
+type = "manual"
+gauge = { serial_port = "/dev/ttyS9", by = "station 3" }
+[[devices.caliper.groups]]
+name = "g"
+tags = [{ name = "d", line = "(.*) mm" }]
+"""
+    assert parse_config(text).devices[0].groups[0].tags[0].source == "manual by=station 3 line=(.*) mm"
