@@ -36,6 +36,11 @@ class PulseCount:
         self._number: int | None = 0
         self._is_on = level
 
+    def forget(self) -> None:
+        """Begin at 0 again."""
+        self.total, self.is_doubtful = 0, False
+        self._times.clear()
+
     def take(self, edge: Edge, watched: Watched) -> int:
         """Count an edge of a line on which `watched` edges are seen; return how many were lost before it."""
         lost = self._lost_before(edge)
@@ -56,7 +61,7 @@ class PulseCount:
         recent = [pair for pair in self._times if pair[0] >= since_ns]
         if len(recent) < 2 or recent[-1][0] <= recent[0][0]:
             return 0.0 if self._begun_ns <= since_ns else None
-        edges, span_ns = recent[-1][1] - recent[0][1], recent[-1][0] - recent[0][0]
+        edges, span_ns = (recent[-1][1] - recent[0][1]) & total_max, recent[-1][0] - recent[0][0]
         if (now_ns - recent[-1][0]) * edges <= span_ns:
             return edges * ns_per_s / span_ns
         return (edges + 1) * ns_per_s / (now_ns - recent[0][0])

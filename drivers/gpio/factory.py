@@ -55,7 +55,7 @@ def claims(options: BaseModel) -> list[tuple[str, str]]:
 
 
 def advice(options: BaseModel) -> list[tuple[str, str, dict[str, str | int | float]]]:
-    """Return what is worth saying of a device's options: chips by number, outputs that a restart does not bring to safety."""
+    """Return what is worth saying of a device's options, and of the lines that this machine has and has not got for it."""
     if not isinstance(options, DeviceOptions):
         return []
     said: list[tuple[str, str, dict[str, str | int | float]]] = []
@@ -66,7 +66,7 @@ def advice(options: BaseModel) -> list[tuple[str, str, dict[str, str | int | flo
             said.append((f"lines.{name}", "config_gpio_keeps", {"line": name}))
         if "count" in line.model_fields_set and "debounce_ms" not in line.model_fields_set:
             said.append((f"lines.{name}", "config_gpio_bounces", {"line": name}))
-    return said
+    return said + (_seen_here(options) if options.backend == "gpiod" else [])
 
 
 def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> Driver:
@@ -77,6 +77,20 @@ def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> 
         raise TypeError(f"{name}: not options of a GPIO device")
     open_chip = _of_a_pi() if device_options.backend == "rpi" else _of_the_kernel(f"witnessmark {name}")
     return GpioDriver(name, device_options, open_chip, clock, shared.memory("gpio", name))
+
+
+def _seen_here(options: DeviceOptions) -> list[tuple[str, str, dict[str, str | int | float]]]:
+    """Return what this machine would not give the device. Nothing where it has no chip at all: the configuration is for another one."""
+    try:
+        from drivers.gpio.gpiod_chip import chip_paths, users_of
+    except ImportError:
+        return []
+    if not chip_paths():
+        return []
+    try:
+        return [(f"lines.{name}", fault.cause, dict(fault.params)) for name, fault in users_of(options).items()]
+    except DriverError as fault:
+        return [("chip", fault.cause, dict(fault.params))]
 
 
 def _of_the_kernel(consumer: str) -> OpenChip:

@@ -20,6 +20,7 @@ import gpiod
 from gpiod.line import Bias, Clock, Direction, Drive, Value
 from gpiod.line import Edge as Detection
 
+from drivers.driver import DriverError
 from drivers.gpio.chip import (
     Edge,
     Line,
@@ -33,9 +34,12 @@ from drivers.gpio.chip import (
     line_unknown,
     no_edges,
 )  # fmt: skip
+from drivers.gpio.config import DeviceOptions
 
 event_buffer_size: Final = 1024
 """Edges of a line that the kernel keeps for us; the oldest go first, and their numbers tell."""
+ours: Final = "witnessmark"
+"""How the names begin under which we take lines."""
 biases: Final = {"as_is": Bias.AS_IS, "none": Bias.DISABLED, "pull_up": Bias.PULL_UP, "pull_down": Bias.PULL_DOWN}
 drives: Final = {"push_pull": Drive.PUSH_PULL, "open_drain": Drive.OPEN_DRAIN, "open_source": Drive.OPEN_SOURCE}
 detections: Final = {"none": Detection.NONE, "on": Detection.RISING, "off": Detection.FALLING, "both": Detection.BOTH}
@@ -67,6 +71,12 @@ class GpiodChip:
             if error.errno in (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENXIO, errno.EPERM):
                 raise line_refused(self.name, settings.at, os.strerror(error.errno)) from error
             raise
+
+    def check_free(self, at: int | str) -> None:
+        """Raise DriverError when there is no such line, or somebody else has it."""
+        info = self._chip.get_line_info(self._offset(at))
+        if info.used and not info.consumer.startswith(ours):
+            raise line_taken(self.name, at, info.consumer)
 
     def close(self) -> None:
         """See Chip."""
@@ -162,6 +172,21 @@ def open_chip(name: str, consumer: str) -> GpiodChip:
 def chip_paths() -> list[str]:
     """Return the paths of this machine's chips."""
     return sorted(path for path in glob.glob("/dev/gpiochip*") if gpiod.is_gpiochip_device(path))
+
+
+def users_of(options: DeviceOptions) -> dict[str, DriverError]:
+    """Return the lines that cannot be had now, with why; those that a gateway of ours has are its own. Takes none. Raises DriverError."""
+    chip = GpiodChip(str(options.chip), ours)
+    faults: dict[str, DriverError] = {}
+    try:
+        for name in options.lines:
+            try:
+                chip.check_free(options.settings(name).at)
+            except DriverError as fault:
+                faults[name] = fault
+    finally:
+        chip.close()
+    return faults
 
 
 def _open(name: str) -> gpiod.Chip:

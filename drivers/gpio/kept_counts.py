@@ -40,7 +40,7 @@ class KeptCounts:
         if self._memory.forgotten != self._forgotten:
             self._forgotten = self._memory.forgotten
             for count in self._counts.values():
-                count.total = 0
+                count.forget()
             self._totals = {}
         if self._clock.mono_ms() - self._saved_ms >= keep_every_ms:
             self.save()

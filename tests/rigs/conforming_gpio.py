@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drivers.driver import Driver
+from drivers.gpio import factory
 from drivers.gpio.config import DeviceOptions, parse_address
 from drivers.gpio.driver import GpioDriver
 from drivers.memory import ShortMemory
 from drivers.reading import Tag, TagGroup, Value
+from drivers.shared import Shared
 from tests.rigs.clock import RunningClock
 from tests.rigs.gpio import FakeBoard
+from tests.rigs.gpio_sim import SimChip
 
 LINES = {
     "door": {"line": "P0", "active_low": True},
@@ -17,7 +22,7 @@ LINES = {
 }
 
 
-def options(lines: dict[str, object] | None = None, **more: object) -> DeviceOptions:
+def options(lines: dict[str, Any] | None = None, **more: Any) -> DeviceOptions:
     return DeviceOptions.model_validate({"chip": "bench", "lines": lines or LINES, **more})
 
 
@@ -63,3 +68,39 @@ class GpioRig:
 
     def connections(self) -> int:
         return self.board.opened + self.board.lines_taken()
+
+
+class SimRig:
+    """Such lines on a chip that the kernel simulates. It cannot be made to hang, and an output is the driver's own to set."""
+
+    features = frozenset({"set", "write"})
+
+    def __init__(self, sim: SimChip, **more: Any) -> None:
+        self.chip = sim
+        lines = {"door": {"line": 0, "active_low": True}, "meter": {"line": 1}, "horn": {"line": 2, "use": "output", "safe": False}}
+        self.device = DeviceOptions.model_validate({"chip": sim.label, "lines": lines, **more})
+        self.group = TagGroup(1, "dev", "g", 50, (gpio_tag(0, "door"), gpio_tag(1, "meter", "int", value="count")))
+        self.writable: Tag | None = gpio_tag(2, "horn", writable=True)
+        self.written: Value = True
+
+    def make(self) -> Driver:
+        return factory.make("dev", self.device, RunningClock(), Shared())
+
+    async def set_value(self, tag: Tag, value: Value) -> None:
+        if tag.name == "t0":
+            self.chip.pull(0, level=not value)
+        else:
+            self.chip.pull(1, level=True)
+            self.chip.pull(1, level=False)
+
+    async def get_value(self, tag: Tag) -> Value:
+        return self.chip.level(2)
+
+    async def break_link(self) -> None: ...
+
+    async def stall(self) -> None: ...
+
+    async def heal(self) -> None: ...
+
+    def connections(self) -> int:
+        return 0

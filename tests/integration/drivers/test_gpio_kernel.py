@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from drivers.conformance import check_all
 from drivers.driver import DriverError
 from drivers.gpio import factory
 from drivers.gpio.config import DeviceOptions
@@ -16,7 +18,7 @@ from drivers.gpio.driver import GpioDriver
 from drivers.reading import Scan, Tag, TagGroup
 from drivers.shared import Shared
 from tests.rigs.clock import RunningClock
-from tests.rigs.conforming_gpio import gpio_tag
+from tests.rigs.conforming_gpio import SimRig, gpio_tag
 from tests.rigs.gpio_sim import SimChip, why_not
 
 
@@ -122,5 +124,48 @@ def test_lines_in_use_unknown_ones_and_a_chip_that_goes_are_named(chip: SimChip)
             with pytest.raises(DriverError) as caught:
                 await driver.read(group(a), 1.0)
             assert caught.value.cause == "connection_lost"
+
+    run(test)
+
+
+def test_check_says_what_this_machine_has_not_got(chip: SimChip) -> None:
+    lines = {"a": {"line": 0}, "b": {"line": 7}, "c": {"line": "nosuch"}}
+    said = factory.advice(DeviceOptions.model_validate({"chip": "wm-bench", "lines": lines}))
+    assert [(option, code) for option, code, _ in said] == [("lines.b", "gpio_line_taken"), ("lines.c", "gpio_line_unknown")]
+    said = factory.advice(DeviceOptions.model_validate({"chip": "nosuch", "lines": lines}))
+    assert [(option, code) for option, code, _ in said] == [("chip", "gpio_chip_unknown")]
+
+
+def test_the_shipped_suite_on_a_real_character_device(chip: SimChip) -> None:
+    async def test() -> None:
+        findings = await check_all(SimRig(chip))
+        assert [f for f in findings if f.verdict == "failed"] == []
+        assert sum(f.verdict == "passed" for f in findings) == 6
+
+    run(test)
+
+
+def test_the_interface_of_the_pi_with_the_real_library(chip: SimChip, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """rpi-lgpio takes another chip for the Pi's when it is told to."""
+    monkeypatch.setenv("RPI_LGPIO_REVISION", "c03114")
+    monkeypatch.setenv("RPI_LGPIO_CHIP", chip.name.removeprefix("gpiochip"))
+    monkeypatch.chdir(tmp_path)  # lgpio makes a pipe where it stands
+    pytest.importorskip("lgpio", reason="rpi-lgpio is not installed")
+
+    async def test() -> None:
+        findings = await check_all(SimRig(chip, chip=None, backend="rpi"))
+        assert [f for f in findings if f.verdict == "failed"] == []
+        assert sum(f.verdict == "passed" for f in findings) == 6
+        lines = {"a": {"line": 3, "debounce_ms": 20}, "b": {"line": 7}}
+        options = DeviceOptions.model_validate({"backend": "rpi", "lines": lines})
+        async with factory.make("dev", options, RunningClock(), Shared()) as driver:
+            tags = group(gpio_tag(0, "a"), gpio_tag(1, "a", "int", value="count"))
+            assert (await driver.read(tags, 1.0)).values == [False, 0]
+            for level in (True, False, True):
+                chip.pull(3, level=level)
+            while (await driver.read(tags, 1.0)).values != [True, 1]:
+                await asyncio.sleep(0.005)
+            with pytest.raises(DriverError, match="gpio_line_taken"):
+                await driver.read(group(gpio_tag(2, "b")), 1.0)
 
     run(test)
