@@ -82,3 +82,7 @@ class Enterable(Protocol):
     def enter(self, group: TagGroup, tag: Tag, value: Value, taken_ms: int | None) -> list[Scan]:
         """Take a judged value and return it as scans of its group, to be collected in this order. Returns at once."""
         ...
+
+    def due(self, tag: Tag) -> int | None:
+        """Return the wall time (ms) by which the tag's next value is expected, in the past when it is overdue; None: it need not come."""
+        ...

@@ -28,6 +28,7 @@ from runtime.revisions import Revision
 from runtime.supervisor import Supervisor
 from runtime.version import VERSION
 
+OVERDUE_MAX: Final = 100
 todo_restart: Final = "todo_restart"
 todo_operator: Final = "todo_operator"
 
@@ -69,6 +70,7 @@ class Health:
             "ledger": self._ledger(anchored["quarantine"]),
             "anchors": anchored["anchors"],
             "calibrations": self._calibrations_of(revision),
+            "rounds_overdue": [{"tag": tag, "due_ms": due_ms} for tag, due_ms in self.field.overdue(self.clock.wall_ms())[:OVERDUE_MAX]],
             "clock": {"state": state_names[self.clock.state()], "steps": self.evidence.steps},
             "loop": {"stall_p99_ms": self.stall.p99_ms, "stall_max_ms": round(self.stall.max_ms, 2)},
             "gaps": dict(self.evidence.gaps.totals),

@@ -105,6 +105,11 @@ class ManualDriver:
         self._note(tag, Last(value, taken_ms if taken_ms is not None else now_ms))
         return scans
 
+    def due(self, tag: Tag) -> int | None:
+        """See Enterable."""
+        every_ms, row = _address(tag).every_ms, self._last.get(tag.uid)
+        return None if every_ms is None else every_ms + (row.taken_ms if row is not None else self._since_ms)
+
     def _said_again(self, group: TagGroup, places: Sequence[int]) -> Scan:
         rows = [self._last[group.tags[n].uid] for n in places]
         sources = [row.taken_ms for row in rows]
@@ -116,9 +121,8 @@ class ManualDriver:
         now_ms = self._clock.wall_ms()
         late: list[tuple[int, Value, int, int | None]] = []
         for n, tag in enumerate(group.tags):
-            every_ms = _address(tag).every_ms
-            row = self._last.get(tag.uid)
-            if every_ms is None or now_ms - (row.taken_ms if row is not None else self._since_ms) <= every_ms:
+            due_ms, row = self.due(tag), self._last.get(tag.uid)
+            if due_ms is None or now_ms <= due_ms:
                 continue
             if row is not None and row.status == Status.GOOD:
                 self._last[tag.uid] = Last(row.value, row.taken_ms, Status.UNCERTAIN_LAST_USABLE_VALUE)

@@ -112,6 +112,15 @@ class Field:
         for scan in driver.enter(group, tag, value, taken_ms):
             poller.give(scan)
 
+    def overdue(self, now_ms: int) -> list[tuple[str, int]]:
+        """Return (`device/tag`, by when) of values that people should have entered by now, the longest overdue first."""
+        found = []
+        for name, poller in self.pollers.items():
+            if isinstance(poller.driver, Enterable):
+                dues = ((tag, poller.driver.due(tag)) for group in poller.points.groups for tag in group.tags)
+                found += [(f"{name}/{tag.name}", due_ms) for tag, due_ms in dues if due_ms is not None and due_ms < now_ms]
+        return sorted(found, key=lambda each: (each[1], each[0]))
+
     def _enterable(self, device: str) -> Enterable:
         driver = self._driver(device)
         if not isinstance(driver, Enterable):

@@ -20,7 +20,7 @@ from ledger_client.reader import LedgerReader, epochs
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
 from runtime.messages.catalogue import word
-from runtime.messages.values import counted
+from runtime.messages.values import counted, moment_s
 from runtime.run_folder import feed_of
 
 NAMED_MAX: Final = 5
@@ -100,7 +100,7 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
         faulty = anchor if anchor["cause"] is not None or mirror is None else mirror
         cause = "" if faulty["cause"] is None else word(faulty["cause"], faulty["params"])
         anchors.add_row(anchor["name"], anchor["state"], str(anchor["cosigned_size"] or "-"), _mirrored(mirror), Text(cause))
-    return Group(*lines, *_calibrations(found["calibrations"]), devices, anchors)
+    return Group(*lines, *_calibrations(found["calibrations"]), *_rounds(found["rounds_overdue"]), devices, anchors)
 
 
 def _calibrations(found: list[dict[str, Any]]) -> list[Text]:
@@ -112,6 +112,14 @@ def _calibrations(found: list[dict[str, Any]]) -> list[Text]:
         if rows:
             lines.append(Text(word(code, {"count": len(rows), "tags": tags}), style=style))
     return lines
+
+
+def _rounds(found: list[dict[str, Any]]) -> list[Text]:
+    """Return a line for what people should have entered."""
+    tags = ", ".join(f"{each['tag']} ({moment_s(each['due_ms'] // 1000)})" for each in found[:NAMED_MAX]) + (
+        ", …" if len(found) > NAMED_MAX else ""
+    )
+    return [Text(word("status_rounds_overdue", {"count": len(found), "tags": tags}), style="bold red")] if found else []
 
 
 def _mirrored(mirror: Mapping[str, Any] | None) -> str:

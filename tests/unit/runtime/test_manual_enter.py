@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from rich.console import Console
 
 from drivers.manual.driver import ManualDriver
 from drivers.memory import MemoryOf
@@ -11,6 +15,7 @@ from ledger_client.body import read_body
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from runtime.acts import read_command
+from runtime.cli.status_text import status_text
 from runtime.faces.feed import Session
 from runtime.points import DevicePoints
 from tests.rigs.core import STATE, Plant, config_text, payloads, prepare, running, verified
@@ -129,10 +134,10 @@ def test_a_viewer_enters_nothing() -> None:
     assert [answer["refused"] for answer in told.answers] == ["permission_denied"]
 
 
-def test_a_power_cut_at_any_moment_takes_no_reading_that_was_told_done(seed: int) -> None:
+def test_a_power_cut_at_any_moment_takes_no_reading_that_was_told_done(seed: int, count: Callable[[int, int, int], int]) -> None:
     told = entering(*(("lab/brix", {"value": n / 10, "by": "Ana"}) for n in range(12)))
     assert len(told.done) == 12
-    for crash in told.disk.crash_states(seed=seed, count=60, first=told.first):
+    for crash in told.disk.crash_states(seed=seed, count=count(20, 60, 2000), first=told.first):
         disk = ShimDisk.from_image(crash.image)
 
         async def restarted(clock: VirtualClock, disk: ShimDisk = disk) -> None:
@@ -173,7 +178,15 @@ def test_an_overdue_round_is_on_record_as_such() -> None:
             await after(clock, 1)
             taken = clock.wall_ms()
             await now.act("manual.enter", "lab/brix", params={"value": 1.0, "by": "Ana"})
-            await after(clock, 3700)
+            await after(clock, 3590)
+            assert now.health()["rounds_overdue"] == []
+            await after(clock, 110)
+            assert now.health()["rounds_overdue"] == [{"tag": "lab/brix", "due_ms": taken + 3_600_000}]
+            said = io.StringIO()
+            Console(file=said, width=200).print(
+                status_text({**now.health(), "running": True, "recording": True, "reason": None, "params": {}})
+            )
+            assert "Readings by hand that are overdue (1): lab/brix (" in said.getvalue()
             assert recorded(disk, "lab/brix") == [(1.0, 0, None), (1.0, 0x40900000, taken)]
         return disk
 

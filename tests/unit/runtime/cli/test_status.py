@@ -26,7 +26,7 @@ from tests.rigs.evidence import EvidenceLog
 
 def health(evidence: str, ledger: str, cause: str | None = None) -> dict[str, Any]:
     return {
-        "now_ms": 1_000, "devices": [], "anchors": [], "calibrations": [],
+        "now_ms": 1_000, "devices": [], "anchors": [], "calibrations": [], "rounds_overdue": [],
         "evidence": {"state": evidence, "readings": 1, "open_readings": 0, "cause": cause, "params": {}},
         "ledger": {"state": ledger, "origin": "o", "epoch": 1, "size": 1, "cause": None, "params": {}},
     }  # fmt: skip
