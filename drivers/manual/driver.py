@@ -147,7 +147,8 @@ class ManualDriver:
             status = Status.GOOD
             try:
                 value = judged(part, address, tag.exponent)
-                self._note(tag, Last(value, at_ms))
+                self._last[tag.uid] = Last(value, at_ms)  # not kept: a gauge may send each second, and flash wears
+                self._missing.discard(tag.uid)
             except DriverError as error:
                 if error.cause == "pattern_slow":  # not this line's fault
                     raise

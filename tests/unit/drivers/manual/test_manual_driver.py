@@ -181,6 +181,7 @@ LINES = TagGroup(2, "lab", "gauge", 60_000, (tag(0, line=r"([\d.,+-]+)\s*mm", mi
 def test_any_line_of_a_gauge_is_readings_with_values_that_fit_or_bad_ones(line: str) -> None:
     driver = ManualDriver(DeviceOptions(), RunningClock(), ShortMemory())
     found = list(driver._measured(LINES, 1000, line).readings())
+    assert driver._memory.recall() is None, "a gauge's values are not written to flash besides"
     assert found, "no line is passed over"
     for each in found:
         if each.status == 0:
