@@ -39,7 +39,7 @@ def judged(value: Value, address: Address, exponent: int | None) -> Value:
         high = address.high if address.high is not None else math.inf
         if not low <= found <= high:
             raise DriverError("enter_limits", Status.BAD_OUT_OF_RANGE, value=found, min=low, max=high)
-        if exponent is not None and Decimal(repr(found)) % Decimal(1).scaleb(exponent):
+        if exponent is not None and _last_digit(found) < exponent:
             raise DriverError("enter_decimals", Status.BAD_OUT_OF_RANGE, value=found, decimals=max(0, -exponent))
     return found
 
@@ -89,6 +89,12 @@ def _typed(value: Value, data: Data) -> Value:
 
 def _is_shaped(text: str, pattern: str) -> bool:
     return within_limit(lambda: re.fullmatch(pattern, text)) is not None
+
+
+def _last_digit(found: float) -> int:
+    """Return the power of ten of a number's last digit other than 0, as the shortest decimal that means it; 0 for 0."""
+    last = Decimal(repr(found)).normalize().as_tuple().exponent
+    return last if isinstance(last, int) else 0
 
 
 def _pointed(text: str) -> str:

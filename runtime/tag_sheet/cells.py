@@ -27,6 +27,9 @@ _NUMBER: Final = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 _WHOLE: Final = re.compile(r"[+-]?\d+([.,]0*)?")
 GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
 """How thousands may be told apart."""
+DIGITS_MAX: Final = 400
+"""A float written out in full has no more."""
+INFINITY: Final = float("inf")
 Kinds = frozenset[str]
 
 
@@ -60,6 +63,19 @@ def kinds_of(annotation: Any) -> Kinds:
     return frozenset({plain.get(annotation, "list")})
 
 
+def _sayable(value: Any) -> Any:
+    """Return a value of JSON that TOML can say as well. Raises ValueError for null, what is no finite number, and half characters."""
+    if isinstance(value, list):
+        return [_sayable(each) for each in value]
+    if isinstance(value, dict):
+        return {_sayable(key): _sayable(each) for key, each in value.items()}
+    if value is None or (isinstance(value, float) and not abs(value) < INFINITY):
+        raise ValueError(value)
+    if isinstance(value, str):
+        value.encode()
+    return value
+
+
 def _table_of(annotation: Any) -> type[BaseModel] | None:
     """Return the model of an option that is a table, None for any other."""
     for each in (annotation, *get_args(annotation)):
@@ -79,7 +95,7 @@ def value_of(cell: str, kinds: Kinds, *, decimal_comma: bool | None) -> Any:
     """Return what a cell means for an option of these kinds. Raises OptionError `sheet_…` when it means nothing, or two things."""
     if "list" in kinds and cell[:1] in ("[", "{"):
         try:
-            return json.loads(cell)
+            return _sayable(json.loads(cell))
         except (ValueError, RecursionError) as error:
             raise OptionError("sheet_not_list", value=cell[:60]) from error
     if "text" in kinds:
@@ -99,7 +115,7 @@ def value_of(cell: str, kinds: Kinds, *, decimal_comma: bool | None) -> Any:
 def number_of(cell: str, *, whole: bool, decimal_comma: bool | None) -> int | float:
     """Return the number of a cell. `1.234` beside decimal commas, and `1,234` without them, may be thousands: refused. None: not known."""
     text = cell.replace("\u2212", "-")
-    if not (_WHOLE if whole else _NUMBER).fullmatch(text):
+    if not (_WHOLE if whole else _NUMBER).fullmatch(text) or len(text) > DIGITS_MAX:
         raise OptionError("sheet_not_whole" if whole else "sheet_not_number", value=cell[:60])
     decimal = "" if decimal_comma is None else "," if decimal_comma else "."
     if GROUPED.fullmatch(text) and (not decimal or text.strip("+-0123456789") != decimal):
@@ -107,7 +123,10 @@ def number_of(cell: str, *, whole: bool, decimal_comma: bool | None) -> int | fl
     if "," in text and decimal_comma is False:
         raise OptionError("sheet_number_comma", value=cell[:60])
     text = text.replace(",", ".")
-    return int(text.partition(".")[0]) if _WHOLE.fullmatch(text) and (whole or "." not in text) else float(text)
+    value = int(text.partition(".")[0]) if _WHOLE.fullmatch(text) and (whole or "." not in text) else float(text)
+    if value in (INFINITY, -INFINITY):
+        raise OptionError("sheet_not_whole" if whole else "sheet_not_number", value=cell[:60])
+    return value
 
 
 def day_of(cell: str) -> date:

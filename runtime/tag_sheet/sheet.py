@@ -147,9 +147,10 @@ def _bare(cell: str) -> str:
     if len(text) > 1 and text.startswith('"') and text.endswith('"'):
         try:
             meant = json.loads(text)
+            meant.encode()  # half of a character in two escapes is no text
         except ValueError:
             return text
-        return meant if isinstance(meant, str) else text
+        return str(meant)
     return text[1:] if text.startswith("'") and _GUARDED.match(text[1:]) else text
 
 

@@ -149,6 +149,32 @@ def test_any_bytes_are_a_table_or_one_kind_of_error(data: bytes) -> None:
         assert change.faults or change.groups
 
 
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("scale", "9" * 5000),
+        ("scale", "1e999"),
+        ("decimals", "9" * 5000),
+        ("missing", "[null]"),
+        ("missing", "[NaN]"),
+        ("missing", "[1e999]"),
+        ("missing", '[{"a": [null]}]'),
+        ("missing", '["\\ud800"]'),
+        ("missing", "[" * 3000),
+        ("write.interlock", '[{"tag": null}]'),
+        ("name", '"\\ud800"'),
+    ],
+)
+def test_what_a_configuration_cannot_say_is_a_fault_of_its_cell(column: str, cell: str) -> None:
+    out = io.StringIO()
+    names = {"group": "fast", "name": "b", "address": "holding:1"} | {column: cell}
+    csv.writer(out).writerows([list(names), list(names.values())])
+    with pytest.raises(SheetError) as caught:
+        judged(CONFIG, "m", out.getvalue().encode(), {}, remove=True)
+    assert [(fault.row, fault.column) for fault in caught.value.faults] == [(2, column)]
+    caught.value.faults[0].text().encode()
+
+
 @settings(max_examples=settings().max_examples // 3)
 @given(devices(), devices())
 def test_a_text_says_what_a_table_says_and_nothing_else_of_it_changes(before: dict[str, Any], after: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+from decimal import Context, Decimal
 
 import pytest
 from hypothesis import given
@@ -85,10 +86,22 @@ def test_limits_decimals_choices_and_patterns() -> None:
     assert judged(0.3, limited, -1) == 0.3, "as it prints, not as binary has it"
     assert judged(1200, parse_address({"data": "int"}), 2) == 1200
     assert refusal(1210, parse_address({"data": "int"}), 2) == "enter_decimals"
+    assert judged("1e40", parse_address({}), -2) == 1e40, "however many digits lie between"
+    assert refusal("1e-300", parse_address({}), -12) == "enter_decimals"
     assert refusal("blue", parse_address({"data": "text", "choices": ["red", "green"]})) == "enter_choice"
     lot = parse_address({"data": "text", "pattern": "LOT-[0-9]{6}"})
     assert judged("LOT-000123", lot, None) == "LOT-000123"
     assert refusal("xLOT-000123", lot) == refusal("LOT-0001234", lot) == "enter_pattern"
+
+
+@given(st.floats(allow_nan=False, min_value=-1e300, max_value=1e300), st.integers(-12, 0))
+def test_decimals_are_those_that_a_number_shows_whatever_its_size(value: float, exponent: int) -> None:
+    digits = Decimal(repr(value))
+    fits = digits == digits.quantize(Decimal(1).scaleb(exponent), context=Context(prec=400))
+    if fits:
+        assert judged(value, parse_address({}), exponent) == value
+    else:
+        assert refusal(value, parse_address({}), exponent) == "enter_decimals"
 
 
 @given(st.text(max_size=40) | st.floats() | st.integers() | st.booleans() | st.none(), st.sampled_from(sorted(PYTHON_TYPES)))
