@@ -60,6 +60,24 @@ class RegisterSource(Protocol):
 
 
 @runtime_checkable
+class LineSource(Protocol):
+    """A driver whose device shares its line with other units, which can be looked at without being configured; for commissioning."""
+
+    async def probe(self, unit: int, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
+        """Return address -> register of a range of a unit of the line, empty where the unit answers and does not have all of it.
+
+        One request and no more.
+
+        Raises DriverError, `no_answer` where no such unit answers.
+        """
+        ...
+
+    async def identify(self, unit: int | None, deadline_s: float) -> dict[str, str]:
+        """Return what a unit (None: the device itself) says that it is, empty where it does not tell. Raises DriverError."""
+        ...
+
+
+@runtime_checkable
 class Caller(Protocol):
     """A driver that can call methods of its device."""
 

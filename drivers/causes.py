@@ -35,6 +35,7 @@ cause_codes: Final = (
     "notifications_lost",  # count: pushed values that the server sent and no longer has
     "overflow",  # limit: the device pushed faster than the runtime took; scans were lost
     "registers_range",  # table, start, count, most: no such range of registers can be looked at
+    "unit_in_use",  # unit: it is another device of the configuration, which is looked at by its own name
     # lines of the gateway itself
     "gpio_chip_unknown",  # chip, known: no chip of this label, name or path; those that there are
     "gpio_access_denied",  # chip: our user may not open it

@@ -61,7 +61,7 @@ from runtime.learned_maps import ForgetLearned, LearnedMaps
 from runtime.loop_stall import LoopStall
 from runtime.manual_enter import ManualEnter
 from runtime.points import DevicePoints, number_points, schema_of
-from runtime.registers_asked import registers_asked
+from runtime.registers_asked import identify_asked, registers_asked
 from runtime.revisions import Choice, Revision, Revisions
 from runtime.run_folder import only_core
 from runtime.supervisor import Supervisor
@@ -275,7 +275,9 @@ class Core:
         if method == "config":
             return {"text": self._revision.text, "revision": self._revision.number}
         if method == "registers":
-            return await registers_asked(self._field, session, params)
+            return await registers_asked(self._field, session, params, commissioning=self._revision.config.gateway.commissioning)
+        if method == "identify":
+            return await identify_asked(self._field, session, params, commissioning=self._revision.config.gateway.commissioning)
         if method == "frames":
             return frames_asked(self._outside.recorders, session, params)
         raise RequestRefusedError("method_unknown", method=method)

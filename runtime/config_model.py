@@ -67,6 +67,8 @@ class Gateway(Strict):
     name: Name
     board: Name = "sim"
     device_writes: bool = False
+    commissioning: bool = False
+    """Whether units that are not configured may be looked for; off again when the plant is in service."""
     calibration_warn_days: int = Field(default=30, ge=0, le=3650)
 
 

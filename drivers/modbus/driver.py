@@ -17,6 +17,7 @@ from drivers.modbus.config import DeviceOptions
 from drivers.modbus.encode import encode_mask, encode_registers
 from drivers.modbus.end_point import line_of
 from drivers.modbus.explain import Known
+from drivers.modbus.identification import Ask, identified
 from drivers.modbus.layout import resolve
 from drivers.modbus.line import Line
 from drivers.modbus.look import look_at
@@ -108,15 +109,32 @@ class ModbusDriver:
 
     async def registers(self, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
         """Return address -> register of what the unit lets be read of a range; for commissioning. Raises DriverError."""
-        until = asyncio.get_running_loop().time() + deadline_s
+        ask = self._asker(self._options.unit_id, deadline_s)
+        return await look_at(lambda *place: ask(read_request(self._options.unit_id, *place)), table, start, count)
 
-        async def ask(table: str, start: int, count: int) -> bytes:
-            self._reader.note_other_request()
-            return await self._joined().exchange(
-                read_request(self._options.unit_id, table, start, count), self._options.request_timeout_s, until
-            )
+    async def probe(self, unit: int, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
+        """See `drivers.abilities.LineSource`. Raises DriverError, `unit_in_use` for a unit that is another device of the configuration."""
+        ask = self._asker(unit, deadline_s)
+        return await look_at(lambda *place: ask(read_request(unit, *place)), table, start, count, halve=False)
 
-        return await look_at(ask, table, start, count)
+    async def identify(self, unit: int | None, deadline_s: float) -> dict[str, str]:
+        """See `drivers.abilities.LineSource`. Raises DriverError."""
+        number = self._options.unit_id if unit is None else unit
+        return await identified(self._asker(number, deadline_s), number)
+
+    def _asker(self, unit: int, deadline_s: float) -> Ask:
+        """Return what asks this unit, or one of the line that no device is configured for. Raises DriverError."""
+        line, until = self._joined(), asyncio.get_running_loop().time() + deadline_s
+        if unit == self._options.unit_id:
+
+            async def ask(request: Request) -> bytes:
+                self._reader.note_other_request()
+                return await line.exchange(request, self._options.request_timeout_s, until)
+
+            return ask
+        if line.has(unit):
+            raise DriverError("unit_in_use", Status.BAD_CONFIGURATION_ERROR, unit=unit)
+        return lambda request: line.probe(request, self._options.request_timeout_s, until)
 
     async def _ask(self, block: Block, until: float) -> bytes:
         place = block.table, block.start, block.count

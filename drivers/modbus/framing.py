@@ -16,6 +16,7 @@ from drivers.modbus.request import REFUSED, OddAnswerError, Request, exception_b
 idle_bytes: Final = b"\x00\xff"
 """What a line driver that is switched around puts before a frame: no unit has these numbers on a serial line."""
 idle_bytes_max: Final = 4
+pdu_bytes_max: Final = 253
 
 
 @cache
@@ -88,7 +89,7 @@ class Rtu:
             return None
         if frame[0] != request.unit_id:
             raise OddAnswerError(f"unit {frame[0]} for {request.unit_id}")
-        wanted = _pdu_bytes(frame[1:3], request)
+        wanted = _pdu_bytes(frame[1:], request)
         if wanted is None or len(frame) < wanted + 3:
             return None
         if len(frame) > wanted + 3:
@@ -124,7 +125,7 @@ class Ascii:
         body = _from_hex(text[: len(text) & ~1] if end < 0 else text.removesuffix(b"\r"), whole=end >= 0)
         if body and body[0] != request.unit_id:
             raise OddAnswerError(f"unit {body[0]} for {request.unit_id}")
-        wanted = _pdu_bytes(body[1:3], request)
+        wanted = _pdu_bytes(body[1:], request)
         if end < 0:
             if wanted is not None and len(body) > wanted + 2:
                 raise OddAnswerError("no end of line")
@@ -156,7 +157,9 @@ class Mbap:
         if request.unit_id and received[6] != request.unit_id:  # unit 0 is "the device itself"; devices answer it as they like
             raise OddAnswerError(f"unit {received[6]} for {request.unit_id}")
         length = int.from_bytes(received[4:6], "big")
-        if length not in (request.answer_bytes + 1, exception_bytes + 1):
+        if length not in (request.answer_bytes + 1, exception_bytes + 1) and (
+            request.whole is None or not request.answer_bytes < length <= pdu_bytes_max + 1
+        ):
             raise OddAnswerError(f"length {length} for {request.answer_bytes + 1}")
         if len(received) < length + 6:
             return None
@@ -192,7 +195,7 @@ def bare(received: bytes) -> bytes:
 
 
 def _pdu_bytes(head: bytes, request: Request) -> int | None:
-    """Return how long the answer's PDU is, told by its first two bytes; None when they are not here yet."""
+    """Return how long the answer's PDU is, told by its beginning; None when too little of it is here yet."""
     if not head:
         return None
     function = request.pdu[0]
@@ -200,6 +203,8 @@ def _pdu_bytes(head: bytes, request: Request) -> int | None:
         return exception_bytes
     if head[0] != function:
         raise OddAnswerError(f"function {head[0]} for {function}")
+    if request.whole is not None:
+        return request.whole(head)
     if request.echo is None and len(head) > 1 and head[1] != request.answer_bytes - 2:
         raise OddAnswerError(f"byte count {head[1]} for {request.answer_bytes - 2}")
     return request.answer_bytes

@@ -137,6 +137,26 @@ class Line:
         self._answered(breaker, lane)
         return data
 
+    async def probe(self, request: Request, limit_s: float, until: float) -> bytes:
+        """Ask a unit that no device is configured for, after everything else that waits; nothing of it is remembered.
+
+        Where there may be a second connection it goes over that, since a silent unit costs its connection. Raises as `exchange` does.
+        """
+        lane, now = self._main, asyncio.get_running_loop().time()
+        if self._shape.side_connection and now >= self._side_pause_until:
+            if self._side is None:
+                self._side, self._side_since = Lane(self._shape, self._clock, partial(self.recorder.note, 1)), now
+            lane = self._side
+        try:
+            return await lane.exchange(request, limit_s, until, Row.PATIENT)
+        except DriverError as error:
+            self._judge_side(lane, error.cause, now)
+            raise
+
+    def has(self, unit_id: int) -> bool:
+        """Tell whether a device of the configuration is this unit."""
+        return unit_id in self._users
+
     def doubt(self, unit_id: int) -> None:
         """What this unit answers next may belong to something else: flush, and make sure first."""
         for lane in (self._main, self._side):

@@ -25,8 +25,10 @@ Ask = Callable[[str, int, int], Awaitable[bytes]]
 """Table, first address, registers -> the bytes of the answer. Raises RefusalError, DriverError."""
 
 
-async def look_at(ask: Ask, table: str, start: int, count: int) -> dict[int, int]:
+async def look_at(ask: Ask, table: str, start: int, count: int, *, halve: bool = True) -> dict[int, int]:
     """Return address -> register of what could be read of `count` registers from `start`; empty where the unit lacks the table.
+
+    Without `halve` a range that is refused as a whole costs one request and brings nothing.
 
     Raises DriverError, `device_exception` for a refusal that says nothing of addresses.
     """
@@ -43,7 +45,7 @@ async def look_at(ask: Ask, table: str, start: int, count: int) -> dict[int, int
                 return {}
             if refusal.code not in _no_address:
                 raise DriverError("device_exception", Status.BAD_DEVICE_FAILURE, code=refusal.code) from refusal
-            if size > 1:
+            if size > 1 and halve:
                 half = size // 2
                 waiting += [(first + half, size - half), (first, half)]
             continue

@@ -25,6 +25,7 @@ from pymodbus.pdu import ModbusPDU
 
 from drivers.modbus.end_point import EndPoint
 from drivers.modbus.framing import Ascii, Rtu, SerialFraming, bare, seek_echo
+from drivers.modbus.identification import answer_length, function
 from drivers.modbus.link import LinkError, Record
 from drivers.modbus.request import ECHO, REFUSED, OddAnswerError, Request
 
@@ -61,16 +62,30 @@ class RawAnswer(ModbusPDU):
         return f"{len(self.data)} bytes"
 
 
+class SelfSized(RawAnswer):
+    """An answer of function 43: what it holds tells how long it is."""
+
+    function_code = function
+
+    @classmethod
+    def calculateRtuFrameSize(cls, data: bytes) -> int:  # noqa: N802 - pymodbus' name
+        """Return unit, PDU and checksum; 0 while they are not all here."""
+        return (answer_length(data[1:]) or -3) + 3
+
+
 @cache
 def answer_kinds() -> list[type[RawAnswer]]:
     """Return the kind of each function's answer."""
     return [
-        type(
-            f"RawAnswer{function}",
-            (RawAnswer,),
-            {"function_code": function, "rtu_frame_size": size, "rtu_byte_count_pos": 0 if size else 2},
-        )
-        for function, size in answer_sizes.items()
+        SelfSized,
+        *(
+            type(
+                f"RawAnswer{code}",
+                (RawAnswer,),
+                {"function_code": code, "rtu_frame_size": size, "rtu_byte_count_pos": 0 if size else 2},
+            )
+            for code, size in answer_sizes.items()
+        ),
     ]
 
 

@@ -7,6 +7,7 @@ an answer is believed. Source: MODBUS Application Protocol V1.1b3, sections 6 an
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -51,6 +52,9 @@ class Request:
     pdu: bytes
     answer_bytes: int
     echo: bytes | None = None
+    whole: Callable[[bytes], int | None] | None = None
+    """Where the length of a good answer's PDU depends on it: tells it from the PDU's beginning, None while that is too short; raises
+    OddAnswerError. `answer_bytes` is the least then."""
 
     @property
     def function_code(self) -> int:
@@ -121,6 +125,10 @@ def judge(request: Request, pdu: bytes) -> bytes:
         if len(pdu) == exception_bytes and pdu[0] == function | REFUSED and pdu[1]:
             raise RefusalError(pdu[1])
         raise OddAnswerError(f"function {pdu[0]} for {function}" if pdu else "empty")
+    if request.whole is not None:
+        if request.whole(pdu) != len(pdu):
+            raise OddAnswerError(f"{len(pdu)} bytes")
+        return pdu[2:]
     if len(pdu) != request.answer_bytes:
         raise OddAnswerError(f"{len(pdu)} bytes for {request.answer_bytes}")
     if request.echo is None:

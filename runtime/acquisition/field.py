@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from drivers.abilities import Caller, Enterable, RegisterSource
+from drivers.abilities import Caller, Enterable, LineSource, RegisterSource
 from drivers.driver import Driver, DriverError
 from drivers.reading import Scan, Tag, TagGroup, Value
 from runtime.acquisition.governor import Governor
@@ -125,6 +125,20 @@ class Field:
         driver = self._driver(device)
         if not isinstance(driver, Enterable):
             raise DriverError("enter_not_supported", device=device)
+        return driver
+
+    async def probe(self, device: str, unit: int, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
+        """Look at raw registers of another unit on a device's line. Raises DriverError."""
+        return await self._line_source(device).probe(unit, table, start, count, deadline_s)
+
+    async def identify(self, device: str, unit: int | None, deadline_s: float) -> dict[str, str]:
+        """Ask a device, or another unit on its line, what it is. Raises DriverError."""
+        return await self._line_source(device).identify(unit, deadline_s)
+
+    def _line_source(self, device: str) -> LineSource:
+        driver = self._driver(device)
+        if not isinstance(driver, LineSource):
+            raise DriverError("registers_not_supported", device=device)
         return driver
 
     def _driver(self, device: str) -> Driver:

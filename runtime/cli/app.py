@@ -30,6 +30,8 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "read": ("runtime.cli.gateway_verbs", "gateway"),
     "templates": ("runtime.cli.template_verbs", "gateway"),
     "detect": ("runtime.cli.detect_verb", "gateway"),
+    "scan": ("runtime.cli.scan_verb", "gateway"),
+    "identify": ("runtime.cli.scan_verb", "gateway"),
     "tags": ("runtime.cli.tags_verb", "gateway"),
     "browse": ("runtime.cli.browse_verb", "gateway"),
     "status": ("runtime.cli.gateway_verbs", "gateway"),

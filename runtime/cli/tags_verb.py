@@ -7,11 +7,9 @@ not be done.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -20,20 +18,13 @@ from runtime.cli.console import console, fail, print_json
 from runtime.cli.worded_faults import worded_faults
 from runtime.messages.catalogue import word
 
-ASK_S: Final = 5.0
+if TYPE_CHECKING:
+    from runtime.cli.config_source import Source
+
 Device = Annotated[str, typer.Argument(metavar="DEVICE", help="A device of the config file.")]
 State = Annotated[Path, typer.Option("--state", help="The state folder.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A config file, instead of the running gateway or that of STATE.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON line instead of words.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The configuration worked on: of the running gateway (`revision`), else of a file."""
-
-    text: str
-    revision: int | None
-    file: Path
 
 
 def add_to(app: typer.Typer) -> None:
@@ -123,21 +114,10 @@ def take_in(
 
 
 def _source(state: Path, config: Path | None) -> Source:
-    """Return the configuration in force where a gateway runs, else that of the file. Raises OSError, RequestRefusedError."""
-    from runtime.cli.read_once import config_of
-    from runtime.faces.feed import RequestRefusedError
-    from runtime.faces.feed_client import ask_once
-    from runtime.run_folder import feed_of
+    """Return the file that was named, else the configuration in force. Raises OSError, RequestRefusedError."""
+    from runtime.cli.config_source import file_source, running_source
 
-    if config is None:
-        try:
-            answer = asyncio.run(ask_once(feed_of(state), "cli", "config", {}, ASK_S))
-            return Source(answer["text"], answer["revision"], Path())
-        except RequestRefusedError as error:
-            if error.code != "core_away":
-                raise
-    file = config or config_of(state)
-    return Source(file.read_text(encoding="utf-8"), None, file)
+    return (None if config is not None else running_source(state)) or file_source(state, config)
 
 
 def _bytes_of(file: Path, *, as_json: bool) -> bytes:

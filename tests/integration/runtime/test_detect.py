@@ -126,6 +126,12 @@ class NoField:
     async def registers(self, device: str, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
         raise AssertionError("asked")
 
+    async def probe(self, device: str, unit: int, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
+        raise AssertionError("asked")
+
+    async def identify(self, device: str, unit: int | None, deadline_s: float) -> dict[str, str]:
+        raise AssertionError("asked")
+
 
 @pytest.mark.parametrize(
     ("session", "params", "code"),

@@ -1,0 +1,91 @@
+"""How far a scan goes: units, hosts and line settings as a person writes them, and how long all of it takes at the most. Pure.
+
+Room: hall. `scan_verb` calls it. Everything is named by the person who scans; nothing is guessed but the settings of a serial line.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from drivers.option_error import OptionError
+
+HOSTS_MAX: Final = 256
+ASKED_MAX: Final = 4096
+SETTINGS: Final = (
+    (9600, "none"),
+    (19200, "even"),
+    (9600, "even"),
+    (19200, "none"),
+    (38400, "none"),
+    (115200, "none"),
+    (4800, "none"),
+    (2400, "none"),
+)
+"""Baud rate and parity of serial devices as they are delivered, most frequent first."""
+_RANGE: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
+_HOSTS: Final = re.compile(r"(\d{1,3}\.\d{1,3}\.\d{1,3})\.(\d{1,3})-(\d{1,3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How slowly: pause after each request, and seconds for all."""
+
+    pause_s: float
+    time_s: float
+
+
+def units_of(text: str, *, least: int = 0, most: int = 255) -> list[int]:
+    """Return the unit numbers of `1-10,20`. Raises OptionError."""
+    found: list[int] = []
+    for part in text.replace(" ", "").split(","):
+        match = _RANGE.fullmatch(part)
+        if match is None:
+            raise OptionError("scan_units", value=text[:60])
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not least <= first <= last <= most:
+            raise OptionError("scan_units_range", value=part, least=least, most=most)
+        found += [unit for unit in range(first, last + 1) if unit not in found]
+    return found
+
+
+def hosts_of(texts: list[str]) -> list[str]:
+    """Return the hosts of `10.0.0.5`, `10.0.0.5-20`, `10.0.0.0/28` or names. Raises OptionError."""
+    found: list[str] = []
+    for text in texts:
+        if span := _HOSTS.fullmatch(text):
+            first, last = int(span[2]), int(span[3])
+            more = [_address(f"{span[1]}.{at}", text) for at in range(first, min(last, 255) + 1)] if first <= last <= 255 else []
+        elif "/" in text:
+            try:
+                network = ipaddress.ip_network(text, strict=False)
+            except ValueError as error:
+                raise OptionError("scan_hosts", value=text[:60]) from error
+            if network.num_addresses > HOSTS_MAX:
+                raise OptionError("scan_too_much", count=network.num_addresses, limit=HOSTS_MAX)
+            more = [str(each) for each in network.hosts()]
+        else:
+            more = [text]
+        if not more or not all(re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", each) for each in more):
+            raise OptionError("scan_hosts", value=text[:60])
+        found += [each for each in more if each not in found]
+        if len(found) > HOSTS_MAX:
+            raise OptionError("scan_too_much", count=len(found), limit=HOSTS_MAX)
+    return found
+
+
+def longest_s(waits_s: Sequence[float], units: int, pause_s: float) -> float:
+    """Return how long it takes when nobody answers; one wait per place. Raises OptionError for too many."""
+    if len(waits_s) * units > ASKED_MAX:
+        raise OptionError("scan_too_much", count=len(waits_s) * units, limit=ASKED_MAX)
+    return sum(units * (wait_s + pause_s) for wait_s in waits_s)
+
+
+def _address(text: str, whole: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as error:
+        raise OptionError("scan_hosts", value=whole[:60]) from error

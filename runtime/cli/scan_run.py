@@ -1,0 +1,131 @@
+"""One scan: unit after unit, one request at a time with a pause after each, until all were asked or the time is over.
+
+Room: hall. `scan_verb` runs it. It reads registers and identifications, never writes, and asks only what it was told to ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from drivers.driver import DriverError
+from drivers.modbus import sunspec
+from drivers.templates.likeness import like
+from runtime.cli.scan_bounds import Pace
+from runtime.cli.scan_places import Place, Units, cause_of, units_at
+from runtime.faces.feed import RequestRefusedError
+
+SILENT: Final = frozenset({"no_answer", "breaker_open", "connection_lost"})
+GATEWAY_SILENCES: Final = (10, 11)
+"""Exception codes by which a converter says that the unit itself said nothing."""
+LOST: Final = frozenset({"connect_failed", "line_noisy", "line_busy", "tls_refused", "tls_not_pinned"})
+"""Causes that end a place: the next unit would fare no better."""
+
+
+@dataclass
+class Scanned:
+    """What came of it. `found` has a row per unit, `lost` a cause per place that could not be asked.
+
+    `asked` counts looks: one is one request, but an identification with all its parts.
+    """
+
+    found: list[dict[str, Any]] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
+    asked: int = 0
+    is_whole: bool = False
+
+
+async def scan(places: Sequence[Place], units: Sequence[int], pace: Pace, state: Path, tell: Callable[[dict[str, Any]], None]) -> Scanned:
+    """Ask every unit of every place. Raises DriverError, RequestRefusedError for what makes the whole scan impossible."""
+    done = Scanned()
+    try:
+        async with asyncio.timeout(pace.time_s):
+            for place in places:
+                before = len(done.found)
+                await _scan_place(place, units, pace, state, done, tell)
+                if place.settings and len(done.found) > before:
+                    break  # all units of a line have the same settings
+            done.is_whole = True
+    except TimeoutError:
+        pass
+    return done
+
+
+async def _scan_place(
+    place: Place, units: Sequence[int], pace: Pace, state: Path, done: Scanned, tell: Callable[[dict[str, Any]], None]
+) -> None:
+    async with units_at(place, state, units[0]) as line:
+        paced = _Paced(line, pace.pause_s, done)
+        for unit in units:
+            try:
+                how = await _answers(paced, unit)
+            except (DriverError, RequestRefusedError) as error:
+                if cause_of(error) not in LOST:
+                    raise
+                done.lost[place.text] = cause_of(error)
+                return
+            if how is None or (how == "odd" and place.settings):
+                continue  # on a serial line, nonsense is what other settings sound like
+            row = {"place": place.text, "unit": unit, "how": how, "identification": {}, "sunspec": [], "templates": [], **place.settings}
+            done.found.append(row)
+            if how == "answers":
+                await _look_closer(paced, unit, row)
+            tell(row)
+
+
+async def _answers(line: Units, unit: int) -> str | None:
+    """Return how a unit answers: `answers`, `odd` (not as Modbus says), `polled` (another device of the gateway's); None: not at all."""
+    try:
+        await line.probe(unit, "holding", 0, 1)
+    except (DriverError, RequestRefusedError) as error:
+        cause = cause_of(error)
+        if cause in SILENT or (cause == "device_exception" and error.params.get("code") in GATEWAY_SILENCES):
+            return None
+        if cause == "device_exception":
+            return "answers"
+        if cause in ("unit_in_use", "bad_answer"):
+            return "polled" if cause == "unit_in_use" else "odd"
+        raise
+    return "answers"
+
+
+async def _look_closer(line: Units, unit: int, row: dict[str, Any]) -> None:
+    """Ask a unit what it is; what it does not tell is left out."""
+
+    async def fetch(table: str, start: int, count: int) -> dict[int, int]:
+        return await line.probe(unit, table, start, count)
+
+    try:
+        row["identification"] = await line.identify(unit)
+        models = await sunspec.models_of(fetch)
+        row["sunspec"] = [{"model": model, "at": at, "name": sunspec.names.get(model, "")} for model, at in models]
+        row["templates"] += [{"name": sunspec.templates[model], "base": at} for model, at in models if model in sunspec.templates]
+        row["templates"] += [{"name": name, "fits": fits} for name, fits in await like(fetch)]
+    except (DriverError, RequestRefusedError) as error:
+        row["broke_off"] = cause_of(error)
+
+
+class _Paced:
+    """Units that are asked slowly, and counted."""
+
+    def __init__(self, line: Units, pause_s: float, done: Scanned) -> None:
+        self._line, self._pause_s, self._done = line, pause_s, done
+
+    async def probe(self, unit: int, table: str, start: int, count: int) -> dict[int, int]:
+        try:
+            return await self._line.probe(unit, table, start, count)
+        finally:
+            await self._rest()
+
+    async def identify(self, unit: int | None) -> dict[str, str]:
+        try:
+            return await self._line.identify(unit)
+        finally:
+            await self._rest()
+
+    async def _rest(self) -> None:
+        self._done.asked += 1
+        await asyncio.sleep(self._pause_s)
