@@ -89,6 +89,15 @@ class Claiming(Protocol):
 
 
 @runtime_checkable
+class Undivided(Protocol):
+    """What a factory module may have besides: options with which a device can have one group only."""
+
+    def one_group(self, options: BaseModel) -> str | None:
+        """Return the option that makes it so, None where there may be more groups."""
+        ...
+
+
+@runtime_checkable
 class Originating(Protocol):
     """What a factory module may have besides: what of a device's options belongs into the signed descriptor of each of its tags."""
 
@@ -159,6 +168,12 @@ def claims_of(type_name: str, options: BaseModel) -> list[tuple[str, str]]:
     """Return (option, what) of what a device needs for itself; empty when its type claims nothing."""
     factory = load_factory(type_name)
     return factory.claims(options) if isinstance(factory, Claiming) else []
+
+
+def one_group_of(type_name: str, options: BaseModel) -> str | None:
+    """Return the option with which a device can have one group only; None where there may be more."""
+    factory = load_factory(type_name)
+    return factory.one_group(options) if isinstance(factory, Undivided) else None
 
 
 def origin_of(factory: Factory, options: BaseModel | None) -> list[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from drivers.load import LineLoad
-from drivers.registry import advice_on, claims_of, line_load
+from drivers.registry import advice_on, claims_of, line_load, one_group_of
 from runtime.config import Config, DeviceConfig, GroupConfig, parse_config
 from runtime.config_faults import ConfigError, Fault, Faults
 
@@ -111,6 +111,7 @@ def accept_config(text: str) -> Accepted:
         for key, code, params in advice_on(device.type, device.options):
             advice.add(("devices", device.name, key), f"devices.{device.name}.{key}", code, **params)
     _check_claims(faults, config)
+    _check_groups(faults, config)
     if faults.found:
         raise ConfigError(faults.found)
     return Accepted(config, lines, tuple(advice.found))
@@ -125,6 +126,15 @@ def _check_claims(faults: Faults, config: Config) -> None:
             if owner != device.name:
                 place = ("devices", device.name, *option.split(".", 1))
                 faults.add(place, f"devices.{device.name}.{option}", "config_taken_twice", what=what, device=owner)
+
+
+def _check_groups(faults: Faults, config: Config) -> None:
+    """A device that can have one group only has no second one."""
+    for device in config.devices:
+        option = one_group_of(device.type, device.options)
+        for at, group in enumerate(device.groups[1:] if option is not None else (), start=1):
+            place, where = ("devices", device.name, "groups", at), f"devices.{device.name}.groups.{group.name}"
+            faults.add(place, where, "config_one_group", option=str(option), first=device.groups[0].name)
 
 
 def line_budgets(config: Config) -> Iterator[LineBudget]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -39,6 +40,7 @@ class ManualDriver:
     def __init__(self, options: DeviceOptions, clock: Clock, memory: Memory) -> None:
         """Begin with what the memory holds: last values of an earlier start, uncertain because nobody entered them since."""
         self._options, self._clock, self._memory = options, clock, memory
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gauge")  # starts with its first job
         self._since_ms = clock.wall_ms()
         self._forgotten = memory.forgotten
         self._last = _recalled(memory)
@@ -68,7 +70,7 @@ class ManualDriver:
 
         async with AsyncExitStack() as stack:
             gauge = self._options.gauge
-            port = await stack.enter_async_context(GaugePort(gauge, self._clock)) if gauge is not None else None
+            port = await stack.enter_async_context(GaugePort(gauge, self._clock, self._thread)) if gauge is not None else None
             known = [n for n, tag in enumerate(group.tags) if tag.uid in self._last]
             yield self._said_again(group, known) if known else nothing_new(group, self._clock.wall_ms())
             while True:

@@ -41,6 +41,11 @@ def origin(options: BaseModel) -> str:
     return "" if gauge is None else f"by={gauge.by}"
 
 
+def one_group(options: BaseModel) -> str | None:
+    """Return the gauge: its port is opened once, and a line of it may be about any tag."""
+    return "gauge" if isinstance(options, DeviceOptions) and options.gauge is not None else None
+
+
 def claims(options: BaseModel) -> list[tuple[str, str]]:
     """Return the gauge's port: one device can have it."""
     gauge = options.gauge if isinstance(options, DeviceOptions) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections import deque
+from concurrent.futures import Executor, Future
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -20,15 +21,16 @@ from drivers.reading import Status
 
 line_bytes_max: Final = 256
 lines_kept_max: Final = 100
+open_s_max: Final = 3.0
 parities: Final = {"none": "N", "even": "E", "odd": "O"}
 
 
 class GaugePort:
     """`async with` opens the port; `line` gives (wall ms, text) one after the other."""
 
-    def __init__(self, options: Gauge, clock: Clock) -> None:
-        """Describe the port; opens nothing."""
-        self._options, self._clock = options, clock
+    def __init__(self, options: Gauge, clock: Clock, thread: Executor, open_s: float = open_s_max) -> None:
+        """Describe the port; opens nothing. `thread` is for opening it: one, so that nothing piles up behind an adapter that hangs."""
+        self._options, self._clock, self._thread, self._open_s = options, clock, thread, open_s
         self._port: Any = None
         self._held = b""
         self._lines: deque[tuple[int, str]] = deque()
@@ -36,14 +38,15 @@ class GaugePort:
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        """Open the port, alone. Raises DriverError `connect_failed`."""
-        opening = asyncio.get_running_loop().run_in_executor(None, self._open)
+        """Open the port, alone. Raises DriverError `connect_failed`, also when that hangs: nobody waits for an adapter."""
+        opening = self._thread.submit(self._open)
         try:
-            self._port = await asyncio.shield(opening)
-        except asyncio.CancelledError:
+            async with asyncio.timeout(self._open_s):
+                self._port = await asyncio.wrap_future(opening)
+        except (asyncio.CancelledError, serial.SerialException, OSError, ValueError) as error:  # a TimeoutError is an OSError
             opening.add_done_callback(_close_late)
-            raise
-        except (serial.SerialException, OSError, ValueError) as error:
+            if isinstance(error, asyncio.CancelledError):
+                raise
             raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, serial_port=self._options.serial_port) from error
         asyncio.get_running_loop().add_reader(self._port.fileno(), self._readable)
         return self
@@ -104,7 +107,7 @@ class GaugePort:
         self._news.set()
 
 
-def _close_late(opening: asyncio.Future[Any]) -> None:
-    """The port of one who was cancelled while it was being opened."""
+def _close_late(opening: Future[Any]) -> None:
+    """The port of one who was gone when it was open at last. Called in the thread that opened it, or at once."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import tty
 from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import pytest
 
 from drivers.driver import DriverError
 from drivers.manual.config import DeviceOptions, Gauge, parse_address
 from drivers.manual.driver import ManualDriver
-from drivers.manual.gauge_port import line_bytes_max, lines_kept_max
+from drivers.manual.gauge_port import GaugePort, line_bytes_max, lines_kept_max
 from drivers.memory import ShortMemory
 from drivers.reading import Scan, Status, Tag, TagGroup, Value
 from tests.rigs.clock import RunningClock
@@ -158,6 +160,33 @@ def test_a_port_is_used_by_one_at_a_time_and_free_afterwards(tmp_path: Path) -> 
                         pass
             async with listening(cable, CALIPER):
                 pass
+
+    asyncio.run(test())
+
+
+class HangingPort(GaugePort):
+    """An adapter that answers when it likes."""
+
+    answers = threading.Event()
+
+    def _open(self) -> Any:
+        self.answers.wait(20)
+        return super()._open()
+
+
+def test_a_port_that_hangs_while_it_is_opened_holds_up_nobody_and_is_free_when_it_comes(tmp_path: Path) -> None:
+    async def test() -> None:
+        with Cable(tmp_path) as cable, ThreadPoolExecutor(1) as thread:
+            options = Gauge(serial_port=str(cable.port), by="station 3")
+            HangingPort.answers.clear()
+            for _ in range(3):
+                with pytest.raises(DriverError, match="connect_failed"):
+                    async with asyncio.timeout(10), HangingPort(options, RunningClock(), thread, 0.02):
+                        pass
+            HangingPort.answers.set()
+            async with asyncio.timeout(10), GaugePort(options, RunningClock(), thread) as port:
+                cable.send(b"1 mm\n")
+                assert await port.line(5) is not None
 
     asyncio.run(test())
 

@@ -15,6 +15,7 @@ from drivers.driver import DriverError
 from drivers.manual.config import Address, DeviceOptions, TagOptions, parse_address
 from drivers.manual.entered import judge_time, judged, part_of_line
 from drivers.reading import Value
+from runtime.bus_budget import accept_config
 from runtime.config import parse_config
 from runtime.config_faults import ConfigError
 
@@ -173,6 +174,15 @@ def test_a_station_with_a_gauge_reads_lines_and_no_other_does() -> None:
     for options, raw in ((gauge, {}), (DeviceOptions(), {"line": "(.*)"})):
         with pytest.raises(ValidationError, match="config_manual_line"):
             TagOptions.model_validate(raw, context={"options": options})
+
+
+def test_a_station_with_a_gauge_has_one_group_because_its_port_is_opened_once() -> None:
+    text = '[gateway]\nname = "g"\n[devices.c]\ntype = "manual"\ngauge = { serial_port = "/dev/ttyS9", by = "s" }\n'
+    groups = [f'[[devices.c.groups]]\nname = "{name}"\ntags = [{{ name = "{name}", line = \'(.*)\' }}]\n' for name in "ab"]
+    assert accept_config(text + groups[0]).advice == ()
+    with pytest.raises(ConfigError) as caught:
+        accept_config(text + "".join(groups))
+    assert [(fault.where, fault.code) for fault in caught.value.faults] == [("devices.c.groups.b", "config_one_group")]
 
 
 def test_values_come_one_by_one_so_groups_are_pushed_and_nothing_is_held_back() -> None:
