@@ -18,9 +18,13 @@ T = TypeVar("T")
 class Shared:
     """Objects that several drivers use together, by a key that the driver type owns (its type name first)."""
 
-    def __init__(self, memory: MemoryOf = lambda _type, _device: ShortMemory()) -> None:
-        """Start with nothing shared. `memory(type, device)` gives what a driver remembers of its device between starts."""
+    def __init__(self, memory: MemoryOf = lambda _type, _device: ShortMemory(), *, only_looks: bool = False) -> None:
+        """Start with nothing shared. `memory(type, device)` gives what a driver remembers of its device between starts.
+
+        `only_looks`: somebody reads a device beside the gateway; opening, reading and leaving it must change nothing in the plant.
+        """
         self.memory = memory
+        self.only_looks = only_looks
         self.recorders: dict[str, FlightRecorder] = {}
         """Flight recorders of the lines that are open, by the line's name."""
         self._kept: dict[tuple[str | int, ...], object] = {}

@@ -25,7 +25,7 @@ named_max: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class LineSettings:
-    """How a line is used. `at` is its offset or its name; `debounce_us` 0: none."""
+    """How a line is used. `at` is its offset or its name; `debounce_us` 0: none. `only_looked_at`: an output that is taken as it is."""
 
     at: int | str
     is_output: bool
@@ -33,6 +33,7 @@ class LineSettings:
     bias: str = "as_is"
     drive: str = "push_pull"
     debounce_us: int = 0
+    only_looked_at: bool = False
 
 
 @dataclass(frozen=True, slots=True)

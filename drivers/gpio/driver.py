@@ -30,10 +30,12 @@ beat_s_min: Final = 0.1
 class GpioDriver:
     """One device's lines. See `drivers.driver.Driver` for the contract."""
 
-    def __init__(self, name: str, options: DeviceOptions, open_chip: OpenChip, clock: Clock, memory: Memory) -> None:
-        """Describe the lines; opens nothing."""
+    def __init__(
+        self, name: str, options: DeviceOptions, open_chip: OpenChip, clock: Clock, memory: Memory, *, only_looks: bool = False
+    ) -> None:
+        """Describe the lines; opens nothing. `only_looks`: outputs are neither set nor made safe (`drivers.shared`)."""
         self._name, self._options, self._open_chip, self._clock = name, options, open_chip, clock
-        self._memory = memory
+        self._memory, self._only_looks = memory, only_looks
         self._inside: Lines | None = None
         self._wanted: dict[int, tuple[TagGroup, dict[str, Watched]]] = {}
         """Group -> the edges that its tags need of each line."""
@@ -41,7 +43,7 @@ class GpioDriver:
     async def __aenter__(self) -> Self:
         """Take the lines, outputs at their safe level. A chip that is not there is tried again by reads."""
         kept = KeptCounts(self._memory, self._clock)
-        self._inside = Lines(self._options, self._open_chip, self._clock, kept, self._name)
+        self._inside = Lines(self._options, self._open_chip, self._clock, kept, self._name, only_looks=self._only_looks)
         try:
             await self._inside.open(asyncio.get_running_loop().time() + open_s)
         except DriverError:
@@ -95,7 +97,7 @@ class GpioDriver:
         until = asyncio.get_running_loop().time() + deadline_s
         address = tag.address
         options = self._options.lines.get(address.line) if isinstance(address, Address) else None
-        if not tag.writable or options is None or options.use != "output" or not isinstance(address, Address):
+        if self._only_looks or not tag.writable or options is None or options.use != "output" or not isinstance(address, Address):
             raise DriverError("write_not_supported", Status.BAD_NOT_SUPPORTED)
         if not isinstance(value, bool):
             raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value))

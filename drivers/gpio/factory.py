@@ -76,7 +76,7 @@ def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> 
     if not isinstance(device_options, DeviceOptions):
         raise TypeError(f"{name}: not options of a GPIO device")
     open_chip = _of_a_pi() if device_options.backend == "rpi" else _of_the_kernel(f"witnessmark {name}")
-    return GpioDriver(name, device_options, open_chip, clock, shared.memory("gpio", name))
+    return GpioDriver(name, device_options, open_chip, clock, shared.memory("gpio", name), only_looks=shared.only_looks)
 
 
 def _seen_here(options: DeviceOptions) -> list[tuple[str, str, dict[str, str | int | float]]]:

@@ -61,7 +61,7 @@ class GpiodChip:
     def take_line(self, settings: LineSettings, level: bool | None) -> Line:
         """See Chip."""
         offset = self._offset(settings.at)
-        if settings.is_output and level is None:
+        if settings.is_output and level is None and not settings.only_looked_at:
             level = self._present(settings, offset)
         try:
             return GpiodLine(self.name, self._chip, offset, settings, level is True, self._consumer)
@@ -152,6 +152,8 @@ class GpiodLine:
     def _wanted(self, edges: Watched, level: bool) -> gpiod.LineSettings:
         """Return the library's settings. With `active_low` its edges and values are logical as ours are."""
         settings = self._settings
+        if settings.only_looked_at:
+            return gpiod.LineSettings(direction=Direction.AS_IS, active_low=settings.active_low)
         return gpiod.LineSettings(
             direction=Direction.OUTPUT if settings.is_output else Direction.INPUT,
             edge_detection=detections[edges],

@@ -62,12 +62,13 @@ class Held:
 class Lines:
     """See the module's text. All calls are of the event loop's thread."""
 
-    def __init__(self, options: DeviceOptions, open_chip: OpenChip, clock: Clock, kept: KeptCounts, name: str) -> None:
-        """Describe the lines; opens nothing."""
+    def __init__(self, options: DeviceOptions, open_chip: OpenChip, clock: Clock, kept: KeptCounts, name: str, *, only_looks: bool) -> None:
+        """Describe the lines; opens nothing. `only_looks`: outputs are neither set nor made safe."""
         self.faults: dict[str, DriverError] = {}
         """Line -> why it could not be taken."""
         self.listeners: list[Listener] = []
         self._options, self._open_chip, self._clock, self._kept = options, open_chip, clock, kept
+        self._only_looks = only_looks
         self._worker = Worker(f"gpio {name}")
         self._chip: Chip | None = None
         self._held: dict[str, Held] = {}
@@ -157,14 +158,14 @@ class Lines:
 
     def _take(self, chip: Chip | None, missing: list[str]) -> Taken:
         """Runs in the worker's thread."""
-        self._unclaimed = take(self._options, self._open_chip, chip, missing)
+        self._unclaimed = take(self._options, self._open_chip, chip, missing, only_looks=self._only_looks)
         return self._unclaimed
 
     def _close(self, lines: list[tuple[Line, LineOptions | None]], chip: Chip | None) -> None:
         """Runs in the worker's thread, after everything else there."""
         unclaimed = self._unclaimed
         if unclaimed is not None:
-            lines = lines + [(line, self._options.lines[name]) for name, line in unclaimed.lines.items()]
+            lines = lines + [(line, self._ends_as(self._options.lines[name])) for name, line in unclaimed.lines.items()]
         give_back(lines, unclaimed.chip if chip is None and unclaimed is not None else chip)
 
     def _adopt(self, opening: asyncio.Future[Taken]) -> None:
@@ -278,9 +279,13 @@ class Lines:
                 loop.remove_reader(held.line.fd)
             if held.timer is not None:
                 held.timer.cancel()
-        lines: list[tuple[Line, LineOptions | None]] = [(held.line, held.options) for held in self._held.values()]
+        lines: list[tuple[Line, LineOptions | None]] = [(held.line, self._ends_as(held.options)) for held in self._held.values()]
         chip, self._chip, self._held, self.faults = self._chip, None, {}, {}
         return lines, chip
+
+    def _ends_as(self, options: LineOptions) -> LineOptions | None:
+        """Return what says how a line is left; None: as it is."""
+        return None if self._only_looks else options
 
     def _lost(self) -> DriverError:
         return DriverError("connection_lost", Status.BAD_NOT_CONNECTED, **self._place)

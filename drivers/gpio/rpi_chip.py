@@ -61,7 +61,9 @@ class RpiLine:
         self._waiting: deque[Edge] = deque()
         self._number = 0
         self._watched: Watched = "none"
-        if settings.is_output:
+        if settings.only_looked_at:  # what it is, it stays: setting it up as that changes nothing
+            GPIO.setup(channel, GPIO.gpio_function(channel))
+        elif settings.is_output:
             # Without `initial` the output keeps what it has.
             initial = {} if level is None else {"initial": self._raw(level)}
             GPIO.setup(channel, GPIO.OUT, **initial)

