@@ -69,8 +69,9 @@ class DeviceOptions(BaseModel):
     max_registers: int = Field(default=125, ge=1, le=125)
     max_gap: int | None = Field(default=None, ge=0, le=124)
     """Most unwanted registers read over to save a request; None: as many as cost less bus time than a request. Coils: 16 times as many."""
-    firmware: str = Field(default="", pattern=r"^((holding|input):[0-9]{1,5}\+[0-9]{1,3})?$")
-    """Registers that change with the unit's firmware or map, first and how many: `holding:40000+8`. Empty: none are asked for."""
+    firmware: str = Field(default="", pattern=r"^((holding|input):[0-9]{1,5}\+[0-9]{1,3}|identification)?$")
+    """Registers that change with the unit's firmware or map, first and how many: `holding:40000+8`. `identification`: what function 43
+    tells. Empty: nothing is asked for."""
     request_timeout_s: float = Field(default=1.0, gt=0, le=60)
     """How long to wait for one answer; the deadline of the whole read stands above it."""
 

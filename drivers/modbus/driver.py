@@ -17,7 +17,7 @@ from drivers.modbus.config import DeviceOptions
 from drivers.modbus.encode import encode_mask, encode_registers
 from drivers.modbus.end_point import line_of
 from drivers.modbus.explain import Known
-from drivers.modbus.identification import Ask, identified
+from drivers.modbus.identification import Ask, identified, identity
 from drivers.modbus.layout import resolve
 from drivers.modbus.line import Line
 from drivers.modbus.look import look_at
@@ -55,7 +55,7 @@ class ModbusDriver:
         self._generation = 0
         self._requests: dict[tuple[str, int, int], Request] = {}
         place = ":".join(map(str, (*self._key[1:], options.unit_id)))
-        self._reader = UnitReader(options, clock, self._ask, self._resync, shared.memory("modbus", name), place)
+        self._reader = UnitReader(options, clock, self._ask, self._resync, shared.memory("modbus", name), place, self._identity)
 
     async def __aenter__(self) -> Self:
         """Join the line. Raises DriverError `line_settings_differ`."""
@@ -149,6 +149,15 @@ class ModbusDriver:
             self._generation = line.generation
             self._reader.reconnected()
         return data
+
+    async def _identity(self, until: float) -> bytes:
+        """Return what the unit says that it is, for `firmware = "identification"`."""
+
+        async def ask(request: Request) -> bytes:
+            self._reader.note_other_request()
+            return await self._joined().exchange(request, self._options.request_timeout_s, until)
+
+        return await identity(ask, self._options.unit_id)
 
     def _known(self, _unit_id: int) -> Iterator[Known]:
         """Yield the tags that were read, for whoever reads the flight recorder."""

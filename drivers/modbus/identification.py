@@ -91,5 +91,26 @@ async def identified(ask: Ask, unit_id: int) -> dict[str, str]:
     return _named(found)
 
 
+async def identity(ask: Ask, unit_id: int) -> bytes:
+    """Return what vendor, product and revision are, the same bytes each time.
+
+    Raises RefusalError, DriverError `bad_answer` also for less than all three: half an identity would be another one than the whole.
+    """
+    found: dict[int, str] = {}
+    following: int | None = 0
+    for _ in range(rounds_max):
+        if following is None:
+            break
+        try:
+            objects, following = objects_in(await ask(identification_request(unit_id, basic, following)), basic)
+        except OddAnswerError as odd:
+            raise DriverError("bad_answer", Status.BAD_DECODING_ERROR, detail=odd.detail) from odd
+        found |= objects
+    parts = [found.get(number, "") for number in range(len(names[:3]))]
+    if not all(parts):
+        raise DriverError("bad_answer", Status.BAD_DECODING_ERROR, detail="identification without vendor, product or revision")
+    return "\0".join(parts).encode()
+
+
 def _named(objects: dict[int, str]) -> dict[str, str]:
     return {names[number]: text for number, text in sorted(objects.items()) if number < len(names) and text}

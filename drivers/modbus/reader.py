@@ -7,7 +7,7 @@ request per planned block and nothing else. It never publishes what was read dir
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Final
 
@@ -43,14 +43,26 @@ refused_whole_max: Final = 3
 silent_reads_max: Final = 4
 """Of so many silent reads in a row, one begins with a short request: some units keep silent when asked for too much."""
 
+Identity = Callable[[float], Awaitable[bytes]]
+"""Until when -> bytes that are the same as long as the unit is. Raises RefusalError, DriverError."""
+
 
 class UnitReader:
     """The plans of one unit's groups, and what it taught."""
 
-    def __init__(self, options: DeviceOptions, clock: Clock, ask: Ask, resync: Callable[[], None], memory: Memory, place: str = "") -> None:
+    def __init__(
+        self,
+        options: DeviceOptions,
+        clock: Clock,
+        ask: Ask,
+        resync: Callable[[], None],
+        memory: Memory,
+        place: str = "",
+        identity: Identity | None = None,
+    ) -> None:
         """`ask` sends one request; `resync` makes sure that no old answer can come; `memory` holds what was learned of the unit at `place`.
 
-        Nothing is asked yet.
+        `identity` tells what the unit is, where the options want that of it. Nothing is asked yet.
         """
         self._options, self._clock = options, clock
         self._ask = Asker(ask, resync)
@@ -59,7 +71,8 @@ class UnitReader:
         self._refused_whole = 0
         self._silent_reads = 0
         table, start, count = options.firmware_registers
-        self._firmware = Block(table, start, count, ()) if table else None
+        self._firmware = Block(table, start, count, ())
+        self._identity = identity if options.firmware == "identification" else self._firmware_registers if table else None
         self._identify_at_ms = 0
         self._memory, self._place = memory, place
         self._begin(self._recalled())
@@ -87,19 +100,22 @@ class UnitReader:
         self._suspicions = Suspicions(learned, self._clock)
         self._plans.clear()
 
-    async def _identify(self, firmware: Block, until: float) -> None:
+    async def _firmware_registers(self, until: float) -> bytes:
+        return await self._ask(self._firmware, until)
+
+    async def _identify(self, identity: Identity, until: float) -> None:
         """Ask which firmware the unit has. Another one than the map was learned of: the map is learned anew."""
         self._identify_at_ms = self._clock.mono_ms() + identify_ms
         try:
-            identity = sha256(await self._ask(firmware, until)).hexdigest()[:16]
+            found = sha256(await identity(until)).hexdigest()[:16]
         except (RefusalError, DriverError):
             self._identify_at_ms = self._clock.mono_ms() + identify_again_ms  # the plan's own requests tell what is wrong
             return
         if not self.learned.firmware:
-            self.learned.firmware = identity
+            self.learned.firmware = found
             self.learned.version += 1
-        elif self.learned.firmware != identity:
-            self._begin(LearnedMap(self._place, identity))
+        elif self.learned.firmware != found:
+            self._begin(LearnedMap(self._place, found))
             self._memory.keep(self.learned.plain())
 
     def reconnected(self) -> None:
@@ -118,8 +134,8 @@ class UnitReader:
         """
         if self._memory.forgotten != self._forgotten:
             self._begin(LearnedMap(self._place))
-        if self._firmware is not None and self._clock.mono_ms() >= self._identify_at_ms:
-            await self._identify(self._firmware, until)
+        if self._identity is not None and self._clock.mono_ms() >= self._identify_at_ms:
+            await self._identify(self._identity, until)
         self._prover.wake()
         plan = self._plan(group)
         now = asyncio.get_running_loop().time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,17 @@ import pytest
 from pymodbus import FramerType
 from pymodbus.pdu.device import ModbusControlBlock
 
+from drivers.memory import ShortMemory
+from drivers.registry import load_config, make_driver
+from drivers.shared import Shared
 from runtime.cli.scan_places import Place, units_at
+from runtime.clock import SystemClock
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.registers_asked import identify_asked, registers_asked
 from tests.integration.runtime.test_detect import NoField, cli, config_of
 from tests.rigs.gateway import Gateway
 from tests.rigs.modbus import ModbusPlant, SerialCable
+from tests.rigs.modbus_unit import registers
 from tests.rigs.units import TcpUnits, Unit
 
 pytestmark = pytest.mark.integration
@@ -29,19 +35,23 @@ def written(folder: Path, port: int, *, commissioning: bool = True) -> Path:
     return file
 
 
+@dataclass
 class Named(Unit):
     """A unit that says what it is, in two parts."""
+
+    revision: bytes = b"1.0"
 
     def respond(self, pdu: bytes) -> bytes | None:
         if pdu[:2] != b"\x2b\x0e":
             return super().respond(pdu)
         if pdu[2] != 1:
             return b"\xab\x03"
-        held = b"\x00\x04Acme" if pdu[3] == 0 else b"\x01\x03M-7"
-        return b"\x2b\x0e\x01\x01" + (b"\xff\x01\x01" if pdu[3] == 0 else b"\x00\x00\x01") + held
+        if pdu[3] == 0:
+            return b"\x2b\x0e\x01\x01\xff\x01\x01\x00\x04Acme"
+        return b"\x2b\x0e\x01\x01\x00\x00\x02\x01\x03M-7\x02" + bytes((len(self.revision),)) + self.revision
 
 
-ACME = {"vendor": "Acme", "product": "M-7"}
+ACME = {"vendor": "Acme", "product": "M-7", "revision": "1.0"}
 
 
 def by_unit(said: dict[str, Any]) -> dict[int, str]:
@@ -143,6 +153,36 @@ def test_another_library_says_what_it_is_on_every_framing(framer: FramerType, tr
                 assert await line.probe(2, "holding", 5, 2) == {5: 5, 6: 6}
         finally:
             await plant.stop()
+
+    asyncio.run(test())
+
+
+def test_another_revision_lets_the_map_be_learned_anew_and_silence_of_it_does_not() -> None:
+    async def test() -> None:
+        unit = Named(list(range(10)))
+        units = TcpUnits({1: unit})
+        await units.start()
+        memory = ShortMemory()
+        options = load_config("modbus", "m", {"host": "127.0.0.1", "port": units.port, "firmware": "identification"})
+        group = registers([3, 50], period_ms=1000)
+
+        async def learned() -> dict[str, Any]:
+            async with make_driver("modbus", "m", options, SystemClock(), Shared(lambda _type, _device: memory)) as driver:
+                for _ in range(3):
+                    await driver.read(group, 2.0)
+            return dict(memory.recall() or {})
+
+        try:
+            first = await learned()
+            assert first["tables"]["holding"]["refused"] == [[50, 51, 2]]
+            unit.revision = b""  # half of it is missing
+            assert (await learned())["firmware"] == first["firmware"]
+            unit.revision, unit.words = b"2.0", list(range(100))
+            second = await learned()
+            assert second["firmware"] != first["firmware"]
+            assert second["tables"]["holding"]["refused"] == []
+        finally:
+            await units.stop()
 
     asyncio.run(test())
 

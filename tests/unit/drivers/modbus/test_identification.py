@@ -13,7 +13,7 @@ from pymodbus.pdu.mei_message import ReadDeviceInformationResponse
 
 from drivers.driver import DriverError
 from drivers.modbus.framing import Ascii, Framing, Mbap, Rtu
-from drivers.modbus.identification import answer_length, basic, identification_request, identified, objects_in
+from drivers.modbus.identification import answer_length, basic, identification_request, identified, identity, objects_in
 from drivers.modbus.request import OddAnswerError, RefusalError, Request, judge
 
 FRAMINGS = {"rtu": Rtu(), "ascii": Ascii(), "mbap": Mbap()}
@@ -116,3 +116,14 @@ def test_an_answer_to_something_else_is_a_bad_answer() -> None:
     with pytest.raises(DriverError) as caught:
         asyncio.run(identified(Unit(answer({0: b"a"}, code=4)).ask, 9))
     assert caught.value.cause == "bad_answer"
+
+
+def test_half_an_identity_is_none() -> None:
+    whole = Unit(answer({0: b"Ei"}, more=0xFF, following=1), answer({1: b"S-7", 2: b"1.0"}))
+    assert asyncio.run(identity(whole.ask, 9)) == b"Ei\0S-7\x001.0"
+    for unit in (Unit(answer({0: b"Ei", 1: b"S-7"})), Unit(answer({0: b"Ei"}, more=0xFF, following=0)), Unit(answer({0: b"Ei"}, code=2))):
+        with pytest.raises(DriverError):
+            asyncio.run(identity(unit.ask, 9))
+        assert unit.asked <= 8
+    with pytest.raises(RefusalError):
+        asyncio.run(identity(Unit(RefusalError(1)).ask, 9))
