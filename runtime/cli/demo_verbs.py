@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from runtime.cli.console import console, fail, print_json
-from runtime.messages.catalogue import word
+from runtime.messages.catalogue import sort_of, word
 
 DemoState = Annotated[Path, typer.Option("--state", help="The state folder of the demo.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON line instead of words.")]
@@ -105,7 +105,7 @@ async def _ask(port: int, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _say_summary(said: Mapping[str, Any]) -> None:
-    gaps = ", ".join(f"{count} x {word(cause).rstrip('.')}" for cause, count in said["gaps"].items()) or word("demo_no_gaps")
+    gaps = ", ".join(f"{count} x {sort_of(cause)}" for cause, count in said["gaps"].items()) or word("demo_no_gaps")
     verdict, size = word("verdict." + said["verdict"].replace(" ", "_")), said["bytes_per_reading"]
     params = {**said, "gaps": gaps, "bytes": "-" if size is None else size, "verdict": verdict}
     console().print(word("demo_summary", params), markup=False)

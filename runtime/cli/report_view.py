@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ledger_client.claims import Report
-from runtime.messages.catalogue import phrase, word
+from runtime.messages.catalogue import sort_of, word
 from runtime.messages.values import counted, moment, moment_s, value_text
 
 MARKS: Final[Mapping[str, tuple[str, str]]] = {"holds": ("✓", "green"), "fails": ("✗", "bold red"), "unknown": ("?", "yellow")}
@@ -122,7 +122,7 @@ def _facts(report: Report) -> Table:
     if "kinds" in facts:
         table.add_row("Entries", f"{facts['entries']}: " + ", ".join(f"{n} {kind}" for kind, n in facts["kinds"].items()))
         table.add_row("Time", f"{moment(facts.get('from_ms'))} to {moment(facts.get('to_ms'))}")
-        table.add_row("Gaps", "; ".join(f"{phrase(cause)}: {n}" for cause, n in facts["gaps"].items()) or "none")
+        table.add_row("Gaps", "; ".join(f"{sort_of(cause)}: {n}" for cause, n in facts["gaps"].items()) or "none")
     if "readings" in facts:
         table.add_row("Readings", f"{facts['readings']}, of which {facts['readings_bad']} bad")
     if facts.get("root"):

@@ -7,6 +7,7 @@ verifier uses it on a laptop.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -14,6 +15,7 @@ from importlib.resources import files
 from typing import Final
 
 LANGUAGES: Final = ("en", "zh")
+_BLANK: Final = re.compile(r"\{\w+\}")
 
 
 def word(code: str, params: Mapping[str, object] | None = None, lang: str = "en") -> str:
@@ -28,6 +30,11 @@ def word(code: str, params: Mapping[str, object] | None = None, lang: str = "en"
 def phrase(code: str, params: Mapping[str, object] | None = None, lang: str = "en") -> str:
     """Return a code's text without its full stop, to stand within another sentence or before a colon."""
     return word(code, params, lang).rstrip(".。")
+
+
+def sort_of(code: str, lang: str = "en") -> str:
+    """Return a code's phrase where its parameters were not kept, as in a gap entry: its blanks are an ellipsis."""
+    return _BLANK.sub("…", phrase(code, lang=lang))
 
 
 @cache

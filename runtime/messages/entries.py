@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ledger_client.kinds import ClockState, Kind
-from runtime.messages.catalogue import phrase, word
+from runtime.messages.catalogue import sort_of, word
 
 VALUE_LENGTH_MAX: Final = 60
 
@@ -70,7 +70,7 @@ def _asked(asked: Mapping[str, Any], lang: str) -> str:
 
 def _gap(row: Sequence[Any], lang: str, groups: Mapping[int, str]) -> str:
     group, from_ms, to_ms, cause, count = row
-    values = {"count": count, "seconds": f"{(to_ms - from_ms) / 1000:.1f}", "cause": phrase(cause, None, lang), "group": group}
+    values = {"count": count, "seconds": f"{(to_ms - from_ms) / 1000:.1f}", "cause": sort_of(cause, lang), "group": group}
     if group is None:
         return word("entry.gap.whole", values, lang)
     named = values | {"group": groups.get(group) or word("entry.group", values, lang)}

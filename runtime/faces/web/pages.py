@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from runtime.faces.feed import Row
-from runtime.messages.catalogue import catalogue, phrase, word
+from runtime.messages.catalogue import catalogue, sort_of, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def show_gaps(health: Mapping[str, Any], lang: str) -> str:
     """Return the signed gaps, a line for each cause; a dash while nothing is known of them."""
     if "gaps" not in health:
         return "—"
-    causes = [f"{phrase(cause, None, lang)}: {count:,}" for cause, count in health["gaps"].items() if count]
+    causes = [f"{sort_of(cause, lang)}: {count:,}" for cause, count in health["gaps"].items() if count]
     return "\n".join(causes) or word("web.evidence.nogaps", None, lang)
 
 
