@@ -110,6 +110,8 @@ def accept_config(text: str) -> Accepted:
     for device in config.devices:
         for key, code, params in advice_on(device.type, device.options):
             advice.add(("devices", device.name, key), f"devices.{device.name}.{key}", code, **params)
+    if config.gateway.commissioning:
+        advice.add(("gateway", "commissioning"), "gateway.commissioning", "config_commissioning")
     _check_claims(faults, config)
     _check_groups(faults, config)
     if faults.found:

@@ -59,6 +59,13 @@ def test_a_line_that_cannot_carry_its_plan_is_a_fault_that_says_who_needs_what()
     assert accept_config(faster).advice == ()
 
 
+def test_a_plant_left_open_to_scans_is_reminded_of_it() -> None:
+    text = HEAD + meter("a", unit=1, period_ms=1000, registers=1)
+    assert accept_config(text).advice == ()
+    (advice,) = accept_config(text.replace("[gateway]\n", "[gateway]\ncommissioning = true\n", 1)).advice
+    assert (advice.where, advice.code) == ("gateway.commissioning", "config_commissioning")
+
+
 def test_a_busy_line_is_advice_and_a_network_never_a_fault() -> None:
     busy = HEAD + meter("a", unit=1, period_ms=1000, registers=100, groups=3)
     (advice,) = accept_config(busy).advice
