@@ -31,6 +31,7 @@ built_in: Final = MappingProxyType(
         "mqtt": "drivers.mqtt.factory",
         "opcua": "drivers.opcua.factory",
         "replay": "drivers.replay.factory",
+        "virtual": "drivers.virtual.factory",
     }
 )
 """Type name -> factory module."""
@@ -113,6 +114,15 @@ class Occasional(Protocol):
     OCCASIONAL: bool
 
 
+@runtime_checkable
+class Reckoning(Protocol):
+    """What a factory module may have besides: its values are made of other tags'."""
+
+    def inputs(self, address: object) -> tuple[str, ...]:
+        """Return the tags (`device/tag`) that a tag with this address is made of."""
+        ...
+
+
 def driver_types(found: Iterable[EntryPoint] | None = None) -> list[str]:
     """Return the names of all driver types, sorted. Raises DriverError `driver_duplicate` when a name has two owners."""
     return sorted(_places(found))
@@ -179,6 +189,12 @@ def one_group_of(type_name: str, options: BaseModel) -> str | None:
 def origin_of(factory: Factory, options: BaseModel | None) -> list[str]:
     """Return what a device's options add to the descriptors of its tags, as words."""
     return factory.origin(options).split() if isinstance(factory, Originating) and options is not None else []
+
+
+def inputs_of(type_name: str, address: object) -> tuple[str, ...]:
+    """Return the tags (`device/tag`) that a tag is made of; empty where it is read from a device."""
+    factory = load_factory(type_name)
+    return factory.inputs(address) if isinstance(factory, Reckoning) else ()
 
 
 def is_occasional(factory: Factory) -> bool:

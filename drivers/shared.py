@@ -7,12 +7,27 @@ module-level state. Without one, each driver has its own connection, which a ser
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from drivers.memory import MemoryOf, ShortMemory
+from drivers.reading import Value
 from drivers.recorder import FlightRecorder
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest value of a tag of any device, as the runtime shows it. `read_ms` is wall time; None: pushed, it holds until it changes."""
+
+    value: Value
+    status: int
+    read_ms: int | None
+
+
+NewestOf = Callable[[str], Newest | None]
+"""By `device/tag`; None when there is no such tag now."""
 
 
 class Shared:
@@ -27,6 +42,7 @@ class Shared:
         self.only_looks = only_looks
         self.recorders: dict[str, FlightRecorder] = {}
         """Flight recorders of the lines that are open, by the line's name."""
+        self.newest: NewestOf = lambda _tag: None
         self._kept: dict[tuple[str | int, ...], object] = {}
 
     def obtain(self, key: tuple[str | int, ...], kind: type[T], make: Callable[[], T]) -> T:

@@ -20,7 +20,6 @@ import structlog
 
 from drivers.driver import Driver, DriverError
 from drivers.memory import MemoryOf
-from drivers.recorder import FlightRecorder
 from drivers.registry import make_driver
 from drivers.shared import Shared
 from ledger_client.anchors.anchor import Anchor
@@ -90,8 +89,8 @@ class Outside:
     shape: SegmentShape
     random: Random
     """Where the secrets of batches and the jitter of retries come from."""
-    recorders: Mapping[str, FlightRecorder] = field(default_factory=dict)
-    """What the drivers of lines saw last."""
+    shared: Shared = field(default_factory=Shared)
+    """What drivers have in common: what those of lines saw last, and the newest values, which this core tells them."""
 
 
 async def run_gateway(state: Path, file: Path | None, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
@@ -137,7 +136,7 @@ def machine() -> Outside:
     return Outside(
         RealDisk(), clock, signer, driver,
         lambda anchor: make_anchor(anchor.type, anchor.name, anchor.options, clock),
-        SegmentShape(), SystemRandom(), shared.recorders,
+        SegmentShape(), SystemRandom(), shared,
     )  # fmt: skip
 
 
@@ -178,6 +177,7 @@ class Core:
         self._work = work
         self._supervisor = Supervisor()
         self.live = Live()
+        outside.shared.newest = self.live.newest
         self._evidence = Evidence(
             NumberedLedger(chain, self._save_numbers, work), self.live, clock, schema_of(self._devices.values()),
             seal_every_s=config.evidence.seal_every_s, memory_max_bytes=config.evidence.memory_max_mb << 20,
@@ -279,7 +279,7 @@ class Core:
         if method == "identify":
             return await identify_asked(self._field, session, params, commissioning=self._revision.config.gateway.commissioning)
         if method == "frames":
-            return frames_asked(self._outside.recorders, session, params)
+            return frames_asked(self._outside.shared.recorders, session, params)
         raise RequestRefusedError("method_unknown", method=method)
 
     async def _apply(self, revision: Revision, actor: str, reason: str) -> Mapping[str, int]:

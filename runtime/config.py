@@ -24,11 +24,14 @@ from ledger_client.errors import AnchorError
 from runtime import config_model as model
 from runtime.clock import SystemClock
 from runtime.config_faults import ConfigError, Fault, Faults, Place
+from runtime.config_references import check_references
 from runtime.config_templates import with_template
 from runtime.setpoint import Interlock, SetpointRules
 from runtime.tag_checks import OUTSIDE, Instrument, TagCheck
 
 CONFIG_SIZE_MAX: Final = 16 << 20
+SOURCE_MAX: Final = 700
+"""Characters of a descriptor's source: a formula is in it whole."""
 ANCHOR_KEYS: Final = {
     "anchor_type_unknown": "type",
     "anchor_library_missing": "type",
@@ -153,7 +156,7 @@ def parse_config(text: str) -> Config:
     devices = [_device(faults, name, row) for name, row in rows.items()] if isinstance(rows, dict) else []
     anchors = _anchors(faults, raw.get("anchors"))
     _check_former_names(faults, devices)
-    _check_interlocks(faults, devices)
+    check_references(faults, devices)
     if faults.found or file is None:
         raise ConfigError(sorted(faults.found, key=lambda fault: (fault.line or 0, fault.where)))
     found = tuple(device for device in devices if device is not None)
@@ -245,7 +248,7 @@ def _tag(
     if occasional and "report" in raw:
         faults.add((*place, "report"), f"{where}.report", "config_report_occasional", type=driver)
     rule = EVERY_ONCE if occasional else _report_rule(faults, (*place, "report"), f"{where}.report", tag, value_type)
-    source = " ".join([driver, *origin_of(factory, context["options"]), *(f"{key}={value}" for key, value in own.items())])[:200]
+    source = " ".join([driver, *origin_of(factory, context["options"]), *(f"{key}={value}" for key, value in own.items())])[:SOURCE_MAX]
     check = _check(tag)
     calibration = check.instrument.text(tag.unit, tag.calibration)
     return TagConfig(
@@ -333,20 +336,6 @@ def _check_former_names(faults: Faults, devices: list[DeviceConfig | None]) -> N
         elif (kind, was) in present or (kind, was) in taken:
             faults.add((*place, "was"), f"{where}.was", "config_was_taken", name=was)
         taken.add((kind, was))
-
-
-def _check_interlocks(faults: Faults, devices: list[DeviceConfig | None]) -> None:
-    """An interlock names a tag that there is. Judged when every device could be read: else a fault elsewhere would make more of them."""
-    if None in devices:
-        return
-    found = [device for device in devices if device is not None]
-    present = {f"{d.name}/{t.name}" for d in found for g in d.groups for t in g.tags}
-    tags = ((d, i, g, j, t) for d in found for i, g in enumerate(d.groups) for j, t in enumerate(g.tags))
-    for d, i, g, j, t in tags:
-        place, where = ("devices", d.name, "groups", i, "tags", j, "write"), f"devices.{d.name}.groups.{g.name}.tags.{t.name}.write"
-        for lock in t.write.interlocks:
-            if lock.tag not in present:
-                faults.add(place, where, "config_interlock_unknown", tag=lock.tag)
 
 
 def _anchors(faults: Faults, rows: Any) -> tuple[AnchorConfig, ...]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from drivers.reading import Quality, Scan, Status, Tag, TagGroup, Value, quality_of
+from drivers.shared import Newest
 from runtime.points import DevicePoints
 from runtime.setpoint import Known
 
@@ -72,6 +73,8 @@ class Live:
         self.tags_revision = 0
         self._devices: dict[str, DevicePoints] = {}
         self._groups: dict[int, _GroupState] = {}
+        self._places: dict[str, tuple[_GroupState, int]] = {}
+        """Where each tag stands, by `device/tag`; made when it is first asked for."""
         self._listeners: list[Callable[[], None]] = []
         self._awaited: dict[int, list[asyncio.Future[Fate]]] = {}
 
@@ -83,6 +86,7 @@ class Live:
         """Show these devices' tags; groups that stay as they were keep their values."""
         self._devices = {device.name: device for device in devices}
         before, self._groups = self._groups, {}
+        self._places = {}
         for device in self._devices.values():
             for group in device.groups:
                 known = before.get(group.uid)
@@ -142,20 +146,26 @@ class Live:
             for tag, row in zip(state.group.tags, _rows(state), strict=True)
         ]
 
+    def newest(self, name: str) -> Newest | None:
+        """Return a tag's newest value as it is shown, by `device/tag`; None when there is no such tag."""
+        if not self._places:
+            self._places = {
+                f"{tag.device}/{tag.name}": (state, i) for state in self._groups.values() for i, tag in enumerate(state.group.tags)
+            }  # fmt: skip
+        found = self._places.get(name)
+        if found is None:
+            return None
+        state, i = found
+        return Newest(state.values[i], state.statuses[i], None if state.group.mode == "subscribe" else state.read_ms[i])
+
     def known(self, name: str) -> Known | None:
-        """Return what is known now of a tag, by `device/tag`; None when there is no such tag."""
-        device, _, tag_name = name.partition("/")
-        for state in self._groups.values():
-            if state.group.device != device:
-                continue
-            for i, tag in enumerate(state.group.tags):
-                if tag.name == tag_name:
-                    read_ms = None if state.group.mode == "subscribe" else state.read_ms[i]
-                    status = state.statuses[i]
-                    # A date in a certificate makes no interlock unknown.
-                    is_good = quality_of(status) is Quality.GOOD or status == Status.UNCERTAIN_SENSOR_CALIBRATION
-                    return Known(state.values[i], is_good, read_ms)
-        return None
+        """Return what an interlock may rely on of a tag, by `device/tag`; None when there is no such tag."""
+        newest = self.newest(name)
+        if newest is None:
+            return None
+        # A date in a certificate makes no interlock unknown.
+        is_good = quality_of(newest.status) is Quality.GOOD or newest.status == Status.UNCERTAIN_SENSOR_CALIBRATION
+        return Known(newest.value, is_good, newest.read_ms)
 
     def fate(self, tag_uid: int) -> asyncio.Future[Fate]:
         """Return what will have become of a tag's newest collected reading, once that is known; of a tag that is gone, that it is lost."""

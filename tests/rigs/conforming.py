@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +19,10 @@ from drivers.opcua.driver import OpcUaDriver
 from drivers.reading import Scan, Status, Tag, TagGroup, Value
 from drivers.replay.config import DeviceOptions as ReplayOptions
 from drivers.replay.driver import ReplayDriver
-from drivers.shared import Shared
+from drivers.shared import Newest, Shared
+from drivers.virtual.config import Address as VirtualAddress
+from drivers.virtual.config import DeviceOptions as VirtualOptions
+from drivers.virtual.driver import VirtualDriver
 from tests.rigs.clock import RunningClock
 from tests.rigs.modbus import ModbusPlant, SerialCable
 from tests.rigs.opcua import OpcUaPlant
@@ -222,6 +226,24 @@ class ReplayRig:
 
     def connections(self) -> int:
         return 0
+
+
+class VirtualRig(ReplayRig):
+    """Virtual tags over inputs that the rig sets."""
+
+    features = frozenset({"set"})
+
+    def __init__(self) -> None:
+        self.inputs: dict[str, Value] = {"dev/a": 1.5, "dev/b": 2}
+        rows = (("a", "float64", "[dev/a] * 1"), ("b", "int", "[dev/b] + 0"))
+        tags = (Tag(n, name, "v", kind, "", VirtualAddress(text, kind)) for n, (name, kind, text) in enumerate(rows))  # type: ignore[arg-type]
+        self.group = TagGroup(1, "v", "g", 100, tuple(tags))
+
+    def make(self) -> Driver:
+        return VirtualDriver(VirtualOptions(), RunningClock(), lambda name: Newest(self.inputs[name], 0, time.time_ns() // 1_000_000))
+
+    async def set_value(self, tag: Tag, value: Value) -> None:
+        self.inputs[f"dev/{tag.name}"] = value
 
 
 class ForgetfulDriver:

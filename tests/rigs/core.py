@@ -11,7 +11,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from drivers.driver import Driver
 from drivers.memory import Memory, MemoryOf
+from drivers.registry import make_driver
+from drivers.shared import Shared
 from ledger_client.anchors.anchor import Anchor
 from ledger_client.entry import parse
 from ledger_client.keys import FileKey
@@ -56,8 +59,11 @@ class Plant:
     clock: VirtualClock
     drivers: dict[str, ScriptedDriver] = field(default_factory=dict)
     memories: dict[str, Memory] = field(default_factory=dict)
+    shared: Shared = field(default_factory=Shared)
 
-    def __call__(self, points: DevicePoints, memory: MemoryOf) -> ScriptedDriver:
+    def __call__(self, points: DevicePoints, memory: MemoryOf) -> Driver:
+        if points.config.type == "virtual":  # nothing outside to script
+            return make_driver("virtual", points.name, points.config.options, self.clock, self.shared)
         self.memories[points.name] = memory("scripted", points.name)
         return self.drivers.setdefault(points.name, ScriptedDriver(self.clock))
 
@@ -113,7 +119,7 @@ async def running(
     """Run a core on a prepared disk; leaving ends it in order."""
     plant = plant or Plant(clock)
     signing = contextlib.nullcontext(signer or SignerCore(key or key_of(1), disk, STATE))
-    outside = Outside(disk, clock, lambda _: signing, plant, _no_anchor, SMALL, Random(first_act))
+    outside = Outside(disk, clock, lambda _: signing, plant, _no_anchor, SMALL, Random(first_act), plant.shared)
     stop = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         core = await open_core(stack, outside, STATE)

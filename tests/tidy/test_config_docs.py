@@ -29,6 +29,7 @@ PAGES = {
     "Devices of type modbus": "drivers.modbus.config:DeviceOptions drivers.modbus.tag_options:TagOptions",
     "Devices of type mqtt": "drivers.mqtt.config:DeviceOptions drivers.mqtt.config:TagOptions",
     "Devices of type opcua": "drivers.opcua.config:DeviceOptions drivers.opcua.config:TagOptions",
+    "Devices of type virtual": "drivers.virtual.config:DeviceOptions drivers.virtual.config:TagOptions",
     "Devices of type replay": "drivers.replay.config:DeviceOptions drivers.replay.config:TagOptions",
 }
 NESTED = {

@@ -12,7 +12,7 @@ from pymodbus import FramerType
 from drivers.conformance import ConformanceError, Finding, Rig, check_all, checks
 from drivers.driver import Driver
 from tests.rigs.certificate import make_certificate
-from tests.rigs.conforming import ForgetfulDriver, ModbusRig, OpcUaRig, PipelinedRig, ReplayRig, SerialRig
+from tests.rigs.conforming import ForgetfulDriver, ModbusRig, OpcUaRig, PipelinedRig, ReplayRig, SerialRig, VirtualRig
 from tests.rigs.modbus import ModbusPlant, SerialCable
 
 pytestmark = pytest.mark.integration
@@ -84,6 +84,13 @@ def test_replay_conforms(tmp_path: Path) -> None:
     async def test() -> None:
         rig: Rig = ReplayRig(tmp_path / "capture")
         assert_conforms(await check_all(rig), not_applicable=8)
+
+    asyncio.run(test())
+
+
+def test_virtual_conforms() -> None:
+    async def test() -> None:
+        assert_conforms(await check_all(VirtualRig()), not_applicable=6)
 
     asyncio.run(test())
 

@@ -30,7 +30,7 @@ def test_a_plug_in_is_found_and_a_second_owner_of_a_name_stops_the_start() -> No
 def test_unknown_type_and_missing_library_say_so() -> None:
     with pytest.raises(DriverError, match="driver_unknown") as unknown:
         load_factory("nosuch", [])
-    assert unknown.value.params == {"type": "nosuch", "known": "gpio, manual, modbus, mqtt, opcua, replay"}
+    assert unknown.value.params == {"type": "nosuch", "known": "gpio, manual, modbus, mqtt, opcua, replay, virtual"}
     with pytest.raises(DriverError, match="library_missing") as caught:
         load_factory("far", [EntryPoint("far", "no_such_package_anywhere.factory", entry_point_group)])
     assert caught.value.params == {"library": "no_such_package_anywhere", "extra": "far"}

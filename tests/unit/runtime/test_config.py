@@ -219,7 +219,7 @@ def test_not_toml_is_one_fault_with_its_line() -> None:
 def test_the_example_is_valid_and_shows_every_option() -> None:
     text = EXAMPLE
     config = parse_config(text)
-    assert {device.type for device in config.devices} == {"gpio", "manual", "modbus", "mqtt", "opcua", "replay"}
+    assert {device.type for device in config.devices} == {"gpio", "manual", "modbus", "mqtt", "opcua", "replay", "virtual"}
     models: list[type[BaseModel]] = [model.Gateway, model.Evidence, model.Anchor, model.Web, model.History, model.Feed]
     models += [model.Device, model.Group, model.Tag, model.Report, model.Write]
     for factory in map(load_factory, ("gpio", "manual", "modbus", "mqtt", "opcua", "replay")):

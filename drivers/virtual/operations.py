@@ -1,0 +1,124 @@
+"""What a formula can do with values, each with its bounds: no operation takes long or makes a number that does. Pure.
+
+Room: ground, driver `virtual`. `formula.py` builds its calculation from these; the driver turns a ReckonError into a status.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from drivers.reading import Status, Value
+
+WHOLE_MAX: Final = 1 << 64
+"""Whole numbers beyond +-2**64 are out of range; so none grows from one operation to the next."""
+DIGITS_MAX: Final = 15
+Number = int | float
+
+
+class ReckonError(Exception):
+    """There is no result. `status` is what the reading says instead."""
+
+    def __init__(self, status: Status) -> None:
+        """Keep the status."""
+        self.status = status
+        super().__init__(status.name)
+
+
+def number(value: Value) -> Number:
+    """Return a number as it is and a truth as 0 or 1. Raises ReckonError for text and for no value."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int | float):
+        return value
+    raise ReckonError(Status.BAD_CONFIGURATION_ERROR)
+
+
+def truth(value: Value) -> bool:
+    """Return a truth; of a number, whether it is not 0. Raises ReckonError for text and NaN."""
+    found = number(value)
+    if math.isnan(found):
+        raise ReckonError(Status.BAD_OUT_OF_RANGE)
+    return found != 0
+
+
+def whole(value: Value) -> int:
+    """Return a whole number. Raises ReckonError for any other, and beyond 64 bits."""
+    found = number(value)
+    if not math.isfinite(found) or found != int(found) or abs(found) > WHOLE_MAX:
+        raise ReckonError(Status.BAD_OUT_OF_RANGE)
+    return int(found)
+
+
+def bounded(value: Number) -> Number:
+    """Return a number that the next operation may use. Raises ReckonError for a whole one that is too long."""
+    if isinstance(value, int) and abs(value) > WHOLE_MAX:
+        raise ReckonError(Status.BAD_OUT_OF_RANGE)
+    return value
+
+
+def arithmetic(operation: Callable[..., Number]) -> Callable[..., Value]:
+    """Return an operation on numbers, whose faults (a division by 0, a root of -1, too large) are out of range."""
+
+    def apply(*values: Value) -> Value:
+        try:
+            return bounded(operation(*map(number, values)))
+        except (ArithmeticError, ValueError) as error:
+            raise ReckonError(Status.BAD_OUT_OF_RANGE) from error
+
+    return apply
+
+
+def bits(operation: Callable[..., int]) -> Callable[..., Value]:
+    """Return an operation on the bits of whole numbers."""
+    return lambda *values: bounded(operation(*map(whole, values)))
+
+
+def _shifted(operation: Callable[[int, int], int]) -> Callable[[int, int], int]:
+    def shift(value: int, by: int) -> int:
+        if not 0 <= by < 64:
+            raise ReckonError(Status.BAD_OUT_OF_RANGE)
+        return operation(value, by)
+
+    return shift
+
+
+def _rounded(value: Number, digits: Number = 0) -> Number:
+    """Half to even, as a scaled value is."""
+    places = whole(digits)
+    if abs(places) > DIGITS_MAX:
+        raise ReckonError(Status.BAD_OUT_OF_RANGE)
+    return round(value, places) if places else round(value)
+
+
+def _equal(one: Value, other: Value) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return one == other
+    return number(one) == number(other)
+
+
+def _ordered(operation: Callable[[Number, Number], bool]) -> Callable[..., Value]:
+    return lambda one, other: operation(number(one), number(other))
+
+
+BINARY: Final[Mapping[str, Callable[..., Value]]] = {
+    "+": arithmetic(operator.add), "-": arithmetic(operator.sub), "*": arithmetic(operator.mul), "/": arithmetic(operator.truediv),
+    "//": arithmetic(operator.floordiv), "%": arithmetic(operator.mod), "**": arithmetic(math.pow),
+    "&": bits(operator.and_), "|": bits(operator.or_), "^": bits(operator.xor),
+    "<<": bits(_shifted(operator.lshift)), ">>": bits(_shifted(operator.rshift)),
+    "<": _ordered(operator.lt), "<=": _ordered(operator.le), ">": _ordered(operator.gt), ">=": _ordered(operator.ge),
+    "==": _equal, "!=": lambda one, other: not _equal(one, other),
+}  # fmt: skip
+UNARY: Final[Mapping[str, Callable[..., Value]]] = {
+    "-": arithmetic(operator.neg), "+": arithmetic(operator.pos), "~": bits(operator.invert),
+    "not": lambda value: not truth(value),
+}  # fmt: skip
+FUNCTIONS: Final[Mapping[str, tuple[Callable[..., Value], int, int]]] = {
+    "min": (arithmetic(min), 2, 32), "max": (arithmetic(max), 2, 32), "abs": (arithmetic(abs), 1, 1),
+    "round": (arithmetic(_rounded), 1, 2), "floor": (arithmetic(math.floor), 1, 1), "ceil": (arithmetic(math.ceil), 1, 1),
+    "sqrt": (arithmetic(math.sqrt), 1, 1), "exp": (arithmetic(math.exp), 1, 1), "ln": (arithmetic(math.log), 1, 1),
+    "log10": (arithmetic(math.log10), 1, 1),
+}  # fmt: skip
+"""Name -> operation, fewest and most arguments."""
