@@ -1,7 +1,7 @@
 """How often a group may be read while the event loop has more to do than it can: thinned in time instead of late. Pure.
 
 Room: hall, acquisition. `app` tells it how late the loop woke, pollers ask for `spacing_ms` before they plan a group's next read. It knows
-no device, keeps nothing waiting and forgives as fast as it takes: what is thinned is counted as missed by the poller, as any other due.
+no device, keeps nothing waiting and forgives faster than it takes: what is thinned is counted as missed by the poller, as any other due.
 
 One number for all: no group is read again before `spacing_ms` have passed since its last read. So the fastest groups give way first, and
 one that is read more seldom than that loses nothing. It grows while the loop is saturated and shrinks while it is not.
@@ -34,6 +34,8 @@ class Governor:
         self._patience = 1
         self._has_narrowed = False
         """What the last round decided."""
+        self._narrowings = 0
+        """How often it was narrowed since it was widened last."""
 
     def note(self, late_ms: float) -> None:
         """The loop woke so late just now. Called at regular intervals, every `runtime.loop_stall.EVERY_S`."""
@@ -48,7 +50,7 @@ class Governor:
 
     def _widen(self) -> None:
         self._patience = min(self._patience * 2, PATIENCE_MAX) if self._has_narrowed else self._patience
-        self._has_narrowed, self._calm_rounds = False, 0
+        self._has_narrowed, self._calm_rounds, self._narrowings = False, 0, 0
         self.spacing_ms = min(max(SPACING_MS_MIN, round(self.spacing_ms * STEP)), SPACING_MS_MAX)
 
     def _narrow(self) -> None:
@@ -57,5 +59,7 @@ class Governor:
         self._has_narrowed = self._calm_rounds >= self._patience
         if self._has_narrowed:
             self._calm_rounds = 0
-            narrower = int(self.spacing_ms / STEP)
+            # Step by step near what the loop can do, then ever faster: what was thinned for long is not to wait for long.
+            narrower = int(self.spacing_ms / STEP ** max(1, self._narrowings))
+            self._narrowings += 1
             self.spacing_ms = narrower if narrower >= SPACING_MS_MIN else 0

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from functools import cache
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drivers.reading import Scan, TagGroup
@@ -115,6 +115,8 @@ def test_nothing_is_missed_any_more_two_seconds_after_the_load_is_gone() -> None
 
 
 @given(st.lists(st.floats(0, 1e4), max_size=300))
+@example([1e4] * 300)
+@example([*([1e4] * LOOKS * 20), *([0.0] * LOOKS + [1e4] * LOOKS) * 9])
 def test_the_spacing_stays_in_its_bounds_and_goes_when_the_loop_is_well(samples: list[float]) -> None:
     governor = Governor()
     for late_ms in samples:
