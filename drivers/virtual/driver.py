@@ -17,6 +17,8 @@ from drivers.virtual.config import Address, DeviceOptions
 from drivers.virtual.operations import ReckonError, number, truth, whole
 
 WAITING: Final = int(Status.BAD_WAITING_FOR_INITIAL_DATA)
+INT_MIN, INT_MAX = -(1 << 63), (1 << 64) - 1
+"""What a reading holds. One beyond it would cost the whole scan its place in the ledger."""
 
 
 class _BadInputError(Exception):
@@ -100,4 +102,9 @@ def _as_type(value: Value, data: str) -> Value:
         return value
     if data == "bool":
         return truth(value)
-    return whole(value) if data == "int" else float(number(value))
+    if data == "float64":
+        return float(number(value))
+    found = whole(value)
+    if not INT_MIN <= found <= INT_MAX:  # within a formula there may be more
+        raise ReckonError(Status.BAD_OUT_OF_RANGE)
+    return found
