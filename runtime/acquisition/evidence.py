@@ -163,6 +163,7 @@ class Evidence:
 
     def close(self) -> None:
         """Seal what is open; `run` returns when it is written. Scans that still come are counted as missing."""
+        self._look_at_clock()  # one set in the last second has its entry too, or the end would look back-dated
         self._rotate()
         self._closing.set()
         self._wake.set()

@@ -190,6 +190,21 @@ def test_a_disk_that_stalls_for_minutes_costs_the_oldest_readings_counted() -> N
     assert verified(disk).verdict != "fails"
 
 
+def test_a_clock_step_right_before_the_end_is_said() -> None:
+    async def program(clock: VirtualClock) -> ShimDisk:
+        disk = ShimDisk()
+        prepare(disk, two_devices())
+        async with running(disk, clock) as now:
+            await after(clock, 2.05)
+            clock.step(-2_044)
+            assert now.health()["clock"]["steps"] == 0, "nobody has looked yet"
+        return disk
+
+    disk = run(program, seed=1)
+    assert [p.detail[1] - p.detail[0] for p in payloads(disk) if p.kind == Kind.CLOCK] == [-2_044]
+    assert verified(disk).claims["back_dated"].code != "clock_step_unexplained"
+
+
 def test_a_clock_step_closes_the_batch_and_is_said() -> None:
     async def program(clock: VirtualClock) -> ShimDisk:
         disk = ShimDisk()
