@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path
 
 from drivers.conformance import check_all, checks
 from tests.rigs.conforming_gpio import GpioRig
@@ -17,3 +20,27 @@ def test_gpio_conforms() -> None:
         assert len(findings) == len(checks)
 
     asyncio.run(test())
+
+
+HUNG = """
+import asyncio
+from drivers.driver import DriverError
+from tests.rigs.conforming_gpio import GpioRig
+
+async def main():
+    rig = GpioRig()
+    async with rig.make() as driver:
+        await driver.read(rig.group, 1.0)
+        await rig.stall()
+        try:
+            await driver.read(rig.group, 0.1)
+        except DriverError as error:
+            print(error.cause)
+
+asyncio.run(main())
+"""
+
+
+def test_a_chip_that_hangs_does_not_keep_the_process_from_ending() -> None:
+    ended = subprocess.run([sys.executable, "-c", HUNG], cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "no_answer\n", "")

@@ -42,7 +42,7 @@ def group(*tags: Tag, period_ms: int = 60_000) -> TagGroup:
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await test()
 
     asyncio.run(limited())

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from pydantic import ValidationError
 
+from drivers.driver import DriverError
 from drivers.gpio import factory
 from drivers.gpio.config import DeviceOptions, TagOptions
+from drivers.registry import make_driver
 from runtime.bus_budget import accept_config
 from runtime.config_faults import ConfigError
+from tests.rigs.clock import StillClock
 
 DEVICE = """
 [devices.{name}]
@@ -109,3 +114,13 @@ def test_the_pi_has_one_chip_and_broadcom_numbers() -> None:
 def test_types_follow_from_what_is_shown(tag: dict[str, object], kind: str, exponent: int | None) -> None:
     options = TagOptions.model_validate({"line": "a", **tag})
     assert (factory.value_type(options), factory.exponent(options)) == (kind, exponent)
+
+
+def test_without_the_library_the_extra_that_brings_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gpiod", None)
+    monkeypatch.delitem(sys.modules, "drivers.gpio.gpiod_chip", raising=False)
+    options = DeviceOptions.model_validate({"chip": "bench", "lines": {"a": {"line": 1}}})
+    assert factory.advice(options) == []
+    with pytest.raises(DriverError) as missing:
+        make_driver("gpio", "io", options, StillClock())
+    assert (missing.value.cause, missing.value.params) == ("library_missing", {"library": "gpiod", "extra": "gpio"})
