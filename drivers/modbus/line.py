@@ -151,7 +151,9 @@ class Line:
             return await lane.exchange(request, limit_s, until, Row.PATIENT)
         except DriverError as error:
             self._judge_side(lane, error.cause, now)
-            raise
+            if lane is self._main or self._side is lane:
+                raise
+        return await self._main.exchange(request, limit_s, until, Row.PATIENT)  # the device has room for one connection only
 
     def has(self, unit_id: int) -> bool:
         """Tell whether a device of the configuration is this unit."""

@@ -15,6 +15,7 @@ from drivers.option_error import OptionError
 
 HOSTS_MAX: Final = 256
 ASKED_MAX: Final = 4096
+CONNECT_S: Final = 1.0
 SETTINGS: Final = (
     (9600, "none"),
     (19200, "even"),
@@ -81,7 +82,12 @@ def longest_s(waits_s: Sequence[float], units: int, pause_s: float) -> float:
     """Return how long it takes when nobody answers; one wait per place. Raises OptionError for too many."""
     if len(waits_s) * units > ASKED_MAX:
         raise OptionError("scan_too_much", count=len(waits_s) * units, limit=ASKED_MAX)
-    return sum(units * (wait_s + pause_s) for wait_s in waits_s)
+    return sum(units * (wait_s + pause_s) + connect_s(wait_s) for wait_s in waits_s)
+
+
+def connect_s(wait_s: float) -> float:
+    """Return how long a place may take to accept a connection, its first answer included."""
+    return max(CONNECT_S, 2 * wait_s)
 
 
 def _address(text: str, whole: str) -> str:

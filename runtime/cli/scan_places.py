@@ -15,6 +15,7 @@ from drivers.abilities import LineSource
 from drivers.driver import DriverError
 from drivers.option_error import OptionError
 from drivers.registry import load_config, make_driver
+from runtime.cli.scan_bounds import connect_s
 from runtime.clock import SystemClock
 from runtime.config import Config
 from runtime.faces.feed import RequestRefusedError
@@ -23,7 +24,6 @@ from runtime.run_folder import feed_of
 
 ASK_S: Final = 15.0
 MODBUS: Final = "modbus"
-CONNECT_S: Final = 1.0
 
 
 class Units(Protocol):
@@ -80,7 +80,9 @@ def hosts_at(config: Config, hosts: list[str], port: int, transport: str, *, run
 
 
 def serial_at(config: Config, port: Path, settings: list[tuple[int, str]], *, running: bool, wait_s: float) -> list[Place]:
-    """Return a serial port under each of the settings. Raises OptionError where the running gateway uses it."""
+    """Return a serial port under each of the settings. Raises OptionError where there is none, or the running gateway uses it."""
+    if not port.exists():
+        raise OptionError("scan_port_missing", port=str(port))
     for device in _enabled(config) if running else []:
         used = getattr(device.options, "serial_port", None)
         if used and Path(used).resolve() == port.resolve():
@@ -102,7 +104,7 @@ async def units_at(place: Place, state: Path, first: int | None = None) -> Async
     async with make_driver(MODBUS, "scan", load_config(MODBUS, "scan", options), SystemClock()) as driver:
         if not isinstance(driver, LineSource):
             raise DriverError("registers_not_supported", device=place.text)
-        yield _Direct(driver, max(CONNECT_S, 2 * place.wait_s))
+        yield _Direct(driver, connect_s(place.wait_s))
 
 
 def _enabled(config: Config) -> list[Any]:

@@ -11,6 +11,7 @@ import pytest
 from pymodbus import FramerType
 from pymodbus.pdu.device import ModbusControlBlock
 
+from drivers.abilities import LineSource
 from drivers.memory import ShortMemory
 from drivers.registry import load_config, make_driver
 from drivers.shared import Shared
@@ -78,7 +79,7 @@ def test_a_host_is_scanned_only_while_commissioning_and_within_its_time(tmp_path
             assert {pdu[0] for _, pdu in units.requests} == {3, 4, 43}
             assert said["asked"] == len(units.requests) - sum(1 for _, pdu in units.requests if pdu[:3] == b"\x2b\x0e\x02") - 1
             code, said = await cli(*asked, "--units", "1-4", "--dry-run")
-            assert (code, said["longest_s"]) == (0, 4)
+            assert (code, said["longest_s"]) == (0, 6)
             code, said = await cli(*asked, "--units", "10-200", "--time", "1")
             assert (code, said["whole"]) == (1, False)
             await units.stop()
@@ -181,6 +182,26 @@ def test_another_revision_lets_the_map_be_learned_anew_and_silence_of_it_does_no
             second = await learned()
             assert second["firmware"] != first["firmware"]
             assert second["tables"]["holding"]["refused"] == []
+        finally:
+            await units.stop()
+
+    asyncio.run(test())
+
+
+def test_a_device_with_room_for_one_connection_is_asked_on_that() -> None:
+    async def test() -> None:
+        units = TcpUnits({1: Unit(), 2: Unit()})
+        units.connections_max = 1
+        await units.start()
+        options = load_config("modbus", "m", {"host": "127.0.0.1", "port": units.port})
+        try:
+            async with make_driver("modbus", "m", options, SystemClock()) as driver:
+                assert (await driver.read(registers([3]), 2.0)).values == [3]
+                assert isinstance(driver, LineSource)
+                assert await driver.probe(2, "holding", 5, 1, 2.0) == {5: 5}
+                assert await driver.probe(2, "holding", 199, 2, 2.0) == {}
+                assert (await driver.read(registers([4]), 2.0)).values == [4]
+            assert units.connections == 1
         finally:
             await units.stop()
 

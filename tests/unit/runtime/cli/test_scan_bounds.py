@@ -51,7 +51,7 @@ def test_hosts_that_are_none_or_too_many_are_refused(text: str) -> None:
 
 
 def test_a_scan_has_a_length_that_is_known_before() -> None:
-    assert longest_s([0.5, 1.0], 10, 0.1) == pytest.approx(17.0)
+    assert longest_s([0.5, 1.0], 10, 0.1) == pytest.approx(17.0 + 1.0 + 2.0)
     with pytest.raises(OptionError):
         longest_s([0.5] * 256, 17, 0.1)
 
@@ -65,6 +65,8 @@ def test_what_a_running_gateway_has_open_is_not_opened_again(tmp_path: Path) -> 
         with pytest.raises(OptionError) as refused:
             serial_at(config, name, [(9600, "none")], running=True, wait_s=0.5)
         assert refused.value.params["device"] == "s"
+    with pytest.raises(OptionError):
+        serial_at(config, tmp_path / "ttyUSB7", [(9600, "none")], running=False, wait_s=0.5)
     assert serial_at(config, port, [(9600, "none")], running=False, wait_s=0.5)[0].options["baud"] == 9600
     assert [(each.device, each.wait_s) for each in hosts_at(config, ["10.0.0.5", "10.0.0.6"], 502, "tcp", running=True, wait_s=0.5)] == [
         ("a", 2.0),
