@@ -34,6 +34,8 @@ SIGNER_RETRY_S: Final = 0.2
 RESUME_S_MIN: Final = 2.0
 RESUME_S_MAX: Final = 15.0
 """Longest rest between two tries while the store fails: evidence goes on this soon after there is space again, at four tries a minute."""
+QUIET_S: Final = 240.0
+"""After so long without a reading an empty batch says that there was none: whoever verifies takes a silence of 300 s for a question."""
 LOOK_S: Final = 0.5
 """How often the wall clock is looked at besides: one that is set and set back between two looks, with no scan between, goes unseen."""
 BEHIND: Final = "evidence_behind"
@@ -95,6 +97,8 @@ class Evidence:
         self._in_flight: OpenBatch | None = None
         self._hints = CodecHints()
         self._tickets = 0
+        self._opened_ms = clock.mono_ms()
+        """When the newest batch was opened."""
         self._unsaid_dropped = 0
         self.fault: LedgerError | None = None
         self.away: LedgerError | None = None
@@ -178,9 +182,15 @@ class Evidence:
                 async with asyncio.timeout(wait_s):
                     await self._closing.wait()
             except TimeoutError:
+                self._end_silence()
                 self._rotate()
                 self._keep_in_memory()
                 self._wake.set()
+
+    def _end_silence(self) -> None:
+        """Open a batch that stays empty when there has been none for long."""
+        if self._open is None and self.fault is None and self._schema.groups and self._clock.mono_ms() - self._opened_ms >= QUIET_S * 1000:
+            self._open = self._new_batch(self._watch.offset_ms if self._look_at_clock() else self._watch.renew())
 
     async def _watch_clock(self) -> None:
         """See every set of the wall clock, also while nothing is scanned and however long a batch is."""
@@ -342,6 +352,7 @@ class Evidence:
 
     def _new_batch(self, offset_ms: int) -> OpenBatch:
         self._tickets += 1
+        self._opened_ms = self._clock.mono_ms()
         span = leaf_span(self._schema, self._seal_every_s)
         return OpenBatch(self._tickets, BatchBuilder(self._make_secret(), offset_ms, span, self._schema, self._hints), self._schema)
 

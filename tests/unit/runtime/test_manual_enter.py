@@ -170,6 +170,26 @@ def test_while_nothing_can_be_recorded_nobody_is_told_done() -> None:
     assert [answer.get("code", answer.get("refused")) for answer in answers] == ["enter_not_recorded", "acts_refused_stopped"]
 
 
+def test_hours_without_a_reading_are_no_silence_that_an_auditor_has_to_wonder_about() -> None:
+    """Nobody polls here: without a word from the gateway, entries that were taken out would look the same."""
+
+    async def program(clock: VirtualClock) -> ShimDisk:
+        disk = ShimDisk()
+        prepare(disk, config_text(LAB, seal_every_s=60))
+        async with running(disk, clock, Lab(clock)) as now:
+            await after(clock, 1)
+            await now.act("manual.enter", "lab/brix", params={"value": 1.0, "by": "Ana"})
+            await after(clock, 3 * 3600)
+            await now.act("manual.enter", "lab/brix", params={"value": 2.0, "by": "Ana"})
+        return disk
+
+    disk = run(program, seed=1)
+    claim = verified(disk).claims["dropped"]
+    assert (claim.status, claim.code) == ("holds", "ledger_complete")
+    assert [value for value, status, _ in recorded(disk, "lab/brix") if status == 0] == [1.0, 2.0]
+    assert len(payloads(disk)) < 3 * 3600 / 150, "and not more often than that takes"
+
+
 def test_an_overdue_round_is_on_record_as_such() -> None:
     async def program(clock: VirtualClock) -> ShimDisk:
         disk = ShimDisk()
