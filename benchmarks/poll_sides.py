@@ -12,19 +12,25 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from ledger_client.body import read_body
+from ledger_client.disk import RealDisk
+from ledger_client.entry import parse
+from ledger_client.kinds import Kind
+from ledger_client.reader import LedgerReader
 from runtime.faces.feed_client import FeedClient
 from tests.rigs.gateway import Gateway, children, rss_kb, until
 from tests.rigs.load_device import device_config
 
 NATIVE = Path(__file__).parent / "native"
 HEAD = '[gateway]\nname = "bench"\n[web]\nenabled = false\n[history]\nenabled = false\n'
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 SETTLE_S = 3.0
 
 BARE = """
@@ -82,6 +88,7 @@ class Figures:
     us_per_tag: float
     core_us_per_tag: float
     delivered: float
+    """Readings of the window that the ledger holds, per reading due."""
     core_share: float
     """CPU of core and signer as a share of one core of the machine."""
     rss_mb: float
@@ -148,48 +155,67 @@ def config_text(ports: list[int], load: Load) -> str:
 
 
 @contextlib.asynccontextmanager
-async def gateway(ports: list[int], load: Load, folder: Path, loop: str) -> AsyncIterator[tuple[Gateway, FeedClient]]:
-    """Run a whole gateway (core and signer, no faces) on these devices; yield it once every tag has been read."""
+async def gateway(
+    ports: list[int], load: Load, folder: Path, loop: str, *, face: Literal["none", "health", "values"] = "health"
+) -> AsyncIterator[tuple[Gateway, FeedClient]]:
+    """Run a whole gateway (core and signer) on these devices; yield it once every device has been read.
+
+    `face` is what stays connected to its feed: nobody, one that takes its health once a second, or one that takes every value too, as an
+    open page does.
+    """
     number = len(list(folder.iterdir()))
     config = folder / f"bench{number}.toml"
     config.write_text(config_text(ports, load))
     made = Gateway(folder / f"state{number}", config, before=("env", f"WITNESSMARK_EVENT_LOOP={loop}"))
     await made.start()
     try:
-        async with made.watching() as face:
-            await until(lambda: sum(row[2] == 0 for row in face.values.values()) == len(ports) * load.tags, 60)
-            yield made, face
+        async with made.watching(values=face == "values") as feed:
+            await until(lambda: sum(row["last_good_ms"] is not None for row in feed.health.get("devices", ())) == len(ports), 60)
+            if face != "none":
+                yield made, feed
+        if face == "none":
+            yield made, feed
     finally:
         await made.stop(60)
 
 
-async def spent(made: Gateway, face: FeedClient, load: Load, seconds: float) -> Figures:
-    """Measure over about `seconds`, from just after one batch to just after another."""
+async def spent(made: Gateway, load: Load, seconds: float) -> Figures:
+    """Measure CPU over about `seconds`, from just after one batch to just after another, and what was recorded of `seconds` in it."""
     assert made.process is not None
     pids = [made.process.pid, *children(made.process.pid)]
-    await _next_batch(face)
-    before, readings = [cpu_s(pid) for pid in pids], face.health["evidence"]["readings"]
+    await _next_batch(made)
+    before, from_ms = [cpu_s(pid) for pid in pids], time.time_ns() // 1_000_000
     began = asyncio.get_running_loop().time()
     await asyncio.sleep(seconds)
-    await _next_batch(face)
+    await _next_batch(made)
     cpu = [cpu_s(pid) - b for pid, b in zip(pids, before, strict=True)]
     took = asyncio.get_running_loop().time() - began
-    due = load.tags_per_s * took
-    done = face.health["evidence"]["readings"] - readings
-    rss = [rss_mb(pid) for pid in pids]
-    return Figures(sum(cpu) * 1e6 / due, cpu[0] * 1e6 / due, done / due, sum(cpu) / took, rss[0], sum(rss[1:]))
+    due, rss = load.tags_per_s * took, [rss_mb(pid) for pid in pids]
+    done = recorded(made, from_ms, from_ms + round(seconds * 1000)) / (load.tags_per_s * seconds)
+    return Figures(sum(cpu) * 1e6 / due, cpu[0] * 1e6 / due, done, sum(cpu) / took, rss[0], sum(rss[1:]))
 
 
-async def _next_batch(face: FeedClient) -> None:
-    """Wait until a batch has just become durable, so that windows begin and end at batches."""
-    seen = face.health["evidence"]["readings"]
-    await until(lambda: face.health["evidence"]["readings"] > seen, 60)
+def recorded(made: Gateway, from_ms: int, to_ms: int) -> int:
+    """Return how many good readings the ledger holds that were read in [from_ms, to_ms), wall time. The gateway may go on."""
+    reader, count = LedgerReader(RealDisk(), made.state, 1), 0
+    for seq in range(reader.size()):
+        payload = parse(reader.entry(seq)).payload
+        if payload.kind == Kind.BATCH and payload.detail[1] >= from_ms and payload.detail[0] < to_ms:
+            body = read_body(reader.body(seq) or b"", payload.detail, reader.schema_at(seq))
+            count += sum(from_ms <= reading.time_ms < to_ms and reading.status == 0 for reading in body.readings())
+    return count
+
+
+async def _next_batch(made: Gateway) -> None:
+    """Wait until a batch has just been written, so that windows begin and end at batches. Looks at the files: the gateway is not asked."""
+    reader = LedgerReader(RealDisk(), made.state, 1)
+    seen = reader.size()
+    await until(lambda: any(parse(raw).payload.kind == Kind.BATCH for raw in reader.entries(seen, reader.size())), 60)
 
 
 def cpu_s(pid: int) -> float:
-    """Return user and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * TICK_S
+    """Return user and system time of all threads of a process so far, to the nanosecond: its CPU clock (clock_getcpuclockid(3))."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def rss_mb(pid: int) -> float:

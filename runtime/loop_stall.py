@@ -1,6 +1,6 @@
 """How late the event loop wakes: the published figure of whether anything heavy runs on it.
 
-Room: hall. `app` runs it, health shows it, the governor of polling hears each sample. It asks for a wake-up every 50 ms and keeps how late
+Room: hall. `app` runs it, health shows it, the governor of polling hears each sample. It asks for a wake-up every 100 ms and keeps how late
 each one was.
 """
 
@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-EVERY_S: Final = 0.05
-WINDOW: Final = 1_200
+EVERY_S: Final = 0.1
+WINDOW: Final = 600
 """Samples kept: one minute."""
 
 

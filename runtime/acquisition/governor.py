@@ -13,14 +13,14 @@ from typing import Final
 
 SATURATED_MS: Final = 10.0
 """A loop that wakes so late, half of the times, is asked for more than it can do."""
-LOOKS: Final = 5
+LOOKS: Final = 3
 """Wake-ups that are judged together, a round: single ones are late for other reasons, and a change shows only after some."""
 SPACING_MS_MIN: Final = 10
 """The first spacing; below it there is none."""
 SPACING_MS_MAX: Final = 5_000
 STEP: Final = 1.5
-PATIENCE_MAX: Final = 4
-"""Rounds without saturation before the next try to narrow, when the last tries were too early: a second."""
+PATIENCE_MAX: Final = 3
+"""Rounds without saturation before the next try to narrow, when the last tries were too early."""
 
 
 class Governor:

@@ -73,9 +73,10 @@ class Gateway:
                 await asyncio.sleep(0.02)
 
     @contextlib.asynccontextmanager
-    async def watching(self, listener: Listener | None = None) -> AsyncIterator[FeedClient]:
+    async def watching(self, listener: Listener | None = None, *, values: bool = True) -> AsyncIterator[FeedClient]:
         """A face that stays connected while the gateway lives, dies and comes back."""
-        async with FeedClient(self.state / "run" / "feed.sock", "test", listener) as client, asyncio.TaskGroup() as group:
+        feed = FeedClient(self.state / "run" / "feed.sock", "test", listener, values=values)
+        async with feed as client, asyncio.TaskGroup() as group:
             task = group.create_task(client.run())
             try:
                 yield client
