@@ -22,6 +22,11 @@ ALLOCATOR: Final = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_"
 thresholds after the first 8 MB segment that it sees freed, and keeps 16 MB for good. What the environment already says stands."""
 
 
+SWITCH_S: Final = 0.0005
+"""After so long a thread that computes (an edit's parsing, say) gives way to the loop; left to itself, Python lets it wait for 5 ms, and
+that at every system call that it makes."""
+
+
 def become(state: Path, config: Path | None, *, as_json: bool) -> NoReturn:
     """Replace this process by the core's. Its standard streams, working folder and process id stay."""
     root = str(Path(__file__).resolve().parents[1])
@@ -47,6 +52,7 @@ def main() -> NoReturn:
 
 
 def _run(state: Path, config: Path | None, *, as_json: bool) -> int:
+    sys.setswitchinterval(SWITCH_S)
     _import_structlog_alone()
     from runtime.app import run_gateway
     from runtime.cli.console import print_json

@@ -20,9 +20,15 @@ WINDOW: Final = 600
 class LoopStall:
     """Lateness of the last minute's wake-ups, and the worst since the start, in ms."""
 
-    def __init__(self, listener: Callable[[float], None] = lambda _: None, now_s: Callable[[], float] = time.monotonic) -> None:
-        """`listener` is told each sample. `now_s` because an event loop's own time may have steps of 1 ms."""
-        self._listener, self._now_s = listener, now_s
+    def __init__(
+        self, listener: Callable[[float, float], None] = lambda *_: None, now_s: Callable[[], float] = time.monotonic,
+        cpu_s: Callable[[], float] = time.thread_time,
+    ) -> None:  # fmt: skip
+        """`listener` is told each sample and what part of the time since the last one the loop's thread computed, by `cpu_s`.
+
+        `now_s` because an event loop's own time may have steps of 1 ms.
+        """
+        self._listener, self._now_s, self._cpu_s = listener, now_s, cpu_s
         self._late_ms: deque[float] = deque(maxlen=WINDOW)
         self.max_ms = 0.0
 
@@ -35,15 +41,15 @@ class LoopStall:
         """Sample until cancelled. By a timer that sets itself, for this is most of what an idle core does."""
         loop, timers = asyncio.get_running_loop(), deque[asyncio.TimerHandle](maxlen=1)
 
-        def sample(due_s: float) -> None:
-            now_s = self._now_s()
+        def sample(due_s: float, cpu_s: float) -> None:
+            now_s, cpu_now_s = self._now_s(), self._cpu_s()
             late_ms = max(0.0, (now_s - due_s) * 1000)
             self._late_ms.append(late_ms)
             self.max_ms = max(self.max_ms, late_ms)
-            self._listener(late_ms)
-            timers.append(loop.call_later(EVERY_S, sample, now_s + EVERY_S))
+            self._listener(late_ms, (cpu_now_s - cpu_s) / (EVERY_S + late_ms / 1000))
+            timers.append(loop.call_later(EVERY_S, sample, now_s + EVERY_S, cpu_now_s))
 
-        timers.append(loop.call_later(EVERY_S, sample, self._now_s() + EVERY_S))
+        timers.append(loop.call_later(EVERY_S, sample, self._now_s() + EVERY_S, self._cpu_s()))
         try:
             await loop.create_future()
         finally:

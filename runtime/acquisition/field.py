@@ -29,7 +29,7 @@ class Field:
         self, sink: ScanSink, clock: Clock, make_driver: MakeDriver, supervisor: Supervisor, governor: Governor | None = None
     ) -> None:
         self._sink, self._clock, self._make_driver, self._supervisor = sink, clock, make_driver, supervisor
-        self._governor = governor
+        self._governor = governor or Governor()
         self.pollers: dict[str, DevicePoller] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -61,6 +61,7 @@ class Field:
 
     def apply(self, devices: Mapping[str, DevicePoints], drivers: Mapping[str, Driver]) -> None:
         """Poll these devices from now on; `drivers` is what `prepare` gave for them."""
+        self._governor.begin_anew()
         fresh = {name: DevicePoller(devices[name], driver, self._sink, self._clock, self._governor) for name, driver in drivers.items()}
         for name in self.pollers.keys() - devices.keys() | fresh.keys() & self.pollers.keys():
             self._drop(name)

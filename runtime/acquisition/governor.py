@@ -13,11 +13,13 @@ from typing import Final
 
 SATURATED_MS: Final = 10.0
 """A loop that wakes so late, half of the times, is asked for more than it can do."""
+BUSY_SHARE_MIN: Final = 0.3
+"""A loop that works less than this part of the time is late because the machine is busy with others: reading less would not mend that."""
 LOOKS: Final = 3
 """Wake-ups that are judged together, a round: single ones are late for other reasons, and a change shows only after some."""
 SPACING_MS_MIN: Final = 10
 """The first spacing; below it there is none."""
-SPACING_MS_MAX: Final = 5_000
+SPACING_MS_MAX: Final = 2_000
 STEP: Final = 1.5
 PATIENCE_MAX: Final = 3
 """Rounds without saturation before the next try to narrow, when the last tries were too early."""
@@ -30,6 +32,7 @@ class Governor:
         self.spacing_ms = 0
         """Least time between two reads of one group; 0 while the loop keeps up."""
         self._late_ms: list[float] = []
+        self._busy: list[float] = []
         self._calm_rounds = 0
         self._patience = 1
         self._has_narrowed = False
@@ -37,12 +40,24 @@ class Governor:
         self._narrowings = 0
         """How often it was narrowed since it was widened last."""
 
-    def note(self, late_ms: float) -> None:
-        """The loop woke so late just now. Called at regular intervals, every `runtime.loop_stall.EVERY_S`."""
+    def begin_anew(self) -> None:
+        """Other groups are polled from now on: what they ask for is not known yet."""
+        self.spacing_ms, self._patience, self._has_narrowed, self._calm_rounds = 0, 1, False, 0
+        self._late_ms.clear()
+        self._busy.clear()
+
+    def note(self, late_ms: float, busy_share: float) -> None:
+        """The loop woke so late just now, and its thread computed for this part of the time since the last call.
+
+        Called at regular intervals, every `runtime.loop_stall.EVERY_S`.
+        """
         self._late_ms.append(late_ms)
+        self._busy.append(busy_share)
         if len(self._late_ms) == LOOKS:
-            is_saturated = sorted(self._late_ms)[LOOKS // 2] > SATURATED_MS
+            is_late = sorted(self._late_ms)[LOOKS // 2] > SATURATED_MS
+            is_saturated = is_late and sorted(self._busy)[LOOKS // 2] >= BUSY_SHARE_MIN
             self._late_ms.clear()
+            self._busy.clear()
             if is_saturated:
                 self._widen()
             elif self.spacing_ms:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drivers.reading import Scan, TagGroup
 from runtime.acquisition.field import Field
-from runtime.acquisition.governor import LOOKS, SATURATED_MS, SPACING_MS_MAX, SPACING_MS_MIN, Governor
+from runtime.acquisition.governor import BUSY_SHARE_MIN, LOOKS, SATURATED_MS, SPACING_MS_MAX, SPACING_MS_MIN, Governor
 from runtime.acquisition.grid import Slot
 from runtime.loop_stall import EVERY_S, LoopStall
 from runtime.supervisor import Supervisor
@@ -61,13 +61,13 @@ def overloaded(*, governed: bool) -> Seen:
         assert isinstance(loop, VirtualLoop)
         costly = Costly(loop, READ_S)
 
-        def note(late_ms: float) -> None:
+        def note(late_ms: float, busy_share: float) -> None:
             if governed:
-                governor.note(late_ms)
+                governor.note(late_ms, busy_share)
             if 2 * OVERLOAD_S / 3 < loop.now_s < OVERLOAD_S:
                 seen.late_ms.append(late_ms)
 
-        stall = LoopStall(note, loop.time)
+        stall = LoopStall(note, loop.time, lambda: loop.stalled_s)
         texts = [device_toml(f"d{n}", {f"d{n}": (PERIOD_MS, 1)}) for n in range(DEVICES)] + [device_toml("slow", {"slow": (1000, 1)})]
         points = points_of(*texts)
         part = Field(seen.sink, clock, lambda _: costly.driver(clock), Supervisor(), governor)
@@ -120,18 +120,34 @@ def test_nothing_is_missed_any_more_two_seconds_after_the_load_is_gone() -> None
 def test_the_spacing_stays_in_its_bounds_and_goes_when_the_loop_is_well(samples: list[float]) -> None:
     governor = Governor()
     for late_ms in samples:
-        governor.note(late_ms)
+        governor.note(late_ms, 1.0)
         assert governor.spacing_ms == 0 or SPACING_MS_MIN <= governor.spacing_ms <= SPACING_MS_MAX
     for _ in range(round(3 / EVERY_S)):
-        governor.note(0)
+        governor.note(0, 0.5)
     assert governor.spacing_ms == 0
 
 
 def test_one_late_waking_is_no_overload() -> None:
     governor = Governor()
     for n in range(10 * LOOKS):
-        governor.note(5_000 if n % LOOKS == 0 else 1)
+        governor.note(5_000 if n % LOOKS == 0 else 1, 1.0)
         assert governor.spacing_ms == 0
+
+
+def test_a_machine_that_is_busy_with_others_is_no_reason_to_read_less() -> None:
+    governor = Governor()
+    for _ in range(10 * LOOKS):
+        governor.note(500, BUSY_SHARE_MIN / 2)
+        assert governor.spacing_ms == 0
+
+
+def test_after_an_edit_all_begins_anew() -> None:
+    governor = Governor()
+    for _ in range(10 * LOOKS):
+        governor.note(500, 1.0)
+    assert governor.spacing_ms > 0
+    governor.begin_anew()
+    assert governor.spacing_ms == 0
 
 
 @given(st.integers(20, 5_000), st.integers(0, SPACING_MS_MAX), st.integers(0, 10**9))
