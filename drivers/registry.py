@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Final, Protocol, cast, runtime_checkable
@@ -204,11 +205,17 @@ def is_occasional(factory: Factory) -> bool:
 
 def _places(found: Iterable[EntryPoint] | None) -> dict[str, str | EntryPoint]:
     places: dict[str, str | EntryPoint] = dict(built_in)
-    for point in entry_points(group=entry_point_group) if found is None else found:
+    for point in _installed() if found is None else found:
         if point.name in places:
             raise DriverError("driver_duplicate", Status.BAD_CONFIGURATION_ERROR, type=point.name)
         places[point.name] = point
     return places
+
+
+@cache
+def _installed() -> tuple[EntryPoint, ...]:
+    """Return the drivers of other packages. Looked for once: it reads files, and a configuration asks for each of its tags."""
+    return tuple(entry_points(group=entry_point_group))
 
 
 def _library_missing(error: ImportError, extra: str) -> DriverError:
