@@ -117,7 +117,23 @@ def test_the_suite_notices_a_broken_promise(sin: str, check: str) -> None:
     async def test() -> None:
         async with asyncio.timeout(30), SinfulRig() as rig:
             wanted = next(c for c in checks if c.__name__ == check)  # type: ignore[attr-defined]
-            with pytest.raises((ConformanceError, ValueError)):
+            with pytest.raises(ConformanceError, match=r"^broken promise: "):
                 await wanted(rig)
+
+    asyncio.run(test())
+
+
+def test_an_error_of_another_kind_is_a_finding_and_the_other_checks_run() -> None:
+    class SinfulRig(ModbusRig):
+        def make(self) -> Driver:
+            return ForgetfulDriver("raw error", super().make())
+
+    async def test() -> None:
+        async with asyncio.timeout(60), SinfulRig() as rig:
+            findings = await check_all(rig)
+        assert len(findings) == len(checks)
+        failed = {finding.check: finding.detail for finding in findings if finding.verdict == "failed"}
+        assert "raises DriverError; this one raised ValueError" in failed["a_broken_link_fails_and_mends_by_itself"]
+        assert "writes_are_confirmed" not in failed
 
     asyncio.run(test())

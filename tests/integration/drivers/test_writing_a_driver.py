@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 
 PAGE = ROOT / "docs" / "writing-a-driver.md"
 FILE = re.compile(r"^```(?:python|toml)\n# ([\w./-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SECTION = re.compile(r"^```toml\n(\[devices\..*?)^```$", re.MULTILINE | re.DOTALL)
+SECTION = re.compile(r"^```toml\n(\[gateway\]\n.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def environment_of(site: Path) -> dict[str, str]:
@@ -79,10 +79,10 @@ def test_its_driver_conforms(plug_in: tuple[Path, Path]) -> None:
 
 def test_its_driver_is_known_by_name_and_its_options_are_judged(plug_in: tuple[Path, Path], tmp_path: Path) -> None:
     _, site = plug_in
-    devices = SECTION.findall(plain_text(PAGE))
-    assert len(devices) == 1
+    sections = SECTION.findall(plain_text(PAGE))
+    assert len(sections) == 1
     file = tmp_path / "gateway.toml"
-    file.write_text('[gateway]\nname = "g"\n' + devices[0])
+    file.write_text(sections[0])
     assert json.loads(run_python(site, tmp_path, "-m", "runtime", "check", str(file), "--json"))["tags"] == 2
     file.write_text(file.read_text().replace("point = 4", "point = 40000"))
     faults = json.loads(run_python(site, tmp_path, "-m", "runtime", "check", str(file), "--json", expected=1))["faults"]
