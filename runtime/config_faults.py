@@ -20,6 +20,7 @@ from runtime.messages.catalogue import word
 Place = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 _HEADER: Final = re.compile(r"^\s*(\[{1,2})\s*([^\]]+?)\s*\]{1,2}\s*(#.*)?$")
+_BRACE: Final = re.compile(r"\"(?:\\.|[^\"\\])*\"|'[^']*'|[{}#]")
 _KEY: Final = re.compile(r"^\s*([A-Za-z0-9_-]+|\"[^\"]*\")((?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=(.*)$")
 _PART: Final = re.compile(r"\"[^\"]*\"|[^.\s]+")
 
@@ -116,7 +117,7 @@ def line_index(text: str) -> Mapping[Place, int]:
             listed = None
             table = _table_place(header[2], counts, repeated=header[1] == "[[")
             lines.setdefault(table, number)
-        elif listed is not None and (rows := line.count("{")):
+        elif listed is not None and (rows := _tables_in(line)):
             for _ in range(rows):
                 lines[*listed, counts.get(listed, 0)] = number
                 counts[listed] = counts.get(listed, 0) + 1
@@ -125,12 +126,23 @@ def line_index(text: str) -> Mapping[Place, int]:
             lines.setdefault(place, number)
             if key[3].strip().startswith("["):
                 listed = place
-                for at in range(key[3].count("{")):
+                for at in range(_tables_in(key[3])):
                     lines[*place, at] = number
                     counts[place] = at + 1
         if listed is not None and line.split("#")[0].rstrip().endswith("]") and "{" not in line:
             listed = None
     return lines
+
+
+def _tables_in(line: str) -> int:
+    """Return how many inline tables begin in a line; those within another one, and braces of a text, are none."""
+    rows = depth = 0
+    for piece in _BRACE.findall(line):
+        if piece == "#":
+            break
+        rows += piece == "{" and depth == 0
+        depth = depth + 1 if piece == "{" else max(depth - 1, 0) if piece == "}" else depth
+    return rows
 
 
 def _table_place(header: str, counts: dict[Place, int], *, repeated: bool) -> Place:

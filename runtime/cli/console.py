@@ -32,7 +32,8 @@ def console(*, errors: bool = False) -> Console:
 
     seen = (sys.stderr if errors else sys.stdout).isatty()
     width = None if seen or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(stderr=errors, highlight=False, soft_wrap=not seen, width=width)
+    # Without emoji: Rich would print `holding:100:` with a picture in place of the address.
+    return Console(stderr=errors, highlight=False, emoji=False, soft_wrap=not seen, width=width)
 
 
 def print_json(value: Any) -> None:

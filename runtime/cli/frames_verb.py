@@ -64,6 +64,10 @@ def frames(
         told = [{key: each[key] for key in ("cause", "params", "wall_ms")} for each in found["faults"]]
         print_json({"line": found["line"], "framing": found["framing"], "frames": shown, "faults": told})
         return
+    if pcap is not None:
+        said = {"count": len(rows), "path": str(pcap), "text": str(pcap.with_suffix(".txt"))}
+        console().print(word("frames_written", said), markup=False)
+        return
     for row in rows:
         print(row_text(row))
     for number, each in enumerate(found["faults"], 1):

@@ -133,8 +133,18 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
     before = ""
     for row in rows:
         cause = "" if row["cause"] is None else word(row["cause"], row["params"])
-        words = f"{row['quality']}: {word('read_as_above') if cause == before else cause}" if cause else row["quality"]
+        words = f"{row['quality']}: {word('read_as_above') if cause == before else cause}" if cause else _status(row)
         before = cause
         value = "" if row["value"] is None else value_text(row["value"])
         table.add_row(*map(Text, (row["tag"], value, row["unit"], words)))  # a device's text is no markup of ours
     console().print(table)
+
+
+def _status(row: dict[str, Any]) -> str:
+    """Return the quality, and of one that is not good the name of its OPC UA status, or its number where we give none such."""
+    from drivers.reading import Status
+
+    if row["quality"] == "good":
+        return "good"
+    known = {each.value: each.name.title().replace("_", "") for each in Status}
+    return f"{row['quality']}: {known.get(row['status'], format(row['status'], '#010x'))}"

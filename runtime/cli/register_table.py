@@ -35,6 +35,8 @@ def show_every_way(device: str, address: str | None, state: Path, config: Path |
         found = asyncio.run(readings_of(device, address, state, config or config_of(state)))
     if as_json:
         print_json(found)
+    elif not found["readings"]:
+        console().print(word("read_all_nothing", {"address": address}), markup=False)
     else:
         console().print("  ".join(f"{at} = 0x{held:04X}" for at, held in found["registers"].items()))
         table = Table("", "data", "order", "value", box=None, pad_edge=False)

@@ -100,7 +100,8 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
         faulty = anchor if anchor["cause"] is not None or mirror is None else mirror
         cause = "" if faulty["cause"] is None else word(faulty["cause"], faulty["params"])
         anchors.add_row(anchor["name"], anchor["state"], str(anchor["cosigned_size"] or "-"), _mirrored(mirror), Text(cause))
-    return Group(*lines, *_calibrations(found["calibrations"]), *_rounds(found["rounds_overdue"]), devices, anchors)
+    confirmed = anchors if found["anchors"] else Text(word("status_no_anchor"), style="yellow")
+    return Group(*lines, *_calibrations(found["calibrations"]), *_rounds(found["rounds_overdue"]), devices, confirmed)
 
 
 def _calibrations(found: list[dict[str, Any]]) -> list[Text]:

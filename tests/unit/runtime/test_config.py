@@ -216,6 +216,19 @@ def test_not_toml_is_one_fault_with_its_line() -> None:
     assert [(f.code, f.line) for f in caught.value.faults] == [("config_not_toml", 3)]
 
 
+def test_rows_with_tables_or_braces_inside_keep_their_lines() -> None:
+    text = """[[g]]
+tags = [
+  { name = "a", report = { deadband = 1 }, pattern = "[0-9]{6}" },
+  { name = 'b{' },  # no { row
+  { name = "c" }, { name = "d" },
+]
+"""
+    lines = line_index(text)
+    assert [lines["g", 0, "tags", at] for at in range(4)] == [3, 4, 5, 5]
+    assert ("g", 0, "tags", 4) not in lines
+
+
 def test_the_example_is_valid_and_shows_every_option() -> None:
     text = EXAMPLE
     config = parse_config(text)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from drivers.reading import Status
+from runtime.cli.console import console
 from runtime.cli.gateway_verbs import _print_rows
 from runtime.cli.read_once import config_of
 
@@ -35,3 +37,15 @@ def test_a_gateway_that_runs_with_a_file_elsewhere_is_read_by_its_newest_revisio
     assert config_of(tmp_path) == revisions / "10.toml"
     edited.write_text("")
     assert config_of(tmp_path) == edited
+
+
+def test_an_address_before_a_colon_is_no_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    console().print("holding:100: likely", markup=False)
+    assert capsys.readouterr().out == "holding:100: likely\n"
+
+
+def test_a_bad_value_without_a_cause_is_told_by_its_status(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"tag": "d/t", "value": None, "unit": "", "quality": "bad", "cause": None, "params": {}}
+    _print_rows([row | {"status": Status.BAD_CONFIGURATION_ERROR.value}, row | {"status": 0x80FF0000}])
+    said = [line.split("d/t")[-1].strip() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert said == ["bad: BadConfigurationError", "bad: 0x80ff0000"]

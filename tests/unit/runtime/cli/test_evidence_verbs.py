@@ -36,6 +36,16 @@ def run_json(*arguments: object) -> tuple[int, dict[str, Any]]:
     return code, json.loads(out)
 
 
+def test_waiting_is_not_advised_where_no_witness_is_asked_for(tmp_path: Path) -> None:
+    log = EvidenceLog().begin()
+    log.batch()
+    state = log.write(tmp_path / "state")
+    for quorum, error in (("none", "proof_no_witness"), ("2of3", "proof_not_ready")):
+        (tmp_path / quorum).write_bytes(policy_text(quorum=quorum))
+        code, said = run_json("prove", "--state", state, "--tag", "filler/tag2", "--policy", tmp_path / quorum)
+        assert (code, said["error"]) == (2, error)
+
+
 def test_prove_here_and_verify_anywhere(state: Path, tmp_path: Path) -> None:
     proof = tmp_path / "p.wmproof"
     code, made = run_json("prove", "--state", state, "--tag", "filler/tag2", "-o", proof)

@@ -87,3 +87,10 @@ def test_one_that_does_not_run_and_none_at_all(tmp_path: Path) -> None:
         found = json.loads(result.stdout)
         assert (result.exit_code, found["running"], found["reason"]) == (2, False, reason)
         assert word(reason, {"path": str(state)}) in CliRunner().invoke(make_app(), ["status", "--state", str(state)]).stdout
+
+
+def test_a_gateway_without_witnesses_is_told_so_in_place_of_an_empty_table() -> None:
+    found = {**health("recording", "ok"), "running": True, "recording": True, "reason": None, "params": {}}
+    assert word("status_no_anchor") in text_of(found)
+    anchor = {"name": "w", "state": "ok", "cosigned_size": 1, "cause": None, "params": {}}
+    assert word("status_no_anchor") not in text_of({**found, "anchors": [anchor]})
