@@ -76,7 +76,7 @@ def test_a_reading_by_hand_is_shown_and_survives_a_kill(tmp_path: Path) -> None:
                 await gateway.start()
                 await until(lambda: face.values[uids["lab/brix"]][2] == 0x40900000)
                 code, said = await cli("prove", "--state", state, "--tag", "lab/brix", "--output", proof)
-                assert (code, said["error"]) == (2, "proof_not_ready"), "it is there, and no witness has confirmed it yet"
+                assert (code, said["error"]) == (2, "proof_no_witness"), "it is there, and no witness is asked to confirm it"
                 os.write(near, b"12.34 mm\r\n")
                 await until(lambda: face.values[uids["caliper/diameter"]][1:3] == [12.34, 0])
                 an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
