@@ -56,6 +56,14 @@ def quality_of(status: int) -> Quality:
     return Quality(severity) if severity < 2 else Quality.BAD
 
 
+def status_name(status: int) -> str:
+    """Return a status code as OPC UA names it, such as `BadNoData`; of one that we give none such, its number in hexadecimal."""
+    try:
+        return Status(status).name.title().replace("_", "")
+    except ValueError:
+        return f"0x{status:08X}"
+
+
 @dataclass(frozen=True, slots=True)
 class Tag:
     """One named point on a device.

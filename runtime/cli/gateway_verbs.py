@@ -141,10 +141,7 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
 
 
 def _status(row: dict[str, Any]) -> str:
-    """Return the quality, and of one that is not good the name of its OPC UA status, or its number where we give none such."""
-    from drivers.reading import Status
+    """Return the quality, and of one that is not good its status."""
+    from drivers.reading import status_name
 
-    if row["quality"] == "good":
-        return "good"
-    known = {each.value: each.name.title().replace("_", "") for each in Status}
-    return f"{row['quality']}: {known.get(row['status'], format(row['status'], '#010x'))}"
+    return "good" if row["quality"] == "good" else f"{row['quality']}: {status_name(row['status'])}"

@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from drivers.reading import status_name
 from ledger_client.claims import Report
 from runtime.messages.catalogue import sort_of, word
 from runtime.messages.values import counted, moment, moment_s, value_text
@@ -61,7 +62,7 @@ def _reading(facts: Mapping[str, Any]) -> Table:
     table = Table.grid(padding=(0, 2))
     value = Text(value_text(reading["value"]), style="bold")
     value.append(f" {tag['unit']}".rstrip(), style="bold")
-    value.append(f"  ({reading['quality']}, 0x{reading['status']:08X})", style="dim")
+    value.append(f"  ({reading['quality']}, {status_name(reading['status'])})" if reading["status"] else "  (good)", style="dim")
     table.add_row("Tag", Text(tag["name"], style="bold"))
     table.add_row("Asset", tag["asset"] or "-")
     table.add_row("Value", value)
@@ -69,8 +70,9 @@ def _reading(facts: Mapping[str, Any]) -> Table:
     if reading["source_ms"] is not None:
         table.add_row("Device time", moment(reading["source_ms"]))
     by = f"  (named by the entry, from {time['not_before_by']})" if time["not_before_by"] else ""
+    complete = "" if time["not_after_s"] is None else "  (the quorum was complete)"
     table.add_row("Not before", Text(moment_s(time["not_before_s"])).append(by, style="dim"))
-    table.add_row("Not after", Text(moment_s(time["not_after_s"])).append("  (the quorum was complete)", style="dim"))
+    table.add_row("Not after", Text(moment_s(time["not_after_s"])).append(complete, style="dim"))
     said = f"data={tag['type']}" in (tag["source"] or "").split()
     table.add_row("Source", Text(tag["source"] or "-").append("" if said else f"  read as {tag['type']}", style="dim"))
     if tag["calibration"]:

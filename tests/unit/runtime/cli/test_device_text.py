@@ -48,4 +48,4 @@ def test_a_bad_value_without_a_cause_is_told_by_its_status(capsys: pytest.Captur
     row = {"tag": "d/t", "value": None, "unit": "", "quality": "bad", "cause": None, "params": {}}
     _print_rows([row | {"status": Status.BAD_CONFIGURATION_ERROR.value}, row | {"status": 0x80FF0000}])
     said = [line.split("d/t")[-1].strip() for line in capsys.readouterr().out.splitlines()[1:]]
-    assert said == ["bad: BadConfigurationError", "bad: 0x80ff0000"]
+    assert said == ["bad: BadConfigurationError", "bad: 0x80FF0000"]

@@ -47,3 +47,9 @@ def test_an_unnamed_operator_is_said_and_others_are_praised() -> None:
     proof = EvidenceLog().typical(3).proof(3).encode()
     assert word("independent.unknown") in shown(judged(proof, operators=""))
     assert word("independent.yes") in shown(judged(proof, operators="operator acme w1\n"))
+
+
+def test_a_quorum_that_nobody_asked_for_was_not_complete() -> None:
+    proof = EvidenceLog().typical(3).proof(3).encode()
+    assert "the quorum was complete" in shown(judged(proof))
+    assert "the quorum was complete" not in shown(verify_file(proof, parse_policy(policy_text(quorum="none"))))
