@@ -83,6 +83,8 @@ def _interval(row: Any) -> str:
         return str(row)
     start, end, *code = row
     addresses = str(start) if end == start + 1 else f"{start}-{end - 1}"
+    if code and end > start + 1:  # the request was refused; each of its registers need not be
+        addresses = word("learned_together", {"addresses": addresses})
     return f"{addresses} ({_why(code[0])})" if code else addresses
 
 
