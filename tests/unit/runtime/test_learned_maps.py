@@ -172,7 +172,7 @@ def test_the_command_line_shows_and_exports(tmp_path: Path) -> None:
     kept.save()
     code, text = said("show")
     assert code == 0
-    assert "100 (exception 2), 7-8 (spoils the next answer)" in text
+    assert "100 (exception 2), 7-8 in one request (spoils the next answer)" in text
     assert "registers 60" in text
     assert json.loads(said("show", "plc", "--json")[1]) == {"devices": {"plc": {"type": "modbus", "facts": FACTS}}}
     assert json.loads(said("export", "plc")[1])["facts"] == FACTS
