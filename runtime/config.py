@@ -18,13 +18,13 @@ from pydantic import BaseModel
 
 from drivers.driver import DriverError
 from drivers.option_error import OptionError
-from drivers.registry import Factory, is_occasional, load_factory, origin_of
+from drivers.registry import Factory, inputs_of, is_occasional, load_factory, origin_of
 from ledger_client.anchors.registry import make_anchor
 from ledger_client.errors import AnchorError
 from runtime import config_model as model
 from runtime.clock import SystemClock
 from runtime.config_faults import ConfigError, Fault, Faults, Place
-from runtime.config_references import check_references
+from runtime.config_references import References
 from runtime.config_templates import with_template
 from runtime.setpoint import Interlock, SetpointRules
 from runtime.tag_checks import OUTSIDE, Instrument, TagCheck
@@ -153,21 +153,23 @@ def parse_config(text: str) -> Config:
     file = faults.judge(model.File, raw, (), "")
     # Devices and anchors are judged even when another section is wrong: every fault at once.
     rows = raw.get("devices")
-    devices = [_device(faults, name, row) for name, row in rows.items()] if isinstance(rows, dict) else []
+    references = References()
+    devices = [_device(faults, references, name, row) for name, row in rows.items()] if isinstance(rows, dict) else []
     anchors = _anchors(faults, raw.get("anchors"))
     _check_former_names(faults, devices)
-    check_references(faults, devices)
+    references.check(faults)
     if faults.found or file is None:
         raise ConfigError(sorted(faults.found, key=lambda fault: (fault.line or 0, fault.where)))
     found = tuple(device for device in devices if device is not None)
     return Config(file.gateway, file.evidence, file.web, file.history, file.feed, anchors, found)
 
 
-def _device(faults: Faults, name: str, raw: Any) -> DeviceConfig | None:
+def _device(faults: Faults, references: References, name: str, raw: Any) -> DeviceConfig | None:
     """Judge one device as far as it can be judged: what is wrong in one place hides nothing in another."""
     place, where = ("devices", name), f"devices.{name}"
     named = faults.judge(model.DeviceName, {"name": name}, place, where)
     raw = with_template(faults, place, where, raw)
+    references.add_device(name, raw.get("groups") if isinstance(raw, dict) else None)
     if raw is None:
         return None
     common = faults.judge(model.Device, raw, place, where)
@@ -178,7 +180,8 @@ def _device(faults: Faults, name: str, raw: Any) -> DeviceConfig | None:
     if factory is not None:
         options = faults.judge(factory.DEVICE_OPTIONS, _others(raw, model.Device), place, where, {"device": name})
     rows = [(at, row) for at, row in enumerate(_list(raw.get("groups"))) if isinstance(row, dict)]
-    groups = [_group(faults, factory, str(raw.get("type")), (*place, "groups", at), where, row, {"options": options}) for at, row in rows]
+    context = {"options": options, "references": references}
+    groups = [_group(faults, factory, str(raw.get("type")), (*place, "groups", at), where, row, context) for at, row in rows]
     _check_unique(faults, place, where, rows)
     if named is None or common is None or options is None or any(group is None for group in groups):
         return None
@@ -200,7 +203,7 @@ def _factory(faults: Faults, place: Place, where: str, type_name: Any) -> Factor
 def _group(
     faults: Faults, factory: Factory | None, driver: str, place: Place, device_where: str, raw: dict[str, Any], context: Mapping[str, Any]
 ) -> GroupConfig | None:
-    """Judge one group. `context` has the device's own options for the validators of its tags, None when those are faulty."""
+    """Judge one group. `context` has the device's own `options` for the validators of its tags, None when faulty, and `references`."""
     where = f"{device_where}.groups.{raw.get('name', place[-1])}"
     occasional = factory is not None and is_occasional(factory)
     group = faults.judge(model.Group, {**OCCASIONAL_GROUP, **raw} if occasional else raw, place, where)
@@ -237,6 +240,8 @@ def _tag(
     except ValueError as error:
         faults.add(place, where, "config_value", detail=str(error))
         return None
+    locks = tuple(each.tag for each in tag.write.interlock) if tag is not None and tag.write is not None else ()
+    context["references"].add_tag(f"{place[1]}/{raw.get('name')}", place, where, inputs_of(driver, address), locks)
     if tag is None:
         return None
     if tag.write is not None and tag.write.limits_numbers and value_type in ("bool", "text"):

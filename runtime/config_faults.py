@@ -82,7 +82,8 @@ class Faults:
     def judge(self, model: type[Model], raw: Any, place: Place, where: str, context: Mapping[str, Any] | None = None) -> Model | None:
         """Return what a model makes of a table, or note every fault of it and return None.
 
-        Checks of a whole table run only when each key of it is right, so the wrong keys are taken away and the rest is judged again.
+        Checks of a whole table run only when each key of it is right, so the wrong keys are taken away and the rest is judged again;
+        validators find the names of those in their context as `wrong`, and do not miss them.
         """
         try:
             return model.model_validate(raw, context=context)
@@ -93,7 +94,8 @@ class Faults:
         required = {name for name, field in model.model_fields.items() if field.is_required()}
         if kinds and isinstance(raw, dict) and not kinds.keys() & required and "literal_error" not in kinds.values():
             try:
-                model.model_validate({key: value for key, value in raw.items() if key not in kinds}, context=context)
+                rest = {key: value for key, value in raw.items() if key not in kinds}
+                model.model_validate(rest, context={**(context or {}), "wrong": frozenset(kinds)})
             except ValidationError as error:
                 self.add_pydantic(error, place, where)
         return None

@@ -1,36 +1,66 @@
 """Tags that a configuration names elsewhere: in interlocks, and in what other tags are reckoned from. Pure.
 
-Room: hall. `config` calls it once every device could be read: with one missing, each of its tags would look like a fault more.
+Room: hall. `config` tells it of every device and tag while it judges them, also of those with faults, and asks at the end. A tag that is
+faulty itself is there; of a device whose tags cannot be told, any tag may be: so no fault is hidden by another, and none makes a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from drivers.registry import inputs_of
 from runtime.config_faults import Faults, Place
 
-if TYPE_CHECKING:
-    from runtime.config import DeviceConfig, TagConfig
+
+@dataclass(frozen=True, slots=True)
+class _Naming:
+    """A tag that names others: `inputs` in its formula, `locks` in its interlocks."""
+
+    place: Place
+    where: str
+    inputs: tuple[str, ...]
+    locks: tuple[str, ...]
 
 
-def check_references(faults: Faults, devices: Sequence[DeviceConfig | None]) -> None:
-    """Note each tag that is named and not there, and each tag that is reckoned from itself."""
-    found = [device for device in devices if device is not None]
-    if len(found) < len(devices):
-        return
-    tags = {name: (place, where, inputs_of(device.type, tag.address), tag) for device, place, where, name, tag in _tags(found)}
-    for place, where, inputs, tag in tags.values():
-        for lock in tag.write.interlocks:
-            if lock.tag not in tags:
-                faults.add((*place, "write"), f"{where}.write", "config_interlock_unknown", tag=lock.tag)
-        for name in inputs:
-            if name not in tags:
-                faults.add((*place, "formula"), f"{where}.formula", "config_formula_unknown", tag=name)
-    for circle in circles({name: inputs for name, (_, _, inputs, _) in tags.items() if inputs}):
-        place, where, _, _ = tags[circle[0]]
-        faults.add((*place, "formula"), f"{where}.formula", "config_formula_circle", path=" -> ".join([*circle, circle[0]]))
+class References:
+    """Collects the tags of one configuration, by `device/tag`, and those that they name."""
+
+    def __init__(self) -> None:
+        self._there: set[str] = set()
+        self._vague: set[str] = set()
+        self._naming: dict[str, _Naming] = {}
+
+    def add_device(self, device: str, groups: Any) -> None:
+        """Note a device with the tags of its table `groups`, judged or not; a shape that does not tell them all makes it vague."""
+        for group in groups if isinstance(groups, list) else [None]:
+            tags = group.get("tags") if isinstance(group, dict) else None
+            for tag in tags if isinstance(tags, list) else [None]:
+                name = tag.get("name") if isinstance(tag, dict) else None
+                if isinstance(name, str):
+                    self._there.add(f"{device}/{name}")
+                else:
+                    self._vague.add(device)
+
+    def add_tag(self, name: str, place: Place, where: str, inputs: tuple[str, ...], locks: tuple[str, ...]) -> None:
+        """Note what a tag names that stands at `place`."""
+        if inputs or locks:
+            self._naming[name] = _Naming(place, where, inputs, locks)
+
+    def check(self, faults: Faults) -> None:
+        """Note each tag that is named and not there, and each tag that is reckoned from itself."""
+        for tag in self._naming.values():
+            for name in filter(self._is_missing, tag.locks):
+                faults.add((*tag.place, "write"), f"{tag.where}.write", "config_interlock_unknown", tag=name)
+            for name in filter(self._is_missing, tag.inputs):
+                faults.add((*tag.place, "formula"), f"{tag.where}.formula", "config_formula_unknown", tag=name)
+        for circle in circles({name: tag.inputs for name, tag in self._naming.items() if tag.inputs}):
+            first = self._naming[circle[0]]
+            path = " -> ".join([*circle, circle[0]])
+            faults.add((*first.place, "formula"), f"{first.where}.formula", "config_formula_circle", path=path)
+
+    def _is_missing(self, name: str) -> bool:
+        return name not in self._there and name.partition("/")[0] not in self._vague
 
 
 def circles(inputs: Mapping[str, Iterable[str]]) -> list[list[str]]:
@@ -54,13 +84,3 @@ def circles(inputs: Mapping[str, Iterable[str]]) -> list[list[str]]:
                     done.add(name)
                     del path[name]
     return found
-
-
-def _tags(devices: Iterable[DeviceConfig]) -> Iterator[tuple[DeviceConfig, Place, str, str, TagConfig]]:
-    """Yield (device, place, where, `device/tag`, tag) of every tag."""
-    for device in devices:
-        for i, group in enumerate(device.groups):
-            for j, tag in enumerate(group.tags):
-                place: Place = ("devices", device.name, "groups", i, "tags", j)
-                where = f"devices.{device.name}.groups.{group.name}.tags.{tag.name}"
-                yield device, place, where, f"{device.name}/{tag.name}", tag

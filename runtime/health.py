@@ -6,11 +6,12 @@ The shape is what docs/walk-of-a-reading.md and the faces expect; a figure that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
+from drivers.reading import status_name
 from ledger_client.chain import Chain
 from ledger_client.errors import LedgerError
 from ledger_client.kinds import ClockState
@@ -29,6 +30,8 @@ from runtime.supervisor import Supervisor
 from runtime.version import VERSION
 
 OVERDUE_MAX: Final = 100
+TAGS_BAD: Final = "device_tags_bad"
+BAD_TAGS_NAMED: Final = 3
 todo_restart: Final = "todo_restart"
 todo_operator: Final = "todo_operator"
 
@@ -65,7 +68,7 @@ class Health:
                 "device_writes": gateway.device_writes, "revision": revision.number,
                 "config_faults": [fault.plain() for fault in self.config_faults],
             },
-            "devices": [_device(poller) for poller in self.field.pollers.values()],
+            "devices": [device_row(poller) for poller in self.field.pollers.values()],
             "evidence": self._evidence(),
             "ledger": self._ledger(anchored["quarantine"]),
             "anchors": anchored["anchors"],
@@ -117,13 +120,26 @@ class Health:
         }  # fmt: skip
 
 
-def _device(poller: DevicePoller) -> dict[str, Any]:
+def device_row(poller: DevicePoller) -> dict[str, Any]:
+    """Return a device's row. `bad_groups` says of a degraded one which groups fail and why, and which tags of others are bad."""
     counts, config = poller.counts, poller.points.config
+    bad = poller.bad_groups() if counts.state == "degraded" else []
+    cause, params = counts.cause, dict(counts.params)
+    if cause is None and bad:  # each group was read; what came has bad tags in it
+        cause, params = TAGS_BAD, _bad_tags([tag for each in bad for tag in each.tags])
+    reasons = [(each.group, each.cause, dict(each.params)) if each.cause else (each.group, TAGS_BAD, _bad_tags(each.tags)) for each in bad]
     return {
-        "name": config.name, "asset": config.asset, "type": config.type, "state": counts.state, "cause": counts.cause,
-        "params": dict(counts.params), "since_ms": counts.since_ms, "last_good_ms": counts.last_good_ms, "polls": counts.polls,
+        "name": config.name, "asset": config.asset, "type": config.type, "state": counts.state, "cause": cause,
+        "params": params, "bad_groups": [{"group": group, "cause": why, "params": params} for group, why, params in reasons],
+        "since_ms": counts.since_ms, "last_good_ms": counts.last_good_ms, "polls": counts.polls,
         "failed": counts.failed, "missed": counts.missed, "late_p99_ms": percentile(counts.late_ms, 0.99), "tags": poller.points.tag_count,
     }  # fmt: skip
+
+
+def _bad_tags(tags: Sequence[tuple[str, int]]) -> dict[str, str | int | float]:
+    """Return what a text about bad tags says: the first of them, each with its OPC UA status."""
+    named = ", ".join(f"{name} ({status_name(status)})" for name, status in tags[:BAD_TAGS_NAMED])
+    return {"count": len(tags), "tags": named + (", …" if len(tags) > BAD_TAGS_NAMED else "")}
 
 
 def _root(chain: Chain) -> str | None:

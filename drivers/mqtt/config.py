@@ -199,16 +199,20 @@ class TagOptions(BaseModel):
     @model_validator(mode="after")
     def _one_kind(self, info: ValidationInfo) -> Self:
         """Judge what goes together; the device's options, where the caller knows them, say which payload it has."""
-        device = (info.context or {}).get("options")
+        context = info.context or {}
+        if not context.get("wrong", frozenset()) & {"topic", "metric"}:  # it was given, and is a fault already
+            self._check_kind(context.get("options"))
+        if self.content == "text" and (self.pointer or self.time is not None or self.quality is not None):
+            raise OptionError("config_mqtt_text")
+        return self
+
+    def _check_kind(self, device: object) -> None:
         if isinstance(device, DeviceOptions) and (device.payload == "sparkplug") != (self.metric is not None):
             raise OptionError("config_mqtt_payload", payload=device.payload)
         if (self.topic is None) == (self.metric is None):
             raise OptionError("config_mqtt_tag")
         if self.metric is not None and self.model_fields_set - {"metric", "data", "max_age_s"}:
             raise OptionError("config_mqtt_tag")
-        if self.content == "text" and (self.pointer or self.time is not None or self.quality is not None):
-            raise OptionError("config_mqtt_text")
-        return self
 
 
 def make_address(options: TagOptions) -> Address:

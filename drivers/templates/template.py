@@ -80,7 +80,9 @@ def expanded(raw: Mapping[str, Any], template: Template) -> dict[str, Any]:
     parameters = dict(template.parameters)
     for name, value in _table(raw, "parameters").items():
         if name not in parameters or type(value) is not type(parameters[name]):
-            known = ", ".join(f"{each} = {usual!r}" for each, usual in template.parameters.items()) or "-"
+            if not template.parameters:
+                raise OptionError("template_no_parameters", name=str(name)[:40])
+            known = ", ".join(f"{each} = {usual!r}" for each, usual in template.parameters.items())
             raise OptionError("template_parameter", name=str(name)[:40], known=known)
         parameters[name] = value
     prefix, without = raw.get("prefix", ""), raw.get("without", [])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future
 from collections import deque
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
@@ -68,6 +69,16 @@ class DeviceCounts:
     late_ms: deque[int] = field(default_factory=lambda: deque(maxlen=LATENESS_KEPT))
 
 
+@dataclass(frozen=True, slots=True)
+class BadGroup:
+    """A group that could not be read (`cause`, a message code), or that was read with bad tags: (name, OPC UA status) of each."""
+
+    group: str
+    cause: str | None
+    params: Mapping[str, str | int | float]
+    tags: tuple[tuple[str, int], ...]
+
+
 class DevicePoller:
     """Polls one device until cancelled; `run` may be entered again after it failed and goes on where it stood."""
 
@@ -83,8 +94,10 @@ class DevicePoller:
         self._changed = False
         self._waiting: Future[None] | None = None
         self._busy_until_ms = 0
-        self._causes: dict[int, str | None] = {}
-        self._partly_bad: set[int] = set()
+        self._causes: dict[int, tuple[str, Mapping[str, str | int | float]] | None] = {}
+        """Group uid -> cause and params of its last read, None after a good one. Never the error, whose traceback keeps much."""
+        self._partly_bad: dict[int, tuple[TagGroup, tuple[int, ...]]] = {}
+        """Group uid -> the group and the statuses of its last scan, where that came with bad tags in it."""
 
     def replace(self, points: DevicePoints) -> None:
         """Go on with other groups from the next scan boundary; the connection stays."""
@@ -92,6 +105,19 @@ class DevicePoller:
         self._changed = True
         if self._waiting is not None:
             _let_go(self._waiting)
+
+    def bad_groups(self) -> list[BadGroup]:
+        """Return the groups that make the device degraded or down, in the order of the configuration."""
+        found: list[BadGroup] = []
+        for group in self.points.groups:
+            fault = self._causes.get(group.uid)
+            if fault is not None:
+                found.append(BadGroup(group.name, *fault, ()))
+            elif group.uid in self._partly_bad:
+                scanned, statuses = self._partly_bad[group.uid]
+                bad = [(tag.name, status) for tag, status in zip(scanned.tags, statuses, strict=True) if quality_of(status) == Quality.BAD]
+                found.append(BadGroup(group.name, None, {}, tuple(bad)))
+        return found
 
     def give(self, scan: Scan) -> None:
         """Take a scan that came neither by a read nor by a subscription: somebody entered it."""
@@ -148,7 +174,7 @@ class DevicePoller:
             self._slots.setdefault(uid, Slot.starting(group, now))
         present = {g.uid for g in self.points.groups}
         self._causes = {uid: cause for uid, cause in self._causes.items() if uid in present}
-        self._partly_bad &= present
+        self._partly_bad = {uid: bad for uid, bad in self._partly_bad.items() if uid in present}
         self._silent_since = {uid: since for uid, since in self._silent_since.items() if uid in present}
 
     async def _poll_until_changed(self) -> None:
@@ -291,9 +317,9 @@ class DevicePoller:
         counts, uid = self.counts, scan.group.uid
         counts.last_good_ms = scan.read_ms
         if scan.statuses is not None and any(quality_of(status) == Quality.BAD for status in scan.statuses):
-            self._partly_bad.add(uid)
+            self._partly_bad[uid] = scan.group, tuple(scan.statuses)
         elif self._partly_bad:
-            self._partly_bad.discard(uid)
+            self._partly_bad.pop(uid, None)
         if counts.state != "ok" or self._partly_bad or self._causes.get(uid, "") is not None:
             self._causes[uid] = None
             self._judge(scan.read_ms)
@@ -303,7 +329,7 @@ class DevicePoller:
         counts = self.counts
         counts.failed += 1
         counts.params = dict(error.params)
-        self._causes[group.uid] = error.cause
+        self._causes[group.uid] = error.cause, counts.params
         self._judge(self._clock.wall_ms())
         if count:
             self._sink.missed(group, from_ms, to_ms, error.cause, count)
@@ -311,7 +337,7 @@ class DevicePoller:
 
     def _judge(self, now_ms: int) -> None:
         """Set the device's state from its groups': ok, degraded (some fail, or some tags are bad), down (all fail)."""
-        causes = [cause for cause in self._causes.values() if cause is not None]
+        causes = [fault[0] for fault in self._causes.values() if fault is not None]
         counts = self.counts
         down = causes and len(causes) == len(self._causes)
         state = "down" if down else "degraded" if causes or self._partly_bad else "ok"

@@ -92,8 +92,7 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
     devices = Table("device", "state", "last good", "polls", "missed", "", box=None, pad_edge=False)
     for device in found["devices"]:
         age = "-" if device["last_good_ms"] is None else f"{(found['now_ms'] - device['last_good_ms']) / 1000:.1f} s"
-        cause = "" if device["cause"] is None else word(device["cause"], device["params"])
-        devices.add_row(device["name"], device["state"], age, str(device["polls"]), str(device["missed"]), Text(cause))
+        devices.add_row(device["name"], device["state"], age, str(device["polls"]), str(device["missed"]), Text(_reason(device)))
     anchors = Table("anchor", "state", "confirmed", "mirror", "", box=None, pad_edge=False)
     for anchor in found["anchors"]:
         mirror = anchor.get("mirror")
@@ -102,6 +101,17 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
         anchors.add_row(anchor["name"], anchor["state"], str(anchor["cosigned_size"] or "-"), _mirrored(mirror), Text(cause))
     confirmed = anchors if found["anchors"] else Text(word("status_no_anchor"), style="yellow")
     return Group(*lines, *_calibrations(found["calibrations"]), *_rounds(found["rounds_overdue"]), devices, confirmed)
+
+
+def _reason(device: Mapping[str, Any]) -> str:
+    """Return why a device is not well; of one that is degraded, for each reason the groups that have it."""
+    groups: dict[str, list[str]] = {}
+    for each in device.get("bad_groups", []):  # a core of an earlier version says none
+        groups.setdefault(word(each["cause"], each["params"]), []).append(each["group"])
+    if groups:
+        rows = [f"{', '.join(names)}: {reason}" for reason, names in groups.items()]
+        return "\n".join(rows[:NAMED_MAX]) + ("\n…" if len(rows) > NAMED_MAX else "")
+    return "" if device["cause"] is None else word(device["cause"], device["params"])
 
 
 def _calibrations(found: list[dict[str, Any]]) -> list[Text]:

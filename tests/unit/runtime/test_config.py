@@ -282,3 +282,45 @@ def test_a_number_survives_rename_removal_and_a_lost_file(tmp_path: Path) -> Non
     (tmp_path / "tags.cbor").write_bytes(data[:-1])
     with pytest.raises(FormatError):
         load_tag_ids(disk, tmp_path)
+
+
+def test_a_fault_in_one_formula_hides_no_missing_tag_and_no_circle_of_the_others() -> None:
+    text = """[gateway]
+name = "g"
+[devices.sums]
+type = "virtual"
+[[devices.sums.groups]]
+name = "g"
+period_ms = 1000
+tags = [
+  { name = "broken", formula = "1 +" },
+  { name = "lost", formula = "[sums/none] + [odd/none]", unit = 5 },
+  { name = "of_broken", formula = "[sums/broken] + [vague/any]" },
+  { name = "a", formula = "[sums/b]" },
+  { name = "b", formula = "[sums/a]" },
+]
+[devices.odd]
+type = "modbus"
+host = "h"
+port = "x"
+[[devices.odd.groups]]
+name = "g"
+period_ms = 1000
+tags = [{ name = "t", address = "holding:1", writable = true, write = { interlock = [{ tag = "odd/gone", equals = 1 }] } }]
+[devices.vague]
+type = "modbus"
+template = "no-such"
+"""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    tags = "devices.sums.groups.g.tags"
+    assert {(fault.where, fault.code, fault.params.get("tag", "")) for fault in caught.value.faults} == {
+        (f"{tags}.broken.formula", "config_formula_unexpected", ""),
+        (f"{tags}.lost.unit", "config_not_text", ""),
+        (f"{tags}.lost.formula", "config_formula_unknown", "sums/none"),
+        (f"{tags}.lost.formula", "config_formula_unknown", "odd/none"),
+        (f"{tags}.a.formula", "config_formula_circle", ""),
+        ("devices.odd.port", "config_not_int", ""),
+        ("devices.odd.groups.g.tags.t.write", "config_interlock_unknown", "odd/gone"),
+        ("devices.vague.template", "template_unknown", ""),
+    }

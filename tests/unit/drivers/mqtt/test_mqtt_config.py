@@ -66,6 +66,20 @@ def test_a_tag_of_another_payload_is_a_fault_of_the_file() -> None:
         assert found.type == "mqtt"
 
 
+@pytest.mark.parametrize(
+    ("device", "tag", "code"),
+    [
+        ("", 'topic = "a/#"', "config_mqtt_topic"),
+        ("", "topic = 5", "config_not_text"),
+        ('payload = "sparkplug"\ngroup_id = "g"\nedge_node_id = "e"\n', "metric = 5", "config_not_text"),
+    ],
+)
+def test_a_wrong_topic_or_metric_is_one_fault(device: str, tag: str, code: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(HEAD + device + GROUP + tag)
+    assert [fault.code for fault in caught.value.faults] == [code]
+
+
 def test_pointers_are_unescaped() -> None:
     assert pointer_parts("") == ()
     assert pointer_parts("/a/b~1c/~01/") == ("a", "b/c", "~1", "")

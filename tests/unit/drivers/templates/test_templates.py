@@ -174,3 +174,9 @@ def test_a_damaged_template_of_ones_own_is_told(tmp_path: Path, data: bytes) -> 
     for outside in ("../mine", "Mine", "", "/etc/passwd"):
         with pytest.raises(OptionError):
             library.find(outside)
+
+
+def test_a_template_without_parameters_says_so() -> None:
+    with pytest.raises(OptionError) as refused:
+        expanded({"parameters": {"base": 1}}, small().model_copy(update={"parameters": {}}))
+    assert (refused.value.code, refused.value.params) == ("template_no_parameters", {"name": "base"})

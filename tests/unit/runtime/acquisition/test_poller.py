@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.driver import DriverError
-from drivers.reading import Scan
+from drivers.reading import Scan, Status
 from runtime.acquisition.field import Field
 from runtime.acquisition.grid import Slot, next_due, phase_ms
-from runtime.acquisition.poller import DevicePoller
+from runtime.acquisition.poller import BadGroup, DevicePoller
+from runtime.health import device_row
 from runtime.supervisor import Supervisor
 from tests.rigs.field import KeptScans, ScriptedDriver, after, device_toml, fresh_ids, points_of
 from tests.simulation.loop import VirtualClock, run
@@ -207,3 +208,32 @@ def test_a_subscription_that_ends_for_another_reason_has_its_silence_counted() -
     sink = run(program, seed=1, for_s=1e6)
     counts = [count for name, _, count, *_ in sink.misses if name == "s"]
     assert 110 <= sum(counts) <= 122, "from the fault to the first scan after it, and not the quiet time that follows"
+
+
+def test_a_degraded_device_says_which_groups_and_tags_are_bad() -> None:
+    async def program(clock: VirtualClock) -> tuple[list[BadGroup], list[BadGroup], list[BadGroup]]:
+        driver, sink = ScriptedDriver(clock), KeptScans()
+        points = points_of(device_toml("d", {"a": (1000, 1), "b": (1000, 3)}))["d"]
+        poller = DevicePoller(points, driver, sink, clock)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(poller.run())
+            await after(clock, 3)
+            well = poller.bad_groups()
+            poller.give(
+                Scan(points.groups[1], [1, None, None], clock.wall_ms(), [0, int(Status.BAD_OUT_OF_RANGE), int(Status.BAD_NO_DATA)])
+            )
+            assert poller.counts.state == "degraded"
+            some_tags = poller.bad_groups()
+            row = device_row(poller)
+            assert (row["cause"], row["params"]) == ("device_tags_bad", {"count": 2, "tags": "b1 (BadOutOfRange), b2 (BadNoData)"})
+            driver.fault = DriverError("no_answer", timeout_ms=7)
+            await after(clock, 3)
+            assert poller.counts.state == "down"
+            both = poller.bad_groups()
+            task.cancel()
+        return well, some_tags, both
+
+    well, some_tags, both = run(program, seed=1)
+    assert well == []
+    assert some_tags == [BadGroup("b", None, {}, (("b1", int(Status.BAD_OUT_OF_RANGE)), ("b2", int(Status.BAD_NO_DATA))))]
+    assert both == [BadGroup(name, "no_answer", {"timeout_ms": 7}, ()) for name in ("a", "b")]

@@ -94,3 +94,19 @@ def test_a_gateway_without_witnesses_is_told_so_in_place_of_an_empty_table() -> 
     assert word("status_no_anchor") in text_of(found)
     anchor = {"name": "w", "state": "ok", "cosigned_size": 1, "cause": None, "params": {}}
     assert word("status_no_anchor") not in text_of({**found, "anchors": [anchor]})
+
+
+def test_a_degraded_device_is_shown_with_its_groups_and_reasons(tmp_path: Path) -> None:
+    fault = {"cause": "no_answer", "params": {}}
+    device = {
+        "name": "d", "state": "degraded", "last_good_ms": None, "polls": 1, "missed": 0, **fault,
+        "bad_groups": [
+            {"group": "a", **fault}, {"group": "b", **fault},
+            {"group": "c", "cause": "device_tags_bad", "params": {"count": 1, "tags": "c1 (BadNoData)"}},
+        ],
+    }  # fmt: skip
+    found = asyncio.run(asked(tmp_path, {**health("recording", "ok"), "devices": [device]}))
+    text = text_of(found)
+    assert f"a, b: {word('no_answer')}" in text
+    assert "c1 (BadNoData)" in text
+    assert word("no_answer") in text_of({**found, "devices": [{**device, "bad_groups": []}]})
