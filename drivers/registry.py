@@ -91,6 +91,15 @@ class Claiming(Protocol):
 
 
 @runtime_checkable
+class Sharing(Protocol):
+    """What a factory module may have besides: things of the machine that devices of this type share, and no other type can have."""
+
+    def shares(self, options: BaseModel) -> list[tuple[str, str]]:
+        """Return (option, what it is) for each, in the words that `claims` of other types have for it: a serial port by its path."""
+        ...
+
+
+@runtime_checkable
 class Undivided(Protocol):
     """What a factory module may have besides: options with which a device can have one group only."""
 
@@ -179,6 +188,12 @@ def claims_of(type_name: str, options: BaseModel) -> list[tuple[str, str]]:
     """Return (option, what) of what a device needs for itself; empty when its type claims nothing."""
     factory = load_factory(type_name)
     return factory.claims(options) if isinstance(factory, Claiming) else []
+
+
+def shares_of(type_name: str, options: BaseModel) -> list[tuple[str, str]]:
+    """Return (option, what) of what a device needs for its type; empty when its type shares nothing."""
+    factory = load_factory(type_name)
+    return factory.shares(options) if isinstance(factory, Sharing) else []
 
 
 def one_group_of(type_name: str, options: BaseModel) -> str | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from drivers.load import LineLoad
-from drivers.registry import advice_on, claims_of, line_load, one_group_of
+from drivers.registry import advice_on, claims_of, line_load, one_group_of, shares_of
 from runtime.config import Config, DeviceConfig, GroupConfig, parse_config
 from runtime.config_faults import ConfigError, Fault, Faults
 
@@ -120,12 +120,15 @@ def accept_config(text: str) -> Accepted:
 
 
 def _check_claims(faults: Faults, config: Config) -> None:
-    """What only one device can have, no two enabled ones have."""
-    owners: dict[tuple[str, str], str] = {}
+    """What only one device can have, no two enabled ones have; what a type shares, no device of another type has."""
+    owners: dict[str, tuple[str, str]] = {}
+    """What -> the device that has it first, and the type that shares it or, unshared, that device again."""
     for device in (each for each in config.devices if each.enabled):
-        for option, what in claims_of(device.type, device.options):
-            owner = owners.setdefault((device.type, what), device.name)
-            if owner != device.name:
+        claims = [(option, what, f"device {device.name}") for option, what in claims_of(device.type, device.options)]
+        claims += [(option, what, f"type {device.type}") for option, what in shares_of(device.type, device.options)]
+        for option, what, holder in claims:
+            owner, held_by = owners.setdefault(what, (device.name, holder))
+            if held_by != holder:
                 place = ("devices", device.name, *option.split(".", 1))
                 faults.add(place, f"devices.{device.name}.{option}", "config_taken_twice", what=what, device=owner)
 

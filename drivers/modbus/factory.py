@@ -55,6 +55,12 @@ def advice(options: BaseModel) -> list[tuple[str, str, dict[str, str | int | flo
     return [("serial_port", "config_port_may_move", {"port": port})]
 
 
+def shares(options: BaseModel) -> list[tuple[str, str]]:
+    """Return the serial port: units on one line share it with each other, and with nothing else."""
+    port = options.serial_port if isinstance(options, DeviceOptions) and is_serial(options.transport) else None
+    return [] if port is None else [("serial_port", port)]
+
+
 def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> Driver:
     """Return the driver of one unit. Raises ImportError without pymodbus where its line is framed by it."""
     from drivers.modbus.driver import ModbusDriver

@@ -60,6 +60,8 @@ class Line:
         self._side_pause_until = 0.0
         self._side_since = 0.0
         self._breakers: dict[int, Breaker] = {}
+        self._lost_generation = 0
+        """The connection after whose end the line was first found gone; 0: none was lost so."""
 
     @property
     def generation(self) -> int:
@@ -101,9 +103,16 @@ class Line:
                 return await self._main.exchange(request, limit_s, until, Row.URGENT if request.is_write else Row.PLAIN)
             return await self._exchange(request, limit_s, until)
         except DriverError as error:
-            if error.cause in frozen_causes:
+            if error.cause in frozen_causes or self._is_lost(error):
                 self.recorder.freeze(error.cause, {"unit": request.unit_id, **error.params})
             raise
+
+    def _is_lost(self, error: DriverError) -> bool:
+        """Tell whether an address that was connected is not there any more: once a connection: a dead device is tried for long."""
+        if error.cause != "connect_failed" or self.generation == self._lost_generation:
+            return False
+        self._lost_generation = self.generation
+        return True
 
     async def _exchange(self, request: Request, limit_s: float, until: float) -> bytes:
         loop = asyncio.get_running_loop()

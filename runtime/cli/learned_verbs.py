@@ -6,6 +6,7 @@ Room: hall. `show` and `export` read the state folder and need no running gatewa
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -107,5 +108,21 @@ def _read(state: Path, device: str | None, *, as_json: bool) -> dict[str, Any]:
     except ValueError as error:
         fail("learned_damaged", {"path": str(path), "detail": str(error)}, as_json=as_json)
     if device is not None and device not in found:
-        fail("learned_nothing", {"device": device}, as_json=as_json)
+        code, params = _why_nothing(state, device)
+        fail(code, params, as_json=as_json)
     return found
+
+
+def _why_nothing(state: Path, device: str) -> tuple[str, dict[str, str]]:
+    """Return the code and params that tell a device of which nothing was learned from one that is not there, where the config tells."""
+    try:
+        from runtime.cli.read_once import config_of  # needs more than the base install has
+
+        file = config_of(state)
+        devices = tomllib.loads(file.read_text(encoding="utf-8")).get("devices")
+    except (ImportError, OSError, ValueError, RecursionError):
+        return "learned_nothing", {"device": device}
+    if isinstance(devices, dict) and device in devices:
+        return "learned_nothing_yet", {"device": device}
+    known = ", ".join(devices) if isinstance(devices, dict) else ""
+    return "learned_no_device", {"device": device, "path": str(file), "known": known or "-"}

@@ -166,6 +166,35 @@ def test_a_plc_that_is_loaded_anew_is_found_again() -> None:
     run(test)
 
 
+def test_the_recorder_keeps_what_came_before_a_connection_was_lost_between_two_reads() -> None:
+    """The end of an idle connection is no answer to anybody: it is seen when a new one cannot be had, and kept once."""
+
+    async def test() -> None:
+        shared = Shared()
+        async with TcpUnits({1: Unit()}) as units, TcpUnits({1: Unit()}) as never:
+            await never.stop()
+            options = [DeviceOptions.model_validate({"host": "127.0.0.1", "port": each.port}) for each in (units, never)]
+            async with (
+                ModbusDriver(options[0], RunningClock(), shared) as driver,
+                ModbusDriver(options[1], RunningClock(), shared) as absent,
+            ):
+                group = group_of("holding:3")
+                lost, unseen = (shared.recorders[f"127.0.0.1:{each.port}"] for each in (units, never))
+                for times in (1, 2):
+                    await answered(driver, group)
+                    await units.stop()
+                    await asyncio.sleep(0.1)  # the end of the connection is seen before anything is asked
+                    causes = [await cause_of(driver.read(group, 1.0)) for _ in range(3)]
+                    (fault,) = lost.show()["faults"]
+                    assert fault["cause"] == causes[0] == "connect_failed", "one fault: the second within a minute is of the same series"
+                    assert [sent for _, _, sent, _, _ in fault["frames"]] == [True, False], times
+                    await units.start()
+                await cause_of(absent.read(group, 1.0))
+                assert unseen.show()["faults"] == [], "nothing went before"
+
+    run(test)
+
+
 def test_a_write_goes_before_the_reads_that_wait() -> None:
     async def test() -> None:
         units = TcpUnits({n: Unit(delay_s=0.01) for n in range(1, 13)})

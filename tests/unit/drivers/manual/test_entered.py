@@ -185,6 +185,26 @@ def test_a_station_with_a_gauge_has_one_group_because_its_port_is_opened_once() 
     assert [(fault.where, fault.code) for fault in caught.value.faults] == [("devices.c.groups.b", "config_one_group")]
 
 
+def test_a_gauge_and_modbus_units_cannot_have_the_same_port() -> None:
+    gauge = '[devices.c]\ntype = "manual"\ngauge = { serial_port = "/dev/ttyS9", by = "s" }\n[[devices.c.groups]]\nname = "g"\n'
+    gauge += "tags = [{ name = \"t\", line = '(.*)' }]\n"
+    unit = (
+        '[devices.{0}]\ntype = "modbus"\ntransport = "rtu"\nserial_port = "/dev/ttyS9"\nunit_id = {1}\n[[devices.{0}.groups]]\nname = "g"\n'
+    )
+    unit += 'period_ms = 1000\ntags = [{{ name = "t", address = "holding:1" }}]\n'
+    head, units = '[gateway]\nname = "g"\n', unit.format("m", 1) + unit.format("n", 2)
+    assert accept_config(head + units).config.devices
+    assert accept_config(head + units + gauge.replace("ttyS9", "ttyS8")).config.devices
+    assert accept_config(head + units + gauge.replace("gauge =", "enabled = false\ngauge =", 1)).config.devices
+    for text, wrong in (
+        (units + gauge, ["devices.c.gauge.serial_port"]),
+        (gauge + units, ["devices.m.serial_port", "devices.n.serial_port"]),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            accept_config(head + text)
+        assert [(fault.where, fault.code) for fault in caught.value.faults] == [(where, "config_taken_twice") for where in wrong]
+
+
 def test_values_come_one_by_one_so_groups_are_pushed_and_nothing_is_held_back() -> None:
     text = '[gateway]\nname = "g"\n[devices.lab]\ntype = "manual"\n[[devices.lab.groups]]\nname = "r"\ntags = [{ name = "brix" }]\n'
     group = parse_config(text).devices[0].groups[0]
