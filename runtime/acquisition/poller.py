@@ -60,7 +60,7 @@ class DeviceCounts:
 
     state: str = "starting"
     cause: str | None = None
-    params: dict[str, str | int | float] = field(default_factory=dict)
+    params: Mapping[str, str | int | float] = field(default_factory=dict)
     since_ms: int | None = None
     last_good_ms: int | None = None
     polls: int = 0
@@ -227,7 +227,8 @@ class DevicePoller:
         """Say that a group's read failed, and return what is said of it."""
         if error.cause == WAITING and slot.cause is not None:
             # The driver rests by itself: why is what it said before.
-            error = DriverError(slot.cause, error.status, **self.counts.params)
+            known = self._causes.get(slot.group.uid)
+            error = DriverError(slot.cause, error.status, **(known[1] if known is not None else {}))
         slot.failures, slot.cause = slot.failures + 1, error.cause
         at = self._wall(slot.due_ms)
         self._bad(slot.group, error, at, at, 1)
@@ -328,8 +329,7 @@ class DevicePoller:
     def _bad(self, group: TagGroup, error: DriverError, from_ms: int, to_ms: int, count: int) -> None:
         counts = self.counts
         counts.failed += 1
-        counts.params = dict(error.params)
-        self._causes[group.uid] = error.cause, counts.params
+        self._causes[group.uid] = error.cause, dict(error.params)
         self._judge(self._clock.wall_ms())
         if count:
             self._sink.missed(group, from_ms, to_ms, error.cause, count)
@@ -337,15 +337,13 @@ class DevicePoller:
 
     def _judge(self, now_ms: int) -> None:
         """Set the device's state from its groups': ok, degraded (some fail, or some tags are bad), down (all fail)."""
-        causes = [fault[0] for fault in self._causes.values() if fault is not None]
+        causes = [fault for fault in self._causes.values() if fault is not None]
         counts = self.counts
         down = causes and len(causes) == len(self._causes)
         state = "down" if down else "degraded" if causes or self._partly_bad else "ok"
         if state != counts.state:
             counts.state, counts.since_ms = state, now_ms
-        counts.cause = causes[0] if causes else None
-        if not causes:
-            counts.params = {}
+        counts.cause, counts.params = causes[0] if causes else (None, {})
 
     def _wall(self, mono_ms: int) -> int:
         return mono_ms + self._clock.wall_ms() - self._clock.mono_ms()

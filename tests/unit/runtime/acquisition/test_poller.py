@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.driver import DriverError
-from drivers.reading import Scan, Status
+from drivers.reading import Scan, Status, TagGroup
 from runtime.acquisition.field import Field
 from runtime.acquisition.grid import Slot, next_due, phase_ms
 from runtime.acquisition.poller import BadGroup, DevicePoller
@@ -237,3 +237,24 @@ def test_a_degraded_device_says_which_groups_and_tags_are_bad() -> None:
     assert well == []
     assert some_tags == [BadGroup("b", None, {}, (("b1", int(Status.BAD_OUT_OF_RANGE)), ("b2", int(Status.BAD_NO_DATA))))]
     assert both == [BadGroup(name, "no_answer", {"timeout_ms": 7}, ()) for name in ("a", "b")]
+
+
+def test_the_cause_that_is_shown_has_its_own_params() -> None:
+    class Two(ScriptedDriver):
+        async def read(self, group: TagGroup, deadline_s: float) -> Scan:
+            raise DriverError("no_answer", timeout_ms=7) if group.name == "a" else DriverError("bad_answer", detail=group.name)
+
+    async def program(clock: VirtualClock) -> DevicePoller:
+        poller = DevicePoller(points_of(device_toml("d", {"a": (1000, 1), "b": (1000, 1)}))["d"], Two(clock), KeptScans(), clock)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(poller.run())
+            await after(clock, 20)
+            task.cancel()
+        return poller
+
+    poller = run(program, seed=1)
+    assert (poller.counts.cause, poller.counts.params) in (("no_answer", {"timeout_ms": 7}), ("bad_answer", {"detail": "b"}))
+    assert [(each.cause, each.params) for each in poller.bad_groups()] == [
+        ("no_answer", {"timeout_ms": 7}),
+        ("bad_answer", {"detail": "b"}),
+    ]
