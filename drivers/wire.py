@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 read_bytes_max: Final = 65536
+
+
+class Fates(Protocol):
+    """What can say what is to happen to the next answer."""
+
+    def take_fate(self) -> str:
+        """See Wire."""
+        ...
 
 
 class Listener(ABC):
@@ -61,7 +70,8 @@ class Listener(ABC):
 class Wire(Listener):
     """A TCP relay to a port of this machine: `stall` lets nothing through but keeps connections, `cut` closes and refuses them.
 
-    `mend` undoes both, on the same port. A subclass may look at what the far end sends, in `_pump_back`.
+    `mend` undoes both, on the same port. A subclass may look at what the far end sends, in `_pump_back`. `lose_answer` and `hold_answer`
+    are for protocols whose far end speaks when it is asked: an answer is what it sends until the near end speaks again.
     """
 
     def __init__(self, port: int) -> None:
@@ -70,14 +80,29 @@ class Wire(Listener):
         self._target = port
         self._flow = asyncio.Event()
         self._flow.set()
+        self._fate = ""
+
+    def lose_answer(self) -> None:
+        """Swallow the answer to the next question. The question arrives, and the connection stays."""
+        self._fate = "lose"
+
+    def hold_answer(self) -> None:
+        """Hold the answer to the next question back, and send it right before the next answer on that connection, if there is one."""
+        self._fate = "hold"
+
+    def take_fate(self) -> str:
+        """Return what is to happen to the answer to the question that goes by now: nothing (``""``), `lose` or `hold`. Told once."""
+        fate, self._fate = self._fate, ""
+        return fate
 
     def stall(self) -> None:
         """Hold back everything from now on, both ways."""
         self._flow.clear()
 
     async def start(self) -> None:
-        """Let everything through."""
+        """Let everything through, the next answer too."""
         self._flow.set()
+        self._fate = ""
         await super().start()
 
     async def stop(self) -> None:
@@ -94,24 +119,51 @@ class Wire(Listener):
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
             self._writers |= {writer, far_writer}
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pump(reader, far_writer))
-                tasks.create_task(self._pump_back(far_reader, writer))
+                answers = Answers(self)
+                tasks.create_task(self._pump(reader, far_writer, answers.asked))
+                tasks.create_task(self._pump_back(far_reader, writer, answers))
             self._writers -= {writer, far_writer}
         except OSError:
             writer.close()
         finally:
             self.open -= 1
 
-    async def _pump_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._pump(reader, writer)
+    async def _pump_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: Answers) -> None:
+        await self._pump(reader, writer, answers.came)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passed: Callable[[bytes], bytes]) -> None:
         try:
             while data := await reader.read(read_bytes_max):
                 await self._flow.wait()
-                writer.write(data)
+                writer.write(passed(data))
                 await writer.drain()
         except OSError:
             pass
         finally:
             writer.close()
+
+
+class Answers:
+    """What happens to the answers of one connection, or of one serial line: give every piece of data that goes by to it, each way."""
+
+    def __init__(self, wire: Fates) -> None:
+        """Let the wire say what each answer's fate is."""
+        self._wire = wire
+        self._fate = ""
+        self._kept = b""
+
+    def asked(self, data: bytes) -> bytes:
+        """Return what goes on to the far end: all. A question after an answer that was kept ends the keeping."""
+        if self._kept and self._fate:
+            self._kept = b"" if self._fate == "lose" else self._kept
+            self._fate = ""
+        self._fate = self._fate or self._wire.take_fate()
+        return data
+
+    def came(self, data: bytes) -> bytes:
+        """Return what goes on to the near end now."""
+        self._kept += data
+        if self._fate:
+            return b""
+        passed, self._kept = self._kept, b""
+        return passed

@@ -28,6 +28,7 @@ from drivers.modbus.request import (
     Request,
     read_request,
     write_coil_request,
+    write_coils_request,
     write_mask_request,
     write_registers_request,
 )
@@ -39,6 +40,10 @@ requests_kept_max: Final = 2048
 
 undecided_codes: Final = (4, 5, 11)
 """Refusals after which a write may still have taken effect: failed while doing it, still doing it, gateway heard nothing."""
+
+
+single_functions: Final = (5, 6)
+"""Functions that write one coil or register, and that some units lack: they have 15 or 16."""
 
 
 class ModbusDriver:
@@ -84,7 +89,7 @@ class ModbusDriver:
         raise DriverError("subscribe_not_supported", Status.BAD_NOT_SUPPORTED)
 
     async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:
-        """Write one value with function 5, 6, 16 or 22 and check the echo.
+        """Write one value with function 5, 6, 15, 16 or 22 and check the echo.
 
         Raises DriverError: `write_not_supported`, `write_out_of_range`, `write_refused`, a connection cause when nothing
         was sent, or `write_unknown` when it was sent and not confirmed. A cancelled write is unknown as well.
@@ -95,8 +100,8 @@ class ModbusDriver:
             try:
                 await self._joined().exchange(request, self._options.request_timeout_s, until)
             except RefusalError as refusal:
-                if refusal.code == 1 and request.function_code == 6:
-                    continue  # the unit has no function 6: function 16 with one register says the same
+                if refusal.code == 1 and request.function_code in single_functions:
+                    continue  # the unit has no function 5 or 6: 15 or 16 with one coil or register says the same
                 if refusal.code in undecided_codes:
                     raise DriverError("write_unknown", Status.BAD_TIMEOUT, reason=f"exception_{refusal.code}") from refusal
                 raise DriverError("write_refused", Status.BAD_DEVICE_FAILURE, code=refusal.code) from refusal
@@ -175,7 +180,7 @@ class ModbusDriver:
         if address.table == "coil":
             if not isinstance(value, (bool, int)) or value not in (0, 1):
                 raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value))
-            return [write_coil_request(unit_id, address.start, bool(value))]
+            return [write_coil_request(unit_id, address.start, bool(value)), write_coils_request(unit_id, address.start, [bool(value)])]
         address = resolve(address, self._options)
         if address.written_by_mask:
             return [write_mask_request(unit_id, address.start, *encode_mask(address, value))]

@@ -24,7 +24,7 @@ from drivers.virtual.config import Address as VirtualAddress
 from drivers.virtual.config import DeviceOptions as VirtualOptions
 from drivers.virtual.driver import VirtualDriver
 from tests.rigs.clock import RunningClock
-from tests.rigs.modbus import ModbusPlant, SerialCable
+from tests.rigs.modbus import WRITES, ModbusPlant, SerialCable
 from tests.rigs.opcua import OpcUaPlant
 from tests.rigs.units import TcpUnits, Unit
 from tests.rigs.wire import Wire
@@ -47,6 +47,12 @@ class WiredRig:
     def connections(self) -> int:
         return self.wire.open
 
+    def lose_answer(self) -> None:
+        self.wire.lose_answer()
+
+    def hold_answer(self) -> None:
+        self.wire.hold_answer()
+
 
 def modbus_tag(n: int, kind: str, **raw: object) -> Tag:
     return Tag(n, f"t{n}", "dev", kind, "", parse_address(raw), writable=True)
@@ -55,7 +61,7 @@ def modbus_tag(n: int, kind: str, **raw: object) -> Tag:
 class ModbusRig(WiredRig):
     """Modbus over TCP: plain, inside TLS, or with the frames of a serial line."""
 
-    features = frozenset({"link", "set", "write"})
+    features = frozenset({"link", "set", "write", "count", "lose", "late"})
 
     def __init__(self, plant: ModbusPlant | None = None, **options: object) -> None:
         self.plant = plant or ModbusPlant()
@@ -95,6 +101,9 @@ class ModbusRig(WiredRig):
     async def get_value(self, tag: Tag) -> Value:
         return (await self.plant.get_registers(10, 1))[0]
 
+    def writes(self) -> int:
+        return self.plant.writes()
+
 
 class SerialRig(ModbusRig):
     """Modbus RTU or ASCII over a pair of pseudo-terminals. A serial line cannot refuse a connection: broken and silent are one."""
@@ -122,10 +131,16 @@ class SerialRig(ModbusRig):
         self.cable.cut = True
 
     async def heal(self) -> None:
-        self.cable.cut = False
+        self.cable.cut, self.cable.fate = False, ""
 
     def connections(self) -> int:
         return 0
+
+    def lose_answer(self) -> None:
+        self.cable.fate = "lose"
+
+    def hold_answer(self) -> None:
+        self.cable.fate = "hold"
 
 
 def _pairs(data: bytes) -> list[bytes]:
@@ -159,11 +174,14 @@ class PipelinedRig(ModbusRig):
     async def get_value(self, tag: Tag) -> Value:
         return self.unit.words[10]
 
+    def writes(self) -> int:
+        return sum(pdu[0] in WRITES for _, pdu in self.units.requests)
+
 
 class OpcUaRig(WiredRig):
     """OPC UA, polled and pushed."""
 
-    features = frozenset({"link", "set", "write", "push"})
+    features = frozenset({"link", "set", "write", "push", "lose", "late"})
 
     def __init__(self) -> None:
         self.plant = OpcUaPlant(1.5, 7, "Riegel", True)
@@ -193,6 +211,9 @@ class OpcUaRig(WiredRig):
 
     async def get_value(self, tag: Tag) -> Value:
         return await self.plant.get(int(tag.name[1:]))  # type: ignore[return-value]
+
+    def lose_answer(self) -> None:
+        self.wire.lose_confirmation = True  # the driver may ask for the node's type first
 
 
 class ReplayRig:

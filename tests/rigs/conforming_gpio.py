@@ -31,9 +31,9 @@ def gpio_tag(n: int, line: str, kind: str = "bool", writable: bool = False, **ra
 
 
 class GpioRig:
-    """A contact, a count and an output."""
+    """A contact, a count and an output. A call of the chip has no answer that could be lost or late."""
 
-    features = frozenset({"link", "set", "write", "push"})
+    features = frozenset({"link", "set", "write", "push", "count"})
 
     def __init__(self) -> None:
         self.board = FakeBoard()
@@ -55,6 +55,9 @@ class GpioRig:
 
     async def get_value(self, tag: Tag) -> Value:
         return self.board.pins[2].level
+
+    def writes(self) -> int:
+        return len(self.board.pins[2].history)
 
     async def break_link(self) -> None:
         self.board.unplug()

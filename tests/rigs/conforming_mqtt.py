@@ -39,9 +39,9 @@ def metric_tag(n: int, kind: str) -> Tag:
 
 
 class MqttRig(WiredRig):
-    """What both payloads have in common: broker, wire, plant."""
+    """What both payloads have in common: broker, wire, plant. Nothing is asked, so no answer to a question can be late."""
 
-    features = frozenset({"link", "set", "write", "push"})
+    features = frozenset({"link", "set", "write", "push", "count"})
 
     def __init__(self, folder: Path, tags: tuple[Tag, ...], make_plant: Callable[[int], JsonPlant | SparkplugPlant]) -> None:
         self.broker = Mosquitto(folder)
@@ -71,6 +71,9 @@ class MqttRig(WiredRig):
     async def set_value(self, tag: Tag, value: Value) -> None:
         await asyncio.to_thread(self.plant.set, tag.uid, value)
         await asyncio.to_thread(self.plant.publish, "plant/settled", b"")  # acknowledged after what was sent before
+
+    def writes(self) -> int:
+        return sum("NCMD" not in topic for topic, _ in self.plant.got)
 
 
 class JsonRig(MqttRig):

@@ -6,13 +6,17 @@ import asyncio
 import os
 import ssl
 import tty
-from typing import Self
+from typing import Final, Self
 
 from pymodbus import FramerType
 from pymodbus.constants import ExcCodes
 from pymodbus.pdu import ModbusPDU
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer, ModbusTlsServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+
+from drivers.wire import Answers
+
+WRITES: Final = {5, 6, 15, 16, 22}
 
 
 class ModbusPlant:
@@ -55,6 +59,10 @@ class ModbusPlant:
             self.requests.append((pdu.function_code, pdu.address, pdu.count))
         return pdu
 
+    def writes(self) -> int:
+        """Return how many requests to write were carried out."""
+        return sum(function in WRITES - self.refused_functions for function, _, _ in self.requests)
+
     def _seen(self, connected: bool) -> None:
         self.connections += connected
 
@@ -87,6 +95,10 @@ class ModbusPlant:
         assert self._server is not None
         assert not await self._server.context.async_setValues(unit, 16, address, values)
 
+    async def get_coils(self, address: int, count: int, unit: int = 1) -> list[bool]:
+        assert self._server is not None
+        return list(await self._server.context.async_getValues(unit, 1, address, count))  # type: ignore[arg-type]
+
     async def get_registers(self, address: int, count: int, unit: int = 1) -> list[int]:
         assert self._server is not None
         values = await self._server.context.async_getValues(unit, 3, address, count)
@@ -94,10 +106,15 @@ class ModbusPlant:
 
 
 class SerialCable:
-    """Two pseudo-terminals joined end to end: what is written to one comes out of the other, unless it is cut."""
+    """Two pseudo-terminals joined end to end: what is written to one comes out of the other, unless it is cut. The first asks.
+
+    `fate` is what happens to the next answer, as on a `drivers.wire.Wire`.
+    """
 
     def __init__(self) -> None:
         self.cut = False
+        self.fate = ""
+        self._answers = Answers(self)
         self._pairs = [os.openpty(), os.openpty()]
         for near, far in self._pairs:
             tty.setraw(far)
@@ -118,7 +135,11 @@ class SerialCable:
             os.close(near)
             os.close(far)
 
+    def take_fate(self) -> str:
+        fate, self.fate = self.fate, ""
+        return fate
+
     def _carry(self, source: int, target: int) -> None:
         data = os.read(source, 4096)
         if not self.cut:
-            os.write(target, data)
+            os.write(target, self._answers.asked(data) if source == self._pairs[0][0] else self._answers.came(data))

@@ -1,4 +1,4 @@
-"""The shipped wire with an eye for OPC UA: whole notifications can vanish on it."""
+"""The shipped wire with an eye for OPC UA: whole notifications and confirmations of writes can vanish on it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ class Wire(wire.Wire):
         self.lose = 0
         """Notifications with values that are still to vanish on the way (channels without security)."""
         self.lost = 0
+        self.lose_confirmation = False
+        """The next answer to a write is to vanish."""
 
-    async def _pump_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: wire.Answers) -> None:
         """As `_pump`, chunk by chunk (OPC UA Part 6, 7.1.2.2), so that whole ones can vanish. What is no OPC UA goes through as it is."""
         held = b""
         try:
@@ -35,12 +37,15 @@ class Wire(wire.Wire):
                     if len(held) < size:
                         break
                     chunk, held = held[:size], held[size:]
-                    # a PublishResponse (829) behind chunk, security and sequence header; one without values is shorter
-                    if self.lose and chunk[:3] == b"MSG" and chunk[24:28] == b"\x01\x00\x3d\x03" and size > 130:
+                    # a WriteResponse (676) behind chunk, security and sequence header
+                    if self.lose_confirmation and chunk[:3] == b"MSG" and chunk[24:28] == b"\x01\x00\xa4\x02":
+                        self.lose_confirmation = False
+                    # a PublishResponse (829); one without values is shorter
+                    elif self.lose and chunk[:3] == b"MSG" and chunk[24:28] == b"\x01\x00\x3d\x03" and size > 130:
                         self.lose, self.lost = self.lose - 1, self.lost + 1
                     else:
                         passed += chunk
-                writer.write(passed)
+                writer.write(answers.came(passed))
                 await writer.drain()
         except OSError:
             pass

@@ -14,6 +14,7 @@ from drivers.driver import Driver
 from tests.rigs.certificate import make_certificate
 from tests.rigs.conforming import ForgetfulDriver, ModbusRig, OpcUaRig, PipelinedRig, ReplayRig, SerialRig, VirtualRig
 from tests.rigs.modbus import ModbusPlant, SerialCable
+from tests.rigs.plain_line import PlainRig
 
 pytestmark = pytest.mark.integration
 
@@ -75,7 +76,7 @@ def test_modbus_with_requests_in_flight_conforms() -> None:
 def test_opcua_conforms() -> None:
     async def test() -> None:
         async with asyncio.timeout(90), OpcUaRig() as rig:
-            assert_conforms(await check_all(rig), not_applicable=0)
+            assert_conforms(await check_all(rig), not_applicable=1)
 
     asyncio.run(test())
 
@@ -83,14 +84,14 @@ def test_opcua_conforms() -> None:
 def test_replay_conforms(tmp_path: Path) -> None:
     async def test() -> None:
         rig: Rig = ReplayRig(tmp_path / "capture")
-        assert_conforms(await check_all(rig), not_applicable=8)
+        assert_conforms(await check_all(rig), not_applicable=11)
 
     asyncio.run(test())
 
 
 def test_virtual_conforms() -> None:
     async def test() -> None:
-        assert_conforms(await check_all(VirtualRig()), not_applicable=6)
+        assert_conforms(await check_all(VirtualRig()), not_applicable=9)
 
     asyncio.run(test())
 
@@ -119,6 +120,54 @@ def test_the_suite_notices_a_broken_promise(sin: str, check: str) -> None:
             wanted = next(c for c in checks if c.__name__ == check)  # type: ignore[attr-defined]
             with pytest.raises(ConformanceError, match=r"^broken promise: "):
                 await wanted(rig)
+
+    asyncio.run(test())
+
+
+def test_a_driver_of_a_protocol_without_numbers_conforms_when_it_drops_the_connection() -> None:
+    async def test() -> None:
+        async with asyncio.timeout(60), PlainRig() as rig:
+            assert_conforms(await check_all(rig), not_applicable=1)
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("sin", "check", "said"),
+    [
+        ("keeps the line", "a_late_answer_is_not_believed", "its late answer is not taken for the next: 12, not 11"),
+        ("keeps the line when cancelled", "a_late_answer_is_not_believed", "its late answer is not taken for the next: 13, not 12"),
+        ("writes twice", "a_write_is_sent_once", "a write is sent once, not 2 times"),
+        ("writes again", "a_write_is_sent_once", "a write whose answer was lost is sent once, not 2 times"),
+        ("no_answer", "a_write_whose_answer_was_lost_is_unknown", "is write_unknown, not no_answer"),
+    ],
+)
+def test_of_all_checks_only_the_one_for_it_notices_a_sin_on_the_line(sin: str, check: str, said: str) -> None:
+    """The other checks of reads and writes pass such a driver: each of these is what one check is there for."""
+
+    async def test() -> None:
+        async with asyncio.timeout(60), PlainRig(sin) as rig:
+            for one in ("reads_follow_the_device", "writes_are_confirmed", "a_write_that_was_not_confirmed_is_not_called_done", check):
+                wanted = next(c for c in checks if c.__name__ == one)  # type: ignore[attr-defined]
+                if one != check:
+                    await wanted(rig)
+                    continue
+                with pytest.raises(ConformanceError, match="^broken promise: .*" + said):
+                    await wanted(rig)
+
+    asyncio.run(test())
+
+
+def test_a_rig_that_cannot_lose_or_hold_an_answer_is_told_what_was_not_shown() -> None:
+    class SimpleRig(PlainRig):
+        features = frozenset({"set", "write"})
+
+    async def test() -> None:
+        async with asyncio.timeout(60), SimpleRig() as rig:
+            skipped = {finding.check: finding.detail for finding in await check_all(rig) if finding.verdict == "not_applicable"}
+        assert skipped["a_late_answer_is_not_believed"] == "needs late"
+        assert skipped["a_write_is_sent_once"] == "needs count"
+        assert skipped["a_write_whose_answer_was_lost_is_unknown"] == "needs lose"
 
     asyncio.run(test())
 

@@ -265,16 +265,6 @@ def test_writes_are_confirmed_refused_or_unknown() -> None:
     run(test)
 
 
-def test_a_unit_without_function_6_is_written_with_function_16() -> None:
-    async def test() -> None:
-        async with plant_and_driver() as (plant, driver):
-            plant.refused_functions = {6}
-            await driver.write(group_of("holding:20").tags[0], 77, 1.0)
-            assert await plant.get_registers(20, 1) == [77]
-
-    run(test)
-
-
 def test_units_behind_one_gateway_share_one_connection_and_take_turns() -> None:
     async def test() -> None:
         plant = ModbusPlant()
