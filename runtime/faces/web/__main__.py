@@ -54,6 +54,19 @@ def main() -> int:
     return 0
 
 
+class Server(uvicorn.Server):
+    """Ends the browsers' streams before it waits for connections to close: an open page would keep it until they are cut off, loudly."""
+
+    def __init__(self, config: uvicorn.Config, fanout: Fanout) -> None:
+        super().__init__(config)
+        self._fanout = fanout
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        self._fanout.end()
+        await super().shutdown(sockets)
+
+
 async def serve(run: Path, listener: socket.socket) -> None:
     """Run the feed client, on the sockets in `run`, and the HTTP server until SIGTERM or SIGINT."""
     fanout = Fanout()
@@ -63,7 +76,7 @@ async def serve(run: Path, listener: socket.socket) -> None:
         app, http="h11", ws="none", lifespan="off", access_log=False, log_level="warning", server_header=False, limit_concurrency=256,
         timeout_keep_alive=10, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=16_384,
     )  # fmt: skip
-    server = uvicorn.Server(config)
+    server = Server(config, fanout)
     async with feed, asyncio.TaskGroup() as group:
         client = group.create_task(feed.run(), name="feed")
         loop = asyncio.get_running_loop()

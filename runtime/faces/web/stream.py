@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -39,6 +40,11 @@ class Fanout:
         """Names the set of tags that the core has now; each browser hears it first, and again when it changes."""
         self._points_changed = 0
         self._frames: dict[int, tuple[int, bytes]] = {}
+        self._ended = asyncio.Event()
+
+    def end(self) -> None:
+        """Let every browser's stream come to its end: the server stops."""
+        self._ended.set()
 
     def take(self, what: str, data: Any) -> None:
         """Listen to the feed client (see feed_client.Listener)."""
@@ -79,12 +85,12 @@ class Fanout:
         return cached
 
     async def frames(self) -> AsyncIterator[bytes]:
-        """Yield SSE frames for one browser until it goes; the consumer's pace is the only pace."""
+        """Yield SSE frames for one browser until it goes or the server stops; the consumer's pace is the only pace."""
         generation, quiet_s = -1, 0.0
         self.browsers += 1
         try:
             yield b"retry: 2000\n\n"
-            while True:
+            while not self._ended.is_set():
                 if generation != self.generation:
                     generation, frame = self.frame_since(generation)
                     quiet_s = 0.0
@@ -92,7 +98,8 @@ class Fanout:
                 elif quiet_s >= HEARTBEAT_S:
                     quiet_s = 0.0
                     yield b": still here\n\n"
-                await asyncio.sleep(TICK_S)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ended.wait(), TICK_S)
                 quiet_s += TICK_S
         finally:
             self.browsers -= 1

@@ -26,11 +26,12 @@ CHROMIUM_FLAGS = [
 
 
 @contextlib.asynccontextmanager
-async def web(state: Path, plant: Plant) -> AsyncIterator[str]:
+async def web(state: Path, plant: Plant, said: list[bytes] | None = None) -> AsyncIterator[str]:
     async with serving(state / "run" / "feed.sock", plant):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "runtime.faces.web", "--state", str(state), "--port", "0", "--json", stdout=asyncio.subprocess.PIPE
-        )
+            sys.executable, "-m", "runtime.faces.web", "--state", str(state), "--port", "0", "--json", stdout=asyncio.subprocess.PIPE,
+            stderr=None if said is None else asyncio.subprocess.PIPE,
+        )  # fmt: skip
         try:
             assert process.stdout is not None
             async with asyncio.timeout(20):
@@ -43,6 +44,22 @@ async def web(state: Path, plant: Plant) -> AsyncIterator[str]:
             process.terminate()
             async with asyncio.timeout(10):
                 await process.wait()
+                if said is not None and process.stderr is not None:
+                    said.append(await process.stderr.read())
+
+
+def test_a_stop_with_open_pages_is_quiet(tmp_path: Path) -> None:
+    async def run() -> None:
+        said: list[bytes] = []
+        async with httpx.AsyncClient(timeout=10) as client, contextlib.AsyncExitStack() as stack:
+            async with web(tmp_path, Plant(3), said) as url:
+                streams = [await stack.enter_async_context(client.stream("GET", url + "stream")) for _ in range(3)]
+                lines = [stream.aiter_lines() for stream in streams]
+                assert [await anext(line) for line in lines] == ["retry: 2000"] * 3
+            assert [[line async for line in rest][-1:] for rest in lines] == [[""]] * 3
+        assert said == [b""]
+
+    asyncio.run(run())
 
 
 def test_pages_headers_and_strangers(tmp_path: Path) -> None:
