@@ -35,6 +35,8 @@ GATEWAY_ONLY: Final = (
     "uvloop",
     "asyncua",
     "paho",
+    "numpy",
+    "ai_edge_litert",
 )
 
 
