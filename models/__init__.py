@@ -1,1 +1,1 @@
-"""Ground room: readings become judgement. Empty until the issue that trains and scores lands; the place is kept."""
+"""Ground room: readings become judgement. README.md walks through it."""
