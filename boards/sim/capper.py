@@ -5,10 +5,10 @@ Room: ground, sim board; pure. `plant.py` steps it; `opcua_server.py` shows its 
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from dataclasses import dataclass
-from statistics import fmean, pstdev
 from typing import Final
 
 from boards.sim.filler import Signal
@@ -141,6 +141,7 @@ class Capper:
     def signals(self) -> dict[str, Signal | None]:
         """Return what the cell's controller knows; None: there is no value yet (no cap since start)."""
         torques = self._torques
+        mean = sum(torques) / max(len(torques), 1)
         return {
             "state": int(self.state),
             "mode": int(self.mode),
@@ -151,8 +152,8 @@ class Capper:
             "program_name": PROGRAMS[self.program].name,
             "cycle_time": 60 / self.speed if self.speed > 0.5 else None,
             "torque_last": self.torque_last if torques else None,
-            "torque_mean": fmean(torques) if torques else None,
-            "torque_spread": pstdev(torques) if len(torques) > 1 else None,
+            "torque_mean": mean if torques else None,
+            "torque_spread": math.sqrt(sum((torque - mean) ** 2 for torque in torques) / len(torques)) if len(torques) > 1 else None,
             "caps_total": self.caps_total,
             "caps_bad_total": self.caps_bad_total,
             "caps_since_start": self.caps_since_start,
