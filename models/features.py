@@ -53,6 +53,8 @@ class Features:
         self._moments = SlidingMoments(plan.window, len(self._looked) + len(self._running))
         self._state_runs = Runs(len(self._states), plan.window)
         self._gate_runs = Runs(len(self._gates), plan.window)
+        self._open_cells = np.array([plan.window + plan.settle_cells(gate) for gate in plan.gates], dtype=np.int64)
+        self._not_shut_runs = Runs(len(self._gates), int(max(self._open_cells, default=0)))
         self.clear()
 
     def clear(self) -> None:
@@ -60,6 +62,7 @@ class Features:
         self._moments.clear()
         self._state_runs.clear()
         self._gate_runs.clear()
+        self._not_shut_runs.clear()
         self._states_before = np.full(len(self._states), np.nan)
         self._walked = 0
 
@@ -120,7 +123,9 @@ class Features:
         abstained = np.zeros(len(values), dtype=np.int8)
         if self._gates:
             inside = np.column_stack([np.isin(values[:, i], wanted) for i, wanted in self._gates])
-            abstained[(self._gate_runs.take(inside) < self._plan.window).any(axis=1)] = 3
+            not_shut = inside | np.isnan(values[:, [i for i, _ in self._gates]])  # a lost reading is no stop of the machine
+            shut = self._gate_runs.take(inside) < self._plan.window
+            abstained[(shut | (self._not_shut_runs.take(not_shut) < self._open_cells)).any(axis=1)] = 3
         short = self._plan.window - 1 - self._walked
         if thin.any():
             share = self._plan.missing_share * thin.shape[1]

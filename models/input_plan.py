@@ -23,6 +23,7 @@ GRID_MS: Final = (10, 3_600_000)
 WINDOW_CELLS: Final = (1, 10_000)
 TAGS_MAX: Final = 1024
 HOLD_MS_MAX: Final = 7 * 86_400_000
+SETTLE_MS_MAX: Final = 86_400_000
 
 
 class PlanError(Exception):
@@ -61,10 +62,14 @@ class TagInput:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Rows count only while this tag has had one of `values` for the whole window: the machine runs, the recipe is the learned one."""
+    """Rows count only while this tag has had one of `values` for the whole window: the machine runs, the recipe is the learned one.
+
+    `settle_ms`: and only so long after it had another value, beyond the window: temperatures take minutes after a stop.
+    """
 
     uid: int
     values: tuple[float, ...]
+    settle_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,11 @@ class InputPlan:
         """Return after how many cells a stream that was begun anywhere gives the same rows as one that was begun earlier."""
         held = max(tag.hold_ms for tag in self.tags) // self.grid_ms + 1
         stuck = max((tag.stuck_ms or 0) for tag in self.tags) // self.grid_ms + 1
-        return held + stuck + 3 + 2 * self.window
+        return held + stuck + 3 + 2 * self.window + max((self.settle_cells(gate) for gate in self.gates), default=0)
+
+    def settle_cells(self, gate: Gate) -> int:
+        """Return for how many cells beyond the window a gate stays shut."""
+        return -(-gate.settle_ms // self.grid_ms)
 
     def plain(self) -> dict[str, Any]:
         """Return it as numbers, texts, lists and maps, for CBOR or JSON."""
@@ -182,6 +191,7 @@ def _check(plan: InputPlan) -> None:
             raise PlanError("plan.unknown_tag", uid=gate.uid)
         if not gate.values or not all(math.isfinite(v) for v in gate.values):
             raise PlanError("plan.empty_gate", uid=gate.uid)
+        _within("settle_ms", gate.settle_ms, 0, SETTLE_MS_MAX)
     counters = {tag.uid for tag in plan.tags if tag.role == "counter"}
     for ratio in plan.ratios:
         for uid in (ratio.over, ratio.under):
@@ -241,7 +251,8 @@ def _tag(plain: object) -> TagInput:
 
 def _gate(plain: object) -> Gate:
     given = _fields(Gate, plain, "gates")
-    return Gate(_int(given["uid"], "uid"), tuple(_float(v, "values") for v in _list(given["values"], "values")))
+    values = tuple(_float(v, "values") for v in _list(given["values"], "values"))
+    return Gate(_int(given["uid"], "uid"), values, _int(given["settle_ms"], "settle_ms"))
 
 
 def _ratio(plain: object) -> Ratio:

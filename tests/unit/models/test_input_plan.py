@@ -22,7 +22,7 @@ PLAN = InputPlan(
         TagInput(10, "mode", role="state", running=(6.0, 11.0)),
         TagInput(11, "uptime", "s", "uptime"),
     ),
-    gates=(Gate(10, (6.0,)),),
+    gates=(Gate(10, (6.0,), settle_ms=120_000),),
     features=("mean", "log_sd", "running_share", "time_in_state"),
     ratios=(Ratio("energy_per_unit", "kWh", 8, 9),),
 )
@@ -91,6 +91,7 @@ def test_missing_and_additional_fields_are_refused() -> None:
         ("plan.bad_feature", {"features": ("median",)}),
         ("plan.unknown_tag", {"gates": (Gate(99, (1.0,)),)}),
         ("plan.empty_gate", {"gates": (Gate(10, ()),)}),
+        ("plan.out_of_limits", {"gates": (Gate(10, (6.0,), settle_ms=-1),)}),
         ("plan.not_a_counter", {"ratios": (Ratio("r", "", 7, 9),)}),
         ("plan.range", {"tags": (dataclasses.replace(PLAN.tags[0], low=5.0, high=5.0),)}),
         ("plan.no_features", {"features": (), "ratios": ()}),

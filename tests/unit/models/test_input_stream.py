@@ -28,7 +28,7 @@ PLAN = InputPlan(
         TagInput(3, "made", role="counter", hold_ms=4000, counter_max=255.0),
         TagInput(4, "mode", role="state", hold_ms=9000, running=(1.0,)),
     ),
-    gates=(Gate(4, (1.0, 2.0)),),
+    gates=(Gate(4, (1.0, 2.0), settle_ms=2500),),
     window=6,
     missing_share=0.34,
     features=("mean", "log_sd", "running_share", "time_in_state"),
@@ -246,6 +246,18 @@ def test_a_gate_counts_for_the_whole_window() -> None:
         stream.take(1, cell * 1000, 5.0 if cell == 5 else 6.0)
     why = [r.abstained for r in stream.close(11_000)]
     assert why == ["filling", "filling", None, None, None, "gate", "gate", "gate", None, None, None, None]
+
+
+def test_a_gate_stays_shut_until_the_machine_has_settled_and_a_lost_reading_is_no_stop() -> None:
+    gate = Gate(9, (6.0,), settle_ms=2500)
+    plan = InputPlan(tags=(TagInput(1, "a"), TagInput(9, "mode", role="state", hold_ms=500)), gates=(gate,), window=3)
+    stream = InputStream(plan)
+    for cell in range(22):
+        stream.take(0, cell * 1000, float(cell))
+        if cell != 14:
+            stream.take(1, cell * 1000, 5.0 if cell == 7 else 6.0)
+    why = [r.abstained or "" for r in stream.close(21_000)]
+    assert why == ["filling"] * 2 + ["gate"] * 3 + [""] * 2 + ["gate"] * 6 + [""] + ["gate"] * 3 + [""] * 5
 
 
 def test_a_few_missing_tags_are_left_out_too_many_stop_it() -> None:
