@@ -56,7 +56,7 @@ class SlowMeans:
         self._open: tuple[int, int, Floats] | None = None
 
     def take(self, cell: int, residuals: Floats | None) -> tuple[int, Floats] | None:
-        """Take a cell's residuals, None where the model abstained; cells grow. Return (first cell after it, means) when a block has ended."""
+        """Take the residuals of a cell, None where it abstained; cells grow. Return (cell after it, means) when a block has ended."""
         block = cell // self._block_cells
         ended = None
         if self._open is not None and self._open[0] != block:
