@@ -1,7 +1,7 @@
 """How late the event loop wakes: the published figure of whether anything heavy runs on it.
 
-Room: hall. `app` runs it, health shows it, the governor of polling hears each sample. It asks for a wake-up every 100 ms and keeps how late
-each one was.
+Room: hall. `app` runs it, health shows it, the governor of polling hears each sample. It asks for a wake-up every 250 ms, every 100 ms
+while the governor wants to look closely, and keeps how late each one was.
 """
 
 from __future__ import annotations
@@ -12,19 +12,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-EVERY_S: Final = 0.1
-WINDOW: Final = 600
-"""Samples kept: one minute."""
+EVERY_S: Final = 0.25
+"""Each wake-up of an idle core costs it 0.1 ms or more, by cold caches: at ten a second this was a third of what it did."""
+CLOSE_S: Final = 0.1
+WINDOW: Final = 240
+"""Samples kept: one minute, while nothing is late."""
 
 
 class LoopStall:
     """Lateness of the last minute's wake-ups, and the worst since the start, in ms."""
 
     def __init__(
-        self, listener: Callable[[float, float], None] = lambda *_: None, now_s: Callable[[], float] = time.monotonic,
+        self, listener: Callable[[float, float], bool] = lambda *_: False, now_s: Callable[[], float] = time.monotonic,
         cpu_s: Callable[[], float] = time.thread_time,
     ) -> None:  # fmt: skip
         """`listener` is told each sample and what part of the time since the last one the loop's thread computed, by `cpu_s`.
+
+        It answers whether the next one is wanted after CLOSE_S.
 
         `now_s` because an event loop's own time may have steps of 1 ms.
         """
@@ -41,15 +45,16 @@ class LoopStall:
         """Sample until cancelled. By a timer that sets itself, for this is most of what an idle core does."""
         loop, timers = asyncio.get_running_loop(), deque[asyncio.TimerHandle](maxlen=1)
 
-        def sample(due_s: float, cpu_s: float) -> None:
+        def sample(due_s: float, every_s: float, cpu_s: float) -> None:
             now_s, cpu_now_s = self._now_s(), self._cpu_s()
             late_ms = max(0.0, (now_s - due_s) * 1000)
             self._late_ms.append(late_ms)
             self.max_ms = max(self.max_ms, late_ms)
-            self._listener(late_ms, (cpu_now_s - cpu_s) / (EVERY_S + late_ms / 1000))
-            timers.append(loop.call_later(EVERY_S, sample, now_s + EVERY_S, cpu_now_s))
+            is_close = self._listener(late_ms, (cpu_now_s - cpu_s) / (every_s + late_ms / 1000))
+            next_s = CLOSE_S if is_close else EVERY_S
+            timers.append(loop.call_later(next_s, sample, now_s + next_s, next_s, cpu_now_s))
 
-        timers.append(loop.call_later(EVERY_S, sample, self._now_s() + EVERY_S, self._cpu_s()))
+        timers.append(loop.call_later(EVERY_S, sample, self._now_s() + EVERY_S, EVERY_S, self._cpu_s()))
         try:
             await loop.create_future()
         finally:

@@ -46,10 +46,10 @@ class Governor:
         self._late_ms.clear()
         self._busy.clear()
 
-    def note(self, late_ms: float, busy_share: float) -> None:
+    def note(self, late_ms: float, busy_share: float) -> bool:
         """The loop woke so late just now, and its thread computed for this part of the time since the last call.
 
-        Called at regular intervals, every `runtime.loop_stall.EVERY_S`.
+        Returns whether the next look is wanted soon: something is late, or thinned (see `runtime.loop_stall`).
         """
         self._late_ms.append(late_ms)
         self._busy.append(busy_share)
@@ -62,6 +62,7 @@ class Governor:
                 self._widen()
             elif self.spacing_ms:
                 self._narrow()
+        return late_ms > SATURATED_MS or self.spacing_ms > 0
 
     def _widen(self) -> None:
         self._patience = min(self._patience * 2, PATIENCE_MAX) if self._has_narrowed else self._patience

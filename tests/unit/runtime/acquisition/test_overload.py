@@ -13,7 +13,7 @@ from drivers.reading import Scan, TagGroup
 from runtime.acquisition.field import Field
 from runtime.acquisition.governor import BUSY_SHARE_MIN, LOOKS, SATURATED_MS, SPACING_MS_MAX, SPACING_MS_MIN, Governor
 from runtime.acquisition.grid import Slot
-from runtime.loop_stall import EVERY_S, LoopStall
+from runtime.loop_stall import CLOSE_S, LoopStall
 from runtime.supervisor import Supervisor
 from tests.rigs.field import KeptScans, ScriptedDriver, after, device_toml, points_of
 from tests.simulation.loop import VirtualClock, VirtualLoop, run
@@ -61,11 +61,10 @@ def overloaded(*, governed: bool) -> Seen:
         assert isinstance(loop, VirtualLoop)
         costly = Costly(loop, READ_S)
 
-        def note(late_ms: float, busy_share: float) -> None:
-            if governed:
-                governor.note(late_ms, busy_share)
+        def note(late_ms: float, busy_share: float) -> bool:
             if 2 * OVERLOAD_S / 3 < loop.now_s < OVERLOAD_S:
                 seen.late_ms.append(late_ms)
+            return governed and governor.note(late_ms, busy_share)
 
         stall = LoopStall(note, loop.time, lambda: loop.stalled_s)
         texts = [device_toml(f"d{n}", {f"d{n}": (PERIOD_MS, 1)}) for n in range(DEVICES)] + [device_toml("slow", {"slow": (1000, 1)})]
@@ -122,7 +121,7 @@ def test_the_spacing_stays_in_its_bounds_and_goes_when_the_loop_is_well(samples:
     for late_ms in samples:
         governor.note(late_ms, 1.0)
         assert governor.spacing_ms == 0 or SPACING_MS_MIN <= governor.spacing_ms <= SPACING_MS_MAX
-    for _ in range(round(3 / EVERY_S)):
+    for _ in range(round(3 / CLOSE_S)):
         governor.note(0, 0.5)
     assert governor.spacing_ms == 0
 
