@@ -1,0 +1,106 @@
+"""From scores to events: when an alarm begins, when it has ended, and when a model may be armed.
+
+Room: ground, pure, without numpy: the core, the judge and a replay call it. It never sees a reading and never acts.
+One stray score is no event: it takes `needed` of the last `of` cells over the threshold. An event lasts until no score was above
+`release` times the threshold for `hold_off` cells, so that a value that dances about the threshold is one event and not fifty.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Literal
+
+State = Literal["learning", "checking", "shadow", "armed"]
+"""learning: rows are gathered and the model is made; checking: made, nobody has let it score; shadow: scores, no alarms; armed: alarms."""
+
+NEXT: Final[dict[State, tuple[State, ...]]] = {
+    "learning": ("checking",),
+    "checking": ("shadow", "learning"),
+    "shadow": ("armed", "checking", "learning"),
+    "armed": ("shadow", "checking", "learning"),
+}
+"""Where a model may go from each state. Arming goes through shadow: a technician sees scores before they alarm anybody."""
+
+ALARMED_SHARE_MAX: Final = 0.02
+"""Most of the held-back rows that may alarm for a model to count as covered."""
+DIFFERING_SHARE_MAX: Final = 0.01
+"""Most of the training rows that int8 and float may judge differently."""
+RMS_MAX: Final = 0.05
+"""Most that int8 and float outputs may differ by, in standard deviations of a feature."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSettings:
+    """needed, of, hold_off: cells. release: share of the threshold, 0 < release <= 1."""
+
+    threshold: float
+    needed: int = 3
+    of: int = 5
+    release: float = 0.8
+    hold_off: int = 120
+
+
+class Decision:
+    """The alarm of one model, told its scores in the order of their cells.
+
+    What it says depends on the scores since the last reset only, so a replay of the same scores says the same.
+    """
+
+    def __init__(self, settings: DecisionSettings) -> None:
+        self._settings = settings
+        self._over: deque[int] = deque(maxlen=settings.needed)
+        self._last_loud: int | None = None
+        self.alarming = False
+
+    def take(self, cell: int, score: float | None) -> Literal["onset", "end"] | None:
+        """Say what this score, None where the model abstained, begins or ends. Cells grow; those left out are cells without a score."""
+        settings = self._settings
+        if score is not None and score > settings.threshold:
+            self._over.append(cell)
+        if score is not None and score > settings.threshold * settings.release:
+            self._last_loud = cell
+        if self.alarming:
+            if self._last_loud is None or cell - self._last_loud >= settings.hold_off:
+                self.alarming = False
+                self._over.clear()
+                return "end"
+            return None
+        if len(self._over) == settings.needed and self._over[0] > cell - settings.of and self._over[-1] == cell:
+            self.alarming = True
+            return "onset"
+        return None
+
+    def reset(self) -> None:
+        """Forget everything: another model, or another recipe."""
+        self._over.clear()
+        self._last_loud = None
+        self.alarming = False
+
+
+def may_move(before: State, after: State) -> bool:
+    """Say whether a model may go from one state to the other; staying is no move."""
+    return after in NEXT[before]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something may not be done: a message code and what fills its blanks."""
+
+    code: str
+    params: dict[str, str | int | float]
+
+
+def refusal_to_arm(
+    *, covered: bool, alarmed_share: float, rows: int, rows_wanted: int, rms: float, differing_share: float
+) -> Refusal | None:
+    """Say why a model may not be armed, or None.
+
+    Coverage comes first: a model that does not know normal operation yet must not alarm. Then int8 against float: a model whose
+    integer self judges otherwise than it was checked to is another model.
+    """
+    if not covered:
+        return Refusal("model_not_covered", {"alarmed_share": round(alarmed_share, 4), "rows_have": rows, "rows_wanted": rows_wanted})
+    if rms > RMS_MAX or differing_share > DIFFERING_SHARE_MAX:
+        return Refusal("model_int8_disagrees", {"rms": round(rms, 4), "differing_share": round(differing_share, 4)})
+    return None
