@@ -3,8 +3,8 @@
     python benchmarks/poll_overload.py [--seconds 60] [--json]
 
 150 devices with 100 tags each, which all change between two reads. What it can do is measured first: gateways are asked for more and more
-until one gives dues up; what that one recorded is the capacity. Then another gateway is asked for three times that for `--seconds`, and then, by an
-edit through the door, for 1 Hz.
+until one gives dues up; what that one recorded is the capacity. Then another gateway is asked for three times that for `--seconds`, and
+then, by an edit through the door, for 1 Hz.
 
 JSON keys:
   capacity_tags_per_s   readings per second that a gateway recorded that was asked for somewhat more than it can do
