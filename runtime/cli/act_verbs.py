@@ -79,7 +79,7 @@ def config_edit(
         fail("config_unreadable", unreadable(file, error), as_json=as_json)
     if len(text.encode()) > TEXT_SIZE_MAX:
         fail("file_too_long", {"size": len(text.encode()), "size_max": TEXT_SIZE_MAX}, as_json=as_json)
-    expected = revision if revision is not None else _ask(state, "config", {}, ASK_S, as_json=as_json)["revision"]
+    expected = revision if revision is not None else ask(state, "config", {}, ASK_S, as_json=as_json)["revision"]
     request = {"action": "config.edit", "target": "", "params": {"text": text}, "expected_revision": expected, "reason": reason}
     send_act(state, request, as_json=as_json)
 
@@ -95,10 +95,8 @@ def parse_value(text: str) -> str | int | float | bool:
 
 def send_act(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
     """Ask the running gateway to do one act, and say what came of it."""
-    outcome = _ask(state, "act", {"id": os.urandom(16), **request}, ACT_S, as_json=as_json)
-    code, params, seq = outcome["code"], outcome["params"], outcome["seq"]
-    if code != "done":
-        fail(code, params, as_json=as_json, exit_code=_exit_code(code))
+    outcome = do_act(state, request, as_json=as_json)
+    params, seq = outcome["params"], outcome["seq"]
     text = word("act_done", {"seq": seq}) if seq is not None else word("act_done_unrecorded")
     if "revision" in params:
         text += " " + word("act_restart_needed" if params.get("restart_needed") else "act_revision", params)
@@ -114,7 +112,16 @@ def send_act(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
         console().print(" ".join([text, *outputs]), markup=False)
 
 
-def _ask(state: Path, method: str, params: dict[str, Any], timeout_s: float, *, as_json: bool) -> dict[str, Any]:
+def do_act(state: Path, request: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
+    """Ask the running gateway to do one act, and return its outcome; one that was not done is said, and ends the verb."""
+    outcome = ask(state, "act", {"id": os.urandom(16), **request}, ACT_S, as_json=as_json)
+    if outcome["code"] != "done":
+        fail(outcome["code"], outcome["params"], as_json=as_json, exit_code=_exit_code(outcome["code"]))
+    return outcome
+
+
+def ask(state: Path, method: str, params: dict[str, Any], timeout_s: float, *, as_json: bool) -> dict[str, Any]:
+    """Ask the running gateway one thing; a refusal is said, and ends the verb."""
     try:
         answer: dict[str, Any] = asyncio.run(ask_once(feed_of(state), "cli", method, params, timeout_s))
     except RequestRefusedError as error:

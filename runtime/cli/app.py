@@ -39,6 +39,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "enter": ("runtime.cli.enter_verb", ""),
     "frames": ("runtime.cli.frames_verb", ""),
     "learned": ("runtime.cli.learned_verbs", ""),
+    "model": ("runtime.cli.model_verbs", ""),
     "prove": ("runtime.cli.evidence_verbs", ""),
     "verify": ("runtime.cli.evidence_verbs", ""),
     "ledger": ("runtime.cli.ledger_verbs", ""),

@@ -5,9 +5,7 @@ Room: hall. They need the base install only. Judging is ledger_client's; this fi
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +23,7 @@ from ledger_client.verify import verify_file, verify_ledger
 from runtime.cli.console import console, fail, fail_with, print_json
 from runtime.cli.places import fail_reading, open_place, read_evidence, read_policy, write_file
 from runtime.cli.report_view import report_json, show_report
+from runtime.cli.times import wall_ms
 from runtime.messages.catalogue import word
 
 State = Annotated[Path, typer.Option("--state", help="The gateway's state folder.")]
@@ -50,7 +49,7 @@ def prove(
     as_json: AsJson = False,
 ) -> None:
     """Write a proof of one reading: the newest of the tag, at or before a time, that witnesses have confirmed."""
-    at_ms = _time_ms(at, as_json=as_json)
+    at_ms = wall_ms(at, as_json=as_json)
     place = open_place(state, epoch, as_json=as_json)
     text = read_policy(policy, place.state, as_json=as_json)
     target = out or Path(tag.replace("/", "-") + ".wmproof")
@@ -125,14 +124,3 @@ def _print(report: Report, *, as_json: bool) -> None:
     else:
         show_report(console(), report)
     raise typer.Exit(report.exit_code)
-
-
-def _time_ms(text: str, *, as_json: bool) -> int:
-    if text == "now":
-        return time.time_ns() // 1_000_000
-    try:
-        if text.lstrip("-").isdigit() and len(text) <= 16:
-            return int(text)
-        return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
-    except (ValueError, OverflowError, OSError):
-        fail("time_invalid", {"text": text}, as_json=as_json)

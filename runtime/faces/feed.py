@@ -5,11 +5,14 @@ Room: hall. `feed_server` and `feed_client` call it. A frame is a u32 big-endian
 
     face -> core   ["hello", version, face]                      first frame, once
                    ["subscribe", values, events_cursor | null]   health and (from the cursor on) events; values and tags when true
+                   ["subscribe", values, cursor, [part...]]      the same, and of JUDGEMENT_PARTS those that are named
                    ["request", id, method, {params}]             own bounded lane
     core -> face   ["hello", version, [feature...]]
                    ["tags", revision, more, [row...]]            row as ValueSource.tag_rows
                    ["values", generation, more, [row...]]        row as ValueSource.changed_since; first one is the snapshot
                    ["health", {...}]
+                   ["models", generation, [row...]]              row as JudgementSource.model_rows; all of them, whenever one changed
+                   ["findings", generation, [row...]]            row as JudgementSource.finding_rows; the newest, newest first
                    ["event", cursor, wall_ms, kind, detail]      cursor = seq of a durable entry
                    ["response", id, ok, result | [code, {params}]]
 
@@ -39,6 +42,8 @@ MAP_MAX = 1_024
 """Entries of one map in a frame: parameters, health."""
 TAG_COLUMNS, VALUE_COLUMNS = 10, 8
 """What rows have at least; see ValueSource."""
+JUDGEMENT_PARTS = ("models", "findings")
+FINDINGS_MAX = 50
 
 Row = list[Any]
 
@@ -87,6 +92,26 @@ class HealthSource(Protocol):
 
     def snapshot(self) -> Mapping[str, Any]:
         """Maps, lists, text, numbers; no more than a few kB."""
+        ...
+
+
+class JudgementSource(Protocol):
+    """What the models say; `generation` grows with every change of either list. Hashes are hex text, what is not known is null."""
+
+    @property
+    def generation(self) -> int:
+        """Counts changes."""
+        ...
+
+    def model_rows(self) -> list[dict[str, Any]]:
+        """Of each model {name, state, progress, score, threshold, alarming, abstained, cell_ms, contributions, coverage, …}.
+
+        `contributions` are [tag, share, value, low, high] of at most five tags, the greatest share first.
+        """
+        ...
+
+    def finding_rows(self) -> list[dict[str, Any]]:
+        """The newest FINDINGS_MAX findings, newest first: {seq, at_ms, model, rule, tag, evidence, contributions}."""
         ...
 
 
@@ -147,6 +172,11 @@ async def read_frame(reader: asyncio.StreamReader, size_max: int = FRAME_SIZE_MA
 def are_rows(rows: list[Any], columns: int) -> bool:
     """Tell whether each of them has so many columns, the first of them a tag's number."""
     return all(isinstance(row, list) and len(row) >= columns and type(row[0]) is int for row in rows)
+
+
+def are_named_rows(rows: list[Any], key: str) -> bool:
+    """Tell whether each of them is a map with a text under this key."""
+    return all(isinstance(row, dict) and isinstance(row.get(key), str) for row in rows)
 
 
 def chunks(rows: list[Row]) -> list[tuple[bool, list[Row]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,16 +21,20 @@ CONNECT_TIMEOUT_S = 5.0
 RECONNECT_S = 0.5
 
 Listener = Callable[[str, Any], None]
-"""(what, data): what is "tags", "values" (rows), "health", "event" ([cursor, wall_ms, kind, detail]) or "link" (bool)."""
+"""(what, data): what is "tags", "values", "models", "findings" (rows), "health", "link" (bool) or "event" ([cursor, ms, kind, detail])."""
 
 
 class FeedClient:
-    """`tags` and `values` map uid to rows (see `feed.ValueSource`); `health` is the newest snapshot."""
+    """`tags` and `values` map uid to rows (see `feed.ValueSource`); `health` is the newest snapshot.
+
+    `models` and `findings` are rows of `feed.JudgementSource`; they come when `parts` names them.
+    """
 
     def __init__(
-        self, path: Path, face: str, listener: Listener | None = None, *, events_cursor: int | None = None, values: bool = True
-    ) -> None:
-        self._path, self._face, self._listener, self._wants_values = path, face, listener, values
+        self, path: Path, face: str, listener: Listener | None = None, *, events_cursor: int | None = None, values: bool = True,
+        parts: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        self._path, self._face, self._listener, self._wants_values, self._parts = path, face, listener, values, list(parts)
         self._writer: asyncio.StreamWriter | None = None
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
@@ -38,6 +42,8 @@ class FeedClient:
         self.tags: dict[int, Row] = {}
         self.values: dict[int, Row] = {}
         self.health: Mapping[str, Any] = {}
+        self.models: list[dict[str, Any]] = []
+        self.findings: list[dict[str, Any]] = []
         self.cursor = events_cursor
         self.connected = False
 
@@ -54,7 +60,7 @@ class FeedClient:
         while True:
             with contextlib.suppress(OSError, FormatError, TimeoutError):
                 reader = await self.connect()
-                await self.send(["subscribe", self._wants_values, self.cursor])
+                await self.send(["subscribe", self._wants_values, self.cursor, *([self._parts] if self._parts else ())])
                 while (message := await feed.read_frame(reader)) is not None:
                     self._take(message)
             self._drop()
@@ -118,6 +124,12 @@ class FeedClient:
             case ["health", dict(snapshot)]:
                 self.health = snapshot
                 self._tell("health", snapshot)
+            case ["models", int(), list(rows)] if feed.are_named_rows(rows, "name"):
+                self.models = rows
+                self._tell("models", rows)
+            case ["findings", int(), list(rows)] if feed.are_named_rows(rows, "model"):
+                self.findings = rows
+                self._tell("findings", rows)
             case ["event", int(cursor), int(), _, _]:
                 self.cursor = cursor
                 self._tell("event", message[1:])

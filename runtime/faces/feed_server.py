@@ -13,20 +13,21 @@ import os
 import shutil
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from ledger_client.errors import FormatError
 from runtime.faces import feed
-from runtime.faces.feed import EventSource, HealthSource, RequestHandler, RequestRefusedError, Session, ValueSource
+from runtime.faces.feed import EventSource, HealthSource, JudgementSource, RequestHandler, RequestRefusedError, Session, ValueSource
 from runtime.supervisor import absorbed
 
 TICK_S = 0.1
 HEALTH_S = 1.0
 STALL_S = 30.0
 FACES_MAX = 64
+JUDGEMENT_S = 0.5
 EVENTS_PER_READ = 200
 WRITE_HIGH_BYTES = 64 << 10
 _CREDENTIALS = struct.Struct("3i")
@@ -37,12 +38,12 @@ class FeedServer:
 
     def __init__(
         self, path: Path, values: ValueSource, health: HealthSource, events: EventSource, handler: RequestHandler, *, mode: int = 0o660,
-        group: str | None = None,
+        group: str | None = None, judgement: JudgementSource | None = None,
         tick_s: float = TICK_S,
     ) -> None:  # fmt: skip
         self._path, self._mode, self._group = path, mode, group
         self._values, self._health, self._events, self._handler = values, health, events, handler
-        self._tick_s = tick_s
+        self._judgement, self._tick_s = judgement, tick_s
         self._waiting: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue(FACES_MAX)
         self._frames: dict[int, tuple[int, list[bytes]]] = {}
         self._health_frame: tuple[float, bytes] = (float("-inf"), b"")
@@ -97,7 +98,7 @@ class FeedServer:
                 case _:
                     return
             connection = _Connection(writer)
-            await connection.send(feed.encode_frame(["hello", feed.VERSION, ["values", "events", "requests"]]))
+            await connection.send(feed.encode_frame(["hello", feed.VERSION, self._features()]))
             await self._converse(reader, connection, session)
         except* (FormatError, OSError, TimeoutError, _HungUpError):
             pass
@@ -112,8 +113,10 @@ class FeedServer:
         async with asyncio.TaskGroup() as group:
             while True:
                 match await feed.read_frame(reader, size_max):
-                    case ["subscribe", bool(wanted), (int() | None) as cursor] if not subscribed and not isinstance(cursor, bool):
+                    case ["subscribe", bool(wanted), (int() | None) as cursor, *more] if not subscribed and not isinstance(cursor, bool):
                         subscribed = True
+                        if (parts := _parts(more)) and self._judgement is not None:
+                            group.create_task(self._push_judgement(connection, self._judgement, parts), name="face judgement")
                         group.create_task(self._push_health(connection), name="face health")
                         if wanted:
                             group.create_task(self._push_values(connection), name="face values")
@@ -176,6 +179,20 @@ class FeedServer:
                 self._frames[generation] = cached
             return cached
 
+    async def _push_judgement(self, connection: _Connection, judgement: JudgementSource, parts: Sequence[str]) -> None:
+        """Send what changed of the parts, never faster than JUDGEMENT_S: the judge's pace is not the face's."""
+        generation = -1
+        while True:
+            if generation != judgement.generation:
+                generation = judgement.generation
+                for part in parts:
+                    rows = judgement.model_rows() if part == "models" else judgement.finding_rows()[: feed.FINDINGS_MAX]
+                    await connection.send(feed.encode_frame([part, generation, rows]))
+            await asyncio.sleep(JUDGEMENT_S)
+
+    def _features(self) -> list[str]:
+        return ["values", "events", "requests", *(feed.JUDGEMENT_PARTS if self._judgement is not None else ())]
+
     def _health_now(self, now_s: float) -> bytes:
         if now_s - self._health_frame[0] >= HEALTH_S / 2:
             self._health_frame = (now_s, feed.encode_frame(["health", dict(self._health.snapshot())]))
@@ -211,6 +228,16 @@ class _Connection:
         async with asyncio.timeout(STALL_S), self._turn:
             self._writer.write(frame)
             await self._writer.drain()
+
+
+def _parts(more: list[Any]) -> list[str]:
+    """Return the parts that a subscription names beyond values and events. Raises FormatError for what is no such list."""
+    match more:
+        case []:
+            return []
+        case [list(parts)] if all(part in feed.JUDGEMENT_PARTS for part in parts) and len(parts) == len(set(parts)):
+            return parts
+    raise FormatError("frame_shape")
 
 
 def _response(number: int, ok: bool, result: Any) -> bytes:

@@ -21,6 +21,8 @@ class Plant:
         self.changed = dict.fromkeys(range(count), 0)
         self.events: list[list[Any]] = []
         self.names = {uid: f"t{uid}" for uid in range(count)}
+        self.models: list[dict[str, Any]] = []
+        self.findings: list[dict[str, Any]] = []
 
     def set(self, uid: int, value: float) -> None:
         self.generation += 1
@@ -40,6 +42,15 @@ class Plant:
 
     def changed_since(self, generation: int) -> list[list[Any]]:
         return [self.rows[uid] for uid, at in self.changed.items() if at > generation and uid in self.names]
+
+    def model_rows(self) -> list[dict[str, Any]]:
+        return self.models
+
+    def finding_rows(self) -> list[dict[str, Any]]:
+        return self.findings
+
+    async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
+        return await handler(session, method, params)
 
     def snapshot(self) -> Mapping[str, Any]:
         return {"ledger": {"size": 3}, "now_ms": self.generation, "devices": [{"name": "d", "state": "ok", "cause": None, "params": {}}]}
@@ -69,7 +80,7 @@ async def until(condition: Callable[[], object], for_s: float | None = 10) -> No
 
 @contextlib.asynccontextmanager
 async def serving(path: Path, plant: Plant) -> AsyncIterator[FeedServer]:
-    async with FeedServer(path, plant, plant, plant, handler, tick_s=0.01) as server, asyncio.TaskGroup() as group:
+    async with FeedServer(path, plant, plant, plant, plant.answer, judgement=plant, tick_s=0.01) as server, asyncio.TaskGroup() as group:
         task = group.create_task(server.run())
         yield server
         task.cancel()

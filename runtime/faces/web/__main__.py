@@ -18,6 +18,7 @@ from pathlib import Path
 
 import uvicorn
 
+from runtime.faces.feed import JUDGEMENT_PARTS
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web.app import make_app
 from runtime.faces.web.stream import Fanout
@@ -70,7 +71,7 @@ class Server(uvicorn.Server):
 async def serve(run: Path, listener: socket.socket) -> None:
     """Run the feed client, on the sockets in `run`, and the HTTP server until SIGTERM or SIGINT."""
     fanout = Fanout()
-    feed = FeedClient(run / "feed.sock", "web", fanout.take)
+    feed = FeedClient(run / "feed.sock", "web", fanout.take, parts=JUDGEMENT_PARTS)
     app = make_app(feed, fanout, run / "history.sock")
     config = uvicorn.Config(
         app, http="h11", ws="none", lifespan="off", access_log=False, log_level="warning", server_header=False, limit_concurrency=256,

@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -29,12 +28,13 @@ from runtime import permissions
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient, ask_once
 from runtime.faces.web import pages
+from runtime.faces.web.answers import ANONYMOUS, Endpoint, as_json, language, refusal, whole_number
+from runtime.faces.web.judgement_pages import JudgementPages
 from runtime.faces.web.stream import BROWSERS_MAX, STALL_S, Fanout
-from runtime.messages.catalogue import pick_language, word
+from runtime.messages.catalogue import word
 from runtime.messages.entries import describe
 from runtime.messages.values import moment
 
-ANONYMOUS = "viewer"
 HISTORY_TIMEOUT_S = 10.0
 HEADERS = {
     b"content-security-policy": b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -42,17 +42,6 @@ HEADERS = {
     b"referrer-policy": b"no-referrer",
     b"cross-origin-opener-policy": b"same-origin",
 }
-REFUSAL_STATUS = {
-    "permission_denied": 403,
-    "page_missing": 404,
-    "core_away": 503,
-    "history_away": 503,
-    "busy": 503,
-    "request_timeout": 504,
-    "proof_not_ready": 409,
-}
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Face:
@@ -163,6 +152,7 @@ def routes(face: Face) -> list[Route]:
         ("/api/words", "view.values", face.words),
         ("/api/trend", "view.trend", face.trend),
         ("/api/proof", "view.proof", face.proof),
+        *JudgementPages(face).routes(),
     ]
     return [Route(path, guarded(action, endpoint), methods=["GET"]) for path, action, endpoint in table]
 
@@ -211,35 +201,8 @@ class _Headers:
             await self._app(scope, receive, with_headers)
 
 
-def refusal(request: Request, refused: RequestRefusedError) -> Response:
-    """Return an error as JSON: code, parameters and words."""
-    body = {"error": refused.code, "params": refused.params, "text": word(refused.code, refused.params, language(request))}
-    return as_json(body, REFUSAL_STATUS.get(refused.code, 400))
-
-
-def as_json(value: Any, status: int = 200) -> Response:
-    """Return a JSON answer that is not cached."""
-    return Response(msgspec.json.encode(value), status, {"cache-control": "no-store"}, "application/json")
-
-
-def language(request: Request) -> str:
-    """Return en or zh: `?lang=` first, then Accept-Language."""
-    asked = request.query_params.get("lang")
-    return pick_language(asked or request.headers.get("accept-language", "en"))
-
-
-def whole_number(request: Request, name: str, default: int) -> int:
-    """Return an integer query parameter. Raises RequestRefusedError for anything else."""
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if len(text) > 16 or not text.removeprefix("-").isdigit() or not text.isascii():
-        raise RequestRefusedError("number_invalid", name=name)
-    return int(text)
-
-
 async def _missing(request: Request, _error: Exception) -> Response:
     return refusal(request, RequestRefusedError("page_missing"))
 
 
-ASSETS_VERSION = "2"
+ASSETS_VERSION = "3"

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from runtime.faces.feed import Row
+from runtime.faces.feed import JUDGEMENT_PARTS, Row
 from runtime.faces.web.pages import points_mark
 
 TICK_S: Final = 1.0
@@ -48,6 +48,8 @@ class Fanout:
 
     def take(self, what: str, data: Any) -> None:
         """Listen to the feed client (see feed_client.Listener)."""
+        if what in JUDGEMENT_PARTS:
+            return  # the pages about models fetch those themselves
         self.generation += 1
         match what:
             case "values":

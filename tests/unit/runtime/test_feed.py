@@ -46,6 +46,44 @@ def test_snapshot_delta_health_events_and_requests(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_a_face_hears_of_models_and_findings_when_it_asks_and_again_when_they_change(tmp_path: Path) -> None:
+    async def run() -> None:
+        plant = Plant(2)
+        plant.models, plant.findings = [{"name": "line", "score": 1.5}], [{"seq": n, "model": "line"} for n in range(80, 0, -1)]
+        async with (
+            serving(tmp_path / "f.sock", plant),
+            FeedClient(tmp_path / "f.sock", "test", parts=feed.JUDGEMENT_PARTS) as asking,
+            FeedClient(tmp_path / "f.sock", "test") as other,
+            asyncio.TaskGroup() as group,
+        ):
+            tasks = [group.create_task(each.run()) for each in (asking, other)]
+            await until(lambda: asking.models and asking.findings and other.health and other.values)
+            assert [row["seq"] for row in asking.findings] == list(range(80, 80 - feed.FINDINGS_MAX, -1))
+            plant.models = [{"name": "line", "score": None}]
+            plant.set(1, 1.0)
+            await until(lambda: asking.models == [{"name": "line", "score": None}] and other.values[1][1] == 1.0)
+            assert (other.models, other.findings) == ([], [])
+            for task in tasks:
+                task.cancel()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("more", [["models"], [["models", "models"]], [["other"]], [[1]], [None], [["models"], 1]])
+def test_a_subscription_to_what_there_is_not_ends_the_connection(tmp_path: Path, more: list[Any]) -> None:
+    async def run() -> None:
+        async with serving(tmp_path / "f.sock", Plant(1)) as server:
+            reader, writer = await asyncio.open_unix_connection(tmp_path / "f.sock")
+            writer.write(feed.encode_frame(["hello", 1, "odd"]) + feed.encode_frame(["subscribe", True, None, *more]))
+            async with asyncio.timeout(5):
+                while await reader.read(1 << 16):
+                    pass
+            await until(lambda: server.connected == 0)
+            writer.close()
+
+    asyncio.run(run())
+
+
 def test_face_that_takes_nothing_delays_nobody_and_holds_one_delta(tmp_path: Path) -> None:
     async def run() -> None:
         plant = Plant(2_000)

@@ -14,7 +14,8 @@ from runtime import permissions
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web import pages
-from runtime.faces.web.app import Face, entry_row, routes, whole_number
+from runtime.faces.web.answers import whole_number
+from runtime.faces.web.app import Face, entry_row, routes
 from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import word
 

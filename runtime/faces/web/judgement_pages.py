@@ -1,0 +1,118 @@
+"""The pages Anomalies and Learn normal, and the scores behind their chart.
+
+Room: hall, face. `app` puts its routes beside the others, behind the same permission hook. It shows and changes nothing: acts on models
+go through the command line until a page knows who asks. A page renews its own live part (`?part=1`), so each thing is drawn in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runtime.faces.feed import RequestRefusedError
+from runtime.faces.web.answers import Endpoint, as_json, language, whole_number
+from runtime.faces.web.judgement_view import chosen_model, finding_views, model_view
+from runtime.faces.web.score_runs import score_runs
+from runtime.messages import judged
+from runtime.messages.catalogue import word
+
+if TYPE_CHECKING:
+    from runtime.faces.web.app import Face
+
+SPANS_S: Final = (600, 3_600, 28_800, 86_400)
+POINTS_MAX: Final = 600
+SCORES_TIMEOUT_S: Final = 10.0
+FINDINGS_SHOWN: Final = 20
+CHART_WORDS: Final = ("score", "threshold", "gap", "abstained", "finding", "nothing", "lost", "summary")
+
+
+class JudgementPages:
+    """The endpoints; `face` has the feed, the templates and the words."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+
+    def routes(self) -> list[tuple[str, str, Endpoint]]:
+        """Return (path, action, endpoint) of each."""
+        return [
+            ("/anomalies", "view.values", self.anomalies),
+            ("/learn", "view.values", self.learn),
+            ("/api/models", "view.values", self.models),
+            ("/api/scores", "view.trend", self.scores),
+        ]
+
+    async def anomalies(self, request: Request) -> Response:
+        """One model's state, score, tags and findings; the others as links."""
+        feed, lang = self._face.feed, language(request)
+        judge, now_ms = self._now()
+        model = self._chosen(request)
+        views = [model_view(each, feed.tags, judge, now_ms, lang) for each in feed.models]
+        shown = None if model is None else next(view for view in views if view.name == model["name"])
+        findings = finding_views(feed.findings, feed.tags, lang, model=model["name"] if model else None)[:FINDINGS_SHOWN]
+        return self._page(
+            request, "anomalies", models=views, model=shown, findings=findings, spans=SPANS_S, span=_span_s(request),
+            chart_words={name: word(f"web.judged.chart.{name}", None, lang) for name in CHART_WORDS},
+            label_command=judged.label_command(model["name"] if model else "MODEL"),
+        )  # fmt: skip
+
+    async def learn(self, request: Request) -> Response:
+        """Every model on its way from learning to armed."""
+        feed, lang = self._face.feed, language(request)
+        judge, now_ms = self._now()
+        return self._page(request, "learn", models=[model_view(each, feed.tags, judge, now_ms, lang) for each in feed.models])
+
+    async def models(self, request: Request) -> Response:
+        """The rows of the feed as they are, and the judge's state."""
+        judge, now_ms = self._now()
+        feed = self._face.feed
+        return as_json({"models": feed.models, "findings": feed.findings, "judge": judge, "now_ms": now_ms, "link": feed.connected})
+
+    async def scores(self, request: Request) -> Response:
+        """The scores of one model over a span of time that ends now, cut into runs."""
+        _, now_ms = self._now()
+        if now_ms is None:
+            raise RequestRefusedError("core_away")
+        span_s = _span_s(request)
+        model = self._chosen(request)
+        if model is None:
+            raise RequestRefusedError("page_missing")
+        from_ms = now_ms - 1000 * span_s
+        params = {"model": model["name"], "from_ms": from_ms, "to_ms": now_ms, "points_max": POINTS_MAX}
+        answer = await self._face.feed.request("scores", params, SCORES_TIMEOUT_S)
+        found = score_runs(answer if isinstance(answer, Mapping) else {}, from_ms, now_ms)
+        marks = [[each["at_ms"], each["seq"]] for each in self._face.feed.findings if each["model"] == model["name"]]
+        return as_json(asdict(found) | {"model": model["name"], "findings": [mark for mark in marks if from_ms <= mark[0] <= now_ms]})
+
+    def _chosen(self, request: Request) -> Mapping[str, Any] | None:
+        """Raises RequestRefusedError `page_missing` for a name that no model has."""
+        name = request.query_params.get("model")
+        model = chosen_model(self._face.feed.models, name)
+        if model is None and name is not None and self._face.feed.models:
+            raise RequestRefusedError("page_missing")
+        return model
+
+    def _now(self) -> tuple[Mapping[str, Any] | None, int | None]:
+        """Return the judge's row of health, and the core's clock. Without a core nothing is of now: the judge counts as away with it."""
+        feed = self._face.feed
+        if not feed.connected and feed.health:
+            return {"state": "away", "cause": "core_away", "params": {}, "heard_ms": None}, None
+        return feed.health.get("judge"), feed.health.get("now_ms")
+
+    def _page(self, request: Request, name: str, **more: Any) -> Response:
+        judge, now_ms = self._now()
+        lang, feed = language(request), self._face.feed
+        fault = judged.judge_fault(judge, now_ms, lang) if feed.health else ("ok", word("web.sentence.starting", None, lang))
+        template = f"{name}_live.html" if request.query_params.get("part") == "1" else f"{name}.html"
+        return self._face.render(request, template, here=name, judge_fault=fault, **more)
+
+
+def _span_s(request: Request) -> int:
+    """Return the span of time asked for. Raises RequestRefusedError for one that is not offered."""
+    span_s = whole_number(request, "span", SPANS_S[0])
+    if span_s not in SPANS_S:
+        raise RequestRefusedError("span_unknown", span=span_s, known=", ".join(map(str, SPANS_S)))
+    return span_s

@@ -1,0 +1,176 @@
+"""What the pages about models show: one model in full, its tags beside their bands, its findings. Pure; no HTML, no sockets.
+
+Room: hall, face. `judgement_pages` calls it with rows of the feed (`runtime.faces.feed.JudgementSource`). Every text comes from
+`runtime.messages`; a number that is not of now is marked so here, and never left for a template to find out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.faces.feed import Row
+from runtime.faces.web.pages import show_age
+from runtime.messages import judged
+from runtime.messages.catalogue import word
+
+Rows = Sequence[Mapping[str, Any]]
+BAND_FROM, BAND_TO = 30, 70
+"""Where the normal band stands on a tag's scale of 0 to 100; what is further off than the scale goes stands at its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagShare:
+    """A tag's part of a score. `side` is below, within, above or unknown; `mark` is the value's place on a scale of 0 to 100, or None."""
+
+    name: str
+    percent: int
+    value: str
+    unit: str
+    low: str
+    high: str
+    side: str
+    mark: int | None
+
+    @property
+    def has_band(self) -> bool:
+        """Whether what is normal for the tag is known."""
+        return "—" not in (self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """One model as a page shows it. `is_old` says that score and tags are not of now; `age` is how old they are."""
+
+    name: str
+    state: str
+    level: str
+    sentence: str
+    is_old: bool
+    share: str
+    score: str
+    threshold: str
+    age: str
+    alarming: bool
+    shares: tuple[TagShare, ...]
+    steps: tuple[tuple[str, str], ...]
+    """(state, "done", "now" or "next") on the way from learning to armed."""
+    progress: int | None
+    stage: str
+    coverage: str
+    covered: bool | None
+    labels: str
+    advice: str
+    refusal: str
+    todo: str
+    command: str | None
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """One finding as a row."""
+
+    seq: int
+    at_ms: int
+    at: str
+    model: str
+    tag: str
+    text: str
+    shares: tuple[TagShare, ...]
+
+
+def model_view(
+    model: Mapping[str, Any], tags: Mapping[int, Row], judge: Mapping[str, Any] | None, now_ms: int | None, lang: str
+) -> ModelView:
+    """Return what a page shows of a model; `tags` are the feed's rows, for units and decimals."""
+    level, sentence = judged.state_sentence(model, judge, now_ms, lang)
+    refused, progress, advice = model.get("refused"), model.get("progress"), model.get("drift")
+    coverage = model.get("coverage")
+    todo, command = judged.next_step(model, lang)
+    return ModelView(
+        model["name"],
+        model["state"],
+        level,
+        sentence,
+        not judged.is_of_now(model, judge, now_ms),
+        judged.share_text(model),
+        number(model.get("score")),
+        number(model.get("threshold")),
+        show_age(judged.score_age_ms(model, now_ms)),
+        bool(model.get("alarming")),
+        tag_shares(model.get("contributions") or (), tags),
+        steps_of(model["state"]),
+        None if not progress else round(100 * min(1.0, max(0.0, progress["share"]))),
+        judged.progress_text(model, lang) if model["state"] == "learning" else "",
+        judged.coverage_text(model, lang),
+        None if not coverage else bool(coverage["covered"]),
+        judged.labels_text(model, lang),
+        judged.worded(f"judged.drift.{advice}", str(advice), lang) if advice else "",
+        word(refused["code"], refused.get("params"), lang) if refused else "",
+        todo,
+        command,
+        tuple((word(f"web.model.{key}", None, lang), str(model[key])) for key in ("model_sha256", "manifest_hash") if model.get(key)),
+    )
+
+
+def tag_shares(contributions: Sequence[Sequence[Any]], tags: Mapping[int, Row]) -> tuple[TagShare, ...]:
+    """Return [tag, share, value, low, high] rows as a page shows them, the greatest share first."""
+    known = {tag[1]: tag for tag in tags.values()}
+    found = []
+    for name, share, value, low, high in sorted(contributions, key=lambda row: -row[1]):
+        tag = known.get(name)
+        exponent = tag[5] if tag else None
+        side, mark = place(value, low, high)
+        shown = [number(each, exponent) for each in (value, low, high)]
+        found.append(
+            TagShare(name, round(100 * min(1.0, max(0.0, share))), shown[0], tag[3] if tag else "", shown[1], shown[2], side, mark)
+        )
+    return tuple(found)
+
+
+def place(value: float | None, low: float | None, high: float | None) -> tuple[str, int | None]:
+    """Return on which side of its band a value is, and where on a scale of 0 to 100 on which the band is BAND_FROM to BAND_TO."""
+    side = judged.side_of(value, low, high)
+    if value is None or low is None or high is None:
+        return side, None
+    width = high - low
+    if width <= 0:
+        return side, {"below": 0, "above": 100, "within": (BAND_FROM + BAND_TO) // 2}[side]
+    at = BAND_FROM + (BAND_TO - BAND_FROM) * (value - low) / width
+    return side, round(min(100.0, max(0.0, at)))
+
+
+def number(value: Any, exponent: Any = None) -> str:
+    """Return a number as text: with the decimals of its tag, or four significant digits; a dash for none."""
+    if not isinstance(value, int | float):
+        return "—"
+    if isinstance(exponent, int) and -9 <= exponent <= 0:
+        return f"{value:.{-exponent}f}"
+    return f"{value:.4g}"
+
+
+def steps_of(state: str) -> tuple[tuple[str, str], ...]:
+    """Return the way from learning to armed with what is done, where the model is and what is next; off the way nothing is done."""
+    at = judged.STATES.index(state) if state in judged.STATES else -1
+    return tuple((each, "done" if n < at else "now" if n == at else "next") for n, each in enumerate(judged.STATES))
+
+
+def finding_views(findings: Rows, tags: Mapping[int, Row], lang: str, *, model: str | None = None) -> list[FindingView]:
+    """Return findings as rows, newest first; those of one model when it is named."""
+    chosen = [each for each in findings if model is None or each["model"] == model]
+    return [
+        FindingView(
+            each["seq"], each["at_ms"], judged.moment_of(each["at_ms"]), each["model"], str(each.get("tag") or "—"),
+            judged.finding_text(each, lang), tag_shares(each.get("contributions") or (), tags),
+        )
+        for each in sorted(chosen, key=lambda each: -each["seq"])
+    ]  # fmt: skip
+
+
+def chosen_model(models: Rows, name: str | None) -> Mapping[str, Any] | None:
+    """Return the model asked for; without a name the first that is not normal, else the first."""
+    if name is not None:
+        return next((model for model in models if model["name"] == name), None)
+    return next((model for model in models if model.get("alarming") or model.get("refused")), models[0] if models else None)

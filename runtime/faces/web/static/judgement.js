@@ -1,0 +1,92 @@
+// Keeps the pages Anomalies and Learn normal fresh: fetches their live parts from the server, which words and judges them, and puts them in.
+// When the server does not answer, or this tablet slept, it says so at once and strikes what is shown; it never makes up a number.
+
+import { Chart } from "./chart.js";
+
+const root = document.querySelector(".judged");
+const EVERY_MS = 2000;
+const CHART_EVERY_MS = 5000;
+const SILENT_AFTER_MS = 8000;
+const place = new URL(location.href);
+place.searchParams.set("part", "1");
+place.searchParams.set("lang", document.body.dataset.lang);
+let heardAt = Date.now(); // the wall clock: others stand still while a tablet sleeps
+let asking = false;
+
+async function fetched(url) {
+  const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(EVERY_MS * 3) });
+  if (!answer.ok) throw new Error(String(answer.status));
+  return answer;
+}
+
+async function renew() {
+  if (asking || document.hidden) return;
+  asking = true;
+  try {
+    const fresh = new DOMParser().parseFromString(await (await fetched(place)).text(), "text/html");
+    for (const part of fresh.querySelectorAll("[data-live]")) put(part);
+    heardAt = Date.now();
+  } catch {
+    // not reachable just now: the next turn tries again, and `watch` says so meanwhile
+  } finally {
+    asking = false;
+    watch();
+  }
+}
+
+function put(part) {
+  const here = root.querySelector(`[data-live="${part.dataset.live}"]`);
+  if (!here) return location.reload(); // a model came or went: the page has another shape now
+  localTimes(part);
+  if (here.innerHTML === part.innerHTML && here.className === part.className) return;
+  const focused = here.contains(document.activeElement) ? document.activeElement.id : "";
+  const scrolled = here.querySelector(".scroll")?.scrollLeft;
+  here.replaceWith(part);
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  if (scrolled) part.querySelector(".scroll").scrollLeft = scrolled;
+}
+
+function localTimes(part) {
+  for (const time of part.querySelectorAll("time[data-ms]")) {
+    const at = new Date(Number(time.dataset.ms));
+    if (Number.isNaN(at.getTime())) continue; // no calendar reaches it: the server's text stays
+    time.title = time.dateTime = at.toISOString();
+    time.textContent = at.toLocaleString(document.body.dataset.lang);
+  }
+}
+
+function watch() {
+  const silent = Date.now() - heardAt > SILENT_AFTER_MS;
+  if (silent === root.classList.contains("unreachable")) return;
+  root.classList.toggle("unreachable", silent);
+  root.querySelector("#unreachable")?.remove();
+  if (!silent) return;
+  const mark = Object.assign(document.createElement("span"), { className: "mark" });
+  mark.setAttribute("aria-hidden", "true");
+  const said = Object.assign(document.createElement("p"), { className: "verdict alarm", id: "unreachable" });
+  said.setAttribute("role", "status");
+  said.append(mark, root.dataset.renew);
+  root.prepend(said);
+  for (const shown of root.querySelectorAll(".figures, .tags")) shown.classList.add("old");
+}
+
+const figure = document.getElementById("chart");
+const chart = figure && new Chart(figure, document.getElementById("readout"), document.body.dataset.lang);
+
+async function renewChart() {
+  if (document.hidden) return;
+  try {
+    chart.show(await (await fetched(figure.dataset.src)).json());
+  } catch {
+    chart.lost(); // old lines stay, marked as old: where they end is where knowledge ends
+  }
+}
+
+localTimes(root);
+setInterval(renew, EVERY_MS);
+setInterval(watch, 500);
+document.addEventListener("visibilitychange", () => { watch(); renew(); if (chart) renewChart(); });
+if (chart) {
+  renewChart();
+  setInterval(renewChart, CHART_EVERY_MS);
+}

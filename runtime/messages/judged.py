@@ -1,0 +1,208 @@
+"""What a model says, in words: its state in one sentence, its coverage, its findings, and what to do next. Pure.
+
+Room: hall. The pages and the command line call it with rows of the feed (`runtime.faces.feed.JudgementSource`), so that both say the
+same. It decides nothing; what is old or not known is said before anything that a model claims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from runtime.messages.catalogue import LANGUAGES, catalogue, phrase, word
+from runtime.messages.values import moment_s
+
+HEARD_MS_MAX: Final = 15_000
+"""A judge that has said nothing for so long is away, whatever it said last."""
+SCORE_OLD_MS: Final = 90_000
+"""A score follows the flush of its batch, which may be 60 s apart."""
+STATES: Final = ("learning", "checking", "shadow", "armed")
+"""The way of a model, in order; it may also be `refused` or `off`."""
+SCORING: Final = frozenset({"checking", "shadow", "armed"})
+AT_WORK: Final = frozenset({"ok", "behind"})
+Row = Mapping[str, Any]
+Sentence = tuple[str, str]
+"""(level, text): level is ok, warn or alarm."""
+
+
+def judge_fault(judge: Row | None, now_ms: int | None, lang: str = "en") -> Sentence | None:
+    """Return why nothing that the models last said is of now; None while the judge is at work. `judge` is health's row of it."""
+    if not judge or judge.get("state") == "off":
+        return "ok", word("judged.off", None, lang)
+    if judge["state"] == "starting":
+        return "warn", word("judged.starting", None, lang)
+    heard_ms = judge.get("heard_ms")
+    silent_ms = now_ms - heard_ms if isinstance(heard_ms, int) and isinstance(now_ms, int) else None
+    if judge["state"] in AT_WORK and silent_ms is not None and silent_ms <= HEARD_MS_MAX:
+        return None
+    reason = " " + word("judged.because", {"reason": phrase(judge["cause"], judge.get("params"), lang)}, lang) if judge.get("cause") else ""
+    code = "judged.away" if silent_ms is None else "judged.away.for"
+    return "alarm", word(code, {"age": span_text(silent_ms or 0), "reason": reason}, lang)
+
+
+def score_age_ms(model: Row, now_ms: int | None) -> int | None:
+    """Return how old the newest score is; None when there is none."""
+    cell_ms = model.get("cell_ms")
+    return max(0, now_ms - cell_ms) if isinstance(cell_ms, int) and isinstance(now_ms, int) else None
+
+
+def is_of_now(model: Row, judge: Row | None, now_ms: int | None) -> bool:
+    """Tell whether the score of a model may be shown as the present one."""
+    age_ms = score_age_ms(model, now_ms)
+    return judge_fault(judge, now_ms) is None and model["state"] in SCORING and age_ms is not None and age_ms <= SCORE_OLD_MS
+
+
+def state_sentence(model: Row, judge: Row | None, now_ms: int | None, lang: str = "en") -> Sentence:
+    """Return what a model says, the most important thing first."""
+    fault = judge_fault(judge, now_ms, lang)
+    if fault is not None:
+        return fault
+    if model.get("refused"):
+        refused = model["refused"]
+        return "alarm", word("judged.refused", {"reason": phrase(refused["code"], refused.get("params"), lang)}, lang)
+    state = model["state"]
+    if state not in SCORING:
+        return "ok", progress_text(model, lang) if state == "learning" else word(f"judged.model.{state}", None, lang)
+    said = _verdict(model, now_ms, lang)
+    return said if state == "armed" else _on_trial(state, said, lang)
+
+
+def _verdict(model: Row, now_ms: int | None, lang: str) -> Sentence:
+    age_ms = score_age_ms(model, now_ms)
+    if age_ms is None:
+        return "warn", word("judged.no_score", None, lang)
+    if age_ms > SCORE_OLD_MS:
+        return "warn", word("judged.old", {"age": span_text(age_ms)}, lang)
+    if model.get("abstained"):
+        return "warn", word("judged.abstained", {"why": word(f"judged.abstained.{model['abstained']}", None, lang)}, lang)
+    values = {"share": share_text(model), "tag": first_tag(model) or "?"}
+    if model.get("alarming"):
+        return "alarm", word("judged.not_normal", values, lang)
+    return "ok", word("judged.normal", values, lang)
+
+
+def _on_trial(state: str, said: Sentence, lang: str) -> Sentence:
+    """A model that is not armed alarms nobody."""
+    level, text = said
+    return ("warn" if level == "alarm" else level), word(f"judged.{state}", {"said": text}, lang)
+
+
+def first_tag(model: Row) -> str | None:
+    """Return the tag that contributes most to the newest score."""
+    contributions = model.get("contributions") or []
+    return str(contributions[0][0]) if contributions else None
+
+
+def share_text(model: Row) -> str:
+    """Return the score as a share of the threshold: 62 %. A dash where one of them is not known."""
+    score, threshold = model.get("score"), model.get("threshold")
+    if not isinstance(score, int | float) or not isinstance(threshold, int | float) or threshold <= 0:
+        return "—"
+    share = 100 * score / threshold
+    return f"{share:.0f} %" if share < 10_000 else "> 9,999 %"
+
+
+def side_of(value: float | None, low: float | None, high: float | None) -> str:
+    """Return where a value is beside its normal band: below, within, above, or unknown where one of them is not there."""
+    if value is None or low is None or high is None:
+        return "unknown"
+    return "below" if value < low else "above" if value > high else "within"
+
+
+def progress_text(model: Row, lang: str = "en") -> str:
+    """Return how far the learning is."""
+    progress = model.get("progress")
+    if not progress:
+        return word("judged.learning", None, lang)
+    stage = worded(f"judged.stage.{progress['stage']}", progress["stage"], lang)
+    return word("judged.learning.at", {"stage": stage, "percent": f"{100 * min(1.0, max(0.0, progress['share'])):.0f}"}, lang)
+
+
+def coverage_text(model: Row, lang: str = "en") -> str:
+    """Return whether what was learned covers what came after, and how much more data is needed when it does not."""
+    coverage = model.get("coverage")
+    if not coverage:
+        return word("judged.coverage.unknown", None, lang)
+    percent = f"{100 * (coverage['alarmed_share'] or 0):.1f}"
+    if coverage["covered"]:
+        return word("judged.coverage.yes", {"percent": percent}, lang)
+    rows = coverage.get("rows_wanted")
+    if not rows:
+        return word("judged.coverage.no", {"percent": percent}, lang)
+    span = span_text(rows * model["grid_ms"]) if model.get("grid_ms") else ""
+    return word("judged.coverage.more", {"percent": percent, "rows": f"{rows:,}", "span": f" ({span})" if span else ""}, lang)
+
+
+def labels_text(model: Row, lang: str = "en") -> str:
+    """Return what people said of the model's findings, and what follows for its precision and recall."""
+    labels = model.get("labels") or {}
+    counts = {name: labels.get(name) or 0 for name in ("normal", "not_normal", "unsure")}
+    if not any(counts.values()):
+        return word("judged.labels.none", None, lang)
+    shares = {name: f"{100 * labels[name]:.0f} %" if labels.get(name) is not None else "—" for name in ("precision", "recall")}
+    return word("judged.labels", counts | shares, lang)
+
+
+def finding_text(finding: Row, lang: str = "en") -> str:
+    """Return what a finding says: rule, tag and evidence."""
+    evidence = dict(finding.get("evidence") or {})
+    tag = finding.get("tag") or (finding.get("contributions") or [["?"]])[0][0]
+    known = f"judged.rule.{finding['rule']}"
+    what = word(known if known in catalogue("en") else "judged.rule.other", {"rule": finding["rule"], "tag": tag}, lang)
+    facts = ", ".join(f"{name} {_shown(value)}" for name, value in evidence.items())
+    return word("judged.finding", {"what": what, "facts": facts}, lang) if facts else what
+
+
+def next_step(model: Row, lang: str = "en") -> tuple[str, str | None]:
+    """Return what a person may do next with a model, and the command for it where there is one."""
+    state, name = model["state"], model["name"]
+    covered = bool((model.get("coverage") or {}).get("covered"))
+    if model.get("refused"):
+        return word("judged.next.refused", None, lang), _command("learn", name)
+    match state, covered:
+        case "learning", _:
+            return word("judged.next.learning", None, lang), None
+        case "checking", False:
+            return word("judged.next.uncovered", None, lang), _command("learn", name)
+        case "checking", True:
+            return word("judged.next.checking", None, lang), _command("shadow", name)
+        case "shadow", _:
+            return word("judged.next.shadow", None, lang), _command("arm", name)
+        case "armed", _:
+            return word("judged.next.armed", None, lang), _command("disarm", name)
+    return word("judged.next.off", None, lang), _command("learn", name)
+
+
+def label_command(name: str) -> str:
+    """Return the command that labels a finding of a model."""
+    return f"witnessmark model label {name} --finding ENTRY --as not_normal --by NAME"
+
+
+def worded(code: str, fallback: str, lang: str) -> str:
+    """Return the text of a code, or what came where no catalogue has it: a part of another version may say new things."""
+    return word(code, None, lang) if code in catalogue(lang if lang in LANGUAGES else "en") else fallback
+
+
+def span_text(span_ms: float) -> str:
+    """Return a span of time in the unit that reads best: 12 s, 40 min, 3.5 h, 2 d."""
+    seconds = max(0.0, span_ms / 1000)
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7_200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} d"
+
+
+def _command(verb: str, name: str) -> str:
+    return f'witnessmark model {verb} {name} --reason "…"'
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value) if value is not None else "—"
+
+
+def moment_of(wall_ms: int | None) -> str:
+    """Return a wall time to the second, in UTC."""
+    return moment_s(wall_ms // 1000 if isinstance(wall_ms, int) else None)

@@ -1,0 +1,120 @@
+"""The pages about models in a real browser, on a real feed: what is shown, what is struck when the judge dies, that hands can use it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.async_api import Page, async_playwright
+
+from tests.integration.runtime.test_web_face import CHROMIUM_FLAGS, web
+from tests.rigs.judged_plant import JudgedPlant, contributions, day_of_scores, finding, model
+
+TARGET_PX = 48
+SMALL = """(least) => [...document.querySelectorAll('a, button, input, summary')].filter((each) => each.offsetParent)
+  .filter((each) => each.getBoundingClientRect().height < least).map((each) => each.textContent.trim())"""
+
+
+async def sideways(page: Page) -> int:
+    return int(await page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+def plant_with_an_anomaly() -> JudgedPlant:
+    plant = JudgedPlant()
+    now_ms = plant.clock_ms()
+    plant.models = [
+        model("calm", cell_ms=now_ms),
+        model("line", score=11.9, alarming=True, cell_ms=now_ms, contributions=contributions(31.2)),
+        model("new", "learning", progress={"stage": "folds", "share": 0.42}, coverage=None, contributions=[]),
+    ]
+    plant.findings = [finding(5033, now_ms - 120_000, evidence={"count": 41})]
+    plant.points = day_of_scores(now_ms)
+    return plant
+
+
+def test_an_anomaly_is_found_in_one_tap_and_is_struck_when_the_judge_dies(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    chromium = require_service("chromium")
+
+    async def run() -> None:
+        plant = plant_with_an_anomaly()
+        async with web(tmp_path, plant) as url, async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+            page = await browser.new_page(viewport={"width": 1024, "height": 768})
+            faults: list[str] = []
+            outside: list[str] = []
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+            page.on("request", lambda asked: outside.append(asked.url) if not asked.url.startswith(url) else None)
+            await page.goto(url)
+            await page.get_by_role("link", name="Anomalies").click()
+            first = page.locator(".shares li").first
+            assert "filler/product_temperature" in (await first.text_content() or "")
+            assert "NOT NORMAL" in (await page.locator(".verdict").text_content() or "")
+            await page.locator("#chart path.score").first.wait_for(state="attached", timeout=15_000)
+            counts = {
+                name: await page.locator(f"#chart {name}").count()
+                for name in ("path.score", "rect.gap", "rect.abstained", "path.threshold")
+            }
+            assert counts == {"path.score": 3, "rect.gap": 1, "rect.abstained": 1, "path.threshold": 1}, (
+                "gaps are gaps: nothing crosses them"
+            )
+            assert await page.locator("#chart path.beyond").count() == 1
+            await page.focus("#chart")
+            await page.keyboard.press("ArrowLeft")
+            assert "%)" in (await page.locator("#readout").text_content() or "")
+
+            plant.heard_ms = plant.clock_ms() - 60_000
+            await page.locator(".figures.old").wait_for(timeout=15_000)
+            await page.locator(".tags.old").wait_for(timeout=15_000)
+            assert "What you see is old" in (await page.locator(".verdict").text_content() or "")
+            assert "NOT NORMAL" not in (await page.locator("main").text_content() or "")
+            assert (faults, outside) == ([], [])
+            await page.set_viewport_size({"width": 320, "height": 700})
+            for path in ("anomalies", "learn", "anomalies?lang=zh", "learn?lang=zh"):
+                await page.goto(url + path)
+                assert (path, await sideways(page), await page.evaluate(SMALL, TARGET_PX)) == (path, 0, [])
+            await browser.close()
+
+    asyncio.run(run())
+
+
+def test_a_page_whose_server_is_gone_says_so(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    chromium = require_service("chromium")
+
+    async def run() -> None:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+            page = await browser.new_page()
+            async with web(tmp_path, plant_with_an_anomaly()) as url:
+                await page.goto(url + "anomalies")
+                await page.locator("#chart path.score").first.wait_for(state="attached", timeout=15_000)
+            await page.locator("#unreachable").wait_for(timeout=20_000)
+            await page.locator(".figures.old").wait_for(timeout=5_000)
+            await page.locator(".tags.old").wait_for(timeout=5_000)
+            await browser.close()
+
+    asyncio.run(run())
+
+
+def test_learning_is_followed_without_a_reload(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    chromium = require_service("chromium")
+
+    async def run() -> None:
+        plant = plant_with_an_anomaly()
+        async with web(tmp_path, plant) as url, async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+            page = await browser.new_page()
+            loads: list[str] = []
+            page.on("load", lambda _page: loads.append("load"))
+            await page.goto(url + "learn")
+            assert await page.locator("progress").get_attribute("value") == "42"
+            poor = {"covered": False, "alarmed_share": 0.31, "rows_wanted": 2_400}
+            plant.models[2] = model("new", "checking", coverage=poor, contributions=[])
+            plant.tell()
+            await page.locator(".uncovered", has_text="2,400").wait_for(timeout=15_000)
+            assert "witnessmark model learn new" in (await page.locator("article").nth(2).text_content() or "")
+            assert len(loads) == 1
+            await browser.close()
+
+    asyncio.run(run())

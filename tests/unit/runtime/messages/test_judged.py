@@ -1,0 +1,104 @@
+"""What a model says in words: the most important thing first, and nothing old as if it were of now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.messages import judged
+from runtime.messages.catalogue import word
+from tests.rigs.judged_plant import finding, model
+
+NOW = 10_000_000
+JUDGE = {"state": "ok", "cause": None, "params": {}, "heard_ms": NOW - 500}
+FRESH = {"cell_ms": NOW - 4_000}
+
+
+@pytest.mark.parametrize(
+    ("row", "judge", "level", "said"),
+    [
+        (model(**FRESH), JUDGE, "ok", "Normal: the score is 55 % of the threshold."),
+        (model(score=3.6, alarming=True, **FRESH), JUDGE, "alarm", "NOT NORMAL: filler/product_temperature contributes most"),
+        (model(state="shadow", score=3.6, alarming=True, **FRESH), JUDGE, "warn", "On trial, it alarms nobody. It says: NOT NORMAL"),
+        (model(state="checking", **FRESH), JUDGE, "ok", "Being checked, it alarms nobody. It says: Normal"),
+        (model(score=None, abstained="missing", **FRESH), JUDGE, "warn", "No score: too many of its tags have no good value."),
+        (model(score=None, cell_ms=None), JUDGE, "warn", "There is no score yet."),
+        (model(cell_ms=NOW - 600_000), JUDGE, "warn", "The newest score is 10 min old."),
+        (model(refused={"code": "core_away", "params": {}}, **FRESH), JUDGE, "alarm", "This model is refused: The gateway's core"),
+        (model(state="learning", progress={"stage": "folds", "share": 0.421}), JUDGE, "ok", "choosing by held-out parts, 42 %"),
+        (model(state="learning", progress={"stage": "new one", "share": 7}), JUDGE, "ok", "new one, 100 %"),
+        (model(state="off"), JUDGE, "ok", "switched off"),
+        (model(**FRESH), JUDGE | {"state": "starting"}, "warn", "The judge is starting."),
+        (model(**FRESH), JUDGE | {"heard_ms": NOW - 95_000}, "alarm", "The judge has said nothing for 95 s. What you see is old."),
+        (model(**FRESH), JUDGE | {"state": "away", "cause": "core_away", "heard_ms": None}, "alarm", "does not answer (The gateway's core"),
+        (model(**FRESH), None, "ok", "Nothing is judged here"),
+    ],
+)
+def test_the_sentence_says_the_most_important_thing(row: dict[str, Any], judge: dict[str, Any] | None, level: str, said: str) -> None:
+    found = judged.state_sentence(row, judge, NOW)
+    assert (found[0], said in found[1]) == (level, True), found
+    assert judged.state_sentence(row, judge, NOW, "zh")[1] != found[1]
+
+
+@given(
+    st.sampled_from(["ok", "behind", "away", "starting", "off"]), st.integers(0, 200_000), st.integers(0, 400_000), st.booleans(),
+    st.sampled_from(["armed", "shadow", "checking", "learning", "off", "refused"]),
+)  # fmt: skip
+def test_what_is_old_is_never_said_to_be_of_now(state: str, silent_ms: int, age_ms: int, alarming: bool, of: str) -> None:
+    row = model(state=of, alarming=alarming, cell_ms=NOW - age_ms)
+    judge = {"state": state, "cause": None, "params": {}, "heard_ms": NOW - silent_ms}
+    fresh = state in ("ok", "behind") and silent_ms <= judged.HEARD_MS_MAX and age_ms <= judged.SCORE_OLD_MS
+    assert judged.is_of_now(row, judge, NOW) == (fresh and of in judged.SCORING)
+    _, text = judged.state_sentence(row, judge, NOW)
+    if not judged.is_of_now(row, judge, NOW):
+        assert "NOT NORMAL" not in text
+        assert "Normal:" not in text
+
+
+@pytest.mark.parametrize(
+    ("score", "threshold", "text"), [(1.2, 2.4, "50 %"), (None, 2.4, "—"), (1.0, None, "—"), (1.0, 0.0, "—"), (9e9, 1.0, "> 9,999 %")]
+)
+def test_a_score_is_a_share_of_its_threshold(score: float | None, threshold: float | None, text: str) -> None:
+    assert judged.share_text(model(score=score, threshold=threshold)) == text
+
+
+def test_coverage_says_how_much_is_missing() -> None:
+    poor = {"covered": False, "alarmed_share": 0.31, "rows_wanted": 2_400}
+    assert judged.coverage_text(model(coverage=poor)).endswith("About 2,400 rows more are needed (40 min).")
+    assert "2,400" in judged.coverage_text(model(coverage=poor, grid_ms=None))
+    assert "More data" in judged.coverage_text(model(coverage=poor | {"rows_wanted": None}))
+    assert "0.4 %" in judged.coverage_text(model())
+    assert judged.coverage_text(model(coverage=None)) == word("judged.coverage.unknown")
+
+
+def test_findings_of_rules_that_are_not_known_here_are_still_said() -> None:
+    assert judged.finding_text(finding(1, 2, evidence={"count": 41, "longest_natural": 2.50001})) == (
+        "filler/fill_level is stuck (count 41, longest_natural 2.5)"
+    )
+    assert judged.finding_text(finding(1, 2, rule="brand_new", tag=None, contributions=[["a/b", 1.0, 1, 0, 2]])) == "brand_new: a/b"
+    assert judged.finding_text(finding(1, 2, rule="model", tag=None)) == "The score went over the threshold; ? contributes most"
+
+
+def test_labels_and_what_follows_from_them() -> None:
+    assert "Precision 80 %, recall 100 %" in judged.labels_text(model())
+    nothing = {"normal": 0, "not_normal": 0, "unsure": 0, "precision": None, "recall": None}
+    assert judged.labels_text(model(labels=nothing)) == judged.labels_text(model(labels=None)) == word("judged.labels.none")
+    assert "recall —" in judged.labels_text(model(labels=nothing | {"unsure": 1}))
+
+
+@pytest.mark.parametrize(
+    ("state", "covered", "verb"),
+    [
+        ("checking", True, "shadow"),
+        ("checking", False, "learn"),
+        ("shadow", True, "arm"),
+        ("armed", True, "disarm"),
+        ("off", True, "learn"),
+    ],
+)
+def test_the_next_step_has_its_command(state: str, covered: bool, verb: str) -> None:
+    row = model(state=state, coverage={"covered": covered, "alarmed_share": 0.1, "rows_wanted": 10})
+    assert (judged.next_step(row)[1] or "").startswith(f"witnessmark model {verb} line ")

@@ -1,0 +1,68 @@
+"""Scores over time: what a chart may join. Nothing is joined over a gap or an abstention, and no score is lost or made up."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.faces.web.score_runs import LATE_MS, SPACINGS_MAX, score_runs
+from tests.rigs.judged_plant import CELL_MS, day_of_scores
+
+END = 1_000_000
+
+
+def answer(points: list[Any]) -> dict[str, Any]:
+    return {"points": points, "threshold": 2.4, "cell_ms": CELL_MS}
+
+
+def test_a_hole_and_an_abstention_are_told_apart() -> None:
+    found = score_runs(answer(day_of_scores(END)), END - 600_000, END)
+    assert (len(found.runs), len(found.gaps), len(found.abstained)) == (3, 1, 1)
+    assert found.gaps == [(END - 410_000, END - 330_000)]
+    assert found.abstained == [(END - 259_000, END - 200_000)]
+    assert found.score_max == max(point[1] for run in found.runs for point in run)
+
+
+def test_silence_at_either_end_is_a_gap() -> None:
+    points = [[END - 300_000 + n * CELL_MS, 1.0, False] for n in range(60)]
+    found = score_runs(answer(points), END - 600_000, END)
+    assert found.gaps == [(END - 600_000, END - 300_000), (END - 241_000, END)]
+    late = [[END - LATE_MS - n * CELL_MS, 1.0, False] for n in range(60)]
+    assert score_runs(answer(late), late[-1][0], END).gaps == [], "scores that are still on their way are no gap"
+    assert score_runs(answer([]), 0, END).gaps == [(0, END)]
+    assert score_runs({}, 0, END).gaps == [(0, END)]
+
+
+steps = st.lists(st.tuples(st.integers(1, 40_000), st.one_of(st.none(), st.floats(0, 1e6)), st.booleans()), max_size=60)
+
+
+@given(steps)
+def test_every_score_is_drawn_once_and_no_line_crosses_a_hole(rows: list[tuple[int, float | None, bool]]) -> None:
+    at, points = 0, []
+    for step, score, alarming in rows:
+        at += step
+        points.append([at, score, alarming])
+    found = score_runs(answer(points), 0, at + 1)
+    assert [list(point) for run in found.runs for point in run] == [point for point in points if point[1] is not None]
+    holes = [*found.gaps, *found.abstained]
+    for run in found.runs:
+        for before, after in pairwise(run):
+            assert not [hole for hole in holes if hole[0] < after[0] and before[0] < hole[1]]
+    spacing = max([CELL_MS, *sorted(b[0] - a[0] for a, b in pairwise(points))[len(points[1:]) // 2 :][:1]])
+    assert all(b[0] - a[0] <= SPACINGS_MAX * spacing for run in found.runs for a, b in pairwise(run))
+    silent = [point[0] for point in points if point[1] is None]
+    assert all(any(start <= ms <= end for start, end in found.abstained) for ms in silent)
+
+
+hostile = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3), lambda inner: st.lists(inner, max_size=4), max_leaves=12
+)
+
+
+@given(st.lists(hostile, max_size=12))
+def test_what_is_no_point_is_left_out(points: list[Any]) -> None:
+    found = score_runs(answer(points), 0, END)
+    assert all(0 <= point[0] <= END for run in found.runs for point in run)
