@@ -62,9 +62,8 @@ const shown = (element, text) => { if (element.textContent !== text) element.tex
 function drawRow(row) {
   const found = rows.get(row[0]);
   const tag = tagByUid.get(row[0]);
-  if (!tag) return; // gone, or not on this page yet
-  newest.set(row[0], row);
-  if (!found) return; // a page without the table still counts what is good
+  newest.set(row[0], row); // of a tag that this page does not have yet, too: it may not change again
+  if (!tag || !found) return; // a page without the table still counts what is good
   const q = quality(row[2]);
   shown(found.value, showValue(row[1], tag));
   shown(found.quality, word(`web.quality.${q}`));
@@ -220,10 +219,12 @@ async function renew() {
     for (const [uid, row] of [...newest]) {
       const old = before.get(uid), found = rows.get(uid);
       if (!tagByUid.has(uid)) newest.delete(uid);
-      else if (old && found && old !== found) {
-        found.points = old.points;
-        found.last = old.last;
-        found.spark.setAttribute("points", old.spark.getAttribute("points"));
+      else if (found && old !== found) {
+        if (old) {
+          found.points = old.points;
+          found.last = old.last;
+          found.spark.setAttribute("points", old.spark.getAttribute("points"));
+        }
         drawRow(row);
       }
     }
