@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ledger_client.kinds import ClockState, Kind
-from runtime.messages.catalogue import sort_of, word
+from runtime.messages.catalogue import catalogue, sort_of, word
 
 VALUE_LENGTH_MAX: Final = 60
+OWN_EVENTS: Final = "https://witnessmark.example/event/"
 
 
 def describe(
@@ -51,7 +52,8 @@ def describe(
         case Kind.CLOSE, [reason]:
             return word("entry.close", {"reason": word(reason, None, lang)}, lang)
         case ((Kind.EVENT | Kind.PLAN), [type_uri, version, *_]):
-            return word("entry.event", {"type": type_uri, "version": version}, lang)
+            own = f"entry.event.{type_uri.removeprefix(OWN_EVENTS)}"
+            return word(own if own in catalogue("en") else "entry.event", {"type": type_uri, "version": version}, lang)
         case Kind.CONFIG, [revision, _, digest, actor, reason]:
             return word("entry.config", {"revision": revision, "hash": digest.hex()[:12], "actor": actor, "reason": reason}, lang)
     return word("entry.foreign", {"kind": kind}, lang)

@@ -19,6 +19,9 @@ SCORE_OLD_MS: Final = 90_000
 STATES: Final = ("learning", "checking", "shadow", "armed")
 """The way of a model, in order; it may also be `refused` or `off`."""
 SCORING: Final = frozenset({"checking", "shadow", "armed"})
+COMMAS: Final = {"zh": "，"}
+OVER: Final = (1, "end")
+"""Phases of a finding that has ended."""
 AT_WORK: Final = frozenset({"ok", "behind"})
 Row = Mapping[str, Any]
 Sentence = tuple[str, str]
@@ -144,13 +147,29 @@ def labels_text(model: Row, lang: str = "en") -> str:
 
 
 def finding_text(finding: Row, lang: str = "en") -> str:
-    """Return what a finding says: rule, tag and evidence."""
+    """Return what a finding says: rule, tag and evidence; of one that is over, that it is."""
     evidence = dict(finding.get("evidence") or {})
+    phase, armed = evidence.pop("phase", 0), evidence.pop("armed", True)
     tag = finding.get("tag") or (finding.get("contributions") or [["?"]])[0][0]
     known = f"judged.rule.{finding['rule']}"
     what = word(known if known in catalogue("en") else "judged.rule.other", {"rule": finding["rule"], "tag": tag}, lang)
-    facts = ", ".join(f"{name} {_shown(value)}" for name, value in evidence.items())
-    return word("judged.finding", {"what": what, "facts": facts}, lang) if facts else what
+    facts = [_fact(name, value, lang) for name, value in evidence.items() if value is not None]
+    said = word("judged.finding", {"what": what, "facts": COMMAS.get(lang, ", ").join(facts)}, lang) if facts else what
+    said = word("judged.over", {"what": said}, lang) if phase in OVER else said
+    return said if armed else word("judged.finding.trial", {"what": said}, lang)
+
+
+def _fact(name: str, value: Any, lang: str) -> str:
+    """Word one number of the evidence; a name that is new here is shown as it is."""
+    shown = (
+        span_text(value)
+        if name.endswith("_ms") and isinstance(value, int | float)
+        else f"{value:.4g}"
+        if isinstance(value, float)
+        else str(value)
+    )
+    code = f"evidence.{name}"
+    return word(code, {"value": shown}, lang) if code in catalogue("en") else f"{name} {shown}"
 
 
 def next_step(model: Row, lang: str = "en") -> tuple[str, str | None]:
@@ -195,12 +214,6 @@ def span_text(span_ms: float) -> str:
 
 def _command(verb: str, name: str) -> str:
     return f'witnessmark model {verb} {name} --reason "…"'
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value) if value is not None else "—"
 
 
 def moment_of(wall_ms: int | None) -> str:

@@ -55,7 +55,10 @@ class Face:
     def render(self, request: Request, template: str, **more: Any) -> HTMLResponse:
         """Return a page with what every page has."""
         lang = language(request)
-        level, text = pages.sentence(self.feed.tags, self.feed.values, self.feed.health, link=self.feed.connected, lang=lang)
+        abnormal = pages.abnormal_models(self.feed.models, self.feed.health)
+        level, text = pages.sentence(
+            self.feed.tags, self.feed.values, self.feed.health, link=self.feed.connected, lang=lang, abnormal=abnormal
+        )
         context = {
             "lang": lang,
             "t": lambda code, **params: word(code, params, lang),

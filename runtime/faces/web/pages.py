@@ -6,12 +6,13 @@ then keeps it fresh with the same words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from runtime.faces.feed import Row
+from runtime.messages import judged
 from runtime.messages.catalogue import catalogue, sort_of, word
 
 
@@ -105,8 +106,10 @@ def device_blocks(tags: Mapping[int, Row], values: Mapping[int, Row], health: Ma
     return found
 
 
-def sentence(tags: Mapping[int, Row], values: Mapping[int, Row], health: Mapping[str, Any], *, link: bool, lang: str) -> tuple[str, str]:
-    """Return (level, text) of the one sentence on top: level ok, warn or alarm."""
+def sentence(
+    tags: Mapping[int, Row], values: Mapping[int, Row], health: Mapping[str, Any], *, link: bool, lang: str, abnormal: Sequence[str] = ()
+) -> tuple[str, str]:
+    """Return (level, text) of the one sentence on top: level ok, warn or alarm. `abnormal` as `abnormal_models` gives it."""
     if not link:
         return "alarm", word("web.sentence.away", None, lang)
     if not health or not tags:
@@ -123,8 +126,19 @@ def sentence(tags: Mapping[int, Row], values: Mapping[int, Row], health: Mapping
         more = f" {word(todo, ledger.get('params'), lang)}" if todo else ""
         return "alarm", word("web.sentence.quarantined", None, lang) + "." + more
     if bad:
-        return "warn", f"{text}, {word('web.sentence.bad', {'bad': bad}, lang)}"
-    return "ok", text
+        text += f", {word('web.sentence.bad', {'bad': bad}, lang)}"
+    if abnormal:
+        text += f"; {word('web.sentence.abnormal', {'models': ', '.join(abnormal)}, lang)}"
+    return "warn" if bad or abnormal else "ok", text
+
+
+def abnormal_models(models: Sequence[Mapping[str, Any]], health: Mapping[str, Any]) -> list[str]:
+    """Return the names of the armed models that say, of now, that their machine is not normal."""
+    judge, now_ms = health.get("judge"), health.get("now_ms")
+    return [
+        model["name"] for model in models
+        if model["state"] == "armed" and model.get("alarming") and not model.get("refused") and judged.is_of_now(model, judge, now_ms)
+    ]  # fmt: skip
 
 
 def points_mark(tags: Mapping[int, Row]) -> str:

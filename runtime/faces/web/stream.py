@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from runtime.faces.feed import JUDGEMENT_PARTS, Row
-from runtime.faces.web.pages import points_mark
+from runtime.faces.web.pages import abnormal_models, points_mark
 
 TICK_S: Final = 1.0
 HEARTBEAT_S: Final = 15.0
@@ -36,6 +36,7 @@ class Fanout:
         self._rows: dict[int, Row] = {}
         self._changed: dict[int, int] = {}
         self._state_changed = 0
+        self._models: list[dict[str, Any]] = []
         self.points = points_mark({})
         """Names the set of tags that the core has now; each browser hears it first, and again when it changes."""
         self._points_changed = 0
@@ -48,8 +49,9 @@ class Fanout:
 
     def take(self, what: str, data: Any) -> None:
         """Listen to the feed client (see feed_client.Listener)."""
-        if what in JUDGEMENT_PARTS:
-            return  # the pages about models fetch those themselves
+        if what in JUDGEMENT_PARTS:  # the pages about models fetch those themselves; what matters to all goes with the next health
+            self._models = data if what == "models" else self._models
+            return
         self.generation += 1
         match what:
             case "values":
@@ -81,6 +83,7 @@ class Fanout:
                 message["points"] = self.points
             if self._state_changed > generation:
                 message["health"] = self.health
+                message["abnormal"] = abnormal_models(self._models, self.health)
             cached = (self.generation, b"id: %d\ndata: " % self.generation + _json.encode(message) + b"\n\n")
             self._frames = {g: f for g, f in self._frames.items() if f[0] == self.generation}
             self._frames[generation] = cached

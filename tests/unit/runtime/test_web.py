@@ -18,6 +18,7 @@ from runtime.faces.web.answers import whole_number
 from runtime.faces.web.app import Face, entry_row, routes
 from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import word
+from tests.rigs.judged_plant import model
 
 
 def test_every_route_names_an_action_that_exists(tmp_path: Path) -> None:
@@ -104,6 +105,24 @@ def test_the_sentence_says_the_worst_first() -> None:
     assert pages.sentence(tags, values, stopped, link=True, lang="en")[0] == "alarm"
     level, text = pages.sentence(tags, values, good, link=False, lang="en")
     assert (level, "old" in text) == ("alarm", True)
+    assert pages.sentence(tags, values, good, link=True, lang="en", abnormal=["line"]) == (
+        "warn",
+        "Recording 1 of 1 tags; not normal: line",
+    )
+
+
+def test_every_page_says_which_machine_is_not_normal_as_long_as_that_is_of_now() -> None:
+    rows = [
+        model("a", alarming=True, cell_ms=9_000), model("b", "shadow", alarming=True, cell_ms=9_000), model("c", cell_ms=9_000),
+        model("d", alarming=True, cell_ms=-200_000), model("e", alarming=True, cell_ms=9_000, refused={"code": "busy", "params": {}}),
+    ]  # fmt: skip
+    health = {"now_ms": 10_000, "judge": {"state": "ok", "cause": None, "params": {}, "heard_ms": 9_900}}
+    assert pages.abnormal_models(rows, health) == ["a"]
+    assert pages.abnormal_models(rows, {"now_ms": 10_000, "judge": {**health["judge"], "heard_ms": -60_000}}) == []
+    fanout = Fanout()
+    fanout.take("models", rows)
+    fanout.take("health", health)
+    assert json.loads(fanout.frame_since(-1)[1].split(b"data: ")[1])["abnormal"] == ["a"]
 
 
 def page_of(face: Face, name: str) -> str:

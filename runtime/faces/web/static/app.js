@@ -9,6 +9,7 @@ const newest = new Map();
 const SPARK_POINTS = 60;
 const SILENT_AFTER_MS = 5000;
 let health = {};
+let abnormal = []; // names of models that say, of now, that their machine is not normal
 let points = null; // names the set of tags that the gateway has now
 let renewing = false;
 let link = true;
@@ -165,9 +166,11 @@ function drawSentence() {
   if (!health.now_ms || !tagByUid.size) return say("ok", word("web.sentence.starting"));
   if (health.evidence?.state === "stopped") return say("alarm", `${word("web.sentence.stopped")}${health.evidence.cause ? ` — ${causeOf(health.evidence)}` : ""}`);
   const bad = [...tagByUid.keys()].filter((uid) => !newest.has(uid) || quality(newest.get(uid)[2]) === 2).length;
-  const text = word("web.sentence.recording", { good: tagByUid.size - bad, total: tagByUid.size });
+  let text = word("web.sentence.recording", { good: tagByUid.size - bad, total: tagByUid.size });
   if (health.ledger?.state === "quarantined") return say("alarm", `${word("web.sentence.quarantined")}. ${health.ledger.todo ? word(health.ledger.todo, health.ledger.params ?? {}) : ""}`);
-  return bad ? say("warn", `${text}, ${word("web.sentence.bad", { bad })}`) : say("ok", text);
+  if (bad) text += `, ${word("web.sentence.bad", { bad })}`;
+  if (abnormal.length) text += `; ${word("web.sentence.abnormal", { models: abnormal.join(", ") })}`;
+  return say(bad || abnormal.length ? "warn" : "ok", text);
 }
 
 function drawAges() {
@@ -246,6 +249,7 @@ function listen() {
     link = message.link;
     if (message.health) {
       health = message.health;
+      abnormal = message.abnormal ?? [];
       if (health.now_ms) coreOffset = health.now_ms - performance.now();
     }
     points = message.points ?? points;

@@ -32,6 +32,9 @@ RECEIPTS = (("a", 5, b"", b""), ("b", 5, b"", b""), ("c", 6, b"", b""))
         (Kind.BATCH, (0, 5_000, 9, 0, 0, 70), "9 readings in 5.0 s, 70 bytes"),
         (Kind.BATCH, (0, 5_000, 9, 1, 2, 70), "10 readings in 5.0 s, 70 bytes, 1 bad, 2 dropped"),
         (Kind.GAP, ((1, 0, 0, "connect_failed", 1),), "Group 1: one scan missing: The device does not accept a connection"),
+        (Kind.EVENT, ("https://witnessmark.example/event/finding", 1, b"", 0), "Finding of a model or its rules"),
+        (Kind.EVENT, ("https://witnessmark.example/event/later", 1, b"", 0), "Event https://witnessmark.example/event/later, version 1"),
+        (Kind.EVENT, ("urn:x", 2, b"", 0), "Event urn:x, version 2"),
         (Kind.RECEIPTS, (1, b"", RECEIPTS), "a, b confirmed the first 5 entries; c confirmed the first 6 entries"),
     ],
 )

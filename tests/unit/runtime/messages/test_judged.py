@@ -75,9 +75,11 @@ def test_coverage_says_how_much_is_missing() -> None:
 
 
 def test_findings_of_rules_that_are_not_known_here_are_still_said() -> None:
-    assert judged.finding_text(finding(1, 2, evidence={"count": 41, "longest_natural": 2.50001})) == (
-        "filler/fill_level is stuck (count 41, longest_natural 2.5)"
+    assert judged.finding_text(finding(1, 2, evidence={"value": 41, "limit": 2.50001, "brand_new": 1, "none": None})) == (
+        "filler/fill_level is stuck (now 41, natural up to 2.5, brand_new 1)"
     )
+    over = {"lasted_ms": 90_000, "times": 3, "phase": 1, "armed": False}
+    assert judged.finding_text(finding(1, 2, evidence=over)) == "On trial: Over: filler/fill_level is stuck (lasted 90 s, seen 3 times)"
     assert judged.finding_text(finding(1, 2, rule="brand_new", tag=None, contributions=[["a/b", 1.0, 1, 0, 2]])) == "brand_new: a/b"
     assert judged.finding_text(finding(1, 2, rule="model", tag=None)) == "The score went over the threshold; ? contributes most"
 
