@@ -37,7 +37,9 @@ class PlanError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TagInput:
-    """One tag as the model looks at it. Times in ms; limits, `scale` and `spike` in the tag's unit (of a counter: its unit per second).
+    """One tag as the model looks at it. `name`: device and tag, as in `filler/pressure`.
+
+    Times are in ms; limits, `scale` and `spike` in the tag's unit (of a counter: its unit per second).
 
     `hold_ms`: how long a reported value counts. `low`, `high`: engineering limits, beyond which a value is taken as missing.
     `counter_max`: the largest value a counter shows before it starts again at 0. `scale`: what is one unit of spread, usually the

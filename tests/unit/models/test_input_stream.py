@@ -79,7 +79,7 @@ def same(a: Row, b: Row) -> bool:
 
 # ------------------------------------------------------------------------------------------------------------ same bits everywhere
 @given(samples(), st.lists(st.sampled_from((0, 1, 700, 5000)), max_size=7))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_stream_and_batch_give_the_same_bits(given: list[Sample], closes: list[int]) -> None:
     until_ms = (given[-1][1] if given else 1_700_000_000_000) + 40_000
     batch = rows_of(PLAN, *columns(given), until_ms).rows()
@@ -90,7 +90,7 @@ def test_stream_and_batch_give_the_same_bits(given: list[Sample], closes: list[i
 
 
 @given(samples(longest_ms=400), st.integers(0, 60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_stream_begun_anywhere_agrees_once_its_memory_is_full(given: list[Sample], skipped: int) -> None:
     until_ms = (given[-1][1] if given else 1_700_000_000_000) + 40_000
     late = given[skipped:]
@@ -141,7 +141,7 @@ def held(given: list[Sample], tag: int, end_ms: int, plan: InputPlan) -> float:
 
 
 @given(samples())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_against_the_oracle(given: list[Sample]) -> None:
     given = [(tag % 2, time_ms, value) for tag, time_ms, value in given]
     until_ms = (given[-1][1] if given else 0) + 20_000
