@@ -34,11 +34,12 @@ class GateWatch:
     def take(self, tag_index: int, time_ms: int, value: float | None) -> None:
         """Take a reading of a gate's tag. A lost one shuts the gate, yet it is no stop of the machine: nothing has to settle after it."""
         was_open = self.since_ms != SHUT
-        for states, holds in ((self._unknown, value is None), (self._outside, value is not None and value not in self._values[tag_index])):
-            if holds:
-                states.add(tag_index)
-            elif value is not None:
-                states.discard(tag_index)
+        if value is None:
+            self._unknown.add(tag_index)
+        else:
+            self._unknown.discard(tag_index)
+            move = self._outside.discard if value in self._values[tag_index] else self._outside.add
+            move(tag_index)
         if self._outside:
             self._settled_ms = SHUT
         elif self._settled_ms == SHUT and not self._unknown:
