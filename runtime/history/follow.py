@@ -22,6 +22,8 @@ from runtime.history.index import Index
 
 STEP_ENTRIES: Final = 32
 IDLE_S: Final = 0.5
+MANY: Final = frozenset({"https://witnessmark.example/event/scores"})
+"""Events that come all the time: in a list of what happened they would hide the rest. The ledger has them, and `ledger show`."""
 _log = structlog.get_logger("history")
 
 
@@ -56,7 +58,7 @@ class Follower:
             _log.warning("history_entry_left_out", seq=seq, code=error.code)
             return
         kind = entry.payload.kind
-        if kind != Kind.BATCH:
+        if kind != Kind.BATCH and not (kind == Kind.EVENT and entry.payload.detail[0] in MANY):
             self._index.add_event(seq, entry.payload.wall_ms, kind)
         if kind not in {Kind.BATCH, Kind.SCHEMA}:
             return

@@ -6,6 +6,7 @@ import asyncio
 import math
 import sqlite3
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,20 @@ def test_damage_that_shows_later_ends_the_process_and_the_next_one_builds_anew(t
         asyncio.run(follower.run())
     with Index(path, "o/1") as again:
         assert (again.next_seq, again.events(None, 9)) == (0, [])
+
+
+def test_score_receipts_do_not_hide_what_happened(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(3)
+    for name in ("scores", "finding", "scores", "scores"):
+        log.append(Kind.EVENT, (f"https://witnessmark.example/event/{name}", 1, sha256(b"").digest(), 0))
+    reader = LedgerReader(RealDisk(), log.write(tmp_path), 1)
+    with Index(tmp_path / "h.db", "o/1") as index:
+        follower = Follower(reader, index, log.size)
+        for seq in range(log.size()):
+            follower.take(seq)
+        index.commit(log.size())
+        rows = Query(reader, index, follower, lambda _uid, _at: b"").entries(None, 200)
+        assert [row[3][0] for row in rows if row[2] == Kind.EVENT] == ["https://witnessmark.example/event/finding"]
 
 
 def test_a_disk_that_is_full_or_locked_is_no_reason_to_throw_the_index_away(tmp_path: Path) -> None:
