@@ -45,7 +45,10 @@ def paths(plain: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [at] + [p for key, value in inner for p in paths(value, (*at, key))]
 
 
-@pytest.mark.parametrize("strange", [object(), "\x00", b"x", True, -1, 1e300, float("nan"), [[]], {}, ["x"]], ids=lambda value: type(value).__name__)
+STRANGE = [object(), "\x00", b"x", True, -1, 1e300, float("nan"), [[]], {}, ["x"]]
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=lambda value: type(value).__name__)
 def test_a_strange_value_anywhere_is_refused_or_changes_nothing_but_its_place(strange: object) -> None:
     """No other exception than PlanError, and what is accepted is written back as it was given."""
     refused = 0
