@@ -15,14 +15,15 @@ from ledger_client.claims import Judge
 from ledger_client.details import body_commitment
 from ledger_client.entry import Entry, parse
 from ledger_client.errors import FormatError
+from ledger_client.event_bodies import READERS, VERSION, read_event
 from ledger_client.key_chain import KeyChain
 from ledger_client.keys import from_cose
 from ledger_client.kinds import FOREIGN_KIND_MIN, Kind
 from ledger_client.records import record_size
 from ledger_client.schema import SchemaState
 
-EVENT_TYPES_KNOWN: frozenset[str] = frozenset()
-"""Event types whose bodies this version can read; the first ones come with alarms."""
+EVENT_TYPES_KNOWN: frozenset[str] = frozenset(READERS)
+"""Event types whose bodies this version can read."""
 
 
 class EntryWalk:
@@ -142,7 +143,7 @@ class EntryWalk:
             self.counts["dropped"] += detail[4]
         elif kind >= FOREIGN_KIND_MIN:
             self._judge.unknown("content", "kind_unknown", entry.seq, kind=kind)
-        elif kind in (Kind.EVENT, Kind.PLAN) and detail[0] not in EVENT_TYPES_KNOWN:
+        elif kind in (Kind.EVENT, Kind.PLAN) and (detail[0] not in EVENT_TYPES_KNOWN or detail[1] != VERSION or kind == Kind.PLAN):
             self._judge.unknown("content", "event_type_unknown", entry.seq, type=detail[0])
 
     def _content(self, entry: Entry, body: bytes | None) -> None:
@@ -171,6 +172,8 @@ class EntryWalk:
             self._apply_schema(entry, body or b"")
         elif kind == Kind.BATCH and not self._quick:
             offset_ms = self._read_batch(entry, body or b"")
+        elif kind == Kind.EVENT and length and not self._quick:
+            self._read_event(entry, body or b"")
         self.counts["body_bytes"] += len(body or b"")
         if kind == Kind.BATCH:
             self.counts["batch_bytes"] += record_size(len(entry.raw), len(body or b""))
@@ -206,6 +209,13 @@ class EntryWalk:
         except FormatError as error:
             self._unreadable(error, entry)
             return None
+
+    def _read_event(self, entry: Entry, body: bytes) -> None:
+        """An event of a known type says what its type says; its bytes were signed, so another shape is the writer's breach."""
+        try:
+            read_event(entry.payload.detail[0], entry.payload.detail[1], body)
+        except FormatError as error:
+            self._judge.breaks("content", error, entry.seq)
 
     def _unreadable(self, error: FormatError, entry: Entry) -> None:
         """A body that does not fit the schema: a breach, unless a schema entry may be among those that are missing."""

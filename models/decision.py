@@ -71,6 +71,18 @@ class Decision:
             return "onset"
         return None
 
+    def state(self) -> tuple[int, ...]:
+        """Return all that `take` depends on: whether it alarms, the last loud cell (-1: none), the cells over the threshold."""
+        return (int(self.alarming), -1 if self._last_loud is None else self._last_loud, *self._over)
+
+    def restore(self, state: tuple[int, ...]) -> None:
+        """Go on from what `state` gave. Raises ValueError."""
+        if len(state) < 2 or state[0] not in {0, 1} or len(state) - 2 > self._settings.needed:
+            raise ValueError("not the state of such a decision")
+        self.alarming, self._last_loud = bool(state[0]), None if state[1] < 0 else state[1]
+        self._over.clear()
+        self._over.extend(state[2:])
+
     def reset(self) -> None:
         """Forget everything: another model, or another recipe."""
         self._over.clear()

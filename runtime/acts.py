@@ -52,7 +52,7 @@ class Act:
     reason: str
 
     def intent_body(self) -> bytes:
-        """Return the body of the intent entry; long texts are named by their SHA-256."""
+        """Return the body of the intent entry; long texts and long bytes are named by their SHA-256."""
         row = [VERSION, self.face, self.session, self.action, self.target, _rows(self.params), self.expected_revision, self.reason]
         return cbor.encode(row)
 
@@ -185,8 +185,8 @@ def _rows(params: Mapping[str, Plain]) -> list[list[Any]]:
 
 
 def _short(value: Plain) -> Plain:
-    if isinstance(value, str) and len(value) > TEXT_INLINE_MAX:
-        return "sha256:" + sha256(value.encode()).hexdigest()
+    if isinstance(value, str | bytes) and len(value) > TEXT_INLINE_MAX:
+        return "sha256:" + sha256(value.encode() if isinstance(value, str) else value).hexdigest()
     return value
 
 

@@ -55,6 +55,10 @@ from runtime.faces.feed import RequestRefusedError, Session
 from runtime.faces.feed_server import FeedServer
 from runtime.frames_asked import frames_asked
 from runtime.health import Health
+from runtime.judgement.desk import JudgementDesk
+from runtime.judgement.orders import Orders
+from runtime.judgement.scores_asked import scores_asked
+from runtime.judgement.tenants import ModelActs
 from runtime.layout import Layout
 from runtime.learned_maps import ForgetLearned, LearnedMaps
 from runtime.loop_stall import LoopStall
@@ -192,17 +196,22 @@ class Core:
         past = LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size)
         self._events = Events(past, chain.size, lambda: chain.newest, work)
         chain.subscribe(self._events.durable)
+        judged = LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size)
+        self.desk = JudgementDesk(chain, judged, disk, layout.models, clock, work, lambda: self._revision.config.models)
+        self._orders = Orders()
+        models = ModelActs(self.desk, self._orders, judged, clock, lambda: self._devices)
         tenants: dict[str, Tenant] = {
             "config.edit": ConfigEdit(lambda: self._revision, self._apply, work),
             "device.write": DeviceWrite(self._field, self.live.known, lambda: self._revision.config, lambda: self._devices, clock),
             "device.call": DeviceCall(self._field, lambda: self._revision.config, lambda: self._devices),
             "learned.forget": ForgetLearned(self._learned),
             "manual.enter": ManualEnter(self._field, self.live, self._evidence.seal, lambda: self._devices),
+            **models.tenants(),
         }
         self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants, work)
         self.health = Health(
             clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self.door, self.stall, self._supervisor, self._events,
-            lambda: self._revision, config_faults=choice.faults,
+            lambda: self._revision, self.desk, config_faults=choice.faults,
         )  # fmt: skip
         self._swap(self._devices, {name: self._driver_or_cause(points) for name, points in self._devices.items()})
 
@@ -224,6 +233,7 @@ class Core:
             group=feed.group or None,
         )
         self.health.faces = lambda: server.connected
+        self._orders.sockets = run
         return server
 
     async def record(self, choice: Choice, edited: str = EDITED_BY_HAND) -> None:
@@ -247,7 +257,7 @@ class Core:
             outbox = group.create_task(keep("outbox", self._outbox.run), name="outbox")
             rest = [
                 group.create_task(keep(name, run), name=name)
-                for name, run in {"door": self.door.run, "learned": self._learned.run, **others}.items()
+                for name, run in {"door": self.door.run, "learned": self._learned.run, "models": self.desk.run, **others}.items()
             ]
             ready()
             await stop.wait()
@@ -256,6 +266,7 @@ class Core:
             await asyncio.wait([field], timeout=DRAIN_S)
             with contextlib.suppress(OSError):
                 await asyncio.get_running_loop().run_in_executor(self._work, self._learned.save)
+                await self.desk.save()
             self._evidence.close()
             drained, _ = await asyncio.wait([evidence], timeout=DRAIN_S)
             await self._outbox.flush(FLUSH_S)
@@ -280,6 +291,12 @@ class Core:
             return await identify_asked(self._field, session, params, commissioning=self._revision.config.gateway.commissioning)
         if method == "frames":
             return frames_asked(self._outside.shared.recorders, session, params)
+        if method == "judgement":
+            return await self.desk.answer(session, params)
+        if method == "models":
+            return {"models": self.desk.model_rows(), "findings": self.desk.finding_rows(), "judge": self.desk.health()}
+        if method == "scores":
+            return await scores_asked(self.desk, self._orders, params)
         raise RequestRefusedError("method_unknown", method=method)
 
     async def _apply(self, revision: Revision, actor: str, reason: str) -> Mapping[str, int]:
@@ -300,7 +317,10 @@ class Core:
         self._swap(devices, drivers)
         await loop.run_in_executor(self._work, self._settle, revision)
         after = revision.config
-        waits = [(c.gateway.name, c.evidence, c.web, c.history, c.feed, c.anchors) for c in (before, after)]
+        waits = [
+            (c.gateway.name, c.evidence, c.web, c.history, c.feed, c.models.enabled, c.models.worker_memory_mb, c.anchors)
+            for c in (before, after)
+        ]
         return {"revision": revision.number, "restart_needed": int(waits[0] != waits[1])}
 
     def _save_numbers(self) -> None:

@@ -20,16 +20,25 @@ Part = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ChildRule:
-    """A child process and when it belongs to a configuration; one whose module is not installed is left out."""
+    """A child process and when it belongs to a configuration; one whose module, or what it needs, is not installed is left out."""
 
     module: str
     wanted: Callable[[Config], bool]
     arguments: Callable[[Config], list[str]]
     niceness: int = 0
+    needs: str | None = None
+    """A library without which it is left out too."""
 
 
 CHILDREN: Final = (
     ChildRule("runtime.history", lambda c: c.history.enabled, lambda _: [], niceness=10),
+    ChildRule(
+        "runtime.judgement",
+        lambda c: c.models.enabled,
+        lambda c: ["--worker-mb", str(c.models.worker_memory_mb)],
+        niceness=10,
+        needs="numpy",
+    ),
     ChildRule("runtime.faces.web", lambda c: c.web.enabled, lambda c: ["--host", c.web.host, "--port", str(c.web.port)]),
 )
 
@@ -38,7 +47,7 @@ def children_of(config: Config, state: Path, run: Path) -> dict[str, Part]:
     """Return the child processes that belong to a configuration, by name. `run` is the folder of the sockets."""
     found: dict[str, Part] = {}
     for rule in CHILDREN:
-        if rule.wanted(config) and find_spec(rule.module) is not None:
+        if rule.wanted(config) and all(find_spec(each) is not None for each in (rule.module, rule.needs) if each):
             name = rule.module.rpartition(".")[2]
             found[name] = Child(name, (rule.module, "--state", str(state), "--run", str(run), *rule.arguments(config)), rule.niceness).run
     return found

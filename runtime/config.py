@@ -24,6 +24,7 @@ from ledger_client.errors import AnchorError
 from runtime import config_model as model
 from runtime.clock import SystemClock
 from runtime.config_faults import ConfigError, Fault, Faults, Place
+from runtime.config_judged import check_models
 from runtime.config_references import References
 from runtime.config_templates import with_template
 from runtime.setpoint import Interlock, SetpointRules
@@ -134,6 +135,7 @@ class Config:
     web: model.Web
     history: model.History
     feed: model.Feed
+    models: model.Models
     anchors: tuple[AnchorConfig, ...]
     devices: tuple[DeviceConfig, ...]
 
@@ -158,10 +160,12 @@ def parse_config(text: str) -> Config:
     anchors = _anchors(faults, raw.get("anchors"))
     _check_former_names(faults, devices)
     references.check(faults)
+    if file is not None:
+        check_models(faults, file.models, devices)
     if faults.found or file is None:
         raise ConfigError(sorted(faults.found, key=lambda fault: (fault.line or 0, fault.where)))
     found = tuple(device for device in devices if device is not None)
-    return Config(file.gateway, file.evidence, file.web, file.history, file.feed, anchors, found)
+    return Config(file.gateway, file.evidence, file.web, file.history, file.feed, file.models, anchors, found)
 
 
 def _device(faults: Faults, references: References, name: str, raw: Any) -> DeviceConfig | None:

@@ -281,6 +281,63 @@ class TemplateUse(Strict):
     without: list[str] = []
 
 
+class JudgedTag(Strict):
+    """A tag of a model, where more is said of it than its name. What is left out comes from the tag: its range, its heartbeat, its type."""
+
+    tag: Text
+    role: Literal["level", "counter", "state", "clock", "uptime"] | None = None
+    hold_s: float | None = Field(default=None, gt=0, le=86_400)
+    low: float | None = Field(default=None, allow_inf_nan=False)
+    high: float | None = Field(default=None, allow_inf_nan=False)
+    counter_max: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    spike: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    stuck_s: float | None = Field(default=None, gt=0, le=86_400)
+    running: list[bool | int | float] = Field(default=[], max_length=64)
+
+
+class JudgedGate(Strict):
+    """Rows count only while this tag has had one of these values for the whole window: a running state, a recipe."""
+
+    tag: Text
+    values: list[bool | int | float] = Field(min_length=1, max_length=64)
+    settle_s: float = Field(default=0.0, ge=0, le=86_400)
+
+
+class JudgedRatio(Strict):
+    """How much of the counter `over` goes by for one of the counter `under`, such as energy per unit made."""
+
+    name: TagName
+    unit: Text = ""
+    over: Text
+    under: Text
+
+
+class ModelDefinition(Strict):
+    """[[models.define]]: what one model looks at; the model itself is learned or imported."""
+
+    name: Name
+    tags: list[Text | JudgedTag] = Field(min_length=1, max_length=256)
+    gates: list[JudgedGate] = Field(default=[], max_length=8)
+    ratios: list[JudgedRatio] = Field(default=[], max_length=16)
+    grid_ms: int = Field(default=1000, ge=100, le=60_000)
+    window: int = Field(default=60, ge=2, le=3600)
+    missing_share: float = Field(default=0.2, ge=0, lt=1)
+    features: list[Literal["mean", "log_sd", "running_share", "time_in_state"]] = Field(default=["mean", "log_sd"], max_length=8)
+    learn_s: float = Field(default=3600.0, ge=60, le=604_800)
+
+
+class Models(Strict):
+    """[models]."""
+
+    enabled: bool = False
+    trusted_keys: list[Annotated[str, _shaped(r"([0-9a-f]{2}){32,128}", "config_model_key_shape")]] = Field(default=[], max_length=16)
+    unsigned_imports: bool = False
+    receipt_every_s: float = Field(default=30.0, ge=1, le=300)
+    worker_memory_mb: int = Field(default=64, ge=16, le=4096)
+    trainer_memory_mb: int = Field(default=256, ge=64, le=8192)
+    define: list[ModelDefinition] = Field(default=[], max_length=16)
+
+
 class File(Strict):
     """The whole file. Devices and anchors are judged one by one, so that a fault in one hides none in another."""
 
@@ -289,6 +346,7 @@ class File(Strict):
     web: Web = Web()
     history: History = History()
     feed: Feed = Feed()
+    models: Models = Models()
     anchors: list[dict[str, Any]] = []
     devices: dict[str, Any] = {}
 

@@ -24,6 +24,7 @@ from runtime.clock import Clock, state_names
 from runtime.config_faults import Fault
 from runtime.door import Door
 from runtime.events import Events
+from runtime.judgement.desk import JudgementDesk
 from runtime.loop_stall import LoopStall, percentile
 from runtime.revisions import Revision
 from runtime.supervisor import Supervisor
@@ -51,6 +52,7 @@ class Health:
     supervisor: Supervisor
     events: Events
     revision: Callable[[], Revision]
+    judgement: JudgementDesk
     faces: Callable[[], int] = lambda: 0
     config_faults: tuple[Fault, ...] = ()
     _calibrations: tuple[int, Calibrations] | None = None
@@ -77,6 +79,7 @@ class Health:
             "clock": {"state": state_names[self.clock.state()], "steps": self.evidence.steps},
             "loop": {"stall_p99_ms": self.stall.p99_ms, "stall_max_ms": round(self.stall.max_ms, 2)},
             "gaps": dict(self.evidence.gaps.totals),
+            "judge": self.judgement.health(),
             "acts_unknown": self.door.unknown,
             "faces": self.faces(),
             "parts": {name: [counts.starts, counts.fault] for name, counts in self.supervisor.parts.items()},

@@ -6,6 +6,7 @@ Room: hall. `app`, `demo`, the CLI and the children ask it for paths. It makes f
     policy.txt          whom a verifier of this ledger is told to trust; its hash is in the genesis entry
     ledger/<epoch>/     truth            index/    rebuildable
     private/            0700: device.key, tags.cbor, acts.cbor, anchors/, mirrors/, learned/
+    models/             <manifest hash>/: models; book.cbor: their states
     config/witnessmark.toml, config/revisions/<n>.toml
     run/                lock and sockets; means nothing after a restart (see run_folder)
 """
@@ -55,6 +56,11 @@ class Layout:
     def revisions(self) -> Path:
         """Every recorded revision of it."""
         return self.state / "config" / "revisions"
+
+    @property
+    def models(self) -> Path:
+        """Models, and what the core remembers of them; see judgement.store and judgement.book."""
+        return self.state / "models"
 
     @property
     def feed(self) -> Path:

@@ -42,9 +42,10 @@ class SmallLog:
             self.add(Kind.EVENT, ("test:event", 1, sha256(body).digest(), len(body)), body)
         return self
 
-    def add(self, kind: int, detail: tuple, body: bytes = b"") -> bytes:
+    def add(self, kind: int, detail: tuple, body: bytes = b"", *, wall_ms: int | None = None) -> bytes:
         prev = sha256(self.entries[-1]).digest() if self.entries else ZERO_HASH
-        payload = Payload(kind, self.size, prev, 1, self.size, 1_700_000_000_000 + self.size, 2, None, detail).encode()
+        at_ms = 1_700_000_000_000 + self.size if wall_ms is None else wall_ms
+        payload = Payload(kind, self.size, prev, 1, self.size, at_ms, 2, None, detail).encode()
         raw = assemble(self.key.public, payload, self.key.sign(to_be_signed(self.key.public, payload)))
         self.entries.append(raw)
         self.bodies.append(body)

@@ -21,6 +21,8 @@ PAGES = {
     "[web]": "runtime.config_model:Web",
     "[history]": "runtime.config_model:History",
     "[feed]": "runtime.config_model:Feed",
+    "[models]": "runtime.config_model:Models",
+    "[[models.define]]": "runtime.config_model:ModelDefinition",
     "[devices.NAME]": "runtime.config_model:Device",
     "[[devices.NAME.groups]]": "runtime.config_model:Group",
     "[[devices.NAME.groups.tags]]": "runtime.config_model:Tag",
@@ -33,6 +35,7 @@ PAGES = {
     "Devices of type replay": "drivers.replay.config:DeviceOptions drivers.replay.config:TagOptions",
 }
 NESTED = {
+    "[[models.define]]": "runtime.config_model:JudgedTag",
     "Devices of type manual": "drivers.manual.config:Gauge",
     "[devices.NAME]": "runtime.config_model:TemplateUse",
     "[[devices.NAME.groups.tags]]": " ".join(f"runtime.config_model:{name}" for name in ("Report", "Instrument", "Range", "Write")),

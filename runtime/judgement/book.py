@@ -1,0 +1,217 @@
+"""What the core remembers of its models: state, manifest, last scored cell, refusal, labels. The ledger is the truth, this its summary.
+
+Room: hall, judgement. `desk` and `tenants` ask it and tell it of every entry that they append; at a start it reads the entries that came
+after its file was written. It never imports numpy, opens no model and decides nothing. `load`, `catch_up` and `save` block.
+
+    models/book.cbor    cbor [1, epoch, next seq, [* row]]; a row as `_row` writes it
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from ledger_client import cbor
+from ledger_client.details import is_hash, is_int, is_uint
+from ledger_client.disk import Disk, read_whole, write_atomically
+from ledger_client.entry import parse
+from ledger_client.errors import FormatError
+from ledger_client.event_bodies import (
+    MODEL_STATES,
+    EventBody,
+    FindingBody,
+    LabelBody,
+    ModelBody,
+    ScoreReceipt,
+    is_name,
+    pairs_of,
+    read_event,
+)
+from ledger_client.kinds import Kind
+from runtime.judgement.labels import LabelTally
+
+VERSION: Final = 1
+FILE_NAME: Final = "book.cbor"
+SIZE_MAX: Final = 1 << 20
+MODELS_MAX: Final = 32
+LOOK_BACK: Final = 200_000
+"""Entries looked through when the file is missing or old: at one in two seconds, the last four days."""
+FINDINGS_KEPT: Final = 64
+"""Findings of one model that are known again when they are told twice."""
+OURS: Final = b"https://witnessmark.example/event/"
+SCORING: Final = frozenset({"checking", "shadow", "armed"})
+Told = tuple[str, str, int, int]
+"""What makes two findings of a model the same one: rule, tag, time, phase."""
+
+
+class Entries(Protocol):
+    """The part of `ledger_client.reader.LedgerReader` that is used here. Blocking."""
+
+    def entries(self, start: int, end: int) -> Iterator[bytes]:
+        """Yield stored entries."""
+        ...
+
+    def entry(self, seq: int) -> bytes:
+        """Return a stored entry."""
+        ...
+
+    def body(self, seq: int) -> bytes | None:
+        """Return an entry's body."""
+        ...
+
+
+@dataclass(slots=True)
+class ModelPage:
+    """One model. `state` is what was asked for; with a `refusal` it does not score. `trust`: epoch and seq of the entry that names it.
+
+    `since_seq`: cells that entries up to here closed are not its business. `receipt_seq`: its newest receipt. `checked`: what the newest
+    check said, by the names of a manifest's coverage.
+    """
+
+    name: str
+    state: str = "off"
+    manifest: bytes | None = None
+    model: bytes | None = None
+    trust: tuple[int, int] | None = None
+    since_seq: int = 0
+    last_cell: int | None = None
+    receipt_seq: int | None = None
+    refusal: tuple[str, dict[str, Any]] | None = None
+    checked: dict[str, Any] = field(default_factory=dict)
+    told: deque[Told] = field(default_factory=lambda: deque(maxlen=FINDINGS_KEPT))
+    labels: LabelTally = field(default_factory=LabelTally)
+
+    @property
+    def scores(self) -> bool:
+        """Whether the judge is to score with it; one that was refused is tried again with every start of the judge."""
+        return self.state in SCORING and self.manifest is not None
+
+
+class ModelBook:
+    """All pages by name. `next_seq` is the first entry that it has not seen."""
+
+    def __init__(self, disk: Disk, folder: Path, epoch: int) -> None:
+        self._disk, self._path, self.epoch = disk, folder / FILE_NAME, epoch
+        self.pages: dict[str, ModelPage] = {}
+        self.next_seq: int | None = None
+        self.changed = False
+
+    def page(self, name: str) -> ModelPage:
+        """Return a model's page, a new one for a name that is not known."""
+        return self.pages.setdefault(name, ModelPage(name))
+
+    def load(self) -> None:
+        """Read the file; one that is damaged counts as missing: what matters is in the ledger. Raises OSError."""
+        data = read_whole(self._disk, self._path, SIZE_MAX)
+        if data is None:
+            return
+        with suppress(FormatError):
+            match cbor.decode(data, size_max=SIZE_MAX, what=FILE_NAME):
+                case [version, epoch, seq, list() as rows] if version == VERSION and is_uint(epoch) and is_uint(seq):
+                    pages = [_page(row) for row in rows[:MODELS_MAX]]
+                    self.pages = {page.name: page for page in pages}
+                    self.next_seq = seq if epoch == self.epoch else None
+                    if epoch != self.epoch:
+                        for page in pages:
+                            page.receipt_seq, page.since_seq = None, 0
+
+    def catch_up(self, entries: Entries, size: int) -> None:
+        """Take in what was recorded since the file was written. Raises LedgerError, OSError."""
+        start = max(0, size - LOOK_BACK)
+        if self.next_seq is not None:
+            start = max(start, min(self.next_seq, size))
+        for seq, raw in enumerate(entries.entries(start, size), start):
+            if OURS not in raw:
+                continue
+            with suppress(FormatError):
+                payload = parse(raw).payload
+                body = entries.body(seq) if payload.kind == Kind.EVENT else None
+                found = None if body is None else read_event(payload.detail[0], payload.detail[1], body)
+                if found is not None:
+                    self.apply(seq, found)
+        self.next_seq = size
+
+    def apply(self, seq: int, body: EventBody) -> None:
+        """Take in one entry."""
+        if body.name not in self.pages and len(self.pages) >= MODELS_MAX:
+            return
+        page = self.page(body.name)
+        self.changed = True
+        match body:
+            case ModelBody():
+                self._apply_model(page, seq, body)
+            case ScoreReceipt() if body.manifest_hash == page.manifest:
+                page.last_cell = max(body.last_cell, -1 if page.last_cell is None else page.last_cell)
+                page.receipt_seq = seq
+            case FindingBody():
+                page.told.append((body.rule, body.tag, body.at_ms, body.phase))
+                page.labels.found(seq, body)
+            case LabelBody():
+                page.labels.said(body)
+
+    def _apply_model(self, page: ModelPage, seq: int, body: ModelBody) -> None:
+        if body.state == "refused":
+            page.refusal = (body.code, dict(body.params))
+            return
+        page.refusal = None
+        if body.code == "checked":
+            page.checked = dict(body.params)
+        if body.manifest_hash is not None and body.manifest_hash != page.manifest:
+            page.manifest, page.model, page.trust = body.manifest_hash, body.model_sha256, (self.epoch, seq)
+            page.since_seq, page.last_cell, page.receipt_seq, page.checked = seq, None, None, {}
+        elif body.state in SCORING and page.state not in SCORING:
+            page.since_seq, page.receipt_seq = seq, None
+        if body.state != "learning" or page.state == "off":
+            page.state = body.state
+
+    def save(self, size: int) -> None:
+        """Make it durable; `size`: entries that it has seen. Raises OSError."""
+        self.changed, self.next_seq = False, size
+        self._disk.mkdir(self._path.parent)
+        write_atomically(self._disk, self._path, cbor.encode([VERSION, self.epoch, size, [_row(page) for page in self.pages.values()]]))
+
+
+def _row(page: ModelPage) -> list[Any]:
+    refusal = None if page.refusal is None else [page.refusal[0], _pairs(page.refusal[1])]
+    return [
+        page.name, page.state, page.manifest, page.model, page.trust, page.since_seq, page.last_cell, page.receipt_seq, refusal,
+        _pairs(page.checked), list(page.told), page.labels.rows(),
+    ]  # fmt: skip
+
+
+def _page(row: Any) -> ModelPage:
+    """Read one row strictly. Raises FormatError."""
+    match row:
+        case [name, state, manifest, model, trust, since, cell, receipt, refusal, list() as checked, list() as told, list() as labels]:
+            good = (
+                is_name(name)
+                and state in MODEL_STATES
+                and is_uint(since)
+                and all(each is None or is_hash(each) for each in (manifest, model))
+            )
+            good = good and (cell is None or is_int(cell)) and (receipt is None or is_uint(receipt))
+            good = good and (trust is None or (isinstance(trust, list) and len(trust) == 2 and all(map(is_uint, trust))))
+            pairs, why = pairs_of(checked), _refusal(refusal)
+            if good and pairs is not None and all(isinstance(each, list) and len(each) == 4 for each in told):
+                return ModelPage(
+                    name, state, manifest, model, trust and (trust[0], trust[1]), since, cell, receipt, why, dict(pairs),
+                    deque(((a, b, c, d) for a, b, c, d in told), FINDINGS_KEPT), LabelTally.of(labels),
+                )  # fmt: skip
+    raise FormatError("models_book_invalid")
+
+
+def _refusal(row: Any) -> tuple[str, dict[str, Any]] | None:
+    match row:
+        case None:
+            return None
+        case [str(code), list(params)] if (pairs := pairs_of(params)) is not None:
+            return code, dict(pairs)
+    raise FormatError("models_book_invalid")
+
+
+def _pairs(params: dict[str, Any]) -> list[list[Any]]:
+    return [[name, value] for name, value in sorted(params.items())]

@@ -1,0 +1,85 @@
+"""What technicians said of a model's findings, and what that makes of its precision and recall. Pure.
+
+Room: hall, judgement. `book` keeps one for each model. The newest label of a finding, or of a span of time, counts.
+
+    precision = findings that were right / findings that were judged; recall = times that were not normal and were found / all such times.
+Labels `unsure` count in neither. Both are None while there is nothing to divide by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ledger_client.details import is_int, is_uint
+from ledger_client.errors import FormatError
+from ledger_client.event_bodies import LABELS, FindingBody, LabelBody
+
+KEPT_MAX: Final = 500
+"""Labels and findings of one model that are counted: the newest."""
+ONSET: Final = 0
+
+
+@dataclass(slots=True)
+class LabelTally:
+    """`onsets` = (seq, time ms) of findings; `labels` by finding, or by span: (None, from, to)."""
+
+    onsets: dict[int, int] = field(default_factory=dict)
+    labels: dict[tuple[int | None, int, int], str] = field(default_factory=dict)
+
+    def found(self, seq: int, finding: FindingBody) -> None:
+        """Note a finding."""
+        if finding.phase == ONSET:
+            self.onsets[seq] = finding.at_ms
+            while len(self.onsets) > KEPT_MAX:
+                del self.onsets[next(iter(self.onsets))]
+
+    def said(self, label: LabelBody) -> None:
+        """Note a label; one of the same finding or span takes its place."""
+        key = (label.finding_seq, 0, 0) if label.finding_seq is not None else (None, label.from_ms, label.to_ms)
+        self.labels.pop(key, None)
+        self.labels[key] = label.label
+        while len(self.labels) > KEPT_MAX:
+            del self.labels[next(iter(self.labels))]
+
+    def plain(self) -> dict[str, Any]:
+        """Return {normal, not_normal, unsure, precision, recall}."""
+        counts = {label: sum(1 for each in self.labels.values() if each == label) for label in LABELS}
+        right = wrong = missed = 0
+        for (seq, from_ms, to_ms), label in self.labels.items():
+            if label == "unsure":
+                continue
+            if seq is not None:
+                right += label == "not_normal"
+                wrong += label == "normal"
+            elif label == "not_normal" and not any(from_ms <= at_ms <= to_ms for at_ms in self.onsets.values()):
+                missed += 1
+            elif label == "normal":
+                wrong += sum(1 for known, at_ms in self.onsets.items() if from_ms <= at_ms <= to_ms and (known, 0, 0) not in self.labels)
+            else:
+                right += 1
+        precision = round(right / (right + wrong), 4) if right + wrong else None
+        recall = round(right / (right + missed), 4) if right + missed else None
+        return counts | {"precision": precision, "recall": recall}
+
+    def spans(self) -> Iterable[tuple[int, int]]:
+        """Yield the times that were labelled not normal, ms."""
+        for (seq, from_ms, to_ms), label in self.labels.items():
+            if label == "not_normal":
+                at_ms = self.onsets.get(seq) if seq is not None else None
+                yield (from_ms, to_ms) if seq is None else (at_ms or 0, at_ms or 0)
+
+    def rows(self) -> list[list[Any]]:
+        """Return it for a file."""
+        return [[list(each) for each in self.onsets.items()], [[*key, label] for key, label in self.labels.items()]]
+
+    @classmethod
+    def of(cls, rows: Any) -> LabelTally:
+        """Read what `rows` gave. Raises FormatError."""
+        match rows:
+            case [list() as onsets, list() as labels] if all(
+                isinstance(each, list) and len(each) == 2 and is_uint(each[0]) and is_int(each[1]) for each in onsets
+            ) and all(isinstance(each, list) and len(each) == 4 and each[3] in LABELS for each in labels):
+                return cls(dict(onsets), {(seq, a, b): label for seq, a, b, label in labels})
+        raise FormatError("models_book_invalid")

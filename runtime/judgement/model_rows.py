@@ -1,0 +1,117 @@
+"""What faces are shown of the models: one row each, and the newest findings. Kept in memory, from the judge's live word and the ledger.
+
+Room: hall, judgement. `desk` feeds it; it records nothing and asks nobody. Shapes as `faces.feed.JudgementSource` says.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from ledger_client.event_bodies import EventBody, FindingBody, LabelBody, ModelBody
+from models.manifest import Manifest
+from runtime.config_model import Models
+from runtime.judgement.book import ModelBook, ModelPage
+from runtime.judgement.judge_words import LiveRow
+
+FINDINGS_MAX: Final = 50
+MANIFESTS_MAX: Final = 64
+
+
+class ModelRows:
+    """`generation` counts changes that faces see, `orders` those that the judge must hear of."""
+
+    def __init__(self, book: ModelBook, models: Callable[[], Models]) -> None:
+        self._book, self._models = book, models
+        self._live: dict[str, LiveRow] = {}
+        self._progress: dict[str, dict[str, Any]] = {}
+        self._manifests: dict[bytes, Manifest] = {}
+        self._findings: deque[dict[str, Any]] = deque(maxlen=FINDINGS_MAX)
+        self.generation = 0
+        self.orders = 0
+
+    def take_live(self, rows: Iterable[LiveRow]) -> None:
+        """The judge's newest scores."""
+        self._live = {row.name: row for row in rows}
+        self.generation += 1
+
+    def take_progress(self, name: str, stage: str | None, share: float) -> None:
+        """How far learning is; stage None: it has ended."""
+        self._progress.pop(name, None)
+        if stage is not None:
+            self._progress[name] = {"stage": stage, "share": round(share, 3)}
+        self.generation += 1
+
+    def take_manifest(self, manifest_hash: bytes, manifest: Manifest) -> None:
+        """A manifest whose hash was checked."""
+        self._manifests[manifest_hash] = manifest
+        while len(self._manifests) > MANIFESTS_MAX:
+            del self._manifests[next(iter(self._manifests))]
+        self.generation += 1
+
+    def take_entry(self, seq: int, body: EventBody, wall_ms: int) -> None:
+        """An entry was appended."""
+        match body:
+            case FindingBody():
+                self._findings.appendleft(finding_row(seq, body))
+                self.generation += 1
+            case ModelBody():
+                self.generation += 1
+                self.orders += 1
+            case LabelBody():
+                self.generation += 1
+
+    def knows(self, manifest_hash: bytes) -> bool:
+        """Whether a manifest is at hand."""
+        return manifest_hash in self._manifests
+
+    def manifest(self, manifest_hash: bytes | None) -> Manifest | None:
+        """Return a manifest that was taken, None where it was not."""
+        return None if manifest_hash is None else self._manifests.get(manifest_hash)
+
+    def newest_cell_ms(self) -> int | None:
+        """Return the end of the newest cell that any model has judged."""
+        return max((row.cell_ms for row in self._live.values()), default=None)
+
+    def findings(self) -> list[dict[str, Any]]:
+        """Return the newest findings, newest first."""
+        return list(self._findings)
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return a row for each model that is defined or known."""
+        names = dict.fromkeys([*(each.name for each in self._models().define), *self._book.pages])
+        return [self._row(self._book.pages.get(name) or ModelPage(name)) for name in names]
+
+    def _row(self, page: ModelPage) -> dict[str, Any]:
+        manifest, live, progress = self.manifest(page.manifest), self._live.get(page.name), self._progress.get(page.name)
+        state = "refused" if page.refusal is not None else page.state
+        return {
+            "name": page.name, "state": "learning" if progress is not None and state == "off" else state, "progress": progress,
+            "score": live.score if live else None, "threshold": manifest.threshold if manifest else None,
+            "alarming": bool(live and live.alarming), "abstained": live.abstained if live else None,
+            "cell_ms": live.cell_ms if live else None, "contributions": [list(each) for each in live.contributions] if live else [],
+            "coverage": coverage_of(page, manifest),
+            "model_sha256": page.model.hex() if page.model else None, "manifest_hash": page.manifest.hex() if page.manifest else None,
+            "refused": {"code": page.refusal[0], "params": dict(page.refusal[1])} if page.refusal else None,
+            "labels": page.labels.plain(), "drift": live.drift if live else None,
+        }  # fmt: skip
+
+
+def coverage_of(page: ModelPage, manifest: Manifest | None) -> dict[str, Any] | None:
+    """Return {covered, alarmed_share, rows_wanted}: what the newest check said, else what the manifest says."""
+    if page.checked:
+        return {key: page.checked.get(key) for key in ("covered", "alarmed_share", "rows_wanted")}
+    if manifest is None:
+        return None
+    coverage = manifest.coverage
+    return {"covered": coverage.covered, "alarmed_share": coverage.alarmed_share, "rows_wanted": coverage.rows_wanted}
+
+
+def finding_row(seq: int, body: FindingBody) -> dict[str, Any]:
+    """Return a finding as faces show it."""
+    return {
+        "seq": seq, "at_ms": body.at_ms, "model": body.name, "rule": body.rule, "tag": body.tag,
+        "evidence": dict(body.evidence) | {"phase": body.phase, "armed": body.armed, "score": body.score, "threshold": body.threshold},
+        "contributions": [list(each) for each in body.contributions],
+    }  # fmt: skip

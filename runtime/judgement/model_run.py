@@ -1,0 +1,140 @@
+"""One model at work: samples in, cells with scores and decisions out. The same code in service and in a replay.
+
+Room: hall, judgement; the judge's process and the replay only (numpy). It knows no file, no socket and no clock: what it says depends on
+the entries that it was given, in their order. Who runs it asks the worker for the outputs between `take` and `settle`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger_client.event_bodies import FILLING, GATE, MISSING, NOT_FINITE, SCORED
+from models.decision import Decision
+from models.input_stream import InputStream, Row
+from models.manifest import Manifest
+from models.model_fault import ModelFault
+from models.scorer import Judged, Scorer
+from runtime.judgement.follower import Taken
+
+REASONS: Final = {"missing": MISSING, "filling": FILLING, "gate": GATE}
+BANDS_SHOWN: Final = 5
+Contribution = tuple[str, float, float | None, float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One judged cell.
+
+    `code` is one of `event_bodies`: SCORED, or why there is no score. `turn` is onset or end of an alarm, `decision` the state of the
+    decision after the cell.
+    """
+
+    number: int
+    score: float | None
+    code: int
+    alarming: bool
+    turn: str | None
+    window_hash: bytes
+    contributions: tuple[Contribution, ...]
+    decision: tuple[int, ...]
+
+
+class ModelRun:
+    """`warm_ms`: how long before its first cell a run must begin to read, so that it says what one says that was begun earlier."""
+
+    def __init__(self, manifest: Manifest, decision: tuple[int, ...] = (), last_cell: int | None = None) -> None:
+        """`decision` is the state that a receipt carries; cells up to `last_cell` are looked at and not judged. Raises ValueError."""
+        self.manifest = manifest
+        self.last_cell = last_cell
+        self.scorer = Scorer(manifest)
+        self._decision = Decision(manifest.decision)
+        if decision:
+            self._decision.restore(decision)
+        self._index = {tag.uid: i for i, tag in enumerate(manifest.plan.tags)}
+        self._stream = InputStream(manifest.plan)
+        self.blind_until_ms: int | None = None
+        """Readings up to here were withheld: cells whose windows touch them say less than they did once."""
+
+    @property
+    def warm_ms(self) -> int:
+        """See the class."""
+        return self.manifest.plan.memory_cells * self.manifest.plan.grid_ms
+
+    @property
+    def wanted(self) -> frozenset[int]:
+        """The tags that it looks at."""
+        return frozenset(self._index)
+
+    def take(self, taken: Taken) -> list[Row]:
+        """Take what one entry says; return the rows of cells that it closed and that are to be judged."""
+        if taken.set_back:
+            self._stream = InputStream(self.manifest.plan)
+        for uid, from_ms in taken.silent:
+            if uid in self._index:
+                self._stream.take(self._index[uid], from_ms, None)
+        for uid, time_ms, value in taken.samples:
+            if uid in self._index:
+                self._stream.take(self._index[uid], time_ms, value)
+        if taken.withheld and taken.until_ms is not None:
+            self.blind_until_ms = taken.until_ms
+        if taken.until_ms is None:
+            return []
+        rows = self._stream.close(taken.until_ms)
+        return rows if self.last_cell is None else [row for row in rows if row.cell > self.last_cell]
+
+    def inputs(self, rows: list[Row]) -> NDArray[Any] | None:
+        """Return the model's input rows of those that have features, None when none has."""
+        features = [row.features for row in rows if row.features is not None]
+        return self.scorer.inputs(np.array(features)) if features else None
+
+    def settle(self, rows: list[Row], inputs: NDArray[Any] | None, outputs: NDArray[Any] | None) -> list[Cell]:
+        """Judge rows by the model's outputs for those inputs and decide. Raises ModelFault `model_output_shape`."""
+        judged: list[Judged | None] = []
+        if inputs is not None and outputs is not None:
+            judged = self._judged(np.array([row.features for row in rows if row.features is not None]), inputs, outputs)
+        answers = iter(judged)
+        return [self._cell(row, next(answers) if row.features is not None else None) for row in rows]
+
+    def decide_again(self, cell: Cell) -> Cell:
+        """Return the cell with what this run's decision says of its score."""
+        turn = self._decision.take(cell.number, cell.score)
+        return replace(cell, alarming=self._decision.alarming, turn=turn, decision=self._decision.state())
+
+    def _judged(self, features: NDArray[np.float64], inputs: NDArray[Any], outputs: NDArray[Any]) -> list[Judged | None]:
+        try:
+            return list(self.scorer.judged(features, inputs, outputs))
+        except ModelFault as error:
+            if error.code != "model_output_not_finite":
+                raise
+        found: list[Judged | None] = []
+        for i in range(len(features)):  # one row that is no number must not cost the others their scores
+            try:
+                found += self.scorer.judged(features[i : i + 1], inputs[i : i + 1], outputs[i : i + 1])
+            except ModelFault:
+                found.append(None)
+        return found
+
+    def _cell(self, row: Row, judged: Judged | None) -> Cell:
+        if row.features is None:
+            code = REASONS.get(row.abstained or "", MISSING)
+        else:
+            code = SCORED if judged is not None else NOT_FINITE
+        score = judged.score if judged is not None else None
+        turn = self._decision.take(row.cell, score)
+        self.last_cell = row.cell
+        shown = self._contributions(row, judged) if judged is not None else ()
+        return Cell(row.cell, score, code, self._decision.alarming, turn, row.window_hash(), shown, self._decision.state())
+
+    def _contributions(self, row: Row, judged: Judged) -> tuple[Contribution, ...]:
+        """Return the tags that weigh most, the heaviest first; of equal ones the first of the plan."""
+        shares = judged.shares()
+        order = sorted(range(len(shares)), key=lambda i: (-shares[i], i))[:BANDS_SHOWN]
+        found: list[Contribution] = []
+        for i in order:
+            value, (low, high) = float(row.values[i]), self.manifest.bands[i]
+            found.append((self.manifest.plan.tags[i].name, float(shares[i]), value if np.isfinite(value) else None, low, high))
+        return tuple(found)

@@ -1,0 +1,207 @@
+"""One model in the judge: follows the ledger from where its last receipt ended, scores through the worker, has receipts recorded.
+
+Room: hall, judgement; the judge's process. `judge` starts one for each model that scores, and ends it when its order changes. It keeps
+nothing that the ledger does not have: after a kill the next one reads its way into the window again and goes on with the next cell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from numpy.typing import NDArray
+
+from ledger_client.entry import parse
+from ledger_client.event_bodies import FILLING, GATE, MISSING, NOT_FINITE, FindingBody, Plain, ScoreReceipt, read_event
+from ledger_client.reader import LedgerReader
+from models.input_stream import Row
+from models.model_fault import WorkerFault
+from runtime.judgement.core_link import CoreLink, Order
+from runtime.judgement.follower import Follower, first_seq_at
+from runtime.judgement.judge_words import LiveRow
+from runtime.judgement.model_run import Cell, ModelRun
+from runtime.judgement.pace import Pace
+from runtime.judgement.spans import OpenReceipt
+from runtime.judgement.store import Kept
+
+BACKLOG_MS_MAX: Final = 86_400_000
+"""Cells that ended longer ago than this when the judge comes back are not scored; it says which."""
+FINDINGS_MOST: Final = 12
+FINDINGS_PER_S: Final = 1 / 60
+"""Findings of one model: a dozen at once, one a minute after that."""
+TRIES: Final = 2
+MODEL_RULE: Final = "model"
+ABSTAINED: Final = {MISSING: "missing", FILLING: "filling", GATE: "gate", NOT_FINITE: "not_finite"}
+BEHIND: Final = "judge_behind"
+
+
+class Outputs(Protocol):
+    """The part of `models.worker_client.Worker` that a model uses."""
+
+    async def run(self, key: str, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return outputs. Raises ModelFault, WorkerFault."""
+        ...
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Where the ledger stands: `head` = published size, `moved` waits until it is beyond a size, `now_ms` the core's wall time."""
+
+    reader: LedgerReader
+    head: Callable[[], int]
+    moved: Callable[[int], Any]
+    now_ms: Callable[[], int]
+
+
+async def cells_of(run: ModelRun, rows: Sequence[Row], outputs: Outputs, key: str) -> list[Cell]:
+    """Score rows: what the judge and the replay both do. Raises ModelFault; WorkerFault when the worker failed twice."""
+    listed = list(rows)
+    inputs = run.inputs(listed)
+    for attempt in range(TRIES):
+        try:
+            found = None if inputs is None else await outputs.run(key, inputs)
+        except WorkerFault as fault:
+            if attempt + 1 == TRIES or fault.code == "model_quarantined":
+                raise
+        else:
+            return run.settle(listed, inputs, found)
+    return []
+
+
+class ModelTask:
+    """`order` may get another state while it works; another manifest needs another task."""
+
+    def __init__(self, order: Order, kept: Kept, ledger: Ledger, outputs: Outputs, core: CoreLink, receipt_every_ms: int) -> None:
+        """Raises LedgerError, OSError."""
+        self.order, self._kept, self._ledger, self._outputs, self._core = order, kept, ledger, outputs, core
+        self._every_ms = receipt_every_ms
+        self._told = set(order.told)
+        self._pace = Pace(FINDINGS_MOST, FINDINGS_PER_S)
+        self._held_back = 0
+        self.live: LiveRow | None = None
+        self.at_ms: int | None = None
+        """When the entry looked at last was written."""
+        receipt = last_receipt(ledger.reader, order.receipt_seq)
+        before = () if receipt is None else receipt.decision
+        self._next = order.since_seq + 1 if receipt is None else receipt.to_seq + 1
+        """The first entry whose cells count."""
+        self._run = ModelRun(kept.manifest, before, order.last_cell)
+        self._receipt = OpenReceipt(kept.manifest, kept.manifest_hash, self._next, before)
+        self._follower = self._begin(from_receipt=receipt is not None)
+        self._open_tag = open_tag(order.told, -1 if self._run.last_cell is None else self._run.last_cell * kept.manifest.plan.grid_ms)
+        """The tag that the onset named which has not ended."""
+
+    async def run(self) -> None:
+        """Follow until cancelled. Raises StaleError, ModelFault, WorkerFault, LedgerError, OSError."""
+        while True:
+            if self._follower.next_seq >= self._ledger.head():
+                await self._flush_if_due()
+                await self._ledger.moved(self._follower.next_seq)
+            await self.step()
+            await asyncio.sleep(0)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the ledger has more than it has looked at."""
+        return self._follower.next_seq < self._ledger.head()
+
+    async def step(self) -> None:
+        """Take one entry."""
+        taken = self._follower.take()
+        rows = self._run.take(taken)
+        self.at_ms = taken.wall_ms or self.at_ms
+        if taken.seq < self._next:  # read to fill the window; its cells are an earlier receipt's, or nobody's
+            if rows:
+                self._run.last_cell = rows[-1].cell
+            return
+        if rows:
+            await self._take_cells(taken.seq, await cells_of(self._run, rows, self._outputs, self.order.name))
+        self._receipt.to_seq = taken.seq
+        await self._flush_if_due()
+
+    async def _take_cells(self, seq: int, cells: list[Cell]) -> None:
+        for cell in cells:
+            if self._receipt.is_full:
+                await self._flush()
+            self._receipt.add(seq, cell)
+            if cell.turn is not None:
+                await self._tell(cell)
+        self._show(cells[-1])
+
+    async def _flush_if_due(self) -> None:
+        if self._receipt.is_full or self._receipt.span_ms >= self._every_ms:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        receipt = self._receipt.receipt()
+        await self._core.record("scores", receipt.encode())
+        self._receipt = OpenReceipt(self._kept.manifest, self._kept.manifest_hash, receipt.to_seq + 1, receipt.decision)
+
+    async def _tell(self, cell: Cell) -> None:
+        """Have an onset or an end recorded, unless the ledger has it; too many of them are counted."""
+        if self.order.state == "checking":
+            return
+        at_ms, is_end = cell.number * self._kept.manifest.plan.grid_ms, cell.turn == "end"
+        tag = self._open_tag if is_end else cell.contributions[0][0] if cell.contributions else ""
+        if tag is None:  # of an onset that was held back
+            return
+        self._open_tag = None if is_end else tag
+        if (MODEL_RULE, tag, at_ms, int(is_end)) in self._told:
+            return
+        if not is_end and not self._pace.allows(at_ms):
+            self._held_back += 1
+            self._open_tag = None
+            return
+        evidence: dict[str, Plain] = {"held_back": self._held_back} if self._held_back else {}
+        self._held_back = 0
+        body = FindingBody(
+            self.order.name, self._kept.manifest_hash, MODEL_RULE, tag, at_ms, int(is_end), self.order.state == "armed", cell.score,
+            self._kept.manifest.threshold, cell.contributions, evidence,
+        )  # fmt: skip
+        await self._record_finding(body)
+
+    async def _record_finding(self, body: FindingBody) -> None:
+        self._told.add((body.rule, body.tag, body.at_ms, body.phase))
+        await self._core.record("finding", body.encode())
+
+    def _show(self, cell: Cell) -> None:
+        at_ms = cell.number * self._kept.manifest.plan.grid_ms
+        self.live = LiveRow(self.order.name, cell.score, cell.alarming, ABSTAINED.get(cell.code), at_ms, cell.contributions, None)
+
+    def _begin(self, *, from_receipt: bool) -> Follower:
+        """Return a follower that reads its way into the window. What is too long ago is said to be skipped."""
+        reader, head, grid_ms = self._ledger.reader, self._ledger.head(), self._kept.manifest.plan.grid_ms
+        last, oldest_ms = self._run.last_cell, self._ledger.now_ms() - BACKLOG_MS_MAX
+        counts_from_ms = (last + 1) * grid_ms if last is not None and from_receipt else self._wall_ms(min(self._next, head - 1))
+        if counts_from_ms < oldest_ms:
+            first_kept = oldest_ms // grid_ms + 1
+            if last is not None and from_receipt:
+                self._receipt.skip(last + 1, first_kept - last - 1, BEHIND)
+            self._run.last_cell, counts_from_ms = first_kept - 1, oldest_ms
+            self._next = max(self._next, first_seq_at(reader, oldest_ms, head))
+            self._receipt.to_seq = self._next - 1
+        start = first_seq_at(reader, counts_from_ms - self._run.warm_ms, head)
+        return Follower(reader, min(self._next, start), self._run.wanted)
+
+    def _wall_ms(self, seq: int) -> int:
+        return parse(self._ledger.reader.entry(seq)).payload.wall_ms
+
+
+def last_receipt(reader: LedgerReader, seq: int | None) -> ScoreReceipt | None:
+    """Return a receipt of the ledger; None without one, or where its body is withheld. Raises LedgerError, OSError."""
+    if seq is None:
+        return None
+    payload, body = parse(reader.entry(seq)).payload, reader.body(seq)
+    found = None if body is None else read_event(payload.detail[0], payload.detail[1], body)
+    return found if isinstance(found, ScoreReceipt) else None
+
+
+def open_tag(told: Sequence[tuple[str, str, int, int]], until_ms: int) -> str | None:
+    """Return the tag of the model's onset that had not ended then, None when there was none."""
+    found = None
+    for rule, tag, at_ms, phase in told:
+        if rule == MODEL_RULE and at_ms <= until_ms:
+            found = tag if phase == 0 else None
+    return found

@@ -1,0 +1,105 @@
+"""Questions about recorded scores, answered from receipts in the ledger: the curve of a model, and what a check makes of it.
+
+Room: hall, judgement; the judge's process, in a thread of its own with a reader of its own. It changes nothing. What it is asked comes
+from faces through the core, so each parameter is checked and every walk is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from ledger_client.details import is_hash, is_uint
+from ledger_client.entry import parse
+from ledger_client.errors import FormatError
+from ledger_client.event_bodies import ALARMING, SCORES, ScoreReceipt, is_name, read_event
+from ledger_client.kinds import Kind
+from ledger_client.reader import LedgerReader
+from models.decision import ALARMED_SHARE_MAX
+from runtime.faces.feed import RequestRefusedError
+from runtime.judgement.follower import first_seq_at
+
+POINTS_MAX: Final = 2_000
+LATE_MS: Final = 600_000
+"""How long after its cells a receipt may stand in the ledger and still be found."""
+ENTRIES_MAX: Final = 400_000
+RECEIPTS_MAX: Final = 20_000
+CHECK_ROWS_MIN: Final = 600
+CHECK_SHARE: Final = 1 / 3
+"""A check says something once it has this share of the rows that the model was made of, and CHECK_ROWS_MIN at least."""
+MARK: Final = SCORES.encode()
+Point = list[Any]
+
+
+def receipts(reader: LedgerReader, start: int, end: int, name: str | None = None) -> Iterator[tuple[int, ScoreReceipt | None]]:
+    """Yield (seq, receipt) of the score receipts in [start, end); None for one whose body is withheld. Raises LedgerError, OSError."""
+    for seq, raw in enumerate(reader.entries(start, end), start):
+        if MARK not in raw:  # a hundred times cheaper than reading each
+            continue
+        try:
+            payload = parse(raw).payload
+            if payload.kind != Kind.EVENT or payload.detail[0] != SCORES:
+                continue
+            body = reader.body(seq)
+            found = None if body is None else read_event(SCORES, payload.detail[1], body)
+        except FormatError:
+            continue
+        if found is None or (isinstance(found, ScoreReceipt) and name in {None, found.name}):
+            yield seq, found
+
+
+def curve(reader: LedgerReader, size: int, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return {points: [[end ms, score / None, alarming], …], gaps: [[from ms, to ms], …]} of a model, thinned to the highest scores."""
+    match params:
+        case {"model": name, "from_ms": int(from_ms), "to_ms": int(to_ms), "points_max": int(most)} if (
+            is_name(name) and 0 <= from_ms < to_ms and 2 <= most <= POINTS_MAX
+        ):
+            pass
+        case _:
+            raise RequestRefusedError("scores_range")
+    start, end = first_seq_at(reader, from_ms, size), first_seq_at(reader, to_ms + LATE_MS, size)
+    points: list[Point] = []
+    gaps: list[list[int]] = []
+    for count, (_, receipt) in enumerate(receipts(reader, start, min(end, start + ENTRIES_MAX), name)):
+        if receipt is None:
+            continue
+        if count >= RECEIPTS_MAX:
+            break
+        for number, score, cell in zip(receipt.numbers(), receipt.scores, receipt.cells, strict=True):
+            if from_ms <= number * receipt.grid_ms <= to_ms:
+                points.append([number * receipt.grid_ms, score, bool(cell & ALARMING)])
+        gaps += [[(first - 1) * receipt.grid_ms, (first + cells - 1) * receipt.grid_ms] for first, cells, _ in receipt.skipped]
+    return {"points": thinned(points, most), "gaps": gaps[:POINTS_MAX]}
+
+
+def thinned(points: list[Point], most: int) -> list[Point]:
+    """Return at most so many points: of each piece the one with the highest score; alarming when any of the piece was."""
+    if len(points) <= most:
+        return points
+    step = -(-len(points) // most)
+    found: list[Point] = []
+    for at in range(0, len(points), step):
+        piece = points[at : at + step]
+        top = max(piece, key=lambda point: float("-inf") if point[1] is None else point[1])
+        found.append([top[0], top[1], any(point[2] for point in piece)])
+    return found
+
+
+def checked(reader: LedgerReader, size: int, params: Mapping[str, Any], threshold: float) -> dict[str, Any]:
+    """Return {rows, alarmed_share, covered, rows_wanted} of the cells that a model has scored since it came into use."""
+    match params:
+        case {"manifest": manifest, "since_seq": since, "rows": rows} if is_hash(manifest) and is_uint(since) and is_uint(rows):
+            pass
+        case _:
+            raise RequestRefusedError("act_shape")
+    scored = over = 0
+    for _, receipt in receipts(reader, max(since, size - ENTRIES_MAX), size):
+        if receipt is not None and receipt.manifest_hash == manifest:
+            known = [score for score in receipt.scores if score is not None]
+            scored += len(known)
+            over += sum(score > threshold for score in known)
+    needed = max(CHECK_ROWS_MIN, round(rows * CHECK_SHARE))
+    share = over / scored if scored else 0.0
+    covered = scored >= needed and share <= ALARMED_SHARE_MAX
+    wanted = 0 if covered else max(needed - scored, needed if scored >= needed else 1)
+    return {"rows": scored, "alarmed_share": share, "covered": covered, "rows_wanted": wanted}

@@ -1,0 +1,141 @@
+"""What a model learns from: rows out of recorded readings of a span of time, without what was not normal.
+
+Room: hall, judgement; the trainer's process (numpy). It reads the ledger and changes nothing. Bad quality is missing already when samples
+are made; times of alarms, of findings and of labels "not normal" are left out, with a window around them, unless somebody has labelled
+that very finding "normal": then it is what the model has to learn.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from ledger_client.entry import parse
+from ledger_client.errors import FormatError
+from ledger_client.event_bodies import ALARMING, EventBody, FindingBody, LabelBody, ScoreReceipt, read_event
+from ledger_client.kinds import Kind
+from ledger_client.reader import LedgerReader
+from models.input_plan import InputPlan
+from models.input_stream import Rows, rows_of
+from runtime.judgement.book import OURS
+from runtime.judgement.follower import Follower, first_seq_at
+
+LATE_MS: Final = 600_000
+"""How long after a reading its entry may have been written."""
+SAMPLES_MAX: Final = 20_000_000
+TELL_EVERY: Final = 200
+Progress = Callable[[str, float], None]
+Times = list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """`rows` as `models.input_stream` gives them; `left_out`: how many were not normal; `withheld`: batches whose readings are not here."""
+
+    rows: Rows
+    left_out: int
+    withheld: int
+
+
+@dataclass(slots=True)
+class NotNormal:
+    """Times that were not normal, out of the events of one model. `onsets` = seq -> time of findings that have not ended."""
+
+    name: str
+    alarms: Times = field(default_factory=list)
+    found: dict[int, tuple[int, int]] = field(default_factory=dict)
+    labels: dict[int, str] = field(default_factory=dict)
+    spans: dict[tuple[int, int], str] = field(default_factory=dict)
+    _open: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def take(self, seq: int, event: EventBody) -> None:
+        """Take an event of the ledger, in order."""
+        if event.name != self.name:
+            return
+        match event:
+            case ScoreReceipt():
+                for number, cell in zip(event.numbers(), event.cells, strict=True):
+                    if cell & ALARMING:
+                        end = number * event.grid_ms
+                        self.alarms.append((end - event.grid_ms, end))
+            case FindingBody(phase=0):
+                self.found[seq] = (event.at_ms, event.at_ms)
+                self._open[event.rule, event.tag] = seq
+            case FindingBody():
+                onset = self._open.pop((event.rule, event.tag), None)
+                if onset is not None:
+                    self.found[onset] = (self.found[onset][0], event.at_ms)
+            case LabelBody(finding_seq=None):
+                self.spans[event.from_ms, event.to_ms] = event.label
+            case LabelBody(finding_seq=int(finding)):
+                self.labels[finding] = event.label
+
+    def times(self, around_ms: int) -> Times:
+        """Return the times to leave out, each with a window before and behind it."""
+        normal = [span for span, label in self.spans.items() if label == "normal"]
+        normal += [self.found[seq] for seq, label in self.labels.items() if label == "normal" and seq in self.found]
+        wrong = [*self.alarms, *(span for seq, span in self.found.items() if self.labels.get(seq) != "normal")]
+        wrong = [each for each in wrong if not any(a - around_ms <= each[0] and each[1] <= b + around_ms for a, b in normal)]
+        wrong += [span for span, label in self.spans.items() if label == "not_normal"]
+        return [(a - around_ms, b + around_ms) for a, b in wrong]
+
+
+def gather(reader: LedgerReader, size: int, plan: InputPlan, name: str, from_ms: int, to_ms: int, progress: Progress) -> TrainingSet:
+    """Return the rows of [from_ms, to_ms]. Raises LedgerError, OSError, ValueError for more samples than can be held."""
+    start = first_seq_at(reader, from_ms - plan.memory_cells * plan.grid_ms, size)
+    end = first_seq_at(reader, to_ms + LATE_MS, size)
+    index = {tag.uid: i for i, tag in enumerate(plan.tags)}
+    follower = Follower(reader, start, index)
+    tags, times, values, withheld, wrong = array("q"), array("q"), array("d"), 0, NotNormal(name)
+    for seq in range(start, end):
+        taken = follower.take()
+        withheld += taken.withheld
+        rows = [*((uid, time_ms, None) for uid, time_ms in taken.silent), *taken.samples]
+        for uid, time_ms, value in rows:
+            tags.append(index[uid])
+            times.append(time_ms)
+            values.append(float("nan") if value is None else value)
+        if len(tags) > SAMPLES_MAX:
+            raise ValueError("samples")
+        if taken.event is not None:
+            wrong.take(seq, taken.event)
+        if seq % TELL_EVERY == 0:
+            progress("reading", (seq - start) / max(1, end - start))
+    for seq, event in _events(reader, end, size):  # what people said of it later
+        wrong.take(seq, event)
+    progress("features", 0.0)
+    made = rows_of(plan, np.array(tags, np.int64), np.array(times, np.int64), np.array(values, np.float64), to_ms)
+    kept = (made.cells * plan.grid_ms > from_ms) & (made.cells * plan.grid_ms <= to_ms)
+    normal = _outside(made, plan, wrong.times(plan.window_ms))
+    progress("features", 1.0)
+    return TrainingSet(chosen(made, kept & normal), int(np.count_nonzero(kept & ~normal)), withheld)
+
+
+def chosen(rows: Rows, which: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Rows:
+    """Return those rows."""
+    return Rows(rows.cells[which], rows.features[which], rows.abstained[which], rows.values[which], rows.raw[which])
+
+
+def _outside(rows: Rows, plan: InputPlan, times: Iterable[tuple[int, int]]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    ends, normal = rows.cells * plan.grid_ms, np.ones(len(rows), np.bool_)
+    for from_ms, to_ms in times:
+        normal &= (ends < from_ms) | (ends > to_ms)
+    return normal
+
+
+def _events(reader: LedgerReader, start: int, end: int) -> Iterable[tuple[int, EventBody]]:
+    for seq, raw in enumerate(reader.entries(start, end), start):
+        if OURS not in raw:
+            continue
+        try:
+            payload = parse(raw).payload
+            body = reader.body(seq) if payload.kind == Kind.EVENT else None
+            event = None if body is None else read_event(payload.detail[0], payload.detail[1], body)
+        except FormatError:
+            continue
+        if event is not None:
+            yield seq, event

@@ -1,0 +1,192 @@
+"""A judge killed at any moment loses and doubles nothing; what it recorded is reckoned again to the bit; what was altered is found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from ledger_client.event_bodies import FINDING, SCORES, FindingBody, ScoreReceipt, read_event
+from ledger_client.kinds import Kind
+from runtime.judgement.core_link import StaleError
+from runtime.judgement.replay import Replay, Replayed
+from runtime.judgement.score_query import checked, curve
+from tests.rigs.judged import Judged, LostError, judged
+
+
+def run(scenario: Callable[[ThreadPoolExecutor], Awaitable[Any]]) -> Any:
+    with ThreadPoolExecutor(1) as work:
+        return asyncio.run(scenario(work))
+
+
+def events(line: Judged, type_uri: str) -> list[tuple[int, Any]]:
+    from ledger_client.entry import parse
+
+    found = []
+    for seq, raw in enumerate(line.log.entries(0, line.log.size)):
+        payload = parse(raw).payload
+        if payload.kind == Kind.EVENT and payload.detail[0] == type_uri:
+            found.append((seq, read_event(type_uri, 1, line.log.log.bodies[seq])))
+    return found
+
+
+async def replayed(line: Judged, start: int = 0, end: int | None = None) -> Replayed:
+    replay = Replay(line.log, line.kept.manifest, line.kept.manifest_hash, line.outputs, "line")
+    return await replay.run(start, line.log.size if end is None else end)
+
+
+def plant_for_a_while(line: Judged, rng: Random) -> None:
+    line.plant.batch(rng.choice((1, 5, 5, 5, 9)), away=rng.choice((0, 0, 0, 30.0)))
+    if rng.random() < 0.05:
+        line.plant.silence(rng.choice((20, 300)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kills_lose_and_double_nothing(seed: int) -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line, rng = await judged(seed, work=work), Random(seed)
+        task = await line.begin()
+        kills = 0
+        for _ in range(120):
+            plant_for_a_while(line, rng)
+            if rng.random() < 0.2:  # killed between entries, with cells that no receipt holds yet
+                kills += 1
+                task = await line.begin()
+            line.link.lose = lambda: rng.random() < 0.05  # killed after the core recorded, before the judge heard of it
+            while task.is_behind:
+                try:
+                    await task.step()
+                except (LostError, StaleError):
+                    kills += 1
+                    task = await line.begin()
+        found = await replayed(line)
+        assert kills > 15
+        assert found.differences == []
+        assert (found.verdict, found.not_recorded, found.skipped) == ("holds", 0, 0)
+        assert found.equal == found.cells > 300
+        told = [(body.rule, body.tag, body.at_ms, body.phase) for _, body in events(line, FINDING)]
+        assert len(told) == len(set(told))
+        assert [phase for *_, phase in told] == [i % 2 for i in range(len(told))]
+        assert told
+
+    run(scenario)
+
+
+def test_every_range_of_entries_replays_by_itself() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line, rng = await judged(9, work=work), Random(9)
+        task = await line.begin()
+        for _ in range(60):
+            plant_for_a_while(line, rng)
+            await line.follow(task)
+        whole = await replayed(line)
+        assert (whole.verdict, whole.receipts > 20) == ("holds", True)
+        for _ in range(6):
+            start = rng.randrange(line.log.size)
+            part = await replayed(line, start, rng.randrange(start, line.log.size) + 1)
+            assert part.differences == []
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("what", ["score", "flags", "windows", "decision", "twice", "missing"])
+def test_an_altered_receipt_is_found(what: str) -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(2, work=work)
+        task = await line.begin()
+        for _ in range(20):
+            line.plant.batch()
+            await line.follow(task)
+        receipts: list[tuple[int, ScoreReceipt]] = events(line, SCORES)
+        seq, receipt = receipts[len(receipts) // 2]
+        place = next(i for i, score in enumerate(receipt.scores) if score is not None)
+        scores = list(receipt.scores)
+        scores[place] = float(scores[place] or 0) * (1 + 2**-52)
+        altered = {
+            "score": replace(receipt, scores=tuple(scores)),
+            "flags": replace(receipt, cells=bytes(cell ^ 0x80 for cell in receipt.cells)),
+            "windows": replace(receipt, windows=bytes(32)),
+            "decision": replace(receipt, decision=(1 - receipt.decision[0], *receipt.decision[1:])),
+            "twice": receipts[len(receipts) // 2 - 1][1],
+            "missing": replace(receipt, runs=((receipt.runs[0][0] - 5000, receipt.runs[0][1]), *receipt.runs[1:])),
+        }[what]
+        line.log.log.bodies[seq] = altered.encode()
+        found = await replayed(line)
+        assert found.verdict == "fails"
+        assert what in {each.what for each in found.differences}
+        assert {each.seq for each in found.differences} <= {
+            seq,
+            *(later for later, _ in receipts[len(receipts) // 2 : len(receipts) // 2 + 2]),
+        }
+
+    run(scenario)
+
+
+def test_withheld_readings_make_scores_unanswerable_and_not_wrong() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(5, work=work)
+        task = await line.begin()
+        for _ in range(60):
+            line.plant.batch()
+            await line.follow(task)
+        batches = [seq for seq, raw in enumerate(line.log.entries(0, line.log.size)) if _kind(raw) == Kind.BATCH]
+        line.log.withheld.update(batches[20:25])
+        found = await replayed(line)
+        assert found.differences == []
+        assert found.verdict == "unknown"
+        assert 0 < found.not_here < found.cells
+        assert found.equal > 0
+
+    run(scenario)
+
+
+def test_the_curve_and_the_check_read_receipts() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(6, work=work)
+        task = await line.begin()
+        for _ in range(40):
+            line.plant.batch()
+            await line.follow(task)
+        scored = [s for _, r in events(line, SCORES) for s in r.scores]
+        span = {"model": "line", "from_ms": line.plant.at_ms - 3_600_000, "to_ms": line.plant.at_ms + 10_000}
+        points = curve(line.log, line.log.size, {**span, "points_max": 2000})["points"]
+        assert [score for _, score, _ in points] == scored
+        thin = curve(line.log, line.log.size, {**span, "points_max": 10})["points"]
+        assert len(thin) <= 10
+        assert max(s for _, s, _ in thin if s is not None) == max(s for s in scored if s is not None)
+        order = {"manifest": line.kept.manifest_hash, "since_seq": 0, "rows": 30}
+        told = checked(line.log, line.log.size, order, 0.0)
+        known = [s for s in scored if s is not None]
+        assert told["rows"] == len(known)
+        assert told["alarmed_share"] == sum(s > 0 for s in known) / len(known)
+        assert not told["covered"]
+        assert told["rows_wanted"] > 0
+
+    run(scenario)
+
+
+def _kind(raw: bytes) -> int:
+    from ledger_client.entry import parse
+
+    return parse(raw).payload.kind
+
+
+def test_a_finding_body_is_what_the_ledger_holds() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(7, work=work, state="shadow")
+        task = await line.begin()
+        for i in range(40):
+            line.plant.batch(away=30.0 if 20 < i < 25 else 0.0)
+            await line.follow(task)
+        (_, onset), *_ = events(line, FINDING)
+        assert isinstance(onset, FindingBody)
+        assert (onset.rule, onset.phase, onset.armed, onset.tag) == ("model", 0, False, "device1/t2")
+        assert onset.score is not None
+        assert onset.score > (onset.threshold or 0)
+
+    run(scenario)
