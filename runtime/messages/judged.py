@@ -22,6 +22,8 @@ SCORING: Final = frozenset({"checking", "shadow", "armed"})
 COMMAS: Final = {"zh": "，"}
 OVER: Final = (1, "end")
 """Phases of a finding that has ended."""
+OF_TIME: Final = frozenset({"stuck", "frozen_counter", "dropout", "late", "clock"})
+"""Rules whose size and limit are ms, or a count of reports, which stays far below a thousand."""
 AT_WORK: Final = frozenset({"ok", "behind"})
 Row = Mapping[str, Any]
 Sentence = tuple[str, str]
@@ -153,21 +155,19 @@ def finding_text(finding: Row, lang: str = "en") -> str:
     tag = finding.get("tag") or (finding.get("contributions") or [["?"]])[0][0]
     known = f"judged.rule.{finding['rule']}"
     what = word(known if known in catalogue("en") else "judged.rule.other", {"rule": finding["rule"], "tag": tag}, lang)
-    facts = [_fact(name, value, lang) for name, value in evidence.items() if value is not None]
+    facts = [_fact(finding["rule"], name, value, lang) for name, value in evidence.items() if value is not None]
     said = word("judged.finding", {"what": what, "facts": COMMAS.get(lang, ", ").join(facts)}, lang) if facts else what
     said = word("judged.over", {"what": said}, lang) if phase in OVER else said
     return said if armed else word("judged.finding.trial", {"what": said}, lang)
 
 
-def _fact(name: str, value: Any, lang: str) -> str:
+def _fact(rule: str, name: str, value: Any, lang: str) -> str:
     """Word one number of the evidence; a name that is new here is shown as it is."""
-    shown = (
-        span_text(value)
-        if name.endswith("_ms") and isinstance(value, int | float)
-        else f"{value:.4g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    is_span = name.endswith("_ms") or (rule in OF_TIME and name in ("size", "limit"))
+    if is_span and isinstance(value, int | float) and abs(value) >= 1_000:
+        shown = span_text(abs(value))
+    else:
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
     code = f"evidence.{name}"
     return word(code, {"value": shown}, lang) if code in catalogue("en") else f"{name} {shown}"
 
