@@ -231,6 +231,7 @@ class Core:
             self.answer,
             mode=int(feed.mode, 8),
             group=feed.group or None,
+            judgement=self.desk,
         )
         self.health.faces = lambda: server.connected
         self._orders.sockets = run

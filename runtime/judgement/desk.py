@@ -314,7 +314,7 @@ class JudgementDesk:
         if kept is not None:
             body = replace(body, manifest_hash=manifest, model_sha256=kept.manifest.model_sha256)
         try:
-            await self.record(body)
+            self.rows.take_ended(word.name, code, params, await self.record(body))
         except LedgerError as error:
             structlog.get_logger("models").warning("model_not_recorded", name=word.name, code=error.code)
             raise RequestRefusedError(error.code, **error.params) from error

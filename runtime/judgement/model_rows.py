@@ -6,7 +6,7 @@ Room: hall, judgement. `desk` feeds it; it records nothing and asks nobody. Shap
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ledger_client.event_bodies import EventBody, FindingBody, LabelBody, ModelBody
@@ -27,6 +27,7 @@ class ModelRows:
         self._live: dict[str, LiveRow] = {}
         self._progress: dict[str, dict[str, Any]] = {}
         self._manifests: dict[bytes, Manifest] = {}
+        self._ended: dict[str, dict[str, Any]] = {}
         self._findings: deque[dict[str, Any]] = deque(maxlen=FINDINGS_MAX)
         self.generation = 0
         self.orders = 0
@@ -41,6 +42,11 @@ class ModelRows:
         self._progress.pop(name, None)
         if stage is not None:
             self._progress[name] = {"stage": stage, "share": round(share, 3)}
+        self.generation += 1
+
+    def take_ended(self, name: str, code: str, params: Mapping[str, Any], seq: int) -> None:
+        """How the newest learning of a model ended: `learned`, or why not; `seq` is the entry that says so."""
+        self._ended[name] = {"code": code, "params": dict(params), "seq": seq}
         self.generation += 1
 
     def take_manifest(self, manifest_hash: bytes, manifest: Manifest) -> None:
@@ -91,7 +97,8 @@ class ModelRows:
             "score": live.score if live else None, "threshold": manifest.threshold if manifest else None,
             "alarming": bool(live and live.alarming), "abstained": live.abstained if live else None,
             "cell_ms": live.cell_ms if live else None, "contributions": [list(each) for each in live.contributions] if live else [],
-            "coverage": coverage_of(page, manifest),
+            "coverage": coverage_of(page, manifest), "grid_ms": manifest.plan.grid_ms if manifest else None,
+            "ended": self._ended.get(page.name),
             "model_sha256": page.model.hex() if page.model else None, "manifest_hash": page.manifest.hex() if page.manifest else None,
             "refused": {"code": page.refusal[0], "params": dict(page.refusal[1])} if page.refusal else None,
             "labels": page.labels.plain(), "drift": live.drift if live else None,
