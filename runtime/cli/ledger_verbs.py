@@ -1,4 +1,4 @@
-"""`witnessmark ledger show | verify | export | archive | fetch | new-epoch`: the ledger as a file on the disk, for people.
+"""`witnessmark ledger show | verify | export | archive | fetch | new-epoch | replay`: the ledger as a file on the disk, for people.
 
 Room: hall. They need the base install only, and work beside a running gateway or on a copy.
 """
@@ -22,6 +22,7 @@ from runtime.cli.evidence_verbs import AsJson, Epoch, PolicyFile, Quick, State, 
 from runtime.cli.fetch_verb import fetch_verb
 from runtime.cli.ledger_view import Shown, read_shown, show_one, show_rows
 from runtime.cli.places import Place, fail_reading, open_place, read_policy, write_file
+from runtime.cli.replay_verb import replay
 from runtime.messages.catalogue import word
 from runtime.messages.values import counted
 
@@ -35,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("archive")(archive)
     group.command("fetch")(fetch_verb)
     group.command("new-epoch")(new_epoch)
+    group.command("replay")(replay)
     app.add_typer(group, name="ledger")
 
 

@@ -27,8 +27,8 @@ GOOD: Final = 0
 SEVERITY_SHIFT: Final = 30
 """The two high bits of an OPC UA status: 0 good, 1 uncertain, 2 bad."""
 
-Sample = tuple[int, int, float | None]
-"""(tag uid, read time ms, value); None: missing from then on."""
+Sample = tuple[int, int, float | None, int | None]
+"""(tag uid, read time ms, value, source time ms); value None: missing from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Follower:
 
 def samples_of(body: Body, wanted: frozenset[int]) -> tuple[Sample, ...]:
     """Return the samples of the wanted tags by (read time, group, column); what is not a good number is missing from then on."""
-    found: list[tuple[int, int, int, int, float | None]] = []
+    found: list[tuple[int, int, int, Sample]] = []
     for section in body.sections:
         for place, column in enumerate(section.columns):
             uid = column.descriptor.uid
@@ -146,9 +146,10 @@ def samples_of(body: Body, wanted: frozenset[int]) -> tuple[Sample, ...]:
             for scan, status, value in zip(column.scans, column.statuses, column.values, strict=True):
                 number = as_number(value, status) if status >> SEVERITY_SHIFT == GOOD else None
                 number = number if number is not None and math.isfinite(number) else None
-                found.append((section.times[scan], section.group.uid, place, uid, number))
+                time_ms = section.times[scan]
+                found.append((time_ms, section.group.uid, place, (uid, time_ms, number, section.sources[scan])))
     found.sort(key=lambda row: row[:3])
-    return tuple((uid, time_ms, number) for time_ms, _, _, uid, number in found)
+    return tuple(sample for _, _, _, sample in found)
 
 
 def first_seq_at(reader: LedgerReader, time_ms: int, size: int) -> int:

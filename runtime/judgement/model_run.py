@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from ledger_client.event_bodies import FILLING, GATE, MISSING, NOT_FINITE, SCORED
 from models.decision import Decision
+from models.finding import Finding
 from models.input_stream import InputStream, Row
 from models.manifest import Manifest
 from models.model_fault import ModelFault
+from models.rules import RuleBook
 from models.scorer import Judged, Scorer
 from runtime.judgement.follower import Taken
 
@@ -46,8 +48,11 @@ class Cell:
 class ModelRun:
     """`warm_ms`: how long before its first cell a run must begin to read, so that it says what one says that was begun earlier."""
 
-    def __init__(self, manifest: Manifest, decision: tuple[int, ...] = (), last_cell: int | None = None) -> None:
-        """`decision` is the state that a receipt carries; cells up to `last_cell` are looked at and not judged. Raises ValueError."""
+    def __init__(self, manifest: Manifest, decision: tuple[int, ...] = (), last_cell: int | None = None, *, rules: bool = False) -> None:
+        """`decision` is the state that a receipt carries; cells up to `last_cell` are looked at and not judged. Raises ValueError.
+
+        `rules`: look for faults of sensors too.
+        """
         self.manifest = manifest
         self.last_cell = last_cell
         self.scorer = Scorer(manifest)
@@ -56,6 +61,9 @@ class ModelRun:
             self._decision.restore(decision)
         self._index = {tag.uid: i for i, tag in enumerate(manifest.plan.tags)}
         self._stream = InputStream(manifest.plan)
+        self.rules = RuleBook(manifest.plan, manifest.limits) if rules else None
+        self.found: list[Finding] = []
+        """What the rules found; whoever runs it takes it away."""
         self.blind_until_ms: int | None = None
         """Readings up to here were withheld: cells whose windows touch them say less than they did once."""
 
@@ -73,16 +81,23 @@ class ModelRun:
         """Take what one entry says; return the rows of cells that it closed and that are to be judged."""
         if taken.set_back:
             self._stream = InputStream(self.manifest.plan)
+            self.rules = None if self.rules is None else RuleBook(self.manifest.plan, self.manifest.limits)
         for uid, from_ms in taken.silent:
             if uid in self._index:
                 self._stream.take(self._index[uid], from_ms, None)
-        for uid, time_ms, value in taken.samples:
+                if self.rules is not None:
+                    self.rules.take(self._index[uid], from_ms, None)
+        for uid, time_ms, value, source_ms in taken.samples:
             if uid in self._index:
                 self._stream.take(self._index[uid], time_ms, value)
+                if self.rules is not None:
+                    self.rules.take(self._index[uid], time_ms, value, source_ms)
         if taken.withheld and taken.until_ms is not None:
             self.blind_until_ms = taken.until_ms
         if taken.until_ms is None:
             return []
+        if self.rules is not None:
+            self.found += self.rules.close(taken.until_ms)
         rows = self._stream.close(taken.until_ms)
         return rows if self.last_cell is None else [row for row in rows if row.cell > self.last_cell]
 

@@ -7,6 +7,7 @@ nothing that the ledger does not have: after a kill the next one reads its way i
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -14,25 +15,25 @@ from typing import Any, Final, Protocol
 from numpy.typing import NDArray
 
 from ledger_client.entry import parse
-from ledger_client.event_bodies import FILLING, GATE, MISSING, NOT_FINITE, FindingBody, Plain, ScoreReceipt, read_event
+from ledger_client.event_bodies import FILLING, GATE, MISSING, NOT_FINITE, FindingBody, ScoreReceipt, read_event
 from ledger_client.reader import LedgerReader
 from models.input_stream import Row
 from models.model_fault import WorkerFault
 from runtime.judgement.core_link import CoreLink, Order
+from runtime.judgement.findings import Findings
 from runtime.judgement.follower import Follower, first_seq_at
 from runtime.judgement.judge_words import LiveRow
 from runtime.judgement.model_run import Cell, ModelRun
-from runtime.judgement.pace import Pace
 from runtime.judgement.spans import OpenReceipt
 from runtime.judgement.store import Kept
 
 BACKLOG_MS_MAX: Final = 86_400_000
 """Cells that ended longer ago than this when the judge comes back are not scored; it says which."""
-FINDINGS_MOST: Final = 12
-FINDINGS_PER_S: Final = 1 / 60
-"""Findings of one model: a dozen at once, one a minute after that."""
+OPEN_MS: Final = 600_000
+"""So long before a finding that has not ended reading begins, for its rule to find it again."""
 TRIES: Final = 2
 MODEL_RULE: Final = "model"
+CHECKING: Final = "checking"
 ABSTAINED: Final = {MISSING: "missing", FILLING: "filling", GATE: "gate", NOT_FINITE: "not_finite"}
 BEHIND: Final = "judge_behind"
 
@@ -77,9 +78,6 @@ class ModelTask:
         """Raises LedgerError, OSError."""
         self.order, self._kept, self._ledger, self._outputs, self._core = order, kept, ledger, outputs, core
         self._every_ms = receipt_every_ms
-        self._told = set(order.told)
-        self._pace = Pace(FINDINGS_MOST, FINDINGS_PER_S)
-        self._held_back = 0
         self.live: LiveRow | None = None
         self.at_ms: int | None = None
         """When the entry looked at last was written."""
@@ -87,11 +85,11 @@ class ModelTask:
         before = () if receipt is None else receipt.decision
         self._next = order.since_seq + 1 if receipt is None else receipt.to_seq + 1
         """The first entry whose cells count."""
-        self._run = ModelRun(kept.manifest, before, order.last_cell)
+        self._run = ModelRun(kept.manifest, before, order.last_cell, rules=True)
         self._receipt = OpenReceipt(kept.manifest, kept.manifest_hash, self._next, before)
+        until_ms = -1 if order.last_cell is None else order.last_cell * kept.manifest.plan.grid_ms
+        self._findings = Findings(order.told, until_ms)
         self._follower = self._begin(from_receipt=receipt is not None)
-        self._open_tag = open_tag(order.told, -1 if self._run.last_cell is None else self._run.last_cell * kept.manifest.plan.grid_ms)
-        """The tag that the onset named which has not ended."""
 
     async def run(self) -> None:
         """Follow until cancelled. Raises StaleError, ModelFault, WorkerFault, LedgerError, OSError."""
@@ -112,6 +110,8 @@ class ModelTask:
         taken = self._follower.take()
         rows = self._run.take(taken)
         self.at_ms = taken.wall_ms or self.at_ms
+        if self._run.found:
+            await self._tell_rules(known=taken.seq < self._next)
         if taken.seq < self._next:  # read to fill the window; its cells are an earlier receipt's, or nobody's
             if rows:
                 self._run.last_cell = rows[-1].cell
@@ -140,31 +140,29 @@ class ModelTask:
         self._receipt = OpenReceipt(self._kept.manifest, self._kept.manifest_hash, receipt.to_seq + 1, receipt.decision)
 
     async def _tell(self, cell: Cell) -> None:
-        """Have an onset or an end recorded, unless the ledger has it; too many of them are counted."""
-        if self.order.state == "checking":
-            return
+        """Have an onset or an end of the model's alarm recorded."""
         at_ms, is_end = cell.number * self._kept.manifest.plan.grid_ms, cell.turn == "end"
-        tag = self._open_tag if is_end else cell.contributions[0][0] if cell.contributions else ""
-        if tag is None:  # of an onset that was held back
-            return
-        self._open_tag = None if is_end else tag
-        if (MODEL_RULE, tag, at_ms, int(is_end)) in self._told:
-            return
-        if not is_end and not self._pace.allows(at_ms):
-            self._held_back += 1
-            self._open_tag = None
-            return
-        evidence: dict[str, Plain] = {"held_back": self._held_back} if self._held_back else {}
-        self._held_back = 0
         body = FindingBody(
-            self.order.name, self._kept.manifest_hash, MODEL_RULE, tag, at_ms, int(is_end), self.order.state == "armed", cell.score,
-            self._kept.manifest.threshold, cell.contributions, evidence,
+            self.order.name, self._kept.manifest_hash, MODEL_RULE, cell.contributions[0][0] if cell.contributions else "", at_ms,
+            int(is_end), self.order.state == "armed", cell.score, self._kept.manifest.threshold, cell.contributions,
         )  # fmt: skip
-        await self._record_finding(body)
+        await self._record_new(self._findings.new(body, tell=self.order.state != CHECKING))
 
-    async def _record_finding(self, body: FindingBody) -> None:
-        self._told.add((body.rule, body.tag, body.at_ms, body.phase))
-        await self._core.record("finding", body.encode())
+    async def _tell_rules(self, *, known: bool) -> None:
+        """Have recorded what the rules found; `known`: of entries that an earlier judge has followed."""
+        found, self._run.found = self._run.found, []
+        for each in found:
+            tag = self._run.manifest.plan.tags[self._run.manifest.plan.index_of(each.tag)].name
+            evidence = {"since_ms": each.since_ms, **{name: value for name, value in each.evidence.items() if math.isfinite(value)}}
+            body = FindingBody(
+                self.order.name, self._kept.manifest_hash, each.rule, tag, each.at_ms, int(each.phase == "end"),
+                self.order.state == "armed", None, None, (), evidence,
+            )  # fmt: skip
+            await self._record_new(self._findings.new(body, tell=self.order.state != CHECKING and not known))
+
+    async def _record_new(self, body: FindingBody | None) -> None:
+        if body is not None:
+            await self._core.record("finding", body.encode())
 
     def _show(self, cell: Cell) -> None:
         at_ms = cell.number * self._kept.manifest.plan.grid_ms
@@ -182,7 +180,8 @@ class ModelTask:
             self._run.last_cell, counts_from_ms = first_kept - 1, oldest_ms
             self._next = max(self._next, first_seq_at(reader, oldest_ms, head))
             self._receipt.to_seq = self._next - 1
-        start = first_seq_at(reader, counts_from_ms - self._run.warm_ms, head)
+        since_ms = min([counts_from_ms, *(max(at_ms - OPEN_MS, oldest_ms) for at_ms in self._findings.open_since())])
+        start = first_seq_at(reader, since_ms - self._run.warm_ms, head)
         return Follower(reader, min(self._next, start), self._run.wanted)
 
     def _wall_ms(self, seq: int) -> int:
@@ -196,12 +195,3 @@ def last_receipt(reader: LedgerReader, seq: int | None) -> ScoreReceipt | None:
     payload, body = parse(reader.entry(seq)).payload, reader.body(seq)
     found = None if body is None else read_event(payload.detail[0], payload.detail[1], body)
     return found if isinstance(found, ScoreReceipt) else None
-
-
-def open_tag(told: Sequence[tuple[str, str, int, int]], until_ms: int) -> str | None:
-    """Return the tag of the model's onset that had not ended then, None when there was none."""
-    found = None
-    for rule, tag, at_ms, phase in told:
-        if rule == MODEL_RULE and at_ms <= until_ms:
-            found = tag if phase == 0 else None
-    return found

@@ -77,7 +77,7 @@ class ModelActs:
         self._desk.pending[act.target] = (act.id, who)
         order = {
             "name": act.target, "act": act.id, "plan": plan.plain(), "from_ms": from_ms, "to_ms": to_ms, "recipe": recipe, "who": who,
-            "memory_mb": self._desk.models().trainer_memory_mb,
+            "made_ms": self._clock.wall_ms(), "memory_mb": self._desk.models().trainer_memory_mb,
         }  # fmt: skip
         try:
             await self._orders.ask("learn", order)

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ledger_client.entry import parse
-from ledger_client.errors import FormatError
+from ledger_client.errors import FormatError, LedgerError
 from ledger_client.event_bodies import ALARMING, EventBody, FindingBody, LabelBody, ScoreReceipt, read_event
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
@@ -28,7 +29,9 @@ LATE_MS: Final = 600_000
 """How long after a reading its entry may have been written."""
 SAMPLES_MAX: Final = 20_000_000
 TELL_EVERY: Final = 200
+NO_SOURCE: Final = -(1 << 63)
 Progress = Callable[[str, float], None]
+Whole = NDArray[np.int64]
 Times = list[tuple[int, int]]
 
 
@@ -37,8 +40,19 @@ class TrainingSet:
     """`rows` as `models.input_stream` gives them; `left_out`: how many were not normal; `withheld`: batches whose readings are not here."""
 
     rows: Rows
+    readings: Readings
     left_out: int
     withheld: int
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """The readings behind the rows, in columns: index of the tag, read time, value (NaN: missing), source time."""
+
+    tag_index: Whole
+    time_ms: Whole
+    value: NDArray[np.float64]
+    source_ms: list[int | None]
 
 
 @dataclass(slots=True)
@@ -85,22 +99,23 @@ class NotNormal:
 
 
 def gather(reader: LedgerReader, size: int, plan: InputPlan, name: str, from_ms: int, to_ms: int, progress: Progress) -> TrainingSet:
-    """Return the rows of [from_ms, to_ms]. Raises LedgerError, OSError, ValueError for more samples than can be held."""
+    """Return the rows of [from_ms, to_ms]. Raises LedgerError, also `learn_too_much`; OSError."""
     start = first_seq_at(reader, from_ms - plan.memory_cells * plan.grid_ms, size)
     end = first_seq_at(reader, to_ms + LATE_MS, size)
     index = {tag.uid: i for i, tag in enumerate(plan.tags)}
     follower = Follower(reader, start, index)
-    tags, times, values, withheld, wrong = array("q"), array("q"), array("d"), 0, NotNormal(name)
+    tags, times, values, sources, withheld, wrong = array("q"), array("q"), array("d"), array("q"), 0, NotNormal(name)
     for seq in range(start, end):
         taken = follower.take()
         withheld += taken.withheld
-        rows = [*((uid, time_ms, None) for uid, time_ms in taken.silent), *taken.samples]
-        for uid, time_ms, value in rows:
+        rows = [*((uid, time_ms, None, None) for uid, time_ms in taken.silent), *taken.samples]
+        for uid, time_ms, value, source_ms in rows:
             tags.append(index[uid])
             times.append(time_ms)
             values.append(float("nan") if value is None else value)
+            sources.append(NO_SOURCE if source_ms is None else source_ms)
         if len(tags) > SAMPLES_MAX:
-            raise ValueError("samples")
+            raise LedgerError("learn_too_much")
         if taken.event is not None:
             wrong.take(seq, taken.event)
         if seq % TELL_EVERY == 0:
@@ -108,22 +123,28 @@ def gather(reader: LedgerReader, size: int, plan: InputPlan, name: str, from_ms:
     for seq, event in _events(reader, end, size):  # what people said of it later
         wrong.take(seq, event)
     progress("features", 0.0)
-    made = rows_of(plan, np.array(tags, np.int64), np.array(times, np.int64), np.array(values, np.float64), to_ms)
-    kept = (made.cells * plan.grid_ms > from_ms) & (made.cells * plan.grid_ms <= to_ms)
-    normal = _outside(made, plan, wrong.times(plan.window_ms))
+    at_ms = np.array(times, np.int64)
+    made = rows_of(plan, np.array(tags, np.int64), at_ms, np.array(values, np.float64), to_ms)
+    ends, left_out = made.cells * plan.grid_ms, wrong.times(plan.window_ms)
+    kept, normal = (ends > from_ms) & (ends <= to_ms), _outside(ends, left_out)
+    used = np.flatnonzero((at_ms > from_ms) & (at_ms <= to_ms) & _outside(at_ms, left_out))
+    readings = Readings(
+        np.array(tags, np.int64)[used], at_ms[used], np.array(values, np.float64)[used],
+        [None if sources[i] == NO_SOURCE else sources[i] for i in used],
+    )  # fmt: skip
     progress("features", 1.0)
-    return TrainingSet(chosen(made, kept & normal), int(np.count_nonzero(kept & ~normal)), withheld)
+    return TrainingSet(chosen(made, kept & normal), readings, int(np.count_nonzero(kept & ~normal)), withheld)
 
 
-def chosen(rows: Rows, which: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Rows:
+def chosen(rows: Rows, which: NDArray[np.bool_]) -> Rows:
     """Return those rows."""
     return Rows(rows.cells[which], rows.features[which], rows.abstained[which], rows.values[which], rows.raw[which])
 
 
-def _outside(rows: Rows, plan: InputPlan, times: Iterable[tuple[int, int]]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    ends, normal = rows.cells * plan.grid_ms, np.ones(len(rows), np.bool_)
+def _outside(at_ms: Whole, times: Iterable[tuple[int, int]]) -> NDArray[np.bool_]:
+    normal = np.ones(len(at_ms), np.bool_)
     for from_ms, to_ms in times:
-        normal &= (ends < from_ms) | (ends > to_ms)
+        normal &= (at_ms < from_ms) | (at_ms > to_ms)
     return normal
 
 

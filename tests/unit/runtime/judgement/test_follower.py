@@ -49,12 +49,13 @@ def reader() -> LogReader:
 
 def test_samples_come_by_time_group_and_column(reader: LogReader) -> None:
     reader.batch(
-        ScanOf(2, T0_MS + 10, None, [5.0]), ScanOf(1, T0_MS + 10, None, [1.0, 2.0]), ScanOf(1, T0_MS + 20, None, [1.5, 2.5]),
+        ScanOf(2, T0_MS + 10, T0_MS + 1, [5.0]), ScanOf(1, T0_MS + 10, None, [1.0, 2.0]), ScanOf(1, T0_MS + 20, None, [1.5, 2.5]),
         ScanOf(2, T0_MS + 5, None, [4.0]),
     )  # fmt: skip
     taken = Follower(reader, 0, {1, 2, 3}).take()
     assert taken.samples == (
-        (3, T0_MS + 5, 4.0), (1, T0_MS + 10, 1.0), (2, T0_MS + 10, 2.0), (3, T0_MS + 10, 5.0), (1, T0_MS + 20, 1.5), (2, T0_MS + 20, 2.5),
+        (3, T0_MS + 5, 4.0, None), (1, T0_MS + 10, 1.0, None), (2, T0_MS + 10, 2.0, None), (3, T0_MS + 10, 5.0, T0_MS + 1),
+        (1, T0_MS + 20, 1.5, None), (2, T0_MS + 20, 2.5, None),
     )  # fmt: skip
     assert taken.until_ms == T0_MS + 20
 
@@ -69,7 +70,7 @@ def test_only_good_numbers_are_values_and_nothing_is_zero(reader: LogReader) -> 
 
 def test_tags_that_nobody_asked_for_are_left_out(reader: LogReader) -> None:
     reader.batch(ScanOf(1, T0_MS, None, [1.0, 2.0]))
-    assert Follower(reader, 0, {2}).take().samples == ((2, T0_MS, 2.0),)
+    assert Follower(reader, 0, {2}).take().samples == ((2, T0_MS, 2.0, None),)
     assert Follower(reader, 0).take().samples == ()
 
 
