@@ -66,7 +66,11 @@ def score(
         console().print(Text(text, style=STYLES[level]))
         age_ms = judged.score_age_ms(model, now_ms)
         if age_ms is not None:
-            values = {"score": _number(model.get("score")), "threshold": _number(model.get("threshold")), "age": judged.span_text(age_ms)}
+            values = {
+                "score": judged.short_number(model.get("score")),
+                "threshold": judged.short_number(model.get("threshold")),
+                "age": judged.span_text(age_ms),
+            }
             console().print(word("model_score_line", values), markup=False)
     raise typer.Exit(CANNOT_TELL if not of_now else int(bool(model.get("alarming"))))
 
@@ -99,10 +103,10 @@ def explanation(rows: Sequence[Sequence[Any]]) -> Table:
     """Return [tag, share, value, low, high] rows as a table."""
     table = Table("tag", "share", "value", "normal", "", box=None, pad_edge=False)
     for tag, share, value, low, high in rows:
-        band = "-" if low is None or high is None else f"{_number(low)} to {_number(high)}"
+        band = "-" if low is None or high is None else f"{judged.short_number(low)} to {judged.short_number(high)}"
         side = judged.side_of(value, low, high)
         where = Text(word(f"web.judged.side.{side}"), style="" if side == "within" else "red")
-        table.add_row(tag, f"{100 * share:.0f} %", _number(value), band, where)
+        table.add_row(tag, f"{100 * share:.0f} %", judged.short_number(value), band, where)
     return table
 
 
@@ -126,7 +130,7 @@ def _list_scores(state: Path, name: str, from_ms: int, to_ms: int, *, as_json: b
         print_json({"model": name, **found})
         return
     for ms, each, alarming in found["points"]:
-        said = word("web.judged.chart.abstained") if each is None else _number(each)
+        said = word("web.judged.chart.abstained") if each is None else judged.short_number(each)
         print(f"{moment(ms)}  {said}" + (f"  {word('web.judged.legend.beyond')}" if alarming else ""))
     if not found["points"]:
         console().print(word("model_scores_none", {"name": name}), markup=False)
@@ -141,10 +145,6 @@ def _more(model: Model) -> list[str]:
         lines.append(judged.coverage_text(model))
     todo, command = judged.next_step(model)
     return [*lines, f"{todo} {command}" if command else todo]
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, int | float) else "-"
 
 
 def _now_ms() -> int:

@@ -66,6 +66,8 @@ def state_sentence(model: Row, judge: Row | None, now_ms: int | None, lang: str 
         refused = model["refused"]
         return "alarm", word("judged.refused", {"reason": phrase(refused["code"], refused.get("params"), lang)}, lang)
     state = model["state"]
+    if state == "off" and not model.get("manifest_hash"):
+        return "ok", word("judged.model.blank", None, lang)
     if state not in SCORING:
         return "ok", progress_text(model, lang) if state == "learning" else word(f"judged.model.{state}", None, lang)
     said = _verdict(model, now_ms, lang)
@@ -167,7 +169,7 @@ def _fact(rule: str, name: str, value: Any, lang: str) -> str:
     if is_span and isinstance(value, int | float) and abs(value) >= 1_000:
         shown = span_text(abs(value))
     else:
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        shown = short_number(value) if isinstance(value, float) else str(value)
     code = f"evidence.{name}"
     return word(code, {"value": shown}, lang) if code in catalogue("en") else f"{name} {shown}"
 
@@ -214,6 +216,13 @@ def span_text(span_ms: float) -> str:
 
 def _command(verb: str, name: str) -> str:
     return f'witnessmark model {verb} {name} --reason "…"'
+
+
+def short_number(value: Any) -> str:
+    """Return a number with four digits that say something, without an exponent where people do without; a dash for none."""
+    if not isinstance(value, int | float):
+        return "—"
+    return f"{value:.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def moment_of(wall_ms: int | None) -> str:

@@ -148,7 +148,7 @@ def number(value: Any, exponent: Any = None) -> str:
         return "—"
     if isinstance(exponent, int) and -9 <= exponent <= 0:
         return f"{value:.{-exponent}f}"
-    return f"{value:.4g}"
+    return judged.short_number(value)
 
 
 def steps_of(state: str) -> tuple[tuple[str, str], ...]:

@@ -31,6 +31,7 @@ FRESH = {"cell_ms": NOW - 4_000}
         (model(state="learning", progress={"stage": "folds", "share": 0.421}), JUDGE, "ok", "choosing by held-out parts, 42 %"),
         (model(state="learning", progress={"stage": "new one", "share": 7}), JUDGE, "ok", "new one, 100 %"),
         (model(state="off"), JUDGE, "ok", "switched off"),
+        (model(state="off", manifest_hash=None), JUDGE, "ok", "It has learned nothing yet."),
         (model(**FRESH), JUDGE | {"state": "starting"}, "warn", "The judge is starting."),
         (model(**FRESH), JUDGE | {"heard_ms": NOW - 95_000}, "alarm", "The judge has said nothing for 95 s. What you see is old."),
         (model(**FRESH), JUDGE | {"state": "away", "cause": "core_away", "heard_ms": None}, "alarm", "does not answer (The gateway's core"),
@@ -84,6 +85,14 @@ def test_findings_of_rules_that_are_not_known_here_are_still_said() -> None:
     assert judged.finding_text(finding(1, 2, evidence=over)) == "On trial: Over: filler/fill_level is stuck (lasted 90 s, seen 3 times)"
     assert judged.finding_text(finding(1, 2, rule="brand_new", tag=None, contributions=[["a/b", 1.0, 1, 0, 2]])) == "brand_new: a/b"
     assert judged.finding_text(finding(1, 2, rule="model", tag=None)) == "The score went over the threshold; ? contributes most"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(25_526.8, "25527"), (0.0001234567, "0.0001235"), (1.0, "1"), (-4_321.9, "-4322"), (3e12, "3e+12"), (None, "—"), ("x", "—")],
+)
+def test_numbers_have_the_digits_that_say_something(value: object, text: str) -> None:
+    assert judged.short_number(value) == text
 
 
 def test_labels_and_what_follows_from_them() -> None:
