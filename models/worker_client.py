@@ -2,8 +2,8 @@
 
 Room: ground. The judge (and whoever tries a model before it is armed) uses `Worker`; it takes only what `gatekeeper` let in. Each
 request has a deadline on the wall; a worker that misses it, dies or answers oddly is killed, rests (longer each time), and comes back
-with all its models. A model under which that happened twice is not run again until the judge is started anew: a bad model must not
-starve the others. It believes nothing of an answer but numbers of the shape that was asked for, and it never runs in the core.
+with all its models. A model under which that happened twice in an hour is not run again until the judge is started anew: a bad model
+must not starve the others. It believes nothing of an answer but numbers of the shape that was asked for, and it never runs in the core.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ REFUSALS: Final = frozenset({"model_memory_gone", "model_not_loaded", "model_row
 """What a worker may say; another word is no answer."""
 WORK_TOGETHER: Final = 8_000_000
 """Multiplications in one request: some ms here, well below the deadline on a slow board."""
-FAULTS_MAX: Final = 2
+FAULTS_MAX: Final = 2.0
+"""So much blame within BLAME_S is a quarantine."""
+BLAME_S: Final = 3_600.0
+NOT_ITS_DOING: Final = 0.2
+"""The blame when the machine gave the worker no time, or somebody killed it: seldom the model's doing, but not for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +72,16 @@ class Worker:
     """How often a worker had to be replaced."""
     starts: int = 0
     _models: dict[str, _Held] = field(default_factory=dict)
-    _faults_of: dict[bytes, int] = field(default_factory=dict)
-    """By SHA-256, so that the same bytes under another name stay refused."""
+    _blame_of: dict[bytes, list[tuple[float, float]]] = field(default_factory=dict)
+    """(when, how much), by SHA-256, so that the same bytes under another name stay refused."""
+    _quarantined: set[bytes] = field(default_factory=set)
     _next_number: int = 1
     _process: asyncio.subprocess.Process | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _rest_s: float = 0.0
     _rest_until_s: float = 0.0
     _up_since_s: float = 0.0
+    _used_halfway_s: float = 0.0
 
     async def __aenter__(self) -> Self:
         """Nothing is started yet."""
@@ -92,7 +98,7 @@ class Worker:
 
     def is_quarantined(self, checked: CheckedModel) -> bool:
         """Whether these bytes brought a worker down too often to be run again."""
-        return self._faults_of.get(checked.sha256, 0) >= FAULTS_MAX
+        return checked.sha256 in self._quarantined
 
     async def load(self, key: str, checked: CheckedModel) -> None:
         """Give the worker a model under a name, in place of what had it. Raises ModelFault, WorkerFault; the name is free after that."""
@@ -156,19 +162,22 @@ class Worker:
 
     def _refuse_quarantined(self, checked: CheckedModel) -> None:
         if self.is_quarantined(checked):
-            raise WorkerFault("model_quarantined", {"faults": self._faults_of[checked.sha256]})
+            raise WorkerFault("model_quarantined", {"faults": len(self._blame_of.get(checked.sha256, ())) or 1})
 
     async def _ask(self, held: _Held | None, request: Request) -> Answer:
         """Send one request and return its answer. Whatever else happens ends the worker and counts against the model."""
         assert self._process is not None
         assert self._process.stdin is not None
+        deadline_s = self.limits.deadline_s
+        halfway = asyncio.get_running_loop().call_later(deadline_s / 2, self._note_halfway, self._process.pid)
         try:
-            async with asyncio.timeout(self.limits.deadline_s):
+            async with asyncio.timeout(deadline_s):
                 self._process.stdin.write(request.framed())
                 await self._process.stdin.drain()
                 answer = await self._read()
         except TimeoutError:
-            await self._fail(held, "worker_deadline", {"deadline_s": self.limits.deadline_s})
+            used_s = used_by(self._process.pid) - self._used_halfway_s
+            await self._fail(held, "worker_deadline", {"deadline_s": deadline_s}, 1.0 if used_s > deadline_s / 8 else NOT_ITS_DOING)
         except (asyncio.IncompleteReadError, OSError):
             await self._fail(held, "worker_died", {})
         except FrameError:
@@ -176,11 +185,16 @@ class Worker:
         except asyncio.CancelledError:
             await self._kill()  # its answer would be taken for that of the next request
             raise
+        finally:
+            halfway.cancel()
         if answer.refused is None:
             return answer
         if answer.refused not in REFUSALS:
             await self._fail(held, "worker_garbled", {})
         raise ModelFault(answer.refused, {"detail": answer.detail})
+
+    def _note_halfway(self, pid: int) -> None:
+        self._used_halfway_s = used_by(pid)
 
     async def _read(self) -> Answer:
         assert self._process is not None
@@ -202,9 +216,9 @@ class Worker:
                 try:
                     await self._load(held)
                 except ModelFault:
-                    self._faults_of[held.checked.sha256] = FAULTS_MAX
+                    self._quarantined.add(held.checked.sha256)
                 except WorkerFault:
-                    self._faults_of[held.checked.sha256] = FAULTS_MAX
+                    self._quarantined.add(held.checked.sha256)
                     break
             else:
                 return
@@ -235,13 +249,18 @@ class Worker:
             raise ModelFault(answer.refused if answer.refused in REFUSALS else "model_runtime_missing")
         self._up_since_s = loop.time()
 
-    async def _fail(self, held: _Held | None, code: str, params: dict[str, str | int | float]) -> NoReturn:
+    async def _fail(self, held: _Held | None, code: str, params: dict[str, str | int | float], blame: float = 1.0) -> NoReturn:
         """End the worker, count, plan its rest. Raises WorkerFault."""
         loop = asyncio.get_running_loop()
         ended_by = await self._kill()
         self.faults += 1
         if held is not None:
-            self._faults_of[held.checked.sha256] = self._faults_of.get(held.checked.sha256, 0) + 1
+            if code == "worker_died" and ended_by == "SIGKILL":
+                blame = NOT_ITS_DOING
+            recent = [each for each in self._blame_of.get(held.checked.sha256, []) if each[0] > loop.time() - BLAME_S]
+            self._blame_of[held.checked.sha256] = recent = [*recent, (loop.time(), blame)]
+            if sum(each[1] for each in recent) >= FAULTS_MAX - 1e-9:
+                self._quarantined.add(held.checked.sha256)
         steady = loop.time() - self._up_since_s > self.limits.steady_s
         self._rest_s = self.limits.rest_s_min if steady or not self._rest_s else min(self._rest_s * 2, self.limits.rest_s_max)
         self._rest_until_s = loop.time() + self._rest_s
@@ -263,3 +282,13 @@ class Worker:
             await process.wait()
         code = process.returncode or 0
         return signal.Signals(-code).name if code < 0 else f"exit {code}"
+
+
+def used_by(pid: int) -> float:
+    """Return the processor time of a process in s, 0.0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except (OSError, UnicodeDecodeError):
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -180,6 +180,38 @@ def test_fifty_faces_and_a_stalled_one_delay_nobody(tmp_path: Path, count: Calla
     asyncio.run(run())
 
 
+def test_hostile_models_delay_nobody(tmp_path: Path, count: Callable[[int, int, int], int], seed: int) -> None:
+    """A judge whose worker crashes, hangs and is replaced all the time; what it is fed passes no allow-list."""
+
+    async def run() -> None:
+        async with running(tmp_path) as (_, face, _devices):
+            judges: list[asyncio.subprocess.Process] = []
+            said: list[bytes] = []
+
+            async def disturb() -> None:
+                command = [sys.executable, "-m", "tests.rigs.hostile_judge", str(seed + len(said))]
+                judges.append(await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE))
+                assert judges[0].stdout is not None
+                async with asyncio.timeout(20):
+                    while await judges[0].stdout.readline() != b"ready\n":
+                        assert judges[0].returncode is None
+                said.append(b"")
+
+            async def calm() -> None:
+                judge = judges.pop()
+                judge.kill()
+                assert judge.stdout is not None
+                said[-1] = await judge.stdout.read()
+                await judge.wait()
+
+            await compare(face, ["d0", "d1", "d2"], disturb, calm, count(3, 4, 11))
+            rounds = [line.split() for text in said for line in text.splitlines() if line != b"ready"]
+            print(f"rounds of hostile models (workers replaced, longest s): {rounds}")
+            assert all(float(longest) < 6.0 for _, longest in rounds)
+
+    asyncio.run(run())
+
+
 def web_port(config: Path) -> int:
     """Return the port of the page that the configuration names."""
     return int(tomllib.loads(config.read_text())["web"]["port"])
