@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Rule = Literal["stuck", "spike", "step", "range", "dropout", "frozen_counter", "clock", "late"]
-RULES: Final = ("stuck", "spike", "step", "range", "dropout", "frozen_counter", "clock", "late")
+Rule = Literal["stuck", "spike", "step", "range", "dropout", "frozen_counter", "clock", "late", "drift"]
+RULES: Final = ("stuck", "spike", "step", "range", "dropout", "frozen_counter", "clock", "late", "drift")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,29 @@
 """Slow drift of a sensor: what the model misses, averaged over half an hour, against what it misses on average in normal operation.
 
-Room: ground, pure. Commissioning learns the natural limits, the judge and a replay take row after row. A drift of a few thousandths of a
-value per minute is far below one row's noise; the mean of 1,800 rows sees it. It judges no row and trains nothing.
+Room: ground, models; pure. Commissioning learns the natural limits, the judge and a replay take cell after cell. A drift of a few thousandths
+of a value per minute is far below one row's noise; the mean of 1,800 rows sees it. It judges no row and trains nothing.
 
-Which tag: with r = (x - expected from all others) / its spread, r_i^2 is how much better the rows would be explained if only feature i were
-wrong (reconstruction-based contribution; Alcala and Qin, Automatica 45 (2009) 1593), so the largest |mean r| names the tag.
+Which tag: with r = (x - what all others say) / its spread, r_i^2 is how much better a row would be explained if only i were wrong
+(reconstruction-based contribution; Alcala and Qin, Automatica 45 (2009) 1593), so the largest |mean r| names it. Two tags that explain
+each other are equal in that; then the one that has left its own normal range is named.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from models.finding import Finding
+from models.input_plan import InputPlan
 
+Floats = NDArray[np.float64]
+Limits = Sequence[float | None]
+
+RULE: Final = "drift"
 BLOCK_CELLS: Final = 60
 BLOCKS: Final = 30
 """Cells in a block, and blocks in the mean. Blocks begin at multiples of their length, so a mean never depends on where one began."""
@@ -27,46 +31,40 @@ FULL_SHARE: Final = 0.9
 """A mean counts when so much of its cells had a row."""
 CLIP: Final = 8.0
 """What one row may weigh, in spreads: beyond it the model itself speaks, and one burst is no drift."""
-FACTOR: Final = 2.0
+FACTOR: Final = 3.0
 """So many times its natural limit a mean is a finding; below `RELEASE` times, it is over."""
-RELEASE: Final = 1.2
+RELEASE: Final = 1.5
 LIMIT_MIN: Final = 0.25
 """Spreads. No limit is below: commissioning holds few independent half hours."""
 SPANS_MIN: Final = 3
 """Commissioning of fewer lengths of the mean than this gives no limits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slow:
-    """A mean at the end of a block. `ratio` is the largest |mean| over its limit, `feature` where |mean| itself is largest."""
-
-    cell: int
-    ratio: float
-    feature: int
-    mean: float
+ALIKE: Final = 0.6
+"""Tags with so much of the largest mean may as well be the cause."""
+OUTSIDE: Final = 3.0
+"""So many standard deviations from its normal mean a tag has left its range."""
 
 
 class SlowMeans:
-    """The mean of each feature's residual over the newest blocks. Memory and cost do not depend on the length."""
+    """The means of columns over the newest blocks. Memory and cost do not depend on the length."""
 
-    def __init__(self, features: int, block_cells: int = BLOCK_CELLS, blocks: int = BLOCKS) -> None:
-        self._features, self._block_cells, self._blocks = features, block_cells, blocks
+    def __init__(self, columns: int, block_cells: int = BLOCK_CELLS, blocks: int = BLOCKS) -> None:
+        self._columns, self._block_cells, self._blocks = columns, block_cells, blocks
         self._sums: deque[tuple[int, int, Floats]] = deque(maxlen=blocks)
         """(block, rows in it, their sum)."""
         self._open: tuple[int, int, Floats] | None = None
 
-    def take(self, cell: int, residuals: Floats | None) -> tuple[int, Floats] | None:
-        """Take the residuals of a cell, None where it abstained; cells grow. Return (cell after it, means) when a block has ended."""
+    def take(self, cell: int, row: Floats | None) -> tuple[int, Floats] | None:
+        """Take a cell's row, None where there is none; cells grow. Return (cell after it, means) when a block has ended."""
         block = cell // self._block_cells
         ended = None
         if self._open is not None and self._open[0] != block:
             ended = self._closed(self._open)
             self._open = None
         if self._open is None:
-            self._open = block, 0, np.zeros(self._features)
-        if residuals is not None and np.isfinite(residuals).all():
+            self._open = block, 0, np.zeros(self._columns)
+        if row is not None and np.isfinite(row).all():
             _, rows, total = self._open
-            self._open = block, rows + 1, total + np.clip(residuals, -CLIP, CLIP)
+            self._open = block, rows + 1, total + np.clip(row, -CLIP, CLIP)
         return ended
 
     def _closed(self, done: tuple[int, int, Floats]) -> tuple[int, Floats] | None:
@@ -75,59 +73,87 @@ class SlowMeans:
         rows = sum(each[1] for each in within)
         if rows < FULL_SHARE * self._blocks * self._block_cells:
             return None
-        total = np.zeros(self._features)
+        total = np.zeros(self._columns)
         for each in within:  # oldest first, always: the same bits wherever the stream began
             total = total + each[2]
         return (done[0] + 1) * self._block_cells, total / rows
 
 
-class SlowResiduals:
-    """The watch over one model's residuals in service. `alarming` holds from a finding until all means are natural again."""
+class DriftWatch:
+    """The watch over one model in service: one finding from when a mean leaves its natural limits until all are natural again."""
 
-    def __init__(self, limits: Sequence[float]) -> None:
-        """`limits`: per feature, as `slow_limits` gave them."""
-        self._limits = np.array(limits)
-        self._means = SlowMeans(len(limits))
-        self.alarming = False
+    def __init__(self, plan: InputPlan, limits: Limits) -> None:
+        """`limits`: per tag, as `drift_limits` gave them."""
+        self._plan = plan
+        self._columns, self._tags = _means_of(plan, limits)
+        self._limits = np.array([limits[tag] for tag in self._tags], dtype=np.float64)
+        self._slow = SlowMeans(2 * len(self._tags))
+        self._finding: Finding | None = None
 
-    def take(self, cell: int, residuals: Floats | None) -> Slow | None:
-        """Take a cell; return a finding when one begins."""
-        ended = self._means.take(cell, residuals)
-        if ended is None:
+    def take(self, cell: int, residuals: Floats | None, scaled: Floats | None) -> Finding | None:
+        """Take a cell; return a finding when one begins or ends.
+
+        Args:
+            cell: they grow.
+            residuals: (features,) in spreads, None where the model abstained.
+            scaled: (features,) the features in standard deviations from their normal means.
+        """
+        if not self._tags:
             return None
-        at, means = ended
-        ratio = float(np.max(np.abs(means) / self._limits))
-        if self.alarming:
-            self.alarming = ratio > RELEASE
-            return None
+        row = None if residuals is None or scaled is None else np.concatenate((residuals[self._columns], scaled[self._columns]))
+        ended = self._slow.take(cell, row)
+        return None if ended is None else self._judged(ended[0] * self._plan.grid_ms, *np.split(ended[1], 2))
+
+    def _judged(self, at_ms: int, missed: Floats, away: Floats) -> Finding | None:
+        ratio = float(np.max(np.abs(missed) / self._limits))
+        if self._finding is not None:
+            if ratio > RELEASE:
+                return None
+            begun, self._finding = self._finding, None
+            return Finding(RULE, begun.tag, "end", begun.since_ms, at_ms, {"lasted_ms": at_ms - begun.since_ms})
         if ratio <= FACTOR:
             return None
-        self.alarming = True
-        feature = int(np.argmax(np.abs(means)))
-        return Slow(at, ratio, feature, float(means[feature]))
+        place = _cause(np.abs(missed), np.abs(away))
+        evidence = {"size": float(missed[place]), "limit": FACTOR * float(self._limits[place]), "ratio": ratio, "away": float(away[place])}
+        since_ms = at_ms - BLOCKS * BLOCK_CELLS * self._plan.grid_ms
+        self._finding = Finding(RULE, self._plan.tags[self._tags[place]].uid, "onset", since_ms, at_ms, evidence)
+        return self._finding
 
 
-def slow_limits(cells: NDArray[np.int64], residuals: Floats) -> tuple[float, ...]:
-    """Return the natural limits, one per feature: the largest mean that normal operation had, out of fold.
+def drift_limits(plan: InputPlan, cells: NDArray[np.int64], residuals: Floats) -> list[float | None]:
+    """Return the natural limits, one per tag: the largest slow mean that normal operation had; None: the tag has no such rule.
 
     Args:
+        plan: whose features they are.
         cells: (n,) of the rows; they grow.
-        residuals: (n, features) in spreads, each row by a model that did not see it; they are taken as they are.
-
-    Returns:
-        Nothing where the rows are too few to know.
+        residuals: (n, features) in spreads, each row by a model that did not see it.
     """
-    if len(cells) < SPANS_MIN * BLOCKS * BLOCK_CELLS:
-        return ()
-    found = [np.abs(means) for means in _means_of(cells, residuals)]
+    none: list[float | None] = [None] * len(plan.tags)
+    columns, tags = _means_of(plan, [1.0] * len(plan.tags))
+    if not tags or len(cells) < SPANS_MIN * BLOCKS * BLOCK_CELLS:
+        return none
+    found = [np.abs(means) for means in _all_means(cells, residuals[:, columns])]
     if len(found) < (SPANS_MIN - 1) * BLOCKS:
-        return ()
-    return tuple(max(LIMIT_MIN, float(each)) if math.isfinite(each) else LIMIT_MIN for each in np.max(found, axis=0))
+        return none
+    for tag, largest in zip(tags, np.max(found, axis=0), strict=True):
+        none[tag] = max(LIMIT_MIN, float(largest))
+    return none
 
 
-def _means_of(cells: NDArray[np.int64], residuals: Floats) -> Iterator[Floats]:
-    means = SlowMeans(residuals.shape[1])
-    for cell, row in zip(cells.tolist(), residuals, strict=True):
-        ended = means.take(cell, row)
+def _cause(missed: Floats, away: Floats) -> int:
+    outside = np.where((missed >= ALIKE * missed.max()) & (away > OUTSIDE), away, 0.0)
+    return int(np.argmax(outside)) if outside.any() else int(np.argmax(missed))
+
+
+def _means_of(plan: InputPlan, limits: Limits) -> tuple[list[int], list[int]]:
+    """Return the columns of the tags' window means, and their tags."""
+    pairs = [(column, tag) for column, (kind, tag) in enumerate(plan.layout) if kind == "mean" and limits[tag] is not None]
+    return [column for column, _ in pairs], [tag for _, tag in pairs]
+
+
+def _all_means(cells: NDArray[np.int64], rows: Floats) -> Iterator[Floats]:
+    slow = SlowMeans(rows.shape[1])
+    for cell, row in zip(cells.tolist(), rows, strict=True):
+        ended = slow.take(cell, row)
         if ended is not None:
             yield ended[1]

@@ -6,10 +6,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.slow_residuals import BLOCK_CELLS, BLOCKS, LIMIT_MIN, Slow, SlowMeans, SlowResiduals, slow_limits
+from models.finding import Finding
+from models.input_plan import InputPlan, TagInput
+from models.slow_residuals import BLOCK_CELLS, BLOCKS, LIMIT_MIN, DriftWatch, SlowMeans, drift_limits
 
-FEATURES = 6
+TAGS = 6
+PLAN = InputPlan(tags=tuple(TagInput(100 + n, f"a/t{n}") for n in range(TAGS)))
+"""Twelve features: six means, then six spreads."""
 MEAN_CELLS = BLOCK_CELLS * BLOCKS
+LEARNED = 4 * 3600
 FIRST = 1_750_000_021
 """No multiple of a block."""
 
@@ -17,53 +22,64 @@ FIRST = 1_750_000_021
 def noise(seed: int, rows: int) -> np.ndarray:
     """Residuals of normal operation: each lasts some 15 cells, as a window's do."""
     rng = np.random.default_rng(seed)
-    raw = rng.normal(size=(rows + 15, FEATURES))
+    raw = rng.normal(size=(rows + 15, 2 * TAGS))
     return np.lib.stride_tricks.sliding_window_view(raw, 15, axis=0).mean(axis=2)[:rows] * np.sqrt(15)
 
 
-def cells(rows: int, first: int = FIRST) -> np.ndarray:
-    return np.arange(first, first + rows, dtype=np.int64)
+def limits_of(seed: int) -> list[float | None]:
+    return drift_limits(PLAN, np.arange(FIRST, FIRST + LEARNED, dtype=np.int64), noise(seed, LEARNED))
 
 
-def watched(limits: tuple[float, ...], first: int, residuals: np.ndarray) -> list[Slow]:
-    watch = SlowResiduals(limits)
-    found = [watch.take(first + n, row) for n, row in enumerate(residuals)]
+def watched(seed: int, residuals: np.ndarray, scaled: np.ndarray | None = None) -> list[Finding]:
+    watch = DriftWatch(PLAN, limits_of(seed))
+    away = np.zeros_like(residuals) if scaled is None else scaled
+    found = [watch.take(FIRST + LEARNED + n, row, away[n]) for n, row in enumerate(residuals)]
     return [each for each in found if each is not None]
 
 
 def test_normal_operation_is_no_drift(seed: int) -> None:
-    limits = slow_limits(cells(4 * 3600), noise(seed, 4 * 3600))
-    assert len(limits) == FEATURES
-    assert min(limits) >= LIMIT_MIN
-    assert watched(limits, FIRST + 4 * 3600, noise(seed + 1, 4 * 3600)) == [], f"seed {seed}"
+    limits = limits_of(seed)
+    assert all(limit is not None and limit >= LIMIT_MIN for limit in limits)
+    assert watched(seed, noise(seed + 1, LEARNED)) == [], f"seed {seed}"
 
 
-def test_a_drift_far_below_the_noise_of_a_row_is_found_and_named(seed: int) -> None:
-    limits = slow_limits(cells(4 * 3600), noise(seed, 4 * 3600))
-    rows = noise(seed + 1, 2 * 3600)
-    rows[:, 3] += np.linspace(0, 2.4, len(rows))  # 0.02 spreads a minute
-    rows[:, 4] -= np.linspace(0, 1.9, len(rows))  # a neighbour that it explains
-    found = watched(limits, FIRST + 4 * 3600, rows)
-    assert [each.feature for each in found] == [3], f"seed {seed}"
-    assert found[0].cell < FIRST + 4 * 3600 + 2 * 3600
-    assert found[0].mean > 0
+def test_a_drift_far_below_the_noise_of_a_row_is_found_and_named_and_ends(seed: int) -> None:
+    rows = noise(seed + 1, 4 * 3600)
+    rows[: 2 * 3600, 3] += np.linspace(0, 3.6, 2 * 3600)  # 0.03 spreads a minute
+    rows[: 2 * 3600, 4] -= np.linspace(0, 1.8, 2 * 3600)  # a neighbour that it explains
+    onset, end = watched(seed, rows)
+    assert (onset.rule, onset.tag, onset.phase, end.phase, end.tag) == ("drift", 103, "onset", "end", 103), f"seed {seed}"
+    assert onset.at_ms < (FIRST + LEARNED + 2 * 3600) * PLAN.grid_ms
+    assert onset.evidence["size"] > onset.evidence["limit"] > 0
+    assert onset.evidence["ratio"] > 1
 
 
-def test_one_burst_is_no_drift(seed: int) -> None:
-    limits = slow_limits(cells(4 * 3600), noise(seed, 4 * 3600))
+def test_of_two_that_explain_each_other_the_one_that_left_its_range_is_named(seed: int) -> None:
+    rows, away = noise(seed + 1, 2 * 3600), noise(seed + 2, 2 * 3600)
+    drift = np.linspace(0, 6, 2 * 3600)
+    rows[:, 1] += drift
+    rows[:, 2] -= 0.9 * drift
+    away[:, 2] -= 8 * drift
+    assert [each.tag for each in watched(seed, rows, away)] == [102], f"seed {seed}"
+
+
+def test_one_burst_is_no_drift_and_the_spread_of_a_tag_does_not_drift(seed: int) -> None:
     rows = noise(seed + 1, 3600)
     rows[1800:1830, 2] = 1e6
-    assert watched(limits, FIRST + 4 * 3600, rows) == [], f"seed {seed}"
+    rows[:, TAGS + 3] += 5
+    assert watched(seed, rows) == [], f"seed {seed}"
 
 
 def test_too_little_commissioning_gives_no_limits() -> None:
-    assert slow_limits(cells(3600), noise(1, 3600)) == ()
+    limits = drift_limits(PLAN, np.arange(FIRST, FIRST + 3600, dtype=np.int64), noise(1, 3600))
+    assert limits == [None] * TAGS
+    assert DriftWatch(PLAN, limits).take(FIRST, np.ones(2 * TAGS), np.ones(2 * TAGS)) is None
 
 
 @given(st.integers(0, 60), st.integers(0, 2**32 - 1), st.floats(0, 0.08))
 def test_the_same_bits_wherever_the_stream_began(late: int, seed: int, left_out: float) -> None:
     rows, kept = noise(seed, 150), np.random.default_rng(seed).random(150) >= left_out
-    early, later = SlowMeans(FEATURES, 5, 4), SlowMeans(FEATURES, 5, 4)
+    early, later = SlowMeans(2 * TAGS, 5, 4), SlowMeans(2 * TAGS, 5, 4)
     compared = 0
     for n, row in enumerate(rows):
         given = row if kept[n] else None
@@ -78,9 +94,9 @@ def test_the_same_bits_wherever_the_stream_began(late: int, seed: int, left_out:
 
 
 def test_what_abstained_for_long_is_forgotten() -> None:
-    means = SlowMeans(FEATURES)
+    means = SlowMeans(TAGS)
     for n in range(2 * MEAN_CELLS):
-        means.take(n, np.ones(FEATURES))
-    assert means.take(9 * MEAN_CELLS, np.ones(FEATURES)) is not None, "the block that ended was full"
+        means.take(n, np.ones(TAGS))
+    assert means.take(9 * MEAN_CELLS, np.ones(TAGS)) is not None, "the block that ended was full"
     for n in range(9 * MEAN_CELLS + 1, 9 * MEAN_CELLS + 3 * BLOCK_CELLS):
-        assert means.take(n, np.ones(FEATURES)) is None
+        assert means.take(n, np.ones(TAGS)) is None
