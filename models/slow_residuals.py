@@ -1,6 +1,6 @@
 """Slow drift of a sensor: what the model misses, averaged over half an hour, against what it misses on average in normal operation.
 
-Room: ground, models; pure. Commissioning learns the natural limits, the judge and a replay take cell after cell. A drift of a few thousandths
+Room: ground, models; pure. Commissioning learns the natural limits, the judge and a replay take cell after cell. A drift of thousandths
 of a value per minute is far below one row's noise; the mean of 1,800 rows sees it. It judges no row and trains nothing.
 
 Which tag: with r = (x - what all others say) / its spread, r_i^2 is how much better a row would be explained if only i were wrong
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -44,39 +45,51 @@ OUTSIDE: Final = 3.0
 """So many standard deviations from its normal mean a tag has left its range."""
 
 
+@dataclass(slots=True)
+class _Block:
+    """The rows of one block: per column their sum, and how many had a number."""
+
+    number: int
+    sums: Floats
+    counts: Floats
+
+
 class SlowMeans:
     """The means of columns over the newest blocks. Memory and cost do not depend on the length."""
 
     def __init__(self, columns: int, block_cells: int = BLOCK_CELLS, blocks: int = BLOCKS) -> None:
         self._columns, self._block_cells, self._blocks = columns, block_cells, blocks
-        self._sums: deque[tuple[int, int, Floats]] = deque(maxlen=blocks)
-        """(block, rows in it, their sum)."""
-        self._open: tuple[int, int, Floats] | None = None
+        self._blocks_kept: deque[_Block] = deque(maxlen=blocks)
+        self._open: _Block | None = None
 
     def take(self, cell: int, row: Floats | None) -> tuple[int, Floats] | None:
-        """Take a cell's row, None where there is none; cells grow. Return (cell after it, means) when a block has ended."""
-        block = cell // self._block_cells
+        """Take a cell's row, None where there is none; cells grow. Return (cell after it, means) when a block has ended.
+
+        What is no number of a row counts for nothing; a column with too few numbers has no mean: NaN.
+        """
+        number = cell // self._block_cells
         ended = None
-        if self._open is not None and self._open[0] != block:
+        if self._open is not None and self._open.number != number:
             ended = self._closed(self._open)
             self._open = None
         if self._open is None:
-            self._open = block, 0, np.zeros(self._columns)
-        if row is not None and np.isfinite(row).all():
-            _, rows, total = self._open
-            self._open = block, rows + 1, total + np.clip(row, -CLIP, CLIP)
+            self._open = _Block(number, np.zeros(self._columns), np.zeros(self._columns))
+        if row is not None:
+            there = np.isfinite(row)
+            self._open.counts += there
+            self._open.sums += np.clip(np.where(there, row, 0.0), -CLIP, CLIP)
         return ended
 
-    def _closed(self, done: tuple[int, int, Floats]) -> tuple[int, Floats] | None:
-        self._sums.append(done)
-        within = [each for each in self._sums if each[0] > done[0] - self._blocks]
-        rows = sum(each[1] for each in within)
-        if rows < FULL_SHARE * self._blocks * self._block_cells:
+    def _closed(self, done: _Block) -> tuple[int, Floats] | None:
+        self._blocks_kept.append(done)
+        sums, counts = np.zeros(self._columns), np.zeros(self._columns)
+        for each in self._blocks_kept:  # oldest first, always: the same bits wherever the stream began
+            if each.number > done.number - self._blocks:
+                sums, counts = sums + each.sums, counts + each.counts
+        full = counts >= FULL_SHARE * self._blocks * self._block_cells
+        if not full.any():
             return None
-        total = np.zeros(self._columns)
-        for each in within:  # oldest first, always: the same bits wherever the stream began
-            total = total + each[2]
-        return (done[0] + 1) * self._block_cells, total / rows
+        return (done.number + 1) * self._block_cells, np.where(full, sums / np.maximum(counts, 1.0), np.nan)
 
 
 class DriftWatch:
@@ -102,10 +115,13 @@ class DriftWatch:
             return None
         row = None if residuals is None or scaled is None else np.concatenate((residuals[self._columns], scaled[self._columns]))
         ended = self._slow.take(cell, row)
-        return None if ended is None else self._judged(ended[0] * self._plan.grid_ms, *np.split(ended[1], 2))
+        if ended is None:
+            return None
+        missed, away = np.split(ended[1], 2)
+        return self._judged(ended[0] * self._plan.grid_ms, missed, away) if np.isfinite(missed).any() else None
 
     def _judged(self, at_ms: int, missed: Floats, away: Floats) -> Finding | None:
-        ratio = float(np.max(np.abs(missed) / self._limits))
+        ratio = float(np.nanmax(np.abs(missed) / self._limits))
         if self._finding is not None:
             if ratio > RELEASE:
                 return None
@@ -135,14 +151,14 @@ def drift_limits(plan: InputPlan, cells: NDArray[np.int64], residuals: Floats) -
     found = [np.abs(means) for means in _all_means(cells, residuals[:, columns])]
     if len(found) < (SPANS_MIN - 1) * BLOCKS:
         return none
-    for tag, largest in zip(tags, np.max(found, axis=0), strict=True):
-        none[tag] = max(LIMIT_MIN, float(largest))
+    for tag, largest in zip(tags, np.nan_to_num(np.fmax.reduce(found), nan=np.inf), strict=True):
+        none[tag] = max(LIMIT_MIN, float(largest)) if np.isfinite(largest) else None
     return none
 
 
 def _cause(missed: Floats, away: Floats) -> int:
-    outside = np.where((missed >= ALIKE * missed.max()) & (away > OUTSIDE), away, 0.0)
-    return int(np.argmax(outside)) if outside.any() else int(np.argmax(missed))
+    outside = np.where((missed >= ALIKE * np.nanmax(missed)) & (away > OUTSIDE), away, 0.0)
+    return int(np.argmax(outside)) if outside.any() else int(np.nanargmax(missed))
 
 
 def _means_of(plan: InputPlan, limits: Limits) -> tuple[list[int], list[int]]:

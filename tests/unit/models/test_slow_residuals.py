@@ -55,7 +55,7 @@ def test_a_drift_far_below_the_noise_of_a_row_is_found_and_named_and_ends(seed: 
 
 
 def test_of_two_that_explain_each_other_the_one_that_left_its_range_is_named(seed: int) -> None:
-    rows, away = noise(seed + 1, 2 * 3600), noise(seed + 2, 2 * 3600)
+    rows, away = 0.3 * noise(seed + 1, 2 * 3600), noise(seed + 2, 2 * 3600)
     drift = np.linspace(0, 6, 2 * 3600)
     rows[:, 1] += drift
     rows[:, 2] -= 0.9 * drift
@@ -68,6 +68,15 @@ def test_one_burst_is_no_drift_and_the_spread_of_a_tag_does_not_drift(seed: int)
     rows[1800:1830, 2] = 1e6
     rows[:, TAGS + 3] += 5
     assert watched(seed, rows) == [], f"seed {seed}"
+
+
+def test_a_tag_without_values_has_no_mean_and_hides_no_other(seed: int) -> None:
+    rows = noise(seed + 1, 2 * 3600)
+    rows[:, 0] = np.nan
+    rows[:, 3] += np.linspace(0, 3.6, 2 * 3600)
+    assert [each.tag for each in watched(seed, rows)] == [103], f"seed {seed}"
+    rows[:] = np.nan
+    assert watched(seed, rows) == []
 
 
 def test_too_little_commissioning_gives_no_limits() -> None:
