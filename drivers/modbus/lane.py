@@ -60,6 +60,11 @@ class Lane:
         return self._connecting.made
 
     @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._link is not None and self._link.is_open
+
+    @property
     def was_refused(self) -> bool:
         """Whether the device would not have the last connection that was tried."""
         return self._connecting.was_refused

@@ -108,8 +108,11 @@ class Line:
             raise
 
     def _is_lost(self, error: DriverError) -> bool:
-        """Tell whether an address that was connected is not there any more: once a connection: a dead device is tried for long."""
-        if error.cause != "connect_failed" or self.generation == self._lost_generation:
+        """Tell whether an address that was connected is not there any more: once a connection: a dead device is tried for long.
+
+        While the main connection stands it was the second one that could not be had: the device is there.
+        """
+        if error.cause != "connect_failed" or self._main.is_open or self.generation == self._lost_generation:
             return False
         self._lost_generation = self.generation
         return True

@@ -71,6 +71,11 @@ class TcpUnits(Listener):
         """Answer what waits in one go, newest first."""
         self.requests: list[tuple[int, bytes]] = []
 
+    def refuse(self) -> None:
+        """Close the port and keep the connections that there are, as a device with room for no more."""
+        assert self._server is not None
+        self._server.close()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.open >= self.connections_max:
             writer.transport.abort()

@@ -195,6 +195,28 @@ def test_the_recorder_keeps_what_came_before_a_connection_was_lost_between_two_r
     run(test)
 
 
+def test_a_second_connection_that_is_refused_is_no_lost_line_and_hides_none() -> None:
+    async def test() -> None:
+        shared = Shared()
+        async with TcpUnits({1: Unit(), 2: Unit(dead=True)}) as units, AsyncExitStack() as stack:
+            common = {"host": "127.0.0.1", "port": units.port, "request_timeout_s": 0.1}
+            options = [DeviceOptions.model_validate({**common, "unit_id": number}) for number in (1, 2)]
+            sound, dead = [await stack.enter_async_context(ModbusDriver(each, RunningClock(), shared)) for each in options]
+            group, recorder = group_of("holding:3"), shared.recorders[f"127.0.0.1:{units.port}"]
+            assert await cause_of(dead.read(group, 0.3)) == "no_answer"
+            assert (await sound.read(group, 0.5)).values == [3]
+            units.refuse()
+            assert await cause_of(dead.read(group, 0.3)) == "connect_failed"
+            assert (await sound.read(group, 0.5)).values == [3], "the first connection stands"
+            assert [fault["cause"] for fault in recorder.show()["faults"]] == ["no_answer"]
+            await units.stop()
+            await asyncio.sleep(0.1)
+            assert await cause_of(sound.read(group, 0.5)) == "connect_failed"
+            assert [fault["cause"] for fault in recorder.show()["faults"]] == ["no_answer", "connect_failed"]
+
+    run(test)
+
+
 def test_a_write_goes_before_the_reads_that_wait() -> None:
     async def test() -> None:
         units = TcpUnits({n: Unit(delay_s=0.01) for n in range(1, 13)})
