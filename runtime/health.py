@@ -6,9 +6,10 @@ The shape is what docs/walk-of-a-reading.md and the faces expect; a figure that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from typing import Any, Final
 
 from drivers.reading import status_name
@@ -18,7 +19,7 @@ from ledger_client.kinds import ClockState
 from ledger_client.outbox import Outbox
 from runtime.acquisition.evidence import Evidence
 from runtime.acquisition.field import Field
-from runtime.acquisition.poller import DevicePoller
+from runtime.acquisition.poller import BadGroup, DevicePoller
 from runtime.calibrations import Calibrations
 from runtime.clock import Clock, state_names
 from runtime.config_faults import Fault
@@ -33,6 +34,10 @@ from runtime.version import VERSION
 OVERDUE_MAX: Final = 100
 TAGS_BAD: Final = "device_tags_bad"
 BAD_TAGS_NAMED: Final = 3
+BAD_GROUPS_NAMED: Final = 8
+"""Of one device; all are counted. Health goes to every face each second, in one frame."""
+BAD_GROUPS_NAMED_ALL: Final = 256
+"""Of all devices together."""
 todo_restart: Final = "todo_restart"
 todo_operator: Final = "todo_operator"
 
@@ -70,7 +75,7 @@ class Health:
                 "device_writes": gateway.device_writes, "revision": revision.number,
                 "config_faults": [fault.plain() for fault in self.config_faults],
             },
-            "devices": [device_row(poller) for poller in self.field.pollers.values()],
+            "devices": device_rows(self.field.pollers.values()),
             "evidence": self._evidence(),
             "ledger": self._ledger(anchored["quarantine"]),
             "anchors": anchored["anchors"],
@@ -123,26 +128,46 @@ class Health:
         }  # fmt: skip
 
 
-def device_row(poller: DevicePoller) -> dict[str, Any]:
-    """Return a device's row. `bad_groups` says of a degraded one which groups fail and why, and which tags of others are bad."""
+def device_rows(pollers: Iterable[DevicePoller]) -> list[dict[str, Any]]:
+    """Return the devices' rows. Groups are named as long as there is room for them."""
+    rows: list[dict[str, Any]] = []
+    room = BAD_GROUPS_NAMED_ALL
+    for poller in pollers:
+        rows.append(device_row(poller, min(room, BAD_GROUPS_NAMED)))
+        room -= len(rows[-1]["bad_groups"])
+    return rows
+
+
+def device_row(poller: DevicePoller, groups_max: int = BAD_GROUPS_NAMED) -> dict[str, Any]:
+    """Return a device's row. `bad_groups` says of the first groups of a degraded one which fail and why, and which tags of others are bad.
+
+    `bad_group_count` has those that are not named as well.
+    """
     counts, config = poller.counts, poller.points.config
-    bad = poller.bad_groups() if counts.state == "degraded" else []
+    is_degraded = counts.state == "degraded"
     cause, params = counts.cause, dict(counts.params)
-    if cause is None and bad:  # each group was read; what came has bad tags in it
-        cause, params = TAGS_BAD, _bad_tags([tag for each in bad for tag in each.tags])
-    reasons = [(each.group, each.cause, dict(each.params)) if each.cause else (each.group, TAGS_BAD, _bad_tags(each.tags)) for each in bad]
+    first = next(poller.bad_groups(), None) if is_degraded and cause is None else None  # an edit may just have taken it away
+    if first is not None:  # each group was read; what came has bad tags in it
+        cause, params = TAGS_BAD, _bad_tags(first.tags, poller.bad_tag_count)
+    named = islice(poller.bad_groups(), groups_max) if is_degraded else ()
     return {
         "name": config.name, "asset": config.asset, "type": config.type, "state": counts.state, "cause": cause,
-        "params": params, "bad_groups": [{"group": group, "cause": why, "params": params} for group, why, params in reasons],
+        "params": params, "bad_groups": [_bad_group(each) for each in named],
+        "bad_group_count": poller.bad_group_count if is_degraded else 0,
         "since_ms": counts.since_ms, "last_good_ms": counts.last_good_ms, "polls": counts.polls,
         "failed": counts.failed, "missed": counts.missed, "late_p99_ms": percentile(counts.late_ms, 0.99), "tags": poller.points.tag_count,
     }  # fmt: skip
 
 
-def _bad_tags(tags: Sequence[tuple[str, int]]) -> dict[str, str | int | float]:
-    """Return what a text about bad tags says: the first of them, each with its OPC UA status."""
+def _bad_group(bad: BadGroup) -> dict[str, Any]:
+    cause, params = (TAGS_BAD, _bad_tags(bad.tags, len(bad.tags))) if bad.cause is None else (bad.cause, dict(bad.params))
+    return {"group": bad.group, "cause": cause, "params": params}
+
+
+def _bad_tags(tags: Sequence[tuple[str, int]], count: int) -> dict[str, str | int | float]:
+    """Return what a text about `count` bad tags says: the first of them, each with its OPC UA status."""
     named = ", ".join(f"{name} ({status_name(status)})" for name, status in tags[:BAD_TAGS_NAMED])
-    return {"count": len(tags), "tags": named + (", …" if len(tags) > BAD_TAGS_NAMED else "")}
+    return {"count": count, "tags": named + (", …" if count > len(tags[:BAD_TAGS_NAMED]) else "")}
 
 
 def _root(chain: Chain) -> str | None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
 
 from drivers.driver import Driver, DriverError
-from drivers.reading import Quality, Scan, Status, TagGroup, failed_scan, quality_of
+from drivers.reading import Quality, Scan, Status, Tag, TagGroup, failed_scan
 from runtime.acquisition.governor import Governor
 from runtime.acquisition.grid import Slot
 from runtime.clock import Clock
@@ -96,8 +96,8 @@ class DevicePoller:
         self._busy_until_ms = 0
         self._causes: dict[int, tuple[str, Mapping[str, str | int | float]] | None] = {}
         """Group uid -> cause and params of its last read, None after a good one. Never the error, whose traceback keeps much."""
-        self._partly_bad: dict[int, tuple[TagGroup, tuple[int, ...]]] = {}
-        """Group uid -> the group and the statuses of its last scan, where that came with bad tags in it."""
+        self._bad_tags: dict[int, tuple[tuple[Tag, int], ...]] = {}
+        """Group uid -> the tags that were bad when they came last, each with its status; none for a group whose tags are well."""
 
     def replace(self, points: DevicePoints) -> None:
         """Go on with other groups from the next scan boundary; the connection stays."""
@@ -106,18 +106,25 @@ class DevicePoller:
         if self._waiting is not None:
             _let_go(self._waiting)
 
-    def bad_groups(self) -> list[BadGroup]:
-        """Return the groups that make the device degraded or down, in the order of the configuration."""
-        found: list[BadGroup] = []
+    def bad_groups(self) -> Iterator[BadGroup]:
+        """Yield the groups that make the device degraded or down, in the order of the configuration. There may be very many."""
         for group in self.points.groups:
             fault = self._causes.get(group.uid)
             if fault is not None:
-                found.append(BadGroup(group.name, *fault, ()))
-            elif group.uid in self._partly_bad:
-                scanned, statuses = self._partly_bad[group.uid]
-                bad = [(tag.name, status) for tag, status in zip(scanned.tags, statuses, strict=True) if quality_of(status) == Quality.BAD]
-                found.append(BadGroup(group.name, None, {}, tuple(bad)))
-        return found
+                yield BadGroup(group.name, *fault, ())
+            elif group.uid in self._bad_tags:
+                yield BadGroup(group.name, None, {}, tuple((tag.name, status) for tag, status in self._bad_tags[group.uid]))
+
+    @property
+    def bad_group_count(self) -> int:
+        """How many groups `bad_groups` yields."""
+        failed = {uid for uid, fault in self._causes.items() if fault is not None}
+        return len(failed | self._bad_tags.keys())
+
+    @property
+    def bad_tag_count(self) -> int:
+        """How many tags were bad when they came last."""
+        return sum(map(len, self._bad_tags.values()))
 
     def give(self, scan: Scan) -> None:
         """Take a scan that came neither by a read nor by a subscription: somebody entered it."""
@@ -174,7 +181,7 @@ class DevicePoller:
             self._slots.setdefault(uid, Slot.starting(group, now))
         present = {g.uid for g in self.points.groups}
         self._causes = {uid: cause for uid, cause in self._causes.items() if uid in present}
-        self._partly_bad = {uid: bad for uid, bad in self._partly_bad.items() if uid in present}
+        self._bad_tags = {uid: bad for uid, bad in self._bad_tags.items() if uid in present}
         self._silent_since = {uid: since for uid, since in self._silent_since.items() if uid in present}
 
     async def _poll_until_changed(self) -> None:
@@ -317,14 +324,23 @@ class DevicePoller:
     def _good(self, scan: Scan) -> None:
         counts, uid = self.counts, scan.group.uid
         counts.last_good_ms = scan.read_ms
-        if scan.statuses is not None and any(quality_of(status) == Quality.BAD for status in scan.statuses):
-            self._partly_bad[uid] = scan.group, tuple(scan.statuses)
-        elif self._partly_bad:
-            self._partly_bad.pop(uid, None)
-        if counts.state != "ok" or self._partly_bad or self._causes.get(uid, "") is not None:
+        if scan.statuses is not None or uid in self._bad_tags:
+            self._note_tags(scan)
+        if counts.state != "ok" or self._bad_tags or self._causes.get(uid, "") is not None:
             self._causes[uid] = None
             self._judge(scan.read_ms)
         self._sink.take(scan)
+
+    def _note_tags(self, scan: Scan) -> None:
+        """Remember which tags came bad. One that a pushed scan does not hold is what it was before."""
+        bad = {reading.tag.uid: reading.status for reading in scan.readings() if reading.quality is Quality.BAD}
+        if scan.present is not None:
+            held = {tag.uid for tag, here in zip(scan.group.tags, scan.present, strict=True) if here}
+            bad |= {tag.uid: status for tag, status in self._bad_tags.get(scan.group.uid, ()) if tag.uid not in held}
+        if found := tuple((tag, bad[tag.uid]) for tag in scan.group.tags if tag.uid in bad):
+            self._bad_tags[scan.group.uid] = found
+        else:
+            self._bad_tags.pop(scan.group.uid, None)
 
     def _bad(self, group: TagGroup, error: DriverError, from_ms: int, to_ms: int, count: int) -> None:
         counts = self.counts
@@ -340,7 +356,7 @@ class DevicePoller:
         causes = [fault for fault in self._causes.values() if fault is not None]
         counts = self.counts
         down = causes and len(causes) == len(self._causes)
-        state = "down" if down else "degraded" if causes or self._partly_bad else "ok"
+        state = "down" if down else "degraded" if causes or self._bad_tags else "ok"
         if state != counts.state:
             counts.state, counts.since_ms = state, now_ms
         counts.cause, counts.params = causes[0] if causes else (None, {})

@@ -110,7 +110,8 @@ def _reason(device: Mapping[str, Any]) -> str:
         groups.setdefault(word(each["cause"], each["params"]), []).append(each["group"])
     if groups:
         rows = [f"{', '.join(names)}: {reason}" for reason, names in groups.items()]
-        return "\n".join(rows[:NAMED_MAX]) + ("\n…" if len(rows) > NAMED_MAX else "")
+        is_cut = len(rows) > NAMED_MAX or device.get("bad_group_count", 0) > len(device["bad_groups"])
+        return "\n".join(rows[:NAMED_MAX]) + ("\n…" if is_cut else "")
     return "" if device["cause"] is None else word(device["cause"], device["params"])
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from drivers.reading import Scan, Status, TagGroup
 from runtime.acquisition.field import Field
 from runtime.acquisition.grid import Slot, next_due, phase_ms
 from runtime.acquisition.poller import BadGroup, DevicePoller
-from runtime.health import device_row
+from runtime.health import BAD_GROUPS_NAMED, device_row, device_rows
 from runtime.supervisor import Supervisor
 from tests.rigs.field import KeptScans, ScriptedDriver, after, device_toml, fresh_ids, points_of
 from tests.simulation.loop import VirtualClock, run
@@ -218,18 +220,18 @@ def test_a_degraded_device_says_which_groups_and_tags_are_bad() -> None:
         async with asyncio.TaskGroup() as group:
             task = group.create_task(poller.run())
             await after(clock, 3)
-            well = poller.bad_groups()
+            well = list(poller.bad_groups())
             poller.give(
                 Scan(points.groups[1], [1, None, None], clock.wall_ms(), [0, int(Status.BAD_OUT_OF_RANGE), int(Status.BAD_NO_DATA)])
             )
             assert poller.counts.state == "degraded"
-            some_tags = poller.bad_groups()
+            some_tags = list(poller.bad_groups())
             row = device_row(poller)
             assert (row["cause"], row["params"]) == ("device_tags_bad", {"count": 2, "tags": "b1 (BadOutOfRange), b2 (BadNoData)"})
             driver.fault = DriverError("no_answer", timeout_ms=7)
             await after(clock, 3)
             assert poller.counts.state == "down"
-            both = poller.bad_groups()
+            both = list(poller.bad_groups())
             task.cancel()
         return well, some_tags, both
 
@@ -258,3 +260,52 @@ def test_the_cause_that_is_shown_has_its_own_params() -> None:
         ("no_answer", {"timeout_ms": 7}),
         ("bad_answer", {"detail": "b"}),
     ]
+
+
+def test_a_tag_that_a_pushed_scan_does_not_hold_is_as_bad_as_it_was() -> None:
+    async def program(clock: VirtualClock) -> list[tuple[str, list[str]]]:
+        driver, seen = ScriptedDriver(clock), []
+        points = points_of(device_toml("d", {"a": (1000, 3)}, mode="subscribe"))["d"]
+        tags = points.groups[0]
+        poller = DevicePoller(points, driver, KeptScans(), clock)
+        bad, sick = int(Status.BAD_NO_DATA), int(Status.BAD_DEVICE_FAILURE)
+        pushes: list[tuple[list[int] | None, list[bool] | None]] = [
+            ([0, bad, 0], None),
+            (None, [True, False, False]),  # a0 says nothing of a1
+            ([0, 0, sick], [False, False, True]),
+            (None, [False, True, False]),
+            (None, [False, False, True]),
+        ]
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(poller.run())
+            for statuses, present in pushes:
+                driver.pushed.put_nowait(Scan(tags, [1, 1, 1], clock.wall_ms(), statuses, present=present))
+                await after(clock, 1)
+                seen.append((poller.counts.state, [name for each in poller.bad_groups() for name, _ in each.tags]))
+            task.cancel()
+        return seen
+
+    assert run(program, seed=1) == [
+        ("degraded", ["a1"]),
+        ("degraded", ["a1"]),
+        ("degraded", ["a1", "a2"]),
+        ("degraded", ["a2"]),
+        ("ok", []),
+    ]
+
+
+def test_health_names_some_bad_groups_of_very_many_and_counts_all() -> None:
+    async def program(clock: VirtualClock) -> list[dict[str, Any]]:
+        texts = [device_toml(f"d{n}", {f"g{k}": (1000, 1) for k in range(20)}) for n in range(50)]
+        pollers = [DevicePoller(points, ScriptedDriver(clock), KeptScans(), clock) for points in points_of(*texts).values()]
+        for poller in pollers:
+            for group in poller.points.groups:
+                poller.give(Scan(group, [None], clock.wall_ms(), [int(Status.BAD_NO_DATA)]))
+        pollers[-1].replace(replace(pollers[-1].points, groups=()))  # an edit takes them away before it was judged anew
+        return device_rows(pollers)
+
+    rows = run(program, seed=1)
+    assert [len(row["bad_groups"]) for row in rows] == [BAD_GROUPS_NAMED] * 32 + [0] * 18
+    assert {row["bad_group_count"] for row in rows[:-1]} == {20}
+    assert rows[40]["params"] == {"count": 20, "tags": "g00 (BadNoData), …"}
+    assert rows[-1]["cause"] is None

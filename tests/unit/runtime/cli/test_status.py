@@ -109,4 +109,6 @@ def test_a_degraded_device_is_shown_with_its_groups_and_reasons(tmp_path: Path) 
     text = text_of(found)
     assert f"a, b: {word('no_answer')}" in text
     assert "c1 (BadNoData)" in text
+    assert "…" not in text
+    assert "…" in text_of({**found, "devices": [{**device, "bad_group_count": 4}]}), "a group more that is not named"
     assert word("no_answer") in text_of({**found, "devices": [{**device, "bad_groups": []}]})
