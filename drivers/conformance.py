@@ -19,6 +19,7 @@ from drivers.promises import (
     ConformanceError,
     close_limit_s,
     demand,
+    ended,
     exhaust,
     failure,
     generator,
@@ -149,7 +150,7 @@ async def writes_are_confirmed(rig: Rig) -> None:
     """When a write returns, the device has the value; a tag that is not writable is refused."""
     async with rig.make() as driver:
         tag = cast(Tag, rig.writable)
-        await driver.write(tag, rig.written, good_deadline_s)
+        await ended(driver.write(tag, rig.written, good_deadline_s), "a write")
         held = await rig.get_value(tag)
         demand(held == rig.written, f"when the write has returned the device has {rig.written!r}, not {held!r}")
         fixed = Tag(tag.uid, tag.name, tag.device, tag.type, tag.unit, tag.address, tag.exponent, writable=False)
@@ -197,7 +198,7 @@ async def a_write_is_sent_once(rig: Rig) -> None:
     async with rig.make() as driver:
         await read(driver, rig.group)
         before = counting.writes()
-        await driver.write(tag, rig.written, good_deadline_s)
+        await ended(driver.write(tag, rig.written, good_deadline_s), "a write")
         sent = await _writes_since(counting, before, driver)
         demand(sent == 1, f"a write is sent once, not {sent} times")
         if "lose" in rig.features:
@@ -231,7 +232,7 @@ async def pushes_say_what_they_hold_and_break_loudly(rig: Rig) -> None:
                 if len(held) == len(rig.group.tags):
                     break
         async with aclosing(generator(driver, rig.group)) as scans:
-            await anext(scans)
+            await ended(anext(scans), "the first scan of a subscription")
             await rig.break_link()
             error, _ = await failure(exhaust(scans), "a subscription whose link broke")
             sound(error)
