@@ -20,7 +20,7 @@ WINDOW: Final = 240
 
 
 class LoopStall:
-    """Lateness of the last minute's wake-ups, and the worst since the start, in ms."""
+    """Lateness of the last WINDOW wake-ups, and the worst that was seen since the start, in ms. A stall between two of them is not seen."""
 
     def __init__(
         self, listener: Callable[[float, float], bool] = lambda *_: False, now_s: Callable[[], float] = time.monotonic,

@@ -65,13 +65,18 @@ def frames(
         print_json({"line": found["line"], "framing": found["framing"], "frames": shown, "faults": told})
         return
     if pcap is not None:
-        said = {"count": len(rows), "path": str(pcap), "text": str(pcap.with_suffix(".txt"))}
+        said = {"count": len(rows), "path": str(pcap), "text": str(meaning_of(pcap))}
         console().print(word("frames_written", said), markup=False)
         return
     for row in rows:
         print(row_text(row))
     for number, each in enumerate(found["faults"], 1):
         console().print(f"{number}  {_time(each['wall_ms'])}  {word(each['cause'], each['params'])}", markup=False)
+
+
+def meaning_of(path: Path) -> Path:
+    """Return where the meaning of a capture file's frames is written: beside it, and never over it."""
+    return path.with_name(path.name + ".txt") if path.suffix == ".txt" else path.with_suffix(".txt")
 
 
 def row_text(row: Sequence[Any]) -> str:
@@ -99,7 +104,7 @@ def _list(lines: list[dict[str, Any]], *, as_json: bool) -> None:
 def _write(path: Path, framing: str, rows: list[list[Any]], *, as_json: bool) -> None:
     pieces = [Frame(wall_ms, connection, sent, data) for wall_ms, connection, sent, data, _ in rows]
     write_file(path, capture(framing, pieces), as_json=as_json)
-    write_file(path.with_suffix(".txt"), "".join(row_text(row) + "\n" for row in rows).encode(), as_json=as_json)
+    write_file(meaning_of(path), "".join(row_text(row) + "\n" for row in rows).encode(), as_json=as_json)
 
 
 def _time(wall_ms: float) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from drivers.reading import Status
 from runtime.cli.console import console
+from runtime.cli.frames_verb import meaning_of
 from runtime.cli.gateway_verbs import _print_rows
 from runtime.cli.read_once import config_of
 
@@ -49,3 +50,8 @@ def test_a_bad_value_without_a_cause_is_told_by_its_status(capsys: pytest.Captur
     _print_rows([row | {"status": Status.BAD_CONFIGURATION_ERROR.value}, row | {"status": 0x80FF0000}])
     said = [line.split("d/t")[-1].strip() for line in capsys.readouterr().out.splitlines()[1:]]
     assert said == ["bad: BadConfigurationError", "bad: 0x80FF0000"]
+
+
+def test_the_meaning_of_frames_is_never_written_over_them() -> None:
+    for capture, meaning in (("x.pcap", "x.txt"), ("x", "x.txt"), ("x.txt", "x.txt.txt")):
+        assert meaning_of(Path("d", capture)) == Path("d", meaning)
