@@ -197,9 +197,9 @@ class Evidence:
         loop, timers = asyncio.get_running_loop(), deque[asyncio.TimerHandle](maxlen=1)
 
         def look() -> None:  # a timer that sets itself: what an idle core does is counted
+            timers.append(loop.call_later(LOOK_S, look))  # first, so that a fault of this look is not the end of looking
             if self._look_at_clock():
                 self._wake.set()
-            timers.append(loop.call_later(LOOK_S, look))
 
         timers.append(loop.call_later(LOOK_S, look))
         try:

@@ -18,7 +18,7 @@ from runtime.acquisition.live import Live
 from runtime.points import schema_of
 from runtime.supervisor import Supervisor
 from tests.rigs.field import after, device_toml, points_of
-from tests.simulation.loop import VirtualClock, run
+from tests.simulation.loop import VirtualClock, VirtualLoop, run
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,41 @@ def test_a_clock_that_is_set_and_set_back_between_two_batches_is_seen() -> None:
 
     steps = [detail for kind, detail in run(program, seed=1).kept if kind == Kind.CLOCK]
     assert [after_ms - before_ms for before_ms, after_ms, _, _ in steps] == [300, -300]
+
+
+class Failing(VirtualClock):
+    """Its wall time cannot be had while it `fails`."""
+
+    fails = False
+
+    def wall_ms(self) -> int:
+        if self.fails:
+            raise ZeroDivisionError
+        return super().wall_ms()
+
+
+def test_one_look_at_the_clock_that_fails_is_not_the_last() -> None:
+    async def program(_: VirtualClock) -> int:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        failures: list[object] = []
+        loop.set_exception_handler(lambda _, context: failures.append(context["exception"]))
+        clock = Failing(loop)
+        evidence = Evidence(Faulty(), Live(), clock, schema_of([]), seal_every_s=60, memory_max_bytes=1 << 20)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Supervisor().keep("evidence", evidence.run))
+            await after(clock, 1)
+            clock.fails = True
+            await after(clock, LOOK_S)
+            clock.fails = False
+            assert len(failures) == 1
+            clock.step(300)
+            await after(clock, LOOK_S + 0.01)
+            steps = evidence.steps
+            evidence.close()
+        return steps
+
+    assert run(program, seed=1) == 1
 
 
 class Full(Faulty):
