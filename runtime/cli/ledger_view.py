@@ -22,6 +22,7 @@ from ledger_client.reader import LedgerReader
 from ledger_client.receipt import parse_receipts
 from runtime.acts import INTENT, read_command
 from runtime.messages.entries import describe
+from runtime.messages.event_words import plain_of, told_of
 from runtime.messages.values import counted, moment, value_text
 
 STYLES: Final = {
@@ -43,6 +44,8 @@ class Shown:
     groups: Mapping[int, str] = field(default_factory=dict)
     asked: Mapping[str, Any] | None = None
     """Of a command's intent: what its body says."""
+    told: bytes | None = None
+    """Of an event: its body."""
 
     @property
     def kind_name(self) -> str:
@@ -53,7 +56,7 @@ class Shown:
     @property
     def text(self) -> str:
         """The detail in words."""
-        return describe(self.entry.payload.kind, self.entry.payload.detail, groups=self.groups, asked=self.asked)
+        return describe(self.entry.payload.kind, self.entry.payload.detail, groups=self.groups, asked=self.asked, told=self.told)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data; bytes are left for the printer."""
@@ -85,12 +88,12 @@ def read_shown(reader: LedgerReader, seq: int, *, full: bool) -> Shown:
     size = None if commitment is None else commitment[0]
     groups = _groups(reader, seq) if kind == Kind.GAP else {}
     if not full or not size:
-        return Shown(entry, size, groups=groups, asked=_asked(reader, entry))
+        return Shown(entry, size, groups=groups, asked=_asked(reader, entry), told=_told(reader, entry))
     body = reader.body(seq)
     if body is None:
         return Shown(entry, size, {"withheld": True})
     try:
-        return Shown(entry, size, _inside(reader, entry, body), groups, _asked(reader, entry))
+        return Shown(entry, size, _inside(reader, entry, body), groups, _asked(reader, entry), _told(reader, entry))
     except FormatError as error:
         return Shown(entry, size, {"damaged": error.code, **error.params})
 
@@ -102,6 +105,14 @@ def _asked(reader: LedgerReader, entry: Entry) -> dict[str, Any] | None:
     try:
         body = reader.body(entry.seq)
         return read_command(INTENT, body) if body else None
+    except LedgerError:
+        return None
+
+
+def _told(reader: LedgerReader, entry: Entry) -> bytes | None:
+    """Return an event's body; None of other entries, and where the ledger cannot say."""
+    try:
+        return reader.body(entry.seq) if entry.payload.kind == Kind.EVENT else None
     except LedgerError:
         return None
 
@@ -187,7 +198,8 @@ def _inside(reader: LedgerReader, entry: Entry, body: bytes) -> dict[str, Any]:
         return {"receipts": [{"anchor": r.anchor_id, "size": r.size, "root": r.root, "got_wall_ms": r.got_wall_ms} for r in receipts]}
     if kind == Kind.COMMAND:
         return read_command(detail[1], body)
-    return {"bytes": body}
+    told = told_of(detail[0], detail[1], body) if kind == Kind.EVENT else None
+    return {"bytes": body} if told is None else plain_of(told)
 
 
 def _tags(tags: dict[str, dict[str, Any]]) -> Table:

@@ -1,4 +1,4 @@
-"""`witnessmark model learn | check | shadow | arm | disarm | label | import`: acts on models, through the door of the running gateway.
+"""`witnessmark model learn | check | shadow | arm | disarm | label | import | replay`: acts on models, through the gateway's door.
 
 Room: hall. It decides nothing: the core checks, records the intent, acts, records the outcome; the judge learns and scores. Looking at
 models is `model_looks`. Exit codes as of `witnessmark act`: 0 done, 1 refused or failed, 2 not known.
@@ -13,9 +13,11 @@ import typer
 
 from runtime.cli.act_verbs import AsJson, State, send_act
 from runtime.cli.console import fail
+from runtime.cli.evidence_verbs import Epoch
 from runtime.cli.model_learning import wait_until_learned
 from runtime.cli.model_looks import explain, list_models, score
 from runtime.cli.places import read_evidence
+from runtime.cli.replay_verb import replay
 from runtime.cli.times import wall_ms
 
 LABELS: Final = ("normal", "not_normal", "unsure")
@@ -40,6 +42,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("explain")(explain)
     group.command("label")(label)
     group.command("import")(import_model)
+    group.command("replay")(replay_model)
     app.add_typer(group, name="model")
 
 
@@ -121,6 +124,18 @@ def import_model(
     if size > FILE_SIZE_MAX:
         fail("file_too_long", {"size": size, "size_max": FILE_SIZE_MAX}, as_json=as_json)
     _act("import", name, reason, state, params, as_json=as_json)
+
+
+def replay_model(
+    name: Name,
+    state: State = Path("state"),
+    first: Annotated[int, typer.Option("--from", min=0, help="First entry.")] = 0,
+    last: Annotated[int | None, typer.Option("--to", min=0, help="Last entry; the newest by default.")] = None,
+    epoch: Epoch = None,
+    as_json: AsJson = False,
+) -> None:
+    """Reckon recorded scores again from recorded readings, to the bit: the same as `ledger replay --model`."""
+    replay(name, state, first, last, epoch, as_json=as_json)
 
 
 def _act(verb: str, name: str, reason: str, state: Path, params: dict[str, Any] | None = None, *, as_json: bool) -> None:

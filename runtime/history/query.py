@@ -22,6 +22,7 @@ from runtime.history.rollups import SPANS_MS, Rollup, as_number, thin
 
 POINTS_MAX: Final = 2_000
 ENTRIES_MAX: Final = 200
+TOLD_MAX: Final = 4_096
 RAW_BATCHES_MAX: Final = 120
 
 Prover = Callable[[int, int], bytes]
@@ -66,14 +67,16 @@ class Query:
         return [[start, r.low, r.high, r.first, r.last, r.count, r.bad] for start, r in merged]
 
     def entries(self, before: int | None, limit: int) -> list[list[Any]]:
-        """Return [seq, wall_ms, kind, detail, groups] of entries that are not batches, newest first.
+        """Return [seq, wall_ms, kind, detail, groups, told] of entries that are not batches, newest first.
 
-        `groups` are [number, "device/group"] pairs of the tag groups that a gap names, as far as the schema knows them.
+        `groups` are [number, "device/group"] pairs of the tag groups that a gap names, as far as the schema knows them. `told` is an
+        event's body, None of other entries and where it is not here or long.
         """
         rows = []
         for seq in self._index.events(before, max(1, min(limit, ENTRIES_MAX))):
             payload = parse(self._reader.entry(seq)).payload
-            rows.append([seq, payload.wall_ms, payload.kind, payload.detail, self._groups(payload.kind, payload.detail)])
+            told = self._reader.body(seq) if payload.kind == Kind.EVENT and payload.detail[3] <= TOLD_MAX else None
+            rows.append([seq, payload.wall_ms, payload.kind, payload.detail, self._groups(payload.kind, payload.detail), told])
         return rows
 
     def _groups(self, kind: int, detail: tuple[Any, ...]) -> list[list[Any]]:

@@ -10,18 +10,20 @@ from typing import Any, Final
 
 from ledger_client.kinds import ClockState, Kind
 from runtime.messages.catalogue import catalogue, sort_of, word
+from runtime.messages.event_words import event_text
 
 VALUE_LENGTH_MAX: Final = 60
 OWN_EVENTS: Final = "https://witnessmark.example/event/"
 
 
 def describe(
-    kind: int, detail: Sequence[Any], lang: str = "en", *, groups: Mapping[int, str] | None = None, asked: Mapping[str, Any] | None = None
-) -> str:
+    kind: int, detail: Sequence[Any], lang: str = "en", *, groups: Mapping[int, str] | None = None, asked: Mapping[str, Any] | None = None,
+    told: bytes | None = None,
+) -> str:  # fmt: skip
     """Return one line for a person.
 
     `detail` is a checked detail of its kind, `groups` names tag groups ("device/group") by number, `asked` is what an intent's body says
-    (`runtime.acts.read_command`), where the caller has it.
+    (`runtime.acts.read_command`), `told` is an event's body, where the caller has them.
     """
     match kind, list(detail):
         case Kind.GENESIS, [origin, epoch, *_]:
@@ -51,6 +53,8 @@ def describe(
             return word("entry.close.plain", None, lang)
         case Kind.CLOSE, [reason]:
             return word("entry.close", {"reason": word(reason, None, lang)}, lang)
+        case Kind.EVENT, [type_uri, version, *_] if told is not None and (text := event_text(type_uri, version, told, lang)) is not None:
+            return text
         case ((Kind.EVENT | Kind.PLAN), [type_uri, version, *_]):
             own = f"entry.event.{type_uri.removeprefix(OWN_EVENTS)}"
             return word(own if own in catalogue("en") else "entry.event", {"type": type_uri, "version": version}, lang)

@@ -140,8 +140,8 @@ class Face:
 
 def entry_row(row: Sequence[Any], lang: str) -> tuple[int, int, str, int, str]:
     """Return (seq, wall_ms, UTC text, kind, words) of one row of the history's `entries`."""
-    seq, wall_ms, kind, detail, groups = row
-    return seq, wall_ms, moment(wall_ms), kind, describe(kind, detail, lang, groups=dict(groups))
+    seq, wall_ms, kind, detail, groups, told = row
+    return seq, wall_ms, moment(wall_ms), kind, describe(kind, detail, lang, groups=dict(groups), told=told)
 
 
 def routes(face: Face) -> list[Route]:

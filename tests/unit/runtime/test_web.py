@@ -166,7 +166,7 @@ def test_a_linked_page_says_what_it_heard(tmp_path: Path) -> None:
 
 
 def test_the_ledger_page_says_times_and_groups_without_javascript() -> None:
-    row = [7, 1_790_000_000_123, 6, [[4, 0, 15_000, "no_answer", 31]], [[4, "filler/fast"]]]
+    row = [7, 1_790_000_000_123, 6, [[4, 0, 15_000, "no_answer", 31]], [[4, "filler/fast"]], None]
     seq, wall_ms, at, kind, what = entry_row(row, "en")
     assert (seq, wall_ms, at, kind) == (7, 1_790_000_000_123, "2026-09-21 14:13:20.123Z", 6)
     assert what.startswith("filler/fast: 31 scans")

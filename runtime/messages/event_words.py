@@ -1,0 +1,66 @@
+"""What an event entry of judgement says, in one line of words: scores, findings, states of models, labels. Pure.
+
+Room: hall. `entries` calls it with the body where the caller has it. It words what stands there and judges nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from ledger_client.errors import FormatError
+from ledger_client.event_bodies import EventBody, FindingBody, LabelBody, ModelBody, ScoreReceipt, read_event
+from runtime.messages import judged
+from runtime.messages.catalogue import phrase, word
+from runtime.messages.values import moment_s
+
+
+def event_text(type_uri: str, version: int, body: bytes, lang: str = "en") -> str | None:
+    """Return what the body of an event says; None for one of another type or version, and for one that is no such body."""
+    match told_of(type_uri, version, body):
+        case ScoreReceipt() as receipt:
+            return _scores(receipt, lang)
+        case FindingBody() as finding:
+            found = judged.finding_text(plain_of(finding) | {"evidence": _evidence(finding)}, lang)
+            return word("entry.event.finding.of", {"model": finding.name, "what": found}, lang)
+        case ModelBody() as model:
+            state = word(f"web.model.state.{model.state}", None, lang)
+            reason = phrase(model.code, dict(model.params), lang)
+            return word("entry.event.model.of", {"model": model.name, "state": state, "reason": reason}, lang)
+        case LabelBody() as label:
+            what = word(f"entry.event.label.{label.label}", None, lang)
+            about = _about(label, lang)
+            return word("entry.event.label.of", {"model": label.name, "what": what, "by": label.by, "about": about}, lang)
+    return None
+
+
+def told_of(type_uri: str, version: int, body: bytes) -> EventBody | None:
+    """Return the body read; None where it is not one that is known."""
+    try:
+        return read_event(type_uri, version, body)
+    except FormatError:
+        return None
+
+
+def plain_of(body: EventBody) -> dict[str, Any]:
+    """Return a body's members by name, as plain data."""
+    members = {each.name: getattr(body, each.name) for each in fields(body)}
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in members.items()}
+
+
+def _scores(receipt: ScoreReceipt, lang: str) -> str:
+    known = [score for score in receipt.scores if score is not None]
+    values = {"model": receipt.name, "count": len(known), "without": len(receipt.scores) - len(known)}
+    return word("entry.event.scores.of", values | {"highest": judged.short_number(max(known, default=None))}, lang)
+
+
+def _evidence(finding: FindingBody) -> dict[str, Any]:
+    shown = dict(finding.evidence) | {"phase": finding.phase, "armed": finding.armed}
+    return shown | ({"score": finding.score, "threshold": finding.threshold} if finding.score is not None else {})
+
+
+def _about(label: LabelBody, lang: str) -> str:
+    if label.finding_seq is not None:
+        return word("entry.event.label.finding", {"seq": label.finding_seq}, lang)
+    return f"{moment_s(label.from_ms // 1000)} – {moment_s(label.to_ms // 1000)}"
