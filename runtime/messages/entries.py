@@ -53,8 +53,8 @@ def describe(
             return word("entry.close.plain", None, lang)
         case Kind.CLOSE, [reason]:
             return word("entry.close", {"reason": word(reason, None, lang)}, lang)
-        case Kind.EVENT, [type_uri, version, *_] if told is not None and (text := event_text(type_uri, version, told, lang)) is not None:
-            return text
+        case Kind.EVENT, [type_uri, version, *_] if told is not None and (said := event_text(type_uri, version, told, lang)) is not None:
+            return said
         case ((Kind.EVENT | Kind.PLAN), [type_uri, version, *_]):
             own = f"entry.event.{type_uri.removeprefix(OWN_EVENTS)}"
             return word(own if own in catalogue("en") else "entry.event", {"type": type_uri, "version": version}, lang)
