@@ -44,7 +44,9 @@ class Features:
         self._states = _indices(plan, ("state",))
         self._running = [plan.tags[i].running for i in self._states] if "running_share" in plan.features else []
         self._gates = [(plan.index_of(gate.uid), gate.values) for gate in plan.gates]
-        self._needed = plan.present_share * plan.window
+        # A counter that is reported every few cells has as many steps in every full window, and too few or too many in a shorter one.
+        needed = [plan.window if plan.tags[i].role == "counter" else plan.present_share * plan.window for i in self._looked]
+        self._needed = np.array(needed + [plan.present_share * plan.window] * len(self._running))
         self._per_scale = np.array([1.0 / (plan.tags[i].scale * plan.tags[i].scale) for i in self._looked])
         places = {int(tag): k for k, tag in enumerate(self._looked)}
         self._over = [places[plan.index_of(r.over)] for r in plan.ratios]

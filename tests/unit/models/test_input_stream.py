@@ -238,6 +238,21 @@ def test_years_of_silence_cost_nothing() -> None:
     assert [r.abstained for r in rows[6:9]] == ["filling", None, None]  # the window begins anew
 
 
+def test_a_counter_that_is_reported_seldom_has_no_rate_while_a_window_is_short() -> None:
+    plan = InputPlan(
+        tags=(TagInput(1, "kwh", role="counter", hold_ms=9000), TagInput(2, "a")), window=10, missing_share=0.6, features=("mean",)
+    )
+    stream = InputStream(plan)
+    for cell in range(60):
+        stream.take(1, cell * 1000, float(cell))
+        if cell % 5 == 0:
+            stream.take(0, cell * 1000, None if cell == 25 else cell / 10)
+    rates = [row.features[0] for row in stream.close(59_000) if row.features is not None]
+    known = [rate for rate in rates if not np.isnan(rate)]
+    assert np.allclose(known, 0.1), "five cells hold one step or none; ten always hold two"
+    assert 30 < len(known) < len(rates) - 10
+
+
 def test_a_gate_counts_for_the_whole_window() -> None:
     plan = InputPlan(tags=(TagInput(1, "a"), TagInput(9, "mode", role="state")), gates=(Gate(9, (6.0,)),), window=3)
     stream = InputStream(plan)
