@@ -11,14 +11,15 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from runtime.cli.act_verbs import AsJson, State, send_act
-from runtime.cli.console import fail
+from runtime.cli.act_verbs import AsJson, State, do_act, send_act
+from runtime.cli.console import console, fail, print_json
 from runtime.cli.evidence_verbs import Epoch
 from runtime.cli.model_learning import wait_until_learned
 from runtime.cli.model_looks import explain, list_models, score
 from runtime.cli.places import read_evidence
 from runtime.cli.replay_verb import replay
 from runtime.cli.times import wall_ms
+from runtime.messages import judged
 
 LABELS: Final = ("normal", "not_normal", "unsure")
 FILE_SIZE_MAX: Final = 900_000
@@ -69,7 +70,12 @@ def learn(
 
 def check(name: Name, reason: Reason, state: State = Path("state"), as_json: AsJson = False) -> None:
     """Check what was learned against what the model has scored since: how much of it would have alarmed."""
-    _act("check", name, reason, state, as_json=as_json)
+    outcome = do_act(state, {"action": "model.check", "target": name, "params": {}, "reason": reason}, as_json=as_json)
+    text = judged.coverage_text({"coverage": outcome["params"]})
+    if as_json:
+        print_json({"action": "model.check", **outcome, "text": text})
+    else:
+        console().print(text, markup=False)
 
 
 def shadow(name: Name, reason: Reason, state: State = Path("state"), as_json: AsJson = False) -> None:

@@ -51,21 +51,29 @@ def test_each_act_is_one_request_at_the_door(tmp_path: Path) -> None:
     said = say(
         tmp_path, plant,
         ("learn", "line", "--no-wait", "--from", "1000", "--to", "2026-11-25T10:00:00Z", "--recipe", "still", *why),
-        ("check", "line", *why), ("shadow", "line", *why), ("arm", "line", *why), ("disarm", "line", *why),
+        ("shadow", "line", *why), ("arm", "line", *why), ("disarm", "line", *why),
         ("label", "line", "--finding", "5033", "--as", "not_normal", "--by", "Ana"),
         ("label", "line", "--from", "1", "--to", "2", "--as", "unsure", "--by", "Ana"),
         ("import", "line", str(tmp_path / "m"), str(tmp_path / "c"), *why),
     )  # fmt: skip
-    assert said == [(0, "Done; recorded as entry 77.\n")] * 8
+    assert said == [(0, "Done; recorded as entry 77.\n")] * 7
     asked = [(act["action"], act["params"]) for act in plant.acts]
     assert asked == [
         ("model.learn", {"from_ms": 1_000, "to_ms": 1_795_600_800_000, "recipe": "still"}),
-        ("model.check", {}), ("model.shadow", {}), ("model.arm", {}), ("model.disarm", {}),
+        ("model.shadow", {}), ("model.arm", {}), ("model.disarm", {}),
         ("model.label", {"label": "not_normal", "by": "Ana", "seq": 5033}),
         ("model.label", {"label": "unsure", "by": "Ana", "from_ms": 1, "to_ms": 2}),
         ("model.import", {"model": b"model", "manifest": b"manifest"}),
     ]  # fmt: skip
     assert {(act["target"], act["reason"]) for act in plant.acts} == {("line", "test"), ("line", "")}
+
+
+def test_a_check_says_what_it_found(tmp_path: Path) -> None:
+    plant = plant_of(model())
+    plant.outcome = {"code": "done", "seq": 5, "params": {"rows": 900, "alarmed_share": 0.02, "covered": False, "rows_wanted": 300}}
+    (code, text), (_, as_json) = say(tmp_path, plant, ("check", "line", "--reason", "t"), ("check", "line", "--reason", "t", "--json"))
+    assert (code, "2.0 % were over the threshold. About 300 rows more" in text) == (0, True), text
+    assert json.loads(as_json)["params"]["rows"] == 900
 
 
 def test_what_makes_no_sense_is_said_and_not_asked(tmp_path: Path) -> None:
