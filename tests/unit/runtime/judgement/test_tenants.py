@@ -1,0 +1,254 @@
+"""Acts on models: what each needs, what it changes, what is refused and with which reason; every change of state is an entry."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger_client.event_bodies import FindingBody, ModelBody
+from ledger_client.vendor_signature import sign_as_vendor
+from models.input_plan import InputPlan
+from models.manifest import Agreement, Coverage
+from runtime.acts import Act
+from runtime.config import parse_config
+from runtime.config_model import Models
+from runtime.faces.feed import RequestRefusedError
+from runtime.judgement.plans import plan_of
+from runtime.judgement.tenants import ModelActs
+from runtime.points import DevicePoints, number_points
+from runtime.tag_ids import Numbers, TagIds
+from tests.rigs.field import device_toml
+from tests.rigs.judged import Judged, judged, model_bytes
+from tests.rigs.small_log import key_of
+from tests.simulation.disk import ShimDisk
+
+CONFIG = """
+[gateway]
+name = "g"
+[models]
+enabled = true
+unsigned_imports = true
+[[models.define]]
+name = "line"
+tags = ["a/fast0", { tag = "a/fast1", role = "counter", hold_s = 5, counter_max = 65535 }, { tag = "a/fast2", role = "state" }]
+gates = [{ tag = "a/fast2", values = [6], settle_s = 30 }]
+window = 20
+"""
+
+
+@dataclass
+class Asked:
+    """The judge as a tenant asks it; `answer` is what it says, an exception is raised."""
+
+    answer: Any = field(default_factory=dict)
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    async def ask(self, method: str, params: dict[str, Any], timeout_s: float = 1) -> Any:
+        self.asked.append((method, dict(params)))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def devices(text: str = CONFIG) -> dict[str, DevicePoints]:
+    config = parse_config(text + device_toml("a", {"fast": (200, 3)}))
+    return number_points(config, TagIds(ShimDisk(), Path("/state"), Numbers({}, 1), Numbers({}, 1)))
+
+
+def models(**changed: Any) -> Models:
+    return parse_config(CONFIG + device_toml("a", {"fast": (200, 3)})).models.model_copy(update=changed)
+
+
+@dataclass
+class Bench:
+    """A line, its tenants, and the judge that they ask."""
+
+    line: Judged
+    judge: Asked
+    models: Models
+    acts: ModelActs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.line.desk.models = lambda: self.models
+        self.acts = ModelActs(self.line.desk, self.judge, self.line.log, self.line.clock, devices)  # type: ignore[arg-type]
+
+    async def act(self, action: str, target: str = "line", **params: Any) -> tuple[str, dict[str, Any]]:
+        act = Act(bytes(16), "cli", "uid 0", "admin", action, target, params, None, "test")
+        tenant = self.acts.tenants()[action]
+        try:
+            await tenant.check(act)
+            outcome = await tenant.perform(act)
+        except RequestRefusedError as refused:
+            return refused.code, dict(refused.params)
+        return outcome.code, dict(outcome.params)
+
+
+def run(scenario: Callable[[Bench], Awaitable[Any]], *, state: str = "checking", **more: Any) -> None:
+    async def inner(work: ThreadPoolExecutor) -> None:
+        line = await judged(state=state, work=work)
+        await scenario(Bench(line, Asked(), models(**more)))
+
+    with ThreadPoolExecutor(1) as work:
+        asyncio.run(inner(work))
+
+
+def test_a_model_goes_up_through_shadow_and_down_again() -> None:
+    async def scenario(bench: Bench) -> None:
+        page = bench.line.desk.book.page("line")
+        assert (await bench.act("model.arm")) == ("model_state", {"model": "line", "state": "checking", "wanted": "armed"})
+        seen = []
+        for action in ("model.shadow", "model.arm", "model.disarm", "model.disarm", "model.disarm", "model.shadow"):
+            code, _ = await bench.act(action)
+            seen.append((code, page.state))
+        assert seen == [
+            ("done", "shadow"), ("done", "armed"), ("done", "shadow"), ("done", "off"), ("model_does_not_score", "off"), ("done", "shadow"),
+        ]  # fmt: skip
+        assert page.since_seq == bench.line.log.size - 1, "what was off while it was off is not scored later"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("why", ["coverage", "int8", "differing", "checked"])
+def test_arming_is_refused_while_the_model_must_not_alarm(why: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        desk, kept = bench.line.desk, bench.line.kept
+        changed = {
+            "coverage": {"coverage": Coverage(covered=False, alarmed_share=0.25, rows_wanted=1_800)},
+            "int8": {"int8_float": Agreement(rms=0.2, differing_share=0.0)},
+            "differing": {"int8_float": Agreement(rms=0.0, differing_share=0.2)},
+            "checked": {},
+        }[why]
+        desk.rows.take_manifest(kept.manifest_hash, replace(kept.manifest, **changed))
+        if why == "checked":
+            bench.judge.answer = {"rows": 900, "alarmed_share": 0.5, "covered": False, "rows_wanted": 900}
+            assert (await bench.act("model.check"))[0] == "done"
+        assert (await bench.act("model.shadow"))[0] == "done"
+        code, params = await bench.act("model.arm")
+        assert code == ("model_int8_disagrees" if why in {"int8", "differing"} else "model_not_covered")
+        assert params["model"] == "line"
+        if why == "coverage":
+            assert (params["alarmed_share"], params["rows_wanted"]) == (0.25, 1_800)
+            bench.judge.answer = {"rows": 2_000, "alarmed_share": 0.001, "covered": True, "rows_wanted": 0}
+            assert (await bench.act("model.check"))[0] == "done"
+            assert (await bench.act("model.arm"))[0] == "done"
+
+    run(scenario)
+
+
+def test_learning_is_ordered_with_the_plan_of_the_definition() -> None:
+    async def scenario(bench: Bench) -> None:
+        assert (await bench.act("model.learn", from_ms=1_000, to_ms=2_000))[0] == "done"
+        ((method, order),) = bench.judge.asked
+        assert (method, order["from_ms"], order["to_ms"], order["name"]) == ("learn", 1_000, 2_000, "line")
+        plan = InputPlan.from_plain(order["plan"])
+        assert plan == plan_of(bench.models.define[0], devices())
+        assert [tag.role for tag in plan.tags] == ["level", "counter", "state"]
+        assert (plan.tags[1].hold_ms, plan.tags[0].hold_ms) == (5_000, 150_000)
+        assert plan.tags[2].running == (6.0,)
+        assert plan.gates[0].settle_ms == 30_000
+        assert bench.line.desk.book.page("line").state == "checking", "what is there goes on while another is learned"
+        assert bench.line.desk.model_rows()[0]["progress"] == {"stage": "reading", "share": 0.0}
+        bench.line.clock.now_ms += 1
+        bench.line.desk._heard_ms, bench.line.desk._heard_mono_ms = 1, bench.line.clock.now_ms
+        assert (await bench.act("model.learn"))[0] == "model_is_learning"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"from_ms": 5, "to_ms": 5}, "act_shape"),
+        ({"from_ms": True, "to_ms": 5}, "act_shape"),
+        ({"other": 1}, "act_shape"),
+        ({"window": "x"}, "act_shape"),
+        ({"grid_ms": 0}, "act_shape"),
+        ({"tags": "a/fast0"}, "act_shape"),
+        ({"tags": "a/fast2,a/none"}, "tag_unknown"),
+    ],
+)
+def test_an_order_to_learn_that_makes_no_sense_is_refused_before_anything_is_recorded(params: dict[str, Any], code: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        size = bench.line.log.size
+        assert (await bench.act("model.learn", **params))[0] == code
+        assert (bench.line.log.size, bench.judge.asked) == (size, [])
+
+    run(scenario)
+
+
+def test_a_judge_that_is_away_is_said_and_leaves_nothing_behind() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.judge.answer = RequestRefusedError("judge_away")
+        for action in ("model.learn", "model.check"):
+            assert (await bench.act(action))[0] == "judge_away"
+        assert bench.line.desk.pending == {}
+        bench.judge.answer = {"rows": "many"}
+        assert (await bench.act("model.check"))[0] == "judge_word_invalid"
+
+    run(scenario)
+
+
+def test_labels_are_entries_and_make_precision_and_recall() -> None:
+    async def scenario(bench: Bench) -> None:
+        line = bench.line
+        found = FindingBody("line", line.kept.manifest_hash, "stuck", "t", 0, 0, False, None, None)
+        seqs = [await line.desk.record(replace(found, at_ms=at_ms)) for at_ms in (1_000, 2_000, 3_000)]
+        for seq, label in zip(seqs, ("not_normal", "normal", "unsure"), strict=True):
+            assert (await bench.act("model.label", seq=seq, label=label, by="anna"))[0] == "done"
+        assert (await bench.act("model.label", from_ms=8_000, to_ms=9_000, label="not_normal"))[0] == "done"
+        labels = line.desk.model_rows()[0]["labels"]
+        assert labels == {"normal": 1, "not_normal": 2, "unsure": 1, "precision": 0.5, "recall": 0.5}
+        assert (await bench.act("model.label", seq=seqs[1], label="not_normal"))[0] == "done"
+        assert line.desk.model_rows()[0]["labels"]["precision"] == 1.0
+        for params in (
+            {"label": "good", "seq": seqs[0]}, {"label": "normal"}, {"label": "normal", "seq": seqs[0], "from_ms": 1, "to_ms": 2},
+            {"label": "normal", "from_ms": 5, "to_ms": 1}, {"label": "normal", "seq": seqs[0], "by": 5},
+        ):  # fmt: skip
+            assert (await bench.act("model.label", **params))[0] == "act_shape"
+        for seq in (0, 10_000):
+            assert (await bench.act("model.label", label="normal", seq=seq))[0] == "finding_unknown"
+
+    run(scenario)
+
+
+def test_a_model_is_imported_with_a_vendors_key_or_where_it_is_allowed_without() -> None:
+    async def scenario(bench: Bench) -> None:
+        model = model_bytes(8)
+        other = replace(bench.line.kept.manifest, model_sha256=sha256(model).digest())
+        files = {"model": model, "manifest": other.encoded()}
+        signature = sign_as_vendor(key_of(50), other.hash, other.model_sha256)
+        assert (await bench.act("model.import", **files))[0] == "model_unsigned"
+        assert (await bench.act("model.import", **files, signature=signature))[0] == "model_key_untrusted"
+        bench.models = models(trusted_keys=[key_of(50).public.cose.hex()])
+        bench.judge.answer = RequestRefusedError("model_operator")
+        assert (await bench.act("model.import", **files, signature=signature))[0] == "model_operator"
+        assert bench.line.desk.book.page("line").manifest != other.hash
+        bench.judge.answer = {}
+        assert (await bench.act("model.import", **files, signature=signature))[0] == "done"
+        page = bench.line.desk.book.page("line")
+        assert (page.manifest, page.state, page.last_cell) == (other.hash, "checking", None)
+        assert (await bench.act("model.import", "other", **files, signature=signature))[0] == "model_name_differs"
+        assert (await bench.act("model.import", model=b"", manifest=""))[0] == "act_shape"
+
+    run(scenario, unsigned_imports=False)
+
+
+def test_with_models_off_or_unknown_or_refused_nothing_starts() -> None:
+    async def scenario(bench: Bench) -> None:
+        assert (await bench.act("model.learn", "nobody"))[0] == "model_unknown"
+        assert (await bench.act("model.shadow", "nobody"))[0] == "model_unknown"
+        page = bench.line.desk.book.page("line")
+        await bench.line.desk.record(ModelBody("line", "refused", "model_changed", page.manifest, page.model, {"model": "x"}))
+        assert await bench.act("model.shadow") == ("model_changed", {"model": "x"})
+        bench.models = models(enabled=False)
+        for action in bench.acts.tenants():
+            assert (await bench.act(action))[0] == "models_off"
+
+    run(scenario)
