@@ -90,19 +90,21 @@ class Cleaning:
 
     @staticmethod
     def _mask(values: Matrix, where: NDArray[np.bool_], counts: Counts) -> None:
-        if where.any():
+        if np.count_nonzero(where):
             counts += where.sum(axis=0)
             values[where] = np.nan
 
     def _without_spikes(self, values: Matrix, limit: Matrix) -> Matrix:
         """Replace what leaves the middle of the last three cells by more than the limit. A step comes through one cell later."""
         three = np.concatenate((self._before, values))
-        self._before = three[-2:].copy()
+        self._before = three[-2:]
         first, second = three[:-2], three[1:-1]
+        away = np.abs(np.subtract(values, second)) > limit  # not nearer to the middle than to the cell before
+        if not np.count_nonzero(away):
+            return values
         middle = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), values))  # NaN wherever one is missing
         away = np.abs(values - middle) > limit
-        if not away.any():
-            return values
+        self._before = self._before.copy()
         self._spikes += away.sum(axis=0)
         made: Matrix = np.where(away, middle, values)
         return made
@@ -118,9 +120,9 @@ def _limits(plan: InputPlan) -> _Limits:
     spike = np.array([np.inf if t.spike is None else t.spike for t in tags])
     stuck = np.array([_NEVER_STUCK if t.stuck_ms is None else -(-t.stuck_ms // plan.grid_ms) for t in tags], dtype=np.int64)
     return _Limits(
-        low=low if np.isfinite(low).any() else None,
-        high=high if np.isfinite(high).any() else None,
-        spike=spike if np.isfinite(spike).any() else None,
+        low=low[None] if np.isfinite(low).any() else None,
+        high=high[None] if np.isfinite(high).any() else None,
+        spike=spike[None] if np.isfinite(spike).any() else None,
         stuck_cells=stuck if (stuck < _NEVER_STUCK).any() else None,
         counters=np.array([i for i, t in enumerate(tags) if t.role == "counter"], dtype=np.int64),
     )

@@ -6,8 +6,7 @@ tag that is missing now, or was in too much of the window, is NaN; with too many
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +19,15 @@ from models.window import Moments, SlidingMoments
 
 Matrix = NDArray[np.float64]
 
-FLOOR: Final = 1e-3
+FLOOR: Final = np.array(1e-3)
 """Added to the variance in units of the tag's scale squared: what a constant window gives instead of the logarithm of 0."""
 
+HALF: Final = np.array(0.5)
 ABSTAINED: Final = ("", "missing", "filling", "gate")
 """Why a row has no features, by number: 0 it has; tags are missing; the window is not full; a gate is shut."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureRows:
+class FeatureRows(NamedTuple):
     """`features` (cells, features), all NaN in rows that abstain; `abstained` (cells,), numbers of ABSTAINED."""
 
     features: Matrix
@@ -47,7 +46,7 @@ class Features:
         # A counter that is reported every few cells has as many steps in every full window, and too few or too many in a shorter one.
         needed = [plan.window if plan.tags[i].role == "counter" else plan.present_share * plan.window for i in self._looked]
         self._needed = np.array(needed + [plan.present_share * plan.window] * len(self._running))
-        self._per_scale = np.array([1.0 / (plan.tags[i].scale * plan.tags[i].scale) for i in self._looked])
+        self._per_scale = np.array([1.0 / (plan.tags[i].scale * plan.tags[i].scale) for i in self._looked])[None]
         places = {int(tag): k for k, tag in enumerate(self._looked)}
         self._over = [places[plan.index_of(r.over)] for r in plan.ratios]
         self._under = [places[plan.index_of(r.under)] for r in plan.ratios]
@@ -72,11 +71,16 @@ class Features:
         """Take the next cells, (cells, tags), the first with the number `first_cell`, and return a row for each."""
         columns = self._columns(values)
         moments = self._moments.take(first_cell, columns)
-        missing = np.isnan(columns)
-        thin = np.logical_or(missing, moments.count < self._needed)
+        thin = None
+        if not moments.whole:
+            missing = np.isnan(columns)
+            thin = np.logical_or(missing, moments.number < self._needed)
         made = self._made(values, moments, thin)
-        abstained = self._abstained(values, missing, thin)
-        if abstained.any():
+        abstained = self._gated(values)
+        if thin is not None:
+            self._abstain(abstained, missing, thin)
+        self._walked = min(self._walked + len(values), self._plan.window)
+        if np.count_nonzero(abstained):
             made[abstained > 0] = np.nan
         return FeatureRows(made, abstained)
 
@@ -88,7 +92,7 @@ class Features:
         flags = [np.where(np.isnan(s), np.nan, np.isin(s, wanted)) for s, wanted in zip(states.T, self._running, strict=True)]
         return np.column_stack((looked, *flags))
 
-    def _made(self, values: Matrix, moments: Moments, thin: NDArray[np.bool_]) -> Matrix:
+    def _made(self, values: Matrix, moments: Moments, thin: NDArray[np.bool_] | None) -> Matrix:
         looked = len(self._looked)
         made = np.empty((len(values), len(self._plan.layout)))
         at = 0
@@ -99,18 +103,19 @@ class Features:
             if kind == "mean":
                 part[:] = moments.mean[:, :looked]
             elif kind == "log_sd":
-                np.multiply(natural_log(moments.variance[:, :looked] * self._per_scale + FLOOR), 0.5, out=part)
+                variance = np.multiply(moments.variance[:, :looked], self._per_scale)
+                np.multiply(natural_log(np.add(variance, FLOOR, out=variance)), HALF, out=part)
             elif kind == "running_share":
                 part[:] = moments.mean[:, looked:]
             else:
                 self._put_time_in_state(values[:, self._states], part)
                 continue
-            flawed = thin[:, looked:] if kind == "running_share" else thin[:, :looked]
-            if flawed.any():
-                part[flawed] = np.nan
+            if thin is not None:
+                part[thin[:, looked:] if kind == "running_share" else thin[:, :looked]] = np.nan
         if self._over:
-            flawed = thin[:, self._over] | thin[:, self._under]
-            made[:, at:] = np.where(flawed, np.nan, ratios(moments.mean[:, self._over], moments.mean[:, self._under]))
+            made[:, at:] = ratios(moments.mean[:, self._over], moments.mean[:, self._under])
+            if thin is not None:
+                made[:, at:][thin[:, self._over] | thin[:, self._under]] = np.nan
         return made
 
     def _put_time_in_state(self, states: Matrix, out: Matrix) -> None:
@@ -121,23 +126,22 @@ class Features:
             cells = np.minimum(runs + 1, self._plan.window)
             out[:] = np.where(np.isnan(states), np.nan, cells * (self._plan.grid_ms / 1000))
 
-    def _abstained(self, values: Matrix, missing: NDArray[np.bool_], thin: NDArray[np.bool_]) -> NDArray[np.int8]:
+    def _gated(self, values: Matrix) -> NDArray[np.int8]:
+        """Return 3 for cells in which a gate is shut, else 0."""
         abstained = np.zeros(len(values), dtype=np.int8)
         if self._gates:
             inside = np.column_stack([np.isin(values[:, i], wanted) for i, wanted in self._gates])
             not_shut = inside | np.isnan(values[:, [i for i, _ in self._gates]])  # a lost reading is no stop of the machine
             shut = self._gate_runs.take(inside) < self._plan.window
             abstained[(shut | (self._not_shut_runs.take(not_shut) < self._open_cells)).any(axis=1)] = 3
-        short = self._plan.window - 1 - self._walked
-        if thin.any():
-            share = self._plan.missing_share * thin.shape[1]
-            abstained[thin.sum(axis=1) > share] = 2
-            abstained[: max(short, 0)] = 2
-            abstained[missing.sum(axis=1) > share] = 1
-        elif short > 0:
-            abstained[:short] = 2
-        self._walked = min(self._walked + len(values), self._plan.window)
         return abstained
+
+    def _abstain(self, abstained: NDArray[np.int8], missing: NDArray[np.bool_], thin: NDArray[np.bool_]) -> None:
+        """Put 2 where the window is not full, and 1 where tags are missing now; in a whole window neither can be."""
+        share = self._plan.missing_share * thin.shape[1]
+        abstained[thin.sum(axis=1) > share] = 2
+        abstained[: max(self._plan.window - 1 - self._walked, 0)] = 2
+        abstained[missing.sum(axis=1) > share] = 1
 
 
 def _indices(plan: InputPlan, roles: tuple[str, ...]) -> NDArray[np.int64]:

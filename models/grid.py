@@ -11,8 +11,7 @@ Only cells with a value in them or in the W cells before are given: a silence of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,7 @@ CHUNK_CELLS: Final = 4096
 NEVER: Final = -(1 << 62)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Cells in a row, none left out: `raw` is (cells, tags). `fresh`: they do not follow the span before, whose memory is void."""
 
     first_cell: int
@@ -40,31 +38,39 @@ class Grid:
     def __init__(self, plan: InputPlan) -> None:
         self.late = 0
         self._grid_ms, self._window = plan.grid_ms, plan.window
-        self._holds = [tag.hold_ms for tag in plan.tags]
+        self._holds_ms = np.array([tag.hold_ms for tag in plan.tags], dtype=np.int64)
+        self._longest_ms = int(self._holds_ms.max())
         self._spans = _Spans(plan.window)
         self._pending: dict[int, dict[int, tuple[int, float]]] = {}
         self._values = np.full(len(plan.tags), np.nan)
         self._until_ms = np.full(len(plan.tags), NEVER, dtype=np.int64)
-        self._times_ms = [NEVER] * len(plan.tags)
+        self._slot: dict[int, tuple[int, float]] = {}
+        self._slot_ms = NEVER
+        """The slot of the newest reading: those of one scan have one time."""
         self._closed = NEVER
         self._alive = NEVER
-        """The last cell that a held value reaches into."""
+        """No value is held beyond this cell."""
 
     def take(self, tag_index: int, time_ms: int, value: float | None) -> None:
         """Take a reading; None, NaN and infinity mean missing from then on. Of two with the same time the later one taken stands."""
-        usable = value is not None and -VALUE_MAX <= value <= VALUE_MAX
-        known = (time_ms, float(value) if usable and value is not None else np.nan)
-        cell = -(-time_ms // self._grid_ms)
-        if cell <= self._closed:
-            self.late += 1
-            if time_ms >= self._times_ms[tag_index]:
-                self._hold(tag_index, *known)
-            return
-        slot = self._pending.get(cell)
-        if slot is None:
-            self._pending[cell] = {tag_index: known}
-        elif tag_index not in slot or slot[tag_index][0] <= time_ms:
-            slot[tag_index] = known
+        if value is None or not -VALUE_MAX <= value <= VALUE_MAX:
+            value = np.nan
+        value = float(value) + 0.0  # of the two zeros one
+        if time_ms != self._slot_ms:
+            cell = -(-time_ms // self._grid_ms)
+            if cell <= self._closed:
+                self._take_late(tag_index, time_ms, value)
+                return
+            self._slot = self._pending.setdefault(cell, {})
+            self._slot_ms = time_ms
+        known = self._slot.get(tag_index)
+        if known is None or known[0] <= time_ms:
+            self._slot[tag_index] = (time_ms, value)
+
+    def _take_late(self, tag_index: int, time_ms: int, value: float) -> None:
+        self.late += 1
+        if time_ms >= self._until_ms[tag_index] - self._holds_ms[tag_index]:
+            self._hold({tag_index: (time_ms, value)})
 
     def close(self, until_ms: int) -> Iterator[Span]:
         """Close every cell that ends at or before `until_ms`, and yield what they hold. To be run through to its end."""
@@ -80,6 +86,7 @@ class Grid:
             if cell > self._alive + self._window:  # nobody holds a value, and no window either
                 cell = min((c for c in self._pending if c >= cell), default=last + 1)
         self._closed = last
+        self._slot_ms = NEVER
 
     def _walk(self, first: int, count: int) -> NDArray[np.float64]:
         """Return the cells from `first` on, `count` of them, or fewer: up to where silence begins."""
@@ -87,24 +94,24 @@ class Grid:
         for i in range(count):
             slot = self._pending.pop(first + i, None)
             if slot is not None:
-                for tag, (time_ms, value) in slot.items():
-                    self._hold(tag, time_ms, value)
+                self._hold(slot)
             elif first + i > self._alive + self._window:
                 return raw[:i]
             end_ms = (first + i) * self._grid_ms
-            raw[i] = np.where(self._until_ms >= end_ms, self._values, np.nan)
+            raw[i] = self._values
+            expired = self._until_ms < end_ms
+            if np.count_nonzero(expired):
+                raw[i, expired] = np.nan
         return raw
 
-    def _hold(self, tag: int, time_ms: int, value: float) -> None:
-        until_ms = time_ms + self._holds[tag]
-        self._values[tag] = value
-        self._until_ms[tag] = until_ms
-        self._times_ms[tag] = time_ms
-        if value == value:  # noqa: PLR0124
-            self._alive = max(self._alive, until_ms // self._grid_ms)
-        else:
-            held = self._until_ms[~np.isnan(self._values)]
-            self._alive = max(min(self._alive, time_ms // self._grid_ms), int(held.max(initial=NEVER)) // self._grid_ms)
+    def _hold(self, slot: dict[int, tuple[int, float]]) -> None:
+        """Hold the newest readings of a cell, by tag."""
+        tags = np.fromiter(slot, dtype=np.int64, count=len(slot))
+        times_ms, values = zip(*slot.values(), strict=True)
+        self._until_ms[tags] = np.add(times_ms, self._holds_ms[tags])
+        self._values[tags] = values
+        if any(value == value for value in values):  # noqa: PLR0124
+            self._alive = max(self._alive, (max(times_ms) + self._longest_ms) // self._grid_ms)
 
 
 def spans_of(
@@ -114,7 +121,7 @@ def spans_of(
 
     The columns have one length; NaN means missing from then on.
     """
-    value = np.where(np.abs(value) <= VALUE_MAX, value, np.nan)
+    value = np.where(np.abs(value) <= VALUE_MAX, value, np.nan) + 0.0
     order = np.argsort(time_ms, kind="stable")
     tag_index, time_ms, value = tag_index[order], time_ms[order], value[order]
     per_tag = [np.flatnonzero(tag_index == i) for i in range(len(plan.tags))]
@@ -159,8 +166,9 @@ class _Spans:
     def split(self, first_cell: int, raw: NDArray[np.float64]) -> list[Span]:
         if not len(raw):
             return []
-        present = ~np.isnan(raw).all(axis=1)
-        if present.all():
+        missing = np.isnan(raw)
+        present = None if not np.count_nonzero(missing) else ~missing.all(axis=1)
+        if present is None or present.all():
             self._seen = first_cell + len(raw) - 1
             return [self._span(first_cell, raw)]
         cells = np.arange(first_cell, first_cell + len(raw), dtype=np.int64)

@@ -46,7 +46,7 @@ def samples(draw: st.DrawFn, longest_ms: int = 1800) -> list[Sample]:
         value = draw(
             st.one_of(
                 st.sampled_from((None, math.nan, math.inf, 1e300, 400.0)) if draw(st.integers(0, 9)) == 0 else st.nothing(),
-                st.sampled_from((1.0, 1.0, 1.0, 2.0, 3.0)) if tag == 3 else st.floats(-60, 160),
+                st.sampled_from((1.0, 1.0, 1.0, 2.0, 3.0, -0.0)) if tag == 3 else st.floats(-60, 160),
             )
             if tag != 2
             else st.integers(0, 255)
