@@ -24,6 +24,9 @@ OVER: Final = (1, "end")
 """Phases of a finding that has ended."""
 OF_TIME: Final = frozenset({"stuck", "frozen_counter", "dropout", "late", "clock"})
 """Rules whose size and limit are ms, or a count of reports, which stays far below a thousand."""
+COUNTS: Final = frozenset({"tags", "times"})
+"""Evidence that says nothing when it is one."""
+SINCE: Final = "since_ms"
 AT_WORK: Final = frozenset({"ok", "behind"})
 Row = Mapping[str, Any]
 Sentence = tuple[str, str]
@@ -157,7 +160,8 @@ def finding_text(finding: Row, lang: str = "en") -> str:
     tag = finding.get("tag") or (finding.get("contributions") or [["?"]])[0][0]
     known = f"judged.rule.{finding['rule']}"
     what = word(known if known in catalogue("en") else "judged.rule.other", {"rule": finding["rule"], "tag": tag}, lang)
-    facts = [_fact(finding["rule"], name, value, lang) for name, value in evidence.items() if value is not None]
+    told = {name: value for name, value in evidence.items() if value is not None and not (name in COUNTS and value == 1)}
+    facts = [_fact(finding["rule"], name, value, lang) for name, value in told.items()]
     said = word("judged.finding", {"what": what, "facts": COMMAS.get(lang, ", ").join(facts)}, lang) if facts else what
     said = word("judged.over", {"what": said}, lang) if phase in OVER else said
     return said if armed else word("judged.finding.trial", {"what": said}, lang)
@@ -165,9 +169,11 @@ def finding_text(finding: Row, lang: str = "en") -> str:
 
 def _fact(rule: str, name: str, value: Any, lang: str) -> str:
     """Word one number of the evidence; a name that is new here is shown as it is."""
-    is_span = name.endswith("_ms") or (rule in OF_TIME and name in ("size", "limit"))
-    if is_span and isinstance(value, int | float) and abs(value) >= 1_000:
-        shown = span_text(abs(value))
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if name == SINCE and is_number:
+        shown = moment_s(int(value) // 1000)
+    elif is_number and abs(value) >= 1_000 and (name.endswith("_ms") or (rule in OF_TIME and name in ("size", "limit"))):
+        name, shown = "span" if name == "size" else name, span_text(abs(value))
     else:
         shown = short_number(value) if isinstance(value, float) else str(value)
     code = f"evidence.{name}"

@@ -80,7 +80,9 @@ def test_findings_of_rules_that_are_not_known_here_are_still_said() -> None:
         "filler/fill_level is stuck (now 41, natural up to 2.5, brand_new 1)"
     )
     late = finding(1, 2, rule="late", evidence={"size": 45_000.0, "limit": 4_000})
-    assert judged.finding_text(late).endswith("(size 45 s, natural up to 4 s)")
+    assert judged.finding_text(late).endswith("(for 45 s, natural up to 4 s)")
+    gone = finding(1, 2, rule="dropout", evidence={"tags": 1, "times": 1, "since_ms": 1_795_634_908_031, "size": 7.0})
+    assert judged.finding_text(gone).endswith("(since 2026-11-25 19:28:28Z, size 7)")
     over = {"lasted_ms": 90_000, "times": 3, "phase": 1, "armed": False}
     assert judged.finding_text(finding(1, 2, evidence=over)) == "On trial: Over: filler/fill_level is stuck (lasted 90 s, seen 3 times)"
     assert judged.finding_text(finding(1, 2, rule="brand_new", tag=None, contributions=[["a/b", 1.0, 1, 0, 2]])) == "brand_new: a/b"
