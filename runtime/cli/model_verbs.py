@@ -16,6 +16,7 @@ from runtime.cli.console import console, fail, print_json
 from runtime.cli.evidence_verbs import Epoch
 from runtime.cli.model_learning import wait_until_learned
 from runtime.cli.model_looks import explain, list_models, score
+from runtime.cli.model_rows_verb import rows
 from runtime.cli.places import read_evidence
 from runtime.cli.replay_verb import replay
 from runtime.cli.times import wall_ms
@@ -43,6 +44,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("explain")(explain)
     group.command("label")(label)
     group.command("import")(import_model)
+    group.command("rows")(rows)
     group.command("replay")(replay_model)
     app.add_typer(group, name="model")
 

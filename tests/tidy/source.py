@@ -13,7 +13,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PRODUCT: Final = ("runtime", "drivers", "models", "ledger_client", "boards", "anchor")
-CODE: Final = (*PRODUCT, "tests", "benchmarks")
+CODE: Final = (*PRODUCT, "tests", "benchmarks", "examples")
 TEXT_SUFFIXES: Final = frozenset({".py", ".toml", ".md", ".sh", ".csv", ".html", ".js", ".css", ".in", ".lock", ".txt", ".json", ""})
 
 

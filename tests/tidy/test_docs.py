@@ -27,6 +27,7 @@ PLACES: Final = (
     "tests/",
     "docs/",
     "benchmarks/",
+    "examples/",
     "requirements/",
 )
 WORDS: Final = (

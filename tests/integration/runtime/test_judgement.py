@@ -6,6 +6,7 @@ Every recorded score is reckoned again from the recorded readings, to the bit.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -166,6 +167,20 @@ def said(state: Path) -> list[ModelBody]:
     return found
 
 
+async def rows_for_others(state: Path, folder: Path, cells: int) -> None:
+    """What was judged goes out as a table to train another model by, with the recipe that it was made by."""
+    options = ("--from", "0", "--to", "now", "--state", str(state))
+    code, found = await cli("model", "rows", "line", str(folder), *options)
+    lines = (folder / "rows.csv").read_text().splitlines()
+    given = Manifest.from_plain(json.loads((folder / "manifest.json").read_text()))
+    assert (code, found["rows"]) == (0, len(lines) - 1)
+    assert lines[0].split(",") == ["end_ms", *given.plan.feature_names()]
+    assert found["rows"] + found["left_out"] > cells / 2, "most of what was judged can be learned from"
+    numbers = np.array([[float(each) for each in line.split(",")] for line in lines[1:]])
+    assert (np.diff(numbers[:, 0]) > 0).all()
+    assert not (numbers[:, 0] % 500).any()
+
+
 def test_kills_lose_and_double_nothing(tmp_path: Path, seed: int, count: Callable[[int, int, int], int]) -> None:
     rng, kills = random.Random(seed), count(3, 5, 60)
 
@@ -196,6 +211,7 @@ def test_kills_lose_and_double_nothing(tmp_path: Path, seed: int, count: Callabl
         (manifest,) = replayed["manifests"]
         assert (code, replayed["verdict"], manifest["differing"], manifest["not_recorded"]) == (0, "holds", 0, 0), manifest
         assert manifest["equal"] == manifest["cells"] > 20
+        await rows_for_others(gateway.state, tmp_path / "own", manifest["cells"])
         print(f"seed {seed}: {kills} kills, {manifest['receipts']} receipts, {manifest['cells']} cells, 0 differences")
 
     asyncio.run(run())
