@@ -96,5 +96,5 @@ def _limits(
             found["clock_ms"][i] = max(CLOCK_MS, RUN_FACTOR * seen["clock_ms"])
         for kind in ("source_early_ms", "source_late_ms"):
             if np.isfinite(seen[kind]):
-                found[kind][i] = seen[kind] + SOURCE_MS
+                found[kind][i] = max(seen[kind], 0.0) + SOURCE_MS  # a time that only aged until now may be new any moment
     return found

@@ -78,7 +78,7 @@ def test_a_counter_without_a_known_range_never_rolls_over() -> None:
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=60), st.integers(0, 255))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings.default.max_examples // 6)
 def test_a_counter_that_rolls_over_gives_back_its_growth(growth: list[int], start: int) -> None:
     total = np.cumsum([start, *growth])
     rates = Rates([TagInput(1, "n", role="counter", counter_max=255.0)], 1000)
