@@ -32,14 +32,14 @@ def prove_reading(ledger: Ledger, policy: bytes, tag_uid: int, at_ms: int, *, no
 
     `note` is a cosigned checkpoint from elsewhere, for entries that no receipt in the ledger confirms.
 
-    Raises LedgerError: `proof_not_ready` when none at or before that time is confirmed outside yet, `reading_not_found`, or
-    what reading the ledger raises.
+    Raises LedgerError: `proof_not_ready` when none at or before that time is confirmed outside yet, `proof_no_witness` where the policy
+    asks nobody for that, `reading_not_found`, or what reading the ledger raises.
     """
     parsed = parse_policy(policy)
     entry, time_ms, schema = _find(ledger, parsed, tag_uid, at_ms, note)
     tree = first_confirmed(ledger, parsed, entry.seq, note)
     if tree is None:
-        raise FormatError("proof_not_ready")
+        raise _unconfirmed(parsed)
     body = ledger.body(entry.seq)
     shown = disclose(body or b"", entry.payload.detail, schema, tag_uid, time_ms)
     path = _path(ledger, entry.seq, tree)
@@ -95,7 +95,7 @@ def _find(ledger: Ledger, policy: Policy, tag_uid: int, at_ms: int, note: str | 
     """Return the entry, read time and schema of the reading to prove."""
     confirmed = confirmed_size(ledger, policy, note)
     if not confirmed:
-        raise FormatError("proof_not_ready")
+        raise _unconfirmed(policy)
     searched = 0
     for entry, schema in _batches_back(ledger, min(_last_before(ledger, at_ms + SEAL_DELAY_MS), confirmed - 1)):
         if entry.payload.detail[0] > at_ms or tag_uid not in schema.descriptors:
@@ -109,6 +109,11 @@ def _find(ledger: Ledger, policy: Policy, tag_uid: int, at_ms: int, note: str | 
         if searched >= BATCHES_SEARCHED_MAX:
             break
     raise FormatError("reading_not_found", tag_uid=tag_uid, time_ms=at_ms)
+
+
+def _unconfirmed(policy: Policy) -> FormatError:
+    """Return what is said of readings that nobody has confirmed: where nobody is asked, waiting would not help."""
+    return FormatError("proof_no_witness" if policy.quorum is None else "proof_not_ready")
 
 
 def _times_of(body: bytes, entry: Entry, schema: SchemaState, tag_uid: int, at_ms: int) -> list[int]:

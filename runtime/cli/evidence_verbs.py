@@ -61,8 +61,6 @@ def prove(
     except FormatError as error:
         if error.code == "reading_not_found":
             fail("reading_not_found_before", {"tag": tag}, as_json=as_json)
-        if error.code == "proof_not_ready" and parse_policy(text).quorum is None:
-            fail("proof_no_witness", as_json=as_json)  # waiting would not help
         fail_with(error, as_json=as_json)
     except (LedgerError, OSError) as error:
         fail_reading(error, as_json=as_json)

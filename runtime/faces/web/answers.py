@@ -26,6 +26,7 @@ REFUSAL_STATUS = {
     "busy": 503,
     "request_timeout": 504,
     "proof_not_ready": 409,
+    "proof_no_witness": 409,
 }
 
 

@@ -55,6 +55,8 @@ def test_what_is_not_confirmed_yet_is_not_proved(tmp_path: Path) -> None:
     log.batch()
     with pytest.raises(FormatError, match="proof_not_ready"):
         prove_reading(reader_of(log, tmp_path / "a"), policy_text(), 2, log.wall_ms)
+    with pytest.raises(FormatError, match="proof_no_witness"):
+        prove_reading(reader_of(log, tmp_path / "none"), policy_text(quorum="none"), 2, log.wall_ms)
     log.receipts(names=("w3",))
     with pytest.raises(FormatError, match="proof_not_ready"):
         prove_reading(reader_of(log, tmp_path / "b"), policy_text(), 2, log.wall_ms)
