@@ -62,8 +62,9 @@ class Manifest:
     mean, spread: of each feature over the training rows; the model's input is (feature - mean) / spread.
     residual: what a reconstruction misses on normal rows, per feature, in the same units; empty for other outputs.
     output: reconstruction (of the scaled features), score (one value), or class (one value per class; `normal_class` is the good one).
-    gather: how the contributions of the tags make the score of a reconstruction: their sum, or the largest.
-    bands: per tag, what it was between in normal operation. limits: rule -> per tag, natural limits of the rules (`rules.py`).
+    gather, ceilings: how contributions of tags make the score of a reconstruction: the sum, or the largest, of contribution / ceiling.
+    bands: per tag, what it was between in normal operation. limits: rule -> per tag, natural limits of the rules.
+    slow_limits: per feature, how far the mean of half an hour's residuals goes in normal operation; empty where that is not known.
     """
 
     name: str
@@ -78,12 +79,14 @@ class Manifest:
     output: Literal["reconstruction", "score", "class"]
     normal_class: int
     gather: Literal["sum", "largest"]
+    ceilings: tuple[float, ...]
     decision: DecisionSettings
     threshold_how: str
     coverage: Coverage
     int8_float: Agreement
     bands: tuple[tuple[float, float], ...]
     limits: Plain
+    slow_limits: tuple[float, ...]
     rows: int
     first_ms: int
     last_ms: int
@@ -127,7 +130,7 @@ class Manifest:
         for name in ("input", "output_form", "decision", "coverage", "int8_float"):
             found[name] = {f.name: getattr(found[name], f.name) for f in fields(found[name])}
         found["plan"] = self.plan.plain()
-        for name in ("mean", "spread", "residual"):
+        for name in ("mean", "spread", "residual", "ceilings", "slow_limits"):
             found[name] = list(found[name])
         found["bands"] = [list(band) for band in self.bands]
         return found
@@ -172,12 +175,14 @@ class Manifest:
             output=output,
             normal_class=whole(row["normal_class"], "normal_class", 0, FEATURES_MAX),
             gather=one_of(row["gather"], "gather", ("sum", "largest")),
+            ceilings=numbers(row["ceilings"], "ceilings", tags, above=0),
             decision=_decision(row["decision"]),
             threshold_how=short_text(row["threshold_how"], "threshold_how"),
             coverage=_coverage(row["coverage"]),
             int8_float=_agreement(row["int8_float"]),
             bands=_bands(row["bands"], tags),
             limits=_limits(row["limits"], tags),
+            slow_limits=numbers(row["slow_limits"], "slow_limits", width if row["slow_limits"] else 0, above=0),
             rows=whole(row["rows"], "rows", 0),
             first_ms=whole(row["first_ms"], "first_ms"),
             last_ms=whole(row["last_ms"], "last_ms"),

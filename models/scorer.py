@@ -7,6 +7,7 @@ same score alone, in a block, and on another processor.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +24,9 @@ Floats = NDArray[np.float64]
 class Judged:
     """The judgement of one row.
 
-    score: what is compared with the threshold. contributions: how much of it each tag had, in the order of the plan's tags; the score of a
-    reconstruction is their sum or the largest of them, as the manifest says. For other outputs, how far each tag's features are from
-    normal, in squared standard deviations.
+    score: what is compared with the threshold. contributions: how much of it each tag had, in the order of the plan's tags; the score
+    of a reconstruction is the sum or the largest of them, each measured by its ceiling in the manifest. For other outputs, how far each
+    tag's features are from normal, in squared standard deviations.
     """
 
     score: float
@@ -37,6 +38,31 @@ class Judged:
         return tuple(each / whole if whole else 0.0 for each in self.contributions)
 
 
+class Gathering:
+    """Makes contributions of tags and a score out of what was missed per feature: in service, and when a threshold is set."""
+
+    def __init__(self, owners: Sequence[int], ceilings: Floats, how: str) -> None:
+        """`owners`: the tag of each feature. `ceilings`: (tags,), what a contribution is measured by. `how`: sum or largest, of those."""
+        owner = np.array(owners, dtype=np.intp)
+        self._ceilings, self._largest = ceilings, how == "largest"
+        self._order = np.argsort(owner, kind="stable")
+        """Features tag by tag, so that those of one tag are neighbours."""
+        self._owned, self._starts = np.unique(owner[self._order], return_index=True)
+
+    def parts(self, missed: Floats) -> Floats:
+        """Return the contributions (n, tags) of residuals (n, features); NaN contributes nothing."""
+        squares = np.where(np.isnan(missed), 0.0, missed * missed)[:, self._order]
+        parts = np.zeros((len(missed), len(self._ceilings)))
+        parts[:, self._owned] = np.add.reduceat(squares, self._starts, axis=1)
+        return parts
+
+    def scores(self, parts: Floats) -> Floats:
+        """Return the scores (n,) of contributions."""
+        measured = parts / self._ceilings
+        found: Floats = np.max(measured, axis=1) if self._largest else np.cumsum(measured, axis=1)[:, -1]
+        return found  # summed one after another: a faster sum would add in an order of its own
+
+
 class Scorer:
     """The numbers of one manifest, made ready."""
 
@@ -45,11 +71,7 @@ class Scorer:
         self._mean = np.array(manifest.mean)
         self._spread = np.array(manifest.spread)
         self._residual = np.array(manifest.residual)
-        owners = np.array(manifest.plan.tag_of_feature, dtype=np.intp)
-        self._order = np.argsort(owners, kind="stable")
-        """Features tag by tag, so that those of one tag are neighbours."""
-        self._starts = np.searchsorted(owners[self._order], np.unique(owners))
-        self._owned = np.unique(owners)
+        self._gathering = Gathering(manifest.plan.tag_of_feature, np.array(manifest.ceilings), manifest.gather)
 
     def inputs(self, features: Floats) -> NDArray[Any]:
         """Return the model's input rows (n, features): int8 as the manifest says, beyond its range the nearest it has; or float32."""
@@ -76,23 +98,34 @@ class Scorer:
 
     def arrays(self, features: Floats, outputs: NDArray[Any]) -> tuple[Floats, Floats]:
         """Return scores (n,) and contributions (n, tags): what `judged` says, as columns."""
-        form, kind = self._manifest.output_form, self._manifest.output
-        real = outputs.astype(np.float64)
-        if form.dtype == "int8":
-            real = (real - form.zero_point) * form.scale
-        self._check(real, features)
+        kind, real = self._manifest.output, self._real(features, outputs)
         scaled = self._scaled(features)
         missed = (scaled - real) / self._residual if kind == "reconstruction" else scaled
-        squares = np.where(np.isnan(features), 0.0, missed * missed)[:, self._order]
-        parts = np.zeros((len(features), len(self._manifest.plan.tags)))
-        parts[:, self._owned] = np.add.reduceat(squares, self._starts, axis=1)
+        parts = self._gathering.parts(np.where(np.isnan(features), np.nan, missed))
         if kind == "reconstruction":
-            largest = self._manifest.gather == "largest"
-            return (np.max(parts, axis=1) if largest else np.cumsum(parts, axis=1)[:, -1]), parts
+            return self._gathering.scores(parts), parts
         if kind == "score":
             return real[:, 0], parts
         others = np.delete(real, self._manifest.normal_class, axis=1)
         return np.max(others, axis=1) - real[:, self._manifest.normal_class], parts
+
+    def residuals(self, features: Floats, outputs: NDArray[Any]) -> Floats | None:
+        """Return what a reconstruction missed, signed, in what it misses on normal rows (n, features); NaN where a feature is missing.
+
+        None for models of another output. `slow_residuals` watches their means.
+        """
+        if self._manifest.output != "reconstruction":
+            return None
+        missed: Floats = (self._scaled(features) - self._real(features, outputs)) / self._residual
+        return np.where(np.isnan(features), np.nan, missed)
+
+    def _real(self, features: Floats, outputs: NDArray[Any]) -> Floats:
+        form = self._manifest.output_form
+        real: Floats = outputs.astype(np.float64)
+        if form.dtype == "int8":
+            real = (real - form.zero_point) * form.scale
+        self._check(real, features)
+        return real
 
     def _scaled(self, features: Floats) -> Floats:
         """Return the features in standard deviations; a missing one, NaN, is taken as normal: it neither alarms nor calms."""

@@ -42,11 +42,20 @@ def test_the_score_is_the_sum_of_contributions_and_they_belong_to_tags() -> None
 
 
 def test_the_largest_contribution_can_be_the_score() -> None:
-    scorer = Scorer(replace(made(), gather="largest"))
+    scorer = Scorer(replace(made(), gather="largest", ceilings=(10.0, 50.0)))
     features = NORMAL + moved(0.5 * 3, 0.1 * 4, 0, 0)
     judged = scorer.judged(features, scorer.inputs(features), np.zeros((1, 4), np.int8))[0]
     assert judged.contributions == pytest.approx(((3 / 0.3) ** 2, (4 / 0.4) ** 2))
-    assert judged.score == max(judged.contributions)
+    assert judged.score == pytest.approx(10.0)  # each measured by its ceiling
+
+
+def test_residuals_are_signed_and_in_what_is_missed_on_normal_rows() -> None:
+    scorer = Scorer(made())
+    features = NORMAL + moved(-0.5 * 3, np.nan, 1.0, 0)
+    found = scorer.residuals(features, np.zeros((1, 4), np.int8))
+    assert found is not None
+    assert found[0].tolist() == pytest.approx([-10.0, np.nan, 2.0, 0.0], nan_ok=True)
+    assert Scorer(replace(made(), output="score", residual=())).residuals(features, np.zeros((1, 1), np.int8)) is None
 
 
 def test_a_missing_tag_neither_alarms_nor_calms() -> None:
