@@ -70,6 +70,7 @@ def judged(tags: int) -> tuple[InputPlan, CheckedModel, Scorer, Dense]:
         output="reconstruction",
         normal_class=0,
         gather="sum",
+        ceilings=(1.0,) * tags,
         decision=DecisionSettings(threshold=10.0),
         threshold_how="benchmark",
         coverage=Coverage(covered=True, alarmed_share=0.0, rows_wanted=0),

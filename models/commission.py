@@ -27,7 +27,7 @@ from models.litert import Runtime
 from models.manifest import Agreement, Coverage, Manifest, TensorForm
 from models.quantise import INSIDE, RANGE, forward, quantised
 from models.scorer import Scorer
-from models.slow_residuals import slow_limits
+from models.slow_residuals import RULE, drift_limits
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
@@ -193,6 +193,8 @@ def compared(draft: Manifest, made: Candidate, model: bytes, features: Floats) -
 def _manifest(
     plan: InputPlan, made: Candidate, options: LearnOptions, coverage: Coverage, model: bytes, values: Floats, cells: NDArray[np.int64]
 ) -> Manifest:
+    slow = drift_limits(plan, cells, made.missed)
+    drift = {RULE: slow} if any(limit is not None for limit in slow) else {}
     with_bands = [_band(values[:, number]) for number in range(len(plan.tags))]
     form = TensorForm("int8", INSIDE.scale, INSIDE.zero_point)
     return Manifest(
@@ -214,8 +216,7 @@ def _manifest(
         coverage=coverage,
         int8_float=Agreement(0.0, 0.0),
         bands=tuple(with_bands),
-        limits={rule: list(of_tags) for rule, of_tags in (options.limits or {}).items()},
-        slow_limits=slow_limits(cells, made.missed),
+        limits={rule: list(of_tags) for rule, of_tags in (options.limits or {}).items()} | drift,
         rows=len(values),
         first_ms=int(cells[0]) * plan.grid_ms,
         last_ms=int(cells[-1]) * plan.grid_ms,

@@ -64,7 +64,6 @@ class Manifest:
     output: reconstruction (of the scaled features), score (one value), or class (one value per class; `normal_class` is the good one).
     gather, ceilings: how contributions of tags make the score of a reconstruction: the sum, or the largest, of contribution / ceiling.
     bands: per tag, what it was between in normal operation. limits: rule -> per tag, natural limits of the rules.
-    slow_limits: per feature, how far the mean of half an hour's residuals goes in normal operation; empty where that is not known.
     """
 
     name: str
@@ -86,7 +85,6 @@ class Manifest:
     int8_float: Agreement
     bands: tuple[tuple[float, float], ...]
     limits: Plain
-    slow_limits: tuple[float, ...]
     rows: int
     first_ms: int
     last_ms: int
@@ -130,7 +128,7 @@ class Manifest:
         for name in ("input", "output_form", "decision", "coverage", "int8_float"):
             found[name] = {f.name: getattr(found[name], f.name) for f in fields(found[name])}
         found["plan"] = self.plan.plain()
-        for name in ("mean", "spread", "residual", "ceilings", "slow_limits"):
+        for name in ("mean", "spread", "residual", "ceilings"):
             found[name] = list(found[name])
         found["bands"] = [list(band) for band in self.bands]
         return found
@@ -182,7 +180,6 @@ class Manifest:
             int8_float=_agreement(row["int8_float"]),
             bands=_bands(row["bands"], tags),
             limits=_limits(row["limits"], tags),
-            slow_limits=numbers(row["slow_limits"], "slow_limits", width if row["slow_limits"] else 0, above=0),
             rows=whole(row["rows"], "rows", 0),
             first_ms=whole(row["first_ms"], "first_ms"),
             last_ms=whole(row["last_ms"], "last_ms"),

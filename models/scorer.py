@@ -75,7 +75,7 @@ class Scorer:
 
     def inputs(self, features: Floats) -> NDArray[Any]:
         """Return the model's input rows (n, features): int8 as the manifest says, beyond its range the nearest it has; or float32."""
-        scaled = self._scaled(features)
+        scaled = self.scaled(features)
         form = self._manifest.input
         if form.dtype == "float32":
             return scaled.astype(np.float32)
@@ -99,7 +99,7 @@ class Scorer:
     def arrays(self, features: Floats, outputs: NDArray[Any]) -> tuple[Floats, Floats]:
         """Return scores (n,) and contributions (n, tags): what `judged` says, as columns."""
         kind, real = self._manifest.output, self._real(features, outputs)
-        scaled = self._scaled(features)
+        scaled = self.scaled(features)
         missed = (scaled - real) / self._residual if kind == "reconstruction" else scaled
         parts = self._gathering.parts(np.where(np.isnan(features), np.nan, missed))
         if kind == "reconstruction":
@@ -116,7 +116,7 @@ class Scorer:
         """
         if self._manifest.output != "reconstruction":
             return None
-        missed: Floats = (self._scaled(features) - self._real(features, outputs)) / self._residual
+        missed: Floats = (self.scaled(features) - self._real(features, outputs)) / self._residual
         return np.where(np.isnan(features), np.nan, missed)
 
     def _real(self, features: Floats, outputs: NDArray[Any]) -> Floats:
@@ -127,7 +127,7 @@ class Scorer:
         self._check(real, features)
         return real
 
-    def _scaled(self, features: Floats) -> Floats:
+    def scaled(self, features: Floats) -> Floats:
         """Return the features in standard deviations; a missing one, NaN, is taken as normal: it neither alarms nor calms."""
         scaled: Floats = (features - self._mean) / self._spread
         return np.where(np.isnan(scaled), 0.0, scaled)

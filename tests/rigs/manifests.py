@@ -42,7 +42,6 @@ def made() -> Manifest:
         int8_float=Agreement(rms=0.02, differing_share=0.001),
         bands=((79.0, 82.0), (2.0, 2.5)),
         limits={"stuck": [120.0, None], "step": [0.5, 0.25]},
-        slow_limits=(),
         rows=3600,
         first_ms=1_700_000_000_000,
         last_ms=1_700_003_600_000,

@@ -78,7 +78,6 @@ BAD = {
     "normal_class": [-1, 1.0],
     "gather": ["mean", 1],
     "ceilings": [[], [1.0, 0.0]],
-    "slow_limits": [[1.0], [0.0] * 4, None],
     "plan": [{}, [], None, {"tags": []}],
     "decision": [
         {},
