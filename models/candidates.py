@@ -4,7 +4,7 @@ Room: ground, pure numpy. `commission` calls it for every kind of model and agai
 
 Why out of fold: a model always explains the rows it was made from. So the rows are cut into contiguous folds (neighbouring rows share
 their windows, a random cut would leak), each is judged by a model of the others, and the highest score found so, times a factor, is the
-threshold. docs/decisions/0017-how-settings-were-chosen.md says where the numbers come from.
+threshold. docs/decisions/0018-how-settings-were-chosen.md says where the numbers come from.
 """
 
 from __future__ import annotations

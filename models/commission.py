@@ -5,7 +5,7 @@ It opens no file, reads no clock and changes no ledger. The same rows and option
 
 The walk: scale the plan to its tags -> fit each kind of model and judge it out of fold -> coverage: make it again from the first rows
 alone and see how it judges the later ones -> keep one -> int8 -> int8 against float.
-docs/decisions/0017-how-settings-were-chosen.md says where the defaults come from.
+docs/decisions/0018-how-settings-were-chosen.md says where the defaults come from.
 """
 
 from __future__ import annotations
