@@ -20,6 +20,7 @@ from runtime.cli.console import CANNOT_TELL, console, fail, print_json
 from runtime.cli.times import wall_ms
 from runtime.messages import judged
 from runtime.messages.catalogue import word
+from runtime.messages.finding_words import finding_text
 from runtime.messages.values import moment
 
 STYLES: Final = {"ok": "green", "warn": "yellow", "alarm": "bold red"}
@@ -89,7 +90,7 @@ def explain(
         own = {each["seq"]: each for each in found["findings"] if each["model"] == name}
         if finding not in own:
             fail("finding_unknown", {"seq": finding}, as_json=as_json, exit_code=1)
-        said, text = own[finding], f"{moment(own[finding]['at_ms'])}  {judged.finding_text(own[finding])}"
+        said, text = own[finding], f"{moment(own[finding]['at_ms'])}  {finding_text(own[finding])}"
     rows = said.get("contributions") or []
     if as_json:
         keys = ("tag", "share", "value", "low", "high")

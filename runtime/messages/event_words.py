@@ -13,6 +13,7 @@ from ledger_client.errors import FormatError
 from ledger_client.event_bodies import EventBody, FindingBody, LabelBody, ModelBody, ScoreReceipt, read_event
 from runtime.messages import judged
 from runtime.messages.catalogue import phrase, word
+from runtime.messages.finding_words import finding_text
 from runtime.messages.values import moment_s
 
 
@@ -22,7 +23,7 @@ def event_text(type_uri: str, version: int, body: bytes, lang: str = "en") -> st
         case ScoreReceipt() as receipt:
             return _scores(receipt, lang)
         case FindingBody() as finding:
-            found = judged.finding_text(plain_of(finding) | {"evidence": _evidence(finding)}, lang)
+            found = finding_text(plain_of(finding) | {"evidence": _evidence(finding)}, lang)
             return word("entry.event.finding.of", {"model": finding.name, "what": found}, lang)
         case ModelBody() as model:
             state = word(f"web.model.state.{model.state}", None, lang)

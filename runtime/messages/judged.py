@@ -1,4 +1,4 @@
-"""What a model says, in words: its state in one sentence, its coverage, its findings, and what to do next. Pure.
+"""What a model says, in words: its state in one sentence, its coverage, and what to do next. Pure.
 
 Room: hall. The pages and the command line call it with rows of the feed (`runtime.faces.feed.JudgementSource`), so that both say the
 same. It decides nothing; what is old or not known is said before anything that a model claims.
@@ -19,14 +19,6 @@ SCORE_OLD_MS: Final = 90_000
 STATES: Final = ("learning", "checking", "shadow", "armed")
 """The way of a model, in order; it may also be `refused` or `off`."""
 SCORING: Final = frozenset({"checking", "shadow", "armed"})
-COMMAS: Final = {"zh": "，"}
-OVER: Final = (1, "end")
-"""Phases of a finding that has ended."""
-OF_TIME: Final = frozenset({"stuck", "frozen_counter", "dropout", "late", "clock"})
-"""Rules whose size and limit are ms, or a count of reports, which stays far below a thousand."""
-COUNTS: Final = frozenset({"tags", "times"})
-"""Evidence that says nothing when it is one."""
-SINCE: Final = "since_ms"
 AT_WORK: Final = frozenset({"ok", "behind"})
 Row = Mapping[str, Any]
 Sentence = tuple[str, str]
@@ -36,7 +28,8 @@ Sentence = tuple[str, str]
 def judge_fault(judge: Row | None, now_ms: int | None, lang: str = "en") -> Sentence | None:
     """Return why nothing that the models last said is of now; None while the judge is at work. `judge` is health's row of it."""
     if not judge or judge.get("state") == "off":
-        return "ok", word("judged.off", None, lang)
+        cause = judge.get("cause") if judge else None
+        return ("warn", word(cause, (judge or {}).get("params"), lang)) if cause else ("ok", word("judged.off", None, lang))
     if judge["state"] == "starting":
         return "warn", word("judged.starting", None, lang)
     heard_ms = judge.get("heard_ms")
@@ -151,33 +144,6 @@ def labels_text(model: Row, lang: str = "en") -> str:
         return word("judged.labels.none", None, lang)
     shares = {name: f"{100 * labels[name]:.0f} %" if labels.get(name) is not None else "—" for name in ("precision", "recall")}
     return word("judged.labels", counts | shares, lang)
-
-
-def finding_text(finding: Row, lang: str = "en") -> str:
-    """Return what a finding says: rule, tag and evidence; of one that is over, that it is."""
-    evidence = dict(finding.get("evidence") or {})
-    phase, armed = evidence.pop("phase", 0), evidence.pop("armed", True)
-    tag = finding.get("tag") or (finding.get("contributions") or [["?"]])[0][0]
-    known = f"judged.rule.{finding['rule']}"
-    what = word(known if known in catalogue("en") else "judged.rule.other", {"rule": finding["rule"], "tag": tag}, lang)
-    told = {name: value for name, value in evidence.items() if value is not None and not (name in COUNTS and value == 1)}
-    facts = [_fact(finding["rule"], name, value, lang) for name, value in told.items()]
-    said = word("judged.finding", {"what": what, "facts": COMMAS.get(lang, ", ").join(facts)}, lang) if facts else what
-    said = word("judged.over", {"what": said}, lang) if phase in OVER else said
-    return said if armed else word("judged.finding.trial", {"what": said}, lang)
-
-
-def _fact(rule: str, name: str, value: Any, lang: str) -> str:
-    """Word one number of the evidence; a name that is new here is shown as it is."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if name == SINCE and is_number:
-        shown = moment_s(int(value) // 1000)
-    elif is_number and abs(value) >= 1_000 and (name.endswith("_ms") or (rule in OF_TIME and name in ("size", "limit"))):
-        name, shown = "span" if name == "size" else name, span_text(abs(value))
-    else:
-        shown = short_number(value) if isinstance(value, float) else str(value)
-    code = f"evidence.{name}"
-    return word(code, {"value": shown}, lang) if code in catalogue("en") else f"{name} {shown}"
 
 
 def next_step(model: Row, lang: str = "en") -> tuple[str, str | None]:

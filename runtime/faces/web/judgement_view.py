@@ -14,6 +14,7 @@ from runtime.faces.feed import Row
 from runtime.faces.web.pages import show_age
 from runtime.messages import judged
 from runtime.messages.catalogue import word
+from runtime.messages.finding_words import finding_text
 
 Rows = Sequence[Mapping[str, Any]]
 BAND_FROM, BAND_TO = 30, 70
@@ -163,7 +164,7 @@ def finding_views(findings: Rows, tags: Mapping[int, Row], lang: str, *, model: 
     return [
         FindingView(
             each["seq"], each["at_ms"], judged.moment_of(each["at_ms"]), each["model"], str(each.get("tag") or "—"),
-            judged.finding_text(each, lang), tag_shares(each.get("contributions") or (), tags),
+            finding_text(each, lang), tag_shares(each.get("contributions") or (), tags),
         )
         for each in sorted(chosen, key=lambda each: -each["seq"])
     ]  # fmt: skip

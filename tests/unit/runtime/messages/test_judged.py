@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from runtime.messages import judged
 from runtime.messages.catalogue import word
+from runtime.messages.finding_words import finding_text
 from tests.rigs.judged_plant import finding, model
 
 NOW = 10_000_000
@@ -36,6 +37,7 @@ FRESH = {"cell_ms": NOW - 4_000}
         (model(**FRESH), JUDGE | {"heard_ms": NOW - 95_000}, "alarm", "The judge has said nothing for 95 s. What you see is old."),
         (model(**FRESH), JUDGE | {"state": "away", "cause": "core_away", "heard_ms": None}, "alarm", "does not answer (The gateway's core"),
         (model(**FRESH), None, "ok", "Nothing is judged here"),
+        (model(**FRESH), JUDGE | {"state": "off", "cause": "models_not_installed"}, "warn", "numpy"),
     ],
 )
 def test_the_sentence_says_the_most_important_thing(row: dict[str, Any], judge: dict[str, Any] | None, level: str, said: str) -> None:
@@ -76,17 +78,17 @@ def test_coverage_says_how_much_is_missing() -> None:
 
 
 def test_findings_of_rules_that_are_not_known_here_are_still_said() -> None:
-    assert judged.finding_text(finding(1, 2, evidence={"value": 41, "limit": 2.50001, "brand_new": 1, "none": None})) == (
+    assert finding_text(finding(1, 2, evidence={"value": 41, "limit": 2.50001, "brand_new": 1, "none": None})) == (
         "filler/fill_level is stuck (now 41, natural up to 2.5, brand_new 1)"
     )
     late = finding(1, 2, rule="late", evidence={"size": 45_000.0, "limit": 4_000})
-    assert judged.finding_text(late).endswith("(for 45 s, natural up to 4 s)")
+    assert finding_text(late).endswith("(for 45 s, natural up to 4 s)")
     gone = finding(1, 2, rule="dropout", evidence={"tags": 1, "times": 1, "since_ms": 1_795_634_908_031, "size": 7.0})
-    assert judged.finding_text(gone).endswith("(since 2026-11-25 19:28:28Z, size 7)")
+    assert finding_text(gone).endswith("(since 2026-11-25 19:28:28Z, size 7)")
     over = {"lasted_ms": 90_000, "times": 3, "phase": 1, "armed": False}
-    assert judged.finding_text(finding(1, 2, evidence=over)) == "On trial: Over: filler/fill_level is stuck (lasted 90 s, seen 3 times)"
-    assert judged.finding_text(finding(1, 2, rule="brand_new", tag=None, contributions=[["a/b", 1.0, 1, 0, 2]])) == "brand_new: a/b"
-    assert judged.finding_text(finding(1, 2, rule="model", tag=None)) == "The score went over the threshold; ? contributes most"
+    assert finding_text(finding(1, 2, evidence=over)) == "On trial: Over: filler/fill_level is stuck (lasted 90 s, seen 3 times)"
+    assert finding_text(finding(1, 2, rule="brand_new", tag=None, contributions=[["a/b", 1.0, 1, 0, 2]])) == "brand_new: a/b"
+    assert finding_text(finding(1, 2, rule="model", tag=None)) == "The score went over the threshold; ? contributes most"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""What a finding says, in words: which rule, which tag, the numbers that show it, and whether it is over. Pure.
+
+Room: hall. The pages, the command line and `event_words` call it with rows of the feed (`runtime.faces.feed.JudgementSource`). Rules and
+numbers that are new here are shown as they are: a part of another version may know more.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from runtime.messages.catalogue import catalogue, word
+from runtime.messages.judged import Row, short_number, span_text
+from runtime.messages.values import moment_s
+
+COMMAS: Final = {"zh": "，"}
+OVER: Final = (1, "end")
+"""Phases of a finding that has ended."""
+OF_TIME: Final = frozenset({"stuck", "frozen_counter", "dropout", "late", "clock"})
+"""Rules whose size and limit are ms, or a count of reports, which stays far below a thousand."""
+COUNTS: Final = frozenset({"tags", "times"})
+"""Evidence that says nothing when it is one."""
+SINCE: Final = "since_ms"
+
+
+def finding_text(finding: Row, lang: str = "en") -> str:
+    """Return what a finding says: rule, tag and evidence; of one that is over, that it is."""
+    evidence = dict(finding.get("evidence") or {})
+    phase, armed = evidence.pop("phase", 0), evidence.pop("armed", True)
+    tag = finding.get("tag") or (finding.get("contributions") or [["?"]])[0][0]
+    known = f"judged.rule.{finding['rule']}"
+    what = word(known if known in catalogue("en") else "judged.rule.other", {"rule": finding["rule"], "tag": tag}, lang)
+    told = {name: value for name, value in evidence.items() if value is not None and not (name in COUNTS and value == 1)}
+    facts = [_fact(finding["rule"], name, value, lang) for name, value in told.items()]
+    said = word("judged.finding", {"what": what, "facts": COMMAS.get(lang, ", ").join(facts)}, lang) if facts else what
+    said = word("judged.over", {"what": said}, lang) if phase in OVER else said
+    return said if armed else word("judged.finding.trial", {"what": said}, lang)
+
+
+def _fact(rule: str, name: str, value: Any, lang: str) -> str:
+    """Word one number of the evidence; a name that is new here is shown as it is."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if name == SINCE and is_number:
+        shown = moment_s(int(value) // 1000)
+    elif is_number and abs(value) >= 1_000 and (name.endswith("_ms") or (rule in OF_TIME and name in ("size", "limit"))):
+        name, shown = "span" if name == "size" else name, span_text(abs(value))
+    else:
+        shown = short_number(value) if isinstance(value, float) else str(value)
+    code = f"evidence.{name}"
+    return word(code, {"value": shown}, lang) if code in catalogue("en") else f"{name} {shown}"
