@@ -69,8 +69,8 @@ class JudgedLog:
 
     epoch = 1
 
-    def __init__(self) -> None:
-        self.log, self.schema, self.withheld = SmallLog(), schema_of(TAGS), set[int]()
+    def __init__(self, schema: SchemaState | None = None) -> None:
+        self.log, self.schema, self.withheld = SmallLog(), schema or schema_of(TAGS), set[int]()
         self.wall_ms = START_MS
         self.refuse: Callable[[], None] = lambda: None
         schema_body = self.schema.full_body()
@@ -221,22 +221,29 @@ class Judged:
 async def judged(seed: int = 1, *, state: str = "armed", receipt_every_s: float = 7.0, work: ThreadPoolExecutor) -> Judged:
     """Return a line with a model in that state, after a minute of readings."""
     log, model = JudgedLog(), model_bytes()
-    clock = LogClock(log)
     plant = Plant(log, Random(seed))
     for _ in range(12):
         plant.batch()
+    return await judged_log(log, plant, manifest(model), model, state=state, receipt_every_s=receipt_every_s, work=work)
+
+
+async def judged_log(
+    log: JudgedLog, plant: Plant, made_of: Manifest, model: bytes, *, state: str, receipt_every_s: float, work: ThreadPoolExecutor
+) -> Judged:
+    """Return a line over any log, with a model in that state from now on."""
+    clock = LogClock(log)
     models = Models(enabled=True, receipt_every_s=receipt_every_s)
     disk = ShimDisk()
     disk.mkdir(FOLDER)
     desk = JudgementDesk(log, log, disk, FOLDER, clock, work, lambda: models)
     await desk.open()
-    kept = desk.store.put(manifest(model).encoded(), model)
-    await desk.record(ModelBody("line", "checking", "learned", kept.manifest_hash, kept.manifest.model_sha256, {}, bytes(16)))
+    kept = desk.store.put(made_of.encoded(), model)
+    await desk.record(ModelBody(made_of.name, "checking", "learned", kept.manifest_hash, kept.manifest.model_sha256, {}, bytes(16)))
     await desk.look_at_manifests()
     if state != "checking":
-        await desk.record(ModelBody("line", "shadow", "model_shadow", kept.manifest_hash, kept.manifest.model_sha256, {}))
+        await desk.record(ModelBody(made_of.name, "shadow", "model_shadow", kept.manifest_hash, kept.manifest.model_sha256, {}))
     if state == "armed":
-        await desk.record(ModelBody("line", "armed", "model_armed", kept.manifest_hash, kept.manifest.model_sha256, {}))
+        await desk.record(ModelBody(made_of.name, "armed", "model_armed", kept.manifest_hash, kept.manifest.model_sha256, {}))
     kept = desk.store.load(kept.manifest_hash)
     return Judged(log, plant, desk, Link(desk), kept, clock, InProcess(model))
 
