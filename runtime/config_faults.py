@@ -20,7 +20,7 @@ from runtime.messages.catalogue import word
 Place = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 _HEADER: Final = re.compile(r"^\s*(\[{1,2})\s*([^\]]+?)\s*\]{1,2}\s*(#.*)?$")
-_BRACE: Final = re.compile(r"\"(?:\\.|[^\"\\])*\"|'[^']*'|[{}#]")
+_BRACE: Final = re.compile(r"\"(?:\\.|[^\"\\])*\"|'[^']*'|[][{}#]")
 _KEY: Final = re.compile(r"^\s*([A-Za-z0-9_-]+|\"[^\"]*\")((?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=(.*)$")
 _PART: Final = re.compile(r"\"[^\"]*\"|[^.\s]+")
 
@@ -113,38 +113,45 @@ def line_index(text: str) -> Mapping[Place, int]:
     lines: dict[Place, int] = {}
     counts: dict[Place, int] = {}
     table: Place = ()
-    listed: Place | None = None  # the array of inline tables that we are inside of
+    listed: Place | None = None  # the array that we are inside of
+    depth = 0  # and how many arrays deep
     for number, line in enumerate(text.splitlines(), start=1):
         if header := _HEADER.match(line):
             listed = None
             table = _table_place(header[2], counts, repeated=header[1] == "[[")
             lines.setdefault(table, number)
-        elif listed is not None and (rows := _tables_in(line)):
+        elif listed is not None:
+            rows, change = _tables_in(line)
             for _ in range(rows):
                 lines[*listed, counts.get(listed, 0)] = number
                 counts[listed] = counts.get(listed, 0) + 1
+            depth += change
+            listed = listed if depth > 0 else None
         elif key := _KEY.match(line):
             place = (*table, *_parts(key[1] + key[2]))
             lines.setdefault(place, number)
             if key[3].strip().startswith("["):
-                listed = place
-                for at in range(_tables_in(key[3])):
+                rows, depth = _tables_in(key[3])
+                for at in range(rows):
                     lines[*place, at] = number
                     counts[place] = at + 1
-        if listed is not None and line.split("#")[0].rstrip().endswith("]") and "{" not in line:
-            listed = None
+                listed = place if depth > 0 else None
     return lines
 
 
-def _tables_in(line: str) -> int:
-    """Return how many inline tables begin in a line; those within another one, and braces of a text, are none."""
-    rows = depth = 0
+def _tables_in(line: str) -> tuple[int, int]:
+    """Return how many inline tables begin in a line, and how many lists more begin than end in it.
+
+    Tables within another one, and what stands in a text or a comment, are none.
+    """
+    rows = depth = lists = 0
     for piece in _BRACE.findall(line):
         if piece == "#":
             break
         rows += piece == "{" and depth == 0
+        lists += (piece == "[") - (piece == "]")
         depth = depth + 1 if piece == "{" else max(depth - 1, 0) if piece == "}" else depth
-    return rows
+    return rows, lists
 
 
 def _table_place(header: str, counts: dict[Place, int], *, repeated: bool) -> Place:

@@ -229,6 +229,15 @@ tags = [
     assert ("g", 0, "tags", 4) not in lines
 
 
+@pytest.mark.parametrize(
+    "rows", ['[{ name = "a" }]', '[ # ]\n  { name = "a", names = ["]", \'[\'] },\n  # { [\n  { name = "b" }]', "[]", "[\n]"]
+)
+def test_a_table_after_a_list_is_no_row_of_it(rows: str) -> None:
+    lines = line_index(f"[[g]]\ntags = {rows}\nreport = {{ deadband = 1 }}\n")
+    assert lines["g", 0, "report"] == 3 + rows.count("\n")
+    assert ("g", 0, "tags", rows.count("name = ")) not in lines
+
+
 def test_the_example_is_valid_and_shows_every_option() -> None:
     text = EXAMPLE
     config = parse_config(text)
