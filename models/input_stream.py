@@ -1,7 +1,8 @@
 """Readings in, rows of features out: cell by cell as they come, or a whole ledger at once, to the same bits.
 
 Room: ground, models; pure: the same readings give the same rows on any machine, wherever the stream was begun (once `plan.memory_cells`
-cells are in). The judge feeds it with recorded readings, training and replay do the same. It knows no ledger, no clock and no model.
+cells are in). `grid`, `clean` and `features` do the work, in this order. The judge feeds it with recorded readings, training and replay do
+the same. It knows no ledger, no clock and no model.
 """
 
 from __future__ import annotations
