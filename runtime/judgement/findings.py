@@ -19,6 +19,7 @@ PER_S: Final = 1 / 60
 """Findings of one model: a dozen at once, one a minute after that. Those held back are counted."""
 ONSET: Final = 0
 MODEL: Final = "model"
+DRIFT: Final = "drift"
 Told = tuple[str, str, int, int]
 
 
@@ -41,9 +42,16 @@ class Findings:
         self._pace = Pace(MOST, PER_S)
         self._held_back = 0
 
+    def interrupted(self) -> list[tuple[str, int]]:
+        """Return tag and time of the drifts that went on when the judge began: their watch begins anew, so they end here."""
+        found = [(tag, at_ms) for (rule, tag), at_ms in self._before.items() if rule == DRIFT]
+        for tag, _ in found:
+            self._open.pop((DRIFT, tag), None)
+        return found
+
     def open_since(self) -> list[int]:
         """Return when the findings of rules began that had not ended when the judge began."""
-        return [at_ms for (rule, _), at_ms in self._before.items() if rule != MODEL]
+        return [at_ms for (rule, _), at_ms in self._before.items() if rule not in {MODEL, DRIFT}]
 
     def new(self, body: FindingBody, *, tell: bool) -> FindingBody | None:
         """Return what is to be recorded of a finding, None for nothing. `tell` False: it is to be known and not recorded."""

@@ -20,8 +20,10 @@ from models.manifest import Manifest
 from models.model_fault import ModelFault
 from models.rules import RuleBook
 from models.scorer import Judged, Scorer
+from models.slow_residuals import DriftWatch
 from runtime.judgement.follower import Taken
 
+DRIFT: Final = "drift"
 REASONS: Final = {"missing": MISSING, "filling": FILLING, "gate": GATE}
 BANDS_SHOWN: Final = 5
 Contribution = tuple[str, float, float | None, float | None, float | None]
@@ -62,6 +64,7 @@ class ModelRun:
         self._index = {tag.uid: i for i, tag in enumerate(manifest.plan.tags)}
         self._stream = InputStream(manifest.plan)
         self.rules = RuleBook(manifest.plan, manifest.limits) if rules else None
+        self._drift = DriftWatch(manifest.plan, manifest.limits.get(DRIFT) or [None] * len(manifest.plan.tags)) if rules else None
         self.found: list[Finding] = []
         """What the rules found; whoever runs it takes it away."""
         self.blind_until_ms: int | None = None
@@ -112,7 +115,21 @@ class ModelRun:
         if inputs is not None and outputs is not None:
             judged = self._judged(np.array([row.features for row in rows if row.features is not None]), inputs, outputs)
         answers = iter(judged)
-        return [self._cell(row, next(answers) if row.features is not None else None) for row in rows]
+        cells = [self._cell(row, next(answers) if row.features is not None else None) for row in rows]
+        if self._drift is not None:
+            self._watch_drift(self._drift, rows, outputs)
+        return cells
+
+    def _watch_drift(self, watch: DriftWatch, rows: list[Row], outputs: NDArray[Any] | None) -> None:
+        """Show the watch what the model missed, row by row."""
+        features = np.array([row.features for row in rows if row.features is not None])
+        missed = None if outputs is None or not len(features) else self.scorer.residuals(features, outputs)
+        pairs = iter(() if missed is None else zip(missed, self.scorer.scaled(features), strict=True))
+        for row in rows:
+            residuals, scaled = next(pairs, (None, None)) if row.features is not None else (None, None)
+            finding = watch.take(row.cell, residuals, scaled)
+            if finding is not None:
+                self.found.append(finding)
 
     def decide_again(self, cell: Cell) -> Cell:
         """Return the cell with what this run's decision says of its score."""

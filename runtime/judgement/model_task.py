@@ -20,7 +20,7 @@ from ledger_client.reader import LedgerReader
 from models.input_stream import Row
 from models.model_fault import WorkerFault
 from runtime.judgement.core_link import CoreLink, Order
-from runtime.judgement.findings import Findings
+from runtime.judgement.findings import DRIFT, Findings
 from runtime.judgement.follower import Follower, first_seq_at
 from runtime.judgement.judge_words import LiveRow
 from runtime.judgement.model_run import Cell, ModelRun
@@ -93,6 +93,7 @@ class ModelTask:
 
     async def run(self) -> None:
         """Follow until cancelled. Raises StaleError, ModelFault, WorkerFault, LedgerError, OSError."""
+        await self._end_interrupted()
         while True:
             if self._follower.next_seq >= self._ledger.head():
                 await self._flush_if_due()
@@ -159,6 +160,15 @@ class ModelTask:
                 self.order.state == "armed", None, None, (), evidence,
             )  # fmt: skip
             await self._record_new(self._findings.new(body, tell=self.order.state != CHECKING and not known))
+
+    async def _end_interrupted(self) -> None:
+        """Have those findings ended whose watch a restart has cut off: after half an hour it finds them again, if they still are there."""
+        for tag, at_ms in self._findings.interrupted():
+            body = FindingBody(
+                self.order.name, self._kept.manifest_hash, DRIFT, tag, max(at_ms + 1, self._ledger.now_ms()), 1,
+                self.order.state == "armed", None, None, (), {"interrupted": True},
+            )  # fmt: skip
+            await self._record_new(body)
 
     async def _record_new(self, body: FindingBody | None) -> None:
         if body is not None:

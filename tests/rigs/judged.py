@@ -60,6 +60,7 @@ def manifest(model: bytes, name: str = "line", *, covered: bool = True, threshol
         made(), name=name, model_sha256=sha256(model).digest(), plan=plan(window), mean=(20.0,) * TAGS + (-1.0,) * TAGS,
         spread=(1.0,) * (2 * TAGS), residual=(1.0,) * (2 * TAGS), input=form, output_form=form,
         decision=DecisionSettings(threshold=threshold, needed=3, of=5, release=0.8, hold_off=20), bands=((18.0, 22.0),) * TAGS,
+        ceilings=(1.0,) * TAGS,
         coverage=Coverage(covered, 0.0 if covered else 0.3, 0 if covered else 1800), limits={},
     )  # fmt: skip
 

@@ -96,6 +96,7 @@ def model_of(log: JudgedLog) -> tuple[Manifest, bytes]:
         made(), name="line", model_sha256=sha256(model).digest(), plan=plan, mean=tuple(np.nanmean(features, axis=0).tolist()),
         spread=tuple((np.nanstd(features, axis=0) + 1e-3).tolist()), residual=(1.0,) * width, input=form, output_form=form,
         decision=DecisionSettings(threshold=3.0 * width, needed=3, of=5, release=0.8, hold_off=60), bands=((0.0, 1e6),) * len(LEVELS),
+        ceilings=(1.0,) * len(LEVELS),
         limits={},
     )  # fmt: skip
     return manifest, model

@@ -79,7 +79,8 @@ def model_for(state: Path) -> tuple[Manifest, bytes]:
         made(), name="line", model_sha256=sha256(model).digest(), plan=InputPlan(tags=tags, grid_ms=500, window=6),
         mean=(30_000.0,) * TAGS + (1.0,) * TAGS, spread=(9_000.0,) * TAGS + (2.0,) * TAGS, residual=(1.0,) * (2 * TAGS), input=form,
         output_form=form, decision=DecisionSettings(threshold=15.0, needed=2, of=3, release=0.9, hold_off=6),
-        bands=((0.0, 65_535.0),) * TAGS, coverage=Coverage(covered=True, alarmed_share=0.0, rows_wanted=0), limits={},
+        bands=((0.0, 65_535.0),) * TAGS,
+        ceilings=(1.0,) * TAGS, coverage=Coverage(covered=True, alarmed_share=0.0, rows_wanted=0), limits={},
     )  # fmt: skip
     return manifest, model
 
