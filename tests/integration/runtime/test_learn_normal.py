@@ -1,0 +1,139 @@
+"""Learn normal as a technician does it: the simulated line, the command line, and the pages in a real browser, with every process real."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, async_playwright
+
+from boards.sim.template import PLACEHOLDERS, gateway_config
+from tests.integration.runtime.test_demo import free_port
+from tests.integration.runtime.test_web_face import CHROMIUM_FLAGS
+from tests.rigs.gateway import ROOT, children, cli
+
+pytest.importorskip("ai_edge_litert", reason="needs the extra models")
+
+MODELS = """
+[evidence]
+seal_every_s = 1.0
+[history]
+enabled = false
+[models]
+enabled = true
+receipt_every_s = 2.0
+[[models.define]]
+name = "short"
+tags = ["filler/product_temperature", "filler/head_pressure", "filler/fill_speed", "filler/motor_current", "meter/power_total"]
+grid_ms = 200
+window = 10
+learn_s = 60
+"""
+
+
+@contextlib.asynccontextmanager
+async def line(state: Path) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+    """The demo with a model defined; yields the page's address and the process of the core."""
+    config, port = state / "config" / "witnessmark.toml", free_port()
+    config.parent.mkdir(parents=True)
+    before = gateway_config(dict.fromkeys(PLACEHOLDERS, 1))
+    config.write_text(before[:at] + MODELS if (at := before.find("\n[models]")) > 0 else before + MODELS)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "runtime", "demo", "--state", str(state), "--port", str(port), "--witnesses", "0", "--speed", "3",
+        cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield f"http://127.0.0.1:{port}/", process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(40):
+            await process.wait()
+
+
+async def becomes(state: Path, wanted: Callable[[dict[str, Any]], Any], timeout_s: float = 60) -> dict[str, Any]:
+    """Wait until what `model list` says is as wanted."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            code, said = await cli("model", "list", "--state", str(state))
+            if code == 0 and wanted(said):
+                return dict(said)
+            await asyncio.sleep(0.3)
+
+
+async def says(page: Page, selector: str, text: str) -> None:
+    await page.locator(selector, has_text=text).first.wait_for(timeout=25_000)
+
+
+def judge_of(process: asyncio.subprocess.Process) -> int:
+    return next(pid for pid in children(process.pid) if b"runtime.judgement" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+
+def test_from_learning_to_a_score_that_is_never_shown_when_it_is_old(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    chromium, state = require_service("chromium"), tmp_path / "state"
+
+    async def model(*verb: str) -> tuple[int, Any]:
+        return await cli("model", *verb, "--state", str(state))
+
+    async def run() -> None:
+        async with line(state) as (url, process), async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+            page = await browser.new_page(viewport={"width": 1024, "height": 768})
+            faults: list[str] = []
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            await becomes(state, lambda said: said["judge"]["state"] == "ok")
+            code, early = await model("learn", "short", "--reason", "too early", "--from", "1000", "--to", "2000")
+            assert (code, early["error"]) == (1, "model_rows_few"), early
+
+            code, learned = await learned_from_enough(model)
+            assert code == 0, learned
+            assert (learned["model"]["state"], learned["model"]["coverage"]["covered"]) == ("checking", False)
+            await page.goto(url + "learn")
+            await says(page, ".uncovered", "rows more are needed")
+            await says(page, ".steps .now", "checking")
+
+            assert (await model("shadow", "short", "--reason", "trial"))[0] == 0
+            code, refused = await model("arm", "short", "--reason", "too early")
+            assert (code, refused["error"]) == (1, "model_not_covered")
+            await becomes(state, lambda said: said["models"][0]["score"] is not None)
+            await page.goto(url + "anomalies")
+            await says(page, ".verdict", "On trial")
+            await page.locator("#chart path.score").first.wait_for(state="attached", timeout=25_000)
+            assert await page.locator(".shares li").count() == 5
+            assert await page.locator(".figures.old").count() == 0
+
+            os.kill(judge_of(process), signal.SIGSTOP)
+            await says(page, ".verdict.alarm", "What you see is old")
+            await page.locator(".figures.old").wait_for(timeout=5_000)
+            code, old = await model("score", "short")
+            assert (code, old["of_now"]) == (2, False)
+            os.kill(judge_of(process), signal.SIGCONT)
+            await page.locator(".figures:not(.old)").wait_for(timeout=25_000)
+
+            assert (await cli("fault", "filler", "dead_device", "on", "--state", str(state)))[0] == 0
+            await says(page, ".verdict.warn", "too many of its tags have no good value")
+            await page.locator("#chart rect.abstained").first.wait_for(state="attached", timeout=25_000)
+            assert faults == []
+            await browser.close()
+        code, said = await cli("model", "replay", "short", "--state", str(state))
+        assert (code, said["verdict"]) == (0, "holds"), said
+
+    asyncio.run(run())
+
+
+async def learned_from_enough(model: Callable[..., Any]) -> tuple[int, Any]:
+    """Learn as soon as there are rows enough; until then the refusal says how many there are."""
+    async with asyncio.timeout(120):
+        while True:
+            code, said = await model("learn", "short", "--reason", "first commissioning")
+            if said.get("error") != "model_rows_few":
+                return code, said
+            assert said["params"]["rows_have"] < said["params"]["rows_want"], said
+            await asyncio.sleep(2)
