@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from runtime.config import Config
+from runtime.judgement.installed import models_installed
 from runtime.supervisor import Child
 
 Part = Callable[[], Awaitable[None]]
@@ -26,8 +27,8 @@ class ChildRule:
     wanted: Callable[[Config], bool]
     arguments: Callable[[Config], list[str]]
     niceness: int = 0
-    needs: str | None = None
-    """A library without which it is left out too."""
+    possible: Callable[[], bool] = lambda: True
+    """Whether what it needs is installed; without it, it is left out too."""
 
 
 CHILDREN: Final = (
@@ -37,7 +38,7 @@ CHILDREN: Final = (
         lambda c: c.models.enabled,
         lambda c: ["--worker-mb", str(c.models.worker_memory_mb)],
         niceness=10,
-        needs="numpy",
+        possible=models_installed,
     ),
     ChildRule("runtime.faces.web", lambda c: c.web.enabled, lambda c: ["--host", c.web.host, "--port", str(c.web.port)]),
 )
@@ -47,7 +48,7 @@ def children_of(config: Config, state: Path, run: Path) -> dict[str, Part]:
     """Return the child processes that belong to a configuration, by name. `run` is the folder of the sockets."""
     found: dict[str, Part] = {}
     for rule in CHILDREN:
-        if rule.wanted(config) and all(find_spec(each) is not None for each in (rule.module, rule.needs) if each):
+        if rule.wanted(config) and find_spec(rule.module) is not None and rule.possible():
             name = rule.module.rpartition(".")[2]
             found[name] = Child(name, (rule.module, "--state", str(state), "--run", str(run), *rule.arguments(config)), rule.niceness).run
     return found

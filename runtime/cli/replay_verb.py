@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +18,7 @@ from ledger_client.errors import LedgerError
 from runtime.cli.console import CANNOT_TELL, console, fail, print_json
 from runtime.cli.evidence_verbs import AsJson, Epoch, State
 from runtime.cli.places import Place, fail_reading, open_place
+from runtime.judgement.installed import models_installed
 from runtime.layout import Layout
 from runtime.messages.catalogue import word
 
@@ -66,7 +66,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Reckon recorded scores again from recorded readings, to the bit. Ends with 0, 1 or 2 as `verify` does."""
-    if find_spec("numpy") is None:
+    if not models_installed():
         fail("models_not_installed", as_json=as_json, exit_code=CANNOT_TELL)
     place = open_place(state, epoch, as_json=as_json)
     try:

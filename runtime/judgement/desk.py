@@ -41,6 +41,7 @@ from runtime.clock import Clock
 from runtime.config_model import Models
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.judgement.book import Entries, ModelBook, ModelPage
+from runtime.judgement.installed import models_installed
 from runtime.judgement.judge_words import Learned, Live, Progress, Recorded, Refused, read_word
 from runtime.judgement.model_rows import ModelRows
 from runtime.judgement.pace import Pace
@@ -105,6 +106,7 @@ class JudgementDesk:
         self._heard_mono_ms = 0
         self._behind_ms = 0
         self.refused_words = 0
+        self._installed = models_installed()
 
     @property
     def generation(self) -> int:
@@ -123,10 +125,13 @@ class JudgementDesk:
         """Return what health shows of the judge."""
         heard = self._heard_ms is not None
         away = heard and self._clock.mono_ms() - self._heard_mono_ms > AWAY_MS
-        state = "off" if not self.models().enabled else "starting" if not heard else "away" if away else "ok"
+        off = not self.models().enabled or not self._installed
+        state = "off" if off else "starting" if not heard else "away" if away else "ok"
         if state == "ok" and self._behind_ms > BEHIND_MS:
             state = "behind"
         cause = {"away": "judge_away", "behind": "judge_behind"}.get(state)
+        if self.models().enabled and not self._installed:
+            cause = "models_not_installed"
         return {
             "state": state, "cause": cause, "params": {"seconds": self._behind_ms // 1000} if state == "behind" else {},
             "heard_ms": self._heard_ms, "cell_ms": self.rows.newest_cell_ms(), "refused_words": self.refused_words,

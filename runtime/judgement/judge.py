@@ -36,7 +36,7 @@ from runtime.judgement.score_query import checked, curve
 from runtime.judgement.store import Kept, ModelStore, require_trust
 
 LIVE_S: Final = 1.0
-LOOK_S: Final = 5.0
+LOOK_S: Final = 3.0
 """How often the files of models in use are hashed again: one that was changed on the disk is not used any longer."""
 REST_S: Final = 2.0
 TRIAL: Final = " trial"

@@ -56,8 +56,8 @@ trusted_keys = ["{key}"]
 [[models.define]]
 name = "line"
 tags = ["press/r0", "press/r1", "press/r2", "press/r3"]
-grid_ms = 500
-window = 6
+grid_ms = 250
+window = 4
 """
 
 
@@ -250,5 +250,54 @@ def test_what_was_changed_or_signed_by_a_stranger_is_refused_and_said(tmp_path: 
         assert [each for each in told if each[0] == "refused"] == [("refused", "model_changed"), ("refused", "model_manifest_changed")]
         assert told[-1] == ("checking", "imported_signed")
         await verified(gateway.state)
+
+    asyncio.run(run())
+
+
+def trainer(gateway: Gateway) -> int:
+    """Process id of the trainer, 0 while there is none."""
+    judge = processes(gateway).get("judge", 0)
+    return next((pid for pid in children(judge) if b"judgement.trainer" in _command(pid)), 0) if judge else 0
+
+
+async def trainer_runs(gateway: Gateway) -> int:
+    return int(await until(lambda: trainer(gateway), 30))
+
+
+def test_learning_survives_kills_and_disturbs_nothing(tmp_path: Path) -> None:
+    """The trainer is killed, then the judge above it, then learning is let be: each end is said, what was learned is vouched for."""
+
+    async def run() -> None:
+        async with LoadDevice() as device:
+            gateway = Gateway(tmp_path / "state", configure(tmp_path, device.port))
+            await started(gateway)
+            assert (await act(gateway.state, "model.learn", from_ms=1, to_ms=2))[0] == "done"
+            few = await becomes(gateway.state, lambda found: found.get("ended"))
+            assert few["ended"]["code"] == "model_rows_few"
+            await asyncio.sleep(12)
+            for victim, code in (("trainer", "learn_failed"), ("judge", "learn_interrupted")):
+                assert (await act(gateway.state, "model.learn"))[0] == "done"
+                pid = await trainer_runs(gateway)
+                os.kill(pid if victim == "trainer" else processes(gateway)["judge"], signal.SIGKILL)
+                await until(lambda: not trainer(gateway), 20)
+                await until(lambda: said(gateway.state)[-1].code == code, 30)  # noqa: B023
+                await becomes(gateway.state, lambda found: found.get("progress") is None)
+            async with gateway.watching() as face:
+                await until(lambda: face.health.get("judge", {}).get("state") == "ok", 30)
+            assert (await act(gateway.state, "model.learn"))[0] == "done"
+            found = await becomes(gateway.state, lambda found: found.get("score") is not None, 60)
+            assert found["state"] == "checking"
+            assert not found["coverage"]["covered"], "some seconds are no normal operation"
+            assert (await act(gateway.state, "model.shadow"))[0] == "done"
+            assert (await act(gateway.state, "model.arm"))[0] == "model_not_covered"
+            async with gateway.watching() as face:
+                await until(lambda: face.health.get("evidence", {}).get("state") == "recording")
+                assert face.health["gaps"] == {}
+            assert await gateway.stop() == 0
+        codes = [body.code for body in said(gateway.state)]
+        assert codes.count("learned") == 1
+        await verified(gateway.state)
+        code, replayed = await cli("ledger", "replay", "--model", "line", "--state", str(gateway.state))
+        assert (code, replayed["manifests"][0]["differing"]) == (0, 0), replayed
 
     asyncio.run(run())
