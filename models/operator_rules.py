@@ -65,6 +65,11 @@ class Given:
             raise RuleBroken("input left out")
         return tensor.shape
 
+    def scale(self, number: int) -> float:
+        """Return an input's scale, 0.0 where it has none."""
+        tensor = self.inputs[number]
+        return tensor.scales[0] if tensor is not None and tensor.scales else 0.0
+
     def option(self, name: str, least: int, most: int) -> int:
         """Return a whole-number option within its bounds."""
         value = self.step.options.get(name, 0)
@@ -113,6 +118,20 @@ def _pairwise(given: Given) -> int:
     wanted = tuple(max(a, b) for a, b in zip(*padded, strict=True))
     _expect("output shape", holds=out == wanted and all(a in {1, w} for p in padded for a, w in zip(p, wanted, strict=True)))
     return given.output.elements
+
+
+def _added(given: Given) -> int:
+    """Sum or difference. The int8 kernel ends the process when the output's step is 2^20 times finer than what goes in."""
+    scales = [given.scale(0), given.scale(1)]
+    _expect("scales", holds=2 * max(scales) < 2**20 * given.output.scales[0] if given.output.scales else True)
+    return _pairwise(given)
+
+
+def _softmax(given: Given) -> int:
+    """The int8 kernel ends the process when beta times the input's step is not above 2^-26."""
+    beta = given.step.options.get("beta", 0.0)
+    _expect("beta", holds=0 < beta <= 1e6 and (not given.scale(0) or beta * given.scale(0) * 2**26 > 1))
+    return _same(given)
 
 
 def _dense(given: Given) -> int:
@@ -248,7 +267,7 @@ class Operator:
 
 
 OPERATORS: Final = {
-    0: Operator("ADD", range(2, 3), 11, _pairwise),
+    0: Operator("ADD", range(2, 3), 11, _added),
     1: Operator("AVERAGE_POOL_2D", range(1, 2), 5, _pool),
     2: Operator("CONCATENATION", range(1, 17), 10, _join),
     3: Operator("CONV_2D", range(2, 4), 1, _conv, 2, (1, 2)),
@@ -261,11 +280,11 @@ OPERATORS: Final = {
     19: Operator("RELU", range(1, 2), 0, _same),
     21: Operator("RELU6", range(1, 2), 0, _same),
     22: Operator("RESHAPE", range(1, 3), 17, _same_count, constants=(1,), shapes=(1,)),
-    25: Operator("SOFTMAX", range(1, 2), 9, _same),
+    25: Operator("SOFTMAX", range(1, 2), 9, _softmax),
     28: Operator("TANH", range(1, 2), 0, _same),
     34: Operator("PAD", range(2, 3), 22, _pad, constants=(1,), shapes=(1,)),
     40: Operator("MEAN", range(2, 3), 27, _mean, constants=(1,), shapes=(1,)),
-    41: Operator("SUB", range(2, 3), 28, _pairwise),
+    41: Operator("SUB", range(2, 3), 28, _added),
     43: Operator("SQUEEZE", range(1, 2), 30, _same_count),
     67: Operator("TRANSPOSE_CONV", range(3, 5), 49, _conv_back, 3, (0, 1, 3), shapes=(0,)),
     70: Operator("EXPAND_DIMS", range(2, 3), 52, _same_count, constants=(1,), shapes=(1,)),

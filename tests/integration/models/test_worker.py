@@ -23,6 +23,7 @@ from models.worker_client import Worker, WorkerLimits
 from tests.rigs.hostile_models import crafted
 from tests.rigs.model_files import checked, conv, dense, unchecked
 from tests.rigs.model_mutations import Bender
+from tests.rigs.random_graphs import graph
 
 REPLACED_S = 6.0
 """The bar of issue 4: refused or replaced within it."""
@@ -264,6 +265,39 @@ def test_what_the_gatekeeper_lets_in_never_brings_the_worker_down(count: Callabl
     asyncio.run(run())
     print(dict(sorted(found.items())))
     assert min(found["ran"], found["not let in: model_malformed"]) > 0
+
+
+def test_odd_but_allowed_graphs_neither_end_the_worker_nor_read_what_is_not_theirs(
+    count: Callable[[int, int, int], int], seed: int
+) -> None:
+    """Every operator of the allow-list with extreme scales, axes, paddings and constants.
+
+    A kernel that read beyond its tensors would give other numbers after other models have been in its place.
+    """
+    rng = random.Random(seed)
+    ran = 0
+
+    async def run() -> None:
+        nonlocal ran
+        async with Worker() as worker:
+            for n in range(count(60, 600, 20_000)):
+                raw = graph(rng)
+                try:
+                    model = checked(raw)
+                    await worker.load("m", model)
+                    rows = rows_for(model, seed=n)
+                    first = await worker.run("m", rows)
+                    await worker.load(f"other {n % 3}", checked(dense((16, 6 + n % 40, 16)).packed()))
+                    await worker.load("m", model)
+                    assert np.array_equal(await worker.run("m", rows), first, equal_nan=first.dtype == np.float32), raw.hex()
+                except ModelFault:
+                    continue
+                except WorkerFault as fault:
+                    raise AssertionError(raw.hex()) from fault
+                ran += 1
+
+    asyncio.run(run())
+    assert ran > count(10, 100, 3_000)
 
 
 def test_the_worker_alone_stands_damage(count: Callable[[int, int, int], int], seed: int) -> None:
