@@ -24,6 +24,11 @@ class ModelFault(Exception):  # noqa: N818  named as what the field calls it: a 
 class WorkerFault(Exception):  # noqa: N818  likewise
     """The worker died, was ended at its deadline, or will not run this model again."""
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether asking again later can help: always, but for a model that brought the worker down too often."""
+        return self.code != "model_quarantined"
+
     def __init__(self, code: str, params: Mapping[str, Blank] | None = None) -> None:
         self.code = code
         self.params = dict(params or {})

@@ -36,6 +36,8 @@ WORK_TOGETHER: Final = 8_000_000
 FAULTS_MAX: Final = 2.0
 """So much blame within BLAME_S is a quarantine."""
 BLAME_S: Final = 3_600.0
+PATIENCE: Final = 2.5
+"""A worker that had no processor time gets so many deadlines; then it is replaced all the same."""
 NOT_ITS_DOING: Final = 0.2
 """The blame when the machine gave the worker no time, or somebody killed it: seldom the model's doing, but not for ever."""
 
@@ -81,7 +83,9 @@ class Worker:
     _rest_s: float = 0.0
     _rest_until_s: float = 0.0
     _up_since_s: float = 0.0
-    _used_halfway_s: float = 0.0
+    _starved: bool = True
+    """Until it was seen at work."""
+    _looking: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
         """Nothing is started yet."""
@@ -168,16 +172,17 @@ class Worker:
         """Send one request and return its answer. Whatever else happens ends the worker and counts against the model."""
         assert self._process is not None
         assert self._process.stdin is not None
-        deadline_s = self.limits.deadline_s
-        halfway = asyncio.get_running_loop().call_later(deadline_s / 2, self._note_halfway, self._process.pid)
+        deadline_s, loop = self.limits.deadline_s, asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(deadline_s):
+            async with asyncio.timeout(deadline_s) as until:
+                self._starved = True
+                self._looking = loop.call_later(deadline_s / 2, self._look, self._process.pid, until, loop.time())
                 self._process.stdin.write(request.framed())
                 await self._process.stdin.drain()
                 answer = await self._read()
         except TimeoutError:
-            used_s = used_by(self._process.pid) - self._used_halfway_s
-            await self._fail(held, "worker_deadline", {"deadline_s": deadline_s}, 1.0 if used_s > deadline_s / 8 else NOT_ITS_DOING)
+            blame = NOT_ITS_DOING if self._starved else 1.0
+            await self._fail(held, "worker_deadline", {"deadline_s": deadline_s}, blame)
         except (asyncio.IncompleteReadError, OSError):
             await self._fail(held, "worker_died", {})
         except FrameError:
@@ -186,15 +191,25 @@ class Worker:
             await self._kill()  # its answer would be taken for that of the next request
             raise
         finally:
-            halfway.cancel()
+            if self._looking is not None:
+                self._looking.cancel()
         if answer.refused is None:
             return answer
         if answer.refused not in REFUSALS:
             await self._fail(held, "worker_garbled", {})
         raise ModelFault(answer.refused, {"detail": answer.detail})
 
-    def _note_halfway(self, pid: int) -> None:
-        self._used_halfway_s = used_by(pid)
+    def _look(self, pid: int, until: asyncio.Timeout, began_s: float, used_s: float | None = None) -> None:
+        """See at half time and towards the deadline whether the worker works at all; one that is given no time is waited for longer."""
+        loop, deadline_s = asyncio.get_running_loop(), self.limits.deadline_s
+        now_s, uses_s = loop.time(), used_by(pid)
+        if used_s is not None:
+            self._starved = uses_s - used_s < deadline_s / 20
+            if not self._starved or now_s - began_s > deadline_s * (PATIENCE - 0.5):
+                return
+            if not until.expired():
+                until.reschedule(now_s + deadline_s / 2)
+        self._looking = loop.call_later(deadline_s * 0.4, self._look, pid, until, began_s, uses_s)
 
     async def _read(self) -> Answer:
         assert self._process is not None

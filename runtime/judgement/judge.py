@@ -125,7 +125,7 @@ class Judge:
             try:
                 await self._begin(order, orders, core, feed, store, epoch, group)
             except (ModelFault, WorkerFault) as fault:
-                if fault.code != "worker_start":
+                if not (isinstance(fault, WorkerFault) and fault.is_passing):
                     await self._refuse(core, name, fault.code, fault.params)
             except (LedgerError, OSError) as error:
                 structlog.get_logger("judge").warning("model_not_begun", name=name, reason=str(error))
@@ -156,7 +156,7 @@ class Judge:
         except StaleError:
             await asyncio.sleep(REST_S)
         except (ModelFault, WorkerFault) as fault:
-            if fault.code == "worker_start":
+            if isinstance(fault, WorkerFault) and fault.is_passing:  # a busy machine, a kill: not the model's, until it is too often
                 await asyncio.sleep(REST_S)
             else:
                 await self._refuse(core, name, fault.code, fault.params)

@@ -92,6 +92,7 @@ def test_the_worker_has_no_powers(tmp_path: Path) -> None:
                 assert status["NoNewPrivs"].strip() == "1"
                 assert status["Threads"].strip() == "1"
                 held = int(status["VmSize"].split()[0]) * 1024
+                assert int(status["VmHWM"].split()[0]) <= 64 * 1024, "the bar of issue 4, in kB"
                 assert held <= int(limits["Max address space"][0]) < held + 49 * 1024 * 1024
                 assert Path(f"/proc/{pid}/oom_score_adj").read_text().strip() == "1000"
         finally:
