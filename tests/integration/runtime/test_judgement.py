@@ -287,6 +287,7 @@ def test_learning_survives_kills_and_disturbs_nothing(tmp_path: Path) -> None:
             assert (await act(gateway.state, "model.learn"))[0] == "done"
             found = await becomes(gateway.state, lambda found: found.get("score") is not None, 60)
             assert found["state"] == "checking"
+            await becomes(gateway.state, lambda later: later["cell_ms"] > found["cell_ms"] + 6_000)  # a receipt holds two seconds
             assert not found["coverage"]["covered"], "some seconds are no normal operation"
             assert (await act(gateway.state, "model.shadow"))[0] == "done"
             assert (await act(gateway.state, "model.arm"))[0] == "model_not_covered"
