@@ -16,6 +16,7 @@ from starlette.responses import Response
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.answers import Endpoint, as_json, language, whole_number
 from runtime.faces.web.judgement_view import chosen_model, finding_views, model_view
+from runtime.faces.web.score_answers import SPANS_S, ScoreAnswers
 from runtime.faces.web.score_runs import score_runs
 from runtime.messages import judged
 from runtime.messages.catalogue import word
@@ -23,8 +24,6 @@ from runtime.messages.catalogue import word
 if TYPE_CHECKING:
     from runtime.faces.web.app import Face
 
-SPANS_S: Final = (600, 3_600, 28_800, 86_400)
-POINTS_MAX: Final = 600
 SCORES_TIMEOUT_S: Final = 10.0
 FINDINGS_SHOWN: Final = 20
 CHART_WORDS: Final = ("score", "threshold", "gap", "abstained", "finding", "nothing", "lost", "summary")
@@ -35,6 +34,7 @@ class JudgementPages:
 
     def __init__(self, face: Face) -> None:
         self._face = face
+        self._answers = ScoreAnswers(lambda params: face.feed.request("scores", params, SCORES_TIMEOUT_S))
 
     def routes(self) -> list[tuple[str, str, Endpoint]]:
         """Return (path, action, endpoint) of each."""
@@ -54,7 +54,8 @@ class JudgementPages:
         shown = None if model is None else next(view for view in views if view.name == model["name"])
         findings = finding_views(feed.findings, feed.tags, lang, model=model["name"] if model else None)[:FINDINGS_SHOWN]
         return self._page(
-            request, "anomalies", models=views, model=shown, findings=findings, spans=SPANS_S, span=_span_s(request),
+            request, "anomalies", models=views, model=shown, findings=findings, spans=list(SPANS_S), span=_span_s(request),
+            every_ms=round(1000 * SPANS_S[_span_s(request)][1]),
             chart_words={name: word(f"web.judged.chart.{name}", None, lang) for name in CHART_WORDS},
             label_command=judged.label_command(model["name"] if model else "MODEL"),
         )  # fmt: skip
@@ -76,13 +77,10 @@ class JudgementPages:
         _, now_ms = self._now()
         if now_ms is None:
             raise RequestRefusedError("core_away")
-        span_s = _span_s(request)
-        model = self._chosen(request)
+        span_s, model = _span_s(request), self._chosen(request)
         if model is None:
             raise RequestRefusedError("page_missing")
-        from_ms = now_ms - 1000 * span_s
-        params = {"model": model["name"], "from_ms": from_ms, "to_ms": now_ms, "points_max": POINTS_MAX}
-        answer = await self._face.feed.request("scores", params, SCORES_TIMEOUT_S)
+        answer, from_ms = await self._answers.of(model["name"], span_s, now_ms), now_ms - 1000 * span_s
         found = score_runs(answer if isinstance(answer, Mapping) else {}, from_ms, now_ms)
         marks = [[each["at_ms"], each["seq"]] for each in self._face.feed.findings if each["model"] == model["name"]]
         return as_json(asdict(found) | {"model": model["name"], "findings": [mark for mark in marks if from_ms <= mark[0] <= now_ms]})
@@ -112,7 +110,7 @@ class JudgementPages:
 
 def _span_s(request: Request) -> int:
     """Return the span of time asked for. Raises RequestRefusedError for one that is not offered."""
-    span_s = whole_number(request, "span", SPANS_S[0])
+    span_s = whole_number(request, "span", min(SPANS_S))
     if span_s not in SPANS_S:
         raise RequestRefusedError("span_unknown", span=span_s, known=", ".join(map(str, SPANS_S)))
     return span_s

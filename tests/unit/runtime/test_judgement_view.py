@@ -155,7 +155,7 @@ def test_scores_are_asked_for_and_cut_into_runs(tmp_path: Path) -> None:
 
     face.feed.request = request  # type: ignore[method-assign]
     found = json.loads(page(face, "scores", "span=3600&model=line"))
-    assert asked == [("scores", {"model": "line", "from_ms": NOW - 3_600_000, "to_ms": NOW, "points_max": 600})]
+    assert asked == [("scores", {"model": "line", "from_ms": NOW - 3_600_000, "to_ms": NOW, "points_max": 1_200})]
     assert found["runs"] == [[[NOW - 2_000, 1.0, False], [NOW - 1_000, 3.0, True]]]
     assert (found["findings"], found["threshold"]) == ([[NOW - 5_000, 7]], 2.4)
     for query, code in (("span=5", "span_unknown"), ("model=none", "page_missing"), ("span=x", "number_invalid")):

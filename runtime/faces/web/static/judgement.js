@@ -5,7 +5,6 @@ import { Chart } from "./chart.js";
 
 const root = document.querySelector(".judged");
 const EVERY_MS = 2000;
-const CHART_EVERY_MS = 5000;
 const SILENT_AFTER_MS = 8000;
 const place = new URL(location.href);
 place.searchParams.set("part", "1");
@@ -88,5 +87,5 @@ setInterval(watch, 500);
 document.addEventListener("visibilitychange", () => { watch(); renew(); if (chart) renewChart(); });
 if (chart) {
   renewChart();
-  setInterval(renewChart, CHART_EVERY_MS);
+  setInterval(renewChart, Number(figure.dataset.every));
 }
