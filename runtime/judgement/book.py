@@ -19,7 +19,7 @@ from ledger_client import cbor
 from ledger_client.details import is_hash, is_int, is_uint
 from ledger_client.disk import Disk, read_whole, write_atomically
 from ledger_client.entry import parse
-from ledger_client.errors import FormatError
+from ledger_client.errors import FormatError, LedgerError
 from ledger_client.event_bodies import (
     MODEL_STATES,
     EventBody,
@@ -83,6 +83,7 @@ class ModelPage:
     refusal: tuple[str, dict[str, Any]] | None = None
     checked: dict[str, Any] = field(default_factory=dict)
     told: deque[Told] = field(default_factory=lambda: deque(maxlen=FINDINGS_KEPT))
+    finding_seqs: deque[int] = field(default_factory=lambda: deque(maxlen=FINDINGS_KEPT))
     labels: LabelTally = field(default_factory=LabelTally)
 
     @property
@@ -118,6 +119,7 @@ class ModelBook:
                     if epoch != self.epoch:
                         for page in pages:
                             page.receipt_seq, page.since_seq = None, 0
+                            page.finding_seqs.clear()
 
     def catch_up(self, entries: Entries, size: int) -> None:
         """Take in what was recorded since the file was written. Raises LedgerError, OSError."""
@@ -149,6 +151,7 @@ class ModelBook:
                 page.receipt_seq = seq
             case FindingBody():
                 page.told.append((body.rule, body.tag, body.at_ms, body.phase))
+                page.finding_seqs.append(seq)
                 page.labels.found(seq, body)
             case LabelBody():
                 page.labels.said(body)
@@ -175,18 +178,29 @@ class ModelBook:
         write_atomically(self._disk, self._path, cbor.encode([VERSION, self.epoch, size, [_row(page) for page in self.pages.values()]]))
 
 
+def event_at(entries: Entries, seq: int) -> EventBody | None:
+    """Return what an event entry says; None for another entry, or one that cannot be read or is withheld. Blocking."""
+    try:
+        payload = parse(entries.entry(seq)).payload
+        body = entries.body(seq) if payload.kind == Kind.EVENT else None
+        return None if body is None else read_event(payload.detail[0], payload.detail[1], body)
+    except (LedgerError, IndexError, OSError):
+        return None
+
+
 def _row(page: ModelPage) -> list[Any]:
     refusal = None if page.refusal is None else [page.refusal[0], _pairs(page.refusal[1])]
     return [
         page.name, page.state, page.manifest, page.model, page.trust, page.since_seq, page.last_cell, page.receipt_seq, refusal,
-        _pairs(page.checked), list(page.told), page.labels.rows(),
+        _pairs(page.checked), list(page.told), list(page.finding_seqs), page.labels.rows(),
     ]  # fmt: skip
 
 
 def _page(row: Any) -> ModelPage:
     """Read one row strictly. Raises FormatError."""
     match row:
-        case [name, state, manifest, model, trust, since, cell, receipt, refusal, list() as checked, list() as told, list() as labels]:
+        case [name, state, manifest, model, trust, since, cell, receipt, refusal, list() as checked, list() as told, list() as seqs,
+              list() as labels]:  # fmt: skip
             good = (
                 is_name(name)
                 and state in MODEL_STATES
@@ -196,10 +210,11 @@ def _page(row: Any) -> ModelPage:
             good = good and (cell is None or is_int(cell)) and (receipt is None or is_uint(receipt))
             good = good and (trust is None or (isinstance(trust, list) and len(trust) == 2 and all(map(is_uint, trust))))
             pairs, why = pairs_of(checked), _refusal(refusal)
-            if good and pairs is not None and all(isinstance(each, list) and len(each) == 4 for each in told):
+            good = good and all(isinstance(each, list) and len(each) == 4 for each in told) and all(map(is_uint, seqs))
+            if good and pairs is not None:
                 return ModelPage(
                     name, state, manifest, model, trust and (trust[0], trust[1]), since, cell, receipt, why, dict(pairs),
-                    deque(((a, b, c, d) for a, b, c, d in told), FINDINGS_KEPT), LabelTally.of(labels),
+                    deque(((a, b, c, d) for a, b, c, d in told), FINDINGS_KEPT), deque(seqs, FINDINGS_KEPT), LabelTally.of(labels),
                 )  # fmt: skip
     raise FormatError("models_book_invalid")
 

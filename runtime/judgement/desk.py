@@ -40,10 +40,10 @@ from models.model_fault import ModelFault
 from runtime.clock import Clock
 from runtime.config_model import Models
 from runtime.faces.feed import RequestRefusedError, Session
-from runtime.judgement.book import Entries, ModelBook, ModelPage
+from runtime.judgement.book import Entries, ModelBook, ModelPage, event_at
 from runtime.judgement.installed import models_installed
 from runtime.judgement.judge_words import Learned, Live, Progress, Recorded, Refused, read_word
-from runtime.judgement.model_rows import ModelRows
+from runtime.judgement.model_rows import FINDINGS_MAX, ModelRows
 from runtime.judgement.pace import Pace
 from runtime.judgement.store import ModelStore
 
@@ -221,7 +221,7 @@ class JudgementDesk:
         detail = (TYPES[type(body)], VERSION, sha256(encoded).digest(), len(encoded))
         seq = (await self._ledger.append(Kind.EVENT, detail, encoded)).seq
         self.book.apply(seq, body)
-        self.rows.take_entry(seq, body, self._clock.wall_ms())
+        self.rows.take_entry(seq, body)
         page = self.book.pages.get(body.name)
         if isinstance(body, ModelBody) and page is not None and page.trust == (self.book.epoch, seq) and body.manifest_hash is not None:
             manifest_hash = body.manifest_hash
@@ -327,6 +327,11 @@ class JudgementDesk:
     def _open(self) -> None:
         self.book.load()
         self.book.catch_up(self._entries, self._ledger.size)
+        seqs = sorted(seq for page in self.book.pages.values() for seq in page.finding_seqs)
+        for seq in seqs[-FINDINGS_MAX:]:
+            body = event_at(self._entries, seq)
+            if isinstance(body, FindingBody):
+                self.rows.take_entry(seq, body)
 
     async def _blocking(self, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self.work, call)

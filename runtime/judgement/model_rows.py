@@ -56,8 +56,8 @@ class ModelRows:
             del self._manifests[next(iter(self._manifests))]
         self.generation += 1
 
-    def take_entry(self, seq: int, body: EventBody, wall_ms: int) -> None:
-        """An entry was appended."""
+    def take_entry(self, seq: int, body: EventBody) -> None:
+        """An entry was appended, or is read again at a start."""
         match body:
             case FindingBody():
                 self._findings.appendleft(finding_row(seq, body))

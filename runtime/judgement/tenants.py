@@ -11,10 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from ledger_client.entry import parse
-from ledger_client.errors import FormatError, LedgerError
-from ledger_client.event_bodies import LABELS, FindingBody, LabelBody, ModelBody, read_event
-from ledger_client.kinds import Kind
+from ledger_client.event_bodies import LABELS, FindingBody, LabelBody, ModelBody
 from models.decision import refusal_to_arm
 from models.manifest import Manifest
 from models.model_fault import ModelFault
@@ -23,7 +20,7 @@ from runtime.clock import Clock
 from runtime.config_model import ModelDefinition
 from runtime.door import Tenant
 from runtime.faces.feed import RequestRefusedError
-from runtime.judgement.book import SCORING, Entries, ModelPage
+from runtime.judgement.book import SCORING, Entries, ModelPage, event_at
 from runtime.judgement.desk import JudgementDesk
 from runtime.judgement.orders import Orders
 from runtime.judgement.plans import plan_of
@@ -200,23 +197,13 @@ class ModelActs:
             raise RequestRefusedError("act_shape")
         who = by or f"{act.face} {act.session}"
         if type(seq) is int and from_ms is None and to_ms is None:
-            finding = await asyncio.get_running_loop().run_in_executor(self._desk.work, self._finding, seq)
-            if finding is None or finding.name != act.target:
+            finding = await asyncio.get_running_loop().run_in_executor(self._desk.work, event_at, self._entries, seq)
+            if not isinstance(finding, FindingBody) or finding.name != act.target:
                 raise RequestRefusedError("finding_unknown", seq=seq)
             return LabelBody(act.target, finding.manifest_hash, seq, finding.at_ms, finding.at_ms, label, who)
         if seq is None and type(from_ms) is int and type(to_ms) is int and 0 <= from_ms <= to_ms:
             return LabelBody(act.target, page.manifest, None, from_ms, to_ms, label, who)
         raise RequestRefusedError("act_shape")
-
-    def _finding(self, seq: int) -> FindingBody | None:
-        """Return a finding of the ledger. Blocking."""
-        try:
-            payload = parse(self._entries.entry(seq)).payload
-            body = self._entries.body(seq) if payload.kind == Kind.EVENT else None
-            found = None if body is None else read_event(payload.detail[0], payload.detail[1], body)
-        except (LedgerError, FormatError, IndexError, OSError):
-            return None
-        return found if isinstance(found, FindingBody) else None
 
     # ------------------------------------------------------------------------------------------------------------------ import
     async def _check_import(self, act: Act) -> None:

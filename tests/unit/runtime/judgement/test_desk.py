@@ -204,6 +204,7 @@ def test_after_a_restart_the_ledger_says_where_everything_stands(lost: str) -> N
         await later.open()
         assert later.book.pages == line.desk.book.pages
         assert later.book.page("line").labels.plain()["precision"] == 1.0
+        assert later.finding_rows() == line.desk.finding_rows() != []
         assert later.model_rows()[0]["threshold"] == line.kept.manifest.threshold
         assert await refused(later, receipt(line, 106)) == "judge_said_before"
         assert await refused(later, finding(line)) == "judge_said_before"
