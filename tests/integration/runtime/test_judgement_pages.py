@@ -51,7 +51,7 @@ def test_an_anomaly_is_found_in_one_tap_and_is_struck_when_the_judge_dies(tmp_pa
             first = page.locator(".shares li").first
             assert "filler/product_temperature" in (await first.text_content() or "")
             assert "NOT NORMAL" in (await page.locator(".verdict").text_content() or "")
-            await page.locator("#chart path.score").first.wait_for(state="attached", timeout=15_000)
+            await page.locator("#chart path.score").first.wait_for(state="attached", timeout=40_000)
             counts = {
                 name: await page.locator(f"#chart {name}").count()
                 for name in ("path.score", "rect.gap", "rect.abstained", "path.threshold")
@@ -65,8 +65,8 @@ def test_an_anomaly_is_found_in_one_tap_and_is_struck_when_the_judge_dies(tmp_pa
             assert "%)" in (await page.locator("#readout").text_content() or "")
 
             plant.heard_ms = plant.clock_ms() - 60_000
-            await page.locator(".figures.old").wait_for(timeout=15_000)
-            await page.locator(".tags.old").wait_for(timeout=15_000)
+            await page.locator(".figures.old").wait_for(timeout=40_000)
+            await page.locator(".tags.old").wait_for(timeout=40_000)
             assert "What you see is old" in (await page.locator(".verdict").text_content() or "")
             assert "NOT NORMAL" not in (await page.locator("main").text_content() or "")
             assert (faults, outside) == ([], [])
@@ -88,10 +88,10 @@ def test_a_page_whose_server_is_gone_says_so(tmp_path: Path, require_service: Ca
             page = await browser.new_page()
             async with web(tmp_path, plant_with_an_anomaly()) as url:
                 await page.goto(url + "anomalies")
-                await page.locator("#chart path.score").first.wait_for(state="attached", timeout=15_000)
-            await page.locator("#unreachable").wait_for(timeout=20_000)
-            await page.locator(".figures.old").wait_for(timeout=5_000)
-            await page.locator(".tags.old").wait_for(timeout=5_000)
+                await page.locator("#chart path.score").first.wait_for(state="attached", timeout=40_000)
+            await page.locator("#unreachable").wait_for(timeout=40_000)
+            await page.locator(".figures.old").wait_for(timeout=20_000)
+            await page.locator(".tags.old").wait_for(timeout=20_000)
             await browser.close()
 
     asyncio.run(run())
@@ -112,7 +112,7 @@ def test_learning_is_followed_without_a_reload(tmp_path: Path, require_service: 
             poor = {"covered": False, "alarmed_share": 0.31, "rows_wanted": 2_400}
             plant.models[2] = model("new", "checking", coverage=poor, contributions=[])
             plant.tell()
-            await page.locator(".uncovered", has_text="2,400").wait_for(timeout=15_000)
+            await page.locator(".uncovered", has_text="2,400").wait_for(timeout=40_000)
             assert "witnessmark model learn new" in (await page.locator("article").nth(2).text_content() or "")
             assert len(loads) == 1
             await browser.close()

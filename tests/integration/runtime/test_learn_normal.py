@@ -69,7 +69,7 @@ async def becomes(state: Path, wanted: Callable[[dict[str, Any]], Any], timeout_
 
 
 async def says(page: Page, selector: str, text: str) -> None:
-    await page.locator(selector, has_text=text).first.wait_for(timeout=25_000)
+    await page.locator(selector, has_text=text).first.wait_for(timeout=60_000)
 
 
 def judge_of(process: asyncio.subprocess.Process) -> int:
@@ -105,21 +105,21 @@ def test_from_learning_to_a_score_that_is_never_shown_when_it_is_old(tmp_path: P
             await becomes(state, lambda said: said["models"][0]["score"] is not None)
             await page.goto(url + "anomalies")
             await says(page, ".verdict", "On trial")
-            await page.locator("#chart path.score").first.wait_for(state="attached", timeout=25_000)
+            await page.locator("#chart path.score").first.wait_for(state="attached", timeout=60_000)
             assert await page.locator(".shares li").count() == 5
             assert await page.locator(".figures.old").count() == 0
 
             os.kill(judge_of(process), signal.SIGSTOP)
             await says(page, ".verdict.alarm", "What you see is old")
-            await page.locator(".figures.old").wait_for(timeout=5_000)
+            await page.locator(".figures.old").wait_for(timeout=30_000)
             code, old = await model("score", "short")
             assert (code, old["of_now"]) == (2, False)
             os.kill(judge_of(process), signal.SIGCONT)
-            await page.locator(".figures:not(.old)").wait_for(timeout=25_000)
+            await page.locator(".figures:not(.old)").wait_for(timeout=60_000)
 
             assert (await cli("fault", "filler", "dead_device", "on", "--state", str(state)))[0] == 0
             await says(page, ".verdict.warn", "too many of its tags have no good value")
-            await page.locator("#chart rect.abstained").first.wait_for(state="attached", timeout=25_000)
+            await page.locator("#chart rect.abstained").first.wait_for(state="attached", timeout=60_000)
             assert faults == []
             await browser.close()
         code, said = await cli("model", "replay", "short", "--state", str(state))
