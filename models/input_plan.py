@@ -42,8 +42,8 @@ class TagInput:
     Times are in ms; limits, `scale` and `spike` in the tag's unit (of a counter: its unit per second).
 
     `hold_ms`: how long a reported value counts. `low`, `high`: engineering limits, beyond which a value is taken as missing.
-    `counter_max`: the largest value a counter shows before it starts again at 0. `scale`: what is one unit of spread, usually the
-    standard deviation of normal operation; it only sets the floor under `log_sd`. `spike`: a value that leaves the middle of its last
+    `counter_max`: the largest value a counter or an uptime shows before it starts again at 0. `scale`: what is one unit of spread, usually
+    the standard deviation of normal operation; it only sets the floor under `log_sd`. `spike`: a value that leaves the middle of its last
     three cells by more is replaced by that middle; None leaves all. `stuck_ms`: after so long without a change a value is taken as
     missing; None never. `running`: the values of a state that mean running.
     """

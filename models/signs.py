@@ -50,11 +50,12 @@ class Sign:
 
 @dataclass(slots=True)
 class _Course:
-    """What is remembered of one tag."""
+    """What is remembered of one tag. `clock_unit_ms` is 0 of a tag that is no clock, `clock_range_ms` of one that does not roll over."""
 
     hold_ms: int
     device: int
     clock_unit_ms: float
+    clock_range_ms: float
     counts: bool
     value: float | None = None
     time_ms: int = -(1 << 62)
@@ -75,8 +76,7 @@ class Signs:
     def __init__(self, plan: InputPlan, bars: Mapping[str, list[float]], tell: Callable[[Sign], None]) -> None:
         self._bars, self._tell = bars, tell
         self._gates = GateWatch(plan)
-        devices = devices_of(plan)
-        self._tags = [_Course(t.hold_ms, devices[i], _clock_unit_ms(t), t.role == "counter") for i, t in enumerate(plan.tags)]
+        self._tags = [_course(tag, device) for tag, device in zip(plan.tags, devices_of(plan), strict=True)]
         self._follows = [t.role in {"level", "counter"} for t in plan.tags]
         self._reported_ms: dict[int, int] = {}
         self._waiting: list[Sign] = []
@@ -178,11 +178,15 @@ class Signs:
             self._size("source_late_ms", i, lag_ms, time_ms)
 
     def _look_at_clock(self, i: int, tag: _Course, time_ms: int, value: float) -> None:
-        """Compare with the last time that it told, also across a silence: that is when clocks are lost."""
+        """Compare with the last time that it told, also across a silence: that is when clocks are lost. One that stands moves backwards."""
         offset_ms = value * tag.clock_unit_ms - time_ms
-        if tag.offset_ms is not None and value != tag.value:
-            self._size("clock_ms", i, abs(offset_ms - tag.offset_ms), time_ms, value=offset_ms - tag.offset_ms)
-        tag.offset_ms = offset_ms
+        if tag.offset_ms is not None:
+            moved_ms = offset_ms - tag.offset_ms
+            if tag.clock_range_ms:  # it starts again at 0
+                moved_ms = (moved_ms + tag.clock_range_ms / 2) % tag.clock_range_ms - tag.clock_range_ms / 2
+            self._size("clock_ms", i, abs(moved_ms), time_ms, value=moved_ms)
+        if tag.offset_ms is None or value != tag.value:
+            tag.offset_ms = offset_ms
 
     def _follow(self, i: int, tag: _Course, time_ms: int, value: float) -> None:
         """Follow a value's course while the gates are open."""
@@ -215,8 +219,8 @@ def devices_of(plan: InputPlan) -> list[int]:
     return [first.setdefault(name, i) for i, name in enumerate(names)]
 
 
-def _clock_unit_ms(tag: TagInput) -> float:
-    """Return how long one of a clock tag's unit is, 0 of a tag that is none."""
-    if tag.role not in {"clock", "uptime"}:
-        return 0.0
-    return {"ms": 1.0, "us": 1e-3, "min": 60_000.0, "h": 3_600_000.0}.get(tag.unit, 1000.0)
+def _course(tag: TagInput, device: int) -> _Course:
+    is_clock = tag.role in {"clock", "uptime"}
+    unit_ms = {"ms": 1.0, "us": 1e-3, "min": 60_000.0, "h": 3_600_000.0}.get(tag.unit, 1000.0) if is_clock else 0.0
+    range_ms = 0.0 if tag.counter_max is None else (tag.counter_max + 1) * unit_ms
+    return _Course(tag.hold_ms, device, unit_ms, range_ms, counts=tag.role == "counter")

@@ -256,6 +256,18 @@ def test_an_uptime_that_goes_back() -> None:
     assert onset(findings(readings, None, plan), "clock", 1).evidence["value"] < -5_000_000
 
 
+def test_a_clock_that_stands() -> None:
+    told = spoiled(lambda tag, s, v: min(v, START_MS / 1000 + AT_S) if tag == 3 else v)
+    assert onset(told, "clock", 13).evidence["value"] == pytest.approx(-HEARTBEAT_MS, abs=1500)
+
+
+@pytest.mark.parametrize(("counter_max", "rules"), [(2.0**32 - 1, []), (None, ["clock"])])
+def test_an_uptime_that_rolls_over_is_no_restart(counter_max: float | None, rules: list[str]) -> None:
+    plan = InputPlan(tags=(TagInput(1, "plc/uptime", "ms", "uptime", counter_max=counter_max), TagInput(2, "plc/x")))
+    readings: list[Reading] = [(0, START_MS + 1000 * s, float((2**32 - 30_000 + 1000 * s) % 2**32), None) for s in range(90)]
+    assert [f.rule for f in findings(readings, None, plan) if f.phase == "onset"] == rules
+
+
 def test_source_times_that_jump() -> None:
     readings = [(t, at, v, s - 3_600_000 if s and at > START_MS + 1000 * AT_S else s) for t, at, v, s in plant(3, 1150)]
     assert onset(findings(readings, LIMITS), "clock", 20).evidence["size"] > 3_000_000
