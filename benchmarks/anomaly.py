@@ -4,8 +4,9 @@
 
 Protocol (SKAB's own): of each labelled file the first 400 lines train, the others are scored and pooled. Everything is causal: plan,
 stream, features, `learn`, int8 model through the real runtime, scorer, threshold, decision are those of the product in their default
-setting, the same for all files. A line is alarmed when the score of the cell that ends with it is above the manifest's threshold; a cell
-for which the model abstains is not. Nothing of a file but its first 400 lines is looked at before it is scored.
+setting, the same for all files. A line is alarmed when the product's decision flags the cell that ends with it: its score is above the
+manifest's threshold and has not fallen well below the highest of the window behind it; a cell for which the model abstains is not.
+Nothing of a file but its first 400 lines is looked at before it is scored.
 
 Two baselines look at no tag: an alarm that always stands, and a clock that alarms from the 180th line on. F1 alone rewards them, hence
 J = 1 - FAR - MAR. The clock's 180 is the research's, picked with the labels known. Events go by the product's decision (n of m, hold-off).
@@ -29,7 +30,7 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from numpy.typing import NDArray
 from skab_files import GRID_MS, Recording, anomaly_free, labelled, places, read
 
 from models.commission import Learned, LearnOptions, learn
-from models.decision import Decision
+from models.decision import Decision, DecisionSettings
 from models.litert import Runtime
 from models.scorer import Scorer
 
@@ -111,14 +112,15 @@ def scored(recording: Recording, learned: Learned) -> tuple[NDArray[np.float64],
     return by_int8[at], by_float[at], rows.cells[at]
 
 
-def onsets_of(learned: Learned, cells: NDArray[np.int64], scores: NDArray[np.float64]) -> list[int]:
-    """Return the cells at which the product's decision says that an alarm begins."""
-    decision = Decision(learned.manifest.decision)
-    return [
-        cell
-        for cell, score in zip(cells.tolist(), scores.tolist(), strict=True)
-        if decision.take(cell, None if score < 0 else score) == "onset"
-    ]
+def decided(settings: DecisionSettings, cells: NDArray[np.int64], scores: NDArray[np.float64]) -> tuple[NDArray[np.bool_], list[int]]:
+    """Return which cells the product's decision flags, and at which it says that an alarm begins."""
+    decision = Decision(settings)
+    flags, onsets = np.zeros(len(cells), dtype=np.bool_), []
+    for number, (cell, score) in enumerate(zip(cells.tolist(), scores.tolist(), strict=True)):
+        if decision.take(cell, None if score < 0 else score) == "onset":
+            onsets.append(cell)
+        flags[number] = decision.flagged
+    return flags, onsets
 
 
 def learned_from(recording: Recording, lines: int, window: int) -> Learned:
@@ -134,11 +136,13 @@ def protocol(recordings: list[Recording], window: int) -> dict[str, Any]:
         learned = learned_from(recording, TRAIN_LINES, window)
         by_int8, by_float, cells = (column[TRAIN_LINES:] for column in scored(recording, learned))
         anomaly = recording.anomaly[TRAIN_LINES:]
-        int8.add(by_int8 > learned.manifest.threshold, anomaly)
-        floating.add(by_float > learned.float_self.threshold, anomaly)
+        settings = learned.manifest.decision
+        flags, onsets = decided(settings, cells, by_int8)
+        int8.add(flags, anomaly)
+        floating.add(decided(replace(settings, threshold=learned.float_self.threshold), cells, by_float)[0], anomaly)
         always.add(np.ones_like(anomaly), anomaly)
         clock.add(np.arange(len(anomaly)) >= CLOCK_LINES, anomaly)
-        events.add(onsets_of(learned, cells, by_int8), cells, anomaly)
+        events.add(onsets, cells, anomaly)
     return {
         "int8": int8.plain(),
         "float": floating.plain(),
@@ -156,10 +160,11 @@ def free_of_anomalies(recording: Recording, window: int) -> dict[str, dict[str, 
     found = {}
     for lines in FREE_LINES:
         learned = learned_from(recording, lines, window)
-        by_int8, _, _ = scored(recording, learned)
+        by_int8, _, cells = scored(recording, learned)
+        flags, _ = decided(learned.manifest.decision, cells[lines:], by_int8[lines:])
         found[str(lines)] = {
             "covered": learned.manifest.refusal_to_arm() is None,
-            "alarmed_share": round(float(np.mean(by_int8[lines:] > learned.manifest.threshold)), 4),
+            "alarmed_share": round(float(flags.mean()), 4),
             "rows_wanted": learned.manifest.coverage.rows_wanted,
             "said_share": round(learned.manifest.coverage.alarmed_share, 4),
         }

@@ -48,7 +48,7 @@ class Settings:
 
     folds: int = 4
     strength: float = 0.1
-    gathers: tuple[Gather, ...] = (Gather("sum", by_ceiling=False, factor=2.0), Gather("largest", by_ceiling=True, factor=3.0))
+    gathers: tuple[Gather, ...] = (Gather("sum", by_ceiling=False, factor=1.6), Gather("largest", by_ceiling=True, factor=3.0))
     seed: int = 1
 
 

@@ -211,7 +211,7 @@ def _manifest(
         normal_class=0,
         gather="largest" if made.how == "largest" else "sum",
         ceilings=tuple(made.ceilings.tolist()),
-        decision=replace(options.decision, threshold=made.threshold),
+        decision=replace(options.decision, threshold=made.threshold, look=plan.window),
         threshold_how=f"highest score of {options.settings.folds} contiguous folds, each by a model of the others, times {made.factor:g}",
         coverage=coverage,
         int8_float=Agreement(0.0, 0.0),

@@ -2,11 +2,13 @@
 
 Room: ground, pure, without numpy: the core, the judge and a replay call it. It never sees a reading and never acts.
 One stray score is no event: it takes `needed` of the last `of` cells over the threshold. An event lasts until no score was above
-`release` times the threshold for `hold_off` cells, so that a value that dances about the threshold is one event and not fifty.
+`release` times the threshold for `hold_off` cells, so that a value that dances about the threshold is one event and not fifty. What has
+ended stays in a model's window for a while: a cell whose score has fallen well below the highest of the window is not flagged.
 """
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -32,13 +34,19 @@ RMS_MAX: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class DecisionSettings:
-    """needed, of, hold_off: cells. release: share of the threshold, 0 < release <= 1."""
+    """needed, of, hold_off, look: cells. release: share of the threshold, 0 < release <= 1.
+
+    falling, look: a score below so much of the highest of the last `look` cells is one that is going; 0 leaves all. `look` is the
+    model's window: what has ended stays in its features so long, and less of it with every cell.
+    """
 
     threshold: float
     needed: int = 3
     of: int = 5
     release: float = 0.8
     hold_off: int = 120
+    falling: float = 0.5
+    look: int = 60
 
 
 class Decision:
@@ -51,12 +59,17 @@ class Decision:
         self._settings = settings
         self._over: deque[int] = deque(maxlen=settings.needed)
         self._last_loud: int | None = None
+        self._peaks: deque[tuple[int, float]] = deque()
+        """Cells and scores of the last `look` cells that none after them exceeds: the first is the highest."""
         self.alarming = False
+        self.flagged = False
+        """Whether the last cell by itself is not normal: above the threshold, and not just what is left of something that has ended."""
 
     def take(self, cell: int, score: float | None) -> Literal["onset", "end"] | None:
         """Say what this score, None where the model abstained, begins or ends. Cells grow; those left out are cells without a score."""
         settings = self._settings
-        if score is not None and score > settings.threshold:
+        self.flagged = score is not None and score > settings.threshold and score >= settings.falling * self._highest(cell, score)
+        if self.flagged:
             self._over.append(cell)
         if score is not None and score > settings.threshold * settings.release:
             self._last_loud = cell
@@ -71,21 +84,42 @@ class Decision:
             return "onset"
         return None
 
+    def _highest(self, cell: int, score: float) -> float:
+        """Return the highest score of the last `look` cells, this one included."""
+        while self._peaks and self._peaks[-1][1] <= score:
+            self._peaks.pop()
+        self._peaks.append((cell, score))
+        while self._peaks[0][0] <= cell - self._settings.look:
+            self._peaks.popleft()
+        return self._peaks[0][1]
+
     def state(self) -> tuple[int, ...]:
-        """Return all that `take` depends on: whether it alarms, the last loud cell (-1: none), the cells over the threshold."""
-        return (int(self.alarming), -1 if self._last_loud is None else self._last_loud, *self._over)
+        """Return all that `take` depends on, as whole numbers.
+
+        Whether it alarms; the last loud cell, -1: none; how many flagged cells follow, and they; then peaks, each its cell and its score
+        as the bits of a binary64.
+        """
+        peaks = [number for cell, score in self._peaks for number in (cell, *struct.unpack("<Q", struct.pack("<d", score)))]
+        return (int(self.alarming), -1 if self._last_loud is None else self._last_loud, len(self._over), *self._over, *peaks)
 
     def restore(self, state: tuple[int, ...]) -> None:
         """Go on from what `state` gave. Raises ValueError."""
-        if len(state) < 2 or state[0] not in {0, 1} or len(state) - 2 > self._settings.needed:
+        count = state[2] if len(state) > 2 else -1
+        peaks = state[3 + count :]
+        if state[:1] not in {(0,), (1,)} or not 0 <= count <= min(self._settings.needed, len(state) - 3):
+            raise ValueError("not the state of such a decision")
+        if len(peaks) % 2 or len(peaks) > 2 * self._settings.look or not all(0 <= bits < 1 << 64 for bits in peaks[1::2]):
             raise ValueError("not the state of such a decision")
         self.alarming, self._last_loud = bool(state[0]), None if state[1] < 0 else state[1]
-        self._over.clear()
-        self._over.extend(state[2:])
+        self._over = deque(state[3 : 3 + count], maxlen=self._settings.needed)
+        scores = [struct.unpack("<d", struct.pack("<Q", bits))[0] for bits in peaks[1::2]]
+        self._peaks = deque(zip(peaks[::2], scores, strict=True))
 
     def reset(self) -> None:
         """Forget everything: another model, or another recipe."""
         self._over.clear()
+        self._peaks.clear()
+        self.flagged = False
         self._last_loud = None
         self.alarming = False
 

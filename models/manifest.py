@@ -219,6 +219,8 @@ def _decision(plain: Any) -> DecisionSettings:
         of=of,
         release=number(row["release"], "decision.release", 0, 1, above=0),
         hold_off=whole(row["hold_off"], "decision.hold_off", 1, CELLS_MAX),
+        falling=number(row["falling"], "decision.falling", 0, 1),
+        look=whole(row["look"], "decision.look", 1, CELLS_MAX),
     )
 
 

@@ -68,6 +68,52 @@ def test_a_reset_forgets_everything(before: list[float | None], after: list[floa
     assert [each for each in answers if each[1]] == said(after)
 
 
+def flags(scores: list[float | None], settings: DecisionSettings) -> list[bool]:
+    decision, found = Decision(settings), []
+    for cell, score in enumerate(scores):
+        decision.take(cell, score)
+        found.append(decision.flagged)
+    return found
+
+
+def test_what_is_left_of_something_that_has_ended_is_not_flagged() -> None:
+    settings = DecisionSettings(threshold=10.0, falling=0.5, look=4)
+    assert flags([20.0, 100.0, 60.0, 40.0, 30.0, 30.0, 30.0, 5.0], settings) == [True, True, True, False, False, True, True, False]
+    assert flags([20.0, 100.0, 60.0, 40.0], DecisionSettings(threshold=10.0, falling=0.0)) == [True] * 4
+
+
+@given(st.lists(st.none() | st.floats(0, 100), max_size=60), st.floats(0, 1), st.integers(1, 12))
+def test_a_cell_is_flagged_by_its_score_and_the_highest_of_the_window_only(scores: list[float | None], falling: float, look: int) -> None:
+    settings = DecisionSettings(threshold=30.0, falling=falling, look=look)
+    wanted = [
+        score is not None
+        and score > 30.0
+        and score >= falling * max(each for each in scores[max(0, cell - look + 1) : cell + 1] if each is not None)
+        for cell, score in enumerate(scores)
+    ]
+    assert flags(scores, settings) == wanted
+
+
+@given(st.lists(st.none() | st.floats(0, 40), max_size=60), st.lists(st.none() | st.floats(0, 40), max_size=60))
+def test_it_goes_on_from_its_state_as_if_it_had_never_stopped(before: list[float | None], after: list[float | None]) -> None:
+    one = Decision(SETTINGS)
+    for cell, score in enumerate(before):
+        one.take(cell, score)
+    other = Decision(SETTINGS)
+    other.restore(one.state())
+    for cell, score in enumerate(after, len(before)):
+        assert (one.take(cell, score), one.alarming, one.flagged) == (other.take(cell, score), other.alarming, other.flagged)
+    assert one.state() == other.state()
+
+
+@pytest.mark.parametrize(
+    "state", [(), (1,), (2, -1, 0), (0, -1, -1), (0, -1, 4, 1, 2, 3, 4), (0, -1, 0, 5), (0, -1, 0, 5, -1), (0, -1, 0, *[1] * 200)], ids=str
+)
+def test_a_state_that_is_none_is_refused(state: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="not the state"):
+        Decision(SETTINGS).restore(state)
+
+
 def test_arming_goes_through_shadow_and_learning_is_open_from_everywhere() -> None:
     assert not may_move("learning", "armed")
     assert not may_move("checking", "armed")
