@@ -27,7 +27,10 @@ class StaleError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One model that is to score. `trust` = (epoch, seq); `told` = findings (rule, tag, at ms, phase) that the ledger has."""
+    """One model that is to score. `trust` = (epoch, seq); `told` = findings (rule, tag, at ms, phase) that the ledger has.
+
+    `refused`: the ledger says that it is not used; once it has scored again the core must hear of it.
+    """
 
     name: str
     state: str
@@ -36,6 +39,7 @@ class Order:
     since_seq: int
     last_cell: int | None
     receipt_seq: int | None
+    refused: bool
     told: tuple[tuple[str, str, int, int], ...]
 
     @property
@@ -126,12 +130,12 @@ def _order(row: Any) -> Order:
     match row:
         case {
             "name": name, "state": str(state), "manifest": manifest, "trust": trust, "since_seq": since, "last_cell": cell,
-            "receipt_seq": receipt, "told": list(told),
+            "receipt_seq": receipt, "refused": bool(refused), "told": list(told),
         } if is_name(name) and is_hash(manifest) and is_uint(since):  # fmt: skip
             good = (cell is None or is_int(cell)) and (receipt is None or is_uint(receipt))
             if good and (trust is None or (isinstance(trust, list) and len(trust) == 2)):
                 return Order(
-                    name, state, manifest, None if trust is None else (trust[0], trust[1]), since, cell, receipt,
+                    name, state, manifest, None if trust is None else (trust[0], trust[1]), since, cell, receipt, refused,
                     tuple((a, b, c, d) for a, b, c, d in told),
                 )  # fmt: skip
     raise RequestRefusedError("judge_word_invalid")

@@ -139,7 +139,9 @@ class JudgementDesk:
         }  # fmt: skip
 
     async def run(self) -> None:
-        """Learn from the ledger what models there are, then write that down now and then, until cancelled."""
+        """Learn from the ledger what models there are, then write that down now and then, until cancelled. Without models, nothing."""
+        if not self.models().enabled:
+            return
         if not self.ready:
             await self.open()
         while True:
@@ -241,7 +243,8 @@ class JudgementDesk:
             {
                 "name": page.name, "state": page.state, "manifest": page.manifest, "trust": page.trust and list(page.trust),
                 "since_seq": page.since_seq,
-                "last_cell": page.last_cell, "receipt_seq": page.receipt_seq, "told": [list(each) for each in page.told],
+                "last_cell": page.last_cell, "receipt_seq": page.receipt_seq, "refused": page.refusal is not None,
+                "told": [list(each) for each in page.told],
             }
             for page in self.book.pages.values() if page.scores
         ]  # fmt: skip

@@ -24,6 +24,7 @@ from ledger_client.schema import SchemaState
 from runtime.history.rollups import as_number
 
 GOOD: Final = 0
+NEAR: Final = 512
 SEVERITY_SHIFT: Final = 30
 """The two high bits of an OPC UA status: 0 good, 1 uncertain, 2 bad."""
 
@@ -153,19 +154,29 @@ def samples_of(body: Body, wanted: frozenset[int]) -> tuple[Sample, ...]:
 
 
 def first_seq_at(reader: LedgerReader, time_ms: int, size: int) -> int:
-    """Return the first entry written at `time_ms` or later, by halving: wall times that were stepped make it approximate.
+    """Return the first entry written at `time_ms` or later; wall times that were stepped make it approximate.
 
+    It looks back from the end in growing steps, then halves: what is recent is found without opening old segments.
     Raises LedgerError, OSError.
     """
-    low, high = 0, size
+    low, high, step = 0, size, NEAR
+    while high > 0:
+        low = max(0, high - step)
+        if _wall_ms(reader, low) < time_ms:
+            low += 1
+            break
+        high, step = low, step * 4
     while low < high:
         middle = (low + high) // 2
-        try:
-            wall_ms = parse(reader.entry(middle)).payload.wall_ms
-        except FormatError as error:
-            raise LedgerError(error.code, **error.params) from error
-        if wall_ms < time_ms:
+        if _wall_ms(reader, middle) < time_ms:
             low = middle + 1
         else:
             high = middle
     return low
+
+
+def _wall_ms(reader: LedgerReader, seq: int) -> int:
+    try:
+        return parse(reader.entry(seq)).payload.wall_ms
+    except FormatError as error:
+        raise LedgerError(error.code, **error.params) from error

@@ -66,7 +66,8 @@ class Judge:
     sockets: Path
     worker: Worker
     _working: dict[str, Working] = field(default_factory=dict)
-    _refused: dict[str, str] = field(default_factory=dict)
+    _failed: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+    """Models that failed at work, and which work: not tried again before they get another, or the judge is started anew."""
     _again: asyncio.Event = field(default_factory=asyncio.Event)
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -120,13 +121,13 @@ class Judge:
             else:
                 working.order = working.model.order = order
         for name, order in wanted.items():
-            if name in self._working:
+            if name in self._working or self._failed.get(name) == order.work:
                 continue
             try:
                 await self._begin(order, orders, core, feed, store, epoch, group)
             except (ModelFault, WorkerFault) as fault:
                 if not (isinstance(fault, WorkerFault) and fault.is_passing):
-                    await self._refuse(core, name, fault.code, fault.params)
+                    await core.insist({"what": "refused", "name": name, "code": fault.code, "params": dict(fault.params)})
             except (LedgerError, OSError) as error:
                 structlog.get_logger("judge").warning("model_not_begun", name=name, reason=str(error))
 
@@ -142,8 +143,6 @@ class Judge:
         reader = LedgerReader(self.disk, self.state, epoch, head=lambda: _size(feed))
         seen = Ledger(reader, lambda: _size(feed), lambda seq: self._moved(feed, seq), lambda: int(feed.health.get("now_ms", 0)))
         model = ModelTask(order, kept, seen, self.worker, core, orders.receipt_every_ms)
-        if self._refused.pop(order.name, None) is not None:
-            await core.insist({"what": "accepted", "name": order.name})
         task = group.create_task(self._keep(model, core), name=f"model {order.name}")
         self._working[order.name] = Working(order, kept, model, task)
         structlog.get_logger("judge").info("model_begun", name=order.name, manifest=order.manifest.hex()[:12])
@@ -159,16 +158,12 @@ class Judge:
             if isinstance(fault, WorkerFault) and fault.is_passing:  # a busy machine, a kill: not the model's, until it is too often
                 await asyncio.sleep(REST_S)
             else:
-                await self._refuse(core, name, fault.code, fault.params)
+                self._failed[name] = model.order.work
+                await core.insist({"what": "refused", "name": name, "code": fault.code, "params": dict(fault.params)})
         except (LedgerError, OSError) as error:
             structlog.get_logger("judge").warning("model_rests", name=name, reason=str(error))
             await asyncio.sleep(REST_S)
         self._again.set()
-
-    async def _refuse(self, core: CoreLink, name: str, code: str, params: Mapping[str, Any]) -> None:
-        if self._refused.get(name) != code:
-            self._refused[name] = code
-            await core.insist({"what": "refused", "name": name, "code": code, "params": dict(params)})
 
     async def _end(self, name: str) -> None:
         working = self._working.pop(name)
@@ -178,8 +173,8 @@ class Judge:
 
     def _is_unchanged(self, kept: Kept, store: ModelStore) -> bool:
         try:
-            return store.load(kept.manifest_hash) == kept
-        except (ModelFault, OSError):
+            return store.holds(kept)
+        except OSError:
             return False
 
     # -------------------------------------------------------------------------------------------------------- questions

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from numpy.typing import NDArray
@@ -119,6 +119,9 @@ class ModelTask:
             return
         if rows:
             await self._take_cells(taken.seq, await cells_of(self._run, rows, self._outputs, self.order.name))
+            if self.order.refused:
+                await self._core.insist({"what": "accepted", "name": self.order.name})
+                self.order = replace(self.order, refused=False)
         self._receipt.to_seq = taken.seq
         await self._flush_if_due()
 

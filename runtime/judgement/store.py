@@ -119,6 +119,13 @@ class ModelStore:
         vendor, entry = self._read(folder / VENDOR, SIGNATURE_SIZE_MAX), self._read(folder / ENTRY, ENTRY_BODY_MAX)
         return _fitting(manifest, model, vendor, entry, manifest_hash)
 
+    def holds(self, kept: Kept) -> bool:
+        """Tell whether the files are still those that were loaded. Raises OSError."""
+        folder = self.path(kept.manifest_hash)
+        manifest, model = self._read(folder / MANIFEST, MANIFEST_SIZE_MAX), self._read(folder / TFLITE, MODEL_SIZE_MAX)
+        same = manifest is not None and sha256(manifest).digest() == kept.manifest_hash and model == kept.model
+        return same and self._read(folder / VENDOR, SIGNATURE_SIZE_MAX) == kept.vendor
+
     def _read(self, path: Path, size_max: int) -> bytes | None:
         try:
             return read_whole(self._disk, path, size_max + 1)

@@ -245,10 +245,17 @@ def test_what_was_changed_or_signed_by_a_stranger_is_refused_and_said(tmp_path: 
             assert (await act(gateway.state, "model.import", **brought_along | {"model": model[:-1]}))[0] == "model_changed"
             assert (await act(gateway.state, "model.import", **brought_along, signature=signed[50]))[0] == "done"
             await becomes(gateway.state, lambda found: found.get("manifest_hash") == other.hash.hex() and found.get("cell_ms"))
+            odd = replace(manifest, output="score", residual=(), who="an odd one")  # of a model with eight outputs
+            assert (await act(gateway.state, "model.import", model=model, manifest=odd.encoded()))[0] == "done"
+            found = await becomes(gateway.state, lambda found: found.get("state") == "refused")
+            assert found["refused"]["code"] == "model_output_shape"
+            await asyncio.sleep(8)  # it is not tried again and again
             assert await gateway.stop() == 0
         told = [(body.state, body.code) for body in said(gateway.state)]
-        assert [each for each in told if each[0] == "refused"] == [("refused", "model_changed"), ("refused", "model_manifest_changed")]
-        assert told[-1] == ("checking", "imported_signed")
+        refused = ["model_changed", "model_manifest_changed", "model_output_shape"]
+        assert [code for state, code in told if state == "refused"] == refused
+        assert [code for _, code in told].count("accepted") == 2
+        assert told[-2:] == [("checking", "imported"), ("refused", "model_output_shape")]
         await verified(gateway.state)
 
     asyncio.run(run())
