@@ -6,12 +6,15 @@ numbers that are new here are shown as they are: a part of another version may k
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from runtime.messages.catalogue import catalogue, word
 from runtime.messages.judged import Row, short_number, span_text
 from runtime.messages.values import moment_s
 
+MODEL_RULE: Final = "model"
+"""The rule of findings that the model itself makes; at its end another tag may contribute most."""
 COMMAS: Final = {"zh": "，"}
 OVER: Final = (1, "end")
 """Phases of a finding that has ended."""
@@ -22,17 +25,40 @@ COUNTS: Final = frozenset({"tags", "times"})
 SINCE: Final = "since_ms"
 
 
+def is_over(finding: Row) -> bool:
+    """Tell whether a finding says that something has ended."""
+    return finding.get("phase", (finding.get("evidence") or {}).get("phase", 0)) in OVER
+
+
+def episodes(findings: Sequence[Row]) -> list[tuple[Row, Row | None]]:
+    """Return each onset with its end, None while it goes on; newest first. An end whose onset is not among them stands alone, as both."""
+    found: list[tuple[Row, Row | None]] = []
+    going: dict[tuple[Any, ...], int] = {}
+    for each in sorted(findings, key=lambda each: each["seq"]):
+        key = (each["model"], each["rule"], None if each["rule"] == MODEL_RULE else each.get("tag"))
+        if not is_over(each):
+            going[key] = len(found)
+            found.append((each, None))
+        elif key in going:
+            at = going.pop(key)
+            found[at] = (found[at][0], each)
+        else:
+            found.append((each, each))
+    return found[::-1]
+
+
 def finding_text(finding: Row, lang: str = "en") -> str:
     """Return what a finding says: rule, tag and evidence; of one that is over, that it is."""
     evidence = dict(finding.get("evidence") or {})
-    phase, armed = evidence.pop("phase", 0), evidence.pop("armed", True)
+    armed = evidence.pop("armed", True)
+    evidence.pop("phase", None)
     tag = finding.get("tag") or (finding.get("contributions") or [["?"]])[0][0]
     known = f"judged.rule.{finding['rule']}"
     what = word(known if known in catalogue("en") else "judged.rule.other", {"rule": finding["rule"], "tag": tag}, lang)
     told = {name: value for name, value in evidence.items() if value is not None and not (name in COUNTS and value == 1)}
     facts = [_fact(finding["rule"], name, value, lang) for name, value in told.items()]
     said = word("judged.finding", {"what": what, "facts": COMMAS.get(lang, ", ").join(facts)}, lang) if facts else what
-    said = word("judged.over", {"what": said}, lang) if phase in OVER else said
+    said = word("judged.over", {"what": said}, lang) if is_over(finding) else said
     return said if armed else word("judged.finding.trial", {"what": said}, lang)
 
 

@@ -20,6 +20,7 @@ from runtime.faces.web.score_answers import SPANS_S, ScoreAnswers
 from runtime.faces.web.score_runs import score_runs
 from runtime.messages import judged
 from runtime.messages.catalogue import word
+from runtime.messages.finding_words import is_over
 
 if TYPE_CHECKING:
     from runtime.faces.web.app import Face
@@ -52,7 +53,7 @@ class JudgementPages:
         model = self._chosen(request)
         views = [model_view(each, feed.tags, judge, now_ms, lang) for each in feed.models]
         shown = None if model is None else next(view for view in views if view.name == model["name"])
-        findings = finding_views(feed.findings, feed.tags, lang, model=model["name"] if model else None)[:FINDINGS_SHOWN]
+        findings = finding_views(feed.findings, lang, model=model["name"] if model else None)[:FINDINGS_SHOWN]
         return self._page(
             request, "anomalies", models=views, model=shown, findings=findings, spans=list(SPANS_S), span=_span_s(request),
             every_ms=round(1000 * SPANS_S[_span_s(request)][1]),
@@ -82,7 +83,8 @@ class JudgementPages:
             raise RequestRefusedError("page_missing")
         answer, from_ms = await self._answers.of(model["name"], span_s, now_ms), now_ms - 1000 * span_s
         found = score_runs(answer if isinstance(answer, Mapping) else {}, from_ms, now_ms)
-        marks = [[each["at_ms"], each["seq"]] for each in self._face.feed.findings if each["model"] == model["name"]]
+        onsets = [each for each in self._face.feed.findings if each["model"] == model["name"] and not is_over(each)]
+        marks = [[each["at_ms"], each["seq"]] for each in onsets]
         return as_json(asdict(found) | {"model": model["name"], "findings": [mark for mark in marks if from_ms <= mark[0] <= now_ms]})
 
     def _chosen(self, request: Request) -> Mapping[str, Any] | None:

@@ -14,7 +14,7 @@ from runtime.faces.feed import Row
 from runtime.faces.web.pages import show_age
 from runtime.messages import judged
 from runtime.messages.catalogue import word
-from runtime.messages.finding_words import finding_text
+from runtime.messages.finding_words import episodes, finding_text
 
 Rows = Sequence[Mapping[str, Any]]
 BAND_FROM, BAND_TO = 30, 70
@@ -71,15 +71,14 @@ class ModelView:
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """One finding as a row."""
+    """One finding as a row: from its onset on, until it is over. `lasted` is empty while it is open, and where the onset is not known."""
 
     seq: int
     at_ms: int
     at: str
-    model: str
-    tag: str
     text: str
-    shares: tuple[TagShare, ...]
+    is_open: bool
+    lasted: str
 
 
 def model_view(
@@ -158,16 +157,17 @@ def steps_of(state: str) -> tuple[tuple[str, str], ...]:
     return tuple((each, "done" if n < at else "now" if n == at else "next") for n, each in enumerate(judged.STATES))
 
 
-def finding_views(findings: Rows, tags: Mapping[int, Row], lang: str, *, model: str | None = None) -> list[FindingView]:
-    """Return findings as rows, newest first; those of one model when it is named."""
-    chosen = [each for each in findings if model is None or each["model"] == model]
-    return [
+def finding_views(findings: Rows, lang: str, *, model: str | None = None) -> list[FindingView]:
+    """Return findings as rows, open ones first, then the newest first; those of one model when it is named."""
+    pairs = episodes([each for each in findings if model is None or each["model"] == model])
+    views = [
         FindingView(
-            each["seq"], each["at_ms"], judged.moment_of(each["at_ms"]), each["model"], str(each.get("tag") or "—"),
-            finding_text(each, lang), tag_shares(each.get("contributions") or (), tags),
+            onset["seq"], onset["at_ms"], judged.moment_of(onset["at_ms"]), finding_text(onset, lang), end is None,
+            "" if end is None or end is onset else judged.span_text(end["at_ms"] - onset["at_ms"]),
         )
-        for each in sorted(chosen, key=lambda each: -each["seq"])
+        for onset, end in pairs
     ]  # fmt: skip
+    return sorted(views, key=lambda view: not view.is_open)
 
 
 def chosen_model(models: Rows, name: str | None) -> Mapping[str, Any] | None:

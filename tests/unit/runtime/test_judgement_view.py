@@ -15,7 +15,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web.app import Face
 from runtime.faces.web.judgement_pages import JudgementPages
-from runtime.faces.web.judgement_view import chosen_model, place, steps_of, tag_shares
+from runtime.faces.web.judgement_view import chosen_model, finding_views, place, steps_of, tag_shares
 from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import word
 from tests.rigs.judged_plant import JudgedPlant, contributions, finding, model
@@ -99,6 +99,22 @@ def test_the_live_part_is_the_page_without_its_frame(tmp_path: Path) -> None:
     assert "5033" in part
 
 
+def test_a_finding_is_one_row_from_its_onset_to_its_end_and_open_ones_are_first(tmp_path: Path) -> None:
+    end = {"phase": 1, "lasted_ms": 5_000}
+    rows = [
+        finding(1, 1_000, rule="model", tag="a/b"), finding(2, 91_000, rule="model", tag="c/d", evidence=end),
+        finding(3, 5_000, tag="a/b"), finding(4, 6_000, tag="c/d"), finding(5, 9_000, tag="c/d", evidence=end),
+        finding(6, 9_500, rule="step", evidence=end), finding(7, 9_900, tag="c/d"),
+    ]  # fmt: skip
+    shown = finding_views(rows[::-1], "en")
+    assert [(each.seq, each.is_open, each.lasted) for each in shown] == [
+        (7, True, ""), (3, True, ""), (6, False, ""), (4, False, "3 s"), (1, False, "90 s"),
+    ]  # fmt: skip
+    text = unescape(page(face_of(tmp_path, model(**FRESH), findings=tuple(rows))))
+    assert text.count("over after") == 2
+    assert text.count("filler/fill_level jumped") == 1
+
+
 def test_learning_shows_where_it_is_and_how_much_is_missing(tmp_path: Path) -> None:
     poor = {"covered": False, "alarmed_share": 0.31, "rows_wanted": 2_400}
     learning = model("a", "learning", progress={"stage": "folds", "share": 0.42}, coverage=None)
@@ -146,7 +162,8 @@ def test_the_model_that_is_not_normal_is_chosen_unless_one_is_named() -> None:
 
 
 def test_scores_are_asked_for_and_cut_into_runs(tmp_path: Path) -> None:
-    face = face_of(tmp_path, model(**FRESH), findings=(finding(7, NOW - 5_000), finding(8, 0), finding(9, NOW - 1, model="other")))
+    gone = finding(10, NOW - 2, evidence={"phase": 1})
+    face = face_of(tmp_path, model(**FRESH), findings=(finding(7, NOW - 5_000), finding(8, 0), finding(9, NOW - 1, model="other"), gone))
     asked: list[Any] = []
 
     async def request(method: str, params: Any, timeout_s: float) -> Any:
