@@ -22,7 +22,6 @@ from runtime.messages.catalogue import word
 LOOK_EVERY_S: Final = 0.5
 QUIET_S_MAX: Final = 120.0
 """Learning that makes no step for so long is given up on: by this verb, not by the gateway."""
-LEARNED: Final = "learned"
 
 
 def wait_until_learned(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
@@ -32,7 +31,7 @@ def wait_until_learned(state: Path, request: dict[str, Any], *, as_json: bool) -
     outcome = do_act(state, request, as_json=as_json)
     model = _watch(state, name, before, as_json=as_json)
     ended = model["ended"]
-    if ended["code"] != LEARNED:
+    if ended["code"] != judged.LEARNED:
         fail(ended["code"], ended["params"], as_json=as_json, exit_code=1)
     todo, command = judged.next_step(model)
     text = " ".join([word("model_learned", {"name": name}), judged.coverage_text(model), todo, *([command] if command else [])])

@@ -142,6 +142,8 @@ def _more(model: Model) -> list[str]:
     lines = []
     if model.get("drift"):
         lines.append(judged.worded(f"judged.drift.{model['drift']}", str(model["drift"]), "en"))
+    if failure := judged.failure_text(model):
+        lines.append(failure)
     if model["state"] == "checking":
         lines.append(judged.coverage_text(model))
     todo, command = judged.next_step(model)

@@ -19,6 +19,8 @@ SCORE_OLD_MS: Final = 90_000
 STATES: Final = ("learning", "checking", "shadow", "armed")
 """The way of a model, in order; it may also be `refused` or `off`."""
 SCORING: Final = frozenset({"checking", "shadow", "armed"})
+LEARNED: Final = "learned"
+"""How a learning ends that came to something."""
 AT_WORK: Final = frozenset({"ok", "behind"})
 Row = Mapping[str, Any]
 Sentence = tuple[str, str]
@@ -119,6 +121,14 @@ def progress_text(model: Row, lang: str = "en") -> str:
         return word("judged.learning", None, lang)
     stage = worded(f"judged.stage.{progress['stage']}", progress["stage"], lang)
     return word("judged.learning.at", {"stage": stage, "percent": f"{100 * min(1.0, max(0.0, progress['share'])):.0f}"}, lang)
+
+
+def failure_text(model: Row, lang: str = "en") -> str:
+    """Return why the newest learning came to nothing; empty where it did not, and while one is under way."""
+    ended = model.get("ended")
+    if not ended or ended["code"] == LEARNED or model.get("progress"):
+        return ""
+    return word("judged.learning.failed", {"reason": word(ended["code"], ended.get("params"), lang)}, lang)
 
 
 def coverage_text(model: Row, lang: str = "en") -> str:

@@ -59,6 +59,7 @@ class ModelView:
     """(state, "done", "now" or "next") on the way from learning to armed."""
     progress: int | None
     stage: str
+    failure: str
     coverage: str
     covered: bool | None
     labels: str
@@ -103,7 +104,8 @@ def model_view(
         tag_shares(model.get("contributions") or (), tags),
         steps_of(model["state"]),
         None if not progress else round(100 * min(1.0, max(0.0, progress["share"]))),
-        judged.progress_text(model, lang) if model["state"] == "learning" else "",
+        judged.progress_text(model, lang) if progress or model["state"] == "learning" else "",
+        judged.failure_text(model, lang),
         judged.coverage_text(model, lang),
         None if not coverage else bool(coverage["covered"]),
         judged.labels_text(model, lang),

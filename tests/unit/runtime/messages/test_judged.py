@@ -77,6 +77,14 @@ def test_coverage_says_how_much_is_missing() -> None:
     assert judged.coverage_text(model(coverage=None)) == word("judged.coverage.unknown")
 
 
+def test_a_learning_that_failed_is_said_until_the_next_one() -> None:
+    few = {"code": "model_rows_few", "params": {"rows_have": 5, "rows_want": 240}, "seq": 1}
+    assert "There are 5 usable rows" in judged.failure_text(model(ended=few))
+    under_way = model(ended=few, progress={"stage": "folds", "share": 0})
+    for row in (model(), model(ended=None), model(ended={"code": "learned", "params": {}, "seq": 1}), under_way):
+        assert judged.failure_text(row) == ""
+
+
 def test_findings_of_rules_that_are_not_known_here_are_still_said() -> None:
     assert finding_text(finding(1, 2, evidence={"value": 41, "limit": 2.50001, "brand_new": 1, "none": None})) == (
         "filler/fill_level is stuck (now 41, natural up to 2.5, brand_new 1)"
