@@ -2,12 +2,12 @@
 
     python benchmarks/poll_overload.py [--seconds 60] [--json]
 
-150 devices with 100 tags each, which all change between two reads. What it can do is measured first: gateways are asked for more and more
-until one gives dues up; what that one recorded is the capacity. Then another gateway is asked for three times that for `--seconds`, and
-then, by an edit through the door, for 1 Hz.
+164 devices with 100 tags each, which all change between two reads. What it can do is measured first: gateways are asked for more and more
+until asking for more records no more; the most that one recorded is the capacity. Then another gateway is asked for three times that for
+`--seconds`, and then, by an edit through the door, for 1 Hz of a quarter of the devices.
 
 JSON keys:
-  capacity_tags_per_s   readings per second that a gateway recorded that was asked for somewhat more than it can do
+  capacity_tags_per_s   the most readings per second that a gateway recorded, whatever it was asked for
   load_factor           what was wanted over that; about 3
   delivered             reads served per read due during the overload
   recorded              readings recorded per second during it, as a share of capacity_tags_per_s. Overload must not end recording
@@ -42,11 +42,11 @@ from ledger_client.reader import LedgerReader
 from runtime.faces.feed_client import FeedClient
 from tests.rigs.gateway import Gateway, cli, until
 
-DEVICES, TAGS = 150, 100
+DEVICES, TAGS = 164, 100
 PERIOD_MS_MIN = 20
-FIRST_PERIOD_MS = 300
-HARDER = 1.25
-KEPT = 0.97
+FIRST_PERIOD_MS = 160
+HARDER = 1.4
+MORE = 1.05
 LOOKED_S = 10.0
 CHANGES_HZ = 200
 FACTOR = 3
@@ -69,8 +69,8 @@ async def _newer(face: FeedClient) -> tuple[int, int, int]:
 
 
 async def capacity(ports: list[int], folder: Path) -> float:
-    """Return the readings per second that a gateway records which is asked for somewhat more than it can do."""
-    period_ms = FIRST_PERIOD_MS
+    """Return the most readings per second that a gateway records: asked for more and more, until that records no more."""
+    period_ms, most = FIRST_PERIOD_MS, 0.0
     while True:
         load = Load(DEVICES, TAGS, period_ms)
         async with gateway(ports, load, folder, "uvloop") as (_, face):
@@ -82,9 +82,9 @@ async def capacity(ports: list[int], folder: Path) -> float:
         recorded = (after["readings"] - before["readings"]) * 1000 / (ended_ms - began_ms)
         dropped = after["dropped"] - before["dropped"]
         print(f"  {load.tags_per_s:.0f} tags/s wanted: {read:.1%} read, {recorded:.0f} recorded a second, {dropped} dropped", flush=True)
-        if read < KEPT or dropped or period_ms == PERIOD_MS_MIN:  # at the last, faster than this benchmark can ask
-            return recorded
-        period_ms = max(PERIOD_MS_MIN, round(period_ms / HARDER))
+        if recorded < MORE * most or period_ms == PERIOD_MS_MIN:  # at the last, faster than this benchmark can ask
+            return max(most, recorded)
+        period_ms, most = max(PERIOD_MS_MIN, round(period_ms / HARDER)), recorded
 
 
 async def overload(ports: list[int], folder: Path, seconds: float, period_ms: int, most: float) -> dict[str, Any]:
@@ -106,7 +106,7 @@ async def overload(ports: list[int], folder: Path, seconds: float, period_ms: in
         stall_ms = face.health["loop"]["stall_p99_ms"]
         asked = time.time()
         config = folder / "relief.toml"
-        config.write_text(config_text(ports, Load(DEVICES, TAGS)))
+        config.write_text(config_text(ports[: DEVICES // 4], Load(DEVICES // 4, TAGS)))
         code, said = await cli("act", "config.edit", "--state", str(made.state), "--file", str(config), "--reason", "relief", timeout_s=180)
         if code:
             raise SystemExit(f"the edit was refused: {said}")
