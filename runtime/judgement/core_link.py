@@ -17,7 +17,8 @@ from runtime.faces.feed_client import FeedClient
 
 ASK_S: Final = 10.0
 REST_S: Final = 1.0
-STALE: Final = frozenset({"judge_said_before", "judge_model_unknown", "judge_word_invalid"})
+SAID: Final = "judge_said_before"
+STALE: Final = frozenset({SAID, "judge_model_unknown", "judge_word_invalid"})
 """Answers after which the judge looks again at what it is to do, and where the ledger stands."""
 
 
@@ -73,11 +74,16 @@ class CoreLink:
                 await asyncio.sleep(REST_S)
 
     async def record(self, what: str, body: bytes) -> int:
-        """Have a body recorded; waits as long as the ledger takes nothing. Raises StaleError."""
+        """Have a body recorded and return its seq, -1 for a finding that was. Waits as long as the ledger takes nothing.
+
+        Raises StaleError.
+        """
         while True:
             try:
                 answer = await self._ask({"what": what, "body": body})
             except RequestRefusedError as refused:
+                if what == "finding" and refused.code == SAID:
+                    return -1  # an answer was lost; it is recorded
                 if refused.code in STALE:
                     raise StaleError from refused
                 await asyncio.sleep(REST_S)
