@@ -99,8 +99,13 @@ def state_of(face: FeedClient, device: str) -> dict[str, Any]:
     return next(d for d in face.health["devices"] if d["name"] == device)
 
 
-async def compare(face: FeedClient, healthy: list[str], disturb: Callable[[], Any], calm: Callable[[], Any], pairs: int) -> None:
-    """Alternate windows with and without the disturbance and hold the bar."""
+async def compare(
+    face: FeedClient, healthy: list[str], disturb: Callable[[], Any], calm: Callable[[], Any], pairs: int, *, computes: bool = False
+) -> None:
+    """Alternate windows with and without the disturbance and hold the bar.
+
+    A disturbance that `computes` takes processor time from everybody on a machine of two: then the bare loop beside it is the measure too.
+    """
     lateness = Lateness(face, healthy)
     plain, disturbed, bare, bare_disturbed = [], [], [], []
     for pair in range(pairs):
@@ -116,7 +121,7 @@ async def compare(face: FeedClient, healthy: list[str], disturb: Callable[[], An
             bare_disturbed.append(noise)
             await calm()
     growth = statistics.median(disturbed) - statistics.median(plain)
-    bar = max(5.0, statistics.median(bare))
+    bar = max(5.0, statistics.median(bare), statistics.median(bare_disturbed) if computes else 0.0)
     print(f"p99 ms: plain {plain}, disturbed {disturbed}; growth {growth:.1f} of {bar:.1f}; core loop stall {face.health['loop']}")
     print(f"bare loop at the same time: {rounded(bare)}, disturbed {rounded(bare_disturbed)}")
     assert growth <= bar
@@ -204,10 +209,12 @@ def test_hostile_models_delay_nobody(tmp_path: Path, count: Callable[[int, int, 
                 said[-1] = await judge.stdout.read()
                 await judge.wait()
 
-            await compare(face, ["d0", "d1", "d2"], disturb, calm, count(3, 4, 11))
-            rounds = [line.split() for text in said for line in text.splitlines() if line != b"ready"]
-            print(f"rounds of hostile models (workers replaced, longest s): {rounds}")
-            assert all(float(longest) < 6.0 for _, longest in rounds)
+            await compare(face, ["d0", "d1", "d2"], disturb, calm, count(3, 5, 11), computes=True)
+            lines = [line.split() for text in said for line in text.splitlines() if line != b"ready"]
+            faults, longest_s = max(int(faults) for faults, _ in lines), max(float(each) for _, each in lines)
+            print(f"{len(lines)} hostile models, up to {faults} workers lost in a row, a good model answered within {longest_s} s")
+            assert faults > 0
+            assert longest_s < 6.0
 
     asyncio.run(run())
 
