@@ -25,6 +25,8 @@ SIZE_MAX: Final = 64 << 10
 CELLS_MAX: Final = 4_096
 """Cells of one receipt."""
 RUNS_MAX: Final = 256
+DECISION_MAX: Final = 2_048
+"""Numbers of a decision's state."""
 ALARMING: Final = 0x80
 SCORED, MISSING, FILLING, GATE, NOT_FINITE = range(5)
 """Why a cell has no score: tags missing, window not full, another running state or recipe, an output that is no number."""
@@ -167,7 +169,8 @@ def _scores(row: list[Any]) -> ScoreReceipt | None:
         case _:
             return None
     good = is_name(name) and is_hash(model) and is_hash(manifest) and is_hash(windows) and is_uint(first) and is_uint(last)
-    good = good and first <= last + 1 and is_uint(grid) and 0 < grid <= 86_400_000 and len(decision) <= 1_024 and all(map(is_int, decision))
+    good = good and first <= last + 1 and is_uint(grid) and 0 < grid <= 86_400_000 and len(decision) <= DECISION_MAX
+    good = good and all(type(each) is int and -(1 << 63) <= each < 1 << 64 for each in decision)
     good = good and len(runs) <= RUNS_MAX and len(skipped) <= RUNS_MAX and bool(runs or skipped)
     good = good and all(isinstance(run, list) and len(run) == 2 and is_int(run[0]) and is_count(run[1]) for run in runs)
     good = good and all(isinstance(each, list) and len(each) == 3 and is_int(each[0]) and is_text(each[2]) for each in skipped)

@@ -320,7 +320,7 @@ class ModelDefinition(Strict):
     gates: list[JudgedGate] = Field(default=[], max_length=8)
     ratios: list[JudgedRatio] = Field(default=[], max_length=16)
     grid_ms: int = Field(default=1000, ge=100, le=60_000)
-    window: int = Field(default=60, ge=2, le=3600)
+    window: int = Field(default=60, ge=2, le=900)
     missing_share: float = Field(default=0.2, ge=0, lt=1)
     features: list[Literal["mean", "log_sd", "running_share", "time_in_state"]] = Field(default=["mean", "log_sd"], max_length=8)
     learn_s: float = Field(default=3600.0, ge=60, le=604_800)

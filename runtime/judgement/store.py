@@ -22,7 +22,7 @@ from typing import Final, Protocol
 from ledger_client.disk import Disk, read_whole, write_atomically
 from ledger_client.entry import parse
 from ledger_client.errors import FormatError, LedgerError
-from ledger_client.event_bodies import MODEL, TRUSTING, ModelBody, read_event
+from ledger_client.event_bodies import DECISION_MAX, MODEL, TRUSTING, ModelBody, read_event
 from ledger_client.heads import Heads
 from ledger_client.keys import from_cose
 from ledger_client.kinds import Kind
@@ -181,6 +181,9 @@ def _fitting(manifest: bytes, model: bytes, vendor: bytes | None, entry: bytes |
     if len(manifest) > MANIFEST_SIZE_MAX or len(model) > MODEL_SIZE_MAX:
         raise ModelFault("model_too_long", {"size": max(len(manifest), len(model))})
     read = Manifest.read(manifest)
+    look = read.decision.look
+    if 3 + read.decision.needed + 2 * look > DECISION_MAX:  # its decision would not fit a receipt
+        raise ModelFault("model_look_too_long", {"look": look})
     if sha256(model).digest() != read.model_sha256:
         raise ModelFault("model_changed", {"model": read.model_sha256.hex()[:12]})
     return Kept(read, manifest_hash, model, vendor, entry)

@@ -30,6 +30,7 @@ from tests.rigs.small_log import key_of
 
 HASH = bytes(range(32))
 finite = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.integers(-(1 << 63), (1 << 64) - 1)
 names = st.text(min_size=1, max_size=20)
 plain = st.one_of(st.none(), st.booleans(), st.integers(-(1 << 63), (1 << 63) - 1), finite, st.text(max_size=20), st.binary(max_size=64))
 
@@ -47,7 +48,7 @@ def receipts(draw: st.DrawFn) -> ScoreReceipt:
     first = draw(st.integers(0, 1 << 40))
     return ScoreReceipt(
         draw(names), HASH, sha256(b"m").digest(), first, first + draw(st.integers(-1, 50)) if first else 0, 1000, tuple(runs),
-        tuple(scores), cells, sha256(b"w").digest(), tuple(draw(st.lists(st.integers(-5, 1 << 50), max_size=6))), tuple(skipped),
+        tuple(scores), cells, sha256(b"w").digest(), tuple(draw(st.lists(numbers, max_size=6))), tuple(skipped),
     )  # fmt: skip
 
 
