@@ -21,6 +21,10 @@ QUIET_MS: Final = 60_000
 """A finding whose sign is not seen for so long is over."""
 JOIN_MS: Final = 30_000
 """Tags of a device that show the same within so long belong to one finding."""
+OF_A_DEVICE: Final = frozenset({"clock", "late"})
+"""Rules that speak of a device as a whole: while one of its tags shows it, another that does is nothing new."""
+SLOW_MS: Final = 30_000
+"""Source times that lie so little before the reading come from a slow device, beyond it from a clock that is off."""
 LATE_TIMES: Final = 3
 """A device is late when its reports were so often too far apart within a minute; once is chance."""
 RULE_OF: Final[dict[str, Rule]] = {
@@ -79,7 +83,9 @@ class RuleBook:
         together: dict[tuple[Rule, int], list[Sign]] = {}
         for sign in self._told:
             if sign.kind in JOINED:
-                together.setdefault((RULE_OF[sign.kind], self._devices[sign.tag_index]), []).append(sign)
+                is_slow = sign.kind == "source_late_ms" and sign.size < SLOW_MS
+                rule = "late" if is_slow else RULE_OF[sign.kind]
+                together.setdefault((rule, self._devices[sign.tag_index]), []).append(sign)
             else:
                 self._judge(sign, until_ms)
         self._told.clear()
@@ -111,7 +117,7 @@ class RuleBook:
         first, tags = min(new.values(), key=lambda s: (s.at_ms, s.tag_index)), sorted(new)
         for episode in self._episodes:
             near = episode.rule == rule and self._devices[episode.tags[0]] == self._devices[tags[0]]
-            if near and abs(first.at_ms - episode.since_ms) <= JOIN_MS:
+            if near and (rule in OF_A_DEVICE or abs(first.at_ms - episode.since_ms) <= JOIN_MS):
                 episode.tags += tags
                 return
         tags = [first.tag_index, *(i for i in tags if i != first.tag_index)]

@@ -275,6 +275,11 @@ def test_source_times_that_jump() -> None:
     assert onset(findings(ahead, LIMITS), "clock", 20).evidence["size"] > 3_000_000
 
 
+def test_source_times_that_are_a_little_old_come_from_a_slow_device() -> None:
+    readings = [(t, at, v, s - 5000 if s and at > START_MS + 1000 * AT_S else s) for t, at, v, s in plant(3, 1150)]
+    assert onset(findings(readings, LIMITS), "late", 20).evidence["size"] == pytest.approx(5080)
+
+
 def test_a_device_that_becomes_slow() -> None:
     """Every reading of the capper comes in steps of five seconds."""
     held: dict[int, float] = {}
