@@ -8,7 +8,6 @@ Labels `unsure` count in neither. Both are None while there is nothing to divide
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,9 +26,12 @@ class LabelTally:
 
     onsets: dict[int, int] = field(default_factory=dict)
     labels: dict[tuple[int | None, int, int], str] = field(default_factory=dict)
+    _counted: dict[str, Any] | None = field(default=None, compare=False, repr=False)
+    """What `plain` returned, until something changes: faces ask twice a second."""
 
     def found(self, seq: int, finding: FindingBody) -> None:
         """Note a finding."""
+        self._counted = None
         if finding.phase == ONSET:
             self.onsets[seq] = finding.at_ms
             while len(self.onsets) > KEPT_MAX:
@@ -37,6 +39,7 @@ class LabelTally:
 
     def said(self, label: LabelBody) -> None:
         """Note a label; one of the same finding or span takes its place."""
+        self._counted = None
         key = (label.finding_seq, 0, 0) if label.finding_seq is not None else (None, label.from_ms, label.to_ms)
         self.labels.pop(key, None)
         self.labels[key] = label.label
@@ -45,6 +48,11 @@ class LabelTally:
 
     def plain(self) -> dict[str, Any]:
         """Return {normal, not_normal, unsure, precision, recall}."""
+        if self._counted is None:
+            self._counted = self._count()
+        return dict(self._counted)
+
+    def _count(self) -> dict[str, Any]:
         counts = {label: sum(1 for each in self.labels.values() if each == label) for label in LABELS}
         right = wrong = missed = 0
         for (seq, from_ms, to_ms), label in self.labels.items():
@@ -62,13 +70,6 @@ class LabelTally:
         precision = round(right / (right + wrong), 4) if right + wrong else None
         recall = round(right / (right + missed), 4) if right + missed else None
         return counts | {"precision": precision, "recall": recall}
-
-    def spans(self) -> Iterable[tuple[int, int]]:
-        """Yield the times that were labelled not normal, ms."""
-        for (seq, from_ms, to_ms), label in self.labels.items():
-            if label == "not_normal":
-                at_ms = self.onsets.get(seq) if seq is not None else None
-                yield (from_ms, to_ms) if seq is None else (at_ms or 0, at_ms or 0)
 
     def rows(self) -> list[list[Any]]:
         """Return it for a file."""
