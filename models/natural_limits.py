@@ -85,7 +85,7 @@ def _limits(
         changes, smallest = steps[i]
         if changes >= STEP_REPORTS and seen["step"] > 0:
             found["step"][i] = max(STEP_FACTOR * seen["step"], seen["step"] + 2 * smallest)
-        if 0 < seen["constant_ms"] <= RUN_SHARE * span_ms:
+        if changes >= 1 and 0 < seen["constant_ms"] <= RUN_SHARE * span_ms:
             found["same_reports"][i] = RUN_FACTOR * max(seen["same_reports"], 1.0)
             found["constant_ms"][i] = RUN_FACTOR * seen["constant_ms"] + HEARTBEAT_SHARE * tag.hold_ms
         found["missing_ms"][i] = max(MISSING_MS, RUN_FACTOR * seen["missing_ms"])
