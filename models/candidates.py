@@ -44,10 +44,13 @@ class Gather:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How candidates are made. folds >= 2; strength: shrinking of linear models; gathers: ways to make a score, tried in this order."""
+    """How candidates are made. folds >= 2; gathers: ways to make a score, tried in this order.
+
+    strengths: how much linear models are shrunk; the ridge takes the one that foretells best out of fold, the others take the first.
+    """
 
     folds: int = 4
-    strength: float = 0.1
+    strengths: tuple[float, ...] = (0.1, 0.03)
     gathers: tuple[Gather, ...] = (Gather("sum", by_ceiling=False, factor=1.6), Gather("largest", by_ceiling=True, factor=3.0))
     seed: int = 1
 
@@ -98,14 +101,12 @@ def candidates(kind: str, features: Floats, plan: InputPlan, settings: Settings)
     least = _spreads_min(plan)
     mean, spread = _scaling(features, least)
     rows = (features - mean) / spread
-    layers = tuple(_fitted(kind, rows, settings))
+    strengths = settings.strengths if kind == "ridge" else settings.strengths[:1]
+    tried = [_out_of_fold(kind, features, least, settings, strength) for strength in strengths]
+    best = min(range(len(tried)), key=lambda number: float(np.mean(np.log(np.mean(tried[number] ** 2, axis=0) + STEP_VARIANCE))))
+    layers = tuple(_fitted(kind, rows, settings, strengths[best]))
     residual = np.sqrt(np.mean(_missed(layers, rows) ** 2, axis=0) + STEP_VARIANCE)
-    missed = np.empty_like(features)
-    for first, after in _folds(len(features), settings.folds):
-        others = np.delete(features, np.arange(first, after), axis=0)
-        fold_mean, fold_spread = _scaling(others, least)
-        fold_layers = _fitted(kind, (others - fold_mean) / fold_spread, settings)
-        missed[first:after] = _missed(fold_layers, (features[first:after] - fold_mean) / fold_spread) / residual
+    missed = tried[best] / residual
     made = []
     for gather in settings.gathers:
         ceilings = _ceilings(plan, missed, gather)
@@ -116,6 +117,17 @@ def candidates(kind: str, features: Floats, plan: InputPlan, settings: Settings)
     return made
 
 
+def _out_of_fold(kind: str, features: Floats, least: Floats, settings: Settings, strength: float) -> Floats:
+    """Return what models of the other folds miss of each row: (n, features), in the standard deviations of those folds."""
+    missed = np.empty_like(features)
+    for first, after in _folds(len(features), settings.folds):
+        others = np.delete(features, np.arange(first, after), axis=0)
+        mean, spread = _scaling(others, least)
+        layers = _fitted(kind, (others - mean) / spread, settings, strength)
+        missed[first:after] = _missed(layers, (features[first:after] - mean) / spread)
+    return missed
+
+
 def shifted(made: Candidate, features: Floats) -> Floats:
     """Return normal rows with one feature shifted by some of its standard deviations up or down, in a fixed order: (rows, features)."""
     chosen = features[np.linspace(0, len(features) - 1, SHIFTED_ROWS).astype(np.int64)]
@@ -124,10 +136,10 @@ def shifted(made: Candidate, features: Floats) -> Floats:
     return found
 
 
-def _fitted(kind: str, rows: Floats, settings: Settings) -> Sequence[Dense]:
+def _fitted(kind: str, rows: Floats, settings: Settings, strength: float) -> Sequence[Dense]:
     if kind == "autoencoder":
         return autoencoder.fitted(np.clip(rows, -RANGE, RANGE), autoencoder.Training(seed=settings.seed))
-    return linear.fitted(kind, rows, settings.strength)
+    return linear.fitted(kind, rows, strength)
 
 
 def _missed(layers: Sequence[Dense], rows: Floats) -> Floats:
