@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ledger_client.event_bodies import FILLING, GATE, MISSING, NOT_FINITE, SCORED
 from models.decision import Decision
+from models.drift import DriftMonitor
 from models.finding import Finding
 from models.input_stream import InputStream, Row
 from models.manifest import Manifest
@@ -59,6 +60,7 @@ class ModelRun:
         self.last_cell = last_cell
         self.scorer = Scorer(manifest)
         self._decision = Decision(manifest.decision)
+        self.monitor = DriftMonitor(manifest.threshold)
         if decision:
             self._decision.restore(decision)
         self._index = {tag.uid: i for i, tag in enumerate(manifest.plan.tags)}
@@ -157,6 +159,7 @@ class ModelRun:
             code = SCORED if judged is not None else NOT_FINITE
         score = judged.score if judged is not None else None
         turn = self._decision.take(row.cell, score)
+        self.monitor.take(score)
         self.last_cell = row.cell
         shown = self._contributions(row, judged) if judged is not None else ()
         return Cell(row.cell, score, code, self._decision.alarming, turn, row.window_hash(), shown, self._decision.state())

@@ -179,7 +179,8 @@ class ModelTask:
 
     def _show(self, cell: Cell) -> None:
         at_ms = cell.number * self._kept.manifest.plan.grid_ms
-        self.live = LiveRow(self.order.name, cell.score, cell.alarming, ABSTAINED.get(cell.code), at_ms, cell.contributions, None)
+        advice = self._run.monitor.advice
+        self.live = LiveRow(self.order.name, cell.score, cell.alarming, ABSTAINED.get(cell.code), at_ms, cell.contributions, advice)
 
     def _begin(self, *, from_receipt: bool) -> Follower:
         """Return a follower that reads its way into the window. What is too long ago is said to be skipped."""
