@@ -10,6 +10,7 @@ import json
 import os
 import random
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -30,7 +31,7 @@ from models.input_plan import InputPlan, TagInput
 from models.manifest import Coverage, Manifest, TensorForm
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
-from tests.rigs.gateway import Gateway, children, cli, until
+from tests.rigs.gateway import ROOT, Gateway, children, cli, until
 from tests.rigs.load_device import LoadDevice, device_config
 from tests.rigs.manifests import made
 from tests.rigs.model_files import dense
@@ -267,6 +268,20 @@ def trainer(gateway: Gateway) -> int:
     return next((pid for pid in children(judge) if b"judgement.trainer" in _command(pid)), 0) if judge else 0
 
 
+async def trained_with_a_megabyte(state: Path) -> Any:
+    """What a trainer answers that may not take more memory than that."""
+    order = {
+        "name": "line", "act": bytes(16).hex(), "plan": model_for(state)[0].plan.plain(), "from_ms": 0, "to_ms": 1 << 45, "recipe": "",
+        "who": "test", "made_ms": 1, "memory_mb": 1,
+    }  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "runtime.judgement.trainer", "--state", str(state), cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await process.communicate(json.dumps(order).encode() + b"\n")
+    return json.loads(out.splitlines()[-1])
+
+
 async def trainer_runs(gateway: Gateway) -> int:
     return int(await until(lambda: trainer(gateway), 30))
 
@@ -304,6 +319,7 @@ def test_learning_survives_kills_and_disturbs_nothing(tmp_path: Path) -> None:
             assert await gateway.stop() == 0
         codes = [body.code for body in said(gateway.state)]
         assert codes.count("learned") == 1
+        assert await trained_with_a_megabyte(gateway.state) == {"code": "learn_no_memory", "params": {"memory_mb": 1}}
         await verified(gateway.state)
         code, replayed = await cli("ledger", "replay", "--model", "line", "--state", str(gateway.state))
         assert (code, replayed["manifests"][0]["differing"]) == (0, 0), replayed
