@@ -105,10 +105,13 @@ export class Chart {
     const at = run.map(([ms, score]) => [this.x(ms).toFixed(1), this.y(score).toFixed(1)]);
     if (run.length === 1) picture.append(svg("circle", { class: run[0][2] ? "lone beyond" : "lone", cx: at[0][0], cy: at[0][1], r: 3 }));
     else picture.append(svg("path", { class: "score", d: `M${at.map((each) => each.join(" ")).join("L")}` }));
-    let path = "";
+    let path = "", cutAt = -Infinity;
     run.forEach(([, score, alarming], n) => {
       if (alarming && n) path += `M${at[n - 1].join(" ")}L${at[n].join(" ")}`;
-      if (score > this.top) picture.append(svg("path", { class: "cut", d: `M${at[n][0] - 5} ${TOP} h10 l-5 -9 Z` }));
+      if (score > this.top && at[n][0] - cutAt >= 14) {
+        cutAt = at[n][0];
+        picture.append(svg("path", { class: "cut", d: `M${cutAt - 5} ${TOP - 3} h10 l-5 -9 Z` }));
+      }
     });
     if (path) picture.append(svg("path", { class: "beyond", d: path }));
   }
