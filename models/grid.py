@@ -20,6 +20,8 @@ from models.input_plan import InputPlan
 
 VALUE_MAX: Final = 1e100
 """A larger number is no measurement but a broken decode, and its square would be infinite: it counts as missing."""
+TIME_MS_MAX: Final = 1 << 60
+"""A read time that no clock shows: such a reading is left out."""
 CHUNK_CELLS: Final = 4096
 NEVER: Final = -(1 << 62)
 
@@ -33,7 +35,7 @@ class Span(NamedTuple):
 
 
 class Grid:
-    """The open cells and the held values of one plan. `late` counts readings of cells that were closed already."""
+    """The open cells and the held values of one plan. `late` counts readings of cells that were closed already, and of no time."""
 
     def __init__(self, plan: InputPlan) -> None:
         self.late = 0
@@ -57,6 +59,9 @@ class Grid:
             value = np.nan
         value = float(value) + 0.0  # of the two zeros one
         if time_ms != self._slot_ms:
+            if not -TIME_MS_MAX <= time_ms <= TIME_MS_MAX:
+                self.late += 1
+                return
             cell = -(-time_ms // self._grid_ms)
             if cell <= self._closed:
                 self._take_late(tag_index, time_ms, value)
@@ -121,6 +126,8 @@ def spans_of(
 
     The columns have one length; NaN means missing from then on.
     """
+    known = (time_ms >= -TIME_MS_MAX) & (time_ms <= TIME_MS_MAX)
+    tag_index, time_ms, value = tag_index[known], time_ms[known], value[known]
     value = np.where(np.abs(value) <= VALUE_MAX, value, np.nan) + 0.0
     order = np.argsort(time_ms, kind="stable")
     tag_index, time_ms, value = tag_index[order], time_ms[order], value[order]

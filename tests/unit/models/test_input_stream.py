@@ -229,6 +229,18 @@ def test_a_late_reading_counts_from_the_next_cell_and_is_counted() -> None:
     assert stream.late == 2
 
 
+@pytest.mark.parametrize("time_ms", [10**30, -(10**30), 2**63, -(2**63), 2**62])
+def test_a_time_that_no_clock_shows_is_left_out(time_ms: int) -> None:
+    stream = InputStream(one_tag())
+    stream.take(0, 1000, 1.0)
+    stream.take(0, time_ms, 5.0)
+    assert [float(r.values[0]) for r in stream.close(3000)] == [1.0, 1.0, 1.0]
+    assert stream.late == 1
+    assert len(stream.close(10**30)) == 3  # held for a second more, then missing, then silence
+    if -(2**63) <= time_ms < 2**63:
+        assert len(rows_of(one_tag(), *columns([(0, 1000, 1.0), (0, time_ms, 5.0)]), 3000)) == 3
+
+
 def test_years_of_silence_cost_nothing() -> None:
     stream = InputStream(one_tag())
     stream.take(0, 0, 1.0)
