@@ -46,11 +46,13 @@ class Gather:
 class Settings:
     """How candidates are made. folds >= 2; gathers: ways to make a score, tried in this order.
 
-    strengths: how much linear models are shrunk; the ridge takes the one that foretells best out of fold, the others take the first.
+    strengths: how much the ridge is shrunk; it takes the one that foretells best out of fold, whitening takes the first.
+    variance_share: what the components keep.
     """
 
     folds: int = 4
     strengths: tuple[float, ...] = (0.1, 0.03)
+    variance_share: float = 0.9
     gathers: tuple[Gather, ...] = (Gather("sum", by_ceiling=False, factor=1.6), Gather("largest", by_ceiling=True, factor=3.0))
     seed: int = 1
 
@@ -101,7 +103,7 @@ def candidates(kind: str, features: Floats, plan: InputPlan, settings: Settings)
     least = _spreads_min(plan)
     mean, spread = _scaling(features, least)
     rows = (features - mean) / spread
-    strengths = settings.strengths if kind == "ridge" else settings.strengths[:1]
+    strengths = {"ridge": settings.strengths, "components": (settings.variance_share,)}.get(kind, settings.strengths[:1])
     tried = [_out_of_fold(kind, features, least, settings, strength) for strength in strengths]
     best = min(range(len(tried)), key=lambda number: float(np.mean(np.log(np.mean(tried[number] ** 2, axis=0) + STEP_VARIANCE))))
     layers = tuple(_fitted(kind, rows, settings, strengths[best]))

@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 from models.quantise import Dense
 
 Floats = NDArray[np.float64]
-VARIANCE_SHARE: Final = 0.9
-"""How much of the variance the principal components keep."""
 
 
 def ridge(rows: Floats, strength: float) -> Floats:
@@ -42,14 +40,14 @@ def whitening(rows: Floats, strength: float) -> Floats:
     return weights
 
 
-def components(rows: Floats, strength: float) -> Floats:  # noqa: ARG001  one signature for all kinds
-    """Return weights (features, features): the projection on the principal components, those that normal operation moves along most.
+def components(rows: Floats, share: float) -> Floats:
+    """Return weights (features, features): the projection on the first principal components, as many as have this share of the variance.
 
-    Slow drift moves along them, so it is no surprise to this model. `strength` does nothing here.
+    Normal operation moves along them most, slow drift too, so neither is a surprise to this model.
     """
     values, vectors = np.linalg.eigh(_correlation(rows))
-    share = np.cumsum(values[::-1]) / values.sum()
-    kept = vectors[:, ::-1][:, : int(np.searchsorted(share, VARIANCE_SHARE)) + 1]
+    summed = np.cumsum(values[::-1]) / values.sum()
+    kept = vectors[:, ::-1][:, : int(np.searchsorted(summed, share)) + 1]
     weights: Floats = kept @ kept.T
     return weights
 
@@ -57,9 +55,9 @@ def components(rows: Floats, strength: float) -> Floats:  # noqa: ARG001  one si
 KINDS: Final[dict[str, Callable[[Floats, float], Floats]]] = {"ridge": ridge, "whitening": whitening, "components": components}
 
 
-def fitted(kind: str, rows: Floats, strength: float) -> list[Dense]:
-    """Return the layers of one kind."""
-    weights = KINDS[kind](rows, strength)
+def fitted(kind: str, rows: Floats, amount: float) -> list[Dense]:
+    """Return the layers of one kind; amount: its strength or share."""
+    weights = KINDS[kind](rows, amount)
     return [Dense(weights, np.zeros(len(weights)))]
 
 
