@@ -7,7 +7,7 @@
    most 2 % of what follows; among shares of variance, the one that needs the smallest.
 2. What has ended. Faults are put into the same recording - all tags shifted at random, by half a standard deviation to four - for 400 s,
    and taken out again; the model is of the 3,800 lines before. A flag inside is a hit, one before or after it is false. Taken is the
-   share of the window's highest score below which a cell is not flagged, where hits less false flags are most.
+   roundest share, of the window's highest score, on the plateau where hits less false flags are most.
 docs/decisions/0018-how-settings-were-chosen.md says what else was tried.
 """
 
@@ -100,12 +100,14 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    recording = anomaly_free(parser.parse_args().folder)
-    for window in WINDOWS:
+    parser.add_argument("--only", choices=("alarms", "ended"), help="one of the two parts")
+    asked = parser.parse_args()
+    recording = anomaly_free(asked.folder)
+    for window in WINDOWS if asked.only != "ended" else ():
         for share in SHARES if window == 60 else (0.9,):
             false_alarms(recording, window, share)
-    for window in WINDOWS:
-        what_has_ended(recording, window, Settings())
+    for window in WINDOWS if asked.only != "alarms" else ():
+        what_has_ended(recording, window, settings_of(Settings().variance_share, Settings().gathers[0].factor))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,14 @@ def test_a_tag_that_leaves_the_others_is_found_and_named_first(learned: Learned,
     assert int(np.argmax(last.contributions)) == tag
 
 
+def test_the_int8_model_alarms_on_none_of_the_rows_that_it_was_made_from(learned: Learned, seed: int) -> None:
+    found = rows(learned.manifest.plan, readings(seed, 2400))
+    features = found.features[found.usable]
+    scorer = Scorer(learned.manifest)
+    scores, _ = scorer.arrays(features, Runtime(learned.model).run(scorer.inputs(features)))
+    assert scores.max() <= learned.manifest.threshold
+
+
 def test_model_and_manifest_belong_together_and_pass_the_gate(learned: Learned) -> None:
     manifest = learned.manifest
     assert manifest.model_sha256 == hashlib.sha256(learned.model).digest()
