@@ -1,7 +1,7 @@
 """Models of the sim line: learned from a recording as the trainer learns from a ledger, and at work as the judge's process has them.
 
-Room: tests and benchmarks. Rows, limits, scores, rules and decisions are those of `runtime.judgement.model_run` and `models.commission`; here is
-only how batches of a recording become what a follower says of ledger entries.
+Room: tests and benchmarks. Rows, limits, scores, rules and decisions are those of `runtime.judgement.model_run` and `models.commission`;
+here is only how batches of a recording become what a follower says of ledger entries.
 
     model = learned(plan, batches)                        # normal operation
     judge = LineJudge(model.manifest, model.model, made.tags)
