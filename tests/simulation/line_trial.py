@@ -19,11 +19,12 @@ from boards.sim.faults import DEFAULT_TAG, KINDS
 from models.commission import Learned
 from models.input_plan import InputPlan
 from tests.simulation.line_judge import Found, LineJudge, learned, line_plan
-from tests.simulation.line_samples import Batch, LineRecording, recording
+from tests.simulation.line_samples import SEAL_MS, Batch, LineRecording, recording
 from tests.simulation.loop import VirtualClock
 
 WARM_S: Final = 1_200.0
 """Until a line that was just started is as warm as it will be."""
+LEARN_S_MAX: Final = 8 * 3600.0
 STEP_S: Final = 30.0
 SETTLED_S: Final = 480.0
 """After a fault: gates and windows are open again, and the rules have ended what they began."""
@@ -32,7 +33,7 @@ LOOKED_BACK: Final = 480
 OF_A_TAG: Final = ("stuck_tag", "drift")
 SIGNAL_OF: Final = {"bottles_total": "bottles_total", "product_total": "product_ml_total", "power_factor": "power_factor_total"}
 """Tag of the configuration -> signal of the board, where they differ."""
-NEVER_MOVES: Final = frozenset({"fill_speed", "motor_temperature", "speed"})
+NEVER_MOVES: Final = frozenset({"fill_speed", "speed"})
 """Tags that stand for longer than anybody would wait: stuck or not cannot be told."""
 
 
@@ -123,8 +124,17 @@ class Trial:
 
 @asynccontextmanager
 async def trial(clock: VirtualClock, seed: int, learn_s: float) -> AsyncIterator[Trial]:
-    """Run a line, learn what it does for a while, and go on with the model armed. Raises CannotLearnError."""
+    """Run a line, learn what it does for a while, and go on with the model armed.
+
+    As a technician would: while arming is refused because more of normal operation is wanted, that much more is recorded. Raises
+    CannotLearnError, and AssertionError when it will not be armed after LEARN_S_MAX.
+    """
     async with recording(clock, seed) as made:
         await made.batches(WARM_S)
         batches = await made.batches(learn_s)
-        yield Trial(made, clock, learned(line_plan(), batches), batches[-LOOKED_BACK:])
+        model = learned(line_plan(), batches)
+        while (refusal := model.manifest.refusal_to_arm()) is not None:
+            assert len(batches) * SEAL_MS < LEARN_S_MAX * 1000, f"seed {seed}: {refusal}"
+            batches += await made.batches(max(600, model.manifest.coverage.rows_wanted))
+            model = learned(line_plan(), batches)
+        yield Trial(made, clock, model, batches[-LOOKED_BACK:])
