@@ -19,7 +19,7 @@ from models.signs import SIGNS, Sign, Signs, devices_of
 Limits = Mapping[str, Sequence[float | None]]
 """Kind of sign (`signs.SIGNS`) -> per tag, what is too much; None: this tag has no such rule."""
 
-STEP_FACTOR: Final = 1.5
+STEP_FACTOR: Final = 2.0
 STEP_REPORTS: Final = 50
 """With fewer changes than that nothing is known of how far a tag steps."""
 RUN_FACTOR: Final = 2.0

@@ -18,6 +18,7 @@ from typing import Any, Final
 from boards.sim.faults import DEFAULT_TAG, KINDS
 from models.commission import Learned
 from models.input_plan import InputPlan
+from tests.simulation.line_judge import KINDS as MODEL_KINDS
 from tests.simulation.line_judge import Found, LineJudge, learned, line_plan
 from tests.simulation.line_samples import SEAL_MS, Batch, LineRecording, recording
 from tests.simulation.loop import VirtualClock
@@ -59,6 +60,7 @@ class Outcome:
     delay_s: float | None
     first: Found | None
     all: list[Found]
+    began_ms: int
 
     @property
     def is_right(self) -> bool:
@@ -81,6 +83,11 @@ def named_faults() -> list[Fault]:
     return [
         Fault(device, name, {}, DEFAULT_TAG[device] if name in OF_A_TAG else "") for name, kind in KINDS.items() for device in kind.devices
     ]
+
+
+def is_slow(fault: Fault) -> bool:
+    """Whether a fault takes hours to be told from normal: half a watt a minute on a phase of eight kilowatts."""
+    return (fault.device, fault.name) == ("meter", "drift")
 
 
 def other_tags(plan: InputPlan, dice: Random, count: int) -> list[Fault]:
@@ -119,11 +126,11 @@ class Trial:
         while self._judge.alarming:
             await self.normal(STEP_S)
         first = found[0] if found else None
-        return Outcome(fault, None if first is None else (first.at_ms - began_ms) / 1000, first, found)
+        return Outcome(fault, None if first is None else (first.at_ms - began_ms) / 1000, first, found, began_ms)
 
 
 @asynccontextmanager
-async def trial(clock: VirtualClock, seed: int, learn_s: float) -> AsyncIterator[Trial]:
+async def trial(clock: VirtualClock, seed: int, learn_s: float, kinds: tuple[str, ...] = MODEL_KINDS) -> AsyncIterator[Trial]:
     """Run a line, learn what it does for a while, and go on with the model armed.
 
     As a technician would: while arming is refused because more of normal operation is wanted, that much more is recorded. Raises
@@ -132,9 +139,9 @@ async def trial(clock: VirtualClock, seed: int, learn_s: float) -> AsyncIterator
     async with recording(clock, seed) as made:
         await made.batches(WARM_S)
         batches = await made.batches(learn_s)
-        model = learned(line_plan(), batches)
+        model = learned(line_plan(), batches, kinds)
         while (refusal := model.manifest.refusal_to_arm()) is not None:
             assert len(batches) * SEAL_MS < LEARN_S_MAX * 1000, f"seed {seed}: {refusal}"
             batches += await made.batches(max(600, model.manifest.coverage.rows_wanted))
-            model = learned(line_plan(), batches)
+            model = learned(line_plan(), batches, kinds)
         yield Trial(made, clock, model, batches[-LOOKED_BACK:])

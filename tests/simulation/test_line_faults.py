@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.simulation.line_trial import Fault, Outcome, Trial, named_faults, other_tags, trial
+from tests.simulation.line_judge import KINDS, LINEAR
+from tests.simulation.line_trial import Outcome, Trial, is_slow, named_faults, other_tags, trial
 from tests.simulation.loop import VirtualClock, run
 
 WITHIN_S = 900.0
 SLOW_WITHIN_S = 3 * 3600.0
-"""For half a watt a minute on a phase of 8 kW."""
-
-
-def is_slow(fault: Fault) -> bool:
-    return (fault.device, fault.name) == ("meter", "drift")
 
 
 def test_faults_of_the_line_are_found_and_named_and_nothing_else_is(seed: int, count) -> None:
     dice = Random(seed)
     faults = named_faults()
-    chosen = count(4, 5, len(faults))
+    chosen = count(3, 3, len(faults))
     if chosen < len(faults):
         faults = dice.sample([fault for fault in faults if not is_slow(fault)], chosen)
 
     async def program(clock: VirtualClock) -> tuple[Trial, list[object], list[Outcome]]:
-        async with trial(clock, seed, learn_s=count(5400, 5400, 4 * 3600)) as line:
+        async with trial(clock, seed, count(9_000, 9_000, 14_400), kinds=count(LINEAR, LINEAR, KINDS)) as line:
             false_alarms = list[object](await line.normal(count(1, 1, 8) * 3600))
             others = other_tags(line.model.manifest.plan, dice, count(1, 1, 6))
             outcomes = [await line.fault(fault, SLOW_WITHIN_S if is_slow(fault) else WITHIN_S) for fault in (*faults, *others)]
