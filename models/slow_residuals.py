@@ -4,8 +4,8 @@ Room: ground, models; pure. Commissioning learns the natural limits, the judge a
 of a value per minute is far below one row's noise; the mean of 1,800 rows sees it. It judges no row and trains nothing.
 
 Which tag: with r = (x - what all others say) / its spread, r_i^2 is how much better a row would be explained if only i were wrong
-(reconstruction-based contribution; Alcala and Qin, Automatica 45 (2009) 1593), so the largest |mean r| names it. Two tags that explain
-each other are equal in that; then the one that has left its own normal range is named.
+(reconstruction-based contribution; Alcala and Qin, Automatica 45 (2009) 1593), so the largest |mean r| names it, of those that are not
+natural. Two tags that explain each other are equal in that; then the one that has left its own normal range is named.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ class DriftWatch:
         return self._judged(ended[0] * self._plan.grid_ms, missed, away) if np.isfinite(missed).any() else None
 
     def _judged(self, at_ms: int, missed: Floats, away: Floats) -> Finding | None:
-        ratio = float(np.nanmax(np.abs(missed) / self._limits))
+        ratios = np.abs(missed) / self._limits
+        ratio = float(np.nanmax(ratios))
         if self._finding is not None:
             if ratio > RELEASE:
                 return None
@@ -129,7 +130,7 @@ class DriftWatch:
             return Finding(RULE, begun.tag, "end", begun.since_ms, at_ms, {"lasted_ms": at_ms - begun.since_ms})
         if ratio <= FACTOR:
             return None
-        place = _cause(np.abs(missed), np.abs(away))
+        place = _cause(np.where(ratios > 1, np.abs(missed), 0.0), np.abs(away))
         evidence = {"size": float(missed[place]), "limit": FACTOR * float(self._limits[place]), "ratio": ratio, "away": float(away[place])}
         since_ms = at_ms - BLOCKS * BLOCK_CELLS * self._plan.grid_ms
         self._finding = Finding(RULE, self._plan.tags[self._tags[place]].uid, "onset", since_ms, at_ms, evidence)
@@ -157,8 +158,9 @@ def drift_limits(plan: InputPlan, cells: NDArray[np.int64], residuals: Floats) -
 
 
 def _cause(missed: Floats, away: Floats) -> int:
-    outside = np.where((missed >= ALIKE * np.nanmax(missed)) & (away > OUTSIDE), away, 0.0)
-    return int(np.argmax(outside)) if outside.any() else int(np.nanargmax(missed))
+    """Return the column that is named: `missed` is 0 where a mean is natural."""
+    outside = np.where((missed >= ALIKE * missed.max()) & (away > OUTSIDE), away, 0.0)
+    return int(np.argmax(outside)) if outside.any() else int(np.argmax(missed))
 
 
 def _means_of(plan: InputPlan, limits: Limits) -> tuple[list[int], list[int]]:

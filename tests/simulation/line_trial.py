@@ -27,8 +27,11 @@ WARM_S: Final = 1_200.0
 """Until a line that was just started is as warm as it will be."""
 LEARN_S_MAX: Final = 8 * 3600.0
 STEP_S: Final = 30.0
-SETTLED_S: Final = 480.0
+SETTLED_S: Final = 780.0
 """After a fault: gates and windows are open again, and the rules have ended what they began."""
+FORGOTTEN_S: Final = 1_860.0
+"""After a long fault of a tag: slow means have forgotten it."""
+LONG_S: Final = 300.0
 LOOKED_BACK: Final = 480
 """Batches that the judge reads before it counts: slow means need half an hour."""
 OF_A_TAG: Final = ("stuck_tag", "drift")
@@ -122,7 +125,8 @@ class Trial:
             found += await self.normal(STEP_S)
         self._made.line.switch(fault.device, fault.name, on=False)
         found.sort(key=lambda each: each.at_ms)
-        await self.normal(SETTLED_S)
+        was_long = fault.tag and self._clock.wall_ms() - began_ms > LONG_S * 1000
+        await self.normal(FORGOTTEN_S if was_long else SETTLED_S)
         while self._judge.alarming:
             await self.normal(STEP_S)
         first = found[0] if found else None
