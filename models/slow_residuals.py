@@ -32,9 +32,9 @@ FULL_SHARE: Final = 0.9
 """A mean counts when so much of its cells had a row."""
 CLIP: Final = 8.0
 """What one row may weigh, in spreads: beyond it the model itself speaks, and one burst is no drift."""
-FACTOR: Final = 3.0
+FACTOR: Final = 5.0
 """So many times its natural limit a mean is a finding; below `RELEASE` times, it is over."""
-RELEASE: Final = 1.5
+RELEASE: Final = 2.0
 LIMIT_MIN: Final = 0.25
 """Spreads. No limit is below: commissioning holds few independent half hours."""
 SPANS_MIN: Final = 3

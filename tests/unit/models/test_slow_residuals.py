@@ -45,8 +45,8 @@ def test_normal_operation_is_no_drift(seed: int) -> None:
 
 def test_a_drift_far_below_the_noise_of_a_row_is_found_and_named_and_ends(seed: int) -> None:
     rows = noise(seed + 1, 4 * 3600)
-    rows[: 2 * 3600, 3] += np.linspace(0, 3.6, 2 * 3600)  # 0.03 spreads a minute
-    rows[: 2 * 3600, 4] -= np.linspace(0, 1.8, 2 * 3600)  # a neighbour that it explains
+    rows[: 2 * 3600, 3] += np.linspace(0, 6.0, 2 * 3600)  # 0.05 spreads a minute
+    rows[: 2 * 3600, 4] -= np.linspace(0, 3.0, 2 * 3600)  # a neighbour that it explains
     onset, end = watched(seed, rows)
     assert (onset.rule, onset.tag, onset.phase, end.phase, end.tag) == ("drift", 103, "onset", "end", 103), f"seed {seed}"
     assert onset.at_ms < (FIRST + LEARNED + 2 * 3600) * PLAN.grid_ms
@@ -73,7 +73,7 @@ def test_one_burst_is_no_drift_and_the_spread_of_a_tag_does_not_drift(seed: int)
 def test_a_tag_without_values_has_no_mean_and_hides_no_other(seed: int) -> None:
     rows = noise(seed + 1, 2 * 3600)
     rows[:, 0] = np.nan
-    rows[:, 3] += np.linspace(0, 3.6, 2 * 3600)
+    rows[:, 3] += np.linspace(0, 6.0, 2 * 3600)
     assert [each.tag for each in watched(seed, rows)] == [103], f"seed {seed}"
     rows[:] = np.nan
     assert watched(seed, rows) == []
