@@ -5,6 +5,7 @@ Room: tests. Keras and PyTorch are not installed here; what Keras' converter mak
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import subprocess
@@ -17,6 +18,8 @@ import pytest
 from models.litert import Runtime
 from models.manifest import Manifest
 from models.scorer import Scorer
+from tests.integration.runtime import test_learn_normal as demo
+from tests.rigs.gateway import cli
 from tests.rigs.manifests import made
 from tests.rigs.model_files import checked
 from tests.tidy.source import ROOT
@@ -75,3 +78,36 @@ def test_the_example_says_when_rows_are_too_few(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["with_keras", "with_torch"])
 def test_the_other_examples_are_python(name: str) -> None:
     compile((ROOT / "examples" / "own_model" / f"{name}.py").read_text(encoding="utf-8"), name, "exec")
+
+
+@pytest.mark.full
+def test_from_the_line_to_a_model_of_ones_own_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learn, take the rows, train elsewhere, import, set on trial, replay: the short way of the page, with every process real."""
+    state, own = tmp_path / "state", tmp_path / "own"
+    monkeypatch.setattr(demo, "MODELS", demo.MODELS.replace("enabled = true\n", "enabled = true\nunsigned_imports = true\n", 1))
+
+    async def model(*verb: str) -> dict[str, object]:
+        code, said = await cli("model", *verb, "--state", str(state))
+        assert code == 0, said
+        return dict(said)
+
+    async def run() -> None:
+        async with demo.line(state):
+            await demo.becomes(state, lambda said: said["judge"]["state"] == "ok")
+            code, learned = await demo.learned_from_enough(lambda *verb: cli("model", *verb, "--state", str(state)))
+            assert code == 0, learned
+            async with asyncio.timeout(60):
+                while (await model("rows", "short", str(own), "--from", "0", "--to", "now"))["rows"] < 60:
+                    await asyncio.sleep(1)
+            done = await asyncio.to_thread(train, own)
+            assert done.returncode == 0, done.stderr
+            await model("import", "short", str(own / "model.tflite"), str(own / "manifest.cbor"), "--reason", "mine")
+            await model("shadow", "short", "--reason", "trial")
+            mine = Manifest.read((own / "manifest.cbor").read_bytes()).hash.hex()
+            await demo.becomes(state, lambda said: said["models"][0]["manifest_hash"] == mine and said["models"][0]["score"] is not None)
+            await asyncio.sleep(5)
+        code, replayed = await cli("model", "replay", "short", "--state", str(state))
+        assert (code, replayed["verdict"]) == (0, "holds")
+        assert {each["manifest_hash"]: each["equal"] for each in replayed["manifests"]}[mine] > 10
+
+    asyncio.run(run())
