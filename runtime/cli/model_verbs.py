@@ -54,7 +54,10 @@ def learn(
     reason: Reason,
     start: From = None,
     end: To = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="Learn from the rows of this recipe only.")] = "",
+    recipe: Annotated[
+        str,
+        typer.Option("--recipe", help="What the machine makes then; it is kept with the model. Gates of the definition choose the rows."),
+    ] = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it has learned, and say how it ended.")] = True,
     state: State = Path("state"),
     as_json: AsJson = False,
