@@ -1,8 +1,9 @@
 """Which findings of one model are new: each is recorded once, its end too, however often the judge is started again. Pure.
 
-Room: hall, judgement; the judge's process. It is told what rules and the model find and gives back what is to be recorded. What the ledger
-has already (`told`) is known by rule, tag, time and phase; one that goes on is known by rule and tag, so that a rule which begins its
-reading later, and finds it at another moment, does not make it a second one.
+Room: hall, judgement; the judge's process. It is told what rules and the model find and gives back what is to be recorded. The model's
+decision is restored to the bit, so its turns are known again by rule, tag, time and phase. Rules begin anew a while before the place where
+an earlier judge ended and may see the same thing a moment later, or name another tag of its device: of them, all up to the newest that
+the ledger has counts as said, and what goes on there is what the ledger says.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ PER_S: Final = 1 / 60
 ONSET: Final = 0
 MODEL: Final = "model"
 DRIFT: Final = "drift"
+OF_DEVICES: Final = frozenset({"dropout", "clock", "late"})
+"""Rules that find what a whole device does, and name the first of its tags."""
 Told = tuple[str, str, int, int]
+Key = tuple[str, str]
 
 
 class Findings:
@@ -30,15 +34,14 @@ class Findings:
         """`told` in the order of the ledger; what the model decided after `until_ms` is decided again, and then known."""
         told = list(told)
         self._told = set(told)
-        self._open: dict[tuple[str, str], int] = {}
-        self._hidden: set[tuple[str, str]] = set()
-        """Those that go on and were not told: their end is not told either."""
+        self._open: dict[Key, int] = {}
+        """Those that go on, with their times."""
         for rule, tag, at_ms, phase in (each for each in told if each[0] != MODEL or each[2] <= until_ms):
             self._open.pop((rule, tag), None)
             if phase == ONSET:
                 self._open[rule, tag] = at_ms
         self._before = dict(self._open)
-        """Those that went on when the judge began, with their times."""
+        self._said_ms = max((at_ms for rule, _, at_ms, _ in told if rule != MODEL), default=-1)
         self._pace = Pace(MOST, PER_S)
         self._held_back = 0
 
@@ -54,44 +57,49 @@ class Findings:
         return [at_ms for (rule, _), at_ms in self._before.items() if rule not in {MODEL, DRIFT}]
 
     def new(self, body: FindingBody, *, tell: bool) -> FindingBody | None:
-        """Return what is to be recorded of a finding, None for nothing. `tell` False: it is to be known and not recorded."""
+        """Return what is to be recorded of a finding, None for nothing. `tell` False: nobody is to hear of it, nor of its end."""
+        if body.rule != MODEL and body.at_ms < self._said_ms:
+            return None
         return self._onset(body, tell=tell) if body.phase == ONSET else self._end(body, tell=tell)
 
     def _onset(self, body: FindingBody, *, tell: bool) -> FindingBody | None:
-        key = (body.rule, body.tag)
         if self._knows(body):
-            self._open[key] = body.at_ms
+            self._open[body.rule, body.tag] = body.at_ms
             return None
-        if key in self._open or (body.rule == MODEL and self._model_open() is not None):
+        if self._going_on(body) is not None or not tell:
             return None
-        if not tell or not self._pace.allows(body.at_ms):
-            self._held_back += tell
-            self._hidden.add(key)
+        if not self._pace.allows(body.at_ms):
+            self._held_back += 1
             return None
-        self._hidden.discard(key)
-        self._open[key] = body.at_ms
         found = replace(body, evidence={**body.evidence, "held_back": self._held_back}) if self._held_back else body
         self._held_back = 0
+        self._open[body.rule, body.tag] = body.at_ms
         self._told.add((body.rule, body.tag, body.at_ms, body.phase))
         return found
 
     def _end(self, body: FindingBody, *, tell: bool) -> FindingBody | None:
-        key = self._model_open() if body.rule == MODEL else (body.rule, body.tag)
-        if key is None or key not in self._open:
-            self._hidden.clear() if body.rule == MODEL else self._hidden.discard((body.rule, body.tag))
+        key = self._going_on(body)
+        if key is None or not tell:  # an end of what was not told
             return None
         body = replace(body, tag=key[1])
-        if self._knows(body):
-            self._open.pop(key)
-            return None
-        if not tell:
-            return None
+        known = self._knows(body)
         self._open.pop(key)
+        self._before.pop(key, None)
         self._told.add((body.rule, body.tag, body.at_ms, body.phase))
-        return body
+        return None if known else body
 
     def _knows(self, body: FindingBody) -> bool:
         return (body.rule, body.tag, body.at_ms, body.phase) in self._told
 
-    def _model_open(self) -> tuple[str, str] | None:
-        return next((key for key in self._open if key[0] == MODEL), None)
+    def _going_on(self, body: FindingBody) -> Key | None:
+        """Return which of those that go on a finding is; an earlier judge may have told a device's under another of its tags."""
+        key = (body.rule, body.tag)
+        if body.rule == MODEL:
+            return next((known for known in self._open if known[0] == MODEL), None)
+        if key in self._open or body.rule not in OF_DEVICES:
+            return key if key in self._open else None
+        return next((known for known in self._before if known in self._open and _device(known) == _device(key)), None)
+
+
+def _device(key: Key) -> Key:
+    return key[0], key[1].rpartition("/")[0]

@@ -154,7 +154,7 @@ class ModelTask:
 
     async def _tell_rules(self, *, known: bool) -> None:
         """Have recorded what the rules found; `known`: of entries that an earlier judge has followed."""
-        found, self._run.found = self._run.found, []
+        found, self._run.found = sorted(self._run.found, key=lambda each: (each.at_ms, each.rule, each.tag, each.phase)), []
         for each in found:
             tag = self._run.manifest.plan.tags[self._run.manifest.plan.index_of(each.tag)].name
             evidence = {"since_ms": each.since_ms, **{name: value for name, value in each.evidence.items() if math.isfinite(value)}}

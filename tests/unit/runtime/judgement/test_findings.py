@@ -35,8 +35,25 @@ def test_what_the_ledger_has_is_not_told_again_whenever_it_is_found_again() -> N
     before = (("stuck", "t", 5, 0), ("stuck", "t", 9, 1), ("step", "u", 11, 0))
     findings = Findings(before)
     assert told(findings, body("stuck", 5, 0), body("stuck", 9, 1), body("step", 12, 0, "u")) == []
+    assert told(findings, body("spike", 8, 0, "v"), body("spike", 10, 1, "v")) == [], "an earlier judge was past that"
     assert told(findings, body("step", 15, 1, "u")) == [("step", "u", 15, 1)]
     assert Findings(before).open_since() == [11]
+
+
+def test_an_end_from_before_ends_nothing_that_began_later() -> None:
+    findings = Findings((("late", "t", 5, 0), ("late", "t", 9, 1), ("late", "t", 20, 0)))
+    assert told(findings, body("late", 9, 1), body("late", 21, 0)) == [], "found again a moment later than it was told"
+    assert told(findings, body("late", 30, 1)) == [("late", "t", 30, 1)]
+
+
+def test_what_a_device_does_is_one_finding_whichever_of_its_tags_is_named() -> None:
+    findings = Findings((("dropout", "d/a", 5, 0),))
+    assert told(findings, body("dropout", 7, 0, "d/b")) == []
+    assert told(findings, body("dropout", 7, 0, "e/b")) == [("dropout", "e/b", 7, 0)]
+    assert told(findings, body("dropout", 9, 1, "d/b"), body("dropout", 11, 1, "d/a")) == [("dropout", "d/a", 9, 1)]
+    assert told(findings, body("dropout", 20, 0, "d/b"), body("dropout", 21, 0, "d/a")) == [
+        ("dropout", "d/b", 20, 0), ("dropout", "d/a", 21, 0),
+    ], "two of one run are two"  # fmt: skip
 
 
 def test_the_models_alarm_names_one_tag_from_onset_to_end() -> None:
