@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ledger_client.entry import parse
 from ledger_client.event_bodies import FILLING, GATE, MISSING, NOT_FINITE, FindingBody, ScoreReceipt, read_event
 from ledger_client.reader import LedgerReader
+from models.drift import SPAN, SPANS
 from models.input_stream import Row
 from models.model_fault import WorkerFault
 from runtime.judgement.core_link import CoreLink, Order
@@ -24,11 +25,14 @@ from runtime.judgement.findings import DRIFT, Findings
 from runtime.judgement.follower import Follower, first_seq_at
 from runtime.judgement.judge_words import LiveRow
 from runtime.judgement.model_run import Cell, ModelRun
+from runtime.judgement.score_query import receipts
 from runtime.judgement.spans import OpenReceipt
 from runtime.judgement.store import Kept
 
 BACKLOG_MS_MAX: Final = 86_400_000
 """Cells that ended longer ago than this when the judge comes back are not scored; it says which."""
+REMEMBERED: Final = (SPANS + 1) * SPAN
+"""Cells before the last receipt whose scores the advice to learn again rests on."""
 OPEN_MS: Final = 600_000
 """So long before a finding that has not ended reading begins, for its rule to find it again."""
 TRIES: Final = 2
@@ -87,6 +91,8 @@ class ModelTask:
         """The first entry whose cells count."""
         self._run = ModelRun(kept.manifest, before, order.last_cell, rules=True)
         self._receipt = OpenReceipt(kept.manifest, kept.manifest_hash, self._next, before)
+        for score in recorded_scores(ledger.reader, ledger.head(), order, kept.manifest.plan.grid_ms * REMEMBERED):
+            self._run.monitor.take(score)
         until_ms = -1 if order.last_cell is None else order.last_cell * kept.manifest.plan.grid_ms
         self._findings = Findings(order.told, until_ms)
         self._follower = self._begin(from_receipt=receipt is not None)
@@ -200,6 +206,16 @@ class ModelTask:
 
     def _wall_ms(self, seq: int) -> int:
         return parse(self._ledger.reader.entry(seq)).payload.wall_ms
+
+
+def recorded_scores(reader: LedgerReader, size: int, order: Order, back_ms: int) -> Iterator[float | None]:
+    """Yield the scores that an order's model has had recorded in the last `back_ms`, oldest first. Raises LedgerError, OSError."""
+    if order.receipt_seq is None:
+        return
+    newest_ms = parse(reader.entry(order.receipt_seq)).payload.wall_ms
+    for _, receipt in receipts(reader, first_seq_at(reader, newest_ms - back_ms, size), order.receipt_seq + 1, order.name):
+        if receipt is not None and receipt.manifest_hash == order.manifest:
+            yield from receipt.scores
 
 
 def last_receipt(reader: LedgerReader, seq: int | None) -> ScoreReceipt | None:

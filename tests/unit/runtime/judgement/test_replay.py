@@ -13,6 +13,7 @@ import pytest
 
 from ledger_client.event_bodies import FINDING, SCORES, FindingBody, ScoreReceipt, read_event
 from ledger_client.kinds import Kind
+from models.drift import DriftMonitor
 from runtime.judgement.core_link import StaleError
 from runtime.judgement.replay import Replay, Replayed
 from runtime.judgement.score_query import checked, curve
@@ -170,6 +171,10 @@ def test_the_curve_and_the_check_read_receipts() -> None:
         assert told["alarmed_share"] == sum(s > 0 for s in known) / len(known)
         assert not told["covered"]
         assert told["rows_wanted"] > 0
+        again, fed = (await line.begin())._run.monitor, DriftMonitor(line.kept.manifest.threshold)
+        for score in scored:
+            fed.take(score)
+        assert vars(again) == vars(fed), "advice rests on hours of scores, which a restart must not forget"
 
     run(scenario)
 
