@@ -41,8 +41,8 @@ class DecisionSettings:
     """
 
     threshold: float
-    needed: int = 3
-    of: int = 5
+    needed: int = 15
+    of: int = 20
     release: float = 0.8
     hold_off: int = 120
     falling: float = 0.5
