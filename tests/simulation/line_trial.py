@@ -23,7 +23,7 @@ from tests.simulation.line_judge import Found, LineJudge, learned, line_plan
 from tests.simulation.line_samples import SEAL_MS, Batch, LineRecording, recording
 from tests.simulation.loop import VirtualClock
 
-WARM_S: Final = 1_200.0
+WARM_S: Final = 900.0
 """Until a line that was just started is as warm as it will be."""
 LEARN_S_MAX: Final = 8 * 3600.0
 STEP_S: Final = 30.0

@@ -15,7 +15,7 @@ SLOW_WITHIN_S = 3 * 3600.0
 def test_faults_of_the_line_are_found_and_named_and_nothing_else_is(seed: int, count) -> None:
     dice = Random(seed)
     faults = named_faults()
-    chosen = count(3, 3, len(faults))
+    chosen = count(2, 2, len(faults))
     if chosen < len(faults):
         faults = dice.sample([fault for fault in faults if not is_slow(fault)], chosen)
 
