@@ -76,7 +76,9 @@ def judge_of(process: asyncio.subprocess.Process) -> int:
     return next(pid for pid in children(process.pid) if b"runtime.judgement" in Path(f"/proc/{pid}/cmdline").read_bytes())
 
 
-def test_from_learning_to_a_score_that_is_never_shown_when_it_is_old(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+def test_from_learning_to_scores_that_are_not_shown_when_old_and_a_swapped_model_that_is_refused(
+    tmp_path: Path, require_service: Callable[[str], str]
+) -> None:
     chromium, state = require_service("chromium"), tmp_path / "state"
 
     async def model(*verb: str) -> tuple[int, Any]:
@@ -120,8 +122,19 @@ def test_from_learning_to_a_score_that_is_never_shown_when_it_is_old(tmp_path: P
             assert (await cli("fault", "filler", "dead_device", "on", "--state", str(state)))[0] == 0
             await says(page, ".verdict.warn", "too many of its tags have no good value")
             await page.locator("#chart rect.abstained").first.wait_for(state="attached", timeout=60_000)
+
+            swapped = state / "models" / learned["model"]["manifest_hash"] / "model.tflite"
+            kept = swapped.read_bytes()
+            swapped.write_bytes(bytes([*kept[:-1], kept[-1] ^ 1]))
+            os.kill(judge_of(process), signal.SIGKILL)
+            await says(page, ".verdict.alarm", "This model is refused: The bytes of the model are not those that its manifest names")
+            await page.goto(url + "learn")
+            await says(page, ".note.alarm", "The bytes of the model are not those")
+            swapped.write_bytes(kept)
             assert faults == []
             await browser.close()
+        code, shown = await cli("ledger", "show", "--state", str(state), "-n", "200")
+        assert [each for each in shown["entries"] if each["text"].startswith("short is refused: The bytes of the model")]
         code, said = await cli("model", "replay", "short", "--state", str(state))
         assert (code, said["verdict"]) == (0, "holds"), said
 
