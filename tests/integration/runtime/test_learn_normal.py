@@ -122,15 +122,7 @@ def test_from_learning_to_scores_that_are_not_shown_when_old_and_a_swapped_model
             assert (await cli("fault", "filler", "dead_device", "on", "--state", str(state)))[0] == 0
             await says(page, ".verdict.warn", "too many of its tags have no good value")
             await page.locator("#chart rect.abstained").first.wait_for(state="attached", timeout=60_000)
-
-            swapped = state / "models" / learned["model"]["manifest_hash"] / "model.tflite"
-            kept = swapped.read_bytes()
-            swapped.write_bytes(bytes([*kept[:-1], kept[-1] ^ 1]))
-            os.kill(judge_of(process), signal.SIGKILL)
-            await says(page, ".verdict.alarm", "This model is refused: The bytes of the model are not those that its manifest names")
-            await page.goto(url + "learn")
-            await says(page, ".note.alarm", "The bytes of the model are not those")
-            swapped.write_bytes(kept)
+            await swapped(page, url, state / "models" / learned["model"]["manifest_hash"] / "model.tflite", judge_of(process))
             assert faults == []
             await browser.close()
         code, shown = await cli("ledger", "show", "--state", str(state), "-n", "200")
@@ -139,6 +131,17 @@ def test_from_learning_to_scores_that_are_not_shown_when_old_and_a_swapped_model
         assert (code, said["verdict"]) == (0, "holds"), said
 
     asyncio.run(run())
+
+
+async def swapped(page: Page, url: str, file: Path, judge: int) -> None:
+    """Change one bit of the model on the disk, and have the judge start again: the page refuses it and says why."""
+    kept = file.read_bytes()
+    file.write_bytes(bytes([*kept[:-1], kept[-1] ^ 1]))
+    os.kill(judge, signal.SIGKILL)
+    await says(page, ".verdict.alarm", "This model is refused: The bytes of the model are not those that its manifest names")
+    await page.goto(url + "learn")
+    await says(page, ".note.alarm", "The bytes of the model are not those")
+    file.write_bytes(kept)
 
 
 async def learned_from_enough(model: Callable[..., Any]) -> tuple[int, Any]:
