@@ -20,11 +20,13 @@ Limits = Mapping[str, Sequence[float | None]]
 """Kind of sign (`signs.SIGNS`) -> per tag, what is too much; None: this tag has no such rule."""
 
 STEP_FACTOR: Final = 2.0
-STEP_REPORTS: Final = 50
+STEP_REPORTS: Final = 200
 """With fewer changes than that nothing is known of how far a tag steps."""
 RUN_FACTOR: Final = 2.0
-RUN_SHARE: Final = 0.1
-"""A tag that stands longer than this share of the readings' time stands naturally: it has no rule for stuck values."""
+RUN_SHARE: Final = 0.02
+"""A tag that stood longer than this share of the readings' time stands naturally: fifty such times say little of how long it may."""
+STEP_TAIL: Final = 8.0
+"""A tag whose largest step is so many times its usual one jumps naturally (noise: four to five times): it has no rule for jumps."""
 MISSING_MS: Final = 3000.0
 MISSING_TIMES: Final = 2.0
 LATE_MS: Final = 2000.0
@@ -68,22 +70,22 @@ def natural_limits(
     return _limits(plan, largest, span_ms, [_steps(value[order][tag_index[order] == i]) for i in range(len(plan.tags))])
 
 
-def _steps(values: NDArray[np.float64]) -> tuple[int, float]:
-    """Return how many changes a tag made and the smallest of them: the step of its resolution."""
+def _steps(values: NDArray[np.float64]) -> tuple[int, float, float]:
+    """Return how many changes a tag made, the smallest of them, which is the step of its resolution, and the middle one."""
     changes = np.abs(np.diff(values[np.isfinite(values)]))
     changes = changes[changes > 0]
-    return len(changes), float(changes.min(initial=np.inf))
+    return len(changes), float(changes.min(initial=np.inf)), float(np.median(changes)) if len(changes) else 0.0
 
 
 def _limits(
-    plan: InputPlan, largest: Mapping[str, Sequence[float]], span_ms: float, steps: Sequence[tuple[int, float]]
+    plan: InputPlan, largest: Mapping[str, Sequence[float]], span_ms: float, steps: Sequence[tuple[int, float, float]]
 ) -> dict[str, list[float | None]]:
     found: dict[str, list[float | None]] = {kind: [None] * len(plan.tags) for kind in SIGNS if kind != "spike"}
     devices = devices_of(plan)
     for i, tag in enumerate(plan.tags):
         seen = {kind: sizes[i] for kind, sizes in largest.items()}
-        changes, smallest = steps[i]
-        if changes >= STEP_REPORTS and seen["step"] > 0:
+        changes, smallest, usual = steps[i]
+        if changes >= STEP_REPORTS and 0 < seen["step"] <= STEP_TAIL * usual:
             found["step"][i] = max(STEP_FACTOR * seen["step"], seen["step"] + 2 * smallest)
         if changes >= 1 and 0 < seen["constant_ms"] <= RUN_SHARE * span_ms:
             found["same_reports"][i] = RUN_FACTOR * max(seen["same_reports"], 1.0)
