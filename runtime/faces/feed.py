@@ -35,6 +35,8 @@ HELLO_SIZE_MAX = 256
 """A peer that has not said who it is gets no more of the core's memory and time than this."""
 STRANGER_SIZE_MAX = 16 << 10
 """Requests of another user than the core's own (or root) are no longer: reading 1 MiB takes the core's loop half a second."""
+JUDGE, JUDGE_SIZE_MAX = "judge", 32 << 10
+"""The judge runs what others made of numbers, so it gets little of the core's time too; its longest word is a receipt of 24 kB."""
 ROWS_PER_FRAME = 500
 """Small enough that encoding one frame does not hold the core's loop for a millisecond."""
 REQUESTS_IN_FLIGHT_MAX = 8

@@ -109,6 +109,7 @@ class FeedServer:
     async def _converse(self, reader: asyncio.StreamReader, connection: _Connection, session: Session) -> None:
         lane = asyncio.Semaphore(feed.REQUESTS_IN_FLIGHT_MAX)
         size_max = feed.FRAME_SIZE_MAX if session.uid in (0, os.getuid()) else feed.STRANGER_SIZE_MAX
+        size_max = min(size_max, feed.JUDGE_SIZE_MAX) if session.face == feed.JUDGE else size_max
         subscribed = False
         async with asyncio.TaskGroup() as group:
             while True:

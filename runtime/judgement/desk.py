@@ -39,7 +39,7 @@ from ledger_client.kinds import Kind
 from models.model_fault import ModelFault
 from runtime.clock import Clock
 from runtime.config_model import Models
-from runtime.faces.feed import RequestRefusedError, Session
+from runtime.faces.feed import JUDGE, RequestRefusedError, Session
 from runtime.judgement.book import Entries, ModelBook, ModelPage, event_at
 from runtime.judgement.installed import models_installed
 from runtime.judgement.judge_words import Learned, Live, Progress, Recorded, Refused, read_word
@@ -47,7 +47,6 @@ from runtime.judgement.model_rows import FINDINGS_MAX, ModelRows
 from runtime.judgement.pace import Pace
 from runtime.judgement.store import ModelStore
 
-FACE: Final = "judge"
 SAVE_S: Final = 30.0
 AWAY_MS: Final = 5_000
 BEHIND_MS: Final = 30_000
@@ -164,7 +163,7 @@ class JudgementDesk:
 
     async def answer(self, session: Session, params: Mapping[str, Any]) -> Any:
         """Answer the judge. Raises RequestRefusedError for anybody else, for what is no word of the judge, and for too many of them."""
-        if session.face != FACE or session.uid not in {0, os.getuid()}:
+        if session.face != JUDGE or session.uid not in {0, os.getuid()}:
             raise RequestRefusedError("permission_denied", action="judgement")
         if not self.ready:
             raise RequestRefusedError("models_not_ready")

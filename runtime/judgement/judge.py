@@ -23,7 +23,7 @@ from ledger_client.reader import LedgerReader, epochs
 from models.gatekeeper import check_model
 from models.model_fault import ModelFault, WorkerFault
 from models.worker_client import Worker
-from runtime.faces.feed import RequestRefusedError, Session
+from runtime.faces.feed import JUDGE, RequestRefusedError, Session
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.feed_server import FeedServer
 from runtime.history.service import Nothing
@@ -73,7 +73,7 @@ class Judge:
 
     async def serve(self) -> None:
         """Wait for the core's first word, then judge. Raises ExceptionGroup of AnotherEpochError when the epoch changes."""
-        feed = FeedClient(self.sockets / "feed.sock", "judge", self._listen, values=False)
+        feed = FeedClient(self.sockets / "feed.sock", JUDGE, self._listen, values=False)
         async with feed, asyncio.TaskGroup() as group:
             group.create_task(feed.run(), name="feed")
             while not feed.health.get("ledger", {}).get("size"):

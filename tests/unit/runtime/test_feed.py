@@ -69,6 +69,20 @@ def test_a_face_hears_of_models_and_findings_when_it_asks_and_again_when_they_ch
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(("face", "heard"), [("cli", True), (feed.JUDGE, False)])
+def test_a_judge_that_says_too_much_at_once_is_cut_off(tmp_path: Path, face: str, heard: bool) -> None:
+    async def run() -> None:
+        async with serving(tmp_path / "f.sock", Plant(1)):
+            word = {"a": 1, "b": 2, "more": b"x" * feed.JUDGE_SIZE_MAX}
+            if heard:
+                assert await ask_once(tmp_path / "f.sock", face, "add", word, 5) == 3
+                return
+            with pytest.raises(RequestRefusedError, match="core_away"):
+                await ask_once(tmp_path / "f.sock", face, "add", word, 5)
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("more", [["models"], [["models", "models"]], [["other"]], [[1]], [None], [["models"], 1]])
 def test_a_subscription_to_what_there_is_not_ends_the_connection(tmp_path: Path, more: list[Any]) -> None:
     async def run() -> None:
