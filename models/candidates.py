@@ -27,6 +27,8 @@ STEP_VARIANCE: Final = 2 * INSIDE.scale**2 / 12
 """What rounding to int8 adds to a residual, at the input and at the output: no feature is trusted more finely than that."""
 SPREAD_MIN: Final = 0.02
 """Least standard deviation of a feature, in units of its tag's scale, or of a logarithm: one changed bit of a constant is no alarm."""
+RATIO_SPREAD_MIN: Final = 1e-3
+"""The same for a ratio of counters, as a share of its mean."""
 SHIFTS: Final = (1.0, 2.0, 4.0, 8.0)
 """Standard deviations that features are shifted by to see what a model finds."""
 SHIFTED_ROWS: Final = 12
@@ -100,7 +102,7 @@ def candidates(kind: str, features: Floats, plan: InputPlan, settings: Settings)
         plan: whose features they are.
         settings: see there.
     """
-    least = _spreads_min(plan)
+    least = _spreads_min(plan, features)
     mean, spread = _scaling(features, least)
     rows = (features - mean) / spread
     strengths = {"ridge": settings.strengths, "components": (settings.variance_share,)}.get(kind, settings.strengths[:1])
@@ -159,13 +161,16 @@ def _ceilings(plan: InputPlan, missed: Floats, gather: Gather) -> Floats:
     return found
 
 
-def _spreads_min(plan: InputPlan) -> Floats:
-    """Return the least spread of each feature, by what it is a feature of."""
-    return np.array([SPREAD_MIN * (plan.tags[tag].scale if kind == "mean" else 1.0) for kind, tag in _kinds(plan)])
-
-
-def _kinds(plan: InputPlan) -> list[tuple[str, int]]:
-    return [(kind, tag) for (kind, _), tag in zip(plan.layout, plan.tag_of_feature, strict=True)]
+def _spreads_min(plan: InputPlan, features: Floats) -> Floats:
+    """Return the least spread of each feature, by what it is a feature of: a mean has its tag's scale, a ratio its own size."""
+    sizes = np.abs(features).mean(axis=0)
+    found = np.full(features.shape[1], SPREAD_MIN)
+    for column, (kind, tag) in enumerate(plan.layout):
+        if kind == "mean":
+            found[column] = SPREAD_MIN * plan.tags[tag].scale
+        elif kind == "ratio":
+            found[column] = max(RATIO_SPREAD_MIN * float(sizes[column]), 1e-12)
+    return found
 
 
 def _scaling(features: Floats, least: Floats) -> tuple[Floats, Floats]:

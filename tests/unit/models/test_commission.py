@@ -9,11 +9,11 @@ import pytest
 
 from models.commission import CannotLearnError, Learned, LearnOptions, learn
 from models.gatekeeper import check_model
-from models.input_plan import InputPlan
+from models.input_plan import InputPlan, Ratio, TagInput
 from models.litert import Runtime
 from models.manifest import Manifest
 from models.scorer import Judged, Scorer
-from tests.rigs.machine_rows import plan, readings, rows
+from tests.rigs.machine_rows import WINDOW, plan, readings, rows
 
 LINEAR = ("components", "ridge", "whitening")
 OPTIONS = LearnOptions(name="machine", who="a technician", made_ms=1_700_000_000_000, code_version="test", kinds=LINEAR)
@@ -116,6 +116,22 @@ def test_a_tag_that_stood_still_may_be_rounded_otherwise_but_not_jump(seed: int)
     last = judged(made, values)[-1]
     assert last.score > made.manifest.threshold
     assert int(np.argmax(last.contributions)) == 3
+
+
+def test_energy_for_each_piece_is_found_when_it_doubles_however_small_its_number(seed: int) -> None:
+    tags = (TagInput(uid=1, name="press/kWh", role="counter"), TagInput(uid=2, name="press/pieces", role="counter"))
+    asked = InputPlan(tags=tags, window=WINDOW, features=("mean",), ratios=(Ratio("kWh per piece", "kWh", over=1, under=2),))
+    rng = np.random.default_rng(seed)
+
+    def run(seconds: int, factor: float) -> np.ndarray:
+        pieces = np.cumsum(rng.integers(2, 7, seconds))
+        return np.column_stack([np.cumsum(np.diff(pieces, prepend=0) * 0.003 * factor * rng.normal(1, 0.02, seconds)), pieces])
+
+    made = learn(asked, rows(asked, run(900, 1.0)), OPTIONS)
+    assert judged(made, run(200, 1.0))[-1].score < made.manifest.threshold
+    last = judged(made, run(200, 2.0))[-1]
+    assert last.score > made.manifest.threshold
+    assert int(np.argmax(last.contributions)) == 0
 
 
 def test_rows_with_a_missing_tag_are_left_out_of_learning(seed: int) -> None:
