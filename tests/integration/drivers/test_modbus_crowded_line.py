@@ -19,7 +19,7 @@ from runtime.clock import SystemClock
 from tests.rigs.field import KeptScans, points_of
 from tests.rigs.units import PacedUnits, TcpUnits, Unit
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.alone]
 
 
 def unit_toml(number: int, period_ms: int, line: str) -> str:

@@ -24,6 +24,8 @@ from tests.rigs.gateway import ROOT, Gateway, until
 from tests.rigs.load_device import LoadDevice, device_config
 from tests.rigs.opcua import free_port
 
+pytestmark = pytest.mark.alone
+
 PERIOD_MS = 200
 GROUPS = 4
 """Of each device: with five scans a second of each, a window has enough of them for a p99 that is not just its worst one."""

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ledger_client.disk import RealDisk
 from ledger_client.entry import parse
 from ledger_client.kinds import Kind
@@ -20,6 +22,8 @@ from tests.rigs.anchor_process import anchor_process, anchor_verb
 from tests.rigs.gateway import Gateway, cli, until
 from tests.rigs.load_device import LoadDevice, device_config
 from tests.simulation.coverage import silences
+
+pytestmark = pytest.mark.alone
 
 HEAD = """
 [gateway]

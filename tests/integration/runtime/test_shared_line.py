@@ -12,9 +12,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from runtime.faces.feed_client import FeedClient
 from tests.rigs.gateway import Gateway, until
 from tests.rigs.units import TcpUnits, Unit
+
+pytestmark = pytest.mark.alone
 
 PERIOD_MS = 200
 WINDOW_S = 4.0
