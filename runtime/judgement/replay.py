@@ -151,7 +151,7 @@ class _Reckoned:
         found.cells += len(numbers)
         found.skipped += sum(count for _, count, _ in receipt.skipped)
         for first, count, _ in receipt.skipped:
-            self._named.update(range(first, first + min(count, 1 << 20)))
+            self._cells = {number: cell for number, cell in self._cells.items() if not first <= number < first + count}
         cells = [self._cells.pop(number, None) for number in numbers]
         if self._blind.intersection(numbers):
             found.not_here += len(numbers)

@@ -1,7 +1,7 @@
 """A day of the sim line, recorded, judged with kills, and replayed: every score comes out again to the bit.
 
 Room: tests. The plant, pollers, report rules, batches, follower, model run, desk and replay are production; the model is any int8 model of
-the line's tags: what it finds is another test's affair. Ten minutes in size fast, an hour in size run, a day in size full.
+the line's tags: what it finds is another test's affair. Ten minutes in size fast, half an hour in size run, a day in size full.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def model_of(log: JudgedLog) -> tuple[Manifest, bytes]:
 
 
 def test_a_day_of_scores_is_reckoned_again_to_the_bit(seed: int, count: Callable[[int, int, int], int]) -> None:
-    seconds = count(600, 3_600, 86_400)
+    seconds = count(600, 1_800, 86_400)
     schema, sealed = recorded(seed, seconds)
 
     async def scenario(work: ThreadPoolExecutor) -> None:

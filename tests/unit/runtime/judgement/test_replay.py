@@ -82,6 +82,34 @@ def test_kills_lose_and_double_nothing(seed: int, shift: int) -> None:
     run(scenario)
 
 
+def test_what_is_too_long_ago_is_said_to_be_skipped() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(3, work=work)
+        task = await line.begin()
+        for _ in range(12):
+            line.plant.batch()
+        await line.follow(task)
+        for _ in range(30):  # the judge is away for thirty hours
+            line.plant.silence(3_600)
+            for _ in range(6):
+                line.plant.batch()
+        await line.follow(await line.begin())
+        for _ in range(4):
+            line.plant.batch()
+        await line.follow(await line.begin())
+        skipped = [(*each, receipt) for _, receipt in events(line, SCORES) for each in receipt.skipped]
+        ((first, count, why, receipt),) = skipped
+        assert why == "judge_behind"
+        before = [each.last_cell for _, each in events(line, SCORES) if each.last_cell < first]
+        assert first == max(before) + 1
+        assert 5 * 3_600 < count < 7 * 3_600
+        assert receipt.numbers()[0] > first + count - 1
+        found = await replayed(line)
+        assert (found.verdict, found.differences, found.not_recorded, found.skipped) == ("holds", [], 0, count)
+
+    run(scenario)
+
+
 def test_every_range_of_entries_replays_by_itself() -> None:
     async def scenario(work: ThreadPoolExecutor) -> None:
         line, rng = await judged(9, work=work), Random(9)
