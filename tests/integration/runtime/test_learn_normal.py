@@ -21,6 +21,7 @@ from tests.rigs.gateway import ROOT, children, cli
 
 pytest.importorskip("ai_edge_litert", reason="needs the extra models")
 
+SPEED = "3"
 MODELS = """
 [evidence]
 seal_every_s = 1.0
@@ -46,7 +47,7 @@ async def line(state: Path) -> AsyncIterator[tuple[str, asyncio.subprocess.Proce
     before = gateway_config(dict.fromkeys(PLACEHOLDERS, 1))
     config.write_text(before[:at] + MODELS if (at := before.find("\n[models]")) > 0 else before + MODELS)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "runtime", "demo", "--state", str(state), "--port", str(port), "--witnesses", "0", "--speed", "3",
+        sys.executable, "-m", "runtime", "demo", "--state", str(state), "--port", str(port), "--witnesses", "0", "--speed", SPEED,
         cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
