@@ -172,7 +172,7 @@ class EntryWalk:
             self._apply_schema(entry, body or b"")
         elif kind == Kind.BATCH and not self._quick:
             offset_ms = self._read_batch(entry, body or b"")
-        elif kind == Kind.EVENT and length and not self._quick:
+        elif kind == Kind.EVENT and not self._quick:
             self._read_event(entry, body or b"")
         self.counts["body_bytes"] += len(body or b"")
         if kind == Kind.BATCH:

@@ -13,6 +13,7 @@ import pytest
 from ledger_client.claims import Report
 from ledger_client.entry import parse
 from ledger_client.errors import CorruptError, FormatError
+from ledger_client.event_bodies import LABEL, LabelBody
 from ledger_client.key_chain import rotation_message
 from ledger_client.kinds import Kind
 from ledger_client.note import device_note_key
@@ -316,6 +317,20 @@ def test_what_a_later_version_writes_does_not_break_the_chain() -> None:
     ):
         report = case(change)
         assert (report.verdict, report.claims["content"].status) == ("holds", "unknown")
+
+
+def test_events_of_known_types_are_known_content_and_must_be_what_their_type_says() -> None:
+    whole = LabelBody("line", None, None, 1, 2, "normal", "anna").encode()
+
+    def event(body: bytes, version: int = 1) -> Change:
+        return lambda log: log.append(Kind.EVENT, (LABEL, version, sha256(body).digest(), len(body)), body)
+
+    report = case(event(whole))
+    assert (report.verdict, report.claims["content"].status) == ("holds", "holds")
+    assert case(event(whole, 2)).claims["content"].status == "unknown"
+    for body in (b"", whole[:-1], whole + b"\0", b"\x80", b"x"):
+        report = case(event(body))
+        assert (report.verdict, report.claims["content"].code == "event_type_unknown") == ("fails", False), body
 
 
 def test_contents_that_do_not_fit_their_entry() -> None:
