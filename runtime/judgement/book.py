@@ -160,10 +160,12 @@ class ModelBook:
         if body.state == "refused":
             page.refusal = (body.code, dict(body.params))
             return
-        page.refusal = None
+        is_other = body.manifest_hash is not None and body.manifest_hash != page.manifest
+        if is_other or body.code == "accepted" or body.state == "off" or (body.state in SCORING and page.state not in SCORING):
+            page.refusal = None  # by what is another piece of work for the judge; anything else leaves a model that does not score
         if body.code == "checked":
             page.checked = dict(body.params)
-        if body.manifest_hash is not None and body.manifest_hash != page.manifest:
+        if is_other:
             page.manifest, page.model, page.trust = body.manifest_hash, body.model_sha256, (self.epoch, seq)
             page.since_seq, page.last_cell, page.receipt_seq, page.checked = seq, None, None, {}
         elif body.state in SCORING and page.state not in SCORING:

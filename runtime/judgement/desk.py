@@ -46,12 +46,17 @@ from runtime.judgement.judge_words import Learned, Live, Progress, Recorded, Ref
 from runtime.judgement.model_rows import FINDINGS_MAX, ModelRows
 from runtime.judgement.pace import Pace
 from runtime.judgement.store import ModelStore
+from runtime.judgement.unbroken import Unbroken
 
 SAVE_S: Final = 30.0
 AWAY_MS: Final = 5_000
 BEHIND_MS: Final = 30_000
 BURST: Final = 60
 PER_S: Final = 20.0
+ENTRIES_MAX: Final = 16
+"""Entries of the judge under way at once."""
+FINDING_BYTES_MAX: Final = 8 << 10
+"""Of one finding: a face is shown FINDINGS_MAX of them in one frame."""
 INLINE_MAX: Final = 2_048
 """Bodies up to this size are read on the loop; longer ones by a thread."""
 TYPES: Final[Mapping[type[Any], str]] = {ScoreReceipt: SCORES, FindingBody: FINDING, ModelBody: MODEL, LabelBody: LABEL}
@@ -100,6 +105,7 @@ class JudgementDesk:
         self.ready = False
         self.pending: dict[str, tuple[bytes, str]] = {}
         self._recording = asyncio.Lock()
+        self._unbroken = Unbroken(ENTRIES_MAX)
         self._pace = Pace(BURST, PER_S)
         self._heard_ms: int | None = None
         self._heard_mono_ms = 0
@@ -143,11 +149,12 @@ class JudgementDesk:
             return
         if not self.ready:
             await self.open()
-        while True:
-            await asyncio.sleep(SAVE_S)
-            if self.book.changed:
-                with contextlib.suppress(OSError):
-                    await self.save()
+        async with self._unbroken:
+            while True:
+                await asyncio.sleep(SAVE_S)
+                if self.book.changed:
+                    with contextlib.suppress(OSError):
+                        await self.save()
 
     async def open(self) -> None:
         """Read the book, and what the ledger has since. Raises LedgerError, OSError."""
@@ -172,7 +179,7 @@ class JudgementDesk:
             raise RequestRefusedError("judge_too_many")
         match params:
             case {"what": "sync", "fresh": bool(fresh)} if len(params) == 2:
-                return await self._sync(fresh=fresh)
+                return await self._unbroken.carry_out(self._sync(fresh=fresh))
         word = read_word(params, SIZE_MAX)
         if word is None:
             self.refused_words += 1
@@ -184,14 +191,14 @@ class JudgementDesk:
                 self.rows.take_live(rows)
                 return {"book": self.book_number}
             case Recorded():
-                return {"seq": await self._record_word(word)}
+                return {"seq": await self._unbroken.carry_out(self._record_word(word))}
             case Refused():
-                await self._refused(word)
+                await self._unbroken.carry_out(self._refused(word))
             case Progress():
                 if self._is_pending(word.name, word.act):
                     self.rows.take_progress(word.name, word.stage, word.share)
             case Learned():
-                await self._learned(word)
+                await self._unbroken.carry_out(self._learned(word))
         return {}
 
     @property
@@ -200,7 +207,8 @@ class JudgementDesk:
         return self.rows.orders
 
     async def record(self, body: EventBody) -> int:
-        """Append an event and take it in; return its seq. Raises LedgerError."""
+        """Append an event and take it in; return its seq. Raises LedgerError, FormatError of them for what no verifier would read."""
+        read_event(TYPES[type(body)], VERSION, body.encode())  # of an act, or out of a manifest: an entry is for ever
         async with self._recording:
             return await self._append(body)
 
@@ -233,6 +241,10 @@ class JudgementDesk:
     async def _sync(self, *, fresh: bool) -> dict[str, Any]:
         """The judge has started (`fresh`), or looks again: say what it is to do. What an earlier one was learning has come to nothing."""
         models = self.models()
+        async with self._recording:  # what an earlier judge has said is taken in first
+            pass
+        for name in [name for name in self.pending if fresh and name not in self.book.pages]:
+            self.forget_learning(name)
         for page in [page for page in self.book.pages.values() if fresh and (page.name in self.pending or page.state == "learning")]:
             act, _ = self.pending.get(page.name, (None, ""))
             self.forget_learning(page.name)
@@ -255,6 +267,9 @@ class JudgementDesk:
     async def _record_word(self, word: Recorded) -> int:
         """Record a receipt or a finding of the judge, if it is about a model that scores, in its order, and not said before."""
         type_uri = SCORES if word.what == "scores" else FINDING
+        if word.what == "finding" and len(word.body) > FINDING_BYTES_MAX:
+            self.refused_words += 1
+            raise RequestRefusedError("judge_word_invalid")
         try:
             if len(word.body) <= INLINE_MAX:
                 body = read_event(type_uri, VERSION, word.body)
@@ -290,7 +305,12 @@ class JudgementDesk:
 
     async def _refused(self, word: Refused) -> None:
         page = self.book.pages.get(word.name)
-        if page is None or (word.code is None and page.refusal is None) or (page.refusal and page.refusal[0] == word.code):
+        if (
+            page is None
+            or not page.scores
+            or (word.code is None and page.refusal is None)
+            or (page.refusal and page.refusal[0] == word.code)
+        ):
             return
         state, code = ("refused", word.code) if word.code is not None else (page.state, "accepted")
         with contextlib.suppress(LedgerError):

@@ -33,6 +33,7 @@ CHECK_S: Final = 50.0
 ABOVE: Final = {"checking": "shadow", "off": "shadow", "shadow": "armed"}
 """From where a model may go up, and where to: what alarms was first watched."""
 BELOW: Final = {"armed": "shadow", "shadow": "off", "checking": "off"}
+WHO_MAX: Final = 200
 LABEL_PARAMS: Final = frozenset({"label", "by", "seq", "from_ms", "to_ms"})
 LEARN_PARAMS: Final = frozenset({"from_ms", "to_ms", "recipe", "tags", "grid_ms", "window"})
 
@@ -193,7 +194,13 @@ class ModelActs:
         page, params = self._page(act), act.params
         label, by, seq = params.get("label"), params.get("by", ""), params.get("seq")
         from_ms, to_ms = params.get("from_ms"), params.get("to_ms")
-        if not isinstance(label, str) or label not in LABELS or not isinstance(by, str) or not set(params) <= LABEL_PARAMS:
+        if (
+            not isinstance(label, str)
+            or label not in LABELS
+            or not isinstance(by, str)
+            or len(by) > WHO_MAX
+            or not set(params) <= LABEL_PARAMS
+        ):
             raise RequestRefusedError("act_shape")
         who = by or f"{act.face} {act.session}"
         if type(seq) is int and from_ms is None and to_ms is None:

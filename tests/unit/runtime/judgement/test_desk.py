@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger_client.errors import StoreError
+from ledger_client.errors import FormatError, StoreError
 from ledger_client.event_bodies import FindingBody, LabelBody, ModelBody, ScoreReceipt
 from runtime.config_model import Models
-from runtime.faces.feed import RequestRefusedError, Session
+from runtime.faces.feed import RequestRefusedError, Session, encode_frame
 from runtime.judgement.book import ModelBook
 from runtime.judgement.desk import BURST, JudgementDesk
 from runtime.judgement.judge_words import LiveRow, read_word
+from runtime.judgement.model_rows import FINDINGS_MAX
 from runtime.judgement.spans import OpenReceipt
 from tests.rigs.judged import FOLDER, JUDGE, Judged, judged
 from tests.tidy.source import ROOT
@@ -289,5 +290,64 @@ def test_a_book_of_another_epoch_keeps_states_and_forgets_places() -> None:
         assert book.next_seq is None
         book.apply(3, ModelBody("line", "off", "model_off", line.kept.manifest_hash, line.kept.manifest.model_sha256))
         assert not page.scores
+
+    run(scenario)
+
+
+def test_findings_of_any_size_that_is_taken_reach_a_face_in_one_frame() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(work=work)
+        for at_ms in range(FINDINGS_MAX):
+            evidence = {f"e{n}": "x" * (4_000 if at_ms % 2 else 400) for n in range(15)}
+            code = await refused(line.desk, finding(line, at_ms=at_ms, evidence=evidence))
+            assert code == ("judge_word_invalid" if at_ms % 2 else "")
+        assert len(line.desk.finding_rows()) == FINDINGS_MAX // 2
+        encode_frame(["findings", 1, line.desk.finding_rows() * 2])
+
+    run(scenario)
+
+
+def test_a_refusal_stands_until_the_model_has_scored_or_is_put_out_of_use() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(work=work)
+        page, kept = line.desk.book.page("line"), line.kept
+        said = {"what": "refused", "name": "line", "code": "model_quarantined", "params": {}}
+        assert await refused(line.desk, said) == ""
+        for body in (
+            ModelBody("line", "learning", "learn_started"), ModelBody("line", "armed", "learn_failed"),
+            ModelBody("line", "shadow", "model_shadow", kept.manifest_hash, kept.manifest.model_sha256),
+        ):  # fmt: skip
+            await line.desk.record(body)
+            assert page.refusal == ("model_quarantined", {})
+        await line.desk.record(ModelBody("line", "off", "model_off", kept.manifest_hash, kept.manifest.model_sha256))
+        assert page.refusal is None
+        assert await refused(line.desk, said) == ""  # of a judge that has not heard yet
+        assert page.refusal is None
+
+    run(scenario)
+
+
+def test_nothing_is_recorded_that_no_verifier_would_read() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(work=work)
+        size = line.log.size
+        for body in (
+            ModelBody("line", "armed", "checked", params={"rows": (1 << 64) - 1}), ModelBody("", "checking", "imported"),
+            ModelBody("line", "armed", "checked", params={"alarmed_share": float("inf")}),
+            LabelBody("line", None, None, 0, 1, "normal", "x" * 5_000),
+        ):  # fmt: skip
+            with pytest.raises(FormatError):
+                await line.desk.record(body)
+        assert line.log.size == size
+
+    run(scenario)
+
+
+def test_what_was_to_be_learned_by_a_judge_that_died_at_once_can_be_ordered_again() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(work=work)
+        line.desk.pending["new"] = (b"a" * 16, "anna")  # its beginning could not be recorded
+        await line.desk.answer(JUDGE, {"what": "sync", "fresh": True})
+        assert not line.desk.pending
 
     run(scenario)

@@ -210,6 +210,7 @@ def test_labels_are_entries_and_make_precision_and_recall() -> None:
         for params in (
             {"label": "good", "seq": seqs[0]}, {"label": "normal"}, {"label": "normal", "seq": seqs[0], "from_ms": 1, "to_ms": 2},
             {"label": "normal", "from_ms": 5, "to_ms": 1}, {"label": "normal", "seq": seqs[0], "by": 5},
+            {"label": "normal", "seq": seqs[0], "by": "x" * 5_000},
         ):  # fmt: skip
             assert (await bench.act("model.label", **params))[0] == "act_shape"
         for seq in (0, 10_000):
