@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from models import canonical
 from models.decision import DecisionSettings, Refusal, refusal_to_arm
 from models.input_plan import InputPlan, PlanError
-from models.manifest_checks import fault, number, numbers, one_of, record, sha256, short_text, truth, whole
+from models.manifest_checks import entry_name, fault, number, numbers, one_of, record, sha256, short_text, truth, whole
 
 VERSION: Final = 1
 SIZE_MAX: Final = 1 << 20
@@ -159,9 +159,11 @@ class Manifest:
         width, tags = len(plan.feature_names()), len(plan.tags)
         if width > FEATURES_MAX:
             raise fault("plan", "too many features")
+        for tag in plan.tags:
+            entry_name(tag.name, "plan.tags.name")
         output = one_of(row["output"], "output", OUTPUTS)
         return cls(
-            name=short_text(row["name"], "name"),
+            name=entry_name(row["name"], "name"),
             kind=short_text(row["kind"], "kind"),
             model_sha256=sha256(row["model_sha256"], "model_sha256"),
             plan=plan,

@@ -12,6 +12,7 @@ from typing import Any, Final
 from models.model_fault import ModelFault
 
 TEXT_MAX: Final = 400
+NAME_MAX: Final = 200
 WHOLE_MAX: Final = (1 << 53) - 1
 """Whole numbers that JSON's readers hold exactly."""
 
@@ -36,6 +37,14 @@ def short_text(value: Any, where: str) -> str:
     if not isinstance(value, str) or len(value) > TEXT_MAX or not value.isprintable():
         raise fault(where, "not a short printable text")
     return value
+
+
+def entry_name(value: Any, where: str) -> str:
+    """Return printable text of 1 to 200 characters: a longer name, or none, fits no entry of the ledger."""
+    found = short_text(value, where)
+    if not 0 < len(found) <= NAME_MAX:
+        raise fault(where, f"not 1 to {NAME_MAX} characters")
+    return found
 
 
 def one_of(value: Any, where: str, allowed: tuple[str, ...]) -> Any:

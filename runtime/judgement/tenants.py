@@ -20,7 +20,7 @@ from runtime.clock import Clock
 from runtime.config_model import ModelDefinition
 from runtime.door import Tenant
 from runtime.faces.feed import RequestRefusedError
-from runtime.judgement.book import SCORING, Entries, ModelPage, event_at
+from runtime.judgement.book import MODELS_MAX, SCORING, Entries, ModelPage, event_at
 from runtime.judgement.desk import JudgementDesk
 from runtime.judgement.orders import Orders
 from runtime.judgement.plans import plan_of
@@ -67,6 +67,7 @@ class ModelActs:
             raise RequestRefusedError("model_is_learning", model=act.target)
         plan_of(definition, self._devices())
         self._span(act, definition)
+        self._has_room(act)
 
     async def _learn(self, act: Act) -> Outcome:
         definition = self._definition(act)
@@ -221,6 +222,7 @@ class ModelActs:
                     raise RequestRefusedError("act_shape")
             case _:
                 raise RequestRefusedError("act_shape")
+        self._has_room(act)
 
     async def _import(self, act: Act) -> Outcome:
         """Keep it, have the judge look at its structure, and record it; what is refused leaves files that nothing names."""
@@ -256,6 +258,11 @@ class ModelActs:
             raise RequestRefusedError("models_off")
         if not self._desk.ready:
             raise RequestRefusedError("models_not_ready")
+
+    def _has_room(self, act: Act) -> None:
+        """Whether the book has a page for this name: a model without one would be recorded and never score."""
+        if act.target not in self._desk.book.pages and len(self._desk.book.pages) >= MODELS_MAX:
+            raise RequestRefusedError("models_too_many", most=MODELS_MAX)
 
     def _page(self, act: Act) -> ModelPage:
         page = self._desk.book.pages.get(act.target)

@@ -67,7 +67,7 @@ def test_a_cut_file_is_refused(size: int) -> None:
 
 BAD = {
     "version": [0, 2, True, "1", None],
-    "name": ["x" * 500, 1, "line\nbreak", None],
+    "name": ["x" * 500, "x" * 201, "", 1, "line\nbreak", None],
     "model_sha256": [b"short", "zz" * 32, 5, b""],
     "mean": [[], [0.0], [float(1 << 40)] * 3, "text", [[0.0]] * 4, [None] * 4, [True] * 4],
     "spread": [[0.0] * 4, [-1.0] * 4, [1.0] * 3],
@@ -102,6 +102,15 @@ def test_a_value_that_cannot_be_is_named(name: str, value: object) -> None:
     with pytest.raises(ModelFault) as found:
         Manifest.read(canonical.encode(plain))
     assert str(found.value.params["where"]).startswith(name)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201, "a\x1b[2J"], ids=["none", "long", "control"])
+def test_a_tag_whose_name_fits_no_entry_and_no_terminal_is_refused(name: str) -> None:
+    plain = made().plain()
+    plain["plan"]["tags"][0]["name"] = name
+    with pytest.raises(ModelFault) as caught:
+        Manifest.from_plain(plain)
+    assert caught.value.params["where"] == "plan.tags.name"
 
 
 def test_missing_and_unknown_fields_are_refused() -> None:

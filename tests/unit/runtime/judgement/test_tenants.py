@@ -20,6 +20,7 @@ from runtime.acts import Act
 from runtime.config import parse_config
 from runtime.config_model import Models
 from runtime.faces.feed import RequestRefusedError
+from runtime.judgement.book import MODELS_MAX
 from runtime.judgement.plans import plan_of
 from runtime.judgement.tenants import ModelActs
 from runtime.points import DevicePoints, number_points
@@ -239,6 +240,21 @@ def test_a_model_is_imported_with_a_vendors_key_or_where_it_is_allowed_without()
         assert (await bench.act("model.import", model=b"", manifest=""))[0] == "act_shape"
 
     run(scenario, unsigned_imports=False)
+
+
+def test_a_model_that_the_book_has_no_page_for_is_refused_before_anything_is_recorded() -> None:
+    async def scenario(bench: Bench) -> None:
+        for number in range(MODELS_MAX - 1):
+            await bench.line.desk.record(ModelBody(f"m{number}", "off", "model_off"))
+        size = bench.line.log.size
+        other = replace(bench.line.kept.manifest, name="other")
+        files = {"model": model_bytes(), "manifest": other.encoded()}
+        assert await bench.act("model.import", "other", **files) == ("models_too_many", {"most": MODELS_MAX})
+        assert bench.line.log.size == size
+        again = replace(bench.line.kept.manifest, rows=1)
+        assert (await bench.act("model.import", model=model_bytes(), manifest=again.encoded()))[0] == "done"
+
+    run(scenario)
 
 
 def test_with_models_off_or_unknown_or_refused_nothing_starts() -> None:
