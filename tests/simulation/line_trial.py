@@ -37,6 +37,7 @@ LOOKED_BACK: Final = 480
 OF_A_TAG: Final = ("stuck_tag", "drift")
 SIGNAL_OF: Final = {"bottles_total": "bottles_total", "product_total": "product_ml_total", "power_factor": "power_factor_total"}
 """Tag of the configuration -> signal of the board, where they differ."""
+PHASES: Final = ("_l1", "_l2", "_l3")
 NEVER_MOVES: Final = frozenset({"fill_speed", "speed"})
 """Tags that stand for longer than anybody would wait: stuck or not cannot be told."""
 
@@ -54,6 +55,11 @@ class Fault:
         """Whether a finding names what is at fault."""
         return found.tag == f"{self.device}/{self.tag}" if self.tag else found.tag.startswith(f"{self.device}/")
 
+    def is_near(self, found: Found) -> bool:
+        """Whether it names that, or one of volts, amperes and watts of the same phase: each follows from the two others."""
+        phase = self.tag[-3:]
+        return self.is_right(found) or (phase in PHASES and found.tag.startswith(f"{self.device}/") and found.tag.endswith(phase))
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -69,6 +75,11 @@ class Outcome:
     def is_right(self) -> bool:
         """Whether it was found and the first finding names it."""
         return self.first is not None and self.fault.is_right(self.first)
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it was found and the first finding names it or what it follows from."""
+        return self.first is not None and self.fault.is_near(self.first)
 
     def told(self) -> str:
         """Return it in a line."""
