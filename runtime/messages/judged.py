@@ -16,6 +16,8 @@ HEARD_MS_MAX: Final = 15_000
 """A judge that has said nothing for so long is away, whatever it said last."""
 SCORE_OLD_MS: Final = 90_000
 """A score follows the flush of its batch, which may be 60 s apart."""
+SCORE_AHEAD_MS: Final = 60_000
+"""A score of a time that is further ahead was made before the clock was set back; the model is silent until that time comes again."""
 STATES: Final = ("learning", "checking", "shadow", "armed")
 """The way of a model, in order; it may also be `refused` or `off`."""
 SCORING: Final = frozenset({"checking", "shadow", "armed"})
@@ -44,15 +46,16 @@ def judge_fault(judge: Row | None, now_ms: int | None, lang: str = "en") -> Sent
 
 
 def score_age_ms(model: Row, now_ms: int | None) -> int | None:
-    """Return how old the newest score is; None when there is none."""
+    """Return how old the newest score is, below 0 when it is of a time to come; None when there is none."""
     cell_ms = model.get("cell_ms")
-    return max(0, now_ms - cell_ms) if isinstance(cell_ms, int) and isinstance(now_ms, int) else None
+    return now_ms - cell_ms if isinstance(cell_ms, int) and isinstance(now_ms, int) else None
 
 
 def is_of_now(model: Row, judge: Row | None, now_ms: int | None) -> bool:
     """Tell whether the score of a model may be shown as the present one."""
     age_ms = score_age_ms(model, now_ms)
-    return judge_fault(judge, now_ms) is None and model["state"] in SCORING and age_ms is not None and age_ms <= SCORE_OLD_MS
+    fresh = age_ms is not None and -SCORE_AHEAD_MS <= age_ms <= SCORE_OLD_MS
+    return fresh and judge_fault(judge, now_ms) is None and model["state"] in SCORING
 
 
 def state_sentence(model: Row, judge: Row | None, now_ms: int | None, lang: str = "en") -> Sentence:
@@ -76,6 +79,8 @@ def _verdict(model: Row, now_ms: int | None, lang: str) -> Sentence:
     age_ms = score_age_ms(model, now_ms)
     if age_ms is None:
         return "warn", word("judged.no_score", None, lang)
+    if age_ms < -SCORE_AHEAD_MS:
+        return "warn", word("judged.ahead", {"age": span_text(-age_ms)}, lang)
     if age_ms > SCORE_OLD_MS:
         return "warn", word("judged.old", {"age": span_text(age_ms)}, lang)
     if model.get("abstained"):

@@ -28,6 +28,7 @@ FRESH = {"cell_ms": NOW - 4_000}
         (model(score=None, abstained="missing", **FRESH), JUDGE, "warn", "No score: too many of its tags have no good value."),
         (model(score=None, cell_ms=None), JUDGE, "warn", "There is no score yet."),
         (model(cell_ms=NOW - 600_000), JUDGE, "warn", "The newest score is 10 min old."),
+        (model(cell_ms=NOW + 600_000), JUDGE, "warn", "The clock was set back: the newest score is of a time 10 min ahead"),
         (model(refused={"code": "core_away", "params": {}}, **FRESH), JUDGE, "alarm", "This model is refused: The gateway's core"),
         (model(state="learning", progress={"stage": "folds", "share": 0.421}), JUDGE, "ok", "choosing by held-out parts, 42 %"),
         (model(state="learning", progress={"stage": "new one", "share": 7}), JUDGE, "ok", "new one, 100 %"),
@@ -47,13 +48,13 @@ def test_the_sentence_says_the_most_important_thing(row: dict[str, Any], judge: 
 
 
 @given(
-    st.sampled_from(["ok", "behind", "away", "starting", "off"]), st.integers(0, 200_000), st.integers(0, 400_000), st.booleans(),
+    st.sampled_from(["ok", "behind", "away", "starting", "off"]), st.integers(0, 200_000), st.integers(-400_000, 400_000), st.booleans(),
     st.sampled_from(["armed", "shadow", "checking", "learning", "off", "refused"]),
 )  # fmt: skip
 def test_what_is_old_is_never_said_to_be_of_now(state: str, silent_ms: int, age_ms: int, alarming: bool, of: str) -> None:
     row = model(state=of, alarming=alarming, cell_ms=NOW - age_ms)
     judge = {"state": state, "cause": None, "params": {}, "heard_ms": NOW - silent_ms}
-    fresh = state in ("ok", "behind") and silent_ms <= judged.HEARD_MS_MAX and age_ms <= judged.SCORE_OLD_MS
+    fresh = state in ("ok", "behind") and silent_ms <= judged.HEARD_MS_MAX and -judged.SCORE_AHEAD_MS <= age_ms <= judged.SCORE_OLD_MS
     assert judged.is_of_now(row, judge, NOW) == (fresh and of in judged.SCORING)
     _, text = judged.state_sentence(row, judge, NOW)
     if not judged.is_of_now(row, judge, NOW):
