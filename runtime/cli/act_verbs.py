@@ -125,7 +125,10 @@ def ask(state: Path, method: str, params: dict[str, Any], timeout_s: float, *, a
     try:
         answer: dict[str, Any] = asyncio.run(ask_once(feed_of(state), "cli", method, params, timeout_s))
     except RequestRefusedError as error:
-        fail(error.code, error.params, as_json=as_json, exit_code=_exit_code(error.code))
+        code, params = error.code, error.params
+        if code == "core_away" and not as_json:  # people mostly forget --state; scripts know the code
+            code, params = "state_not_running", {"state": str(state)}
+        fail(code, params, as_json=as_json, exit_code=_exit_code(error.code))
     return answer
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ledger_client.event_bodies import LABELS, FindingBody, LabelBody, ModelBody
-from models.decision import refusal_to_arm
+from models.decision import ALARMED_SHARE_MAX, refusal_to_arm
 from models.manifest import Manifest
 from models.model_fault import ModelFault
 from runtime.acts import Act, Outcome
@@ -117,8 +117,10 @@ class ModelActs:
         from_ms = act.params.get("from_ms")
         from_ms = to_ms - round(definition.learn_s * 1000) if from_ms is None and isinstance(to_ms, int) else from_ms
         plain = set(act.params) <= LEARN_PARAMS and isinstance(act.params.get("recipe", ""), str | None)
-        if type(from_ms) is not int or type(to_ms) is not int or not plain or not 0 <= from_ms < to_ms:
+        if type(from_ms) is not int or type(to_ms) is not int or not plain or from_ms < 0:
             raise RequestRefusedError("act_shape")
+        if not from_ms < to_ms or from_ms >= now:
+            raise RequestRefusedError("learn_span")
         return from_ms, to_ms
 
     # -------------------------------------------------------------------------------------------------------- checking, arming
@@ -135,6 +137,8 @@ class ModelActs:
                 found: dict[str, Any] = {"rows": rows, "alarmed_share": round(share, 4), "covered": covered, "rows_wanted": wanted}
             case _:
                 raise RequestRefusedError("judge_word_invalid")
+        if not covered and share <= ALARMED_SHARE_MAX:  # quiet, but short: that tells nothing, so what learning found stands
+            raise RequestRefusedError("check_too_early", model=act.target, rows=rows, rows_wanted=wanted)
         await self._desk.record(ModelBody(act.target, page.state, "checked", page.manifest, page.model, found, act.id))
         return Outcome(DONE, {"model": act.target, **found})
 
@@ -267,7 +271,8 @@ class ModelActs:
     def _page(self, act: Act) -> ModelPage:
         page = self._desk.book.pages.get(act.target)
         if page is None:
-            raise RequestRefusedError("model_unknown", model=act.target)
+            known = any(each.name == act.target for each in self._desk.models().define)
+            raise RequestRefusedError("model_not_learned" if known else "model_unknown", model=act.target)
         return page
 
     def _judged(self, act: Act) -> tuple[ModelPage, Manifest]:

@@ -170,7 +170,7 @@ def next_step(model: Row, lang: str = "en") -> tuple[str, str | None]:
     match state, covered:
         case "learning", _:
             return word("judged.next.learning", None, lang), None
-        case "checking", False:
+        case "checking" | "shadow", False:
             return word("judged.next.uncovered", None, lang), _command("learn", name)
         case "checking", True:
             return word("judged.next.checking", None, lang), _command("shadow", name)

@@ -188,3 +188,11 @@ def test_learn_waits_until_it_has_ended(tmp_path: Path, ended: str, exit_code: i
 def test_without_a_gateway_nothing_can_be_told(tmp_path: Path) -> None:
     result = CliRunner().invoke(make_app(), ["model", "list", "--state", str(tmp_path), "--json"])
     assert (result.exit_code, json.loads(result.output)["error"]) == (2, "core_away")
+
+
+def test_without_a_gateway_a_person_is_told_which_folder_was_asked(tmp_path: Path) -> None:
+    result = CliRunner().invoke(make_app(), ["model", "list", "--state", str(tmp_path)])
+    text = "".join(result.output.split())
+    assert result.exit_code == 2
+    assert str(tmp_path) in text
+    assert "--state" in text

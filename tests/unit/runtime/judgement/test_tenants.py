@@ -143,6 +143,17 @@ def test_arming_is_refused_while_the_model_must_not_alarm(why: str) -> None:
     run(scenario)
 
 
+def test_a_check_of_too_few_quiet_rows_is_no_check() -> None:
+    async def scenario(bench: Bench) -> None:
+        size = bench.line.log.size
+        bench.judge.answer = {"rows": 3, "alarmed_share": 0.0, "covered": False, "rows_wanted": 597}
+        assert await bench.act("model.check") == ("check_too_early", {"model": "line", "rows": 3, "rows_wanted": 597})
+        assert bench.line.log.size == size, "nothing is recorded: what learning found stands"
+        assert [(await bench.act(action))[0] for action in ("model.shadow", "model.arm")] == ["done", "done"]
+
+    run(scenario)
+
+
 def test_learning_is_ordered_with_the_plan_of_the_definition() -> None:
     async def scenario(bench: Bench) -> None:
         assert (await bench.act("model.learn", from_ms=1_000, to_ms=2_000))[0] == "done"
@@ -166,7 +177,7 @@ def test_learning_is_ordered_with_the_plan_of_the_definition() -> None:
 @pytest.mark.parametrize(
     ("params", "code"),
     [
-        ({"from_ms": 5, "to_ms": 5}, "act_shape"),
+        ({"from_ms": 5, "to_ms": 5}, "learn_span"),
         ({"from_ms": True, "to_ms": 5}, "act_shape"),
         ({"other": 1}, "act_shape"),
         ({"window": "x"}, "act_shape"),
@@ -257,10 +268,25 @@ def test_a_model_that_the_book_has_no_page_for_is_refused_before_anything_is_rec
     run(scenario)
 
 
+def test_a_span_to_learn_from_that_is_upside_down_or_to_come_says_so() -> None:
+    async def scenario(bench: Bench) -> None:
+        now = bench.line.clock.wall_ms()
+        for span in ({"from_ms": now - 5, "to_ms": now - 5}, {"from_ms": now - 5, "to_ms": now - 9}, {"from_ms": now, "to_ms": now + 9}):
+            assert await bench.act("model.learn", **span) == ("learn_span", {})
+        assert not bench.judge.asked
+        assert (await bench.act("model.learn", from_ms=now - 9, to_ms=now + 9))[0] == "done", "an hour that has begun"
+
+    run(scenario)
+
+
 def test_with_models_off_or_unknown_or_refused_nothing_starts() -> None:
     async def scenario(bench: Bench) -> None:
         assert (await bench.act("model.learn", "nobody"))[0] == "model_unknown"
         assert (await bench.act("model.shadow", "nobody"))[0] == "model_unknown"
+        define = bench.models.define[0]
+        bench.models = bench.models.model_copy(update={"define": (define, define.model_copy(update={"name": "second"}))})
+        for action in ("model.check", "model.shadow", "model.arm", "model.disarm"):
+            assert await bench.act(action, "second") == ("model_not_learned", {"model": "second"})
         page = bench.line.desk.book.page("line")
         await bench.line.desk.record(ModelBody("line", "refused", "model_changed", page.manifest, page.model, {"model": "x"}))
         assert await bench.act("model.shadow") == ("model_changed", {"model": "x"})

@@ -121,6 +121,7 @@ def test_labels_and_what_follows_from_them() -> None:
         ("checking", True, "shadow"),
         ("checking", False, "learn"),
         ("shadow", True, "arm"),
+        ("shadow", False, "learn"),
         ("armed", True, "disarm"),
         ("off", True, "learn"),
     ],
