@@ -55,6 +55,8 @@ BURST: Final = 60
 PER_S: Final = 20.0
 ENTRIES_MAX: Final = 16
 """Entries of the judge under way at once."""
+CELL_MS_MAX: Final = 1 << 60
+"""A time that no clock shows: nothing is scored beyond it, see `models.grid`."""
 FINDING_BYTES_MAX: Final = 8 << 10
 """Of one finding: a face is shown FINDINGS_MAX of them in one frame."""
 INLINE_MAX: Final = 2_048
@@ -298,6 +300,7 @@ class JudgementDesk:
     def _may_be_received(self, page: ModelPage, body: ScoreReceipt) -> None:
         known = self.rows.manifest(page.manifest)
         fits = body.manifest_hash == page.manifest and body.model_sha256 == page.model and body.to_seq < self._ledger.size
+        fits = fits and body.last_cell * body.grid_ms <= CELL_MS_MAX
         if not fits or (known is not None and body.grid_ms != known.plan.grid_ms):
             raise RequestRefusedError("judge_model_unknown")
         if page.last_cell is not None and body.first_cell <= page.last_cell:

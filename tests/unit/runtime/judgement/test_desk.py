@@ -351,3 +351,17 @@ def test_what_was_to_be_learned_by_a_judge_that_died_at_once_can_be_ordered_agai
         assert not line.desk.pending
 
     run(scenario)
+
+
+def test_a_cell_of_no_time_is_not_received_and_does_not_spoil_the_book() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(work=work)
+        ahead = receipt(line, 100, skipped=(((1 << 63) - 2, 1 << 39, "judge_behind"),))
+        assert await refused(line.desk, ahead) == "judge_model_unknown"
+        assert await refused(line.desk, receipt(line, 100)) == ""
+        await line.desk.save()
+        book = ModelBook(line.desk.store._disk, FOLDER, 1)
+        book.load()
+        assert book.pages == line.desk.book.pages != {}
+
+    run(scenario)

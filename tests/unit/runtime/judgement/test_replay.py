@@ -227,3 +227,26 @@ def test_a_finding_body_is_what_the_ledger_holds() -> None:
         assert onset.score > (onset.threshold or 0)
 
     run(scenario)
+
+
+@pytest.mark.parametrize("back_s", [20])
+def test_a_clock_that_is_set_back_doubles_no_cell_and_replays(back_s: int) -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(5, work=work)
+        task = await line.begin()
+        for round_ in range(3):
+            for _ in range(16 + round_):
+                line.plant.batch(away=30.0 * (round_ == 1))
+                await line.follow(task)
+            at_ms = line.plant.at_ms
+            line.plant.at_ms -= back_s * 1000
+            line.log.add(Kind.CLOCK, (at_ms, line.plant.at_ms, 2, 4))
+        for _ in range(30):
+            line.plant.batch()
+            await line.follow(task)
+        named = [number for _, receipt in events(line, SCORES) for number in receipt.numbers()]
+        assert named == sorted(set(named))
+        found = await replayed(line)
+        assert (found.differences, found.not_recorded, found.verdict) == ([], 0, "holds")
+
+    run(scenario)
