@@ -20,7 +20,7 @@ def test_faults_of_the_line_are_found_and_named_and_nothing_else_is(seed: int, c
         faults = dice.sample([fault for fault in faults if not is_slow(fault)], chosen)
 
     async def program(clock: VirtualClock) -> tuple[Trial, list[object], list[Outcome]]:
-        async with trial(clock, seed, count(9_000, 9_000, 14_400), kinds=count(LINEAR, LINEAR, KINDS)) as line:
+        async with trial(clock, seed, count(10_800, 10_800, 14_400), kinds=count(LINEAR, LINEAR, KINDS)) as line:
             false_alarms = list[object](await line.normal(count(1, 1, 8) * 3600))
             others = other_tags(line.model.manifest.plan, dice, count(1, 1, 6))
             outcomes = [await line.fault(fault, SLOW_WITHIN_S if is_slow(fault) else WITHIN_S) for fault in (*faults, *others)]
