@@ -119,6 +119,11 @@ class Scorer:
         missed: Floats = (self.scaled(features) - self._real(features, outputs)) / self._residual
         return np.where(np.isnan(features), np.nan, missed)
 
+    def foretold(self, features: Floats, outputs: NDArray[Any]) -> Floats:
+        """Return what a reconstruction makes of the features (n, features), in their own units."""
+        foretold: Floats = self._real(features, outputs) * self._spread + self._mean
+        return foretold
+
     def _real(self, features: Floats, outputs: NDArray[Any]) -> Floats:
         form = self._manifest.output_form
         real: Floats = outputs.astype(np.float64)

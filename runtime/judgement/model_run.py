@@ -6,6 +6,7 @@ the entries that it was given, in their order. Who runs it asks the worker for t
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from models.decision import Decision
 from models.drift import DriftMonitor
 from models.finding import Finding
 from models.input_stream import InputStream, Row
+from models.isolate import isolated
 from models.manifest import Manifest
 from models.model_fault import ModelFault
 from models.rules import RuleBook
@@ -138,6 +140,21 @@ class ModelRun:
         turn = self._decision.take(cell.number, cell.score)
         return replace(cell, alarming=self._decision.alarming, turn=turn, decision=self._decision.state())
 
+    def naming(self, row: Row, cell: Cell) -> Generator[NDArray[Any], NDArray[Any], Cell]:
+        """Yield input rows, be sent the model's outputs, and return the cell with the tag first that its score is about, where it is one.
+
+        What a replay compares (scores, turns) stays as it is. Raises ModelFault.
+        """
+        if row.features is None or cell.score is None or self.manifest.output != "reconstruction":
+            return cell
+        tag = yield from isolated(self.scorer, self.manifest.plan.tag_of_feature, row.features)
+        if tag is None:
+            return cell
+        name = self.manifest.plan.tags[tag].name
+        others = tuple(each for each in cell.contributions if each[0] != name)
+        own = next((each for each in cell.contributions if each[0] == name), None) or self._shown(row, tag, 0.0)
+        return replace(cell, contributions=(own, *others)[:BANDS_SHOWN])
+
     def _judged(self, features: NDArray[np.float64], inputs: NDArray[Any], outputs: NDArray[Any]) -> list[Judged | None]:
         try:
             return list(self.scorer.judged(features, inputs, outputs))
@@ -168,8 +185,8 @@ class ModelRun:
         """Return the tags that weigh most, the heaviest first; of equal ones the first of the plan."""
         shares = judged.shares()
         order = sorted(range(len(shares)), key=lambda i: (-shares[i], i))[:BANDS_SHOWN]
-        found: list[Contribution] = []
-        for i in order:
-            value, (low, high) = float(row.values[i]), self.manifest.bands[i]
-            found.append((self.manifest.plan.tags[i].name, float(shares[i]), value if np.isfinite(value) else None, low, high))
-        return tuple(found)
+        return tuple(self._shown(row, i, float(shares[i])) for i in order)
+
+    def _shown(self, row: Row, tag: int, share: float) -> Contribution:
+        value, (low, high) = float(row.values[tag]), self.manifest.bands[tag]
+        return self.manifest.plan.tags[tag].name, share, value if np.isfinite(value) else None, low, high

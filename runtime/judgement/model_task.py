@@ -124,12 +124,28 @@ class ModelTask:
                 self._run.last_cell = rows[-1].cell
             return
         if rows:
-            await self._take_cells(taken.seq, await cells_of(self._run, rows, self._outputs, self.order.name))
+            cells = await cells_of(self._run, rows, self._outputs, self.order.name)
+            await self._take_cells(taken.seq, [await self._named(*each, rows[-1]) for each in zip(rows, cells, strict=False)])
             if self.order.refused:
                 await self._core.insist({"what": "accepted", "name": self.order.name})
                 self.order = replace(self.order, refused=False)
         self._receipt.to_seq = taken.seq
         await self._flush_if_due()
+
+    async def _named(self, row: Row, cell: Cell, newest: Row) -> Cell:
+        """Return the cell with the tag first that an alarm is about; asked at an onset and of the newest cell of a standing one."""
+        if cell.turn != "onset" and not (cell.alarming and row is newest):
+            return cell
+        naming = self._run.naming(row, cell)
+        try:
+            inputs = next(naming)
+            while True:
+                inputs = naming.send(await self._outputs.run(self.order.name, inputs))
+        except StopIteration as done:
+            named: Cell = done.value
+            return named
+        except WorkerFault:
+            return cell  # the scores are there already: which tag weighs most has to do
 
     async def _take_cells(self, seq: int, cells: list[Cell]) -> None:
         for cell in cells:

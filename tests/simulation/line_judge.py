@@ -20,13 +20,13 @@ import numpy as np
 from boards.sim.template import gateway_config
 from models.commission import Learned, LearnOptions, learn
 from models.input_plan import InputPlan
-from models.input_stream import rows_of
+from models.input_stream import Row, rows_of
 from models.litert import Runtime
 from models.manifest import Manifest
 from models.natural_limits import natural_limits
 from runtime.config import parse_config
 from runtime.judgement.follower import Taken
-from runtime.judgement.model_run import ModelRun
+from runtime.judgement.model_run import Cell, ModelRun
 from runtime.judgement.plans import plan_of
 from tests.simulation.line_samples import PORTS, Batch, LineRecording, good_number, line_points
 
@@ -86,10 +86,10 @@ class LineJudge:
             inputs = self._run.inputs(rows)
             cells = self._run.settle(rows, inputs, None if inputs is None else self._runtime.run(inputs))
             self.scores += [(cell.number, cell.score) for cell in cells]
-            for cell in cells:
+            for row, cell in zip(rows, cells, strict=True):
                 self.alarming = cell.alarming
                 if cell.turn == ONSET:
-                    first, *others = [name for name, *_ in cell.contributions]
+                    first, *others = [name for name, *_ in self._named(row, cell).contributions]
                     evidence = {"score": cell.score or 0.0, "threshold": self.manifest.threshold}
                     found.append(Found(cell.number * self.manifest.plan.grid_ms, MODEL, first, tuple(others), evidence))
         for each in self._run.found:
@@ -97,6 +97,16 @@ class LineJudge:
                 found.append(Found(each.at_ms, each.rule, self._names[each.tag], (), dict(each.evidence)))
         self._run.found.clear()
         return found
+
+    def _named(self, row: Row, cell: Cell) -> Cell:
+        naming = self._run.naming(row, cell)
+        try:
+            inputs = next(naming)
+            while True:
+                inputs = naming.send(self._runtime.run(inputs))
+        except StopIteration as done:
+            named: Cell = done.value
+            return named
 
     def _said(self, batch: Batch) -> Iterable[Taken]:
         wanted = self._run.wanted

@@ -38,6 +38,7 @@ OF_A_TAG: Final = ("stuck_tag", "drift")
 SIGNAL_OF: Final = {"bottles_total": "bottles_total", "product_total": "product_ml_total", "power_factor": "power_factor_total"}
 """Tag of the configuration -> signal of the board, where they differ."""
 PHASES: Final = ("_l1", "_l2", "_l3")
+COLUMN: Final = {"bowl_level", "head_pressure"}
 NEVER_MOVES: Final = frozenset({"fill_speed", "speed"})
 """Tags that stand for longer than anybody would wait: stuck or not cannot be told."""
 
@@ -56,9 +57,10 @@ class Fault:
         return found.tag == f"{self.device}/{self.tag}" if self.tag else found.tag.startswith(f"{self.device}/")
 
     def is_near(self, found: Found) -> bool:
-        """Whether it names that, or one of volts, amperes and watts of the same phase: each follows from the two others."""
-        phase = self.tag[-3:]
-        return self.is_right(found) or (phase in PHASES and found.tag.startswith(f"{self.device}/") and found.tag.endswith(phase))
+        """Whether it names that, or what nothing but it tells: volts, amperes and watts of a phase; the level and the pressure under it."""
+        phase, names = self.tag[-3:], {self.tag, found.tag.rpartition("/")[2]}
+        alike = names == COLUMN or (phase in PHASES and found.tag.endswith(phase))
+        return self.is_right(found) or (alike and found.tag.startswith(f"{self.device}/"))
 
 
 @dataclass(slots=True)

@@ -17,10 +17,12 @@ def test_faults_of_the_line_are_found_and_named_and_nothing_else_is(seed: int, c
     faults = named_faults()
     chosen = count(2, 2, len(faults))
     if chosen < len(faults):
-        faults = dice.sample([fault for fault in faults if not is_slow(fault)], chosen)
+        quick = [fault for fault in faults if not is_slow(fault)]
+        misleading = [fault for fault in quick if fault.tag == "power_l2"]  # its current follows it so closely that it weighs more
+        faults = misleading + dice.sample([fault for fault in quick if fault not in misleading], chosen)
 
     async def program(clock: VirtualClock) -> tuple[Trial, list[object], list[Outcome]]:
-        async with trial(clock, seed, count(10_800, 10_800, 14_400), kinds=count(LINEAR, LINEAR, KINDS)) as line:
+        async with trial(clock, seed, 14_400, kinds=count(LINEAR, LINEAR, KINDS)) as line:
             false_alarms = list[object](await line.normal(count(1, 1, 8) * 3600))
             others = other_tags(line.model.manifest.plan, dice, count(1, 1, 6))
             outcomes = [await line.fault(fault, SLOW_WITHIN_S if is_slow(fault) else WITHIN_S) for fault in (*faults, *others)]
@@ -33,4 +35,5 @@ def test_faults_of_the_line_are_found_and_named_and_nothing_else_is(seed: int, c
         print(f"  {outcome.told()}")
     assert line.found_before == [], f"seed {seed}: in what was learned from"
     assert false_alarms == [], f"seed {seed}"
-    assert [outcome.told() for outcome in outcomes if not outcome.is_near] == [], f"seed {seed}"
+    wrong = [each.told() for each in outcomes if not (each.is_right if each.fault in faults else each.is_near)]
+    assert wrong == [], f"seed {seed}"
