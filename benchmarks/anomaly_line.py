@@ -11,7 +11,7 @@ JSON keys:
   faults            [{device, fault, tag, found, right, rule, named, delay_s, rules_delay_s, model_delay_s}]; right: the first finding names
                     the tag (of a fault of a whole device: one of its tags)
   found, right      how many of `faults`
-  near              right, or named by what nothing but it tells: another of volts, amperes and watts of a phase; the level, the pressure under it
+  near              right, or named by what nothing but it tells: volts, amperes, watts of a phase; the level and the pressure
   found_by_rules    the baseline: how many the rules alone find, with the right name first
   found_ratio       right / found_by_rules
   delay_s_median    of those found
