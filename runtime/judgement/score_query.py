@@ -49,22 +49,25 @@ def receipts(reader: LedgerReader, start: int, end: int, name: str | None = None
 
 
 def curve(reader: LedgerReader, size: int, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return {points: [[end ms, score / None, alarming], …], gaps: [[from ms, to ms], …]} of a model, thinned to the highest scores."""
+    """Return {points: [[end ms, score / None, alarming], …], gaps: [[from ms, to ms], …]} of a model, thinned to the highest scores.
+
+    With a `manifest` (hash) the scores of that one only: what an earlier model said is measured by another threshold.
+    """
     match params:
         case {"model": name, "from_ms": int(from_ms), "to_ms": int(to_ms), "points_max": int(most)} if (
             is_name(name) and 0 <= from_ms < to_ms and 2 <= most <= POINTS_MAX
         ):
-            pass
+            manifest = params.get("manifest")
         case _:
             raise RequestRefusedError("scores_range")
     start, end = first_seq_at(reader, from_ms, size), first_seq_at(reader, to_ms + LATE_MS, size)
     points: list[Point] = []
     gaps: list[list[int]] = []
     for count, (_, receipt) in enumerate(receipts(reader, start, min(end, start + ENTRIES_MAX), name)):
-        if receipt is None:
-            continue
         if count >= RECEIPTS_MAX:
             break
+        if receipt is None or manifest not in {None, receipt.manifest_hash}:
+            continue
         for number, score, cell in zip(receipt.numbers(), receipt.scores, receipt.cells, strict=True):
             if from_ms <= number * receipt.grid_ms <= to_ms:
                 points.append([number * receipt.grid_ms, score, bool(cell & ALARMING)])

@@ -18,12 +18,15 @@ POINTS_MAX: Final = 2_000
 
 
 async def scores_asked(desk: JudgementDesk, orders: Orders, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return {points: [[ms, score / None, alarming], …], threshold, cell_ms, gaps: [[from ms, to ms], …]}. Raises RequestRefusedError."""
+    """Return {points: [[ms, score / None, alarming], …], threshold, cell_ms, gaps: [[from ms, to ms], …]} of the model in use.
+
+    What an earlier model of the name has said is in the ledger, and not shown against this one's threshold. Raises RequestRefusedError.
+    """
     name = params.get("model")
     page = desk.book.pages.get(name) if is_name(name) and isinstance(name, str) else None
     if page is None or not set(params) <= {"model", "from_ms", "to_ms", "points_max"}:
         raise RequestRefusedError("model_unknown", model=str(name)[:60])
-    answer = await orders.ask("scores", {"points_max": POINTS_MAX, **params})
+    answer = await orders.ask("scores", {"points_max": POINTS_MAX, **params, "manifest": page.manifest})
     match answer:
         case {"points": list(points), "gaps": list(gaps)} if (
             len(points) <= POINTS_MAX and len(gaps) <= POINTS_MAX and all(map(_is_point, points)) and all(map(_is_span, gaps))

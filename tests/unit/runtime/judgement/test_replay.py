@@ -189,6 +189,9 @@ def test_the_curve_and_the_check_read_receipts() -> None:
         span = {"model": "line", "from_ms": line.plant.at_ms - 3_600_000, "to_ms": line.plant.at_ms + 10_000}
         points = curve(line.log, line.log.size, {**span, "points_max": 2000})["points"]
         assert [score for _, score, _ in points] == scored
+        own = {**span, "points_max": 2000, "manifest": line.kept.manifest_hash}
+        assert curve(line.log, line.log.size, own)["points"] == points
+        assert curve(line.log, line.log.size, {**own, "manifest": bytes(32)})["points"] == [], "another model's scores are not drawn"
         thin = curve(line.log, line.log.size, {**span, "points_max": 10})["points"]
         assert len(thin) <= 10
         assert max(s for _, s, _ in thin if s is not None) == max(s for s in scored if s is not None)
