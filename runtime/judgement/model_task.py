@@ -19,7 +19,7 @@ from ledger_client.event_bodies import FILLING, GATE, MISSING, NOT_FINITE, Findi
 from ledger_client.reader import LedgerReader
 from models.drift import SPAN, SPANS
 from models.input_stream import Row
-from models.model_fault import WorkerFault
+from models.model_fault import ModelFault, WorkerFault
 from runtime.judgement.core_link import CoreLink, Order
 from runtime.judgement.findings import DRIFT, Findings
 from runtime.judgement.follower import Follower, first_seq_at
@@ -125,7 +125,7 @@ class ModelTask:
             return
         if rows:
             cells = await cells_of(self._run, rows, self._outputs, self.order.name)
-            await self._take_cells(taken.seq, [await self._named(*each, rows[-1]) for each in zip(rows, cells, strict=False)])
+            await self._take_cells(taken.seq, [await self._named(*each, rows[-1]) for each in zip(rows, cells, strict=True)])
             if self.order.refused:
                 await self._core.insist({"what": "accepted", "name": self.order.name})
                 self.order = replace(self.order, refused=False)
@@ -144,8 +144,8 @@ class ModelTask:
         except StopIteration as done:
             named: Cell = done.value
             return named
-        except WorkerFault:
-            return cell  # the scores are there already: which tag weighs most has to do
+        except (ModelFault, WorkerFault):
+            return cell  # the scores are there, and hold: which tag weighs most has to do
 
     async def _take_cells(self, seq: int, cells: list[Cell]) -> None:
         for cell in cells:

@@ -1,0 +1,65 @@
+"""Who an alarm is about is asked of the model after the scores are there: whatever goes wrong then takes nothing from them."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from ledger_client.entry import parse
+from ledger_client.event_bodies import FINDING, FindingBody, read_event
+from ledger_client.kinds import Kind
+from models.model_fault import WorkerFault
+from tests.rigs.judged import InProcess, Judged, judged
+
+
+class SpoiledLater(InProcess):
+    """The runtime, as it is for the first rows of a step; what is asked besides ends as `how` says."""
+
+    def __init__(self, model: bytes, how: str) -> None:
+        super().__init__(model)
+        self.how, self.asked, self.besides = how, 0, 0
+
+    async def run(self, key: str, rows: Any) -> Any:
+        self.asked += 1
+        outputs = await super().run(key, rows)
+        if self.asked == 1:
+            return outputs
+        self.besides += 1
+        if self.how == "worker":
+            raise WorkerFault("worker_died", {})
+        return outputs[:, :-1] if self.how == "shape" else outputs
+
+
+def onsets(line: Judged) -> list[FindingBody]:
+    found = []
+    for seq, raw in enumerate(line.log.entries(0, line.log.size)):
+        payload = parse(raw).payload
+        if payload.kind == Kind.EVENT and payload.detail[0] == FINDING:
+            body = read_event(FINDING, 1, line.log.log.bodies[seq])
+            if isinstance(body, FindingBody) and body.rule == "model" and body.phase == 0:
+                found.append(body)
+    return found
+
+
+@pytest.mark.parametrize("how", ["right", "worker", "shape"])
+def test_an_alarm_is_recorded_whatever_becomes_of_the_question_who_it_is_about(how: str) -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(5, work=work)
+        outputs = line.outputs = SpoiledLater(line.kept.model, how)
+        task = await line.begin()
+        for away in (0, 0, 0, 0, 30.0, 30.0, 30.0, 30.0):
+            line.plant.batch(away=away)
+            while task.is_behind:
+                outputs.asked = 0
+                await task.step()
+        assert outputs.besides > 0, "nobody was asked: the test says nothing"
+        (onset,) = onsets(line)
+        assert onset.tag == onset.contributions[0][0]
+        assert onset.score is not None
+        assert onset.score > line.kept.manifest.threshold
+
+    with ThreadPoolExecutor(1) as work:
+        asyncio.run(scenario(work))
