@@ -97,6 +97,31 @@ def test_a_page_whose_server_is_gone_says_so(tmp_path: Path, require_service: Ca
     asyncio.run(run())
 
 
+def test_the_chart_is_of_the_model_that_is_shown_and_nothing_is_left_of_one_that_went(
+    tmp_path: Path, require_service: Callable[[str], str]
+) -> None:
+    chromium = require_service("chromium")
+
+    async def run() -> None:
+        plant = plant_with_an_anomaly()
+        alarming, plant.models[1] = plant.models[1], model("line", cell_ms=plant.clock_ms())
+        async with web(tmp_path, plant) as url, async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+            page = await browser.new_page()
+            await page.goto(url + "anomalies")
+            assert await page.locator('#chart[data-src*="model=calm"]').count() == 1
+            plant.models[1] = alarming
+            plant.tell()
+            await page.locator(".verdict.alarm").wait_for(timeout=40_000)
+            await page.locator('#chart[data-src*="model=line"]').wait_for(timeout=40_000)
+            plant.models = []
+            plant.tell()
+            await page.locator("#chart, .tags").first.wait_for(state="detached", timeout=40_000)
+            await browser.close()
+
+    asyncio.run(run())
+
+
 def test_learning_is_followed_without_a_reload(tmp_path: Path, require_service: Callable[[str], str]) -> None:
     chromium = require_service("chromium")
 

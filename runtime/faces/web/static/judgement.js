@@ -23,7 +23,9 @@ async function renew() {
   asking = true;
   try {
     const fresh = new DOMParser().parseFromString(await (await fetched(place)).text(), "text/html");
-    for (const part of fresh.querySelectorAll("[data-live]")) put(part);
+    const parts = [...fresh.querySelectorAll("[data-live]")];
+    if (!parts.every(fits)) return location.reload(); // a model came or went, or another is shown now: its chart too is another
+    parts.forEach(put);
     heardAt = Date.now();
   } catch {
     // not reachable just now: the next turn tries again, and `watch` says so meanwhile
@@ -33,9 +35,11 @@ async function renew() {
   }
 }
 
+function placeOf(part) { return root.querySelector(`[data-live="${part.dataset.live}"]`); }
+function fits(part) { const here = placeOf(part); return here !== null && here.dataset.model === part.dataset.model; }
+
 function put(part) {
-  const here = root.querySelector(`[data-live="${part.dataset.live}"]`);
-  if (!here) return location.reload(); // a model came or went: the page has another shape now
+  const here = placeOf(part);
   localTimes(part);
   if (here.innerHTML === part.innerHTML && here.className === part.className) return;
   const focused = here.contains(document.activeElement) ? document.activeElement.id : "";
