@@ -24,6 +24,8 @@ LATE_MS: Final = 600_000
 """How long after its cells a receipt may stand in the ledger and still be found."""
 ENTRIES_MAX: Final = 400_000
 RECEIPTS_MAX: Final = 20_000
+PIECE: Final = 10_000
+"""Entries that are walked at once, the newest first."""
 CHECK_ROWS_MIN: Final = 600
 CHECK_SHARE: Final = 1 / 3
 """A check says something once it has this share of the rows that the model was made of, and CHECK_ROWS_MIN at least."""
@@ -51,7 +53,8 @@ def receipts(reader: LedgerReader, start: int, end: int, name: str | None = None
 def curve(reader: LedgerReader, size: int, params: Mapping[str, Any]) -> dict[str, Any]:
     """Return {points: [[end ms, score / None, alarming], …], gaps: [[from ms, to ms], …]} of a model, thinned to the highest scores.
 
-    With a `manifest` (hash) the scores of that one only: what an earlier model said is measured by another threshold.
+    With a `manifest` (hash) the scores of that one only: what an earlier model said is measured by another threshold. Where a span has
+    more than ENTRIES_MAX entries or RECEIPTS_MAX receipts, the newest are told.
     """
     match params:
         case {"model": name, "from_ms": int(from_ms), "to_ms": int(to_ms), "points_max": int(most)} if (
@@ -63,16 +66,28 @@ def curve(reader: LedgerReader, size: int, params: Mapping[str, Any]) -> dict[st
     start, end = first_seq_at(reader, from_ms, size), first_seq_at(reader, to_ms + LATE_MS, size)
     points: list[Point] = []
     gaps: list[list[int]] = []
-    for count, (_, receipt) in enumerate(receipts(reader, start, min(end, start + ENTRIES_MAX), name)):
-        if count >= RECEIPTS_MAX:
-            break
-        if receipt is None or manifest not in {None, receipt.manifest_hash}:
-            continue
-        for number, score, cell in zip(receipt.numbers(), receipt.scores, receipt.cells, strict=True):
-            if from_ms <= number * receipt.grid_ms <= to_ms:
-                points.append([number * receipt.grid_ms, score, bool(cell & ALARMING)])
-        gaps += [[(first - 1) * receipt.grid_ms, (first + cells - 1) * receipt.grid_ms] for first, cells, _ in receipt.skipped]
-    return {"points": thinned(points, most), "gaps": gaps[:POINTS_MAX]}
+    for piece in newest_receipts(reader, max(start, end - ENTRIES_MAX), end, name):
+        own = [receipt for receipt in piece if manifest in {None, receipt.manifest_hash}]
+        points[:0] = [point for receipt in own for point in _points(receipt) if from_ms <= point[0] <= to_ms]
+        gaps[:0] = [
+            [(first - 1) * receipt.grid_ms, (first + cells - 1) * receipt.grid_ms] for receipt in own for first, cells, _ in receipt.skipped
+        ]
+    return {"points": thinned(points, most), "gaps": gaps[-POINTS_MAX:]}
+
+
+def newest_receipts(reader: LedgerReader, start: int, end: int, name: str) -> Iterator[list[ScoreReceipt]]:
+    """Yield the newest RECEIPTS_MAX receipts of a model in [start, end), the newest piece first. Raises LedgerError, OSError."""
+    left = RECEIPTS_MAX
+    while start < end and left > 0:
+        first = max(start, end - PIECE)
+        piece = [receipt for _, receipt in receipts(reader, first, end, name) if receipt is not None][-left:]
+        yield piece
+        end, left = first, left - len(piece)
+
+
+def _points(receipt: ScoreReceipt) -> list[Point]:
+    cells = zip(receipt.numbers(), receipt.scores, receipt.cells, strict=True)
+    return [[number * receipt.grid_ms, score, bool(cell & ALARMING)] for number, score, cell in cells]
 
 
 def thinned(points: list[Point], most: int) -> list[Point]:

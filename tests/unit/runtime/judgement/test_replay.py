@@ -14,6 +14,7 @@ import pytest
 from ledger_client.event_bodies import FINDING, SCORES, FindingBody, ScoreReceipt, read_event
 from ledger_client.kinds import Kind
 from models.drift import DriftMonitor
+from runtime.judgement import score_query
 from runtime.judgement.core_link import StaleError
 from runtime.judgement.replay import Replay, Replayed
 from runtime.judgement.score_query import checked, curve
@@ -174,6 +175,24 @@ def test_withheld_readings_make_scores_unanswerable_and_not_wrong() -> None:
         assert found.verdict == "unknown"
         assert 0 < found.not_here < found.cells
         assert found.equal > 0
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("bound", "most"), [("ENTRIES_MAX", 30), ("RECEIPTS_MAX", 3), ("PIECE", 7)])
+def test_of_a_span_that_is_too_long_the_newest_scores_are_told(bound: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(6, work=work)
+        task = await line.begin()
+        for _ in range(40):
+            line.plant.batch()
+            await line.follow(task)
+        span = {"model": "line", "from_ms": line.plant.at_ms - 3_600_000, "to_ms": line.plant.at_ms + 10_000, "points_max": 2000}
+        whole = curve(line.log, line.log.size, span)["points"]
+        monkeypatch.setattr(score_query, bound, most)
+        points = curve(line.log, line.log.size, span)["points"]
+        assert points == whole[-len(points) :]
+        assert (0 < len(points) < len(whole)) == (bound != "PIECE")
 
     run(scenario)
 
