@@ -86,7 +86,7 @@ class ScoreReceipt:
 class FindingBody:
     """Something that a rule or a model found. `armed` False: found in shadow. `phase` 0 onset, 1 end. `tag` is `device/tag` or empty.
 
-    `contributions` = (tag, share, value, low, high) of the tags that weigh most, the heaviest first.
+    `contributions` = (tag, share, value, low, high) of the tags that weigh most: first whom the alarm names, then the heaviest.
     """
 
     name: str

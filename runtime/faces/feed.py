@@ -108,7 +108,7 @@ class JudgementSource(Protocol):
     def model_rows(self) -> list[dict[str, Any]]:
         """Of each model {name, state, progress, score, threshold, alarming, abstained, cell_ms, contributions, coverage, …}.
 
-        `contributions` are [tag, share, value, low, high] of at most five tags, the greatest share first.
+        `contributions` are [tag, share, value, low, high] of at most five tags: first whom an alarm names, then the greatest share.
         """
         ...
 

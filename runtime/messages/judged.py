@@ -98,7 +98,7 @@ def _on_trial(state: str, said: Sentence, lang: str) -> Sentence:
 
 
 def first_tag(model: Row) -> str | None:
-    """Return the tag that contributes most to the newest score."""
+    """Return the tag that the newest score is about: whom an alarm names, else what contributes most."""
     contributions = model.get("contributions") or []
     return str(contributions[0][0]) if contributions else None
 

@@ -118,10 +118,10 @@ def model_view(
 
 
 def tag_shares(contributions: Sequence[Sequence[Any]], tags: Mapping[int, Row]) -> tuple[TagShare, ...]:
-    """Return [tag, share, value, low, high] rows as a page shows them, the greatest share first."""
+    """Return [tag, share, value, low, high] rows as a page shows them, in the order of the row: the first is whom an alarm names."""
     known = {tag[1]: tag for tag in tags.values()}
     found = []
-    for name, share, value, low, high in sorted(contributions, key=lambda row: -row[1]):
+    for name, share, value, low, high in contributions:
         tag = known.get(name)
         exponent = tag[5] if tag else None
         side, mark = place(value, low, high)

@@ -15,7 +15,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web.app import Face
 from runtime.faces.web.judgement_pages import JudgementPages
-from runtime.faces.web.judgement_view import chosen_model, finding_views, place, steps_of, tag_shares
+from runtime.faces.web.judgement_view import chosen_model, finding_views, model_view, place, steps_of, tag_shares
 from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import word
 from tests.rigs.judged_plant import JudgedPlant, contributions, finding, model
@@ -142,12 +142,19 @@ def test_a_value_stands_beside_its_band(value: float | None, low: float | None, 
     assert place(value, low, high) == found
 
 
-def test_tags_have_their_units_and_decimals_and_the_greatest_share_is_first() -> None:
+def test_tags_have_their_units_and_decimals() -> None:
     tags = {row[0]: row for row in JudgedPlant().tag_rows()}
-    shown = tag_shares([["gone/tag", 0.2, 1.23456, None, 2], ["filler/torque_mean", 1.7, 2.0, 1.8, 2.25]], tags)
+    shown = tag_shares([["filler/torque_mean", 1.7, 2.0, 1.8, 2.25], ["gone/tag", 0.2, 1.23456, None, 2]], tags)
     assert [(each.name, each.percent, each.value, each.unit, each.has_band) for each in shown] == [
         ("filler/torque_mean", 100, "2.00", "N·m", True), ("gone/tag", 20, "1.235", "", False),
     ]  # fmt: skip
+
+
+def test_the_tag_that_an_alarm_names_is_first_on_the_page_also_where_another_weighs_more() -> None:
+    row = model(alarming=True, contributions=[["meter/power_l2", 0.1, 655.0, 700.0, 860.0], ["meter/current_l2", 0.9, 3.0, 2.0, 3.5]])
+    view = model_view(row, {}, {"state": "ok", "heard_ms": row["cell_ms"]}, row["cell_ms"], "en")
+    assert "meter/power_l2" in view.sentence
+    assert [each.name for each in view.shares] == ["meter/power_l2", "meter/current_l2"]
 
 
 def test_the_way_to_armed() -> None:
