@@ -19,12 +19,13 @@ from ledger_client.disk import RealDisk
 from ledger_client.errors import LedgerError
 from runtime.cli.console import console, fail, print_json
 from runtime.cli.evidence_verbs import AsJson, Epoch, State
-from runtime.cli.places import Place, fail_reading, open_place
+from runtime.cli.places import fail_reading, open_place
 from runtime.cli.times import wall_ms
 from runtime.layout import Layout
 from runtime.messages.catalogue import word
 
 if TYPE_CHECKING:
+    from models.input_stream import Rows
     from models.manifest import Manifest
 
 ROWS, MANIFEST = "rows.csv", "manifest.json"
@@ -48,11 +49,14 @@ def rows(
         fail("model_unknown", {"model": name}, as_json=as_json, exit_code=1)
     from_ms = manifest.first_ms if start is None else wall_ms(start, as_json=as_json)
     to_ms = manifest.last_ms if end is None else wall_ms(end, as_json=as_json)
+    from runtime.judgement.training_set import gather
+
     try:
-        count, left_out = _write(place, manifest, from_ms, to_ms, folder)
+        gathered = gather(place.reader, place.reader.size(), manifest.plan, manifest.name, from_ms, to_ms, lambda *_: None)
     except (LedgerError, OSError) as error:
         fail_reading(error, as_json=as_json)
-    found = {"rows": count, "left_out": left_out, "folder": str(folder)}
+    count = write_rows(gathered.rows, manifest, from_ms, to_ms, folder, as_json=as_json)
+    found = {"rows": count, "left_out": gathered.left_out, "folder": str(folder)}
     if as_json:
         print_json({"model": name, "from_ms": from_ms, "to_ms": to_ms, **found})
     else:
@@ -75,18 +79,18 @@ def _newest(state: Path, name: str) -> Manifest | None:
     return max(found, key=lambda manifest: manifest.made_ms, default=None)
 
 
-def _write(place: Place, manifest: Manifest, from_ms: int, to_ms: int, folder: Path) -> tuple[int, int]:
-    """Return how many rows were written, and how many were not normal. Raises LedgerError, OSError."""
-    from runtime.judgement.training_set import gather
-
-    found = gather(place.reader, place.reader.size(), manifest.plan, manifest.name, from_ms, to_ms, lambda *_: None)
-    usable = found.rows.usable
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ROWS, "w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["end_ms", *manifest.plan.feature_names()])
-        for cell, features in zip(found.rows.cells[usable].tolist(), found.rows.features[usable].tolist(), strict=True):
-            table.writerow([cell * manifest.plan.grid_ms, *(repr(each) for each in features)])
-    with open(folder / MANIFEST, "w", encoding="utf-8") as file:
-        json.dump(manifest.plain() | {"first_ms": from_ms, "last_ms": to_ms}, file, indent=1, ensure_ascii=False)
-    return int(usable.sum()), found.left_out
+def write_rows(found: Rows, manifest: Manifest, from_ms: int, to_ms: int, folder: Path, *, as_json: bool) -> int:
+    """Write both files; return how many rows. Ends the command, with the place named, when they cannot be written."""
+    usable = found.usable
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / ROWS, "w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["end_ms", *manifest.plan.feature_names()])
+            for cell, features in zip(found.cells[usable].tolist(), found.features[usable].tolist(), strict=True):
+                table.writerow([cell * manifest.plan.grid_ms, *(repr(each) for each in features)])
+        with open(folder / MANIFEST, "w", encoding="utf-8") as file:
+            json.dump(manifest.plain() | {"first_ms": from_ms, "last_ms": to_ms}, file, indent=1, ensure_ascii=False)
+    except OSError as error:  # a full disk names no file
+        fail("file_not_written", {"path": str(error.filename or folder), "reason": error.strerror or "?"}, as_json=as_json)
+    return int(usable.sum())
