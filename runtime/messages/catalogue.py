@@ -39,8 +39,15 @@ def sort_of(code: str, lang: str = "en") -> str:
 
 @cache
 def catalogue(lang: str) -> Mapping[str, str]:
-    """Return code -> template of a language."""
-    return tomllib.loads((files("runtime.messages") / f"{lang}.toml").read_text(encoding="utf-8"))
+    """Return code -> template: `en.toml`, and the file of each topic, `en_alarms.toml`. Raises ValueError for a code twice."""
+    words: dict[str, str] = {}
+    for part in sorted(files("runtime.messages").iterdir(), key=lambda part: part.name):
+        if part.name == f"{lang}.toml" or (part.name.startswith(f"{lang}_") and part.name.endswith(".toml")):
+            more = tomllib.loads(part.read_text(encoding="utf-8"))
+            if twice := words.keys() & more.keys():
+                raise ValueError(f"{part.name}: worded before: {', '.join(sorted(twice))}")
+            words |= more
+    return words
 
 
 def pick_language(accept: str) -> str:

@@ -11,8 +11,6 @@ import tomllib
 from functools import cache
 from typing import Any
 
-import pytest
-
 from tests.tidy.source import PRODUCT, ROOT, at, nodes
 
 CATALOGUES = ROOT / "runtime" / "messages"
@@ -20,10 +18,15 @@ CATALOGUES = ROOT / "runtime" / "messages"
 
 @cache
 def _catalogue(language: str) -> dict[str, str]:
-    path = CATALOGUES / f"{language}.toml"
-    if not path.is_file():
-        pytest.skip(f"runtime/messages/{language}.toml is not there yet")
-    return dict(_flat(tomllib.loads(path.read_text(encoding="utf-8"))))
+    """`en.toml` and the file of each topic, `en_alarms.toml`: read as one."""
+    pairs = [
+        pair
+        for path in sorted((CATALOGUES / f"{language}.toml", *CATALOGUES.glob(f"{language}_*.toml")))
+        for pair in _flat(tomllib.loads(path.read_text(encoding="utf-8")))
+    ]
+    codes = [code for code, _ in pairs]
+    assert sorted(codes) == sorted(set(codes)), f"{language}: a code is worded in two files"
+    return dict(pairs)
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
