@@ -50,6 +50,25 @@ class Browser(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One way in which a server lets itself be reached, in the words of a configuration; `fingerprint` is of its certificate."""
+
+    security: str
+    mode: str
+    fingerprint: str | None
+    logins: tuple[str, ...]
+
+
+@runtime_checkable
+class Offering(Protocol):
+    """A driver whose device says how it may be reached, before anything is trusted."""
+
+    async def offers(self, deadline_s: float) -> list[Offer]:
+        """Return what the device says. Raises DriverError `connect_failed`."""
+        ...
+
+
 @runtime_checkable
 class RegisterSource(Protocol):
     """A driver whose device has numbered registers of 16 bits that can be looked at raw, for commissioning."""

@@ -45,6 +45,7 @@ from runtime.acquisition.unavailable import UnavailableDriver
 from runtime.acts import ActJournal
 from runtime.children import Part, children_of
 from runtime.clock import Clock, SystemClock
+from runtime.commissioning import desk as commissioning
 from runtime.config import AnchorConfig, Config
 from runtime.device_write import DeviceWrite
 from runtime.door import Door, Tenant
@@ -208,6 +209,16 @@ class Core:
             "manual.enter": ManualEnter(self._field, self.live, self._evidence.seal, lambda: self._devices),
             **models.tenants(),
         }
+        self._bench = commissioning.Desk(
+            self._field,
+            disk,
+            layout.revisions,
+            clock,
+            work,
+            lambda: self._revision,
+            lambda: {name: uid for uid, name in self._ids.tags.rows()},
+            commissioning.by_file_access,
+        )
         self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants, work)
         self.health = Health(
             clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self.door, self.stall, self._supervisor, self._events,
@@ -258,7 +269,13 @@ class Core:
             outbox = group.create_task(keep("outbox", self._outbox.run), name="outbox")
             rest = [
                 group.create_task(keep(name, run), name=name)
-                for name, run in {"door": self.door.run, "learned": self._learned.run, "models": self.desk.run, **others}.items()
+                for name, run in {
+                    "door": self.door.run,
+                    "learned": self._learned.run,
+                    "models": self.desk.run,
+                    "bench": self._bench.run,
+                    **others,
+                }.items()
             ]
             ready()
             await stop.wait()
@@ -290,6 +307,8 @@ class Core:
             return await registers_asked(self._field, session, params, commissioning=self._revision.config.gateway.commissioning)
         if method == "identify":
             return await identify_asked(self._field, session, params, commissioning=self._revision.config.gateway.commissioning)
+        if method in commissioning.ACTION_OF:
+            return await self._bench.answer(session, method, params)
         if method == "frames":
             return frames_asked(self._outside.shared.recorders, session, params)
         if method == "judgement":

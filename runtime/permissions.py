@@ -26,6 +26,7 @@ ACTIONS: Final[Mapping[str, Role]] = {
     "view.ledger": Role.VIEWER,
     "view.trend": Role.VIEWER,
     "view.proof": Role.VIEWER,
+    "view.config": Role.TECHNICIAN,
     "device.look": Role.TECHNICIAN,
     "device.frames": Role.TECHNICIAN,
     "manual.enter": Role.TECHNICIAN,

@@ -12,9 +12,9 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from drivers.abilities import Bounds, Found
+from drivers.abilities import Bounds, Found, Offer
 from drivers.driver import Clock, DriverError
-from drivers.opcua.answers import call_answer, kind_answer, read_answer, write_answer
+from drivers.opcua.answers import ServiceFaultError, call_answer, kind_answer, read_answer, write_answer
 from drivers.opcua.binary import Array, Moment
 from drivers.opcua.browse import Walk, start_of
 from drivers.opcua.codec import Sample, convert, python_types, scan_of, scans_of
@@ -32,6 +32,7 @@ from drivers.opcua.requests import (
     write_parameters,
     write_service,
 )
+from drivers.opcua.session import offers, wire_faults
 from drivers.opcua.stream import Stream
 from drivers.opcua.type_book import TypeBook
 from drivers.opcua.writing import encode_variant, parse_argument
@@ -177,6 +178,16 @@ class OpcUaDriver:
         finally:
             await link.close()
         return walk.stopped
+
+    async def offers(self, deadline_s: float) -> list[Offer]:
+        """See `drivers.abilities.Offering`: endpoints with their security and the certificate that the server shows."""
+        endpoint = self._options.endpoint
+        try:
+            async with asyncio.timeout(deadline_s):
+                found = await offers(endpoint)
+        except (TimeoutError, *wire_faults, ServiceFaultError) as error:
+            raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, endpoint=endpoint, detail=type(error).__name__) from error
+        return [Offer(*each) for each in found]
 
     async def _read_nodes(self, link: Link, group: TagGroup, until: float) -> list[Sample]:
         loop, plan = asyncio.get_running_loop(), link.plan(group)

@@ -46,6 +46,7 @@ answer_size_max: Final = 8 << 20
 opening_size_max: Final = 256 << 10
 """Bytes of an answer while a session is opened: asyncua decodes those, so they are kept small."""
 bad_request_too_large: Final = 0x80B80000
+offers_max: Final = 32
 unanswered_max: Final = 64
 """Requests that were given up and may still be answered; beyond, the connection is dropped."""
 policies: Final[dict[str, Any]] = {
@@ -227,22 +228,11 @@ class Session:
     async def _secure(self, identity: Identity, policy: str, mode: str, pin: str | None) -> None:
         """Ask for the server's certificate on a channel without security, and go on only with the one that the configuration names."""
         client = self._client
-        asking = Client(client.server_url.geturl(), timeout=no_limit_s)
-        asking.uaclient = _Transport(no_limit_s)
-        try:
-            await _open_channel(asking)
-            endpoints = await asking.get_endpoints()
-        finally:
-            protocol = asking.uaclient.protocol
-            asking.disconnect_socket()
-            if protocol is not None and protocol.transport is not None:
-                protocol.transport.abort()
+        endpoints = await _endpoints_of(client.server_url.geturl())
         wanted = ua.MessageSecurityMode.Sign if mode == "sign" else ua.MessageSecurityMode.SignAndEncrypt
-        found = [
-            e for e in endpoints or () if e.SecurityPolicyUri == policies[policy].URI and e.SecurityMode == wanted and e.ServerCertificate
-        ]
+        found = [e for e in endpoints if e.SecurityPolicyUri == policies[policy].URI and e.SecurityMode == wanted and e.ServerCertificate]
         if not found:
-            offered = sorted({f"{str(e.SecurityPolicyUri).rpartition('#')[2][:40]} {e.SecurityMode.name}" for e in endpoints or ()})
+            offered = sorted({f"{str(e.SecurityPolicyUri).rpartition('#')[2][:40]} {e.SecurityMode.name}" for e in endpoints})
             raise TrustError("opcua_security_not_offered", wanted=f"{policy} {mode}", offered=", ".join(offered[:12]))
         certificate = _leading(found[0].ServerCertificate)
         shown = fingerprint(certificate)
@@ -263,6 +253,37 @@ class Session:
     def _plan_renewal(self) -> None:
         lasts_s = self._client.secure_channel_timeout / 1000 * renew_share
         self._renew_at = asyncio.get_running_loop().time() + max(lasts_s, renew_s_min)
+
+
+async def offers(endpoint: str) -> list[tuple[str, str, str | None, tuple[str, ...]]]:
+    """Return (policy, mode, fingerprint or None, ways to log in) of what a server offers, policies and modes as a configuration names them.
+
+    Asked on a channel without security: believe the fingerprint only when a person compared it. The caller bounds the wait. Raises what
+    `wire_faults` lists.
+    """
+    names = {each.URI: name for name, each in policies.items()}
+    modes = {ua.MessageSecurityMode.Sign: "sign", ua.MessageSecurityMode.SignAndEncrypt: "sign_and_encrypt"}
+    found = []
+    for each in (await _endpoints_of(endpoint))[:offers_max]:
+        policy = names.get(each.SecurityPolicyUri, str(each.SecurityPolicyUri).rpartition("#")[2][:40])
+        shown = fingerprint(_leading(each.ServerCertificate)) if each.ServerCertificate else None
+        logins = tuple(sorted({token.TokenType.name for token in each.UserIdentityTokens or ()}))
+        found.append((policy, modes.get(each.SecurityMode, "none"), shown, logins))
+    return found
+
+
+async def _endpoints_of(endpoint: str) -> list[ua.EndpointDescription]:
+    """Ask a server on a channel without security, in which nothing is believed."""
+    asking = Client(endpoint, timeout=no_limit_s)
+    asking.uaclient = _Transport(no_limit_s)
+    try:
+        await _open_channel(asking)
+        return list(await asking.get_endpoints() or ())
+    finally:
+        protocol = asking.uaclient.protocol
+        asking.disconnect_socket()
+        if protocol is not None and protocol.transport is not None:
+            protocol.transport.abort()
 
 
 async def _open_channel(client: Client) -> None:

@@ -37,10 +37,11 @@ def detect(
 ) -> None:
     """Find out how to read a value, from what the device's display shows."""
     from drivers.modbus.detective import judge
-    from runtime.cli.detect_case import CaseError, add_look, question_of, save_case, saved_case
+    from runtime.cli.detect_case import save_case, saved_case
     from runtime.cli.log import set_up_log
     from runtime.cli.read_once import config_of
     from runtime.cli.worded_faults import worded_faults
+    from runtime.commissioning.looks import CaseError, plain, question_of
 
     set_up_log(json_lines=as_json)
     if len(near) != len(shows):
@@ -50,7 +51,7 @@ def detect(
             known = saved_case(case)
         except CaseError as error:
             fail("detect_case_file", {"path": str(case), "detail": str(error)}, as_json=as_json)
-        asyncio.run(add_look(known, device, state, config or config_of(state), near, shows, time.time()))
+        asyncio.run(_look(known, device, state, config or config_of(state), near, shows))
         try:
             save_case(case, known)
         except OSError as error:
@@ -64,17 +65,13 @@ def detect(
     raise typer.Exit(0 if all(each.verdict == "sure" for each in findings) else 1)
 
 
-def plain(finding: Any) -> dict[str, Any]:
-    """Return a finding as plain data, every candidate with its options and the values that it gives."""
-    return {
-        "quantity": finding.quantity,
-        "verdict": finding.verdict,
-        "doubts": list(finding.doubts),
-        "broken": [{"relation": each.name, "quantities": list(each.quantities)} for each in finding.broken],
-        "candidates": [
-            {"options": each.hypothesis.options(), "share": each.share, "values": list(each.values)} for each in finding.candidates
-        ],
-    }
+async def _look(case: dict[str, Any], device: str, state: Path, file: Path, near: list[str], shows: list[str]) -> None:
+    from runtime.cli.registers import registers_of
+    from runtime.commissioning.looks import add_look, asked
+
+    asked(case, near, shows)  # before anything is opened
+    async with registers_of(device, state, file) as fetch:
+        await add_look(case, fetch, near, shows, time.time())
 
 
 def sentences(finding: Any, lang: str) -> list[str]:

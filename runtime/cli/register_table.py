@@ -7,24 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.table import Table
 
-from drivers.modbus.detective.hypotheses import raw_number, shapes
 from drivers.modbus.notation import read_notation
 from drivers.option_error import OptionError
 from runtime.cli.console import console, fail, print_json
 from runtime.cli.read_once import config_of
 from runtime.cli.registers import registers_of
 from runtime.cli.worded_faults import worded_faults
+from runtime.commissioning.ways import WIDEST, readings_at
 from runtime.messages.catalogue import word
-
-WIDEST: Final = 4
-LIKELY_MAX: Final = 1e9
-LIKELY_MIN: Final = 1e-3
-ODD_KINDS: Final = ("uint24", "int24", "uint48", "int48", "signmag", "m10k", "float16", "bcd")
 
 
 def show_every_way(device: str, address: str | None, state: Path, config: Path | None, *, every: bool, as_json: bool) -> NoReturn:
@@ -58,17 +53,4 @@ async def readings_of(device: str, address: str, state: Path, file: Path) -> dic
     async with registers_of(device, state, file) as fetch:
         words = await fetch(table, start, min(WIDEST, 0x10000 - start))
     registers = {(table, at): word for at, word in words.items()}
-    rows = []
-    for shape in shapes():
-        value = raw_number(shape, table, start, registers)
-        if value is not None:
-            form = shape.order or shape.byte
-            rows.append({"data": shape.kind, "order": form, "value": value, "plausible": plausible(shape.kind, form, value)})
-    rows.sort(key=lambda row: not row["plausible"])
-    return {"registers": {f"{table}:{at}": word for at, word in sorted(words.items())}, "readings": rows}
-
-
-def plausible(kind: str, order: str, value: float) -> bool:
-    """Tell whether a number looks like something that a device measures: not astronomic, not a speck, of a usual type and order."""
-    usual = not kind.startswith(ODD_KINDS) and (order in ("high", "low") or order[:1] in "ACEG")
-    return usual and (value == 0 or LIKELY_MIN <= abs(value) < LIKELY_MAX)
+    return {"registers": {f"{table}:{at}": word for at, word in sorted(words.items())}, "readings": readings_at(table, start, registers)}

@@ -6,7 +6,7 @@ one, and a serial port belongs to one program. It reads and never writes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -14,14 +14,13 @@ from typing import Final
 from drivers.abilities import RegisterSource
 from drivers.driver import DriverError
 from runtime.cli.read_once import opened_device
+from runtime.commissioning.looks import Fetch
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
 from runtime.run_folder import feed_of
 
 ASK_S: Final = 15.0
 LOOK_S: Final = 5.0
-Fetch = Callable[[str, int, int], Awaitable[dict[int, int]]]
-"""Table, first address, count -> address -> register of what could be read. Raises DriverError, RequestRefusedError."""
 
 
 @asynccontextmanager

@@ -1,97 +1,20 @@
-"""Where a scan asks: a line of the running gateway, through its connection, or a host or serial port that the gateway does not use.
+"""Where the verb `scan` asks: a line of the running gateway, over the feed, or what the gateway does not use, directly.
 
 Room: hall. `scan_verb` takes its units from here. It reads and never writes, and never opens what a running gateway has open.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final
 
-from drivers.abilities import LineSource
-from drivers.driver import DriverError
-from drivers.option_error import OptionError
-from drivers.registry import load_config, make_driver
-from runtime.cli.scan_bounds import connect_s
-from runtime.clock import SystemClock
-from runtime.config import Config
-from runtime.faces.feed import RequestRefusedError
+from runtime.commissioning.line_places import Place, Units, opened_directly
 from runtime.faces.feed_client import ask_once
 from runtime.run_folder import feed_of
 
 ASK_S: Final = 15.0
-MODBUS: Final = "modbus"
-
-
-class Units(Protocol):
-    """The units of one line. Both raise DriverError or, through the gateway, RequestRefusedError."""
-
-    async def probe(self, unit: int, table: str, start: int, count: int) -> dict[int, int]:
-        """Return address -> register of what could be read of a unit."""
-        ...
-
-    async def identify(self, unit: int | None) -> dict[str, str]:
-        """Return what a unit says that it is."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One line. `device`: the gateway's device on it, through which it is asked; else `options` of the driver's, to ask it directly."""
-
-    text: str
-    device: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Of a serial line: what was guessed."""
-    wait_s: float = 1.0
-    """How long one answer is waited for."""
-
-
-def line_of_device(config: Config, device: str, *, running: bool, wait_s: float) -> Place:
-    """Return the line of a configured device. Raises LookupError, DriverError for a device without one."""
-    found = next((each for each in config.devices if each.name == device), None)
-    if found is None:
-        raise LookupError(device)
-    if found.type != MODBUS:
-        raise DriverError("registers_not_supported", device=device)
-    if running and found.enabled:
-        return Place(device, device, wait_s=float(getattr(found.options, "request_timeout_s", wait_s)))
-    return Place(device, options={**found.options.model_dump(exclude_unset=True), "request_timeout_s": wait_s}, wait_s=wait_s)
-
-
-def hosts_at(config: Config, hosts: list[str], port: int, transport: str, *, running: bool, wait_s: float) -> list[Place]:
-    """Return the lines at hosts; those that the running gateway has open are asked through it."""
-    used = {
-        (getattr(each.options, "host", ""), getattr(each.options, "tcp_port", 0)): each.name
-        for each in (_enabled(config) if running else [])
-    }
-    places = []
-    for host in hosts:
-        if device := used.get((host, port)):
-            places.append(line_of_device(config, device, running=True, wait_s=wait_s))
-        else:
-            own = {"transport": transport, "host": host, "port": port, "request_timeout_s": wait_s}
-            places.append(Place(f"{host}:{port}", options=own, wait_s=wait_s))
-    return places
-
-
-def serial_at(config: Config, port: Path, settings: list[tuple[int, str]], *, running: bool, wait_s: float) -> list[Place]:
-    """Return a serial port under each of the settings. Raises OptionError where there is none, or the running gateway uses it."""
-    if not port.exists():
-        raise OptionError("scan_port_missing", port=str(port))
-    for device in _enabled(config) if running else []:
-        used = getattr(device.options, "serial_port", None)
-        if used and Path(used).resolve() == port.resolve():
-            raise OptionError("scan_port_in_use", port=str(port), device=device.name)
-    own = {"transport": "rtu", "serial_port": str(port), "request_timeout_s": wait_s}
-    return [
-        Place(f"{port} {baud} {parity}", "", {**own, "baud": baud, "parity": parity}, {"baud": baud, "parity": parity}, wait_s)
-        for baud, parity in settings
-    ]
 
 
 @asynccontextmanager
@@ -100,15 +23,8 @@ async def units_at(place: Place, state: Path, first: int | None = None) -> Async
     if place.device:
         yield _ThroughGateway(place.device, state)
         return
-    options = {**place.options} if first is None else {**place.options, "unit_id": first}
-    async with make_driver(MODBUS, "scan", load_config(MODBUS, "scan", options), SystemClock()) as driver:
-        if not isinstance(driver, LineSource):
-            raise DriverError("registers_not_supported", device=place.text)
-        yield _Direct(driver, connect_s(place.wait_s))
-
-
-def _enabled(config: Config) -> list[Any]:
-    return [each for each in config.devices if each.enabled and each.type == MODBUS]
+    async with opened_directly(place, first) as units:
+        yield units
 
 
 class _ThroughGateway:
@@ -122,19 +38,3 @@ class _ThroughGateway:
     async def identify(self, unit: int | None) -> dict[str, str]:
         asked = {"device": self._device} | ({} if unit is None else {"unit": unit})
         return dict(await ask_once(self._feed, "cli", "identify", asked, ASK_S))
-
-
-class _Direct:
-    def __init__(self, driver: LineSource, deadline_s: float) -> None:
-        self._driver, self._deadline_s = driver, deadline_s
-
-    async def probe(self, unit: int, table: str, start: int, count: int) -> dict[int, int]:
-        return await self._driver.probe(unit, table, start, count, self._deadline_s)
-
-    async def identify(self, unit: int | None) -> dict[str, str]:
-        return await self._driver.identify(unit, self._deadline_s)
-
-
-def cause_of(error: DriverError | RequestRefusedError) -> str:
-    """Return the code of either kind of error."""
-    return error.cause if isinstance(error, DriverError) else error.code

@@ -18,7 +18,7 @@ from runtime.cli.worded_faults import worded_faults
 from runtime.messages.catalogue import word
 
 if TYPE_CHECKING:
-    from runtime.cli.scan_places import Place
+    from runtime.commissioning.line_places import Place
     from runtime.config import Config
 
 TRANSPORTS: Final = ("tcp", "rtu_over_tcp", "ascii_over_tcp")
@@ -52,8 +52,8 @@ def scan(
     lang: Annotated[str, typer.Option("--lang", help="en or zh")] = "en",
 ) -> None:
     """Look for Modbus units: on a device's line, at hosts, or on a serial port."""
-    from runtime.cli import scan_bounds
     from runtime.cli.log import set_up_log
+    from runtime.commissioning import scan_bounds
 
     set_up_log(json_lines=as_json)
     if transport not in TRANSPORTS:
@@ -88,7 +88,8 @@ def identify(
     as_json: AsJson = False,
 ) -> None:
     """Ask a Modbus device what it is (function 43)."""
-    from runtime.cli.scan_places import line_of_device, units_at
+    from runtime.cli.scan_places import units_at
+    from runtime.commissioning.line_places import line_of_device
 
     async def ask() -> dict[str, str]:
         async with units_at(place, state) as line:
@@ -117,7 +118,7 @@ def _config(state: Path, config: Path | None) -> tuple[Config, bool]:
 
 
 def _settings(baud: list[int], parity: list[str], *, as_json: bool) -> list[tuple[int, str]]:
-    from runtime.cli.scan_bounds import SETTINGS
+    from runtime.commissioning.scan_bounds import SETTINGS
 
     if unknown := [each for each in parity if each not in ("none", "even", "odd")]:
         fail("scan_parity", {"value": unknown[0]}, as_json=as_json)
@@ -138,8 +139,8 @@ def _places(
     running: bool,
     wait_s: float,
 ) -> list[Place]:
-    from runtime.cli.scan_bounds import hosts_of
-    from runtime.cli.scan_places import hosts_at, line_of_device, serial_at
+    from runtime.commissioning.line_places import hosts_at, line_of_device, serial_at
+    from runtime.commissioning.scan_bounds import hosts_of
 
     if device is not None:
         return [line_of_device(found, device, running=running, wait_s=wait_s)]
@@ -150,7 +151,8 @@ def _places(
 
 
 def _run(places: list[Place], numbers: list[int], pace: Any, state: Path, config: Path | None, lang: str, *, as_json: bool) -> None:
-    from runtime.cli import scan_run
+    from runtime.cli.scan_places import units_at
+    from runtime.commissioning import scan_run
 
     def tell(row: dict[str, Any]) -> None:
         if not as_json:
@@ -158,7 +160,7 @@ def _run(places: list[Place], numbers: list[int], pace: Any, state: Path, config
                 console().print(line, markup=False)
 
     with worded_faults(config or state, places[0].device, as_json=as_json):
-        done = asyncio.run(scan_run.scan(places, numbers, pace, state, tell))
+        done = asyncio.run(scan_run.scan(places, numbers, pace, lambda place, first: units_at(place, state, first), tell))
     if as_json:
         print_json({"found": done.found, "lost": done.lost, "asked": done.asked, "whole": done.is_whole})
     else:

@@ -46,7 +46,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the tags of a device into a table."""
-    from runtime.cli.tags_config import numbers_kept, options_of, table_in
+    from runtime.cli.tag_numbers import numbers_kept
+    from runtime.commissioning.tag_tables import options_of, table_in
     from runtime.config import parse_config
     from runtime.tag_sheet.rows import numbers_of, table_of
     from runtime.tag_sheet.sheet import sheet_bytes
@@ -85,7 +86,8 @@ def take_in(
     lang: Annotated[str, typer.Option("--lang", help="en or zh")] = "en",
 ) -> None:
     """Make the tags of a device what a table says."""
-    from runtime.cli.tags_config import judged, numbers_kept
+    from runtime.cli.tag_numbers import numbers_kept
+    from runtime.commissioning.tag_tables import judged
     from runtime.tag_sheet.sheet import ENCODINGS, SheetError
 
     if encoding is not None and encoding not in ENCODINGS:

@@ -55,6 +55,7 @@ def show(
 ) -> None:
     """Print a template as the configuration of a device, to paste and change; the only way to use one of your own."""
     from drivers.templates import Library, expanded
+    from runtime.commissioning.drafts import toml_of
 
     with worded_faults(folder or Path(), "", as_json=as_json):
         template = Library(folder).find(name).template
@@ -87,29 +88,6 @@ def try_them(
             for fault in trial.faults:
                 console().print(f"  {fault}", markup=False)
     raise typer.Exit(int(any(trial.faults for _, trial in trials)))
-
-
-def toml_of(device: str, raw: dict[str, Any], comments: list[str]) -> str:
-    """Return the table of a device as TOML, one line for each tag."""
-    import tomlkit
-
-    lines = [f"# {line}" for line in comments if line] + [f"[devices.{tomlkit.key(device).as_string()}]"]
-    lines += [f"{key} = {_inline(value)}" for key, value in raw.items() if key != "groups"]
-    for group in raw["groups"]:
-        lines += ["", f"[[devices.{tomlkit.key(device).as_string()}.groups]]"]
-        lines += [f"{key} = {_inline(value)}" for key, value in group.items() if key != "tags"]
-        lines += ["tags = [", *(f"  {_inline(tag)}," for tag in group["tags"]), "]"]
-    return "\n".join(lines) + "\n"
-
-
-def _inline(value: Any) -> str:
-    import tomlkit
-
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{tomlkit.key(key).as_string()} = {_inline(each)}" for key, each in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(_inline(each) for each in value) + "]"
-    return str(tomlkit.item(value).as_string())
 
 
 def _parameter(text: str, usual: dict[str, Any]) -> tuple[str, Any]:

@@ -81,6 +81,14 @@ def test_every_policy_and_mode_with_a_pinned_certificate(server_folder: Path, fo
             refused = await refusal(made)
             assert refused.cause == "opcua_security_not_offered"
             assert "Basic256Sha256 Sign" in str(refused.params["offered"])
+            async with OpcUaDriver(DeviceOptions(endpoint=plant.endpoint), RunningClock()) as driver:
+                offered = {(each.security, each.mode): each for each in await driver.offers(5.0)}
+            assert offered.keys() == {
+                ("none", "none"), ("basic256sha256", "sign"), ("basic256sha256", "sign_and_encrypt"),
+                ("aes128_sha256_rsaoaep", "sign_and_encrypt"), ("aes256_sha256_rsapss", "sign"),
+                ("aes256_sha256_rsapss", "sign_and_encrypt"),
+            }  # fmt: skip
+            assert {each.fingerprint for key, each in offered.items() if key[0] != "none"} == {pin}
 
     run(test)
 

@@ -15,8 +15,9 @@ from drivers.abilities import LineSource
 from drivers.memory import ShortMemory
 from drivers.registry import load_config, make_driver
 from drivers.shared import Shared
-from runtime.cli.scan_places import Place, units_at
+from runtime.cli.scan_places import units_at
 from runtime.clock import SystemClock
+from runtime.commissioning.line_places import Place
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.registers_asked import identify_asked, registers_asked
 from tests.integration.runtime.test_detect import NoField, cli, config_of

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from drivers.modbus.tag_options import TagOptions
 from runtime.cli.app import make_app
-from runtime.cli.tags_config import judged
+from runtime.commissioning.tag_tables import judged
 from runtime.tag_sheet.cells import needed_options, option_kinds
 from runtime.tag_sheet.into_config import Change, edited
 from runtime.tag_sheet.rows import NAME, columns_of, table_of

@@ -11,7 +11,7 @@ import pytest
 from drivers.option_error import OptionError
 from drivers.templates import Library, Template, built_in_names, expanded, parse_template, try_template
 from drivers.templates.trial import registers_of
-from runtime.cli.template_verbs import toml_of
+from runtime.commissioning.drafts import toml_of
 from runtime.config import parse_config
 from runtime.config_faults import ConfigError
 

@@ -1,6 +1,7 @@
 """One scan: unit after unit, one request at a time with a pause after each, until all were asked or the time is over.
 
-Room: hall. `scan_verb` runs it. It reads registers and identifications, never writes, and asks only what it was told to ask.
+Room: hall, commissioning. The verb `scan` and `scans` run it. It reads registers and identifications, never writes, and asks only what it
+was told to ask.
 """
 
 from __future__ import annotations
@@ -8,14 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from drivers.driver import DriverError
 from drivers.modbus import sunspec
 from drivers.templates.likeness import like
-from runtime.cli.scan_bounds import Pace
-from runtime.cli.scan_places import Place, Units, cause_of, units_at
+from runtime.commissioning.line_places import Opener, Place, Units, cause_of
+from runtime.commissioning.scan_bounds import Pace
 from runtime.faces.feed import RequestRefusedError
 
 SILENT: Final = frozenset({"no_answer", "breaker_open", "connection_lost"})
@@ -38,14 +38,24 @@ class Scanned:
     is_whole: bool = False
 
 
-async def scan(places: Sequence[Place], units: Sequence[int], pace: Pace, state: Path, tell: Callable[[dict[str, Any]], None]) -> Scanned:
-    """Ask every unit of every place. Raises DriverError, RequestRefusedError for what makes the whole scan impossible."""
-    done = Scanned()
+async def scan(
+    places: Sequence[Place],
+    units: Sequence[int],
+    pace: Pace,
+    units_at: Opener,
+    tell: Callable[[dict[str, Any]], None],
+    done: Scanned | None = None,
+) -> Scanned:
+    """Ask every unit of every place, as `units_at` opens it; `done` fills while it goes on.
+
+    Raises DriverError, RequestRefusedError for what makes the whole scan impossible.
+    """
+    done = done if done is not None else Scanned()
     try:
         async with asyncio.timeout(pace.time_s):
             for place in places:
                 before = len(done.found)
-                await _scan_place(place, units, pace, state, done, tell)
+                await _scan_place(place, units, pace, units_at, done, tell)
                 if place.settings and len(done.found) > before:
                     break  # all units of a line have the same settings
             done.is_whole = True
@@ -55,9 +65,9 @@ async def scan(places: Sequence[Place], units: Sequence[int], pace: Pace, state:
 
 
 async def _scan_place(
-    place: Place, units: Sequence[int], pace: Pace, state: Path, done: Scanned, tell: Callable[[dict[str, Any]], None]
+    place: Place, units: Sequence[int], pace: Pace, units_at: Opener, done: Scanned, tell: Callable[[dict[str, Any]], None]
 ) -> None:
-    async with units_at(place, state, units[0]) as line:
+    async with units_at(place, units[0]) as line:
         paced = _Paced(line, pace.pause_s, done)
         for unit in units:
             try:

@@ -1,6 +1,7 @@
 """How far a scan goes: units, hosts and line settings as a person writes them, and how long all of it takes at the most. Pure.
 
-Room: hall. `scan_verb` calls it. Everything is named by the person who scans; nothing is guessed but the settings of a serial line.
+Room: hall, commissioning. The verb `scan` and `scans` call it. Everything is named by the person who scans; nothing is guessed but the
+settings of a serial line.
 """
 
 from __future__ import annotations

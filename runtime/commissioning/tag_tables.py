@@ -1,28 +1,25 @@
-"""What the verbs `tags` need of a configuration: a device's table, its options, its numbers, and what a sheet makes of it.
+"""The tags of a device as a table, and what a table makes of the configuration: files of spreadsheets and the tag page alike. Pure.
 
-Room: hall. `tags_verb` calls it. It reads the numbers that the gateway gave and writes nothing.
+Room: hall, commissioning. The verbs `tags` and the tag page call it. A page's rows become a sheet first and are judged as one, so that a
+table edited by the page and one imported from a file mean the same.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drivers.registry import load_factory
-from ledger_client.disk import RealDisk
 from runtime.bus_budget import accept_config
 from runtime.config import parse_config
 from runtime.config_faults import ConfigError, Faults
 from runtime.config_templates import with_template
 from runtime.faces.feed import RequestRefusedError
-from runtime.layout import Layout
-from runtime.tag_ids import load_tag_ids
 from runtime.tag_sheet.cells import needed_options, option_kinds
 from runtime.tag_sheet.into_config import edited
-from runtime.tag_sheet.rows import NAME, columns_of, numbers_of
-from runtime.tag_sheet.sheet import SheetError, read_sheet
+from runtime.tag_sheet.rows import NAME, columns_of, numbers_of, table_of
+from runtime.tag_sheet.sheet import SheetError, read_sheet, sheet_bytes
 from runtime.tags_in_text import with_groups
 
 
@@ -69,7 +66,21 @@ def options_of(table: Mapping[str, Any]) -> tuple[Mapping[str, frozenset[str]], 
     return option_kinds(options), needed_options(options)
 
 
-def numbers_kept(state: Path) -> dict[str, int]:
-    """Return the tag numbers that a gateway has given, by `device/tag`; none where there was none yet. Raises OSError, FormatError."""
-    ids = load_tag_ids(RealDisk(), Layout(state).private)
-    return {name: uid for uid, name in ids.tags.rows()} if ids is not None else {}
+def table_shown(text: str, device: str, known: Mapping[str, int], *, every: bool = False) -> dict[str, Any]:
+    """Return {columns, kinds, rows, template}: a row a tag, a cell a value or None; `kinds` say what a column's cells may hold.
+
+    `template` is the name of the device's template, whose tags cannot be edited here, or None. Raises LookupError.
+    """
+    table = table_in(text, device)
+    kinds, needed = options_of(table)
+    numbers = numbers_of(device, table, known)
+    uids = {name.partition("/")[2]: uid for name, uid in numbers.items() if name.startswith(device + "/")}
+    columns, rows = table_of(table, kinds, needed, uids, every=every)
+    shown = {name: sorted(kinds[name]) for name in columns if name in kinds}
+    template = tomllib.loads(text)["devices"][device].get("template")
+    return {"columns": columns, "kinds": shown, "rows": rows, "template": template, "all_columns": columns_of(kinds), "needed": needed}
+
+
+def sheet_of(columns: Sequence[str], rows: Sequence[Sequence[object]], *, semicolons: bool = False) -> bytes:
+    """Return a page's rows as the bytes of a sheet. Raises SheetError through `judged` when they are none."""
+    return sheet_bytes(columns, rows, semicolons=semicolons)

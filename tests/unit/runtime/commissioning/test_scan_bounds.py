@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from drivers.option_error import OptionError
-from runtime.cli.scan_bounds import hosts_of, longest_s, units_of
-from runtime.cli.scan_places import hosts_at, serial_at
+from runtime.commissioning.line_places import hosts_at, serial_at
+from runtime.commissioning.scan_bounds import hosts_of, longest_s, units_of
 from runtime.config import parse_config
 
 CONFIG = """[gateway]

@@ -1,0 +1,96 @@
+"""Requests of the register bench: a raw read under every type, a look of the detective, a scaling, the library of templates.
+
+Room: hall, commissioning. `desk` calls it. Parameters come from a face and are judged here; what is wrong with them is an OptionError, what
+a device answers wrongly a DriverError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from drivers.modbus.detective import judge
+from drivers.modbus.notation import read_notation
+from drivers.option_error import OptionError
+from drivers.templates import Library
+from runtime.commissioning import looks
+from runtime.commissioning.raw_reads import fetch_of
+from runtime.commissioning.two_points import scaling_of
+from runtime.commissioning.ways import WIDEST, characters, register_rows, side_by_side
+from runtime.config import Config
+from runtime.registers_asked import RegisterField
+
+COUNT_MAX: Final = 125
+NEAR_MAX: Final = 8
+PAGE_LOOKS_MAX: Final = 16
+"""Looks that a page's case may bring along: it goes to and fro with every one."""
+ADDRESSES: Final = 0x10000
+
+
+async def read(asked: Mapping[str, Any], config: Config, field: RegisterField, wall_ms: int) -> dict[str, Any]:
+    """Return {at_ms, table, start, registers, ways, text, text_swapped, missing} of {where, address, count}.
+
+    `ways` is by address, as `ways.side_by_side`; `missing` counts registers that could not be read.
+    """
+    table, start = _registers_at(asked["address"])
+    count = asked["count"]
+    if type(count) is not int or not 1 <= count <= COUNT_MAX:
+        raise OptionError("bench_count", limit=COUNT_MAX)
+    count = min(count, ADDRESSES - start)
+    async with fetch_of(asked["where"], config, field) as fetch:
+        found = await fetch(table, start, count)
+    ways = {str(at): side_by_side(table, at, [found.get(at + n) for n in range(WIDEST)]) for at in found}
+    words = [found.get(at, 0) for at in range(start, start + count)]
+    return {
+        "at_ms": wall_ms, "table": table, "start": start, "registers": register_rows(table, found), "ways": ways,
+        "text": characters(words), "text_swapped": characters(words, swapped=True), "missing": count - len(found),
+    }  # fmt: skip
+
+
+async def look(asked: Mapping[str, Any], config: Config, field: RegisterField, wall_ms: int) -> looks.Case:
+    """Return the case of {where, near, shows, case} with one look more."""
+    near, shows = asked["near"], asked["shows"]
+    if len(near) != len(shows) or not 1 <= len(near) <= NEAR_MAX or not all(isinstance(each, str) for each in (*near, *shows)):
+        raise OptionError("detect_pairs", near=len(near), shows=len(shows))
+    case = looks.new_case() if asked.get("case") is None else looks.checked(asked["case"])
+    if len(case["looks"]) > PAGE_LOOKS_MAX:
+        raise looks.CaseError("too many looks")
+    looks.asked(case, near, shows)
+    async with fetch_of(asked["where"], config, field) as fetch:
+        await looks.add_look(case, fetch, near, shows, wall_ms / 1000)
+    case["looks"] = case["looks"][-PAGE_LOOKS_MAX:]
+    return case
+
+
+def findings(case: looks.Case) -> dict[str, Any]:
+    """Return {case, findings} with what the detective says of a case. Takes CPU."""
+    return {"case": case, "findings": [looks.plain(each) for each in judge(looks.question_of(case))]}
+
+
+def scaling(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the scaling of {points: [[raw, value], …]}."""
+    points = [(float(raw), float(value)) for raw, value in asked["points"]]
+    return scaling_of(points)
+
+
+def templates() -> dict[str, Any]:
+    """Return the built-in templates with what a device of each must be told. Blocking: reads their files."""
+    library = Library()
+    rows = []
+    for name in library.names():
+        template = library.find(name).template
+        tags = [
+            {"name": tag["name"], "unit": tag.get("unit", ""), "group": group["name"]} for group in template.groups for tag in group["tags"]
+        ]
+        rows.append(
+            {"name": name, "title": template.title, "type": template.type, "source": template.source, "note": template.note,
+             "parameters": template.parameters, "device": template.device, "tags": tags}
+        )  # fmt: skip
+    return {"templates": rows}
+
+
+def _registers_at(address: str) -> tuple[str, int]:
+    table, start = read_notation(address)
+    if table not in looks.TABLES:
+        raise OptionError("detect_no_registers", table=table)
+    return table, start

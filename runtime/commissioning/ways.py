@@ -1,0 +1,93 @@
+"""What the same registers say under every type and order of bytes, side by side. Pure.
+
+Room: hall, commissioning. The verb `read --all` and the register bench show what comes out. The driver's own codec decodes, so what stands
+here is what a tag with these options would read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from drivers.modbus.detective.hypotheses import Shape, raw_number, shapes
+
+WIDEST: Final = 4
+LIKELY_MAX: Final = 1e9
+LIKELY_MIN: Final = 1e-3
+ODD_KINDS: Final = ("uint24", "int24", "uint48", "int48", "signmag", "m10k", "float16", "bcd")
+TEXT_REGISTERS: Final = 16
+ENTITY: Final = {"holding": "4", "input": "3"}
+CLASSES: Final = ("big", "word", "byte", "little")
+"""The four orders of a number of several registers: as the protocol has it, words swapped, bytes swapped, both."""
+
+
+def readings_at(table: str, start: int, registers: Mapping[tuple[str, int], int]) -> list[dict[str, Any]]:
+    """Return rows of data, order, value, plausible; plausible ones first."""
+    rows = []
+    for shape in shapes():
+        value = raw_number(shape, table, start, registers)
+        if value is not None:
+            form = shape.order or shape.byte
+            rows.append({"data": shape.kind, "order": form, "value": value, "plausible": plausible(shape.kind, form, value)})
+    rows.sort(key=lambda row: not row["plausible"])
+    return rows
+
+
+def plausible(kind: str, order: str, value: float) -> bool:
+    """Tell whether a number looks like something that a device measures: not astronomic, not a speck, of a usual type and order."""
+    usual = not kind.startswith(ODD_KINDS) and (order in ("high", "low") or order[:1] in "ACEG")
+    return usual and (value == 0 or LIKELY_MIN <= abs(value) < LIKELY_MAX)
+
+
+def side_by_side(table: str, start: int, words: Sequence[int | None]) -> list[dict[str, Any]]:
+    """Return a row for each type with its readings under the four orders, from the first of `words` on.
+
+    Each row is {data, registers, usual, cells: [{order, text, plausible} or None, …]}, cells in the order of CLASSES; `text` has all digits
+    of a whole number, which a number of JSON has not.
+    """
+    registers = {(table, start + at): word for at, word in enumerate(words[:WIDEST]) if word is not None}
+    rows: dict[str, dict[str, Any]] = {}
+    for shape in shapes():
+        row = rows.setdefault(
+            shape.kind,
+            {"data": shape.kind, "registers": shape.count, "usual": not shape.kind.startswith(ODD_KINDS), "cells": [None] * len(CLASSES)},
+        )
+        value = raw_number(shape, table, start, registers)
+        if value is not None:
+            form = shape.order or shape.byte
+            row["cells"][_column(shape)] = {"order": form, "text": shown(value), "plausible": plausible(shape.kind, form, value)}
+    return [row for row in rows.values() if any(row["cells"])]
+
+
+def _column(shape: Shape) -> int:
+    if shape.byte:
+        return 0 if shape.byte == "low" else 2
+    return CLASSES.index(shape.order_class) if shape.order_class else 0
+
+
+def shown(value: float) -> str:
+    """Return whole numbers with all their digits, others with nine."""
+    return str(value) if isinstance(value, int) else f"{value:.9g}"
+
+
+def register_rows(table: str, found: Mapping[int, int]) -> list[dict[str, Any]]:
+    """Return each register as hexadecimal digits, unsigned, signed, and two characters; with its address in the three ways of manuals."""
+    return [
+        {
+            "at": at, "one": at + 1, "entity": entity_of(table, at), "hex": f"{word:04X}", "unsigned": word,
+            "signed": word - 0x10000 if word & 0x8000 else word, "text": characters([word]),
+        }
+        for at, word in sorted(found.items())
+    ]  # fmt: skip
+
+
+def entity_of(table: str, at: int) -> str:
+    """Return the entity number of a register: five digits where those are enough, else six."""
+    first = ENTITY[table]
+    return f"{first}{at + 1:04d}" if at < 9999 else f"{first}{at + 1:05d}"
+
+
+def characters(words: Sequence[int], *, swapped: bool = False) -> str:
+    """Return registers as text, a dot for what is no printable ASCII."""
+    data = b"".join(word.to_bytes(2, "little" if swapped else "big") for word in words[:TEXT_REGISTERS])
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in data)

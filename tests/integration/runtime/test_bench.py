@@ -1,0 +1,209 @@
+"""The bench's requests at a running gateway and real Modbus servers: what is polled, what is not configured yet, and who may ask."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.faces.feed import RequestRefusedError
+from runtime.faces.feed_client import ask_once
+from tests.integration.runtime.test_scan import ACME, Named, written
+from tests.rigs.gateway import Gateway, until
+from tests.rigs.modbus import ModbusPlant
+from tests.rigs.units import TcpUnits
+
+pytestmark = pytest.mark.integration
+
+
+@dataclass
+class Bench:
+    """A gateway that polls `meter`, and a way to ask it."""
+
+    plant: ModbusPlant
+    gateway: Gateway
+
+    async def ask(self, method: str, face: str = "cli", **params: Any) -> Any:
+        return await ask_once(self.gateway.state / "run" / "feed.sock", face, method, params, 20)
+
+    async def refusal(self, method: str, face: str = "cli", **params: Any) -> tuple[str, dict[str, Any]]:
+        with pytest.raises(RequestRefusedError) as caught:
+            await self.ask(method, face, **params)
+        return caught.value.code, caught.value.params
+
+    async def act(self, text: str, revision: int) -> dict[str, Any]:
+        request = {
+            "id": bytes(15) + bytes([revision]), "action": "config.edit", "target": "", "params": {"text": text},
+            "reason": "test", "expected_revision": revision,
+        }  # fmt: skip
+        answer: dict[str, Any] = await self.ask("act", **request)
+        return answer
+
+
+@contextlib.asynccontextmanager
+async def bench(folder: Path, *, commissioning: bool = True) -> AsyncIterator[Bench]:
+    plant = ModbusPlant()
+    await plant.start()
+    gateway = Gateway(folder / "state", written(folder, plant.port, commissioning=commissioning))
+    await gateway.start()
+    try:
+        await until((gateway.state / "run" / "feed.sock").exists)
+        yield Bench(plant, gateway)
+    finally:
+        await gateway.stop()
+        await plant.stop()
+
+
+def swapped(value: float) -> list[int]:
+    high, low = struct.unpack(">HH", struct.pack(">f", value))
+    return [low, high]
+
+
+def best(said: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    finding = said["findings"][0]
+    return finding["verdict"], finding["candidates"][0]["options"]
+
+
+def test_from_raw_registers_to_a_tag_that_is_polled(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with bench(tmp_path) as here:
+            await here.plant.set_registers(50, swapped(230.43))
+            elsewhere = {"host": "127.0.0.1", "port": here.plant.port, "unit_id": 2}
+            for where in ({"device": "meter"}, elsewhere):
+                read = await here.ask("bench.read", where=where, address="holding:48", count=6)
+                assert [row["at"] for row in read["registers"]] == list(range(48, 54))
+                assert (read["missing"], read["registers"][2]["entity"]) == (0, "40051")
+            ways = {
+                row["data"]: row
+                for row in (await here.ask("bench.read", where={"device": "meter"}, address="40051", count=4))["ways"]["50"]
+            }
+            assert ways["float32"]["cells"][1] == {"order": "CDAB", "text": "230.429993", "plausible": True}
+
+            asked: dict[str, Any] = {"where": {"device": "meter"}, "near": ["holding1:52"]}
+            first = await here.ask("bench.detect", **asked, shows=["U=230.4 V"])
+            await here.plant.set_registers(50, swapped(231.87))
+            second = await here.ask("bench.detect", **asked, shows=["U=231.8 V"], case=first["case"])
+            verdict, options = best(second)
+            assert (verdict, options) == ("sure", {"address": "holding:50", "data": "float32", "order": "CDAB"})
+
+            draft = await here.ask(
+                "draft", kind="tag", device="meter", group="fast", period_ms=1000, tag={"name": "u", "unit": "V", **options}
+            )
+            assert (draft["faults"], draft["devices"]["changed"]) == ([], ["meter"])
+            assert (await here.act(draft["text"], draft["revision"]))["code"] == "done"
+            async with here.gateway.watching() as feed:
+                uid = await until(lambda: next((uid for uid, row in feed.tags.items() if row[1] == "meter/u"), None))
+                row = await until(lambda: (found := feed.values.get(uid)) is not None and found[5] == "recorded" and found)
+                assert row[1] == pytest.approx(231.87, abs=0.01)
+
+    asyncio.run(test())
+
+
+def test_a_device_that_is_not_configured_is_found_and_drafted(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with bench(tmp_path) as here, TcpUnits({7: Named()}) as units:
+            plan = await here.ask("bench.scan", hosts="127.0.0.1", port=units.port, units="6-8", only_plan=True)
+            assert (plan["places"], plan["units"]) == (1, 3)
+            await here.ask("bench.scan", hosts="127.0.0.1", port=units.port, units="6-8")
+            assert (await here.refusal("bench.scan", hosts="127.0.0.1", port=units.port, units="6-8"))[0] == "scan_busy"
+            async with asyncio.timeout(20):
+                while (state := await here.ask("bench.scan_state"))["state"] != "done":
+                    await asyncio.sleep(0.05)
+            assert [(row["unit"], row["how"], row["identification"]) for row in state["found"]] == [(7, "answers", ACME)]
+            raw = {
+                "type": "modbus", "host": "127.0.0.1", "port": units.port, "unit_id": 7,
+                "groups": [{"name": "fast", "period_ms": 500, "tags": [{"name": "a", "address": "holding:0"}]}],
+            }  # fmt: skip
+            draft = await here.ask("draft", kind="device", device="found", raw=raw)
+            assert (draft["faults"], draft["devices"]["added"]) == ([], ["found"])
+            assert [line["line"] for line in draft["lines"]]
+
+    asyncio.run(test())
+
+
+def test_a_scan_can_be_cancelled_and_ends_with_commissioning(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with bench(tmp_path) as here, TcpUnits({}) as units:
+            for end in ("cancel", "setting"):
+                await here.ask("bench.scan", hosts="127.0.0.1", port=units.port, units="1-200")
+                if end == "cancel":
+                    await here.ask("bench.scan_cancel")
+                else:
+                    off = await here.ask("draft", kind="setting", table="gateway", key="commissioning", value=False)
+                    assert (await here.act(off["text"], off["revision"]))["code"] == "done"
+                async with asyncio.timeout(20):
+                    while (state := await here.ask("bench.scan_state"))["state"] in ("waiting", "running"):
+                        await asyncio.sleep(0.05)
+                assert (state["state"], state["found"]) == ("cancelled", [])
+            assert (await here.refusal("bench.scan", hosts="127.0.0.1", port=units.port, units="1"))[0] == "commissioning_off"
+
+    asyncio.run(test())
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with bench(tmp_path, commissioning=False) as here:
+            elsewhere = {"host": "127.0.0.1", "port": here.plant.port, "unit_id": 2}
+            polled = {"device": "meter"}
+            refused = [
+                (await here.refusal("bench.read", "web", where=polled, address="holding:0", count=1))[0],
+                (await here.refusal("bench.read", where=elsewhere, address="holding:0", count=1))[0],
+                (await here.refusal("bench.read", where={"device": "none"}, address="holding:0", count=1))[0],
+                (await here.refusal("bench.read", where=polled, address="holding:0", count=126))[0],
+                (await here.refusal("bench.read", where=polled, address="coil:0", count=1))[0],
+                (await here.refusal("bench.read", where=polled, count=1))[0],
+                (await here.refusal("bench.read", where=polled, address="100", count=1))[0],
+                (await here.refusal("bench.detect", where=polled, near=["holding:0"], shows=["x"], case={"version": 9}))[0],
+                (await here.refusal("bench.offers", endpoint="opc.tcp://127.0.0.1:1"))[0],
+                (await here.refusal("config.revision", number=9))[0],
+                (await here.refusal("config.revision", number="../../private/key"))[0],
+                (await here.refusal("draft", kind="nothing"))[0],
+                (await here.refusal("tags.table", device="none"))[0],
+            ]
+            assert refused == [
+                "permission_denied", "commissioning_off", "device_unknown", "bench_count", "detect_no_registers", "bench_shape",
+                "config_modbus_ambiguous", "bench_shape", "commissioning_off", "revision_unknown", "revision_unknown", "bench_shape",
+                "device_unknown",
+            ]  # fmt: skip
+            assert (await here.ask("bench.read", where=polled, address="holding:5", count=1))["missing"] == 0
+
+    asyncio.run(test())
+
+
+def test_a_place_names_no_files_and_no_other_protocol(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with bench(tmp_path) as here:
+            for more in ({"ca_file": "/etc/passwd"}, {"transport": "tls"}, {"unit_id": 300}, {"host": 5}):
+                where = {"host": "127.0.0.1", "port": here.plant.port, **more}
+                assert (await here.refusal("bench.read", where=where, address="holding:0", count=1))[0] == "bench_place"
+
+    asyncio.run(test())
+
+
+def test_tags_by_the_page_and_by_a_file_become_the_same(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with bench(tmp_path) as here:
+            shown = await here.ask("tags.table", device="meter")
+            data = await here.ask("tags.sheet", device="meter")
+            same = await here.ask("tags.judge", device="meter", columns=shown["columns"], rows=shown["rows"])
+            assert (same["faults"], same["changed"], same["diff"]) == ([], [], [])
+            rows = [[*row] for row in shown["rows"]]
+            at = shown["columns"].index("unit")
+            rows[0][at] = "=1+1"
+            by_page = await here.ask("tags.judge", device="meter", columns=shown["columns"], rows=rows)
+            by_file = await here.ask("tags.judge", device="meter", data=data.replace(b"holding:5", b"holding:6"))
+            assert (by_page["changed"], by_file["changed"]) == (["n"], ["n"])
+            assert 'unit = "=1+1"' in by_page["text"]
+            rows.append([None if name not in ("name", "group") else "" for name in shown["columns"]])
+            rows[-1][shown["columns"].index("name")] = "x"
+            rows[-1][shown["columns"].index("group")] = "fast"
+            wrong = await here.ask("tags.judge", device="meter", columns=shown["columns"], rows=rows)
+            assert [(fault["row"], fault["column"]) for fault in wrong["faults"]] == [(3, "address")]
+
+    asyncio.run(test())

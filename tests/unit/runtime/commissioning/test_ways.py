@@ -1,0 +1,74 @@
+"""The same registers under every type and order: what the driver would read, in the right column, with all digits."""
+
+from __future__ import annotations
+
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.modbus.codec import Field, compile_registers
+from drivers.modbus.tag_options import TagOptions, make_address
+from runtime.commissioning.ways import CLASSES, characters, entity_of, register_rows, side_by_side
+
+WORDS = st.lists(st.integers(0, 0xFFFF), min_size=4, max_size=4)
+
+
+def rows_of(words: list[int | None]) -> dict[str, dict[str, object]]:
+    return {row["data"]: row for row in side_by_side("holding", 100, words)}
+
+
+def cell(words: list[int | None], data: str, order: str) -> str:
+    return str(rows_of(words)[data]["cells"][CLASSES.index(order)]["text"])  # type: ignore[index]
+
+
+def test_a_float_stands_in_the_column_of_its_order() -> None:
+    high, low = struct.unpack(">HH", struct.pack(">f", 230.5))
+    assert cell([high, low, 0, 0], "float32", "big") == "230.5"
+    assert cell([low, high, 0, 0], "float32", "word") == "230.5"
+    swapped = [int.from_bytes(word.to_bytes(2, "little"), "big") for word in (high, low)]
+    assert cell([swapped[0], swapped[1], 0, 0], "float32", "byte") == "230.5"
+    assert cell([swapped[1], swapped[0], 0, 0], "float32", "little") == "230.5"
+
+
+@given(WORDS)
+def test_whole_numbers_have_all_their_digits(words: list[int]) -> None:
+    data = struct.pack(">4H", *words)
+    assert cell([*words], "uint64", "big") == str(int.from_bytes(data, "big"))
+    assert cell([*words], "int32", "big") == str(int.from_bytes(data[:4], "big", signed=True))
+    assert cell([*words], "uint16", "big") == str(words[0])
+
+
+@given(WORDS)
+def test_every_cell_is_what_a_tag_with_its_options_reads(words: list[int]) -> None:
+    for row in side_by_side("holding", 100, words):
+        for found in filter(None, row["cells"]):
+            options = {"address": "holding:100", "data": row["data"]}
+            if found["order"] in ("high", "low"):
+                options["byte"] = found["order"]
+            elif found["order"]:
+                options["order"] = found["order"]
+            address = make_address(TagOptions.model_validate(options))
+            value = compile_registers([Field(0, 0, address)]).decode(struct.pack(f">{row['registers']}H", *words[: row["registers"]]), {})[
+                0
+            ]
+            assert isinstance(value, int | float)
+            assert found["text"] == (str(value) if isinstance(value, int) else f"{value:.9g}")
+
+
+def test_a_register_that_is_missing_leaves_out_what_needs_it() -> None:
+    rows = rows_of([1, None, 3, 4])
+    assert rows["uint16"]["cells"] != [None] * 4
+    assert "uint32" not in rows
+    assert "float64" not in rows
+
+
+def test_addresses_are_shown_in_the_three_ways_of_manuals() -> None:
+    row = register_rows("holding", {107: 0xFFFE})[0]
+    assert (row["at"], row["one"], row["entity"], row["hex"], row["unsigned"], row["signed"]) == (107, 108, "40108", "FFFE", 65534, -2)
+    assert [entity_of("input", at) for at in (0, 9998, 9999, 65535)] == ["30001", "39999", "310000", "365536"]
+
+
+def test_text_is_printable_in_both_orders() -> None:
+    words = [0x4D2D, 0x3720, 0x0007]
+    assert (characters(words), characters(words, swapped=True)) == ("M-7 ..", "-M 7..")
