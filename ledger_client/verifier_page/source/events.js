@@ -1,0 +1,107 @@
+// The bodies of the event entries that judgement writes: whether they are what their type says. Pure.
+// Source: docs/ledger-format.md section 3.2.
+
+import { FormatError, isBytes, isHash, lengthOf } from "./bytes.js";
+import { decode, isInt, isRow, isText, isUint } from "./cbor.js";
+
+const PREFIX = "https://witnessmark.example/event/";
+const SIZE_MAX = 64 << 10;
+const CELLS_MAX = 4_096n;
+const RUNS_MAX = 256;
+const DECISION_MAX = 2_048;
+const MODEL_STATES = ["off", "learning", "checking", "shadow", "armed", "refused"];
+const LABELS = ["normal", "not_normal", "unsure"];
+
+const isName = (value) => typeof value === "string" && value.length > 0 && lengthOf(value) <= 200;
+const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+const orNull = (check) => (value) => value === null || check(value);
+const isCount = (value, most = CELLS_MAX) => isUint(value) && value > 0n && value <= most;
+const isFlag = (value) => value === 0n || value === 1n;
+
+const READERS = new Map([
+  [`${PREFIX}scores`, isScores],
+  [`${PREFIX}finding`, isFinding],
+  [`${PREFIX}model`, isModel],
+  [`${PREFIX}label`, isLabel],
+]);
+
+/** Whether this page can read events of a type and version. */
+export const isKnownEvent = (type, version) => READERS.has(type) && version === 1n;
+
+/** Throw FormatError unless the body of a known event is what its type says. */
+export function checkEvent(type, version, body) {
+  if (!isKnownEvent(type, version)) return;
+  const row = decode(body, { sizeMax: SIZE_MAX, what: "event body" });
+  if (!isRow(row) || row[0] !== 1n || !READERS.get(type)(row.slice(1))) throw new FormatError("event_body_invalid", { type });
+}
+
+function isScores(row) {
+  if (row.length !== 12) return false;
+  const [name, model, manifest, first, last, grid, runs, scores, cells, windows, decision, skipped] = row;
+  const lists = [runs, scores, decision, skipped].every((each) => isRow(each)) && isBytes(cells);
+  const heads = isName(name) && [model, manifest, windows].every(isHash) && isUint(first) && isUint(last) && first <= last + 1n;
+  if (!lists || !heads || !isUint(grid) || grid < 1n || grid > 86_400_000n) return false;
+  const states = decision.length <= DECISION_MAX && decision.every((each) => typeof each === "bigint" && each >= -(1n << 63n) && each < 1n << 64n);
+  const several = runs.length <= RUNS_MAX && skipped.length <= RUNS_MAX && runs.length + skipped.length > 0;
+  const paired = runs.every((run) => isRow(run, 2) && isInt(run[0]) && isCount(run[1]));
+  const passed = skipped.every((each) => isRow(each, 3) && isInt(each[0]) && isCount(each[1], 1n << 40n) && isText(each[2]));
+  return states && several && paired && passed && areCells(runs, scores, cells);
+}
+
+function areCells(runs, scores, cells) {
+  const total = runs.reduce((sum, [, count]) => sum + count, 0n);
+  if (total !== BigInt(scores.length) || scores.length !== cells.length || total > CELLS_MAX) return false;
+  let after = null;
+  for (const [start, count] of runs) {
+    if (after !== null && start < after) return false;
+    after = start + count;
+  }
+  return scores.every((score, i) => {
+    const reason = cells[i] & 0x7f;
+    return reason <= 4 && (score === null) === (reason !== 0) && orNull(isNumber)(score);
+  });
+}
+
+function isFinding(row) {
+  if (row.length !== 11) return false;
+  const [name, manifest, rule, tag, atMs, phase, armed, score, threshold, tags, evidence] = row;
+  const heads = isName(name) && isHash(manifest) && isName(rule) && isText(tag) && isInt(atMs) && isFlag(phase) && isFlag(armed);
+  const numbers = orNull(isNumber)(score) && orNull(isNumber)(threshold);
+  return heads && numbers && isRow(tags) && tags.length <= 16 && tags.every(isContribution) && arePairs(evidence);
+}
+
+const isContribution = (row) => isRow(row, 5) && isName(row[0]) && isNumber(row[1]) && row.slice(2).every(orNull(isNumber));
+
+function isModel(row) {
+  if (row.length !== 7) return false;
+  const [name, state, code, manifest, model, params, act] = row;
+  const heads = isName(name) && MODEL_STATES.includes(state) && isName(code) && orNull(isHash)(manifest) && orNull(isHash)(model);
+  return heads && arePairs(params) && (act === null || (isBytes(act) && act.length === 16));
+}
+
+function isLabel(row) {
+  if (row.length !== 7) return false;
+  const [name, manifest, seq, fromMs, toMs, label, by] = row;
+  const heads = isName(name) && orNull(isHash)(manifest) && orNull(isUint)(seq);
+  return heads && isInt(fromMs) && isInt(toMs) && fromMs <= toMs && LABELS.includes(label) && isText(by);
+}
+
+/** Names and plain values, ascending by name as Unicode counts it. */
+function arePairs(rows) {
+  if (!isRow(rows) || rows.length > 64) return false;
+  return rows.every((row, place) => {
+    if (!isRow(row, 2) || !isName(row[0]) || !isPlain(row[1])) return false;
+    return place === 0 || isBefore(rows[place - 1][0], row[0]);
+  });
+}
+
+function isBefore(left, right) {
+  const [a, b] = [[...left], [...right]];
+  for (let i = 0; i < Math.min(a.length, b.length); i += 1) if (a[i] !== b[i]) return a[i].codePointAt(0) < b[i].codePointAt(0);
+  return a.length < b.length;
+}
+
+function isPlain(value) {
+  if (isBytes(value)) return value.length <= 64;
+  return value === null || typeof value === "boolean" || isInt(value) || isNumber(value) || isText(value);
+}
