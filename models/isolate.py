@@ -1,7 +1,7 @@
 """Which tag an alarm is about, where many move together: the one whose absence would make the row normal again.
 
-Room: ground, models; pure. The judge's process asks it at an onset and while an alarm stands. It never runs a model: it yields input rows
-and is sent the outputs.
+Room: ground, models; pure. The judge's process asks it at an onset and while an alarm stands, and once at its start how the model answers
+to each tag, which names slow drifts (`slow_residuals`). It never runs a model: it yields input rows and is sent the outputs.
 
 A reconstruction model smears one wrong tag over those that follow it closely: where a power stands still, the current that it was
 foretold from stands out. So each tag in turn is replaced by what the model makes of the others. Of the wrong one nothing is left then;
@@ -23,6 +23,29 @@ ROUNDS: Final = 3
 """How often a tag's features are foretold anew from the row that they are in: features of one tag foretell each other too."""
 EXPLAINS: Final = 0.6
 """A tag is named when without it less than this share of what the model missed is left: a fault of the process leaves more."""
+
+PROBE: Final = 3.0
+"""Standard deviations by which a feature is moved to see what answers: far above a step of int8, far within its range."""
+
+
+def responses(scorer: Scorer, features: int) -> Generator[NDArray[Any], NDArray[Any], Floats]:
+    """Yield input rows (2 * features, features), be sent the outputs, and return how what the model misses answers to each feature.
+
+    It is (features, features): of the row's feature the change of what is missed, in spreads, for one standard deviation of the column's.
+
+    Args:
+        scorer: of a reconstruction model.
+        features: of its plan.
+
+    Raises:
+        ModelFault: as Scorer.arrays.
+    """
+    away = PROBE * np.eye(features)
+    rows = scorer.unscaled(np.concatenate((away, -away)))
+    missed = scorer.residuals(rows, (yield scorer.inputs(rows)))
+    assert missed is not None, "a reconstruction"
+    answer: Floats = (missed[:features] - missed[features:]).T / (2 * PROBE)
+    return answer
 
 
 def isolated(scorer: Scorer, owners: Sequence[int], features: Floats) -> Generator[NDArray[Any], NDArray[Any], int | None]:

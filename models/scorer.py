@@ -121,8 +121,12 @@ class Scorer:
 
     def foretold(self, features: Floats, outputs: NDArray[Any]) -> Floats:
         """Return what a reconstruction makes of the features (n, features), in their own units."""
-        foretold: Floats = self._real(features, outputs) * self._spread + self._mean
-        return foretold
+        return self.unscaled(self._real(features, outputs))
+
+    def unscaled(self, scaled: Floats) -> Floats:
+        """Return features in their own units, of such in standard deviations from their normal means."""
+        features: Floats = scaled * self._spread + self._mean
+        return features
 
     def _real(self, features: Floats, outputs: NDArray[Any]) -> Floats:
         form = self._manifest.output_form

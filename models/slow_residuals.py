@@ -1,11 +1,13 @@
 """Slow drift of a sensor: what the model misses, averaged over half an hour, against what it misses on average in normal operation.
 
 Room: ground, models; pure. Commissioning learns the natural limits, the judge and a replay take cell after cell. A drift of thousandths
-of a value per minute is far below one row's noise; the mean of 1,800 rows sees it. It judges no row and trains nothing.
+of a value per minute is far below one row's noise; the mean of 1,800 rows sees it. Where the machine stands, or the model abstains, nothing
+is averaged: the half hour is one of operation, and goes on after a stop. It judges no row and trains nothing.
 
-Which tag: with r = (x - what all others say) / its spread, r_i^2 is how much better a row would be explained if only i were wrong
-(reconstruction-based contribution; Alcala and Qin, Automatica 45 (2009) 1593), so the largest |mean r| names it, of those that are not
-natural. Two tags that explain each other are equal in that; then the one that has left its own normal range is named.
+Which tag: one that drifts leaves a trace in what is missed of all that are foretold from it, and a model that leans on it leaves more
+there than at the tag itself: watts are volts times amperes, and a drift of the volts stands out most at the amperes. The trace of each
+tag is asked of the model itself (`isolate.responses`). That tag is named by whose trace alone most of what is missed would be explained
+(reconstruction-based contribution; Alcala and Qin, Automatica 45 (2009) 1593), each mean measured by its natural limit.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ BLOCK_CELLS: Final = 60
 BLOCKS: Final = 30
 """Cells in a block, and blocks in the mean. Blocks begin at multiples of their length, so a mean never depends on where one began."""
 FULL_SHARE: Final = 0.9
-"""A mean counts when so much of its cells had a row."""
+"""A block counts when so much of its cells had a row, a mean when so much of its blocks had."""
+OLDEST: Final = 3
+"""So many lengths of the mean ago is too long ago: older blocks count for nothing."""
 CLIP: Final = 8.0
 """What one row may weigh, in spreads: beyond it the model itself speaks, and one burst is no drift."""
 FACTOR: Final = 5.0
@@ -39,10 +43,6 @@ LIMIT_MIN: Final = 0.25
 """Spreads. No limit is below: commissioning holds few independent half hours."""
 SPANS_MIN: Final = 3
 """Commissioning of fewer lengths of the mean than this gives no limits."""
-ALIKE: Final = 0.6
-"""Tags with so much of the largest mean may as well be the cause."""
-OUTSIDE: Final = 3.0
-"""So many standard deviations from its normal mean a tag has left its range."""
 
 
 @dataclass(slots=True)
@@ -55,15 +55,15 @@ class _Block:
 
 
 class SlowMeans:
-    """The means of columns over the newest blocks. Memory and cost do not depend on the length."""
+    """The means of columns over the newest blocks that had rows. Memory and cost do not depend on the length."""
 
     def __init__(self, columns: int, block_cells: int = BLOCK_CELLS, blocks: int = BLOCKS) -> None:
         self._columns, self._block_cells, self._blocks = columns, block_cells, blocks
         self._blocks_kept: deque[_Block] = deque(maxlen=blocks)
         self._open: _Block | None = None
 
-    def take(self, cell: int, row: Floats | None) -> tuple[int, Floats] | None:
-        """Take a cell's row, None where there is none; cells grow. Return (cell after it, means) when a block has ended.
+    def take(self, cell: int, row: Floats | None) -> tuple[int, int, Floats] | None:
+        """Take a cell's row, None where there is none; cells grow. Return (first cell, cell after it, means) when a block has ended.
 
         What is no number of a row counts for nothing; a column with too few numbers has no mean: NaN.
         """
@@ -80,16 +80,19 @@ class SlowMeans:
             self._open.sums += np.clip(np.where(there, row, 0.0), -CLIP, CLIP)
         return ended
 
-    def _closed(self, done: _Block) -> tuple[int, Floats] | None:
+    def _closed(self, done: _Block) -> tuple[int, int, Floats] | None:
+        if done.counts.max() < FULL_SHARE * self._block_cells:
+            return None
         self._blocks_kept.append(done)
-        sums, counts = np.zeros(self._columns), np.zeros(self._columns)
+        sums, counts, first = np.zeros(self._columns), np.zeros(self._columns), done.number
         for each in self._blocks_kept:  # oldest first, always: the same bits wherever the stream began
-            if each.number > done.number - self._blocks:
-                sums, counts = sums + each.sums, counts + each.counts
+            if each.number > done.number - OLDEST * self._blocks:
+                sums, counts, first = sums + each.sums, counts + each.counts, min(first, each.number)
         full = counts >= FULL_SHARE * self._blocks * self._block_cells
         if not full.any():
             return None
-        return (done.number + 1) * self._block_cells, np.where(full, sums / np.maximum(counts, 1.0), np.nan)
+        means = np.where(full, sums / np.maximum(counts, 1.0), np.nan)
+        return first * self._block_cells, (done.number + 1) * self._block_cells, means
 
 
 class DriftWatch:
@@ -100,8 +103,18 @@ class DriftWatch:
         self._plan = plan
         self._columns, self._tags = _means_of(plan, limits)
         self._limits = np.array([limits[tag] for tag in self._tags], dtype=np.float64)
+        self._traces = np.eye(len(self._tags))
         self._slow = SlowMeans(2 * len(self._tags))
         self._finding: Finding | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no tag has such a rule."""
+        return not self._tags
+
+    def answers_as(self, responses: Floats) -> None:
+        """Know the model (`isolate.responses`). Until then a tag's drift is taken to show at the tag alone."""
+        self._traces = responses[np.ix_(self._columns, self._columns)] / self._limits[:, None]
 
     def take(self, cell: int, residuals: Floats | None, scaled: Floats | None) -> Finding | None:
         """Take a cell; return a finding when one begins or ends.
@@ -111,16 +124,19 @@ class DriftWatch:
             residuals: (features,) in spreads, None where the model abstained.
             scaled: (features,) the features in standard deviations from their normal means.
         """
-        if not self._tags:
+        if self.is_idle:
             return None
         row = None if residuals is None or scaled is None else np.concatenate((residuals[self._columns], scaled[self._columns]))
         ended = self._slow.take(cell, row)
         if ended is None:
             return None
-        missed, away = np.split(ended[1], 2)
-        return self._judged(ended[0] * self._plan.grid_ms, missed, away) if np.isfinite(missed).any() else None
+        first, after, means = ended
+        missed, away = np.split(means, 2)
+        if not np.isfinite(missed).any():
+            return None
+        return self._judged(first * self._plan.grid_ms, after * self._plan.grid_ms, missed, away)
 
-    def _judged(self, at_ms: int, missed: Floats, away: Floats) -> Finding | None:
+    def _judged(self, since_ms: int, at_ms: int, missed: Floats, away: Floats) -> Finding | None:
         ratios = np.abs(missed) / self._limits
         ratio = float(np.nanmax(ratios))
         if self._finding is not None:
@@ -130,11 +146,20 @@ class DriftWatch:
             return Finding(RULE, begun.tag, "end", begun.since_ms, at_ms, {"lasted_ms": at_ms - begun.since_ms})
         if ratio <= FACTOR:
             return None
-        place = _cause(np.where(ratios > 1, np.abs(missed), 0.0), np.abs(away))
-        evidence = {"size": float(missed[place]), "limit": FACTOR * float(self._limits[place]), "ratio": ratio, "away": float(away[place])}
-        since_ms = at_ms - BLOCKS * BLOCK_CELLS * self._plan.grid_ms
+        place = self._cause(missed / self._limits)
+        evidence = {
+            "size": float(missed[place]), "limit": float(self._limits[place]), "ratio": float(ratios[place]), "away": float(away[place]),
+        }  # fmt: skip
         self._finding = Finding(RULE, self._plan.tags[self._tags[place]].uid, "onset", since_ms, at_ms, evidence)
         return self._finding
+
+    def _cause(self, missed: Floats) -> int:
+        """Return the place that is named, of those that are not natural. `missed`: means in natural limits; NaN where there is none."""
+        known = np.where(np.isnan(missed), 0.0, missed)
+        traces = np.where(np.isnan(missed)[:, None], 0.0, self._traces)
+        sizes = (traces * traces).sum(axis=0)
+        explained = np.divide((traces * known[:, None]).sum(axis=0) ** 2, sizes, out=np.zeros(len(known)), where=sizes > 0)
+        return int(np.argmax(np.where(np.abs(known) > 1, explained, -1.0)))
 
 
 def drift_limits(plan: InputPlan, cells: NDArray[np.int64], residuals: Floats) -> list[float | None]:
@@ -157,12 +182,6 @@ def drift_limits(plan: InputPlan, cells: NDArray[np.int64], residuals: Floats) -
     return none
 
 
-def _cause(missed: Floats, away: Floats) -> int:
-    """Return the column that is named: `missed` is 0 where a mean is natural."""
-    outside = np.where((missed >= ALIKE * missed.max()) & (away > OUTSIDE), away, 0.0)
-    return int(np.argmax(outside)) if outside.any() else int(np.argmax(missed))
-
-
 def _means_of(plan: InputPlan, limits: Limits) -> tuple[list[int], list[int]]:
     """Return the columns of the tags' window means, and their tags."""
     pairs = [(column, tag) for column, (kind, tag) in enumerate(plan.layout) if kind == "mean" and limits[tag] is not None]
@@ -174,4 +193,4 @@ def _all_means(cells: NDArray[np.int64], rows: Floats) -> Iterator[Floats]:
     for cell, row in zip(cells.tolist(), rows, strict=True):
         ended = slow.take(cell, row)
         if ended is not None:
-            yield ended[1]
+            yield ended[2]

@@ -133,6 +133,8 @@ def _list_scores(state: Path, name: str, from_ms: int, to_ms: int, *, as_json: b
     for ms, each, alarming in found["points"]:
         said = word("web.judged.chart.abstained") if each is None else judged.short_number(each)
         print(f"{moment(ms)}  {said}" + (f"  {word('web.judged.legend.beyond')}" if alarming else ""))
+    if found.get("cut_ms") is not None:
+        console().print(word("model_scores_cut", {"name": name, "from": moment(found["cut_ms"])}), markup=False)
     if not found["points"]:
         console().print(word("model_scores_none", {"name": name}), markup=False)
 

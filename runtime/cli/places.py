@@ -5,6 +5,7 @@ Room: hall. The evidence verbs call it. It opens for reading only and works on a
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
@@ -75,12 +76,16 @@ def read_policy(path: Path | None, state: Path | None, *, as_json: bool) -> byte
 
 
 def read_evidence(path: Path, size_max: int, *, as_json: bool) -> bytes:
-    """Return a file's bytes, at most one beyond the limit. Ends the command when it cannot be read."""
+    """Return a file's bytes. Ends the command when it cannot be read, or is longer than `size_max`; of such a file no more is read."""
     try:
         with open(path, "rb") as file:
-            return file.read(size_max + 1)
+            data = file.read(size_max + 1)
+            size = max(len(data), os.fstat(file.fileno()).st_size)
     except OSError:
         fail("file_missing", {"path": str(path)}, as_json=as_json)
+    if len(data) > size_max:
+        fail("file_too_long", {"size": size, "size_max": size_max}, as_json=as_json)
+    return data
 
 
 def write_file(path: Path, data: bytes, *, as_json: bool) -> None:

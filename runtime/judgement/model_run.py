@@ -18,7 +18,7 @@ from models.decision import Decision
 from models.drift import DriftMonitor
 from models.finding import Finding
 from models.input_stream import InputStream, Row
-from models.isolate import isolated
+from models.isolate import isolated, responses
 from models.manifest import Manifest
 from models.model_fault import ModelFault
 from models.rules import RuleBook
@@ -139,6 +139,11 @@ class ModelRun:
         """Return the cell with what this run's decision says of its score."""
         turn = self._decision.take(cell.number, cell.score)
         return replace(cell, alarming=self._decision.alarming, turn=turn, decision=self._decision.state())
+
+    def probing(self) -> Generator[NDArray[Any], NDArray[Any], None]:
+        """Yield input rows and be sent the model's outputs, once, for slow drifts to be named by how it answers. Raises ModelFault."""
+        if self._drift is not None and not self._drift.is_idle and self.manifest.output == "reconstruction":
+            self._drift.answers_as((yield from responses(self.scorer, len(self.manifest.mean))))
 
     def naming(self, row: Row, cell: Cell) -> Generator[NDArray[Any], NDArray[Any], Cell]:
         """Yield input rows, be sent the model's outputs, and return the cell with the tag first that its score is about, where it is one.

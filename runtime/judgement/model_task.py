@@ -7,10 +7,11 @@ nothing that the ledger does not have: after a kill the next one reads its way i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
@@ -38,6 +39,7 @@ OPEN_MS: Final = 600_000
 TRIES: Final = 2
 MODEL_RULE: Final = "model"
 CHECKING: Final = "checking"
+Answer = TypeVar("Answer")
 ABSTAINED: Final = {MISSING: "missing", FILLING: "filling", GATE: "gate", NOT_FINITE: "not_finite"}
 BEHIND: Final = "judge_behind"
 
@@ -64,15 +66,15 @@ async def cells_of(run: ModelRun, rows: Sequence[Row], outputs: Outputs, key: st
     """Score rows: what the judge and the replay both do. Raises ModelFault; WorkerFault when the worker failed twice."""
     listed = list(rows)
     inputs = run.inputs(listed)
-    for attempt in range(TRIES):
+    found, tries = None, TRIES
+    while inputs is not None and found is None:
         try:
-            found = None if inputs is None else await outputs.run(key, inputs)
+            found = await outputs.run(key, inputs)
         except WorkerFault as fault:
-            if attempt + 1 == TRIES or fault.code == "model_quarantined":
+            tries -= 1
+            if not tries or fault.code == "model_quarantined":
                 raise
-        else:
-            return run.settle(listed, inputs, found)
-    return []
+    return run.settle(listed, inputs, found)
 
 
 class ModelTask:
@@ -100,6 +102,8 @@ class ModelTask:
     async def run(self) -> None:
         """Follow until cancelled. Raises StaleError, ModelFault, WorkerFault, LedgerError, OSError."""
         await self._end_interrupted()
+        with contextlib.suppress(ModelFault, WorkerFault):  # a model that cannot be asked is found out by its first rows
+            await self._answered(self._run.probing())
         while True:
             if self._follower.next_seq >= self._ledger.head():
                 await self._flush_if_due()
@@ -136,16 +140,20 @@ class ModelTask:
         """Return the cell with the tag first that an alarm is about; asked at an onset and of the newest cell of a standing one."""
         if cell.turn != "onset" and not (cell.alarming and row is newest):
             return cell
-        naming = self._run.naming(row, cell)
         try:
-            inputs = next(naming)
-            while True:
-                inputs = naming.send(await self._outputs.run(self.order.name, inputs))
-        except StopIteration as done:
-            named: Cell = done.value
-            return named
+            return await self._answered(self._run.naming(row, cell))
         except (ModelFault, WorkerFault):
             return cell  # the scores are there, and hold: which tag weighs most has to do
+
+    async def _answered(self, asking: Generator[NDArray[Any], NDArray[Any], Answer]) -> Answer:
+        """Send what yields input rows the outputs that the model has for them, and return what it makes of them."""
+        try:
+            inputs = next(asking)
+            while True:
+                inputs = asking.send(await self._outputs.run(self.order.name, inputs))
+        except StopIteration as done:
+            answer: Answer = done.value
+            return answer
 
     async def _take_cells(self, seq: int, cells: list[Cell]) -> None:
         for cell in cells:

@@ -51,10 +51,10 @@ def receipts(reader: LedgerReader, start: int, end: int, name: str | None = None
 
 
 def curve(reader: LedgerReader, size: int, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return {points: [[end ms, score / None, alarming], …], gaps: [[from ms, to ms], …]} of a model, thinned to the highest scores.
+    """Return {points: [[end ms, score / None, alarming], …], gaps: [[from ms, to ms], …], cut_ms} of a model, thinned to the highest.
 
     With a `manifest` (hash) the scores of that one only: what an earlier model said is measured by another threshold. Where a span has
-    more than ENTRIES_MAX entries or RECEIPTS_MAX receipts, the newest are told.
+    more than ENTRIES_MAX entries or RECEIPTS_MAX receipts, the newest are told: those before `cut_ms` are not. It is None where all are.
     """
     match params:
         case {"model": name, "from_ms": int(from_ms), "to_ms": int(to_ms), "points_max": int(most)} if (
@@ -64,25 +64,28 @@ def curve(reader: LedgerReader, size: int, params: Mapping[str, Any]) -> dict[st
         case _:
             raise RequestRefusedError("scores_range")
     start, end = first_seq_at(reader, from_ms, size), first_seq_at(reader, to_ms + LATE_MS, size)
-    points: list[Point] = []
-    gaps: list[list[int]] = []
-    for piece in newest_receipts(reader, max(start, end - ENTRIES_MAX), end, name):
-        own = [receipt for receipt in piece if manifest in {None, receipt.manifest_hash}]
-        points[:0] = [point for receipt in own for point in _points(receipt) if from_ms <= point[0] <= to_ms]
-        gaps[:0] = [
-            [(first - 1) * receipt.grid_ms, (first + cells - 1) * receipt.grid_ms] for receipt in own for first, cells, _ in receipt.skipped
-        ]
-    return {"points": thinned(points, most), "gaps": gaps[-POINTS_MAX:]}
+    found, is_whole = newest_receipts(reader, start, end, name)
+    own = [receipt for receipt in found if manifest in {None, receipt.manifest_hash}]
+    points = [point for receipt in own for point in _points(receipt) if from_ms <= point[0] <= to_ms]
+    gaps = [
+        [(first - 1) * receipt.grid_ms, (first + cells - 1) * receipt.grid_ms] for receipt in own for first, cells, _ in receipt.skipped
+    ]
+    cut_ms = None if is_whole else points[0][0] if points else to_ms
+    return {"points": thinned(points, most), "gaps": gaps[-POINTS_MAX:], "cut_ms": cut_ms}
 
 
-def newest_receipts(reader: LedgerReader, start: int, end: int, name: str) -> Iterator[list[ScoreReceipt]]:
-    """Yield the newest RECEIPTS_MAX receipts of a model in [start, end), the newest piece first. Raises LedgerError, OSError."""
-    left = RECEIPTS_MAX
-    while start < end and left > 0:
-        first = max(start, end - PIECE)
-        piece = [receipt for _, receipt in receipts(reader, first, end, name) if receipt is not None][-left:]
-        yield piece
-        end, left = first, left - len(piece)
+def newest_receipts(reader: LedgerReader, start: int, end: int, name: str) -> tuple[list[ScoreReceipt], bool]:
+    """Return the newest RECEIPTS_MAX receipts of a model in [start, end), oldest first, and whether older ones were not looked for.
+
+    At most ENTRIES_MAX entries are walked, the newest first. Raises LedgerError, OSError.
+    """
+    found: list[ScoreReceipt] = []
+    first = max(start, end - ENTRIES_MAX)
+    while first < end and len(found) < RECEIPTS_MAX:
+        at = max(first, end - PIECE)
+        found[:0] = [receipt for _, receipt in receipts(reader, at, end, name) if receipt is not None]
+        end = at
+    return found[-RECEIPTS_MAX:], end <= start and len(found) <= RECEIPTS_MAX
 
 
 def _points(receipt: ScoreReceipt) -> list[Point]:

@@ -18,7 +18,7 @@ POINTS_MAX: Final = 2_000
 
 
 async def scores_asked(desk: JudgementDesk, orders: Orders, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return {points: [[ms, score / None, alarming], …], threshold, cell_ms, gaps: [[from ms, to ms], …]} of the model in use.
+    """Return {points: [[ms, score / None, alarming], …], threshold, cell_ms, gaps: [[from ms, to ms], …], cut_ms} of the model in use.
 
     What an earlier model of the name has said is in the ledger, and not shown against this one's threshold. Raises RequestRefusedError.
     """
@@ -28,12 +28,12 @@ async def scores_asked(desk: JudgementDesk, orders: Orders, params: Mapping[str,
         raise RequestRefusedError("model_unknown", model=str(name)[:60])
     answer = await orders.ask("scores", {"points_max": POINTS_MAX, **params, "manifest": page.manifest})
     match answer:
-        case {"points": list(points), "gaps": list(gaps)} if (
+        case {"points": list(points), "gaps": list(gaps), "cut_ms": cut_ms} if (
             len(points) <= POINTS_MAX and len(gaps) <= POINTS_MAX and all(map(_is_point, points)) and all(map(_is_span, gaps))
-        ):
+        ) and (cut_ms is None or is_int(cut_ms)):
             manifest = desk.rows.manifest(page.manifest)
             threshold, cell_ms = (None, None) if manifest is None else (manifest.threshold, manifest.plan.grid_ms)
-            return {"points": points, "threshold": threshold, "cell_ms": cell_ms, "gaps": gaps}
+            return {"points": points, "threshold": threshold, "cell_ms": cell_ms, "gaps": gaps, "cut_ms": cut_ms}
     raise RequestRefusedError("judge_word_invalid")
 
 

@@ -45,13 +45,14 @@ def finding(seq: int, at_ms: int, **more: Any) -> dict[str, Any]:
 
 
 class JudgedPlant(Plant):
-    """`judge` is health's row; `now_ms` the core's clock, None for the real one; `points` answers `scores`."""
+    """`judge` is health's row; `now_ms` the clock, None: the real one; `points` answers `scores`, `cut_ms` where they were cut short."""
 
     def __init__(self, models: list[dict[str, Any]] | None = None, *, now_ms: int | None = None) -> None:
         super().__init__(len(TAGS))
         self.models, self.now_ms = models or [], now_ms
         self.judge: dict[str, Any] | None = {"state": "ok", "cause": None, "params": {}}
         self.points: list[list[Any]] = []
+        self.cut_ms: int | None = None
         self.acts: list[dict[str, Any]] = []
         self.outcome: dict[str, Any] = {"code": "done", "params": {}, "seq": 77}
         self.heard_ms: int | None = None
@@ -82,7 +83,12 @@ class JudgedPlant(Plant):
         match method:
             case "scores" if any(row["name"] == params["model"] for row in self.models):
                 chosen = [row for row in self.points if params["from_ms"] <= row[0] <= params["to_ms"]]
-                return {"points": chosen[:: max(1, len(chosen) // params["points_max"])], "threshold": 2.4, "cell_ms": CELL_MS}
+                return {
+                    "points": chosen[:: max(1, len(chosen) // params["points_max"])],
+                    "threshold": 2.4,
+                    "cell_ms": CELL_MS,
+                    "cut_ms": self.cut_ms,
+                }
             case "act":
                 self.acts.append({key: value for key, value in params.items() if key != "id"})
                 return self.outcome

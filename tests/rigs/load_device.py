@@ -10,7 +10,7 @@ import struct
 import time
 from typing import Self
 
-from boards.sim.pdu import answer
+from boards.sim.pdu import Memory, answer
 
 
 class Ramp:
@@ -27,11 +27,11 @@ class Ramp:
 class LoadDevice:
     """One device on its own port. `delay_s` slows every answer; `dead` takes requests and never answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory | None = None) -> None:
         self.delay_s = 0.0
         self.dead = False
         self.answered = 0
-        self._memory = Ramp()
+        self._memory = memory or Ramp()
         self._server: asyncio.Server | None = None
 
     @property

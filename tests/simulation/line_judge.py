@@ -11,9 +11,9 @@ here is only how batches of a recording become what a follower says of ledger en
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from runtime.judgement.model_run import Cell, ModelRun
 from runtime.judgement.plans import plan_of
 from tests.simulation.line_samples import PORTS, Batch, LineRecording, good_number, line_points
 
+Answer = TypeVar("Answer")
 ONSET: Final = "onset"
 MODEL: Final = "model"
 KINDS: Final = LearnOptions(name="line").kinds
@@ -76,6 +77,7 @@ class LineJudge:
         self._uids = {group.uid: [tag.uid for tag in group.tags] for _, group in recording.tags.values()}
         self._seq = 0
         self.alarming = False
+        self._answered(self._run.probing())
         self.scores: list[tuple[int, float | None]] = []
 
     def take(self, batch: Batch) -> list[Found]:
@@ -99,14 +101,16 @@ class LineJudge:
         return found
 
     def _named(self, row: Row, cell: Cell) -> Cell:
-        naming = self._run.naming(row, cell)
+        return self._answered(self._run.naming(row, cell))
+
+    def _answered(self, asking: Generator[Any, Any, Answer]) -> Answer:
         try:
-            inputs = next(naming)
+            inputs = next(asking)
             while True:
-                inputs = naming.send(self._runtime.run(inputs))
+                inputs = asking.send(self._runtime.run(inputs))
         except StopIteration as done:
-            named: Cell = done.value
-            return named
+            answer: Answer = done.value
+            return answer
 
     def _said(self, batch: Batch) -> Iterable[Taken]:
         wanted = self._run.wanted

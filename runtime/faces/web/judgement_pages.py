@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SCORES_TIMEOUT_S: Final = 10.0
 FINDINGS_SHOWN: Final = 20
-CHART_WORDS: Final = ("score", "threshold", "gap", "abstained", "finding", "nothing", "lost", "summary")
+CHART_WORDS: Final = ("score", "threshold", "gap", "abstained", "finding", "nothing", "lost", "summary", "untold")
 
 
 class JudgementPages:

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
+from ledger_client.details import is_int
+from ledger_client.event_bodies import is_number
+
 SPACINGS_MAX: Final = 3
 """Points further apart than so many of their usual distance have a gap between them."""
 LATE_MS: Final = 60_000
@@ -21,7 +24,10 @@ Span = tuple[int, int]
 
 @dataclass(slots=True)
 class ScoreRuns:
-    """`runs` are stretches of [ms, score, alarming] to be joined; `abstained` and `gaps` are [from_ms, to_ms]."""
+    """`runs` are stretches of [ms, score, alarming] to be joined; `abstained`, `gaps` and `untold` are [from_ms, to_ms].
+
+    `untold`: there are scores, which were not read because the span has too many.
+    """
 
     from_ms: int
     to_ms: int
@@ -29,6 +35,7 @@ class ScoreRuns:
     runs: list[list[Point]] = field(default_factory=list)
     abstained: list[Span] = field(default_factory=list)
     gaps: list[Span] = field(default_factory=list)
+    untold: list[Span] = field(default_factory=list)
     score_max: float = 0.0
 
 
@@ -36,15 +43,16 @@ def score_runs(answer: Any, from_ms: int, to_ms: int) -> ScoreRuns:
     """Return the core's answer to `scores` as runs within a range of times.
 
     Args:
-        answer: {"points": [[ms, score | null, alarming], …] oldest first, "threshold": number | null, "cell_ms": grid}.
+        answer: {"points": [[ms, score | null, alarming], …] oldest first, "threshold": number | null, "cell_ms": grid,
+            "cut_ms": scores before it were not read | null}.
         from_ms: where the chart begins.
         to_ms: where it ends; the time from the last point to here is a gap too, when it is long enough.
     """
     points = _points(answer, from_ms, to_ms)
     threshold = answer.get("threshold")
-    found = ScoreRuns(from_ms, to_ms, float(threshold) if _is_number(threshold) else None)
+    found = ScoreRuns(from_ms, to_ms, threshold if is_number(threshold) else None)
     apart = SPACINGS_MAX * _spacing(points, answer.get("cell_ms"))
-    at, silent_from = from_ms, None
+    at, silent_from = _told_from(found, answer.get("cut_ms")), None
     run: list[Point] = []
     for ms, score, alarming in points:
         if ms - at > apart:
@@ -64,6 +72,14 @@ def score_runs(answer: Any, from_ms: int, to_ms: int) -> ScoreRuns:
     if to_ms - at > max(apart, LATE_MS):
         found.gaps.append((at, to_ms))
     return found
+
+
+def _told_from(found: ScoreRuns, cut_ms: Any) -> int:
+    """Return from when on the answer tells scores; what is before is said to be untold."""
+    if not is_int(cut_ms) or cut_ms <= found.from_ms:
+        return found.from_ms
+    found.untold.append((found.from_ms, min(cut_ms, found.to_ms)))
+    return found.untold[0][1]
 
 
 def _close(found: ScoreRuns, run: list[Point], silent_from: int | None, at: int) -> list[Point]:
@@ -88,8 +104,4 @@ def _spacing(points: Sequence[tuple[int, float | None, bool]], cell_ms: Any) -> 
     """Return the usual distance of points: the median, at least one cell. With gaps in them, the mean would say too much."""
     steps = sorted(after[0] - before[0] for before, after in pairwise(points))
     usual = steps[len(steps) // 2] if steps else 0
-    return max(usual, cell_ms if _is_number(cell_ms) else 1_000)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return max(usual, cell_ms if is_int(cell_ms) else 1_000)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.commission import Learned, LearnOptions, learn
-from models.isolate import isolated
+from models.isolate import isolated, responses
 from models.litert import Runtime
 from models.scorer import Scorer
 from tests.rigs.machine_rows import plan, readings, rows
@@ -66,3 +66,24 @@ def test_a_missing_tag_is_no_reason_to_fail_and_is_not_named(learned: Learned, s
     features = last_row(learned, values)
     features[np.array(learned.manifest.plan.tag_of_feature) == 5] = np.nan
     assert named(learned, features) == 3
+
+
+def test_what_is_missed_answers_as_the_model_is_asked(learned: Learned, seed: int) -> None:
+    """The answers to single features foretell what is missed of a row where several are moved: the model is linear."""
+    runtime, scorer = Runtime(learned.model), Scorer(learned.manifest)
+    features = len(learned.manifest.mean)
+    asking = responses(scorer, features)
+    asked = next(asking)
+    assert asked.shape == (2 * features, features)
+    with pytest.raises(StopIteration) as done:
+        asking.send(runtime.run(asked))
+    answer = done.value.value
+    assert answer.shape == (features, features)
+    away = np.random.default_rng(seed).uniform(-2, 2, features)
+    rows = scorer.unscaled(np.array([away, -away]))
+    missed = scorer.residuals(rows, runtime.run(scorer.inputs(rows)))
+    assert missed is not None
+    real = (missed[0] - missed[1]) / 2
+    steps = learned.manifest.output_form.scale / np.array(learned.manifest.residual)
+    assert (np.abs(answer @ away - real) < 2 * features * steps).all()
+    assert np.abs(real).max() > 10 * np.abs(answer @ away - real).max()

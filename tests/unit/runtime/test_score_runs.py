@@ -36,6 +36,18 @@ def test_silence_at_either_end_is_a_gap() -> None:
     assert score_runs({}, 0, END).gaps == [(0, END)]
 
 
+def test_scores_that_were_not_read_are_no_gap() -> None:
+    points = day_of_scores(END)
+    cut_ms = points[100][0]
+    found = score_runs(answer(points[100:]) | {"cut_ms": cut_ms}, END - 600_000, END)
+    assert found.untold == [(END - 600_000, cut_ms)]
+    assert found.gaps == score_runs(answer(points), END - 600_000, END).gaps, "the time before is not said to have no data"
+    assert score_runs(answer(points) | {"cut_ms": None}, END - 600_000, END).untold == []
+    assert score_runs(answer(points) | {"cut_ms": END - 700_000}, END - 600_000, END).untold == []
+    nothing = score_runs(answer([]) | {"cut_ms": END + 5}, 0, END)
+    assert (nothing.untold, nothing.gaps) == ([(0, END)], [])
+
+
 steps = st.lists(st.tuples(st.integers(1, 40_000), st.one_of(st.none(), st.floats(0, 1e6)), st.booleans()), max_size=60)
 
 
@@ -62,7 +74,7 @@ hostile = st.recursive(
 )
 
 
-@given(st.lists(hostile, max_size=12))
-def test_what_is_no_point_is_left_out(points: list[Any]) -> None:
-    found = score_runs(answer(points), 0, END)
+@given(st.lists(hostile, max_size=12), hostile)
+def test_what_is_no_point_is_left_out(points: list[Any], other: Any) -> None:
+    found = score_runs({"points": points, "threshold": other, "cell_ms": other, "cut_ms": other}, 0, END)
     assert all(0 <= point[0] <= END for run in found.runs for point in run)

@@ -51,6 +51,7 @@ export class Chart {
     picture.append(this.patterns());
     this.drawAxes(picture);
     this.drawHoles(picture, this.found.gaps, "gap", this.words.gap);
+    this.drawHoles(picture, this.found.untold, "gap", this.words.untold);
     this.drawHoles(picture, this.found.abstained, "abstained", this.words.abstained);
     for (const run of this.found.runs) this.drawRun(picture, run);
     if (threshold > 0) {
@@ -124,10 +125,11 @@ export class Chart {
 
   summary() {
     const { threshold, gaps, abstained, score_max, findings } = this.found;
-    if (!this.points.length) return this.words.nothing;
+    const untold = this.found.untold.length ? ` ${this.words.untold}` : "";
+    if (!this.points.length) return this.words.nothing + untold;
     const highest = threshold > 0 ? `${Math.round((100 * score_max) / threshold)} %` : score_max.toPrecision(4);
     const blanks = { highest, gaps: gaps.length, abstained: abstained.length, findings: findings.length };
-    return this.words.summary.replace(/\{(\w+)\}/g, (_, name) => blanks[name]);
+    return this.words.summary.replace(/\{(\w+)\}/g, (_, name) => blanks[name]) + untold;
   }
 
   step(event) {

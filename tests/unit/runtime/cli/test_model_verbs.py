@@ -78,18 +78,21 @@ def test_a_check_says_what_it_found(tmp_path: Path) -> None:
 
 def test_what_makes_no_sense_is_said_and_not_asked(tmp_path: Path) -> None:
     plant = plant_of(model())
-    (tmp_path / "big").write_bytes(bytes(900_001))
+    (tmp_path / "big").write_bytes(bytes(1_200_000))
+    (tmp_path / "half").write_bytes(bytes(500_000))
     by = ("--by", "Ana", "--json")
     said = say(
         tmp_path, plant,
         ("label", "line", "--finding", "1", "--as", "odd", *by), ("label", "line", "--as", "normal", *by),
         ("label", "line", "--finding", "1", "--from", "1", "--to", "2", "--as", "normal", *by),
         ("learn", "line", "--from", "soon", "--reason", "", "--json"),
+        ("import", "line", str(tmp_path / "half"), str(tmp_path / "none"), "--reason", "", "--json"),
         ("import", "line", str(tmp_path / "big"), str(tmp_path / "none"), "--reason", "", "--json"),
-        ("import", "line", str(tmp_path / "big"), str(tmp_path / "big"), "--reason", "", "--json"),
+        ("import", "line", str(tmp_path / "half"), str(tmp_path / "half"), "--reason", "", "--json"),
     )  # fmt: skip
-    codes = ["label_unknown", "label_needs_what", "label_needs_what", "time_invalid", "file_missing", "file_too_long"]
+    codes = ["label_unknown", "label_needs_what", "label_needs_what", "time_invalid", "file_missing", "file_too_long", "file_too_long"]
     assert [(code, json.loads(text)["error"]) for code, text in said] == [(2, each) for each in codes]
+    assert [json.loads(text)["params"]["size"] for _, text in said[-2:]] == [1_200_000, 1_000_000]
     assert plant.acts == []
 
 
@@ -150,6 +153,11 @@ def test_scores_of_a_span_are_listed_with_what_was_not_scored(tmp_path: Path) ->
     assert (code, nothing, unknown) == (0, 0, 1)
     assert [line.split("  ", 1)[1] for line in text.splitlines()] == ["1.25", "no score", "3.5  over the threshold"]
     assert "no scores" in said
+    cut = plant_of(model())
+    cut.cut_ms = cut.points[0][0]
+    (code, text), *_ = say(tmp_path, cut, ("score", "line", "--from", "0"))
+    assert code == 0
+    assert "are not listed: the span has more than are read at once" in " ".join(text.split())
 
 
 def test_explain_names_tags_with_their_bands(tmp_path: Path) -> None:

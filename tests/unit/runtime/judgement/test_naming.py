@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ledger_client.entry import parse
 from ledger_client.event_bodies import FINDING, FindingBody, read_event
 from ledger_client.kinds import Kind
 from models.model_fault import WorkerFault
-from tests.rigs.judged import InProcess, Judged, judged
+from tests.rigs.judged import TAGS, InProcess, Judged, JudgedLog, Plant, judged, judged_log, manifest, model_bytes
 
 
 class SpoiledLater(InProcess):
@@ -60,6 +63,40 @@ def test_an_alarm_is_recorded_whatever_becomes_of_the_question_who_it_is_about(h
         assert onset.tag == onset.contributions[0][0]
         assert onset.score is not None
         assert onset.score > line.kept.manifest.threshold
+
+    with ThreadPoolExecutor(1) as work:
+        asyncio.run(scenario(work))
+
+
+class SpoiledFirst(SpoiledLater):
+    """The runtime; the first thing that is asked ends as `how` says."""
+
+    async def run(self, key: str, rows: Any) -> Any:
+        self.asked = 0 if self.besides else 1
+        return await super().run(key, rows)
+
+
+@pytest.mark.parametrize("how", ["right", "worker", "shape"])
+def test_a_judge_asks_its_model_first_how_it_answers_and_scores_whatever_becomes_of_it(how: str) -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        log, model = JudgedLog(), model_bytes()
+        plant = Plant(log, Random(5))
+        for _ in range(12):
+            plant.batch()
+        watched = replace(manifest(model), limits={"drift": [0.5] * TAGS})
+        line = await judged_log(log, plant, watched, model, state="shadow", receipt_every_s=7.0, work=work)
+        outputs = line.outputs = SpoiledFirst(model, how)
+        task = await line.begin()
+        for _ in range(12):
+            plant.batch()
+        with pytest.raises(AssertionError):  # it has looked at everything, and would wait
+            await task.run()
+        assert outputs.besides == 1, "nobody was asked: the test says nothing"
+        assert task._run._drift is not None
+        knows_nothing = np.array_equal(task._run._drift._traces, np.eye(TAGS))
+        assert knows_nothing == (how != "right")
+        assert task.live is not None
+        assert task.live.score is not None
 
     with ThreadPoolExecutor(1) as work:
         asyncio.run(scenario(work))

@@ -188,9 +188,13 @@ def test_of_a_span_that_is_too_long_the_newest_scores_are_told(bound: str, most:
             line.plant.batch()
             await line.follow(task)
         span = {"model": "line", "from_ms": line.plant.at_ms - 3_600_000, "to_ms": line.plant.at_ms + 10_000, "points_max": 2000}
-        whole = curve(line.log, line.log.size, span)["points"]
+        all_of_it = curve(line.log, line.log.size, span)
+        whole = all_of_it["points"]
+        assert all_of_it["cut_ms"] is None
         monkeypatch.setattr(score_query, bound, most)
-        points = curve(line.log, line.log.size, span)["points"]
+        told = curve(line.log, line.log.size, span)
+        points = told["points"]
+        assert told["cut_ms"] == (None if bound == "PIECE" else points[0][0]), "that it is cut short is said"
         assert points == whole[-len(points) :]
         assert (0 < len(points) < len(whole)) == (bound != "PIECE")
 
