@@ -35,5 +35,5 @@ def test_faults_of_the_line_are_found_and_named_and_nothing_else_is(seed: int, c
         print(f"  {outcome.told()}")
     assert line.found_before == [], f"seed {seed}: in what was learned from"
     assert false_alarms == [], f"seed {seed}"
-    wrong = [each.told() for each in outcomes if not (each.is_right if each.fault in faults and not is_slow(each.fault) else each.is_near)]
+    wrong = [each.told() for each in outcomes if not (each.is_right if each.fault in faults else each.is_near)]
     assert wrong == [], f"seed {seed}"
