@@ -20,6 +20,7 @@ from ledger_client import cbor
 from ledger_client.disk import Disk, read_whole, write_atomically
 from ledger_client.errors import FormatError
 from runtime.faces.feed import RequestRefusedError, Session
+from runtime.permissions import Actor
 
 VERSION: Final = 1
 ID_BYTES: Final = 16
@@ -34,22 +35,29 @@ BODY_SIZE_MAX: Final = 1 << 20
 TEXT_INLINE_MAX: Final = 1_000
 PARAMS_MAX: Final = 64
 TEXT_MAX: Final = 1 << 20
+SECRETS: Final = frozenset({"password", "old_password"})
+"""Params of any act that never reach a body, a journal or a log."""
 Plain = str | int | float | bool | bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One request. `role` is the door's own finding about the session, never the face's word."""
+    """One request. `actor` is the core's own finding, never the face's word. `secrets` (passwords) are the tenant's, and never written."""
 
     id: bytes
     face: str
-    session: str
-    role: str
+    actor: Actor
     action: str
     target: str
     params: Mapping[str, Plain]
     expected_revision: int | None
     reason: str
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def session(self) -> str:
+        """Who acts, as it is recorded: `alice (session 3f2a90c1)`, or `uid 0`."""
+        return self.actor.text
 
     def intent_body(self) -> bytes:
         """Return the body of the intent entry; long texts and long bytes are named by their SHA-256."""
@@ -69,6 +77,8 @@ class Outcome:
     code: str
     params: Mapping[str, Plain] = field(default_factory=dict)
     seq: int | None = None
+    told: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """For whoever asked, once (a new token): never recorded, never kept, not there when the same act is asked for again."""
 
     def body(self) -> bytes:
         """Return the body of the outcome entry."""
@@ -76,7 +86,8 @@ class Outcome:
 
     def plain(self) -> dict[str, Any]:
         """Return it for a face."""
-        return {"code": self.code, "params": dict(self.params), "seq": self.seq}
+        plain: dict[str, Any] = {"code": self.code, "params": dict(self.params), "seq": self.seq}
+        return plain | {"told": dict(self.told)} if self.told else plain
 
 
 def read_command(phase: int, body: bytes) -> dict[str, Any]:
@@ -100,16 +111,19 @@ def command_detail(act_id: bytes, phase: int, code: str, body: bytes) -> tuple[b
     return (act_id, phase, code, len(body), sha256(body).digest())
 
 
-def parse_act(session: Session, role: str, raw: Mapping[str, Any]) -> Act:
+def parse_act(session: Session, actor: Actor, raw: Mapping[str, Any]) -> Act:
     """Read what a face sent. Raises RequestRefusedError `act_shape`."""
     match raw:
-        case {"id": bytes(act_id), "action": str(action), "target": str(target), "params": dict(params), "reason": str(reason)}:
+        case {"id": bytes(act_id), "action": str(action), "target": str(target), "params": dict(given), "reason": str(reason)}:
+            params = dict(given)
             revision = raw.get("expected_revision")
             plain = all(isinstance(name, str) and len(name) <= 100 and _is_plain(value) for name, value in params.items())
             sizes = len(act_id) == ID_BYTES and max(len(action), len(target), len(reason)) <= 1_000 and len(params) <= PARAMS_MAX
-            known = set(raw) <= {"id", "action", "target", "params", "reason", "expected_revision"}
+            known = set(raw) <= {"id", "action", "target", "params", "reason", "expected_revision", "token"}
+            secrets = {name: params.pop(name) for name in SECRETS & set(params)} if known else {}
+            plain = plain and all(isinstance(value, str) for value in secrets.values())
             if plain and sizes and known and (revision is None or type(revision) is int):
-                return Act(act_id, session.face, f"uid {session.uid}", role, action, target, params, revision, reason)
+                return Act(act_id, session.face, actor, action, target, params, revision, reason, secrets)
     raise RequestRefusedError("act_shape")
 
 

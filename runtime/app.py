@@ -35,6 +35,8 @@ from ledger_client.reader import LedgerReader
 from ledger_client.segments import SegmentShape
 from ledger_client.signer_client import SignerProcess
 from runtime import first_start
+from runtime.accounts.desk import AccountDesk
+from runtime.accounts.store import MEMORY
 from runtime.acquisition.evidence import Evidence
 from runtime.acquisition.field import Field
 from runtime.acquisition.governor import Governor
@@ -96,6 +98,8 @@ class Outside:
     """Where the secrets of batches and the jitter of retries come from."""
     shared: Shared = field(default_factory=Shared)
     """What drivers have in common: what those of lines saw last, and the newest values, which this core tells them."""
+    accounts: Callable[[Layout], Path] = lambda _: MEMORY
+    """Where the accounts' file is: it is SQLite's, which knows no disk but the machine's."""
 
 
 async def run_gateway(state: Path, file: Path | None, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
@@ -141,7 +145,7 @@ def machine() -> Outside:
     return Outside(
         RealDisk(), clock, signer, driver,
         lambda anchor: make_anchor(anchor.type, anchor.name, anchor.options, clock),
-        SegmentShape(), SystemRandom(), shared,
+        SegmentShape(), SystemRandom(), shared, lambda layout: layout.accounts,
     )  # fmt: skip
 
 
@@ -163,6 +167,8 @@ async def open_core(stack: AsyncExitStack, outside: Outside, state: Path, file: 
     work = ThreadPoolExecutor(WORK_THREADS, thread_name_prefix="own work")
     stack.callback(work.shutdown, wait=False)
     core = Core(outside, layout, chain, outbox, revisions, choice, reader, work)
+    stack.callback(core.accounts.close)
+    await asyncio.get_running_loop().run_in_executor(work, core.accounts.open)
     await core.record(choice, edited)
     return core
 
@@ -200,6 +206,7 @@ class Core:
         judged = LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size)
         self.desk = JudgementDesk(chain, judged, disk, layout.models, clock, work, lambda: self._revision.config.models)
         self._orders = Orders()
+        self.accounts = AccountDesk(outside.accounts(layout), layout.private, disk, clock, lambda: self._revision.config)
         models = ModelActs(self.desk, self._orders, judged, clock, lambda: self._devices)
         tenants: dict[str, Tenant] = {
             "config.edit": ConfigEdit(lambda: self._revision, self._apply, work),
@@ -208,6 +215,7 @@ class Core:
             "learned.forget": ForgetLearned(self._learned),
             "manual.enter": ManualEnter(self._field, self.live, self._evidence.seal, lambda: self._devices),
             **models.tenants(),
+            **self.accounts.tenants(),
         }
         self._bench = commissioning.Desk(
             self._field,
@@ -217,9 +225,10 @@ class Core:
             work,
             lambda: self._revision,
             lambda: {name: uid for uid, name in self._ids.tags.rows()},
-            commissioning.by_file_access,
+            self.accounts.refuse_unless_may,
         )
-        self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants, work)
+        self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants, work, self.accounts)
+        self.accounts.carry_out = self.door.carry_out
         self.health = Health(
             clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self.door, self.stall, self._supervisor, self._events,
             lambda: self._revision, self.desk, config_faults=choice.faults,
@@ -299,18 +308,21 @@ class Core:
         """Answer a request of the feed. Raises RequestRefusedError."""
         if method == "act":
             return await self.door.ask(session, params)
+        if method.startswith("account."):
+            return await self.accounts.answer(session, method, params)
+        actor = self.accounts.actor(session, params.get("token"))
         if method == "status":
             return self.health.snapshot()
         if method == "config":
             return {"text": self._revision.text, "revision": self._revision.number}
         if method == "registers":
-            return await registers_asked(self._field, session, params, commissioning=self._revision.config.gateway.commissioning)
+            return await registers_asked(self._field, actor, params, commissioning=self._revision.config.gateway.commissioning)
         if method == "identify":
-            return await identify_asked(self._field, session, params, commissioning=self._revision.config.gateway.commissioning)
+            return await identify_asked(self._field, actor, params, commissioning=self._revision.config.gateway.commissioning)
         if method in commissioning.ACTION_OF:
             return await self._bench.answer(session, method, params)
         if method == "frames":
-            return frames_asked(self._outside.shared.recorders, session, params)
+            return frames_asked(self._outside.shared.recorders, actor, params)
         if method == "judgement":
             return await self.desk.answer(session, params)
         if method == "models":

@@ -133,6 +133,7 @@ class Config:
     gateway: model.Gateway
     evidence: model.Evidence
     web: model.Web
+    accounts: model.Accounts
     history: model.History
     feed: model.Feed
     models: model.Models
@@ -165,7 +166,7 @@ def parse_config(text: str) -> Config:
     if faults.found or file is None:
         raise ConfigError(sorted(faults.found, key=lambda fault: (fault.line or 0, fault.where)))
     found = tuple(device for device in devices if device is not None)
-    return Config(file.gateway, file.evidence, file.web, file.history, file.feed, file.models, anchors, found)
+    return Config(file.gateway, file.evidence, file.web, file.accounts, file.history, file.feed, file.models, anchors, found)
 
 
 def _device(faults: Faults, references: References, name: str, raw: Any) -> DeviceConfig | None:

@@ -114,6 +114,8 @@ class Web(Strict):
     enabled: bool = True
     host: str = "127.0.0.1"
     port: int = Field(default=8480, ge=0, le=65535)
+    open_view: bool = False
+    """Whether whoever reaches the page may look without an account; there is only loopback to reach it by."""
 
     @field_validator("host")
     @classmethod
@@ -121,6 +123,14 @@ class Web(Strict):
         if host not in LOOPBACK:
             raise OptionError("config_web_loopback", value=host[:80])
         return host
+
+
+class Accounts(Strict):
+    """[accounts]: how long a session lasts. `kiosk_idle_min` is for people who are viewers and nothing else; 0 is as for everybody."""
+
+    idle_min: int = Field(default=30, ge=1, le=720)
+    longest_h: int = Field(default=12, ge=1, le=24)
+    kiosk_idle_min: int = Field(default=0, ge=0, le=43_200)
 
 
 class History(Strict):
@@ -344,6 +354,7 @@ class File(Strict):
     gateway: Gateway
     evidence: Evidence = Evidence()
     web: Web = Web()
+    accounts: Accounts = Accounts()
     history: History = History()
     feed: Feed = Feed()
     models: Models = Models()

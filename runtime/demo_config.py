@@ -63,7 +63,7 @@ def write_config(layout: Layout, plant: Mapping[str, Any], witnesses: Sequence[M
 
 def first_text(plant: Mapping[str, Any], witnesses: Sequence[Mapping[str, Any]], web_port: int, token: Path) -> str:
     """Return the text of a first start."""
-    text = gateway_config(plant) + f"\n[web]\nport = {web_port}\n"
+    text = gateway_config(plant) + f"\n[web]\nport = {web_port}\nopen_view = true\n"
     for number, witness in enumerate(witnesses, start=1):
         text += f'\n[[anchors]]\nname = "witness-{number}"\nurl = "{witness["url"]}"\nvkeys = ["{witness["vkey"]}"]\noperator = "self"\n'
         text += f"mirror_token_file = {json.dumps(str(token))}\nmirror_bodies = true\n" if number == 1 else ""

@@ -1,16 +1,15 @@
 """The one way in for everything that changes anything: check, record the intent, act, record the outcome.
 
 Room: hall. Faces reach it through the feed's `act` request; `app` runs it. One act at a time, in its own task, so that a face that hangs
-up cannot leave an act half recorded. The door finds out the session's role itself. An id that was answered gets the same answer
-again. After a crash, an intent without an outcome gets the outcome `unknown`, and is shown. No act starts unless its outcome can be
-recorded.
+up cannot leave an act half recorded. The authority (`accounts.desk`) says who acts, when it is asked and again when it begins. An id that
+was answered gets the same answer again. After a crash, an intent without an outcome gets the outcome `unknown`, and is shown. No act
+starts unless its outcome can be recorded.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any, Final, Protocol, TypeVar
@@ -22,7 +21,7 @@ from ledger_client.errors import FormatError, LedgerError
 from ledger_client.kinds import Kind
 from runtime.acts import INTENT, OUTCOME, UNKNOWN, Act, ActJournal, Outcome, command_detail, parse_act
 from runtime.faces.feed import RequestRefusedError, Session
-from runtime.permissions import ACTIONS, allowed, role_of
+from runtime.permissions import ACTIONS, FRESH, Actor
 
 QUEUE_MAX: Final = 16
 OUTCOME_BYTES: Final = 8_192
@@ -44,6 +43,18 @@ class Tenant(Protocol):
 
     async def perform(self, act: Act) -> Outcome:
         """Do it; the intent is durable. Every fault that belongs to the act is an outcome, not an exception."""
+        ...
+
+
+class Authority(Protocol):
+    """Who finds out who acts."""
+
+    def actor(self, session: Session, token: Any) -> Actor:
+        """Return who a request comes from. Raises RequestRefusedError `session_gone` for a token that is none (any more)."""
+        ...
+
+    def current(self, actor: Actor) -> Actor:
+        """Return the same one as of now. Raises RequestRefusedError `session_gone` when they were shut out since."""
         ...
 
 
@@ -95,8 +106,11 @@ class Entries(Protocol):
 class Door:
     """`ask` from the feed, `run` under the supervisor. `unknown` lists the ids of acts whose effect nobody knows."""
 
-    def __init__(self, ledger: Ledger, entries: Entries, journal: ActJournal, tenants: Mapping[str, Tenant], work: Executor) -> None:
+    def __init__(
+        self, ledger: Ledger, entries: Entries, journal: ActJournal, tenants: Mapping[str, Tenant], work: Executor, authority: Authority
+    ) -> None:
         """`work` reads and writes its small files."""
+        self._authority = authority
         self._ledger, self._entries, self._journal, self._tenants, self._work = ledger, entries, journal, tenants, work
         self._queue: asyncio.Queue[tuple[Act, asyncio.Future[Outcome]]] = asyncio.Queue(QUEUE_MAX)
         self._unrecorded: dict[bytes, Outcome] = {}
@@ -106,18 +120,25 @@ class Door:
         self._serving: bytes | None = None
 
     @property
+    def actions(self) -> frozenset[str]:
+        """What can be asked of it."""
+        return frozenset(self._tenants)
+
+    @property
     def unknown(self) -> list[str]:
         """Ids (hex) of acts that were interrupted."""
         return [act_id.hex() for act_id, (_, outcome) in self._journal.answered.items() if outcome.code == UNKNOWN]
 
     async def ask(self, session: Session, raw: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out one act and return its outcome. Raises RequestRefusedError when nothing was done and nothing recorded."""
-        role = role_of(session.face, session.uid, own_uid=os.getuid())
-        act = parse_act(session, role, raw)
+        act = parse_act(session, self._authority.actor(session, raw.get("token")), raw)
         if act.action not in ACTIONS or act.action not in self._tenants:
             raise RequestRefusedError("act_unknown", action=act.action)
-        if not allowed(role, act.action):
-            raise RequestRefusedError("permission_denied", action=act.action)
+        refuse_unless_may(act.actor, act.action)
+        return (await self.carry_out(act)).plain()
+
+    async def carry_out(self, act: Act) -> Outcome:
+        """Carry out an act that was allowed, when its turn comes. Raises RequestRefusedError when nothing was done and nothing recorded."""
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         try:
             self._queue.put_nowait((act, answer))
@@ -125,11 +146,11 @@ class Door:
             raise RequestRefusedError("acts_busy") from error
         try:
             async with asyncio.timeout(ASK_S_MAX):
-                return (await answer).plain()
+                return await answer
         except TimeoutError as error:
             if self._serving != act.id:  # it has not begun, and will not: the answer is cancelled
                 raise RequestRefusedError("acts_busy") from error
-            return Outcome(UNKNOWN, {"timeout_s": ASK_S_MAX}).plain()  # asked again with the same id, it says what became of it
+            return Outcome(UNKNOWN, {"timeout_s": ASK_S_MAX})  # asked again with the same id, it says what became of it
 
     async def run(self) -> None:
         """Settle what a crash interrupted, then serve until cancelled."""
@@ -189,6 +210,7 @@ class Door:
             if known[0] != act.request_hash:
                 raise RequestRefusedError("act_id_reused")
             return known[1]
+        refuse_unless_may(self._authority.current(act.actor), act.action)  # it may have waited behind one that took the role away
         self._refuse_if_unrecordable()
         tenant = self._tenants[act.action]
         await tenant.check(act)
@@ -222,10 +244,9 @@ class Door:
             self._unrecorded[act_id] = outcome
             return outcome
         self._unrecorded.pop(act_id, None)
-        recorded = Outcome(outcome.code, outcome.params, appended.seq)
-        self._journal.answer(act_id, recorded)
+        self._journal.answer(act_id, Outcome(outcome.code, outcome.params, appended.seq))
         await self._save_later()
-        return recorded
+        return Outcome(outcome.code, outcome.params, appended.seq, outcome.told)
 
     async def _save_later(self) -> None:
         """Write the journal; where the disk refuses, the ledger says the same at the next start."""
@@ -276,3 +297,11 @@ class Door:
     async def _blocking(self, call: Callable[[], Result]) -> Result:
         """Small files, rarely: off the loop."""
         return await asyncio.get_running_loop().run_in_executor(self._work, call)
+
+
+def refuse_unless_may(actor: Actor, action: str) -> None:
+    """Raise RequestRefusedError unless the actor may do the action now: `permission_denied`, `password_must_change`, `fresh_needed`."""
+    if not actor.may(action):
+        raise RequestRefusedError("password_must_change" if actor.must_change else "permission_denied", action=action)
+    if action in FRESH and not actor.fresh:
+        raise RequestRefusedError("fresh_needed", action=action)

@@ -5,18 +5,17 @@ Room: hall. `app` answers the feed's request `frames` with it. It reads memory o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from drivers.recorder import FlightRecorder
-from runtime.faces.feed import RequestRefusedError, Session
-from runtime.permissions import allowed, role_of
+from runtime.faces.feed import RequestRefusedError
+from runtime.permissions import Actor
 
 
-def frames_asked(recorders: Mapping[str, FlightRecorder], session: Session, params: Mapping[str, Any]) -> Any:
+def frames_asked(recorders: Mapping[str, FlightRecorder], actor: Actor, params: Mapping[str, Any]) -> Any:
     """Return the summaries of all lines, or with param `line` one line's frames and faults. Raises RequestRefusedError."""
-    if not allowed(role_of(session.face, session.uid, own_uid=os.getuid()), "device.frames"):
+    if not actor.may("device.frames"):
         raise RequestRefusedError("permission_denied", action="device.frames")
     line = params.get("line")
     if line is None:

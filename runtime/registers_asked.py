@@ -7,13 +7,12 @@ with a deadline, only for whoever may `device.look`; units that no device is con
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from drivers.driver import DriverError
-from runtime.faces.feed import RequestRefusedError, Session
-from runtime.permissions import allowed, role_of
+from runtime.faces.feed import RequestRefusedError
+from runtime.permissions import Actor
 
 LOOK_S: Final = 5.0
 
@@ -34,11 +33,9 @@ class RegisterField(Protocol):
         ...
 
 
-async def registers_asked(
-    field: RegisterField, session: Session, params: Mapping[str, Any], *, commissioning: bool = False
-) -> list[list[int]]:
+async def registers_asked(field: RegisterField, actor: Actor, params: Mapping[str, Any], *, commissioning: bool = False) -> list[list[int]]:
     """Return [address, register] of what could be read. Params: device, table, start, count; unit. Raises RequestRefusedError."""
-    _check(session)
+    _check(actor)
     match params:
         case {"device": str(device), "table": str(table), "start": int(start), "count": int(count), **more}:
             unit = _unit(more, commissioning=commissioning)
@@ -53,11 +50,9 @@ async def registers_asked(
     raise RequestRefusedError("act_shape")
 
 
-async def identify_asked(
-    field: RegisterField, session: Session, params: Mapping[str, Any], *, commissioning: bool = False
-) -> dict[str, str]:
+async def identify_asked(field: RegisterField, actor: Actor, params: Mapping[str, Any], *, commissioning: bool = False) -> dict[str, str]:
     """Return what a unit says that it is, by name. Params: device; unit. Raises RequestRefusedError."""
-    _check(session)
+    _check(actor)
     match params:
         case {"device": str(device), **more}:
             unit = _unit(more, commissioning=commissioning)
@@ -68,8 +63,8 @@ async def identify_asked(
     raise RequestRefusedError("act_shape")
 
 
-def _check(session: Session) -> None:
-    if not allowed(role_of(session.face, session.uid, own_uid=os.getuid()), "device.look"):
+def _check(actor: Actor) -> None:
+    if not actor.may("device.look"):
         raise RequestRefusedError("permission_denied", action="device.look")
 
 

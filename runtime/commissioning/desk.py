@@ -8,7 +8,6 @@ a time, bounded and slow enough for a line that is polled; what takes CPU runs i
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -26,7 +25,6 @@ from runtime.commissioning.looks import CaseError
 from runtime.commissioning.scans import Scans
 from runtime.config_faults import ConfigError
 from runtime.faces.feed import RequestRefusedError, Session
-from runtime.permissions import allowed, role_of
 from runtime.registers_asked import RegisterField
 from runtime.revisions import Revision
 from runtime.tag_sheet.sheet import SheetError
@@ -140,9 +138,3 @@ class Desk:
 
     async def _blocking(self, call: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._work, call, *arguments)
-
-
-def by_file_access(session: Session, _params: Mapping[str, Any], action: str) -> None:
-    """Refuse whoever may not, by the session alone: the command line of the gateway's own user may everything. See `May`."""
-    if not allowed(role_of(session.face, session.uid, own_uid=os.getuid()), action):
-        raise RequestRefusedError("permission_denied", action=action)

@@ -19,6 +19,7 @@ PAGES = {
     "[evidence]": "runtime.config_model:Evidence",
     "[[anchors]]": "runtime.config_model:Anchor",
     "[web]": "runtime.config_model:Web",
+    "[accounts]": "runtime.config_model:Accounts",
     "[history]": "runtime.config_model:History",
     "[feed]": "runtime.config_model:Feed",
     "[models]": "runtime.config_model:Models",

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from runtime.faces.feed import RequestRefusedError, Session
+from runtime.faces.feed import RequestRefusedError
+from runtime.permissions import Actor
 from runtime.registers_asked import registers_asked
+from tests.rigs.actors import LOCAL, NOBODY
 from tests.rigs.gateway import ROOT, Gateway
 from tests.rigs.modbus import ModbusPlant
 
@@ -134,16 +136,16 @@ class NoField:
 
 
 @pytest.mark.parametrize(
-    ("session", "params", "code"),
+    ("actor", "params", "code"),
     [
-        (Session("web", 0), {"device": "a", "table": "holding", "start": 0, "count": 1}, "permission_denied"),
-        (Session("cli", 0), {"device": "a", "table": "holding", "start": "0", "count": 1}, "act_shape"),
-        (Session("cli", 0), {}, "act_shape"),
+        (NOBODY, {"device": "a", "table": "holding", "start": 0, "count": 1}, "permission_denied"),
+        (LOCAL, {"device": "a", "table": "holding", "start": "0", "count": 1}, "act_shape"),
+        (LOCAL, {}, "act_shape"),
     ],
 )
-def test_only_this_machines_people_may_look_and_only_in_form(session: Session, params: dict[str, Any], code: str) -> None:
+def test_only_this_machines_people_may_look_and_only_in_form(actor: Actor, params: dict[str, Any], code: str) -> None:
     with pytest.raises(RequestRefusedError) as refused:
-        asyncio.run(registers_asked(NoField(), session, params))
+        asyncio.run(registers_asked(NoField(), actor, params))
     assert refused.value.code == code
 
 

@@ -18,7 +18,8 @@ from drivers.shared import Shared
 from runtime.cli.scan_places import units_at
 from runtime.clock import SystemClock
 from runtime.commissioning.line_places import Place
-from runtime.faces.feed import RequestRefusedError, Session
+from runtime.faces.feed import RequestRefusedError
+from runtime.permissions import local_actor
 from runtime.registers_asked import identify_asked, registers_asked
 from tests.integration.runtime.test_detect import NoField, cli, config_of
 from tests.rigs.gateway import Gateway
@@ -227,5 +228,5 @@ def test_units_that_are_not_configured_are_asked_only_while_commissioning(
 ) -> None:
     for asked in (registers_asked, identify_asked):
         with pytest.raises(RequestRefusedError) as refused:
-            asyncio.run(asked(NoField(), Session(face, 0), {**PLACE, **more}, commissioning=commissioning))
+            asyncio.run(asked(NoField(), local_actor(face, 0, own_uid=0), {**PLACE, **more}, commissioning=commissioning))
         assert refused.value.code == code

@@ -18,6 +18,7 @@ from runtime.door_tenants import ConfigEdit
 from runtime.faces.feed import RequestRefusedError
 from runtime.layout import Layout
 from runtime.revisions import Revision
+from tests.rigs.actors import LOCAL
 from tests.rigs.core import STATE, Plant, payloads, prepare, running, two_devices
 from tests.rigs.field import ScriptedDriver, after
 from tests.rigs.small_log import key_of
@@ -61,12 +62,12 @@ def test_an_edit_is_judged_off_the_loop() -> None:
     async def program() -> None:
         text = two_devices()
         edit = ConfigEdit(lambda: Revision(1, 0, text, parse_config(text)), lambda *_: asyncio.sleep(0, {}), ThreadPoolExecutor(1))
-        act = Act(b"x" * 16, "cli", "uid 0", "admin", "config.edit", "", {"text": text}, 1, "")
+        act = Act(b"x" * 16, "cli", LOCAL, "config.edit", "", {"text": text}, 1, "")
         async with asyncio.TaskGroup() as group:
             judged = group.create_task(edit.check(act))
             await asyncio.sleep(0)
             assert not judged.done(), "the loop had a turn while the text was judged"
-        nothing = Act(b"y" * 16, "cli", "uid 0", "admin", "config.edit", "", {"gateway.name": None}, 1, "")
+        nothing = Act(b"y" * 16, "cli", LOCAL, "config.edit", "", {"gateway.name": None}, 1, "")
         with pytest.raises(RequestRefusedError, match="config_invalid"):
             await edit.check(nothing)
 
@@ -82,7 +83,7 @@ def test_an_edit_does_not_wait_for_names_that_nobody_resolves() -> None:
         edit = ConfigEdit(lambda: Revision(1, 0, text, parse_config(text)), lambda *_: asyncio.sleep(0, {}), ThreadPoolExecutor(1))
         try:
             async with asyncio.timeout(20):
-                await edit.check(Act(b"x" * 16, "cli", "uid 0", "admin", "config.edit", "", {"text": text}, 1, ""))
+                await edit.check(Act(b"x" * 16, "cli", LOCAL, "config.edit", "", {"text": text}, 1, ""))
         finally:
             resolved.set()
             await stuck

@@ -16,10 +16,11 @@ from ledger_client.kinds import Kind
 from runtime.acts import INTENT, OUTCOME, Act, Outcome, command_detail, read_command
 from runtime.cli.app import make_app
 from runtime.messages.entries import describe
+from tests.rigs.actors import LOCAL
 from tests.rigs.evidence import EvidenceLog
 
-ACT = Act(b"a" * 16, "cli", "uid 7", "engineer", "device.write", "filler/speed", {"value": 100}, None, "slower, for a test")
-EDIT = Act(b"b" * 16, "cli", "uid 7", "engineer", "config.edit", "", {"text": "x" * 5_000}, 3, "faster")
+ACT = Act(b"a" * 16, "cli", LOCAL, "device.write", "filler/speed", {"value": 100}, None, "slower, for a test")
+EDIT = Act(b"b" * 16, "cli", LOCAL, "config.edit", "", {"text": "x" * 5_000}, 3, "faster")
 
 
 def show(state: Path, *arguments: object) -> str:
@@ -34,7 +35,7 @@ def test_the_list_and_the_entry_say_who_asked_for_what_and_why(tmp_path: Path, m
     for phase, body in ((INTENT, ACT.intent_body()), (OUTCOME, Outcome("done", {"value": 100}).body())):
         log.append(Kind.COMMAND, command_detail(ACT.id, phase, "device.write" if phase == INTENT else "done", body), body)
     state = log.write(tmp_path / "state")
-    said = "Act 61616161 intended: device.write (filler/speed, value 100) by cli uid 7: slower, for a test"
+    said = "Act 61616161 intended: device.write (filler/speed, value 100) by cli uid 0: slower, for a test"
     monkeypatch.delenv("COLUMNS", raising=False)
     assert said in show(state), "on one line for whoever reads it through a pipe"
     monkeypatch.setenv("COLUMNS", "80")
@@ -42,7 +43,7 @@ def test_the_list_and_the_entry_say_who_asked_for_what_and_why(tmp_path: Path, m
     intent = json.loads(show(state, "--seq", seq, "--json"))["entries"][0]
     assert intent["text"] == said
     assert intent["body"] == {
-        "face": "cli", "session": "uid 7", "action": "device.write", "target": "filler/speed", "params": {"value": 100},
+        "face": "cli", "session": "uid 0", "action": "device.write", "target": "filler/speed", "params": {"value": 100},
         "expected_revision": None, "reason": "slower, for a test",
     }  # fmt: skip
     assert json.loads(show(state, "--seq", seq + 1, "--json"))["entries"][0]["body"] == {"params": {"value": 100}}
@@ -60,7 +61,7 @@ def test_a_body_of_another_shape_is_said_and_hides_no_entry(tmp_path: Path) -> N
 def test_a_long_value_and_an_empty_target_are_left_out() -> None:
     detail = command_detail(EDIT.id, INTENT, "config.edit", EDIT.intent_body())
     text = describe(Kind.COMMAND, detail, asked=read_command(INTENT, EDIT.intent_body()))
-    assert text == "Act 62626262 intended: config.edit by cli uid 7: faster"
+    assert text == "Act 62626262 intended: config.edit by cli uid 0: faster"
     assert describe(Kind.COMMAND, detail) == "Act 62626262 intended: config.edit"
 
 
@@ -73,12 +74,12 @@ def test_junk_is_refused(phase: int, junk: bytes) -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        [1, "cli", "uid 7", "device.write", "t", [["value"]], None, "r"],
-        [1, "cli", "uid 7", "device.write", "t", [["value", [1]]], None, "r"],
-        [1, "cli", "uid 7", "device.write", "t", [["value", 1], ["value", 2]], None, "r"],
-        [1, "cli", "uid 7", "device.write", "t", [], "3", "r"],
-        [1, "cli", "uid 7", "device.write", 5, [], None, "r"],
-        [2, "cli", "uid 7", "device.write", "t", [], None, "r"],
+        [1, "cli", "uid 0", "device.write", "t", [["value"]], None, "r"],
+        [1, "cli", "uid 0", "device.write", "t", [["value", [1]]], None, "r"],
+        [1, "cli", "uid 0", "device.write", "t", [["value", 1], ["value", 2]], None, "r"],
+        [1, "cli", "uid 0", "device.write", "t", [], "3", "r"],
+        [1, "cli", "uid 0", "device.write", 5, [], None, "r"],
+        [2, "cli", "uid 0", "device.write", "t", [], None, "r"],
     ],
 )
 def test_a_row_of_another_shape_is_refused(row: list[object]) -> None:

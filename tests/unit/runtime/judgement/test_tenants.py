@@ -25,6 +25,7 @@ from runtime.judgement.plans import plan_of
 from runtime.judgement.tenants import ModelActs
 from runtime.points import DevicePoints, number_points
 from runtime.tag_ids import Numbers, TagIds
+from tests.rigs.actors import LOCAL
 from tests.rigs.field import device_toml
 from tests.rigs.judged import Judged, judged, model_bytes
 from tests.rigs.small_log import key_of
@@ -81,7 +82,7 @@ class Bench:
         self.acts = ModelActs(self.line.desk, self.judge, self.line.log, self.line.clock, devices)  # type: ignore[arg-type]
 
     async def act(self, action: str, target: str = "line", **params: Any) -> tuple[str, dict[str, Any]]:
-        act = Act(bytes(16), "cli", "uid 0", "admin", action, target, params, None, "test")
+        act = Act(bytes(16), "cli", LOCAL, action, target, params, None, "test")
         tenant = self.acts.tenants()[action]
         try:
             await tenant.check(act)
