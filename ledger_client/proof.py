@@ -60,13 +60,21 @@ class Proof:
 
 def parse_proof(data: bytes) -> Proof:
     """Read a file's bytes strictly; nothing is judged yet. Raises FormatError."""
-    payload = unseal(data, MAGIC, size_max=PROOF_SIZE_MAX, what="proof")
-    inflated = inflate(payload, size_max=PROOF_SIZE_MAX, what="proof")
-    row = bundle_of(inflated, fields=8, version=VERSION, size_max=PROOF_SIZE_MAX, what="proof")
+    row = bundle_of(bundle_in(data), fields=8, version=VERSION, size_max=PROOF_SIZE_MAX, what="proof")
     _, entry, disclosure, path, note, seen, links, time_ms = row
     if not isinstance(entry, bytes) or len(entry) > ENTRY_SIZE_MAX or not is_note(note) or not is_receipt(seen) or not is_int(time_ms):
         raise FormatError("bundle_shape", what="proof")
     return Proof(entry, parse_disclosure(disclosure), parse_path(path), note, seen, parse_links(links), time_ms)
+
+
+def bundle_in(data: bytes) -> bytes:
+    """Return the CBOR of a file's bundle. Raises FormatError for what is no such file."""
+    return inflate(unseal(data, MAGIC, size_max=PROOF_SIZE_MAX, what="proof"), size_max=PROOF_SIZE_MAX, what="proof")
+
+
+def file_of_bundle(bundle: bytes) -> bytes:
+    """Return the file that holds this bundle; whether it is one, `parse_proof` tells."""
+    return seal(MAGIC, deflate(bundle))
 
 
 def parse_path(value: Any) -> Path:

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from base64 import b64encode
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
 
 from ledger_client.claims import CLAIMS
 from ledger_client.verifier_page.embed import PAGE_FILE
+from runtime.messages.catalogue import catalogue
 
 SOURCES = PAGE_FILE.parent / "source"
-CATALOGUES = Path(__file__).parents[1] / "runtime" / "messages"
 ENTRY = "page.js"
 IMPORT = re.compile(r'^import\s*\{([^}]*)\}\s*from\s*"\./(\w+\.js)";\n', re.MULTILINE)
 EXPORTED = re.compile(r"^export (?:async )?(?:function|class|const) (?:(\w+)|\[([^\]]*)\])", re.MULTILINE)
@@ -87,9 +84,8 @@ def _visit(name: str, order: list[str], open_modules: list[str]) -> None:
 
 def reasons(language: str, script: str) -> dict[str, str]:
     """Return the catalogue's words of every code that the script gives, and of the claims."""
-    words: dict[str, Any] = tomllib.loads((CATALOGUES / f"{language}.toml").read_text(encoding="utf-8"))
     given = set(re.findall(r'"([a-z][a-z0-9_]+)"', script)) | {f"claim.{name}" for name in CLAIMS}
-    return {code: text for code, text in words.items() if code in given}
+    return {code: text for code, text in catalogue(language).items() if code in given}
 
 
 def _hash(text: str) -> str:

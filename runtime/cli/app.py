@@ -42,6 +42,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "model": ("runtime.cli.model_verbs", ""),
     "prove": ("runtime.cli.evidence_verbs", ""),
     "verify": ("runtime.cli.evidence_verbs", ""),
+    "verify-page": ("runtime.cli.evidence_verbs", ""),
     "ledger": ("runtime.cli.ledger_verbs", ""),
     "keys": ("runtime.cli.key_verbs", ""),
     "anchor": ("runtime.cli.anchor_verbs", "anchor"),

@@ -1,4 +1,4 @@
-"""`witnessmark prove` and `witnessmark verify`: make a proof on the gateway, check it anywhere.
+"""`witnessmark prove`, `verify` and `verify-page`: make a proof on the gateway, check it anywhere.
 
 Room: hall. They need the base install only. Judging is ledger_client's; this file finds files and prints.
 """
@@ -6,6 +6,7 @@ Room: hall. They need the base install only. Judging is ledger_client's; this fi
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +17,11 @@ from ledger_client.claims import Report
 from ledger_client.disk import RealDisk
 from ledger_client.errors import FormatError, LedgerError
 from ledger_client.policy import parse_policy
+from ledger_client.proof_link import proof_link
 from ledger_client.prove import prove_reading, tag_uid_at
 from ledger_client.reader import older_epochs
 from ledger_client.segment_file import RANGE_SIZE_MAX
+from ledger_client.verifier_page import verifier_page
 from ledger_client.verify import verify_file, verify_ledger
 from runtime.cli.console import console, fail, fail_with, print_json
 from runtime.cli.places import fail_reading, open_place, read_evidence, read_policy, write_file
@@ -32,11 +35,15 @@ PolicyFile = Annotated[Path | None, typer.Option("--policy", help="Whom to trust
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Check hashes of bodies only, not what is in them.")]
 
+Verifier = Annotated[str | None, typer.Option("--verifier", help="Where a verifier page is: also give the proof as a link to it.")]
+QrFile = Annotated[Path | None, typer.Option("--qr", help="Write the link as a QR code, SVG; needs --verifier.")]
+
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
     app.command("prove")(prove)
     app.command("verify")(verify)
+    app.command("verify-page")(verify_page)
 
 
 def prove(
@@ -46,9 +53,13 @@ def prove(
     out: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")] = None,
     policy: PolicyFile = None,
     epoch: Epoch = None,
+    verifier: Verifier = None,
+    qr: QrFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a proof of one reading: the newest of the tag, at or before a time, that witnesses have confirmed."""
+    if qr is not None and verifier is None:
+        fail("link_needs_verifier", {}, as_json=as_json)
     at_ms = wall_ms(at, as_json=as_json)
     place = open_place(state, epoch, as_json=as_json)
     text = read_policy(policy, place.state, as_json=as_json)
@@ -58,6 +69,7 @@ def prove(
         uid = tag_uid_at(reader, tag, at_ms)
         data = prove_reading(reader, text, uid, at_ms, note=place.note())
         report = verify_file(data, parse_policy(text))
+        link = proof_link(data, verifier, text) if verifier is not None else None
     except FormatError as error:
         if error.code == "reading_not_found":
             fail("reading_not_found_before", {"tag": tag}, as_json=as_json)
@@ -65,12 +77,38 @@ def prove(
     except (LedgerError, OSError) as error:
         fail_reading(error, as_json=as_json)
     write_file(target, data, as_json=as_json)
+    if link is not None and qr is not None:
+        write_file(qr, _drawn(link, as_json=as_json), as_json=as_json)
     if as_json:
-        print_json({"file": str(target), "size_bytes": len(data), **report_json(report)})
+        print_json({"file": str(target), "size_bytes": len(data), "link": link, "qr": str(qr) if qr else None, **report_json(report)})
     else:
         show_report(console(), report)
-        console().print(f"\nWritten: {target} ({len(data)} bytes)", markup=False)
+        console().print(f"\nWritten: {target} ({len(data)} bytes)" + (f" and {qr}" if qr else ""), markup=False)
+        if link is not None:
+            print(link)  # whole, however narrow the terminal: it is there to be copied
     raise typer.Exit(report.exit_code)
+
+
+def verify_page(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("verify.html"),
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="A policy to put into the page: whom its readers trust by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the verifier as one HTML file: it needs no network and no installation."""
+    text = read_policy(policy, None, as_json=as_json) if policy is not None else None
+    try:
+        page = verifier_page(text)
+    except FormatError as error:
+        fail_with(error, as_json=as_json)
+    write_file(path, page, as_json=as_json)
+    digest = sha256(page).hexdigest()
+    if as_json:
+        print_json({"file": str(path), "size_bytes": len(page), "sha256": digest})
+    else:
+        console().print(f"Written: {path} ({len(page)} bytes)", markup=False)
+        print(f"SHA-256: {digest}")
 
 
 def verify(
@@ -114,6 +152,18 @@ def verify_place(path: Path, epoch: int | None, policy: Path | None, *, quick: b
     if place.others and not as_json:
         console(errors=True).print(word("other_epochs", {"epoch": place.epoch, "others": ", ".join(map(str, place.others))}), markup=False)
     _print(replace(report, facts={**report.facts, "other_epochs": list(place.others)}), as_json=as_json)
+
+
+def _drawn(link: str, *, as_json: bool) -> bytes:
+    """Return a link as a QR code."""
+    try:
+        from runtime.qr import qr_svg
+    except ModuleNotFoundError:
+        fail("qr_library_missing", {}, as_json=as_json)
+    try:
+        return qr_svg(link).encode()
+    except FormatError as error:
+        fail_with(error, as_json=as_json)
 
 
 def _print(report: Report, *, as_json: bool) -> None:

@@ -37,6 +37,7 @@ GATEWAY_ONLY: Final = (
     "paho",
     "numpy",
     "ai_edge_litert",
+    "segno",
 )
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger_client.entry import parse
+from ledger_client.policy import parse_policy
+from ledger_client.proof_link import parse_link
+from ledger_client.verify import verify_file
 from runtime.cli.app import make_app
 from runtime.version import VERSION
 from tests.rigs.evidence import EvidenceLog, policy_text
@@ -63,6 +67,36 @@ def test_prove_here_and_verify_anywhere(state: Path, tmp_path: Path) -> None:
     for words in ("Everything holds", "filler/tag2", "bar", "Not before", "Not after", "w1", "w2", "w3"):
         assert words in done.stdout
     assert list(empty.iterdir()) == []
+
+
+def test_a_proof_as_a_link_and_as_a_code(state: Path, tmp_path: Path) -> None:
+    page, code_file, out = "https://verify.example/verify.html", tmp_path / "code.svg", tmp_path / "p.wmproof"
+    asked = ("prove", "--state", state, "--tag", "filler/tag2", "-o", out)
+    code, made = run_json(*asked, "--verifier", page, "--qr", code_file)
+    assert code == 0
+    proof, policy = parse_link(made["link"])
+    assert made["link"].startswith(page + "#")
+    assert policy is not None
+    assert (
+        verify_file(proof, parse_policy(policy.encode())).facts["reading"]
+        == verify_file(out.read_bytes(), parse_policy(policy_text())).facts["reading"]
+    )
+    assert code_file.read_text().startswith("<svg")
+    assert made["link"] in run(*asked, "--verifier", page)[1]
+    assert run_json(*asked, "--qr", code_file)[1]["error"] == "link_needs_verifier"
+    assert run_json(*asked, "--verifier", "verify.example")[1]["error"] == "link_invalid"
+
+
+def test_the_verifier_page_is_handed_out_with_a_policy_or_without(tmp_path: Path) -> None:
+    (tmp_path / "policy.txt").write_bytes(policy_text())
+    for policy in ((), ("--policy", tmp_path / "policy.txt")):
+        code, made = run_json("verify-page", tmp_path / "v.html", *policy)
+        page = (tmp_path / "v.html").read_bytes()
+        assert (code, made["size_bytes"], made["sha256"]) == (0, len(page), sha256(page).hexdigest())
+        assert (b"2of3 2 w1 w2 w3" in page) == bool(policy)
+    (tmp_path / "policy.txt").write_bytes(b"quorum nobody\n")
+    assert run("verify-page", tmp_path / "w.html", "--policy", tmp_path / "policy.txt")[0] == 2
+    assert not (tmp_path / "w.html").exists()
 
 
 def test_times_as_people_write_them(state: Path, tmp_path: Path) -> None:
