@@ -15,14 +15,14 @@ from ledger_client.claims import Judge
 from ledger_client.details import body_commitment
 from ledger_client.entry import Entry, parse
 from ledger_client.errors import FormatError
-from ledger_client.event_bodies import READERS, VERSION, read_event
+from ledger_client.event_bodies import EVENT_TYPES, VERSION, check_event
 from ledger_client.key_chain import KeyChain
 from ledger_client.keys import from_cose
 from ledger_client.kinds import FOREIGN_KIND_MIN, Kind
 from ledger_client.records import record_size
 from ledger_client.schema import SchemaState
 
-EVENT_TYPES_KNOWN: frozenset[str] = frozenset(READERS)
+EVENT_TYPES_KNOWN: frozenset[str] = EVENT_TYPES
 """Event types whose bodies this version can read."""
 
 
@@ -213,7 +213,7 @@ class EntryWalk:
     def _read_event(self, entry: Entry, body: bytes) -> None:
         """An event of a known type says what its type says; its bytes were signed, so another shape is the writer's breach."""
         try:
-            read_event(entry.payload.detail[0], entry.payload.detail[1], body)
+            check_event(entry.payload.detail[0], entry.payload.detail[1], body)
         except FormatError as error:
             self._judge.breaks("content", error, entry.seq)
 

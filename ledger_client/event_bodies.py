@@ -6,13 +6,14 @@ nothing and knows no model: numbers and names in, bytes out. Source: docs/ledger
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
 from ledger_client import cbor
+from ledger_client.alarm_bodies import ALARMS, read_alarms
+from ledger_client.body_words import Plain, is_name, is_number, pairs_of, rows_of
 from ledger_client.details import is_hash, is_int, is_text, is_uint
 from ledger_client.errors import FormatError
 
@@ -34,7 +35,6 @@ MODEL_STATES: Final = ("off", "learning", "checking", "shadow", "armed", "refuse
 TRUSTING: Final = frozenset({"learned", "imported"})
 """Codes of a model entry by which the device vouches for the manifest that it names."""
 LABELS: Final = ("normal", "not_normal", "unsure")
-Plain = str | int | float | bool | bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class FindingBody:
         """Return the body."""
         row = [
             VERSION, self.name, self.manifest_hash, self.rule, self.tag, self.at_ms, self.phase, int(self.armed), self.score,
-            self.threshold, self.contributions, _rows(self.evidence),
+            self.threshold, self.contributions, rows_of(self.evidence),
         ]  # fmt: skip
         return cbor.encode(row)
 
@@ -124,7 +124,9 @@ class ModelBody:
 
     def encode(self) -> bytes:
         """Return the body."""
-        return cbor.encode([VERSION, self.name, self.state, self.code, self.manifest_hash, self.model_sha256, _rows(self.params), self.act])
+        return cbor.encode(
+            [VERSION, self.name, self.state, self.code, self.manifest_hash, self.model_sha256, rows_of(self.params), self.act]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,19 +232,19 @@ def _label(row: list[Any]) -> LabelBody | None:
     return None
 
 
+def check_event(type_uri: str, version: int, body: bytes) -> None:
+    """Check a body of any type that is known. Raises FormatError `event_body_invalid`."""
+    if type_uri == ALARMS:
+        read_alarms(version, body)
+    else:
+        read_event(type_uri, version, body)
+
+
 READERS: Final[Mapping[str, Callable[[list[Any]], EventBody | None]]] = MappingProxyType(
     {SCORES: _scores, FINDING: _finding, MODEL: _model, LABEL: _label}
 )
-
-
-def is_name(value: object) -> bool:
-    """A text of 1 to 200 characters."""
-    return isinstance(value, str) and 0 < len(value) <= 200
-
-
-def is_number(value: object) -> bool:
-    """A finite float."""
-    return isinstance(value, float) and math.isfinite(value)
+EVENT_TYPES: Final = frozenset(READERS) | {ALARMS}
+"""Types that `check_event` knows."""
 
 
 def is_count(value: object, most: int = CELLS_MAX) -> bool:
@@ -256,24 +258,3 @@ def is_contribution(value: object) -> bool:
         case [tag, share, *known] if len(known) == 3:
             return is_name(tag) and is_number(share) and all(each is None or is_number(each) for each in known)
     return False
-
-
-def pairs_of(rows: list[Any]) -> dict[str, Plain] | None:
-    """Return (name, value) rows as a dict; None unless they are sorted by name and plain."""
-    pairs: dict[str, Plain] = {}
-    for row in rows[:65]:
-        if not isinstance(row, list) or len(row) != 2 or not is_name(row[0]) or not is_plain(row[1]) or (pairs and row[0] <= max(pairs)):
-            return None
-        pairs[row[0]] = row[1]
-    return pairs if len(rows) <= 64 else None
-
-
-def is_plain(value: object) -> bool:
-    """None, a bool, an int64, a finite float, a text, or at most 64 bytes."""
-    if isinstance(value, bytes):
-        return len(value) <= 64
-    return value is None or isinstance(value, bool) or is_int(value) or is_number(value) or is_text(value)
-
-
-def _rows(params: Mapping[str, Plain]) -> list[list[Any]]:
-    return [[name, value] for name, value in sorted(params.items())]

@@ -45,6 +45,9 @@ from runtime.acquisition.numbered import NumberedLedger
 from runtime.acquisition.pipeline import Pipeline
 from runtime.acquisition.unavailable import UnavailableDriver
 from runtime.acts import ActJournal
+from runtime.alarms.outlook import CoreOutlook
+from runtime.alarms.parts import METHODS as ALARM_METHODS
+from runtime.alarms.parts import Alarms
 from runtime.children import Part, children_of
 from runtime.clock import Clock, SystemClock
 from runtime.commissioning import desk as commissioning
@@ -194,7 +197,9 @@ class Core:
             seal_every_s=config.evidence.seal_every_s, memory_max_bytes=config.evidence.memory_max_mb << 20,
             make_secret=lambda: outside.random.randbytes(32),
         )  # fmt: skip
-        self._pipeline = Pipeline(self.live, self._evidence, lambda: clock.state() != ClockState.UNSET)
+        past_alarms = LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size)
+        self.alarms = Alarms(chain, past_alarms, disk, layout, clock, self._outlook(), self.live.newest, work)
+        self._pipeline = Pipeline(self.live, self._evidence, lambda: clock.state() != ClockState.UNSET, self.alarms.engine.watch)
         self._learned = LearnedMaps(disk, layout.private, work)
         self._learned.load()
         governor = Governor()
@@ -216,6 +221,7 @@ class Core:
             "manual.enter": ManualEnter(self._field, self.live, self._evidence.seal, lambda: self._devices),
             **models.tenants(),
             **self.accounts.tenants(),
+            **self.alarms.tenants(),
         }
         self._bench = commissioning.Desk(
             self._field,
@@ -252,6 +258,7 @@ class Core:
             mode=int(feed.mode, 8),
             group=feed.group or None,
             judgement=self.desk,
+            alarms=self.alarms.view,
         )
         self.health.faces = lambda: server.connected
         self._orders.sockets = run
@@ -283,6 +290,7 @@ class Core:
                     "learned": self._learned.run,
                     "models": self.desk.run,
                     "bench": self._bench.run,
+                    "alarms": self.alarms.run,
                     **others,
                 }.items()
             ]
@@ -296,6 +304,7 @@ class Core:
                 await self.desk.save()
             self._evidence.close()
             drained, _ = await asyncio.wait([evidence], timeout=DRAIN_S)
+            await self.alarms.close()
             await self._outbox.flush(FLUSH_S)
             for task in (field, evidence, outbox, *rest):
                 task.cancel()
@@ -327,6 +336,8 @@ class Core:
             return await self.desk.answer(session, params)
         if method == "models":
             return {"models": self.desk.model_rows(), "findings": self.desk.finding_rows(), "judge": self.desk.health()}
+        if method in ALARM_METHODS:
+            return self.alarms.answer(method, params)
         if method == "scores":
             return await scores_asked(self.desk, self._orders, params)
         raise RequestRefusedError("method_unknown", method=method)
@@ -363,6 +374,18 @@ class Core:
         self.live.set_devices(devices.values())
         self._pipeline.set_devices(devices.values())
         self._field.apply(devices, drivers)
+        self.alarms.set_up(self._revision.config, devices)
+
+    def _outlook(self) -> CoreOutlook:
+        """What alarms look at besides tags; asked only once everything stands."""
+        return CoreOutlook(
+            self._outside.clock,
+            device_state=lambda name: self._field.pollers[name].counts.state if name in self._field.pollers else None,
+            anchors=lambda: self._outbox.status()["anchors"], size=lambda: self._chain.size,
+            ledger_state=lambda: (self._chain.state, self._chain.disk_full), evidence_state=lambda: self._evidence.state,
+            findings=lambda: self.desk.finding_rows(),  # noqa: PLW0108  the desk is made later
+            free_bytes=lambda: self._outside.disk.free_bytes(self._layout.state), work=self._work,
+        )  # fmt: skip
 
     def _settle(self, revision: Revision) -> None:
         """Let the config file say what is in force; a folder that we may not write keeps its file. Blocking."""

@@ -22,9 +22,11 @@ from drivers.registry import Factory, inputs_of, is_occasional, load_factory, or
 from ledger_client.anchors.registry import make_anchor
 from ledger_client.errors import AnchorError
 from runtime import config_model as model
+from runtime.alarms.definition import AlarmDefinition
+from runtime.alarms.from_config import alarms_of
 from runtime.clock import SystemClock
 from runtime.config_faults import ConfigError, Fault, Faults, Place
-from runtime.config_judged import check_models
+from runtime.config_judged import check_models, known_to_alarms
 from runtime.config_references import References
 from runtime.config_templates import with_template
 from runtime.setpoint import Interlock, SetpointRules
@@ -139,6 +141,7 @@ class Config:
     models: model.Models
     anchors: tuple[AnchorConfig, ...]
     devices: tuple[DeviceConfig, ...]
+    alarms: tuple[AlarmDefinition, ...]
 
 
 def parse_config(text: str) -> Config:
@@ -163,10 +166,12 @@ def parse_config(text: str) -> Config:
     references.check(faults)
     if file is not None:
         check_models(faults, file.models, devices)
+    known = known_to_alarms(devices, rows if isinstance(rows, dict) else (), file)
+    alarms = alarms_of(faults, raw.get("alarms"), known)
     if faults.found or file is None:
         raise ConfigError(sorted(faults.found, key=lambda fault: (fault.line or 0, fault.where)))
     found = tuple(device for device in devices if device is not None)
-    return Config(file.gateway, file.evidence, file.web, file.accounts, file.history, file.feed, file.models, anchors, found)
+    return Config(file.gateway, file.evidence, file.web, file.accounts, file.history, file.feed, file.models, anchors, found, alarms)
 
 
 def _device(faults: Faults, references: References, name: str, raw: Any) -> DeviceConfig | None:

@@ -1,4 +1,4 @@
-"""Checks of [models] against the devices of the same file: the tags that models look at must be there, and be numbers.
+"""Checks of [models] against the devices of the same file, and what [[alarms]] may speak of: tags that are there, and are numbers.
 
 Room: hall. `config` calls it with what it has judged already. It knows the file only: no model, no ledger.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ledger_client.errors import FormatError
 from ledger_client.keys import from_cose
 from runtime import config_model as model
+from runtime.alarms.from_config import Known
 from runtime.config_faults import Faults, Place
 
 if TYPE_CHECKING:
@@ -50,3 +51,14 @@ def check_models(faults: Faults, models: model.Models, devices: Iterable[DeviceC
         for judged in (each for each in definition.tags if isinstance(each, model.JudgedTag)):
             if judged.low is not None and judged.high is not None and judged.low >= judged.high:
                 faults.add(place, where, "config_range_order", low=judged.low, high=judged.high)
+
+
+def known_to_alarms(devices: Iterable[DeviceConfig | None], names: Iterable[str], file: model.File | None) -> Known:
+    """Return what alarms may name. `names` are those of all devices, faulty ones too: with a faulty one any tag may be there."""
+    devices = list(devices)
+    found = [device for device in devices if device is not None]
+    tags = {
+        f"{device.name}/{tag.name}": (tag.type, tag.unit, tag.writable) for device in found for group in device.groups for tag in group.tags
+    }
+    models = frozenset(each.name for each in file.models.define) if file is not None else None
+    return Known(tags if len(found) == len(devices) else None, frozenset(names), models)

@@ -349,7 +349,7 @@ class Models(Strict):
 
 
 class File(Strict):
-    """The whole file. Devices and anchors are judged one by one, so that a fault in one hides none in another."""
+    """The whole file. Devices, anchors and alarms are judged one by one, so that a fault in one hides none in another."""
 
     gateway: Gateway
     evidence: Evidence = Evidence()
@@ -360,6 +360,7 @@ class File(Strict):
     models: Models = Models()
     anchors: list[dict[str, Any]] = []
     devices: dict[str, Any] = {}
+    alarms: list[Any] = []
 
 
 def own_options(model: BaseModel) -> Mapping[str, Any]:

@@ -63,6 +63,11 @@ class Layout:
         return self.state / "config" / "revisions"
 
     @property
+    def index(self) -> Path:
+        """What can be made again from the ledger."""
+        return self.state / "index"
+
+    @property
     def models(self) -> Path:
         """Models, and what the core remembers of them; see judgement.store and judgement.book."""
         return self.state / "models"
@@ -82,7 +87,7 @@ class Layout:
             raise StoreError("state_format_unknown", path=str(self.state), found="")
         if found not in (None, FORMAT):
             raise StoreError("state_format_unknown", path=str(self.state), found=found.decode("latin-1").strip() if found else "")
-        for folder in (self.state, self.private, self.revisions.parent, self.revisions, self.state / "index"):
+        for folder in (self.state, self.private, self.revisions.parent, self.revisions, self.index):
             disk.mkdir(folder)
             disk.sync_folder(folder.parent)
             if folder == self.state and found is None:

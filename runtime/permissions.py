@@ -38,8 +38,10 @@ _TABLE: Final = """
     alarm.ack              -       yes         yes       -
     alarm.shelve           -       yes         yes       -
     alarm.unshelve         -       yes         yes       -
+    alarm.reset            -       yes         yes       -
     alarm.test             -       yes         yes       -
     alarm.out_of_service   -       -           yes       -
+    alarm.in_service       -       -           yes       -
 
     device.look            -       yes         yes       -
     device.frames          -       yes         yes       -

@@ -33,12 +33,26 @@ class Collector(Protocol):
         ...
 
 
+class AlarmTap(Protocol):
+    """What alarms offer to the pipeline. Every call returns at once."""
+
+    def saw(self, scan: Scan) -> None:
+        """A scan came, as live values show it."""
+        ...
+
+    def alive(self, group_uid: int) -> None:
+        """A subscription had nothing new: its last values still hold."""
+        ...
+
+
 class Pipeline:
     """Implements `poller.ScanSink`."""
 
-    def __init__(self, live: Live, collector: Collector, knows_time: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, live: Live, collector: Collector, knows_time: Callable[[], bool] = lambda: True, alarms: AlarmTap | None = None
+    ) -> None:
         """`knows_time` tells whether the wall clock was ever set."""
-        self._live, self._collector, self._knows_time = live, collector, knows_time
+        self._live, self._collector, self._knows_time, self._alarms = live, collector, knows_time, alarms
         self._checks: dict[int, ScanChecks] = {}
         """Of the groups that have any."""
         self._filters: dict[int, ReportFilter] = {}
@@ -81,6 +95,8 @@ class Pipeline:
         if (checks := self._checks.get(uid)) is not None:
             scan = checks.marked(scan)
         self._live.publish(scan)
+        if self._alarms is not None:
+            self._alarms.saw(scan)
         reported = report_filter.apply(scan)
         if reported is not None:
             self._collect(reported)
@@ -89,6 +105,8 @@ class Pipeline:
 
     def alive(self, group: TagGroup, read_ms: int) -> None:
         """See ScanSink. What is due by its heartbeat, or has become overdue meanwhile, is collected again, as read now."""
+        if self._alarms is not None:
+            self._alarms.alive(group.uid)
         newest, report_filter = self._newest.get(group.uid), self._filters.get(group.uid)
         if newest is None or report_filter is None or newest.group != group:
             return

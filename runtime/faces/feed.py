@@ -5,7 +5,7 @@ Room: hall. `feed_server` and `feed_client` call it. A frame is a u32 big-endian
 
     face -> core   ["hello", version, face]                      first frame, once
                    ["subscribe", values, events_cursor | null]   health and (from the cursor on) events; values and tags when true
-                   ["subscribe", values, cursor, [part...]]      the same, and of JUDGEMENT_PARTS those that are named
+                   ["subscribe", values, cursor, [part...]]      the same, and of PARTS those that are named
                    ["request", id, method, {params}]             own bounded lane
     core -> face   ["hello", version, [feature...]]
                    ["tags", revision, more, [row...]]            row as ValueSource.tag_rows
@@ -13,6 +13,7 @@ Room: hall. `feed_server` and `feed_client` call it. A frame is a u32 big-endian
                    ["health", {...}]
                    ["models", generation, [row...]]              row as JudgementSource.model_rows; all of them, whenever one changed
                    ["findings", generation, [row...]]            row as JudgementSource.finding_rows; the newest, newest first
+                   ["alarms", generation, {summary, rows}]       as AlarmSource.frame; whole, whenever something changed
                    ["event", cursor, wall_ms, kind, detail]      cursor = seq of a durable entry
                    ["response", id, ok, result | [code, {params}]]
 
@@ -45,6 +46,8 @@ MAP_MAX = 1_024
 TAG_COLUMNS, VALUE_COLUMNS = 10, 8
 """What rows have at least; see ValueSource."""
 JUDGEMENT_PARTS = ("models", "findings")
+ALARMS = "alarms"
+PARTS = (*JUDGEMENT_PARTS, ALARMS)
 FINDINGS_MAX = 50
 
 Row = list[Any]
@@ -114,6 +117,19 @@ class JudgementSource(Protocol):
 
     def finding_rows(self) -> list[dict[str, Any]]:
         """The newest FINDINGS_MAX findings, newest first: {seq, at_ms, model, rule, tag, evidence, contributions}."""
+        ...
+
+
+class AlarmSource(Protocol):
+    """What alarms say; `generation` grows with every change."""
+
+    @property
+    def generation(self) -> int:
+        """Counts changes."""
+        ...
+
+    def frame(self) -> Mapping[str, Any]:
+        """{summary, rows}: counts of all alarms, and the most urgent ones; see `runtime.alarms.view`."""
         ...
 
 

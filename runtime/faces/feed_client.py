@@ -21,13 +21,16 @@ CONNECT_TIMEOUT_S = 5.0
 RECONNECT_S = 0.5
 
 Listener = Callable[[str, Any], None]
-"""(what, data): what is "tags", "values", "models", "findings" (rows), "health", "link" (bool) or "event" ([cursor, ms, kind, detail])."""
+"""(what, data): what is "tags", "values", "models", "findings" (rows), "alarms" (summary and rows), "health", "link" (bool) or "event".
+
+An event is [cursor, ms, kind, detail].
+"""
 
 
 class FeedClient:
     """`tags` and `values` map uid to rows (see `feed.ValueSource`); `health` is the newest snapshot.
 
-    `models` and `findings` are rows of `feed.JudgementSource`; they come when `parts` names them.
+    `models` and `findings` are rows of `feed.JudgementSource`, `alarms` is what `feed.AlarmSource` says; they come when `parts` names them.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class FeedClient:
         self.health: Mapping[str, Any] = {}
         self.models: list[dict[str, Any]] = []
         self.findings: list[dict[str, Any]] = []
+        self.alarms: Mapping[str, Any] = {"summary": {}, "rows": []}
         self.cursor = events_cursor
         self.connected = False
 
@@ -130,6 +134,9 @@ class FeedClient:
             case ["findings", int(), list(rows)] if feed.are_named_rows(rows, "model"):
                 self.findings = rows
                 self._tell("findings", rows)
+            case ["alarms", int(), {"summary": dict(), "rows": list(rows)} as alarms] if feed.are_named_rows(rows, "name"):
+                self.alarms = alarms
+                self._tell("alarms", alarms)
             case ["event", int(cursor), int(), _, _]:
                 self.cursor = cursor
                 self._tell("event", message[1:])

@@ -20,7 +20,16 @@ from typing import Any, Self
 
 from ledger_client.errors import FormatError
 from runtime.faces import feed
-from runtime.faces.feed import EventSource, HealthSource, JudgementSource, RequestHandler, RequestRefusedError, Session, ValueSource
+from runtime.faces.feed import (
+    AlarmSource,
+    EventSource,
+    HealthSource,
+    JudgementSource,
+    RequestHandler,
+    RequestRefusedError,
+    Session,
+    ValueSource,
+)
 from runtime.supervisor import absorbed
 
 TICK_S = 0.1
@@ -38,15 +47,16 @@ class FeedServer:
 
     def __init__(
         self, path: Path, values: ValueSource, health: HealthSource, events: EventSource, handler: RequestHandler, *, mode: int = 0o660,
-        group: str | None = None, judgement: JudgementSource | None = None,
+        group: str | None = None, judgement: JudgementSource | None = None, alarms: AlarmSource | None = None,
         tick_s: float = TICK_S,
     ) -> None:  # fmt: skip
         self._path, self._mode, self._group = path, mode, group
         self._values, self._health, self._events, self._handler = values, health, events, handler
-        self._judgement, self._tick_s = judgement, tick_s
+        self._judgement, self._alarms, self._tick_s = judgement, alarms, tick_s
         self._waiting: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue(FACES_MAX)
         self._frames: dict[int, tuple[int, list[bytes]]] = {}
         self._health_frame: tuple[float, bytes] = (float("-inf"), b"")
+        self._alarm_frame: tuple[int, bytes] = (-1, b"")
         self._server: asyncio.Server | None = None
         self._encoding = asyncio.Lock()
         self.connected = 0
@@ -116,8 +126,12 @@ class FeedServer:
                 match await feed.read_frame(reader, size_max):
                     case ["subscribe", bool(wanted), (int() | None) as cursor, *more] if not subscribed and not isinstance(cursor, bool):
                         subscribed = True
-                        if (parts := _parts(more)) and self._judgement is not None:
-                            group.create_task(self._push_judgement(connection, self._judgement, parts), name="face judgement")
+                        parts = _parts(more)
+                        judged = [part for part in parts if part in feed.JUDGEMENT_PARTS]
+                        if judged and self._judgement is not None:
+                            group.create_task(self._push_judgement(connection, self._judgement, judged), name="face judgement")
+                        if feed.ALARMS in parts and self._alarms is not None:
+                            group.create_task(self._push_alarms(connection, self._alarms), name="face alarms")
                         group.create_task(self._push_health(connection), name="face health")
                         if wanted:
                             group.create_task(self._push_values(connection), name="face values")
@@ -191,8 +205,20 @@ class FeedServer:
                     await connection.send(feed.encode_frame([part, generation, rows]))
             await asyncio.sleep(JUDGEMENT_S)
 
+    async def _push_alarms(self, connection: _Connection, alarms: AlarmSource) -> None:
+        """Send what changed, never faster than JUDGEMENT_S; faces in the same state share the bytes."""
+        generation = -1
+        while True:
+            if generation != alarms.generation:
+                generation = alarms.generation
+                if self._alarm_frame[0] != generation:
+                    self._alarm_frame = generation, feed.encode_frame([feed.ALARMS, generation, dict(alarms.frame())])
+                await connection.send(self._alarm_frame[1])
+            await asyncio.sleep(JUDGEMENT_S)
+
     def _features(self) -> list[str]:
-        return ["values", "events", "requests", *(feed.JUDGEMENT_PARTS if self._judgement is not None else ())]
+        judged = feed.JUDGEMENT_PARTS if self._judgement is not None else ()
+        return ["values", "events", "requests", *judged, *((feed.ALARMS,) if self._alarms is not None else ())]
 
     def _health_now(self, now_s: float) -> bytes:
         if now_s - self._health_frame[0] >= HEALTH_S / 2:
@@ -236,7 +262,7 @@ def _parts(more: list[Any]) -> list[str]:
     match more:
         case []:
             return []
-        case [list(parts)] if all(part in feed.JUDGEMENT_PARTS for part in parts) and len(parts) == len(set(parts)):
+        case [list(parts)] if all(part in feed.PARTS for part in parts) and len(parts) == len(set(parts)):
             return parts
     raise FormatError("frame_shape")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ledger_client import cbor
+from ledger_client.body_words import is_name, pairs_of
 from ledger_client.details import is_hash, is_int, is_uint
 from ledger_client.disk import Disk, read_whole, write_atomically
 from ledger_client.entry import parse
@@ -27,8 +28,6 @@ from ledger_client.event_bodies import (
     LabelBody,
     ModelBody,
     ScoreReceipt,
-    is_name,
-    pairs_of,
     read_event,
 )
 from ledger_client.kinds import Kind

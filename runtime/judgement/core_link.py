@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ledger_client.body_words import is_name
 from ledger_client.details import is_hash, is_int, is_uint
-from ledger_client.event_bodies import is_name
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient
 

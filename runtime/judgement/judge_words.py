@@ -19,8 +19,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ledger_client.body_words import Plain, is_name, is_number, is_plain
 from ledger_client.details import is_hash, is_int, is_uint
-from ledger_client.event_bodies import Plain, is_contribution, is_name, is_number, is_plain
+from ledger_client.event_bodies import is_contribution
 
 ROWS_MAX: Final = 32
 CONTRIBUTIONS_MAX: Final = 5

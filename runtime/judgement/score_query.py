@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from ledger_client.body_words import is_name
 from ledger_client.details import is_hash, is_uint
 from ledger_client.entry import parse
 from ledger_client.errors import FormatError
-from ledger_client.event_bodies import ALARMING, SCORES, ScoreReceipt, is_name, read_event
+from ledger_client.event_bodies import ALARMING, SCORES, ScoreReceipt, read_event
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from models.decision import ALARMED_SHARE_MAX

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ledger_client.body_words import is_name, is_number
 from ledger_client.details import is_int
-from ledger_client.event_bodies import is_name, is_number
 from runtime.faces.feed import RequestRefusedError
 from runtime.judgement.desk import JudgementDesk
 from runtime.judgement.orders import Orders

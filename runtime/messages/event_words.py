@@ -1,4 +1,4 @@
-"""What an event entry of judgement says, in one line of words: scores, findings, states of models, labels. Pure.
+"""What an event entry says, in one line of words: scores, findings, states of models, labels; alarms by `alarm_words`. Pure.
 
 Room: hall. `entries` calls it with the body where the caller has it. It words what stands there and judges nothing.
 """
@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from ledger_client.alarm_bodies import ALARMS, read_alarms
 from ledger_client.errors import FormatError
 from ledger_client.event_bodies import EventBody, FindingBody, LabelBody, ModelBody, ScoreReceipt, read_event
 from runtime.messages import judged
+from runtime.messages.alarm_words import alarms_text
 from runtime.messages.catalogue import phrase, word
 from runtime.messages.finding_words import finding_text
 from runtime.messages.values import moment_s
@@ -19,6 +21,12 @@ from runtime.messages.values import moment_s
 
 def event_text(type_uri: str, version: int, body: bytes, lang: str = "en") -> str | None:
     """Return what the body of an event says; None for one of another type or version, and for one that is no such body."""
+    if type_uri == ALARMS:
+        try:
+            alarms = read_alarms(version, body)
+        except FormatError:
+            return None
+        return None if alarms is None else alarms_text(alarms, lang)
     match told_of(type_uri, version, body):
         case ScoreReceipt() as receipt:
             return _scores(receipt, lang)

@@ -24,6 +24,7 @@ PAGES = {
     "[feed]": "runtime.config_model:Feed",
     "[models]": "runtime.config_model:Models",
     "[[models.define]]": "runtime.config_model:ModelDefinition",
+    "[[alarms]]": "runtime.alarms.options:Alarm",
     "[devices.NAME]": "runtime.config_model:Device",
     "[[devices.NAME.groups]]": "runtime.config_model:Group",
     "[[devices.NAME.groups.tags]]": "runtime.config_model:Tag",
@@ -37,6 +38,7 @@ PAGES = {
 }
 NESTED = {
     "[[models.define]]": "runtime.config_model:JudgedTag",
+    "[[alarms]]": "runtime.alarms.options:SuppressWhile",
     "Devices of type manual": "drivers.manual.config:Gauge",
     "[devices.NAME]": "runtime.config_model:TemplateUse",
     "[[devices.NAME.groups.tags]]": " ".join(f"runtime.config_model:{name}" for name in ("Report", "Instrument", "Range", "Write")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ledger_client.alarm_bodies import ALARMS, AlarmRow, AlarmsBody
 from ledger_client.event_bodies import FINDING, LABEL, MODEL, SCORES, EventBody, FindingBody, LabelBody, ModelBody, ScoreReceipt
 from ledger_client.kinds import Kind
 from runtime.messages.entries import describe
@@ -41,3 +42,14 @@ def test_what_cannot_be_read_keeps_the_general_words() -> None:
         == describe(Kind.EVENT, (FINDING, 2, HASH, 3), told=FOUND.encode())
     )
     assert describe(Kind.EVENT, ("urn:x", 1, HASH, 3), told=FOUND.encode()) == "Event urn:x, version 1"
+
+
+def test_alarms_are_told_one_by_one_and_of_many_the_first() -> None:
+    row = AlarmRow("high", "raised", "normal", "unacked", 0, 0, "high", 81.5, 80)
+    acked = AlarmRow("high", "acked", "unacked", "acked", 0, 0, "high", 81.5, 80, "web alice", "seen")
+    said = event_text(ALARMS, 1, AlarmsBody((row, acked)).encode())
+    assert said == "alarm high raised at 81.5 (limit 80); alarm high acknowledged, by web alice (seen)"
+    many = event_text(ALARMS, 1, AlarmsBody((row,) * 12, lost=3).encode(), "zh")
+    assert many is not None
+    assert many.startswith("此前有 3 次报警变化未能保留; 12 次报警变化：报警 high 触发")
+    assert event_text(ALARMS, 1, b"\x80") is None

@@ -1,0 +1,1 @@
+"""Alarms: from conditions to what a person must answer, kept in the ledger."""

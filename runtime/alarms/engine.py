@@ -1,0 +1,246 @@
+"""All alarms of one core: told of conditions, of time and of people, it keeps their states, notes what happens, and calls for somebody.
+
+Room: hall, alarms. `app` makes and runs it; the pipeline tells it through `watch`, the door through `tenants`, notifiers listen. Everything
+but `run` returns at once. A slow disk, face or mail server costs the field nothing. It decides nothing about states: `machine` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from drivers.shared import NewestOf
+from ledger_client.alarm_bodies import AlarmRow
+from runtime.alarms.alarm import Alarm, Told, plain_of, restored
+from runtime.alarms.book import AlarmBook, Entries, Remembered, page_of, take_page
+from runtime.alarms.condition import STALE
+from runtime.alarms.definition import AlarmDefinition
+from runtime.alarms.journal import Journal, Ledger
+from runtime.alarms.machine import Condition, Event, Plain, Shelve, Transition, due_ms, step
+from runtime.alarms.watch import AlarmWatch
+from runtime.clock import Clock
+from runtime.points import DevicePoints
+
+TICK_MS: Final = 500
+SAVE_TICKS: Final = 60
+LOOK_TICKS: Final = 2
+REMOVED: Final = "removed"
+Listener = Callable[[Alarm, AlarmRow], None]
+
+
+class Outlook(Protocol):
+    """What conditions that are no tag's look at. Returns at once."""
+
+    def holds(self, definition: AlarmDefinition, before: bool) -> bool:
+        """Tell whether the condition holds now; `before`: whether it did."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who does something to alarms, why, and by which act."""
+
+    by: str = ""
+    note: str = ""
+    act: bytes | None = None
+
+
+NOBODY: Final = Who()
+
+
+class AlarmEngine:
+    """`alarms` by name. `generation` grows with whatever faces show."""
+
+    def __init__(
+        self, ledger: Ledger, entries: Entries, book: AlarmBook, clock: Clock, outlook: Outlook, newest: NewestOf, work: Executor
+    ) -> None:
+        """`entries` is read by nobody else, in `work`."""
+        self._entries, self._book, self._clock, self._outlook, self._newest, self._work = entries, book, clock, outlook, newest, work
+        self.alarms: dict[str, Alarm] = {}
+        self._by_outlook: list[Alarm] = []
+        self.journal = Journal(ledger, clock, self._changed)
+        self.watch = AlarmWatch(clock, self._told_by_field)
+        self._devices: Mapping[str, DevicePoints] = {}
+        self._dues: list[tuple[int, int, Alarm]] = []
+        self._number = 0
+        self._listeners: list[Listener] = []
+        self.generation = 0
+        self.ready = False
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` for each transition; it must return at once."""
+        self._listeners.append(listener)
+
+    def set_up(self, definitions: Iterable[AlarmDefinition], devices: Mapping[str, DevicePoints]) -> None:
+        """Keep these alarms from now on. One that was there keeps its state; one that is gone and was not normal is said to be removed."""
+        before, self.alarms = self.alarms, {}
+        for definition in definitions:
+            alarm = before.pop(definition.name, None) or Alarm(definition, fresh_mono_ms=self._clock.mono_ms())
+            alarm.definition = definition
+            self.alarms[definition.name] = alarm
+        for alarm in before.values():
+            if alarm.state.holds or alarm.state.shown != "normal":
+                self._note(
+                    alarm,
+                    AlarmRow(
+                        alarm.definition.name, REMOVED, alarm.state.shown, "normal", self._clock.wall_ms(), 0, alarm.definition.priority
+                    ),
+                )
+        self._devices = devices
+        self._by_outlook = [
+            alarm for alarm in self.alarms.values() if alarm.definition.on_tag is None or alarm.definition.on_tag.kind == STALE
+        ]
+        self.watch.set_up(self.alarms.values(), devices)
+        if self.ready:
+            self._look_at_what_is_known()
+        self._changed()
+
+    async def run(self) -> None:
+        """Learn from the ledger how the alarms stood, then keep them until cancelled. Raises LedgerError, OSError."""
+        if not self.ready:
+            await self.open()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.journal.run(), name="alarm journal")
+            group.create_task(self._tick(), name="alarm tick")
+
+    async def open(self) -> None:
+        """Read the book, and what the ledger has since. Raises LedgerError, OSError."""
+        remembered: Remembered = await self._blocking(self._book.load, self._entries)
+        mono, wall = self._clock.mono_ms(), self._clock.wall_ms()
+        for page in remembered.pages:
+            if page.name in self.alarms:
+                take_page(self.alarms[page.name], page, mono, wall)
+        for row, seq in remembered.known:
+            self.journal.take_old(row, seq)
+        for row, seq in remembered.since:
+            told, alarm = self.journal.take_old(row, seq), self.alarms.get(row.name)
+            if alarm is not None:
+                definition = alarm.definition
+                alarm.state = restored(alarm.state, definition.rules, row, mono, wall, definition.shelve_max_ms)
+                alarm.note_row(told)
+        for alarm in self.alarms.values():
+            alarm.fresh_mono_ms = mono
+            self._await_due(alarm)
+        self.ready = True
+        self._look_at_what_is_known()
+        self._changed()
+
+    async def close(self, deadline_s: float) -> None:
+        """Record what is pending, and write the book down. For an end in order, after `run` has ended."""
+        if self.ready:
+            await self.journal.flush(deadline_s)
+            await self._save()
+
+    # ------------------------------------------------------------------------------------------ what is told to it
+
+    def do(self, names: Iterable[str], event: Event, who: Who, seen_ms: int | None = None) -> tuple[int, int]:
+        """Let a person do something to alarms; return how many it changed, and how many it meant nothing to.
+
+        `seen_ms`: what was raised after that was not on the person's screen, and stays as it is.
+        """
+        changed = skipped = 0
+        for name in dict.fromkeys(names):
+            alarm = self.alarms.get(name)
+            unseen = alarm is None or (seen_ms is not None and alarm.raised_ms is not None and alarm.raised_ms > seen_ms)
+            if alarm is None or unseen or not self._step(alarm, event, who):
+                skipped += 1
+            else:
+                changed += 1
+        return changed, skipped
+
+    def shelve(self, names: Iterable[str], for_ms: int, who: Who) -> tuple[int, int]:
+        """Shelve alarms for a time; see `do`."""
+        return self.do(names, Shelve(self._clock.mono_ms() + for_ms), who)
+
+    def _told_by_field(self, alarm: Alarm, event: Event) -> None:
+        if self.ready:
+            self._step(alarm, event, NOBODY)
+
+    def _look_at_what_is_known(self) -> None:
+        self.watch.look_again(self._newest)
+        self._look_out()
+
+    def _look_out(self) -> None:
+        now = self._clock.mono_ms()
+        for alarm in self._by_outlook:
+            definition = alarm.definition
+            if definition.on_tag is not None:
+                raw = now - alarm.fresh_mono_ms >= definition.seconds * 1000
+            else:
+                raw = self._outlook.holds(definition, alarm.state.raw)
+            if raw is not alarm.state.raw:
+                self._step(alarm, Condition(raw), NOBODY)
+
+    # ------------------------------------------------------------------------------------------ what comes of it
+
+    def _step(self, alarm: Alarm, event: Event, who: Who) -> bool:
+        """Step one alarm; return whether the event itself did something."""
+        now = self._clock.mono_ms()
+        before = alarm.state
+        alarm.state, transitions = step(before, alarm.definition.rules, event, now)
+        if alarm.state is not before:
+            self._await_due(alarm)
+        own = 0
+        for transition in transitions:
+            is_own = who is not NOBODY and transition is transitions[-1] and event is not Plain.TICK
+            own += is_own
+            self._note(alarm, self._row(alarm, transition, who if is_own else NOBODY, event))
+        if transitions:
+            self._changed()
+        return bool(own)
+
+    def _row(self, alarm: Alarm, transition: Transition, who: Who, event: Event) -> AlarmRow:
+        definition, wall, mono = alarm.definition, self._clock.wall_ms(), self._clock.mono_ms()
+        until = wall + event.until_ms - mono if isinstance(event, Shelve) and who is not NOBODY else None
+        return AlarmRow(
+            definition.name, transition.what, transition.before, transition.after, wall - (mono - transition.at_ms), int(transition.hidden),
+            definition.priority, plain_of(alarm.value), plain_of(definition.limit), who.by, who.note, until, who.act,
+        )  # fmt: skip
+
+    def _note(self, alarm: Alarm, row: AlarmRow) -> None:
+        told: Told = self.journal.note(row)
+        alarm.note_row(told)
+        for listener in self._listeners:
+            listener(alarm, row)
+
+    def _await_due(self, alarm: Alarm) -> None:
+        due = due_ms(alarm.state, alarm.definition.rules)
+        if due is not None:
+            self._number += 1
+            heapq.heappush(self._dues, (due, self._number, alarm))
+
+    def _changed(self) -> None:
+        self.generation += 1
+
+    async def _tick(self) -> None:
+        ticks, due = 0, self._clock.mono_ms()
+        while True:
+            now = self._clock.mono_ms()
+            while self._dues and self._dues[0][0] <= now:
+                _, _, alarm = heapq.heappop(self._dues)
+                if self.alarms.get(alarm.definition.name) is alarm:
+                    self._step(alarm, Plain.TICK, NOBODY)
+            if ticks % LOOK_TICKS == 0:
+                self._look_out()
+            ticks += 1
+            if ticks % SAVE_TICKS == 0:
+                await self._save()
+            due = max(due + TICK_MS, self._clock.mono_ms())
+            await self._clock.sleep_until_mono(due)
+
+    async def _save(self) -> None:
+        """Write the book; where the disk refuses, the ledger says the same at the next start."""
+        if self.journal.pending:
+            return  # states that the ledger does not tell yet are not for the book
+        rows = [(told.row, told.seq) for told in self.journal.history if told.seq is not None]
+        pages = [page_of(alarm) for alarm in self.alarms.values() if alarm.changed_ms is not None]
+        with contextlib.suppress(OSError):
+            await self._blocking(self._book.save, self._book.size(), pages, rows)
+
+    async def _blocking(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._work, call, *arguments)

@@ -1,0 +1,136 @@
+"""What happened to alarms, on its way into the ledger, and the newest of it in memory.
+
+Room: hall, alarms. `engine` notes transitions and runs it. Many that come together become one entry. Where the ledger cannot be written
+they stay shown, marked unrecorded, and are recorded later with the times at which they happened; beyond PENDING_MAX the oldest are lost,
+and the next entry says how many. It never waits for anybody but the ledger, and nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any, Final, Protocol
+
+from ledger_client.alarm_bodies import ALARMS, ALARMS_VERSION, AlarmRow, AlarmsBody
+from ledger_client.errors import LedgerError
+from ledger_client.kinds import Kind
+from runtime.alarms.alarm import Told
+from runtime.clock import Clock
+
+HISTORY_MAX: Final = 5_000
+PENDING_MAX: Final = 20_000
+ROWS_PER_ENTRY: Final = 200
+REST_MS: Final = 500
+"""Between two entries: a flood is a few large ones."""
+RETRY_MS: Final = 5_000
+LOST: Final = "alarm_rows_lost"
+
+
+class Appended(Protocol):
+    """What an append gives back."""
+
+    @property
+    def seq(self) -> int:
+        """The entry's number."""
+        ...
+
+
+class Ledger(Protocol):
+    """The part of `ledger_client.chain.Chain` that is used here."""
+
+    async def append(self, kind: int, detail: tuple[Any, ...], body: bytes = b"", *, reserve: bool = False) -> Appended:
+        """Make an entry durable. Raises LedgerError."""
+        ...
+
+
+class Journal:
+    """`history`: the newest transitions, oldest first. `fault`: why the newest cannot be recorded, None while they can."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, settled: Callable[[], None]) -> None:
+        """`settled` is called when something was recorded, or cannot be."""
+        self._ledger, self._clock, self._settled = ledger, clock, settled
+        self.history: deque[Told] = deque(maxlen=HISTORY_MAX)
+        self._pending: deque[Told] = deque()
+        self._more, self._idle = asyncio.Event(), asyncio.Event()
+        self._idle.set()
+        self._lost = 0
+        self.lost = 0
+        """All in all."""
+        self.fault: LedgerError | None = None
+
+    @property
+    def pending(self) -> int:
+        """Transitions that are not recorded yet."""
+        return len(self._pending)
+
+    def note(self, row: AlarmRow) -> Told:
+        """Keep a transition; it is recorded as soon as the ledger can."""
+        told = Told(row, cause=self.fault.code if self.fault is not None else None)
+        self.history.append(told)
+        self._pending.append(told)
+        if len(self._pending) > PENDING_MAX:
+            self._pending.popleft().cause = LOST
+            self._lost += 1
+            self.lost += 1
+        self._idle.clear()
+        self._more.set()
+        return told
+
+    def take_old(self, row: AlarmRow, seq: int) -> Told:
+        """Take in what the ledger has already."""
+        told = Told(row, seq)
+        self.history.append(told)
+        return told
+
+    async def run(self) -> None:
+        """Record what is noted, until cancelled."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self._pending:
+                rest_ms = REST_MS if await self._record() else RETRY_MS
+                if self._pending or self.fault is None:
+                    await self._clock.sleep_until_mono(self._clock.mono_ms() + rest_ms)
+
+    async def flush(self, deadline_s: float) -> None:
+        """Record what is pending, for an end in order; what cannot be recorded in time is given up."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                while self._pending and await self._record():
+                    pass
+        except TimeoutError:
+            return
+
+    async def _record(self) -> bool:
+        """Append one entry of what is pending; return whether that was possible."""
+        rows = [self._pending[i] for i in range(min(ROWS_PER_ENTRY, len(self._pending)))]
+        lost, self._lost = self._lost, 0
+        body = AlarmsBody(tuple(told.row for told in rows), lost).encode()
+        try:
+            seq = (await self._ledger.append(Kind.EVENT, (ALARMS, ALARMS_VERSION, sha256(body).digest(), len(body)), body)).seq
+        except LedgerError as error:
+            self.fault = error
+            self._lost += lost
+            for told in self._pending:
+                told.cause = error.code
+            self._settled()
+            return False
+        for told in rows:
+            told.seq, told.cause = seq, None
+        taken = set(map(id, rows))
+        while self._pending and id(self._pending[0]) in taken:  # the oldest may have been given up meanwhile
+            self._pending.popleft()
+        if self.fault is not None:
+            self.fault = None
+            for told in self._pending:
+                told.cause = None
+        if not self._pending:
+            self._idle.set()
+        self._settled()
+        return True
+
+    async def idle(self) -> None:
+        """Wait until everything that was noted is recorded."""
+        await self._idle.wait()
