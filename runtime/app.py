@@ -45,7 +45,6 @@ from runtime.acquisition.numbered import NumberedLedger
 from runtime.acquisition.pipeline import Pipeline
 from runtime.acquisition.unavailable import UnavailableDriver
 from runtime.acts import ActJournal
-from runtime.alarms.outlook import CoreOutlook
 from runtime.alarms.parts import METHODS as ALARM_METHODS
 from runtime.alarms.parts import Alarms
 from runtime.children import Part, children_of
@@ -197,9 +196,7 @@ class Core:
             seal_every_s=config.evidence.seal_every_s, memory_max_bytes=config.evidence.memory_max_mb << 20,
             make_secret=lambda: outside.random.randbytes(32),
         )  # fmt: skip
-        past_alarms = LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size)
-        self.alarms = Alarms(chain, past_alarms, disk, layout, clock, self._outlook(), self.live.newest, work)
-        self._pipeline = Pipeline(self.live, self._evidence, lambda: clock.state() != ClockState.UNSET, self.alarms.engine.watch)
+        self._pipeline = Pipeline(self.live, self._evidence, lambda: clock.state() != ClockState.UNSET)
         self._learned = LearnedMaps(disk, layout.private, work)
         self._learned.load()
         governor = Governor()
@@ -212,6 +209,8 @@ class Core:
         self.desk = JudgementDesk(chain, judged, disk, layout.models, clock, work, lambda: self._revision.config.models)
         self._orders = Orders()
         self.accounts = AccountDesk(outside.accounts(layout), layout.private, disk, clock, lambda: self._revision.config)
+        self.alarms = Alarms(chain, disk, layout, clock, work, self.live, self._field, outbox, self._evidence, self.desk)
+        self._pipeline.alarms = self.alarms.engine.watch
         models = ModelActs(self.desk, self._orders, judged, clock, lambda: self._devices)
         tenants: dict[str, Tenant] = {
             "config.edit": ConfigEdit(lambda: self._revision, self._apply, work),
@@ -224,15 +223,9 @@ class Core:
             **self.alarms.tenants(),
         }
         self._bench = commissioning.Desk(
-            self._field,
-            disk,
-            layout.revisions,
-            clock,
-            work,
-            lambda: self._revision,
-            lambda: {name: uid for uid, name in self._ids.tags.rows()},
-            self.accounts.refuse_unless_may,
-        )
+            self._field, disk, layout.revisions, clock, work, lambda: self._revision,
+            lambda: {name: uid for uid, name in self._ids.tags.rows()}, self.accounts.refuse_unless_may,
+        )  # fmt: skip
         self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants, work, self.accounts)
         self.accounts.carry_out = self.door.carry_out
         self.health = Health(
@@ -375,17 +368,6 @@ class Core:
         self._pipeline.set_devices(devices.values())
         self._field.apply(devices, drivers)
         self.alarms.set_up(self._revision.config, devices)
-
-    def _outlook(self) -> CoreOutlook:
-        """What alarms look at besides tags; asked only once everything stands."""
-        return CoreOutlook(
-            self._outside.clock,
-            device_state=lambda name: self._field.pollers[name].counts.state if name in self._field.pollers else None,
-            anchors=lambda: self._outbox.status()["anchors"], size=lambda: self._chain.size,
-            ledger_state=lambda: (self._chain.state, self._chain.disk_full), evidence_state=lambda: self._evidence.state,
-            findings=lambda: self.desk.finding_rows(),  # noqa: PLW0108  the desk is made later
-            free_bytes=lambda: self._outside.disk.free_bytes(self._layout.state), work=self._work,
-        )  # fmt: skip
 
     def _settle(self, revision: Revision) -> None:
         """Let the config file say what is in force; a folder that we may not write keeps its file. Blocking."""

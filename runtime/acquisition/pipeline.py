@@ -48,11 +48,10 @@ class AlarmTap(Protocol):
 class Pipeline:
     """Implements `poller.ScanSink`."""
 
-    def __init__(
-        self, live: Live, collector: Collector, knows_time: Callable[[], bool] = lambda: True, alarms: AlarmTap | None = None
-    ) -> None:
-        """`knows_time` tells whether the wall clock was ever set."""
-        self._live, self._collector, self._knows_time, self._alarms = live, collector, knows_time, alarms
+    def __init__(self, live: Live, collector: Collector, knows_time: Callable[[], bool] = lambda: True) -> None:
+        """`knows_time` tells whether the wall clock was ever set. `alarms` is set by whoever has any."""
+        self._live, self._collector, self._knows_time = live, collector, knows_time
+        self.alarms: AlarmTap | None = None
         self._checks: dict[int, ScanChecks] = {}
         """Of the groups that have any."""
         self._filters: dict[int, ReportFilter] = {}
@@ -95,8 +94,8 @@ class Pipeline:
         if (checks := self._checks.get(uid)) is not None:
             scan = checks.marked(scan)
         self._live.publish(scan)
-        if self._alarms is not None:
-            self._alarms.saw(scan)
+        if self.alarms is not None:
+            self.alarms.saw(scan)
         reported = report_filter.apply(scan)
         if reported is not None:
             self._collect(reported)
@@ -105,8 +104,8 @@ class Pipeline:
 
     def alive(self, group: TagGroup, read_ms: int) -> None:
         """See ScanSink. What is due by its heartbeat, or has become overdue meanwhile, is collected again, as read now."""
-        if self._alarms is not None:
-            self._alarms.alive(group.uid)
+        if self.alarms is not None:
+            self.alarms.alive(group.uid)
         newest, report_filter = self._newest.get(group.uid), self._filters.get(group.uid)
         if newest is None or report_filter is None or newest.group != group:
             return

@@ -9,15 +9,21 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any, Final
 
-from drivers.shared import NewestOf
 from ledger_client.chain import Chain
 from ledger_client.disk import Disk
-from runtime.alarms.book import AlarmBook, Entries
-from runtime.alarms.engine import AlarmEngine, Outlook
+from ledger_client.outbox import Outbox
+from ledger_client.reader import LedgerReader
+from runtime.acquisition.evidence import Evidence
+from runtime.acquisition.field import Field
+from runtime.acquisition.live import Live
+from runtime.alarms.book import AlarmBook
+from runtime.alarms.engine import AlarmEngine
+from runtime.alarms.outlook import CoreOutlook
 from runtime.alarms.tenants import Tenant, alarm_tenants
 from runtime.alarms.view import AlarmView
 from runtime.clock import Clock
 from runtime.config import Config
+from runtime.judgement.desk import JudgementDesk
 from runtime.layout import Layout
 from runtime.points import DevicePoints
 
@@ -29,11 +35,20 @@ class Alarms:
     """`engine` and `view` are for the wiring; everything else goes through the methods here."""
 
     def __init__(
-        self, chain: Chain, entries: Entries, disk: Disk, layout: Layout, clock: Clock, outlook: Outlook, newest: NewestOf, work: Executor
-    ) -> None:
-        """`entries` is read by nobody else, in `work`."""
+        self, chain: Chain, disk: Disk, layout: Layout, clock: Clock, work: Executor, live: Live, field: Field, outbox: Outbox,
+        evidence: Evidence, desk: JudgementDesk,
+    ) -> None:  # fmt: skip
+        """Those from `live` on are what alarms look at; nothing of them is changed."""
+        outlook = CoreOutlook(
+            clock,
+            device_state=lambda name: field.pollers[name].counts.state if name in field.pollers else None,
+            anchors=lambda: outbox.status()["anchors"], size=lambda: chain.size, findings=desk.finding_rows,
+            ledger_state=lambda: (chain.state, chain.disk_full), evidence_state=lambda: evidence.state,
+            free_bytes=lambda: disk.free_bytes(layout.state), work=work,
+        )  # fmt: skip
+        entries = LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size)
         book = AlarmBook(disk, layout.index, chain.epoch, lambda: chain.size)
-        self.engine = AlarmEngine(chain, entries, book, clock, outlook, newest, work)
+        self.engine = AlarmEngine(chain, entries, book, clock, outlook, live.newest, work)
         self.view = AlarmView(self.engine, clock)
 
     def set_up(self, config: Config, devices: Mapping[str, DevicePoints]) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
+from ledger_client.body_words import is_number
 from ledger_client.details import is_int
-from ledger_client.event_bodies import is_number
 
 SPACINGS_MAX: Final = 3
 """Points further apart than so many of their usual distance have a gap between them."""

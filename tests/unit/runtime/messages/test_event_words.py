@@ -8,7 +8,7 @@ from ledger_client.alarm_bodies import ALARMS, AlarmRow, AlarmsBody
 from ledger_client.event_bodies import FINDING, LABEL, MODEL, SCORES, EventBody, FindingBody, LabelBody, ModelBody, ScoreReceipt
 from ledger_client.kinds import Kind
 from runtime.messages.entries import describe
-from runtime.messages.event_words import plain_of, told_of
+from runtime.messages.event_words import event_text, plain_of, told_of
 
 HASH = bytes(32)
 RECEIPT = ScoreReceipt("line", HASH, HASH, 3, 4, 1_000, ((7, 3),), (1.5, None, 0.5), bytes((0, 1, 0)), HASH)
