@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from runtime.faces.feed import RequestRefusedError
-from runtime.faces.web.answers import Endpoint, as_json, language, whole_number
+from runtime.faces.web.answers import as_json, language, whole_number
 from runtime.faces.web.judgement_view import chosen_model, finding_views, model_view
+from runtime.faces.web.rows import RouteRow
 from runtime.faces.web.score_answers import SPANS_S, ScoreAnswers
 from runtime.faces.web.score_runs import score_runs
 from runtime.messages import judged
@@ -23,11 +25,19 @@ from runtime.messages.catalogue import word
 from runtime.messages.finding_words import is_over
 
 if TYPE_CHECKING:
-    from runtime.faces.web.app import Face
+    from runtime.faces.web.face import Face
 
 SCORES_TIMEOUT_S: Final = 10.0
 FINDINGS_SHOWN: Final = 20
 CHART_WORDS: Final = ("score", "threshold", "gap", "abstained", "finding", "nothing", "lost", "summary", "untold")
+
+
+class JudgedQuery(msgspec.Struct, frozen=True):
+    """Which model, which span of time (one of SPANS_S), and whether only the live part of a page is wanted."""
+
+    model: str | None = None
+    span: int | None = None
+    part: int | None = None
 
 
 class JudgementPages:
@@ -37,13 +47,13 @@ class JudgementPages:
         self._face = face
         self._answers = ScoreAnswers(lambda params: face.feed.request("scores", params, SCORES_TIMEOUT_S))
 
-    def routes(self) -> list[tuple[str, str, Endpoint]]:
-        """Return (path, action, endpoint) of each."""
+    def routes(self) -> list[RouteRow]:
+        """See `rows.Part`."""
         return [
-            ("/anomalies", "view.values", self.anomalies),
-            ("/learn", "view.values", self.learn),
-            ("/api/models", "view.values", self.models),
-            ("/api/scores", "view.trend", self.scores),
+            RouteRow("GET", "/anomalies", "view.values", self.anomalies, query=JudgedQuery, doc="page.anomalies", is_page=True),
+            RouteRow("GET", "/learn", "view.values", self.learn, query=JudgedQuery, doc="page.learn", is_page=True),
+            RouteRow("GET", "/api/v1/models", "view.values", self.models, doc="api.models"),
+            RouteRow("GET", "/api/v1/scores", "view.trend", self.scores, query=JudgedQuery, doc="api.scores"),
         ]
 
     async def anomalies(self, request: Request) -> Response:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from playwright.async_api import Page, async_playwright
 
-from tests.integration.runtime.test_web_face import CHROMIUM_FLAGS, web
+from tests.rigs.browser import CHROMIUM_FLAGS
 from tests.rigs.judged_plant import JudgedPlant, contributions, day_of_scores, finding, model
+from tests.rigs.web_process import web
 
 TARGET_PX = 48
 SMALL = """(least) => [...document.querySelectorAll('a, button, input, summary')].filter((each) => each.offsetParent)

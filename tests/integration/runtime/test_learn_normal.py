@@ -16,7 +16,7 @@ from playwright.async_api import Page, async_playwright
 
 from boards.sim.template import PLACEHOLDERS, gateway_config
 from tests.integration.runtime.test_demo import free_port
-from tests.integration.runtime.test_web_face import CHROMIUM_FLAGS
+from tests.rigs.browser import CHROMIUM_FLAGS
 from tests.rigs.gateway import ROOT, children, cli
 
 pytest.importorskip("ai_edge_litert", reason="needs the extra models")

@@ -6,46 +6,15 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 from playwright.async_api import async_playwright
 
-from tests.rigs.feed_plant import Plant, serving
-
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-sync",
-    "--disable-component-update",
-]
-
-
-@contextlib.asynccontextmanager
-async def web(state: Path, plant: Plant, said: list[bytes] | None = None) -> AsyncIterator[str]:
-    async with serving(state / "run" / "feed.sock", plant):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "runtime.faces.web", "--state", str(state), "--port", "0", "--json", stdout=asyncio.subprocess.PIPE,
-            stderr=None if said is None else asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        try:
-            assert process.stdout is not None
-            async with asyncio.timeout(20):
-                url = json.loads(await process.stdout.readline())["url"]
-            async with httpx.AsyncClient() as client, asyncio.timeout(20):
-                while len((await client.get(url + "api/values")).json()["values"]) < plant.count:
-                    await asyncio.sleep(0.05)
-            yield url
-        finally:
-            process.terminate()
-            async with asyncio.timeout(10):
-                await process.wait()
-                if said is not None and process.stderr is not None:
-                    said.append(await process.stderr.read())
+from tests.rigs.browser import CHROMIUM_FLAGS
+from tests.rigs.feed_plant import Plant
+from tests.rigs.web_process import web
 
 
 def test_a_stop_with_open_pages_is_quiet(tmp_path: Path) -> None:
@@ -66,17 +35,18 @@ def test_pages_headers_and_strangers(tmp_path: Path) -> None:
     async def run() -> None:
         plant = Plant(30)
         async with web(tmp_path, plant) as url, httpx.AsyncClient() as client:
-            page = await client.get(url)
+            page = await client.get(url + "live?plain=1")
             assert page.status_code == 200
-            assert ["d", "t29"][1] in page.text
+            assert ">t29<" in page.text
             assert page.headers["content-security-policy"].startswith("default-src 'self'")
             assert (await client.get(url + "ledger")).status_code == 200
-            assert (await client.get(url, headers={"accept-language": "zh-CN,zh;q=0.9"})).text.count("实时数值") > 0
-            assert (await client.get(url, headers={"host": "evil.example"})).status_code == 400
+            assert (await client.get(url + "live", headers={"accept-language": "zh-CN,zh;q=0.9"})).text.count("实时数值") > 0
+            assert (await client.get(url, headers={"host": "evil.example"})).status_code == 421
             assert (await client.post(url)).status_code == 405
-            assert (await client.get(url + "nothing")).json()["error"] == "page_missing"
-            assert (await client.get(url + "api/trend?uid=x")).json()["error"] == "number_invalid"
-            assert (await client.get(url + "api/proof?uid=1")).json()["error"] == "history_away"
+            assert (await client.get(url + "api/v1/nothing")).json()["code"] == "page_missing"
+            assert (await client.get(url + "nothing")).status_code == 404
+            assert (await client.get(url + "api/v1/trend?uid=x")).json()["code"] == "query_invalid"
+            assert (await client.get(url + "api/v1/proof?uid=1")).json()["code"] == "history_away"
 
     asyncio.run(run())
 
@@ -115,7 +85,7 @@ def test_the_page_in_a_browser(tmp_path: Path, require_service: Callable[[str], 
             faults: list[str] = []
             page.on("pageerror", lambda error: faults.append(str(error)))
             page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-            await page.goto(url)
+            await page.goto(url + "live")
             plant.set(7, 42.5)
             cell = page.locator("tr[data-uid='7'] [data-value]")
             await cell.wait_for()
@@ -123,7 +93,9 @@ def test_the_page_in_a_browser(tmp_path: Path, require_service: Callable[[str], 
                 while await cell.text_content() != "42.5":
                     await asyncio.sleep(0.1)
             await page.fill("#find", "t11")
-            assert await page.locator("tr[data-uid]:not(.gone)").count() == 1
+            await page.locator("tr[data-uid='11']").wait_for()
+            await page.locator("tr[data-uid='7']").wait_for(state="detached")
+            assert await page.locator("tr[data-uid]").count() == 1
             assert faults == []
             await browser.close()
 
@@ -143,7 +115,7 @@ def test_an_open_page_follows_tags_that_are_renamed_removed_and_added(tmp_path: 
             page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
             loads: list[str] = []
             page.on("load", lambda _page: loads.append("load"))
-            await page.goto(url)
+            await page.goto(url + "live")
             plant.set(2, 42.5)
             await page.locator("tr[data-uid='2'] [data-value]", has_text="42.5").wait_for(timeout=15_000)
             await page.fill("#find", "t")

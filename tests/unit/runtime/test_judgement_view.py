@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient
-from runtime.faces.web.app import Face
+from runtime.faces.web.face import Face
 from runtime.faces.web.judgement_pages import JudgementPages
 from runtime.faces.web.judgement_view import chosen_model, finding_views, model_view, place, steps_of, tag_shares
 from runtime.faces.web.stream import Fanout

@@ -15,7 +15,10 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web import pages
 from runtime.faces.web.answers import whole_number
-from runtime.faces.web.app import Face, entry_row, routes
+from runtime.faces.web.app import rows
+from runtime.faces.web.face import Face
+from runtime.faces.web.rows import ANYONE, SIGNED_IN
+from runtime.faces.web.screen_pages import ScreenPages, entry_row
 from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import word
 from tests.rigs.judged_plant import model
@@ -23,9 +26,10 @@ from tests.rigs.judged_plant import model
 
 def test_every_route_names_an_action_that_exists(tmp_path: Path) -> None:
     face = Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h")
-    for route in routes(face):
-        assert route.endpoint.__dict__["action"] in permissions.ACTIONS, route.path
-        assert route.methods == {"GET", "HEAD"}, f"{route.path} must not change anything"
+    for route in rows(face):
+        assert route.action in {*permissions.ACTIONS, ANYONE, SIGNED_IN}, route.path
+        assert word(route.doc) != route.doc, f"{route.path} says what it is for"
+        assert word(route.doc, lang="zh") != word(route.doc), route.path
 
 
 @pytest.mark.parametrize(
@@ -127,12 +131,12 @@ def test_every_page_says_which_machine_is_not_normal_as_long_as_that_is_of_now()
 
 def page_of(face: Face, name: str) -> str:
     request = Request({"type": "http", "query_string": b"lang=en", "headers": []})
-    return unescape(bytes(asyncio.run(getattr(face, name)(request)).body).decode())
+    return unescape(bytes(asyncio.run(getattr(ScreenPages(face), name)(request)).body).decode())
 
 
 def test_a_page_that_never_heard_the_core_claims_nothing(tmp_path: Path) -> None:
     face = Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h")
-    for name in ("now", "ledger"):
+    for name in ("home", "ledger"):
         page = page_of(face, name)
         said = [
             code for code in ("web.anchor.none", "web.writes.off", "web.writes.on", "web.evidence.nogaps", "web.clock.unset")
@@ -153,7 +157,7 @@ def test_a_linked_page_says_what_it_heard(tmp_path: Path) -> None:
         "ledger": {"size": 7}, "anchors": [],
         "gateway": {"device_writes": False}, "clock": {"state": "unset"}, "loop": {"stall_max_ms": 1.25}, "devices": [],
     }  # fmt: skip
-    page = page_of(face, "now")
+    page = page_of(face, "home")
     for words in (
         "12,345",
         "The device does not accept a connection: 3\nThe device did not answer in time: 2",

@@ -1,0 +1,172 @@
+"""Signing in and out, the first claim of a new gateway, and proving oneself again.
+
+Room: hall, face. `app` puts its rows into the table. Passwords and codes go to the core with the request and are kept nowhere; the token
+that comes back lives in a cookie that no script can read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from runtime.faces.feed import RequestRefusedError
+from runtime.faces.web.answers import NO_STORE, as_json
+from runtime.faces.web.face import Face
+from runtime.faces.web.guard import local_path
+from runtime.faces.web.problems import answer_headers, status_of
+from runtime.faces.web.rows import ANYONE, SIGNED_IN, RouteRow
+from runtime.faces.web.sessions import cookie_name
+
+LOGINS_MAX: Final = 4
+"""Attempts that may wait for the core at once; the core hashes one at a time and delays by account and source."""
+LOGIN_S: Final = 20.0
+Text = Annotated[str, msgspec.Meta(max_length=200)]
+Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+
+
+class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A name and its password; `next` is where the page goes afterwards."""
+
+    name: Text
+    password: Secret
+    next: Text = "/"
+
+
+class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The code from the gateway's console or label, and the first admin."""
+
+    code: Secret
+    name: Text
+    password: Secret
+    lang: Text = "en"
+    zone: Text = "UTC"
+
+
+class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The password of whoever is signed in."""
+
+    password: Secret
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A form without fields."""
+
+
+class WhoAnswer(msgspec.Struct, frozen=True):
+    """Whoever is signed in; see the feed's `account.who`."""
+
+    who: dict[str, Any]
+
+
+class NextQuery(msgspec.Struct, frozen=True):
+    """Where to go after signing in."""
+
+    next: str = "/"
+
+
+class AccountPages:
+    """The endpoints."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+        self._turns = asyncio.Semaphore(LOGINS_MAX)
+
+    def routes(self) -> list[RouteRow]:
+        """See `rows.Part`."""
+        api = "/api/v1/account"
+        return [
+            RouteRow("GET", "/login", ANYONE, self.login_page, query=NextQuery, doc="page.login", is_page=True),
+            RouteRow("POST", "/login", ANYONE, self.login, takes=Login, doc="page.login", is_page=True, form=True),
+            RouteRow("GET", "/claim", ANYONE, self.claim_page, doc="page.claim", is_page=True),
+            RouteRow("POST", "/claim", ANYONE, self.claim, takes=Claim, doc="page.claim", is_page=True, form=True),
+            RouteRow("POST", "/logout", ANYONE, self.logout, takes=Nothing, doc="page.logout", is_page=True, form=True),
+            RouteRow("GET", f"{api}/who", SIGNED_IN, self.who, gives=WhoAnswer, doc="api.who"),
+            RouteRow("POST", f"{api}/again", SIGNED_IN, self.again, takes=Again, gives=WhoAnswer, doc="api.again"),
+        ]
+
+    async def login_page(self, request: Request) -> Response:
+        """Ask for name and password; whoever is signed in goes on, a gateway without an owner asks for its claim code."""
+        if request.state.who is not None:
+            return RedirectResponse(local_path(request.state.query.next), 303, NO_STORE)
+        if not request.state.accounts.get("claimed"):
+            return RedirectResponse("/claim", 303, NO_STORE)
+        return self._face.render(request, "login.html", name="", next=local_path(request.state.query.next), refused=None)
+
+    async def login(self, request: Request) -> Response:
+        """Sign in."""
+        given: Login = request.state.body
+        try:
+            answer = await self._ask("account.login", {"name": given.name, "password": given.password, "source": _source(request)})
+        except RequestRefusedError as refused:
+            page = self._face.render(request, "login.html", name=given.name, next=local_path(given.next), refused=refused)
+            return _refused(page, refused)
+        return self._begin(request, answer, local_path(given.next))
+
+    async def claim_page(self, request: Request) -> Response:
+        """Ask for the claim code and the first admin."""
+        if request.state.accounts.get("claimed"):
+            return RedirectResponse("/login", 303, NO_STORE)
+        return self._face.render(request, "claim.html", given=None, refused=None)
+
+    async def claim(self, request: Request) -> Response:
+        """Make the first admin. Works once."""
+        given: Claim = request.state.body
+        asked = {"code": given.code, "name": given.name, "password": given.password, "lang": given.lang, "zone": given.zone}
+        try:
+            answer = await self._ask("account.claim", {**asked, "source": _source(request)})
+        except RequestRefusedError as refused:
+            return _refused(self._face.render(request, "claim.html", given=given, refused=refused), refused)
+        return self._begin(request, answer, "/")
+
+    async def logout(self, request: Request) -> Response:
+        """End the session; who is not signed in any more is simply shown the way in."""
+        if request.state.who is not None:
+            try:
+                await self._face.ask("account.logout", {}, request)
+            finally:
+                self._face.sessions.forget(request.state.token)
+        response = RedirectResponse("/login", 303, NO_STORE)
+        response.delete_cookie(cookie_name(request), path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict")
+        return response
+
+    async def who(self, request: Request) -> WhoAnswer:
+        """Whoever is signed in."""
+        return WhoAnswer(dict(request.state.who))
+
+    async def again(self, request: Request) -> Response:
+        """Prove oneself again, for what asks for it."""
+        given: Again = request.state.body
+        who = await self._ask("account.again", {"token": request.state.token, "password": given.password})
+        self._face.sessions.forget(request.state.token)
+        return as_json(WhoAnswer(dict(who)))
+
+    async def _ask(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self._turns.locked():
+            raise RequestRefusedError("busy")
+        async with self._turns:
+            answer: Mapping[str, Any] = await self._face.ask(method, params, timeout_s=LOGIN_S)
+            return answer
+
+    def _begin(self, request: Request, answer: Mapping[str, Any], target: str) -> Response:
+        """Set the session's cookie: this browser's until it closes, for our own pages only, for no script."""
+        self._face.sessions.forget()
+        response = RedirectResponse(target, 303, NO_STORE)
+        response.set_cookie(
+            cookie_name(request), str(answer["token"]), path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict"
+        )
+        return response
+
+
+def _refused(page: Response, refused: RequestRefusedError) -> Response:
+    page.status_code = status_of(refused.code)
+    page.headers.update(answer_headers(refused))
+    return page
+
+
+def _source(request: Request) -> str:
+    return request.client.host if request.client else ""

@@ -1,0 +1,112 @@
+"""What all parts of the web face share: the feed, who asks, acts through the door, and a page's frame.
+
+Room: hall, face. `app` makes one; each part is made with it. It holds no account and no secret: a request's own token goes with what the
+request asks of the core, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from runtime.faces.feed import RequestRefusedError
+from runtime.faces.feed_client import FeedClient, ask_once
+from runtime.faces.web import pages
+from runtime.faces.web.answers import NO_STORE, language, theme
+from runtime.faces.web.assets import Assets
+from runtime.faces.web.nav import navigation
+from runtime.faces.web.sessions import Sessions
+from runtime.faces.web.stream import Fanout
+from runtime.messages.catalogue import word
+
+HISTORY_TIMEOUT_S: Final = 10.0
+ASK_S: Final = 10.0
+ACT_S: Final = 60.0
+ACT_ID_BYTES: Final = 16
+More = Callable[[Request], Mapping[str, Any]]
+"""What a part adds to the context of every page, such as the alarms of the banner."""
+
+
+class Face:
+    """`render` a page, `act` through the door, `ask` the core, `ask_history` the history process."""
+
+    def __init__(self, feed: FeedClient, fanout: Fanout, history: Path) -> None:
+        self.feed, self.fanout, self.history = feed, fanout, history
+        self.assets, self.sessions = Assets(), Sessions(feed)
+        fanout.mark = self.assets.mark
+        self.on_every_page: list[More] = []
+        loader = jinja2.PackageLoader("runtime.faces.web", "templates")
+        self.templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+
+    async def ask(self, method: str, params: Mapping[str, Any], request: Request | None = None, timeout_s: float = ASK_S) -> Any:
+        """Ask the core; with `request`, as whoever sent it. Raises RequestRefusedError."""
+        token = getattr(request.state, "token", None) if request is not None else None
+        return await self.feed.request(method, {**params, **({"token": token} if token else {})}, timeout_s)
+
+    async def act(
+        self, request: Request, action: str, target: str = "", params: Mapping[str, Any] | None = None, reason: str = "", *,
+        expected_revision: int | None = None, act_id: bytes | None = None, approval: Any = None,
+    ) -> Mapping[str, Any]:  # fmt: skip
+        """Have the door do something as whoever sent the request; return its outcome {code, params, seq}, `code` "done" when it was.
+
+        Raises RequestRefusedError when nothing was done and nothing recorded. `act_id` (16 bytes) makes asking again the same act.
+        """
+        wanted: dict[str, Any] = {
+            "id": act_id or os.urandom(ACT_ID_BYTES), "action": action, "target": target, "params": dict(params or {}), "reason": reason,
+        }  # fmt: skip
+        if expected_revision is not None:
+            wanted["expected_revision"] = expected_revision
+        if approval is not None:
+            wanted["approval"] = approval
+        outcome: Mapping[str, Any] = await self.ask("act", wanted, request, ACT_S)
+        return outcome
+
+    async def ask_history(self, method: str, params: Mapping[str, Any]) -> Any:
+        """Ask the history process. Raises RequestRefusedError, `history_away` when it does not run."""
+        try:
+            return await ask_once(self.history, "web", method, params, HISTORY_TIMEOUT_S)
+        except RequestRefusedError as error:
+            raise RequestRefusedError("history_away") if error.code == "core_away" else error from error
+
+    def render(self, request: Request, template: str, **more: Any) -> HTMLResponse:
+        """Return a page: the template with the frame's own context and `more`; `here` names the tab in `nav` that it belongs to."""
+        lang = language(request)
+        may = getattr(request.state, "may", _may_view)
+        abnormal = pages.abnormal_models(self.feed.models, self.feed.health)
+        level, text = pages.sentence(
+            self.feed.tags, self.feed.values, self.feed.health, link=self.feed.connected, lang=lang, abnormal=abnormal
+        )
+        destinations, tabs = navigation(str(more.get("here", "")), may)
+        context: dict[str, Any] = {
+            "lang": lang,
+            "theme": theme(request),
+            "t": lambda code, **params: word(code, params, lang),
+            "static": self.assets.address,
+            "mark": self.assets.mark,
+            "who": getattr(request.state, "who", None),
+            "accounts": getattr(request.state, "accounts", {}),
+            "may": may,
+            "nav": destinations,
+            "tabs": tabs,
+            "level": level,
+            "sentence": text,
+            "health": self.feed.health if may("view.values") else {},
+            "points": self.fanout.points,
+            "show_age": pages.show_age,
+            "whole": pages.show_count,
+            "gaps": pages.show_gaps(self.feed.health, lang),
+            "here": "",
+        }
+        for part in self.on_every_page:
+            context.update(part(request))
+        return HTMLResponse(self.templates.get_template(template).render(context | more), headers=NO_STORE)
+
+
+def _may_view(action: str) -> bool:
+    return action.startswith("view.")

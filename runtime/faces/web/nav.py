@@ -1,0 +1,64 @@
+"""Where one can go: at most seven destinations, the rest as tabs within them, each shown to whoever may see it. Pure.
+
+Room: hall, face. `face` draws the navigation of every page from it. A part adds its own tab here; order within a destination is the order
+of work. A technician has six destinations; Gateway comes with the role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A page. `here` is the name by which the page says that it is the current one; `code` words it."""
+
+    here: str
+    path: str
+    code: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """An entry of the main navigation. It leads to the first of its tabs that one may see; without any it is not shown."""
+
+    code: str
+    tabs: tuple[Tab, ...]
+
+
+NAV: Final = (
+    Destination("web.nav.home", (Tab("home", "/", "web.nav.home", "view.values"),)),
+    Destination("web.nav.live", (Tab("live", "/live", "web.nav.live", "view.values"),)),
+    Destination("web.nav.alarms", (Tab("anomalies", "/anomalies", "web.nav.anomalies", "view.values"),)),
+    Destination("web.nav.trends", ()),
+    Destination("web.nav.setup", (Tab("learn", "/learn", "web.nav.learn", "view.values"),)),
+    Destination("web.nav.evidence", (Tab("ledger", "/ledger", "web.nav.ledger", "view.ledger"),)),
+    Destination("web.nav.gateway", ()),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A destination or tab as a page draws it."""
+
+    path: str
+    code: str
+    is_here: bool
+
+
+def navigation(here: str, may: Callable[[str], bool], table: Sequence[Destination] = NAV) -> tuple[list[Shown], list[Shown]]:
+    """Return the destinations and the tabs within the current one (none when it has but one), as far as `may(action)`."""
+    destinations: list[Shown] = []
+    tabs: list[Shown] = []
+    for destination in table:
+        seen = [tab for tab in destination.tabs if may(tab.action)]
+        if not seen:
+            continue
+        is_here = any(tab.here == here for tab in seen)
+        destinations.append(Shown(seen[0].path, destination.code, is_here))
+        if is_here and len(seen) > 1:
+            tabs = [Shown(tab.path, tab.code, tab.here == here) for tab in seen]
+    return destinations, tabs

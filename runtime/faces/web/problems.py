@@ -1,0 +1,81 @@
+"""Refusals on the wire: RFC 9457 problem details with a code and its words, and the HTTP status that belongs to a code.
+
+Room: hall, face. `guard` turns every RequestRefusedError into one. It never carries a traceback, a path of the machine or a secret.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runtime.faces.feed import RequestRefusedError
+from runtime.messages.catalogue import word
+
+STATUS: Final = {
+    "act_unknown": 404,
+    "acts_busy": 503,
+    "body_too_large": 413,
+    "busy": 503,
+    "core_away": 503,
+    "csrf_missing": 403,
+    "fresh_needed": 403,
+    "history_away": 503,
+    "login_busy": 503,
+    "login_refused": 403,
+    "method_not_allowed": 405,
+    "method_unknown": 501,
+    "origin_foreign": 403,
+    "page_missing": 404,
+    "permission_denied": 403,
+    "proof_no_witness": 409,
+    "proof_not_ready": 409,
+    "request_timeout": 504,
+    "session_gone": 401,
+    "sign_in_needed": 401,
+}
+"""Code -> HTTP status; any other code is a request that cannot be carried out as it is: 422 when it was well formed, 400 when not."""
+MALFORMED: Final = frozenset({"number_invalid", "query_invalid", "body_unreadable"})
+MEDIA: Final = "application/problem+json"
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """RFC 9457. `type` names the code, `detail` says what, where and what to do; `params` are the code's own."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    params: dict[str, Any]
+
+
+def status_of(code: str) -> int:
+    """Return the HTTP status of a code."""
+    return STATUS.get(code, 400 if code in MALFORMED else 422)
+
+
+def problem(refused: RequestRefusedError, lang: str) -> Response:
+    """Return a refusal as an answer for a program."""
+    status = status_of(refused.code)
+    title, detail = word(f"web.status.{status}", None, lang), word(refused.code, refused.params, lang)
+    told = Problem(f"urn:witnessmark:problem:{refused.code}", title, status, detail, refused.code, dict(refused.params))
+    return Response(msgspec.json.encode(told), status, answer_headers(refused), MEDIA)
+
+
+def answer_headers(refused: RequestRefusedError) -> dict[str, str]:
+    """Return the headers that a refusal brings with it."""
+    headers = {"cache-control": "no-store"}
+    if status_of(refused.code) == 401:
+        headers["www-authenticate"] = 'Bearer realm="witnessmark"'
+    wait_s = refused.params.get("retry_after_s")
+    if isinstance(wait_s, int | float):
+        headers["retry-after"] = str(max(1, round(wait_s)))
+    return headers
+
+
+def said(request: Request) -> str:
+    """Return the language of a request's answer, as `guard` found it; English before that."""
+    return str(getattr(request.state, "lang", "en"))

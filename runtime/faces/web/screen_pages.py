@@ -1,0 +1,73 @@
+"""The pages that everybody begins with: home, live values, the ledger.
+
+Room: hall, face. `app` puts their rows into the table. They show, and change nothing; what they show stands without JavaScript, except
+that live values of many tags come as a plain table on request (`/live?plain=1`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runtime.faces.feed import RequestRefusedError
+from runtime.faces.web import pages
+from runtime.faces.web.answers import language
+from runtime.faces.web.face import Face
+from runtime.faces.web.rows import RouteRow
+from runtime.messages.entries import describe
+from runtime.messages.values import moment
+
+ENTRIES_SHOWN: Final = 60
+
+
+class LiveQuery(msgspec.Struct, frozen=True):
+    """`plain=1`: a table without JavaScript."""
+
+    plain: int = 0
+
+
+class ScreenPages:
+    """The endpoints."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+
+    def routes(self) -> list[RouteRow]:
+        """See `rows.Part`."""
+        return [
+            RouteRow("GET", "/", "view.values", self.home, doc="page.home", is_page=True),
+            RouteRow("GET", "/live", "view.values", self.live, query=LiveQuery, doc="page.live", is_page=True),
+            RouteRow("GET", "/ledger", "view.ledger", self.ledger, doc="page.ledger", is_page=True),
+        ]
+
+    async def home(self, request: Request) -> Response:
+        """What is recorded, and whatever is not as it should be."""
+        feed = self._face.feed
+        blocks = pages.device_blocks(feed.tags, feed.values, feed.health, language(request))
+        return self._face.render(request, "home.html", blocks=blocks, here="home")
+
+    async def live(self, request: Request) -> Response:
+        """The newest value of every tag."""
+        feed = self._face.feed
+        blocks = pages.device_blocks(feed.tags, feed.values, feed.health, language(request))
+        plain = bool(request.state.query.plain)
+        return self._face.render(request, "live.html", blocks=blocks, plain=plain, here="live")
+
+    async def ledger(self, request: Request) -> Response:
+        """The ledger page: head, witnesses, and what was recorded besides readings."""
+        rows: list[Any] = []
+        with contextlib.suppress(RequestRefusedError):
+            found = await self._face.ask_history("entries", {"before": None, "limit": ENTRIES_SHOWN})
+            rows = [entry_row(row, language(request)) for row in found]
+        return self._face.render(request, "ledger.html", rows=rows, here="ledger")
+
+
+def entry_row(row: Sequence[Any], lang: str) -> tuple[int, int, str, int, str]:
+    """Return (seq, wall_ms, UTC text, kind, words) of one row of the history's `entries`."""
+    seq, wall_ms, kind, detail, groups, told = row
+    return seq, wall_ms, moment(wall_ms), kind, describe(kind, detail, lang, groups=dict(groups), told=told)

@@ -1,0 +1,68 @@
+// Asks the API: the session's own token with every change, refusals as words, and the password again where an act wants it.
+//   import { ask } from "/static/ask.js";
+//   const outcome = await ask("POST", "/api/v1/…", { … });     throws Problem {code, params, status, message}
+
+import { word } from "/static/words.js";
+
+const TIMEOUT_MS = 70000;
+const AGAIN = new Set(["fresh_needed"]);
+
+export class Problem extends Error {
+  constructor({ code, params = {}, status = 0, detail }) {
+    super(detail ?? word(code, params));
+    Object.assign(this, { code, params, status });
+  }
+}
+
+export async function ask(method, path, body, { retry = true } = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: { "accept": "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }), "x-witnessmark-token": document.body.dataset.csrf },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new Problem({ code: "web_unreachable" });
+  }
+  const media = answer.headers.get("content-type") ?? "";
+  if (answer.ok) return media.includes("json") ? answer.json() : answer;
+  const told = media.includes("json") ? await answer.json() : { code: "internal_fault", status: answer.status };
+  if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (AGAIN.has(told.code) && retry && (await again())) return ask(method, path, body, { retry: false });
+  throw new Problem(told);
+}
+
+// Asks for the password of whoever is signed in; true when it was right.
+export function again() {
+  const dialog = document.createElement("dialog");
+  dialog.className = "again";
+  const made = (name, more, ...inside) => { const each = Object.assign(document.createElement(name), more); each.append(...inside); return each; };
+  const field = made("input", { type: "password", required: true, autocomplete: "current-password", name: "password" });
+  const fault = made("p", { className: "verdict warn", hidden: true });
+  fault.setAttribute("role", "alert");
+  const title = made("h2", { id: "again-title" }, word("web.again.title"));
+  const form = made("form", { className: "stack" }, title, made("p", {}, word("web.again.why")), fault, made("label", {}, word("web.login.password"), field),
+    made("p", { className: "buttons" }, made("button", { className: "primary" }, word("web.again.go")), made("button", { type: "button", onclick: () => dialog.close() }, word("web.cancel"))));
+  dialog.setAttribute("aria-labelledby", "again-title");
+  dialog.append(form);
+  document.body.append(dialog);
+  return new Promise((resolve) => {
+    let done = false;
+    form.onsubmit = async (event) => {
+      event.preventDefault();
+      try {
+        const { who } = await ask("POST", "/api/v1/account/again", { password: field.value }, { retry: false });
+        document.body.dataset.csrf = who.csrf;
+        done = true;
+        dialog.close();
+      } catch (problem) {
+        fault.hidden = false;
+        fault.textContent = problem.message;
+        field.select();
+      }
+    };
+    dialog.onclose = () => { dialog.remove(); resolve(done); };
+    dialog.showModal();
+  });
+}

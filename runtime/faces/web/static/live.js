@@ -1,0 +1,166 @@
+// What the gateway says now, as signals. One stream per browser: the tab that holds the lock listens, the others hear from it; a tab that hears
+// nothing takes the lock over. Nothing here is ever made up: when the line is silent, the core is away or this tablet slept, `link` says so,
+// and whoever draws a value asks `isStale`.
+
+import { batch, signal } from "/static/vendor/preact.js";
+
+const SILENT_AFTER_MS = 5000;
+const TAKE_OVER_MS = 8000;
+const LOCK = "witnessmark-live";
+
+export const link = signal("starting"); // starting | ok | away (the core does not answer) | silent (nothing is heard) | out (not signed in)
+export const silentMs = signal(0);
+export const now = signal(null); // the gateway's wall clock, ms; null before anything was heard
+export const health = signal({});
+export const abnormal = signal([]);
+export const models = signal([]);
+export const alarms = signal(null); // as the feed's part "alarms" gives it; null until there is one
+export const tags = signal(new Map()); // uid -> row of the feed
+export const live = { link, silentMs, now, health, abnormal, models, alarms, tags, values, heard, isStale, ageOf };
+
+const cells = new Map();
+const listeners = new Set();
+let boot = null, generation = -1, points = null;
+let coreLink = false, coreMs = null, heardMono = -Infinity, heardWall = -Infinity;
+let fetching = null, stream = null, tookOverAt = -Infinity;
+const channel = "BroadcastChannel" in self ? new BroadcastChannel(LOCK) : null;
+
+// The signal of one tag's newest row: [uid, value, status, read_ms, source_ms, state, seq, cause], or null.
+export function values(uid) {
+  if (!cells.has(uid)) cells.set(uid, signal(null));
+  return cells.get(uid);
+}
+
+// Calls back with the rows of each message; returns how to stop.
+export function heard(callback) {
+  listeners.add(callback);
+  return () => listeners.delete(callback);
+}
+
+// While a tablet sleeps one of these clocks may stand still; the other does not.
+function sinceHeard() {
+  return Math.max(performance.now() - heardMono, Date.now() - heardWall);
+}
+
+export function ageOf(row) {
+  return row === null || now.value === null ? null : Math.max(0, now.value - row[3]);
+}
+
+// Whether a row must not be shown as of now: the line or the core is gone, or the reading itself is old for its period.
+export function isStale(row, tag) {
+  if (row === null) return false;
+  return link.value !== "ok" || ageOf(row) > Math.max(90000, 5 * (tag?.[7] ?? 0));
+}
+
+function take(message) {
+  if (message.from !== -1) {
+    if (message.boot !== boot || message.from > generation) return void fetchAll(); // something was missed
+    if (message.at <= generation) return; // heard already
+  }
+  const { mark } = document.body.dataset;
+  if (message.mark && message.mark !== mark) return void dispatchEvent(new CustomEvent("witnessmark:upgraded"));
+  boot = message.boot;
+  generation = message.at;
+  heardNow(message.link);
+  batch(() => {
+    for (const row of message.values) values(row[0]).value = row;
+    if (message.health) {
+      health.value = message.health;
+      if (message.health.now_ms) coreMs = message.health.now_ms;
+    }
+    if (message.abnormal) abnormal.value = message.abnormal;
+    if (message.models) models.value = message.models;
+    if ("alarms" in message) alarms.value = message.alarms;
+    watch();
+  });
+  for (const each of listeners) each(message.values);
+  if (message.points !== undefined && message.points !== points) fetchAll();
+}
+
+function heardNow(core) {
+  if (core !== undefined) coreLink = core;
+  if (coreMs !== null) coreMs += Math.max(0, Math.min(sinceHeard(), 1e12));
+  heardMono = performance.now();
+  heardWall = Date.now();
+}
+
+// Everything at once: at the start, after a gap, and when tags came or went.
+function fetchAll() {
+  fetching ??= (async () => {
+    try {
+      const answer = await fetch("/api/v1/values", { cache: "no-store" });
+      if (answer.status === 401) link.value = "out";
+      if (!answer.ok) return;
+      const found = await answer.json();
+      batch(() => {
+        const kept = new Map(found.tags.map((tag) => [tag[0], tag]));
+        for (const row of found.values) values(row[0]).value = row;
+        for (const [uid, cell] of cells) if (!kept.has(uid)) cell.value = null;
+        tags.value = kept;
+      });
+      [boot, generation] = [found.at.split("-")[0], Number(found.at.split("-")[1])];
+      points = found.points;
+      heardNow(found.link);
+      watch();
+      for (const each of listeners) each(found.values);
+    } catch {
+      // not reachable just now: the next message or turn tries again
+    } finally {
+      fetching = null;
+    }
+  })();
+  return fetching;
+}
+
+function watch() {
+  const silent = sinceHeard();
+  silentMs.value = Number.isFinite(silent) ? silent : 0;
+  if (coreMs !== null) now.value = coreMs + Math.max(0, Math.min(silent, 1e12));
+  if (link.value === "out") return;
+  if (!Number.isFinite(silent)) link.value = "starting";
+  else if (silent > SILENT_AFTER_MS) link.value = "silent";
+  else link.value = coreLink ? "ok" : "away";
+}
+
+function listen() {
+  stream?.close();
+  stream = new EventSource(boot === null ? "/stream" : `/stream?since=${boot}-${generation}`);
+  const own = stream;
+  const pass = (message) => { take(message); channel?.postMessage(message); };
+  own.onmessage = (event) => pass(JSON.parse(event.data));
+  own.addEventListener("beat", () => { heardNow(); channel?.postMessage("beat"); });
+  own.onerror = () => {
+    if (own.readyState !== EventSource.CLOSED || stream !== own) return; // else it comes back by itself
+    setTimeout(async () => { await fetchAll(); if (stream === own && link.value !== "out") listen(); }, 3000);
+  };
+  return own;
+}
+
+// Holds the lock, and the stream, until another tab takes it; then waits for its turn again.
+async function lead(options) {
+  try {
+    await navigator.locks.request(LOCK, options, () => { listen(); return new Promise(() => {}); });
+  } catch {
+    stream?.close();
+    stream = null;
+    lead({});
+  }
+}
+
+function turn() {
+  watch();
+  if (document.hidden || stream || !navigator.locks || silentMs.value < TAKE_OVER_MS) return;
+  if (performance.now() - tookOverAt < 2 * TAKE_OVER_MS) return;
+  tookOverAt = performance.now();
+  fetchAll();
+  lead({ steal: true });
+}
+
+if (document.body.dataset.sees) {
+  if (channel) channel.onmessage = ({ data }) => { if (!stream) data === "beat" ? heardNow() : take(data); };
+  await fetchAll();
+  navigator.locks && channel ? lead({}) : listen();
+  setInterval(turn, 500);
+  for (const event of ["visibilitychange", "resume", "online"]) document.addEventListener(event, turn);
+  addEventListener("pageshow", turn);
+}

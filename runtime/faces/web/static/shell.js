@@ -1,0 +1,58 @@
+// The frame of every page: the one sentence on top kept true, the theme, local times, and a fresh copy of the page after an upgrade.
+
+import { effect } from "/static/vendor/preact.js";
+import { abnormal, health, link, silentMs, tags, values } from "/static/live.js";
+import { causeOf, localTimes, quality, showAge, word } from "/static/words.js";
+
+const box = document.getElementById("sentence");
+
+// Says the worst first, with the same words as the server (pages.sentence).
+function sentence() {
+  if (link.value === "starting") return null;
+  if (link.value === "out") return ["alarm", word("session_gone")];
+  if (link.value === "silent") return ["alarm", word("web.sentence.silent", { age: showAge(1000 * Math.round(silentMs.value / 1000)) })];
+  if (link.value === "away") return ["alarm", word("web.sentence.away")];
+  const told = health.value, all = tags.value;
+  if (!told.now_ms || !all.size) return ["ok", word("web.sentence.starting")];
+  if (told.evidence?.state === "stopped") return ["alarm", `${word("web.sentence.stopped")}${told.evidence.cause ? ` — ${causeOf(told.evidence)}` : ""}`];
+  if (told.ledger?.state === "quarantined") return ["alarm", `${word("web.sentence.quarantined")}. ${told.ledger.todo ? word(told.ledger.todo, told.ledger.params ?? {}) : ""}`];
+  let bad = 0;
+  for (const uid of all.keys()) { const row = values(uid).peek(); if (row === null || quality(row[2]) === 2) bad += 1; }
+  let text = word("web.sentence.recording", { good: all.size - bad, total: all.size });
+  if (bad) text += `, ${word("web.sentence.bad", { bad })}`;
+  if (abnormal.value.length) text += `; ${word("web.sentence.abnormal", { models: abnormal.value.join(", ") })}`;
+  return [bad || abnormal.value.length ? "warn" : "ok", text];
+}
+
+if (box) {
+  effect(() => {
+    const found = sentence();
+    document.body.classList.toggle("unheard", link.value !== "ok" && link.value !== "starting");
+    if (!found) return;
+    box.className = `sentence ${found[0]}`;
+    const words = box.querySelector(".words");
+    if (words.textContent !== found[1]) words.textContent = found[1];
+  });
+}
+
+for (const to of document.querySelectorAll("[data-theme-to]")) {
+  to.addEventListener("click", (event) => {
+    event.preventDefault();
+    document.documentElement.dataset.theme = to.dataset.themeTo;
+    document.cookie = `theme=${to.dataset.themeTo}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+    for (const each of document.querySelectorAll("[data-theme-to]")) each === to ? each.setAttribute("aria-current", "true") : each.removeAttribute("aria-current");
+  });
+}
+
+const own = document.querySelector("details.own");
+document.addEventListener("click", (event) => { if (own?.open && !own.contains(event.target)) own.open = false; });
+document.addEventListener("keydown", (event) => { if (event.key === "Escape" && own?.open) { own.open = false; own.querySelector("summary").focus(); } });
+for (const field of document.querySelectorAll("input[data-zone]")) if (field.value === "UTC") field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
+
+// The gateway was upgraded: a page that nobody is writing on is fetched again, any other says so.
+addEventListener("witnessmark:upgraded", () => {
+  const written = [...document.querySelectorAll("input, textarea")].some((each) => each.value !== each.defaultValue);
+  if (!written) location.reload();
+});
+
+localTimes(document);

@@ -1,0 +1,33 @@
+"""Every screen, for the one test that walks them all: each part adds its rows here.
+
+Room: tests. `states` are of the gateway behind it: `empty` (no device yet), `full` (values, some bad), `error` (its core does not answer).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+EVERY_STATE: Final = ("empty", "full", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenRow:
+    """One screen. `role` is who looks (None: nobody signed in), `wait_for` a selector that is there once it has settled."""
+
+    name: str
+    path: str
+    role: str | None = None
+    states: tuple[str, ...] = EVERY_STATE
+    wait_for: str = "main"
+
+
+SCREENS: Final = (
+    ScreenRow("home", "/"),
+    ScreenRow("live", "/live", wait_for="#live table, #live .empty"),
+    ScreenRow("live_plain", "/live?plain=1"),
+    ScreenRow("ledger", "/ledger"),
+    ScreenRow("anomalies", "/anomalies"),
+    ScreenRow("learn", "/learn"),
+    ScreenRow("missing", "/nothing-here"),
+)
