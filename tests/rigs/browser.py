@@ -1,6 +1,6 @@
 """A real browser on a real page: Debian's Chromium through Playwright, with what every screen is held to.
 
-Room: tests. A screen test asks for `page_of` and then for `axe`, `no_sideways_scroll`, `targets`; `shot` keeps a picture in tests/out/shots.
+Room: tests. A screen test asks for `page_of` and then for `axe`, `no_sideways_scroll`, `targets`; `shot` keeps a picture (tests/out/shots).
 One Chromium serves a whole module; each page has a context of its own, so that no cookie wanders.
 """
 

@@ -53,6 +53,13 @@ class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password: Secret
 
 
+class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One's own password as it was and as it is to be."""
+
+    old: Secret
+    new: Secret
+
+
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A form without fields."""
 
@@ -61,6 +68,12 @@ class WhoAnswer(msgspec.Struct, frozen=True):
     """Whoever is signed in; see the feed's `account.who`."""
 
     who: dict[str, Any]
+
+
+class Awake(msgspec.Struct, frozen=True):
+    """The session goes on."""
+
+    awake: bool
 
 
 class NextQuery(msgspec.Struct, frozen=True):
@@ -85,6 +98,9 @@ class AccountPages:
             RouteRow("GET", "/claim", ANYONE, self.claim_page, doc="page.claim", is_page=True),
             RouteRow("POST", "/claim", ANYONE, self.claim, takes=Claim, doc="page.claim", is_page=True, form=True),
             RouteRow("POST", "/logout", ANYONE, self.logout, takes=Nothing, doc="page.logout", is_page=True, form=True),
+            RouteRow("GET", "/password", SIGNED_IN, self.password_page, doc="page.password", is_page=True),
+            RouteRow("POST", "/password", SIGNED_IN, self.password, takes=NewPassword, doc="page.password", is_page=True, form=True),
+            RouteRow("POST", f"{api}/awake", SIGNED_IN, self.awake, gives=Awake, doc="api.awake"),
             RouteRow("GET", f"{api}/who", SIGNED_IN, self.who, gives=WhoAnswer, doc="api.who"),
             RouteRow("POST", f"{api}/again", SIGNED_IN, self.again, takes=Again, gives=WhoAnswer, doc="api.again"),
         ]
@@ -133,6 +149,27 @@ class AccountPages:
         response = RedirectResponse("/login", 303, NO_STORE)
         response.delete_cookie(cookie_name(request), path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict")
         return response
+
+    async def password_page(self, request: Request) -> Response:
+        """Ask for the old password and a new one."""
+        return self._face.render(request, "password.html", refused=None)
+
+    async def password(self, request: Request) -> Response:
+        """Change one's own password."""
+        given: NewPassword = request.state.body
+        try:
+            outcome = await self._face.act(request, "account.password", request.state.who["name"], {"old": given.old, "new": given.new})
+            if outcome["code"] != "done":
+                raise RequestRefusedError(outcome["code"], **outcome["params"])
+        except RequestRefusedError as refused:
+            return _refused(self._face.render(request, "password.html", refused=refused), refused)
+        self._face.sessions.forget(request.state.token)
+        return RedirectResponse("/", 303, NO_STORE)
+
+    async def awake(self, request: Request) -> Awake:
+        """Tell that a person is at the page: what it fetches by itself keeps no session alive."""
+        await self._face.ask("account.who", {}, request)
+        return Awake(awake=True)
 
     async def who(self, request: Request) -> WhoAnswer:
         """Whoever is signed in."""

@@ -94,6 +94,7 @@ class Face:
             "may": may,
             "nav": destinations,
             "tabs": tabs,
+            "abnormal": abnormal,
             "level": level,
             "sentence": text,
             "health": self.feed.health if may("view.values") else {},

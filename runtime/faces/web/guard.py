@@ -73,7 +73,7 @@ async def _answer(face: Face, row: RouteRow, request: Request) -> Response:
 
 async def admit(face: Face, row: RouteRow, request: Request) -> None:
     """Find out who asks and put it into `request.state`. Raises RequestRefusedError unless they may do the row's action."""
-    caller, state = await face.sessions.caller(request), await face.sessions.state()
+    caller, state = await face.sessions.caller(request, quiet=not row.is_page), await face.sessions.state()
     request.state.who, request.state.token, request.state.way = caller.who, caller.token, caller.way
     request.state.accounts = state
     request.state.may = lambda action: may(caller.who, action, open_view=bool(state.get("open_view")))
@@ -84,6 +84,8 @@ async def admit(face: Face, row: RouteRow, request: Request) -> None:
         raise caller.fault or RequestRefusedError("sign_in_needed")
     if request.state.may(row.action):
         return
+    if caller.who is not None and caller.who.get("must_change"):
+        raise RequestRefusedError("password_must_change")
     if caller.who is None:
         raise _stranger(caller, is_unheard=bool(state.get("unheard")))
     raise RequestRefusedError("permission_denied", action=row.action)
@@ -99,17 +101,12 @@ def _stranger(caller: Caller, *, is_unheard: bool) -> RequestRefusedError:
 
 
 def may(who: Who | None, action: str, *, open_view: bool) -> bool:
-    """Tell whether somebody may do an action. An API token's scope narrows its roles; it never widens them."""
+    """Tell whether somebody may see or ask for something; the core decides once more about every act."""
     if action == ANYONE:
         return True
-    if who is None:
-        return open_view and action.startswith("view.") and action in permissions.ACTIONS and permissions.allowed("viewer", action)
     if action == SIGNED_IN:
-        return True
-    scope = who.get("actions")
-    if scope is not None and action not in scope:
-        return False
-    return any(permissions.allowed(role, action) for role in who.get("roles", ()))
+        return who is not None
+    return permissions.who_may(who, action, open_view=open_view)
 
 
 def check_origin(request: Request) -> None:
@@ -148,6 +145,8 @@ def refusal(face: Face, request: Request, refused: RequestRefusedError, *, is_pa
         if request.cookies.get(cookie_name(request)):
             response.delete_cookie(cookie_name(request), path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict")
         return response
+    if refused.code == "password_must_change" and request.url.path != "/password":
+        return RedirectResponse("/password", 303, NO_STORE)
     page = face.render(request, "error.html", here="", refused=refused, status=status_of(refused.code))
     page.status_code = status_of(refused.code)
     page.headers.update(answer_headers(refused))

@@ -29,6 +29,7 @@ STATUS: Final = {
     "method_unknown": 501,
     "origin_foreign": 403,
     "page_missing": 404,
+    "password_must_change": 403,
     "permission_denied": 403,
     "proof_no_witness": 409,
     "proof_not_ready": 409,

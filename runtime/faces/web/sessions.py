@@ -51,13 +51,13 @@ class Sessions:
         self._known: dict[bytes, tuple[float, Who]] = {}
         self._state: tuple[float, Mapping[str, Any]] | None = None
 
-    async def caller(self, request: Request) -> Caller:
-        """Return who asks. Nobody is refused here: what is open to anyone stays so."""
+    async def caller(self, request: Request, *, quiet: bool = False) -> Caller:
+        """Return who asks; `quiet` when a page asks by itself, which keeps no session alive. Nobody is refused here."""
         token, way = token_of(request)
         if token is None:
             return Caller(None, "", None)
         try:
-            return Caller(token, way, await self._who(token))
+            return Caller(token, way, await self._who(token, quiet=quiet))
         except RequestRefusedError as refused:
             return Caller(token, way, None, refused)
 
@@ -84,13 +84,13 @@ class Sessions:
         else:
             self._known.pop(_name(token), None)
 
-    async def _who(self, token: str) -> Who:
+    async def _who(self, token: str, *, quiet: bool) -> Who:
         name, now = _name(token), self._clock()
         known = self._known.get(name)
         if known is not None and now - known[0] < REMEMBERED_S:
             return known[1]
         try:
-            who: Who = await self._feed.request("account.who", {"token": token}, ASK_S)
+            who: Who = await self._feed.request("account.who", {"token": token, "quiet": quiet}, ASK_S)
         except RequestRefusedError as refused:
             if known is not None and refused.code in {"core_away", "request_timeout"} and now - known[0] < AWAY_S:
                 return known[1]

@@ -142,7 +142,7 @@ class ValuesApi:
             raise RequestRefusedError("busy")
 
         async def still() -> bool:
-            caller, state = await sessions.caller(request), await sessions.state()
+            caller, state = await sessions.caller(request, quiet=True), await sessions.state()
             return may(caller.who, "view.values", open_view=bool(state.get("open_view")))
 
         since = fanout.generation_of(request.headers.get("last-event-id") or request.state.query.since)

@@ -30,7 +30,7 @@ PERIOD_MS = 200
 GROUPS = 4
 """Of each device: with five scans a second of each, a window has enough of them for a p99 that is not just its worst one."""
 WINDOW_S = 4.0
-HEAD = '[gateway]\nname = "jitter"\n[evidence]\nseal_every_s = 1\n[web]\nport = {web_port}\n[history]\nenabled = false\n'
+HEAD = '[gateway]\nname = "jitter"\n[evidence]\nseal_every_s = 1\n[web]\nport = {web_port}\nopen_view = true\n[history]\nenabled = false\n'
 
 
 class Lateness:

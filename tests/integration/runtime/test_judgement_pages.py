@@ -48,7 +48,7 @@ def test_an_anomaly_is_found_in_one_tap_and_is_struck_when_the_judge_dies(tmp_pa
             page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
             page.on("request", lambda asked: outside.append(asked.url) if not asked.url.startswith(url) else None)
             await page.goto(url)
-            await page.get_by_role("link", name="Anomalies").click()
+            await page.locator("#mind-list a[href^='/anomalies']").click()
             first = page.locator(".shares li").first
             assert "filler/product_temperature" in (await first.text_content() or "")
             assert "NOT NORMAL" in (await page.locator(".verdict").text_content() or "")

@@ -26,6 +26,7 @@ name = "stuck"
 seal_every_s = 1
 [web]
 port = {port}
+open_view = true
 """
 
 
@@ -70,7 +71,7 @@ def test_polling_and_page_go_on_and_the_folder_is_still_one_cores(tmp_path: Path
                 await until(lambda: {row[5] for row in face.values.values()} == {"unrecorded"})
                 watching.cancel()
             async with httpx.AsyncClient() as client, asyncio.timeout(30):
-                while not (health := (await client.get(f"http://127.0.0.1:{port}/api/v1/health")).json()["health"]):
+                while not (health := (await client.get(f"http://127.0.0.1:{port}/api/v1/health")).json().get("health")):
                     await asyncio.sleep(0.1)
             assert health["evidence"]["state"] == "stopped"
             code, status = await cli("status", "--state", str(gateway.state))

@@ -1,7 +1,7 @@
 // Keeps the cards beside a page true: evidence, witnesses, devices, gateway. Works on what the server drew (templates/cards.html).
 
 import { effect } from "/static/vendor/preact.js";
-import { health, now, tags, values } from "/static/live.js";
+import { abnormal, health, now, tags, values } from "/static/live.js";
 import { causeOf, count, quality, showAge, word } from "/static/words.js";
 
 const shown = (element, text) => { if (element && element.textContent !== text) element.textContent = text; };
@@ -64,19 +64,19 @@ function drawList(id, things, prefix, note) {
 function drawMind() {
   const list = document.getElementById("mind-list");
   if (!list || !health.value.now_ms) return;
-  const found = [];
+  const found = abnormal.value.map((name) => [name, word("web.home.abnormal"), `/anomalies?model=${encodeURIComponent(name)}`]);
   for (const [uid, tag] of tags.value) {
     const row = values(uid).peek();
-    if (row !== null && (quality(row[2]) === 2 || row[5] === "unrecorded")) found.push([tag[1], row[7] ? word(row[7]) : word("web.quality.2")]);
+    if (row !== null && (quality(row[2]) === 2 || row[5] === "unrecorded")) found.push([tag[1], row[7] ? word(row[7]) : word("web.quality.2"), `/live?find=${encodeURIComponent(tag[1])}`]);
   }
   const key = JSON.stringify(found);
   if (list.dataset.key === key) return;
   list.dataset.key = key;
-  const line = ([name, why]) => {
+  const line = ([name, why, href]) => {
     const li = Object.assign(document.createElement("li"), { className: "down" });
     const mark = Object.assign(document.createElement("span"), { className: "mark" });
     mark.setAttribute("aria-hidden", "true");
-    const to = Object.assign(document.createElement("a"), { href: `/live?find=${encodeURIComponent(name)}` });
+    const to = Object.assign(document.createElement("a"), { href });
     to.append(Object.assign(document.createElement("b"), { textContent: name }));
     li.append(mark, to, Object.assign(document.createElement("em"), { textContent: why }));
     return li;

@@ -55,4 +55,14 @@ addEventListener("witnessmark:upgraded", () => {
   if (!written) location.reload();
 });
 
+// What a page fetches by itself keeps no session alive; a person at it does.
+let toldAt = 0;
+function awake() {
+  if (!document.body.dataset.who || performance.now() - toldAt < 60000) return;
+  toldAt = performance.now();
+  fetch("/api/v1/account/awake", { method: "POST", headers: { "x-witnessmark-token": document.body.dataset.csrf } }).catch(() => {});
+}
+if (document.body.dataset.who) for (const event of ["pointerdown", "keydown"]) addEventListener(event, awake, { passive: true });
+toldAt = performance.now();
+
 localTimes(document);
