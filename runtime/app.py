@@ -223,7 +223,7 @@ class Core:
             **self.alarms.tenants(),
         }
         self._bench = commissioning.Desk(
-            self._field, disk, layout.revisions, clock, work, lambda: self._revision,
+            self._field, disk, layout, clock, work, lambda: self._revision,
             lambda: {name: uid for uid, name in self._ids.tags.rows()}, self.accounts.refuse_unless_may,
         )  # fmt: skip
         self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants, work, self.accounts)

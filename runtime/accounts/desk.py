@@ -155,11 +155,12 @@ class AccountDesk:
         name = rules.checked_name(params.get("name"))
         password = rules.checked_password(params.get("password"), name)
         lang, zone = rules.checked_language(params.get("lang", ""), params.get("zone", ""))
+        roles = " ".join(sorted(rules.checked_roles(params.get("roles", Role.ADMIN.value)) | {Role.ADMIN}))
         hashed = await self.passwords.hash(password)
         if self.carry_out is None:
             raise RequestRefusedError("acts_refused_stopped")
         claimer = Actor("", frozenset(), f"{CLAIM} from {source}", fresh=True, kind="claim")
-        said = {"lang": lang, "zone": zone, "source": source}
+        said = {"lang": lang, "zone": zone, "source": source, "roles": roles}
         act = Act(os.urandom(16), session.face, claimer, "account.claim", name, said, None, "first admin", {"hash": hashed})
         outcome = await self.carry_out(act)
         if outcome.code != "done":

@@ -40,7 +40,7 @@ class AccountActs:
     def tenants(self) -> dict[str, AccountAct]:
         """Return them by action."""
         plans: dict[str, tuple[Callable[[Act], None], Perform, frozenset[str]]] = {
-            "account.claim": (self._check_claim, self._claim, frozenset({"lang", "zone", "source"})),
+            "account.claim": (self._check_claim, self._claim, frozenset({"lang", "zone", "source", "roles"})),
             "account.create": (self._check_create, self._create, frozenset({"roles", "lang", "zone"})),
             "account.roles": (self._check_roles, self._roles, frozenset({"roles"})),
             "account.disable": (self._check_disable, self._disable, frozenset()),
@@ -61,13 +61,15 @@ class AccountActs:
             raise RequestRefusedError("account_claimed")
         rules.checked_name(act.target)
         rules.checked_language(act.params.get("lang", ""), act.params.get("zone", ""))
+        rules.checked_roles(act.params.get("roles", Role.ADMIN.value))
 
     async def _claim(self, act: Act) -> Outcome:
         self._check_claim(act)
-        person = self._new(act, frozenset({Role.ADMIN}), act.secrets["hash"])
+        roles = rules.checked_roles(act.params.get("roles", Role.ADMIN.value)) | {Role.ADMIN}
+        person = self._new(act, roles, act.secrets["hash"])
         if not await self._book.claim(person):
             raise RequestRefusedError("account_claimed")
-        return Outcome(DONE, {"name": person.name, "roles": Role.ADMIN.value})
+        return Outcome(DONE, {"name": person.name, "roles": _words(person.roles)})
 
     def _check_create(self, act: Act) -> None:
         name = rules.checked_name(act.target)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from drivers.option_error import OptionError
 from ledger_client.disk import Disk, read_whole
@@ -17,6 +17,8 @@ from runtime.commissioning.judged_text import judged
 from runtime.config import CONFIG_SIZE_MAX
 from runtime.config_text import with_values
 from runtime.revisions import Revision
+
+SHOWN: Final = frozenset({"transport", "host", "port", "serial_port", "baud", "parity", "unit_id", "endpoint", "security"})
 
 
 def judge(asked: Mapping[str, Any], revision: Revision) -> dict[str, Any]:
@@ -72,10 +74,25 @@ def text_of(disk: Disk, folder: Path, asked: Mapping[str, Any]) -> dict[str, Any
     return {"number": number, "text": data.decode()}
 
 
-def devices_in(text: str) -> dict[str, Any]:
-    """Return the tables of devices of a text that is in force."""
-    devices = tomllib.loads(text).get("devices", {})
-    return devices if isinstance(devices, dict) else {}
+def places(revision: Revision, own_files: Mapping[str, str]) -> dict[str, Any]:
+    """Return {revision, commissioning, devices, own_files}: what the pages begin with.
+
+    Each device is {name, type, enabled, template, asset, groups: [name], period_ms: [ms], tags: count, options}; options are those that say
+    where it is, and no paths. `own_files` are where our own certificate and key for OPC UA are.
+    """
+    raw = tomllib.loads(revision.text).get("devices", {})
+    rows = [
+        {
+            "name": each.name, "type": each.type, "enabled": each.enabled, "template": raw[each.name].get("template"), "asset": each.asset,
+            "groups": [group.name for group in each.groups], "period_ms": [group.period_ms for group in each.groups],
+            "tags": sum(len(group.tags) for group in each.groups),
+            "options": {key: value for key, value in each.options.model_dump(exclude_unset=True).items() if key in SHOWN},
+        }
+        for each in revision.config.devices
+    ]  # fmt: skip
+    return {
+        "revision": revision.number, "commissioning": revision.config.gateway.commissioning, "devices": rows, "own_files": dict(own_files),
+    }  # fmt: skip
 
 
 def _text(asked: Mapping[str, Any]) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -25,6 +24,7 @@ from runtime.commissioning.looks import CaseError
 from runtime.commissioning.scans import Scans
 from runtime.config_faults import ConfigError
 from runtime.faces.feed import RequestRefusedError, Session
+from runtime.layout import Layout
 from runtime.registers_asked import RegisterField
 from runtime.revisions import Revision
 from runtime.tag_sheet.sheet import SheetError
@@ -41,6 +41,7 @@ ACTION_OF: Final[Mapping[str, str]] = {
     "bench.offers": LOOK,
     "bench.browse": LOOK,
     "bench.templates": LOOK,
+    "bench.places": LOOK,
     "draft": VIEW,
     "config.judge": VIEW,
     "config.revision": VIEW,
@@ -60,11 +61,15 @@ class Desk:
     """`answer` from the feed; `run` under the supervisor."""
 
     def __init__(
-        self, field: RegisterField, disk: Disk, revisions: Path, clock: Clock, work: Executor, revision: Callable[[], Revision],
+        self, field: RegisterField, disk: Disk, layout: Layout, clock: Clock, work: Executor, revision: Callable[[], Revision],
         numbers: Callable[[], Mapping[str, int]], may: May,
     ) -> None:  # fmt: skip
-        """`numbers` gives those of all tags that ever were, by `device/tag`; `revisions` is the folder of config texts."""
-        self._field, self._disk, self._revisions, self._clock, self._work = field, disk, revisions, clock, work
+        """`numbers` gives those of all tags that ever were, by `device/tag`; `layout` says where earlier config texts are."""
+        self._own_files = {
+            "certificate_file": str(layout.private / "opcua-client.pem"),
+            "key_file": str(layout.private / "opcua-client.key"),
+        }
+        self._field, self._disk, self._revisions, self._clock, self._work = field, disk, layout.revisions, clock, work
         self._revision, self._numbers, self._may = revision, numbers, may
         self._scans = Scans(field, lambda: revision().config)
         self._looking = asyncio.Lock()
@@ -112,7 +117,9 @@ class Desk:
             case "bench.offers":
                 return await self._one_look(lambda: opcua_looks.offers(asked, revision.config))
             case "bench.browse":
-                return await self._one_look(lambda: opcua_looks.browse(asked, revision.config))
+                return await self._one_look(lambda: opcua_looks.browse(asked, revision.config, self._own_files))
+            case "bench.places":
+                return await self._blocking(config_requests.places, revision, self._own_files)
             case "config.revision":
                 return await self._blocking(config_requests.text_of, self._disk, self._revisions, asked)
             case "draft":

@@ -21,6 +21,7 @@ from runtime.config import Config
 
 TYPE: Final = "opcua"
 OFFERS_S: Final = 5.0
+SECURED: Final = ("security", "security_mode", "server_fingerprint")
 BOUNDS: Final = Bounds(depth=1, count=500, time_s=10.0)
 
 
@@ -38,16 +39,17 @@ async def offers(asked: Mapping[str, Any], config: Config) -> dict[str, Any]:
     }
 
 
-async def browse(asked: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """Return {found, stopped}: one level below {start} of a configured {device}, or of {endpoint} unsecured.
+async def browse(asked: Mapping[str, Any], config: Config, own_files: Mapping[str, str]) -> dict[str, Any]:
+    """Return {found, stopped}: one level below {start} of a configured {device}, or of {endpoint}, {security, …}.
 
-    Without `start` it begins where tags usually are; `stopped` names the bound that ended it.
+    Without `start` it begins where tags usually are; `stopped` names the bound that ended it. On a secured channel the server must show the
+    fingerprint that is given, and we show our own certificate, which is made at its first use.
     """
     start = asked.get("start")
     if start is not None and not isinstance(start, str):
         raise OptionError("config_opcua_node", value=str(start)[:80])
     found: list[Found] = []
-    async with _driver(_options(asked, config)) as driver:
+    async with _driver(_options(asked, config, own_files)) as driver:
         if not isinstance(driver, Browser):
             raise DriverError("browse_not_supported", type=TYPE)
         stopped = await driver.browse(start, BOUNDS, found.append)
@@ -59,7 +61,7 @@ async def browse(asked: Mapping[str, Any], config: Config) -> dict[str, Any]:
     return {"found": rows, "stopped": stopped}
 
 
-def _options(asked: Mapping[str, Any], config: Config) -> Mapping[str, Any]:
+def _options(asked: Mapping[str, Any], config: Config, own_files: Mapping[str, str]) -> Mapping[str, Any]:
     if "device" in asked:
         device = next((each for each in config.devices if each.name == asked["device"]), None)
         if device is None:
@@ -68,7 +70,8 @@ def _options(asked: Mapping[str, Any], config: Config) -> Mapping[str, Any]:
             raise OptionError("browse_not_supported", type=device.type)
         return device.options.model_dump(exclude_unset=True)
     _demand_commissioning(config)
-    return {"endpoint": asked["endpoint"]}
+    given = {key: asked[key] for key in SECURED if key in asked}
+    return {"endpoint": asked["endpoint"], **given, **(own_files if given.get("security", "none") != "none" else {})}
 
 
 def _demand_commissioning(config: Config) -> None:

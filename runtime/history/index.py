@@ -140,11 +140,13 @@ class Index:
         )
         return [row[0] for row in rows]
 
-    def events(self, before: int | None, limit: int) -> list[int]:
-        """Return seqs of entries that are not batches, newest first."""
-        rows = self._ask(
-            "SELECT seq FROM event WHERE seq < ? ORDER BY seq DESC LIMIT ?", (before if before is not None else 1 << 62, limit)
-        )
+    def events(self, before: int | None, limit: int, kind: int | None = None) -> list[int]:
+        """Return seqs of entries that are not batches, newest first; with `kind`, of that one only."""
+        newest = before if before is not None else 1 << 62
+        if kind is None:
+            rows = self._ask("SELECT seq FROM event WHERE seq < ? ORDER BY seq DESC LIMIT ?", (newest, limit))
+        else:
+            rows = self._ask("SELECT seq FROM event WHERE seq < ? AND kind = ? ORDER BY seq DESC LIMIT ?", (newest, kind, limit))
         return [row[0] for row in rows]
 
     def _ask(self, question: str, params: Sequence[int]) -> list[Any]:

@@ -43,7 +43,9 @@ class Query:
                     return self.trend(*(_whole(params, name) for name in ("uid", "t0", "t1", "points")))
                 case "entries":
                     before = params.get("before")
-                    return self.entries(None if before is None else _whole(params, "before"), _whole(params, "limit"))
+                    kind = params.get("kind")
+                    only = None if kind is None else _whole(params, "kind")
+                    return self.entries(None if before is None else _whole(params, "before"), _whole(params, "limit"), only)
                 case "proof":
                     return self._prover(_whole(params, "uid"), _whole(params, "at_ms"))
                 case "status":
@@ -66,14 +68,14 @@ class Query:
         merged = thin(rows, points, t0_ms, t1_ms)
         return [[start, r.low, r.high, r.first, r.last, r.count, r.bad] for start, r in merged]
 
-    def entries(self, before: int | None, limit: int) -> list[list[Any]]:
-        """Return [seq, wall_ms, kind, detail, groups, told] of entries that are not batches, newest first.
+    def entries(self, before: int | None, limit: int, kind: int | None = None) -> list[list[Any]]:
+        """Return [seq, wall_ms, kind, detail, groups, told] of entries that are not batches, newest first; with `kind`, of that one only.
 
         `groups` are [number, "device/group"] pairs of the tag groups that a gap names, as far as the schema knows them. `told` is an
         event's body, None of other entries and where it is not here or long.
         """
         rows = []
-        for seq in self._index.events(before, max(1, min(limit, ENTRIES_MAX))):
+        for seq in self._index.events(before, max(1, min(limit, ENTRIES_MAX)), kind):
             payload = parse(self._reader.entry(seq)).payload
             told = self._reader.body(seq) if payload.kind == Kind.EVENT and payload.detail[3] <= TOLD_MAX else None
             rows.append([seq, payload.wall_ms, payload.kind, payload.detail, self._groups(payload.kind, payload.detail), told])

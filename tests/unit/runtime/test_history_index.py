@@ -60,6 +60,7 @@ def test_it_goes_on_where_it_was_and_begins_anew_for_another_ledger(tmp_path: Pa
         index.commit(5)
     with Index(path, "o/1") as index:
         assert (index.next_seq, index.batches(9, 150, 160, 10), index.events(None, 10)) == (5, [3], [4])
+        assert (index.events(None, 10, 6), index.events(None, 10, 7)) == ([4], [])
         assert index.batches(9, 201, 300, 10) == []
     with Index(path, "o/2") as index:
         assert (index.next_seq, index.batches(9, 150, 160, 10)) == (0, [])

@@ -74,6 +74,16 @@ def test_guessing_the_code_gets_slower_and_locks_nobody_out_for_good() -> None:
     played(program)
 
 
+def test_who_sets_the_machine_up_alone_asks_for_more_than_the_admin_has() -> None:
+    async def program(people: People, clock: VirtualClock) -> None:
+        ask = {"password": PASSWORD.format("Ada"), "source": "10.0.0.1", "code": people.code(), "name": "Ada"}
+        assert (await people.ask("account.claim", **ask, roles="technician owner"))["refused"] == "account_roles_unknown"
+        who = (await people.ask("account.claim", **ask, roles="technician engineer"))["who"]
+        assert who["roles"] == ["admin", "engineer", "technician"], "a gateway never begins without an admin"
+
+    played(program)
+
+
 async def _one_of_each(people: People) -> dict[str, str | None]:
     admin = await people.claim()
     tokens = {role.value: await people.add(admin, f"a {role.value}", role.value) for role in Role}
