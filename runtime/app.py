@@ -49,11 +49,10 @@ from runtime.alarms.parts import METHODS as ALARM_METHODS
 from runtime.alarms.parts import Alarms
 from runtime.children import Part, children_of
 from runtime.clock import Clock, SystemClock
+from runtime.commands.wiring import open_desk
 from runtime.commissioning import desk as commissioning
 from runtime.config import AnchorConfig, Config
-from runtime.device_write import DeviceWrite
 from runtime.door import Door, Tenant
-from runtime.door_calls import DeviceCall
 from runtime.door_tenants import ConfigEdit
 from runtime.events import Events
 from runtime.faces.feed import RequestRefusedError, Session
@@ -212,27 +211,32 @@ class Core:
         self.alarms = Alarms(chain, disk, layout, clock, work, self.live, self._field, outbox, self._evidence, self.desk)
         self._pipeline.alarms = self.alarms.engine.watch
         models = ModelActs(self.desk, self._orders, judged, clock, lambda: self._devices)
-        tenants: dict[str, Tenant] = {
-            "config.edit": ConfigEdit(lambda: self._revision, self._apply, work),
-            "device.write": DeviceWrite(self._field, self.live.known, lambda: self._revision.config, lambda: self._devices, clock),
-            "device.call": DeviceCall(self._field, lambda: self._revision.config, lambda: self._devices),
-            "learned.forget": ForgetLearned(self._learned),
-            "manual.enter": ManualEnter(self._field, self.live, self._evidence.seal, lambda: self._devices),
-            **models.tenants(),
-            **self.accounts.tenants(),
-            **self.alarms.tenants(),
-        }
+        self.commands, writing = open_desk(
+            self._field, self.live.known, lambda: self._revision, lambda: self._devices, clock, disk, layout.private, outside.random, work,
+            self.accounts.self_approval,
+        )  # fmt: skip
+        acts = self._tenants(writing, models.tenants(), self.accounts.tenants(), self.alarms.tenants())
         self._bench = commissioning.Desk(
             self._field, disk, layout, clock, work, lambda: self._revision,
             lambda: {name: uid for uid, name in self._ids.tags.rows()}, self.accounts.refuse_unless_may,
         )  # fmt: skip
-        self.door = Door(chain, reader, ActJournal(disk, layout.private), tenants, work, self.accounts)
+        self.door = Door(chain, reader, ActJournal(disk, layout.private), acts, work, self.accounts)
         self.accounts.carry_out = self.door.carry_out
+        self.commands.recordable = self.door.require_recordable
         self.health = Health(
             clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self.door, self.stall, self._supervisor, self._events,
-            lambda: self._revision, self.desk, config_faults=choice.faults,
+            lambda: self._revision, self.desk, self.commands, config_faults=choice.faults,
         )  # fmt: skip
         self._swap(self._devices, {name: self._driver_or_cause(points) for name, points in self._devices.items()})
+
+    def _tenants(self, *others: Mapping[str, Tenant]) -> dict[str, Tenant]:
+        """Return every kind of act: the core's own, and those of its parts."""
+        own: dict[str, Tenant] = {
+            "config.edit": ConfigEdit(lambda: self._revision, self._apply, self._work),
+            "learned.forget": ForgetLearned(self._learned),
+            "manual.enter": ManualEnter(self._field, self.live, self._evidence.seal, lambda: self._devices),
+        }
+        return {name: tenant for part in (own, *others) for name, tenant in part.items()}
 
     @property
     def config(self) -> Config:
@@ -325,6 +329,10 @@ class Core:
             return await self._bench.answer(session, method, params)
         if method == "frames":
             return frames_asked(self._outside.shared.recorders, actor, params)
+        if method == "commands":
+            return self.commands.state()
+        if method == "command.prepare":
+            return await self.commands.prepare(actor, params)
         if method == "judgement":
             return await self.desk.answer(session, params)
         if method == "models":

@@ -25,11 +25,13 @@ from runtime import config_model as model
 from runtime.alarms.definition import AlarmDefinition
 from runtime.alarms.from_config import alarms_of
 from runtime.clock import SystemClock
+from runtime.config_commands import MethodConfig, check_methods, method_config, setpoint_rules
 from runtime.config_faults import ConfigError, Fault, Faults, Place
 from runtime.config_judged import check_models, known_to_alarms
 from runtime.config_references import References
 from runtime.config_templates import with_template
-from runtime.setpoint import Interlock, SetpointRules
+from runtime.config_writes import Commands
+from runtime.setpoint import SetpointRules
 from runtime.tag_checks import OUTSIDE, Instrument, TagCheck
 
 CONFIG_SIZE_MAX: Final = 16 << 20
@@ -74,7 +76,7 @@ OCCASIONAL_GROUP: Final[Mapping[str, Any]] = {"mode": "subscribe", "period_ms": 
 
 @dataclass(frozen=True, slots=True)
 class TagConfig:
-    """One tag. `address` is the driver's own; `was` is the name it had before a rename, `device/tag`."""
+    """One tag. `address` is the driver's own; `was` is the name it had before, `device/tag`; without `write` nobody commands it."""
 
     name: str
     was: str | None
@@ -82,7 +84,7 @@ class TagConfig:
     type: str
     exponent: int | None
     writable: bool
-    write: SetpointRules
+    write: SetpointRules | None
     source: str
     calibration: str
     address: object
@@ -112,6 +114,7 @@ class DeviceConfig:
     timeout_s: float
     options: BaseModel
     groups: tuple[GroupConfig, ...]
+    methods: tuple[MethodConfig, ...] = ()
 
     def same_connection(self, other: DeviceConfig) -> bool:
         """Tell whether a driver that was made for the one serves the other."""
@@ -138,6 +141,7 @@ class Config:
     accounts: model.Accounts
     history: model.History
     feed: model.Feed
+    commands: Commands
     models: model.Models
     anchors: tuple[AnchorConfig, ...]
     devices: tuple[DeviceConfig, ...]
@@ -171,7 +175,9 @@ def parse_config(text: str) -> Config:
     if faults.found or file is None:
         raise ConfigError(sorted(faults.found, key=lambda fault: (fault.line or 0, fault.where)))
     found = tuple(device for device in devices if device is not None)
-    return Config(file.gateway, file.evidence, file.web, file.accounts, file.history, file.feed, file.models, anchors, found, alarms)
+    return Config(
+        file.gateway, file.evidence, file.web, file.accounts, file.history, file.feed, file.commands, file.models, anchors, found, alarms
+    )
 
 
 def _device(faults: Faults, references: References, name: str, raw: Any) -> DeviceConfig | None:
@@ -193,10 +199,13 @@ def _device(faults: Faults, references: References, name: str, raw: Any) -> Devi
     context = {"options": options, "references": references}
     groups = [_group(faults, factory, str(raw.get("type")), (*place, "groups", at), where, row, context) for at, row in rows]
     _check_unique(faults, place, where, rows)
+    if common is not None:
+        check_methods(faults, references, place, where, common.methods)
     if named is None or common is None or options is None or any(group is None for group in groups):
         return None
     whole = tuple(group for group in groups if group is not None)
-    return DeviceConfig(name, common.type, common.asset, common.enabled, float(common.timeout_s), options, whole)
+    methods = tuple(method_config(each) for each in common.methods)
+    return DeviceConfig(name, common.type, common.asset, common.enabled, float(common.timeout_s), options, whole, methods)
 
 
 def _factory(faults: Faults, place: Place, where: str, type_name: Any) -> Factory | None:
@@ -267,7 +276,7 @@ def _tag(
     check = _check(tag)
     calibration = check.instrument.text(tag.unit, tag.calibration)
     return TagConfig(
-        tag.name, tag.was, tag.unit, value_type, exponent, tag.writable, _setpoint_rules(tag.write), source, calibration, address, rule,
+        tag.name, tag.was, tag.unit, value_type, exponent, tag.writable, setpoint_rules(tag.write), source, calibration, address, rule,
         check,
     )  # fmt: skip
 
@@ -292,16 +301,6 @@ def _check(tag: model.Tag) -> TagCheck:
         each.serial, each.certificate, each.calibrated, each.due, each.uncertainty, each.uncertainty_percent, each.coverage
     )  # fmt: skip
     return TagCheck(tag.range.low, tag.range.high, OUTSIDE[tag.range.outside], instrument)
-
-
-def _setpoint_rules(write: model.Write | None) -> SetpointRules:
-    if write is None:
-        return SetpointRules()
-    interlocks = tuple(Interlock(each.tag, each.equals, each.min, each.max) for each in write.interlock)
-    return SetpointRules(
-        write.min, write.max, write.max_step, interlocks, round(write.known_for_s * 1000), write.read_back, write.read_back_tolerance,
-        write.read_back_s,
-    )  # fmt: skip
 
 
 def _others(raw: Mapping[str, Any], common: type[BaseModel]) -> dict[str, Any]:

@@ -6,29 +6,18 @@ keys that belong to a device's protocol are passed over here (`extra="allow"`) a
 
 from __future__ import annotations
 
-import re
 import string
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from drivers.option_error import OptionError
 from ledger_client.errors import FormatError
 from ledger_client.note import check_name
-
-
-def _shaped(pattern: str, code: str) -> AfterValidator:
-    """Return a check of a text's shape whose fault says in words what is asked for."""
-    compiled = re.compile(pattern)
-
-    def check(text: str) -> str:
-        if not compiled.fullmatch(text):
-            raise OptionError(code, value=text[:80])
-        return text
-
-    return AfterValidator(check)
+from runtime.config_shapes import Name, Strict, TagName, Text, shaped
+from runtime.config_writes import Commands, Method, Write
 
 
 def _day(raw: Any) -> Any:
@@ -43,22 +32,13 @@ def _day(raw: Any) -> Any:
     return raw
 
 
-Name = Annotated[str, _shaped(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "config_name_shape")]
-TagName = Annotated[str, _shaped(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,63}", "config_tag_name_shape")]
-AssetPath = Annotated[str, _shaped(r"([^/\x00-\x1f]{1,64}(/[^/\x00-\x1f]{1,64}){0,7})?", "config_asset_shape")]
-FeedMode = Annotated[str, _shaped(r"[67][0-7]0", "config_feed_mode")]
-Text = Annotated[str, Field(max_length=200)]
+AssetPath = Annotated[str, shaped(r"([^/\x00-\x1f]{1,64}(/[^/\x00-\x1f]{1,64}){0,7})?", "config_asset_shape")]
+FeedMode = Annotated[str, shaped(r"[67][0-7]0", "config_feed_mode")]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Day = Annotated[date, BeforeValidator(_day)]
 Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ORIGIN_BLANKS = ("gateway", "epoch", "key_hash")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-class Strict(BaseModel):
-    """Nothing unknown, nothing converted, nothing changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Gateway(Strict):
@@ -157,45 +137,6 @@ class Report(Strict):
     heartbeat_s: float = Field(default=60.0, ge=0, le=86_400)
 
 
-class Interlock(Strict):
-    """One condition of write = { interlock = […] }: another tag must have this value, or one between these limits."""
-
-    tag: Text
-    equals: bool | int | float | str | None = None
-    min: float | None = Field(default=None, allow_inf_nan=False)
-    max: float | None = Field(default=None, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _says_what(self) -> Self:
-        if (self.equals is not None) == (self.min is not None or self.max is not None):
-            raise OptionError("config_interlock_condition", tag=self.tag)
-        return self
-
-
-class Write(Strict):
-    """write = {…} of a tag: what a setpoint must keep to, and whether it is read back."""
-
-    min: float | None = Field(default=None, allow_inf_nan=False)
-    max: float | None = Field(default=None, allow_inf_nan=False)
-    max_step: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    interlock: list[Interlock] = Field(default=[], max_length=16)
-    known_for_s: float = Field(default=10.0, gt=0, le=3600)
-    read_back: bool = False
-    read_back_tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    read_back_s: float = Field(default=2.0, gt=0, le=20)
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise OptionError("config_min_above_max", min=self.min, max=self.max)
-        return self
-
-    @property
-    def limits_numbers(self) -> bool:
-        """Whether it says something that only a number can keep to."""
-        return any(each is not None for each in (self.min, self.max, self.max_step)) or self.read_back_tolerance > 0
-
-
 class Range(Strict):
     """range = {…} of a tag: between what its values can lie. One outside is marked, never changed."""
 
@@ -279,6 +220,7 @@ class Device(BaseModel):
     asset: AssetPath = ""
     enabled: bool = True
     timeout_s: float = Field(default=1.0, ge=0.05, le=60)
+    methods: list[Method] = Field(default=[], max_length=64)
     groups: list[dict[str, Any]] = Field(min_length=1)
 
 
@@ -286,9 +228,9 @@ class TemplateUse(Strict):
     """Keys of a device that uses a template; they are gone once it is expanded."""
 
     template: Name
-    parameters: dict[str, str | int | float] = {}
-    prefix: Annotated[str, _shaped(r"([A-Za-z0-9][A-Za-z0-9._ -]{0,31})?", "config_tag_name_shape")] = ""
-    without: list[str] = []
+    parameters: dict[str, str | int | float] = Field(default={})
+    prefix: Annotated[str, shaped(r"([A-Za-z0-9][A-Za-z0-9._ -]{0,31})?", "config_tag_name_shape")] = ""
+    without: list[str] = Field(default=[])
 
 
 class JudgedTag(Strict):
@@ -340,7 +282,7 @@ class Models(Strict):
     """[models]."""
 
     enabled: bool = False
-    trusted_keys: list[Annotated[str, _shaped(r"([0-9a-f]{2}){32,128}", "config_model_key_shape")]] = Field(default=[], max_length=16)
+    trusted_keys: list[Annotated[str, shaped(r"([0-9a-f]{2}){32,128}", "config_model_key_shape")]] = Field(default=[], max_length=16)
     unsigned_imports: bool = False
     receipt_every_s: float = Field(default=30.0, ge=1, le=300)
     worker_memory_mb: int = Field(default=64, ge=16, le=4096)
@@ -357,10 +299,11 @@ class File(Strict):
     accounts: Accounts = Accounts()
     history: History = History()
     feed: Feed = Feed()
+    commands: Commands = Commands()
     models: Models = Models()
-    anchors: list[dict[str, Any]] = []
-    devices: dict[str, Any] = {}
-    alarms: list[Any] = []
+    anchors: list[dict[str, Any]] = Field(default=[])
+    devices: dict[str, Any] = Field(default={})
+    alarms: list[Any] = Field(default=[])
 
 
 def own_options(model: BaseModel) -> Mapping[str, Any]:

@@ -51,7 +51,8 @@ class References:
         """Note each tag that is named and not there, and each tag that is reckoned from itself."""
         for tag in self._naming.values():
             for name in filter(self._is_missing, tag.locks):
-                faults.add((*tag.place, "write"), f"{tag.where}.write", "config_interlock_unknown", tag=name)
+                key = "interlock" if "methods" in tag.place else "write"
+                faults.add((*tag.place, key), f"{tag.where}.{key}", "config_interlock_unknown", tag=name)
             for name in filter(self._is_missing, tag.inputs):
                 faults.add((*tag.place, "formula"), f"{tag.where}.formula", "config_formula_unknown", tag=name)
         for circle in circles({name: tag.inputs for name, tag in self._naming.items() if tag.inputs}):

@@ -1,26 +1,30 @@
-"""The door's tenant for setpoints: limits and interlocks before, the write, and what the device has afterwards.
+"""A setpoint reaches its device: the write, and what the device has afterwards; and the door's tenant that writes at once.
 
-Room: hall. `app` gives it to the door, which records the intent before `perform` and the outcome after it. It knows no protocol: a
-driver writes and reads. It never writes twice.
+Room: hall. `commands.desk` calls `write_and_look` for what was confirmed. `app` gives the tenant to the door, which records the intent
+before `perform` and the outcome after it. Nothing here knows a protocol: a driver writes and reads. It never writes twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from drivers.driver import DriverError
 from drivers.reading import Scan, Tag, Value
 from runtime.acts import Act, Outcome
 from runtime.clock import Clock
-from runtime.config import Config
+from runtime.commands.evaluation import KnownOf, allowed_now
+from runtime.commands.guard import Guard
+from runtime.commands.listed import Devices, find_point
 from runtime.door_tenants import DONE, WRITE_S
 from runtime.faces.feed import RequestRefusedError
-from runtime.points import DevicePoints
-from runtime.setpoint import Known, SetpointRules, allowed_now, fitting, is_kept
+from runtime.setpoint import HIGH, SetpointRules, fitting, is_kept
 
 READ_MS_FIRST: Final = 100
 READ_S: Final = 2.0
+NOT_KNOWN: Final = "write_unknown"
+LOCAL: Final = "local"
+"""The kind of actor that the machine's own command line is: everybody else prepares and confirms."""
 
 
 class Writer(Protocol):
@@ -36,18 +40,15 @@ class Writer(Protocol):
 
 
 class DeviceWrite:
-    """`device.write`: target `device/tag`, param `value`. Off unless the configuration says `device_writes = true`."""
+    """`device.write`: target `device/tag`, param `value`; for the command line of the machine itself.
 
-    def __init__(
-        self,
-        writer: Writer,
-        known: Callable[[str], Known | None],
-        config: Callable[[], Config],
-        devices: Callable[[], Mapping[str, DevicePoints]],
-        clock: Clock,
-    ) -> None:
+    It keeps to everything that a command keeps to, but for what needs a person's eyes: nobody was shown the present value. What needs a
+    second person is refused. Off unless the configuration says `device_writes = true`.
+    """
+
+    def __init__(self, writer: Writer, known: KnownOf, devices: Callable[[], Devices], clock: Clock, guard: Guard) -> None:
         """`known` gives the newest value of a tag by its name."""
-        self._writer, self._known, self._config, self._devices, self._clock = writer, known, config, devices, clock
+        self._writer, self._known, self._devices, self._clock, self._guard = writer, known, devices, clock, guard
 
     async def check(self, act: Act) -> None:
         """See Tenant."""
@@ -56,49 +57,66 @@ class DeviceWrite:
     async def perform(self, act: Act) -> Outcome:
         """See Tenant. The plant is judged once more: it may have changed while the intent was recorded."""
         tag, value, rules = self._judge(act)
-        try:
-            await self._writer.write(tag.device, tag, value, WRITE_S)
-        except DriverError as error:
-            kept = await self._kept(tag, value, rules) if error.cause == "write_unknown" and rules.read_back else None
-            if kept is not None and kept[0]:
-                return Outcome(DONE, {"value": value, "read_back": kept[1], "confirmed": "read_back"})
-            return Outcome(error.cause, dict(error.params))
-        if not rules.read_back:
-            return Outcome(DONE, {"value": value})
-        kept = await self._kept(tag, value, rules)
-        if kept is None:
-            return Outcome("write_not_verified", {"value": value})
-        return Outcome(DONE if kept[0] else "write_not_kept", {"value": value, "read_back": kept[1]})
+        return await write_and_look(self._writer, self._clock, tag, value, rules)
 
     def _judge(self, act: Act) -> tuple[Tag, Value, SetpointRules]:
-        if not self._config().gateway.device_writes:
-            raise RequestRefusedError("device_writes_off")
-        device, _, name = act.target.partition("/")
-        points = self._devices().get(device)
-        found = points.find(name) if points is not None else None
-        if found is None:
-            raise RequestRefusedError("tag_unknown", tag=act.target)
-        tag, options = found
-        if not tag.writable:
-            raise RequestRefusedError("tag_not_writable", tag=act.target)
-        value = fitting(act.params.get("value"), tag, options.write)
-        allowed_now(value, act.target, options.write, self._known, self._clock.wall_ms())
-        return tag, value, options.write
+        point = find_point(self._devices(), act.target)
+        self._guard.check(point.device)
+        if act.actor.kind != LOCAL or point.rules.risk == HIGH or point.tag is None or point.rules.max_rate is not None:
+            raise RequestRefusedError("command_needs_confirming", tag=act.target)
+        value = fitting(act.params.get("value"), point.tag, point.rules)
+        allowed_now(value, act.target, point.rules, self._known, self._clock.wall_ms())
+        return point.tag, value, point.rules
 
-    async def _kept(self, tag: Tag, value: Value, rules: SetpointRules) -> tuple[bool, Value] | None:
-        """Read until the device has the value or the time is over; return whether it has, and what was read; None without any reading."""
-        started, wait_ms, read = self._clock.mono_ms(), READ_MS_FIRST, None
-        ends = started + round(rules.read_back_s * 1000)
-        while True:
-            try:
-                scan = await self._writer.read(tag.device, tag, READ_S)
-            except DriverError:
-                scan = None
-            if scan is not None and (scan.statuses is None or scan.statuses[0] == 0):
-                read = scan.values[0]
-                if is_kept(value, read, tag, rules.tolerance):
-                    return True, read
-            if self._clock.mono_ms() + wait_ms > ends:
-                return None if read is None else (False, read)
-            await self._clock.sleep_until_mono(self._clock.mono_ms() + wait_ms)
-            wait_ms *= 2
+
+async def write_and_look(writer: Writer, clock: Clock, tag: Tag, value: Value, rules: SetpointRules) -> Outcome:
+    """Write once, and say what the device has afterwards. After an unsure write it is read in any case, and never written again.
+
+    The outcome is `done`, `write_not_kept` (it has another value), `write_not_verified` (it could not be read), `write_unknown`, or what
+    the driver says of a write that surely did not happen.
+    """
+    try:
+        await writer.write(tag.device, tag, value, WRITE_S)
+    except DriverError as error:
+        if error.cause != NOT_KNOWN:
+            return Outcome(error.cause, dict(error.params))
+        kept = await _kept(writer, clock, tag, value, rules)
+        if kept is None:
+            return Outcome(NOT_KNOWN, dict(error.params))
+        if kept[0]:
+            return Outcome(DONE, {"value": value, "read_back": kept[1], "confirmed": "read_back"})
+        return Outcome(NOT_KNOWN, {**error.params, "read_back": kept[1]})  # it may still take effect
+    if not rules.read_back:
+        return Outcome(DONE, {"value": value})
+    kept = await _kept(writer, clock, tag, value, rules)
+    if kept is None:
+        return Outcome("write_not_verified", {"value": value})
+    return Outcome(DONE if kept[0] else "write_not_kept", {"value": value, "read_back": kept[1]})
+
+
+async def read_now(writer: Writer, tag: Tag) -> tuple[bool, Value]:
+    """Read one tag; return whether it is good, and its value. False where it cannot be read."""
+    try:
+        scan = await writer.read(tag.device, tag, READ_S)
+    except DriverError:
+        return False, None
+    if scan.statuses is not None and scan.statuses[0] != 0:
+        return False, None
+    return True, scan.values[0]
+
+
+async def _kept(writer: Writer, clock: Clock, tag: Tag, value: Value, rules: SetpointRules) -> tuple[bool, Value] | None:
+    """Read until the device has the value or the time is over; return whether it has, and what was read; None without any reading."""
+    started, wait_ms = clock.mono_ms(), READ_MS_FIRST
+    ends = started + round(rules.read_back_s * 1000)
+    read: tuple[bool, Value] = (False, None)
+    while True:
+        now = await read_now(writer, tag)
+        if now[0]:
+            read = now
+            if is_kept(value, now[1], tag, rules.tolerance):
+                return True, now[1]
+        if clock.mono_ms() + wait_ms > ends:
+            return (False, read[1]) if read[0] else None
+        await clock.sleep_until_mono(clock.mono_ms() + wait_ms)
+        wait_ms *= 2

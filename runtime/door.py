@@ -211,7 +211,7 @@ class Door:
                 raise RequestRefusedError("act_id_reused")
             return known[1]
         refuse_unless_may(self._authority.current(act.actor), act.action)  # it may have waited behind one that took the role away
-        self._refuse_if_unrecordable()
+        self.require_recordable()
         tenant = self._tenants[act.action]
         await tenant.check(act)
         self._journal.begin(act, self._ledger.size)
@@ -286,7 +286,8 @@ class Door:
                     found.append(payload)
         return found
 
-    def _refuse_if_unrecordable(self) -> None:
+    def require_recordable(self) -> None:
+        """Refuse while no act can be recorded. Raises RequestRefusedError."""
         if self._finished or self._ledger.state != "ok":
             raise RequestRefusedError("acts_refused_stopped")
         if self._unrecorded:

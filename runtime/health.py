@@ -22,6 +22,7 @@ from runtime.acquisition.field import Field
 from runtime.acquisition.poller import BadGroup, DevicePoller
 from runtime.calibrations import Calibrations
 from runtime.clock import Clock, state_names
+from runtime.commands.desk import CommandDesk
 from runtime.config_faults import Fault
 from runtime.door import Door
 from runtime.events import Events
@@ -58,6 +59,7 @@ class Health:
     events: Events
     revision: Callable[[], Revision]
     judgement: JudgementDesk
+    commands: CommandDesk
     faces: Callable[[], int] = lambda: 0
     config_faults: tuple[Fault, ...] = ()
     _calibrations: tuple[int, Calibrations] | None = None
@@ -86,6 +88,7 @@ class Health:
             "gaps": dict(self.evidence.gaps.totals),
             "judge": self.judgement.health(),
             "acts_unknown": self.door.unknown,
+            "writes": self.commands.health(),
             "faces": self.faces(),
             "parts": {name: [counts.starts, counts.fault] for name, counts in self.supervisor.parts.items()},
         }  # fmt: skip

@@ -57,10 +57,12 @@ _TABLE: Final = """
 
     command.prepare        -       yes         yes       -
     command.confirm        -       yes         yes       -
+    command.normal         -       -           yes       -
     command.approve        -       -           yes       -
     device.write           -       -           yes       -
     device.call            -       -           yes       -
-    gateway.read_only      -       -           yes       yes
+    gateway.read_only      -       yes         yes       yes
+    gateway.read_only.off  -       -           yes       -
 
     config.edit            -       -           yes       -
     learned.forget         -       -           yes       -
@@ -85,7 +87,8 @@ _TABLE: Final = """
     policy.set             -       -           -         yes
 """
 """account.password, account.key and account.language: one's own; an admin also gives others a new password. account.break_glass is for
-whoever sits at the machine itself (`witnessmark accounts break-glass`), account.claim for whoever has the claim code."""
+whoever sits at the machine itself (`witnessmark accounts break-glass`), account.claim for whoever has the claim code. command.normal: what
+is of more than a low risk. gateway.read_only switches it on, gateway.read_only.off back."""
 
 
 def _read(table: str) -> dict[str, frozenset[Role]]:
@@ -97,8 +100,9 @@ ACTIONS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(_read(_TABLE))
 """Action -> the roles that may do it."""
 FRESH: Final = frozenset(
     {
-        "device.write", "device.call", "command.approve", "epoch.open", "net.edit", "cert.edit", "model.import", "audit.review",
-        "account.create", "account.roles", "account.disable", "account.enable", "account.key", "token.create", "token.revoke", "policy.set",
+        "device.write", "device.call", "command.approve", "gateway.read_only.off", "epoch.open", "net.edit", "cert.edit", "model.import",
+        "audit.review", "account.create", "account.roles", "account.disable", "account.enable", "account.key", "token.create",
+        "token.revoke", "policy.set",
     }
 )  # fmt: skip
 """Actions for which a person must have given the password within the last 300 s."""

@@ -1,13 +1,12 @@
 """What a setpoint must keep to before it is written, and when what was read back is it. Pure, and the same for every protocol.
 
-Room: hall. `config` makes the rules of each writable tag, `device_write` asks them before and after a write. Nothing here writes, reads a
-clock or knows a driver.
+Room: hall. `config` makes the rules of each writable tag, `commands` and `device_write` ask them before and after a write. Nothing here
+writes, reads a clock or knows a driver.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +15,8 @@ from runtime.faces.feed import RequestRefusedError
 
 FLOAT32_RELATIVE: Final = 1e-6
 """How far a number that went through 32 bits may be from what was sent."""
+LOW, NORMAL, HIGH = "low", "normal", "high"
+"""Risk: low may be commanded by a technician, high needs a second person."""
 KINDS: Final[dict[str, tuple[type, ...]]] = {"bool": (bool,), "text": (str,), "int": (int,)}
 
 
@@ -46,16 +47,23 @@ class Interlock:
 
 @dataclass(frozen=True, slots=True)
 class SetpointRules:
-    """The rules of one writable tag. `known_for_ms`: how old the value of another tag, or the present one, may be to be relied on."""
+    """The rules of one writable tag, or of a method. `known_for_ms`: how old the value of another tag, or the present one, may be.
+
+    `max_rate`: how far it may be moved within a minute. `risk` is one of RISKS; `approvers`: who may approve, nobody named: whoever has the
+    permission.
+    """
 
     low: float | None = None
     high: float | None = None
     max_step: float | None = None
     interlocks: tuple[Interlock, ...] = ()
     known_for_ms: int = 10_000
-    read_back: bool = False
+    read_back: bool = True
     tolerance: float = 0.0
     read_back_s: float = 2.0
+    max_rate: float | None = None
+    risk: str = NORMAL
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +88,6 @@ def fitting(value: object, tag: Tag, rules: SetpointRules) -> Value:
     return value
 
 
-def allowed_now(value: Value, target: str, rules: SetpointRules, known: Callable[[str], Known | None], now_ms: int) -> None:
-    """Refuse a setpoint that the state of the plant forbids, or whose conditions cannot be told.
-
-    Raises RequestRefusedError `interlocked`, `step_too_big`, or `interlock_not_known` when a value that decides is bad, old or missing.
-    """
-    for lock in rules.interlocks:
-        other = _relied_on(lock.tag, known, rules.known_for_ms, now_ms)
-        if not lock.holds(other):
-            raise RequestRefusedError("interlocked", tag=lock.tag, value=str(other), wanted=lock.wanted)
-    if rules.max_step is not None and isinstance(value, int | float):
-        present = _relied_on(target, known, rules.known_for_ms, now_ms)
-        if not isinstance(present, int | float) or not abs(value - present) <= rules.max_step:
-            raise RequestRefusedError("step_too_big", value=value, present=str(present), max=rules.max_step)
-
-
 def is_kept(wrote: Value, read: Value, tag: Tag, tolerance: float) -> bool:
     """Tell whether a value that was read back is the one that was written, as far as the tag's steps can tell."""
     if isinstance(wrote, bool | str) or isinstance(read, bool) or not isinstance(read, int | float) or not isinstance(wrote, int | float):
@@ -103,10 +96,3 @@ def is_kept(wrote: Value, read: Value, tag: Tag, tolerance: float) -> bool:
         return math.isnan(read)
     step = 0.5 * 10.0**tag.exponent if tag.exponent is not None else 0.0
     return math.isclose(wrote, read, rel_tol=FLOAT32_RELATIVE, abs_tol=max(tolerance, step * (1 + FLOAT32_RELATIVE)))
-
-
-def _relied_on(name: str, known: Callable[[str], Known | None], known_for_ms: int, now_ms: int) -> Value:
-    found = known(name)
-    if found is None or not found.is_good or (found.read_ms is not None and not 0 <= now_ms - found.read_ms <= known_for_ms):
-        raise RequestRefusedError("interlock_not_known", tag=name)
-    return found.value

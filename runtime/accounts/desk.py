@@ -100,6 +100,10 @@ class AccountDesk:
             found.seen_ms = self._clock.mono_ms()
         return actor
 
+    def self_approval(self) -> bool:
+        """Tell whether the site's policy lets people approve what they asked for."""
+        return self._book.self_approval()
+
     def refuse_unless_may(self, session: Session, params: Mapping[str, Any], action: str) -> None:
         """Raise RequestRefusedError unless whoever sent a request may do an action: for requests that change nothing, and are no act."""
         refuse_unless_may(self.actor(session, params.get("token")), action)

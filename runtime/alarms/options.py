@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationInfo, model_validator
 
 from drivers.option_error import OptionError
-from runtime.config_model import Name, Strict, Text
+from runtime.config_shapes import Name, Strict, Text
 
 Priority = Literal["low", "medium", "high"]
 Delay = Annotated[float, Field(ge=0, le=86_400)]

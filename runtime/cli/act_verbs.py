@@ -116,7 +116,7 @@ def do_act(state: Path, request: dict[str, Any], *, as_json: bool) -> dict[str, 
     """Ask the running gateway to do one act, and return its outcome; one that was not done is said, and ends the verb."""
     outcome = ask(state, "act", {"id": os.urandom(16), **request}, ACT_S, as_json=as_json)
     if outcome["code"] != "done":
-        fail(outcome["code"], outcome["params"], as_json=as_json, exit_code=_exit_code(outcome["code"]))
+        fail(outcome["code"], outcome["params"], as_json=as_json, exit_code=exit_code_of(outcome["code"]))
     return outcome
 
 
@@ -128,9 +128,10 @@ def ask(state: Path, method: str, params: dict[str, Any], timeout_s: float, *, a
         code, params = error.code, error.params
         if code == "core_away" and not as_json:  # people mostly forget --state; scripts know the code
             code, params = "state_not_running", {"state": str(state)}
-        fail(code, params, as_json=as_json, exit_code=_exit_code(error.code))
+        fail(code, params, as_json=as_json, exit_code=exit_code_of(error.code))
     return answer
 
 
-def _exit_code(code: str) -> int:
+def exit_code_of(code: str) -> int:
+    """Return 2 where nobody knows what became of it, else 1."""
     return CANNOT_TELL if code in NOT_KNOWN else 1

@@ -47,7 +47,7 @@ def config_text(*devices: str, seal_every_s: int = 1) -> str:
 
 def two_devices(*, period_ms: int = 200, tags: int = 3) -> str:
     """Return devices `a` and `b`; the tags of `b` are writable between 0 and 100."""
-    writable = "writable = true\nwrite = { min = 0, max = 100 }\n"
+    writable = "writable = true\nwrite = { min = 0, max = 100, read_back = false }\n"
     one = device_toml("a", {"fast": (period_ms, tags)})
     return config_text(one, device_toml("b", {"slow": (2 * period_ms, tags)}, more=writable))
 

@@ -60,7 +60,7 @@ def device(name: str, groups: dict[str, tuple[int, int]]) -> str:
         mode, report = ("subscribe" if group == "push" else "poll"), ("report = { on_change = false }\n" if group == "fast" else "")
         text += f'[[devices.{name}.groups]]\nname = "{group}"\nperiod_ms = {period_ms}\nmode = "{mode}"\n'
         for n in range(tags):
-            kind = 'data = "float64"' if n % 2 else "writable = true\nwrite = { min = 0, max = 1000 }"
+            kind = 'data = "float64"' if n % 2 else "writable = true\nwrite = { min = 0, max = 1000, read_back = false }"
             text += f'[[devices.{name}.groups.tags]]\nname = "{group}{n}"\naddress = "holding:{10 * n}"\n{kind}\n{report}'
     return text
 

@@ -27,7 +27,7 @@ def text_of(number: int) -> str:
     """Return revision texts that rename a tag each time and change a period of another device."""
     former = f'was = "a/torque{number - 1}"\n' if number else ""
     renamed = f'[[devices.a.groups.tags]]\nname = "torque{number}"\n{former}address = "holding:9"\n'
-    writable = "writable = true\nwrite = { min = 0, max = 100 }\n"
+    writable = "writable = true\nwrite = { min = 0, max = 100, read_back = false }\n"
     return config_text(
         device_toml("a", {"fast": (200, 3)}), renamed, device_toml("b", {"slow": (400 + 100 * (number % 3), 3)}, more=writable)
     )

@@ -22,6 +22,7 @@ PAGES = {
     "[accounts]": "runtime.config_model:Accounts",
     "[history]": "runtime.config_model:History",
     "[feed]": "runtime.config_model:Feed",
+    "[commands]": "runtime.config_model:Commands",
     "[models]": "runtime.config_model:Models",
     "[[models.define]]": "runtime.config_model:ModelDefinition",
     "[[alarms]]": "runtime.alarms.options:Alarm",
@@ -40,7 +41,7 @@ NESTED = {
     "[[models.define]]": "runtime.config_model:JudgedTag",
     "[[alarms]]": "runtime.alarms.options:SuppressWhile",
     "Devices of type manual": "drivers.manual.config:Gauge",
-    "[devices.NAME]": "runtime.config_model:TemplateUse",
+    "[devices.NAME]": "runtime.config_model:TemplateUse runtime.config_model:Method",
     "[[devices.NAME.groups.tags]]": " ".join(f"runtime.config_model:{name}" for name in ("Report", "Instrument", "Range", "Write")),
 }
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from drivers.driver import DriverError
 from drivers.reading import Scan, Tag, TagGroup, Value
+from runtime.commands.evaluation import allowed_now
 from runtime.config import parse_config
 from runtime.config_faults import ConfigError
 from runtime.faces.feed import RequestRefusedError
-from runtime.setpoint import Interlock, Known, SetpointRules, allowed_now, fitting, is_kept
+from runtime.setpoint import Interlock, Known, SetpointRules, fitting, is_kept
 from tests.rigs.core import Plant, Running, config_text, prepare, running
 from tests.rigs.field import ScriptedDriver, after, device_toml
 from tests.simulation.disk import ShimDisk

@@ -130,7 +130,7 @@ def test_a_person_acts_under_their_name_and_no_secret_is_recorded() -> None:
         token = await people.add(admin, "Bo", "engineer technician")
         who = await people.ask("account.who", token=token)
         assert (who["name"], who["roles"], who["kind"]) == ("Bo", ["engineer", "technician"], "person")
-        assert (await people.act(token, "device.write", "b/slow0", value=5))["code"] == "done"
+        assert (await people.act(token, "gateway.read_only", "b", on=True))["code"] == "done"
         told = (await people.act(admin, "account.password", "Bo"))["told"]["password"]
         assert (await people.ask("account.who", token=token))["refused"] == "session_gone", "a new password ends what the old one opened"
         again = await people.login("Bo", told)

@@ -1,0 +1,225 @@
+"""The desk: what may be commanded and how it stands, and a command shown to a person before it is confirmed.
+
+Room: hall, commands. The feed's requests `commands` and `command.prepare` come here; `acts` has what the door does with it.
+Preparing reads from the device and changes nothing, so nothing of it is recorded. It is no safety function.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final
+
+from drivers.reading import Value
+from runtime.clock import Clock
+from runtime.commands.evaluation import RATE_MS, Condition, KnownOf, conditions, distance, is_fresh, require, require_step
+from runtime.commands.guard import Guard
+from runtime.commands.listed import Devices, Point, find_point, listed
+from runtime.commands.proposals import Proposals
+from runtime.commands.tickets import Ticket, Tickets
+from runtime.config import Config
+from runtime.device_write import Writer, read_now
+from runtime.faces.feed import RequestRefusedError
+from runtime.permissions import Actor
+from runtime.setpoint import HIGH, LOW, fitting
+
+NONCE_BYTES: Final = 16
+ANY_RISK: Final = "command.normal"
+"""The permission for what is more than a low risk."""
+PREPARE: Final = "command.prepare"
+Refusal = tuple[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a command stands: the value that is there now, the interlocks, and why it may not be done (None: it may)."""
+
+    old: Value
+    conditions: tuple[Condition, ...]
+    refusal: Refusal | None
+
+    def require(self) -> None:
+        """Raise RequestRefusedError where it may not be done."""
+        if self.refusal is not None:
+            raise RequestRefusedError(self.refusal[0], **self.refusal[1])
+
+
+class CommandDesk:
+    """`prepare` and `state` for faces; `look` and the tickets for the tenants."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        known: KnownOf,
+        config: Callable[[], tuple[int, Config]],
+        devices: Callable[[], Devices],
+        clock: Clock,
+        guard: Guard,
+        random: Random,
+        self_approval: Callable[[], bool],
+    ) -> None:
+        """`config` gives the revision in force with its number; `random` is where tickets come from.
+
+        `self_approval`: whether the site lets people approve what they asked for.
+        """
+        self.writer, self.clock, self.guard, self.self_approval = writer, clock, guard, self_approval
+        self._known, self._config, self._devices, self._random = known, config, devices, random
+        self.recordable: Callable[[], None] = lambda: None
+        """Raises RequestRefusedError while no act can be recorded; `app` gives the door's."""
+        self.tickets, self.proposals = Tickets(), Proposals()
+        self.unsure: set[str] = set()
+        """Targets whose last write nobody knows the end of: they are read before anything else."""
+        self._moved: dict[str, deque[tuple[int, float]]] = {}
+
+    @property
+    def revision(self) -> int:
+        """The number of the configuration in force."""
+        return self._config()[0]
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._config()[1]
+
+    def point(self, target: str) -> Point:
+        """Return what a target names. Raises as `find_point`."""
+        return find_point(self._devices(), target)
+
+    def new_id(self) -> str:
+        """Return what nobody can guess."""
+        return self._random.randbytes(NONCE_BYTES).hex()
+
+    async def prepare(self, actor: Actor, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a command as a person must see it; with a nonce to confirm it where it may be done.
+
+        `params`: `target` (`device/tag`, or `device/method()`), `value` (of a method: a list of its arguments as texts, `int16:5`). Raises
+        RequestRefusedError for what is no command at all, or none for who asks; what only the plant forbids stands in `refusal`.
+        """
+        target, given = params.get("target"), params.get("value")
+        if not isinstance(target, str):
+            raise RequestRefusedError("command_shape")
+        if not actor.may(PREPARE):
+            raise RequestRefusedError("permission_denied", action=PREPARE)
+        point = self.point(target)
+        self.require_rank(actor, point)
+        value = value_of(point, given)
+        look = await self.look(point, value)
+        nonce, left_ms = None, 0
+        if look.refusal is None:
+            nonce, left_ms = self.new_id(), round(self.config.commands.confirm_within_s * 1000)
+            self.tickets.issue(Ticket(nonce, actor, target, value, look.old, self.revision, self.clock.mono_ms() + left_ms))
+        tag = point.tag
+        return {
+            "nonce": nonce, "left_ms": left_ms, "target": target, "value": value, "old": look.old, "revision": self.revision,
+            "unit": tag.unit if tag else "", "type": tag.type if tag else "method", "exponent": tag.exponent if tag else None,
+            "risk": point.rules.risk, "second_person": point.rules.risk == HIGH,
+            "conditions": [each.plain() for each in look.conditions],
+            "refusal": None if look.refusal is None else {"code": look.refusal[0], "params": dict(look.refusal[1])},
+        }  # fmt: skip
+
+    def require_rank(self, actor: Actor, point: Point) -> None:
+        """Refuse more than a low risk to whom the permission table gives no more. Raises RequestRefusedError `permission_denied`."""
+        if point.rules.risk != LOW and not actor.may(ANY_RISK):
+            raise RequestRefusedError("permission_denied", action=ANY_RISK)
+
+    async def look(self, point: Point, value: Value) -> Look:
+        """Return how a command stands now: the present value is read from the device, then every rule is asked."""
+        old, refusal = None, None
+        try:
+            self.guard.check(point.device)
+            self.recordable()
+            old = await self._present(point)
+            self.guard.check(point.device)  # it may have been turned while the device was asked
+        except RequestRefusedError as refused:
+            refusal = refused.code, refused.params
+        found = conditions(point.rules, self._known, self.clock.wall_ms())
+        if refusal is None:
+            try:
+                require(found)
+                if point.tag is not None:
+                    require_step(value, old, point.rules, self._moved_lately(point.target))
+            except RequestRefusedError as refused:
+                refusal = refused.code, refused.params
+        return Look(old, found, refusal)
+
+    def moves(self, target: str, value: Value, old: Value) -> None:
+        """Note that a setpoint is about to be moved; for `max_rate`."""
+        self._moved.setdefault(target, deque()).append((self.clock.mono_ms(), distance(value, old)))
+
+    def state(self) -> dict[str, Any]:
+        """Return what may be commanded, what forbids it, and what waits for a second person."""
+        now_ms, mono_ms, devices = self.clock.wall_ms(), self.clock.mono_ms(), self._devices()
+        return {
+            "now_ms": now_ms,
+            "writes": self.guard.plain(),
+            "points": [self._row(point, devices, now_ms) for point in listed(devices)],
+            "waiting": [each.plain(mono_ms) for each in self.proposals.waiting(mono_ms)],
+            "unsure": sorted(self.unsure),
+            "self_approval": self.self_approval(),
+        }
+
+    def health(self) -> dict[str, Any]:
+        """Return what every page shows: whether anything may be written, what is read-only, how many wait for a second person."""
+        return {**self.guard.plain(), "waiting": len(self.proposals.waiting(self.clock.mono_ms())), "unsure": sorted(self.unsure)[:16]}
+
+    def _row(self, point: Point, devices: Devices, now_ms: int) -> dict[str, Any]:
+        rules, tag, found = point.rules, point.tag, self._known(point.target) if point.tag is not None else None
+        cause = None
+        try:
+            self.guard.check(point.device)
+        except RequestRefusedError as refused:
+            cause = refused.code
+        return {
+            "target": point.target, "device": point.device, "asset": devices[point.device].config.asset,
+            "uid": tag.uid if tag else None, "type": tag.type if tag else "method", "unit": tag.unit if tag else "",
+            "exponent": tag.exponent if tag else None, "arguments": list(point.method.arguments) if point.method else [],
+            "risk": rules.risk, "approvers": list(rules.approvers), "min": rules.low, "max": rules.high, "max_step": rules.max_step,
+            "max_rate": rules.max_rate, "cause": cause,
+            "value": found.value if found else None, "good": bool(found and is_fresh(found, rules.known_for_ms, now_ms)),
+            "age_ms": None if found is None or found.read_ms is None else now_ms - found.read_ms,
+            "conditions": [each.plain() for each in conditions(rules, self._known, now_ms)],
+        }  # fmt: skip
+
+    async def _present(self, point: Point) -> Value:
+        """Return the value that is there now: read from the device, else the newest one where that is good and fresh.
+
+        Raises RequestRefusedError `command_value_not_known`. After a write of unknown end only what is read now will do.
+        """
+        if point.tag is None:
+            return None
+        is_good, value = await read_now(self.writer, point.tag)
+        if is_good:
+            self.unsure.discard(point.target)
+            return value
+        newest = self._known(point.target)
+        if point.target in self.unsure or newest is None or not is_fresh(newest, point.rules.known_for_ms, self.clock.wall_ms()):
+            raise RequestRefusedError("command_value_not_known", tag=point.target)
+        return newest.value
+
+    def _moved_lately(self, target: str) -> float:
+        moved = self._moved.get(target, deque())
+        while moved and moved[0][0] <= self.clock.mono_ms() - RATE_MS:
+            moved.popleft()
+        return sum(distance for _, distance in moved)
+
+
+def value_of(point: Point, given: object) -> Value:
+    """Return what was given as a value of what is commanded; of a method its arguments as one text.
+
+    Raises RequestRefusedError `value_type`, `value_out_of_limits`, `call_shape`.
+    """
+    if point.tag is not None:
+        return fitting(given, point.tag, point.rules)
+    assert point.method is not None
+    types = point.method.arguments
+    if not isinstance(given, list) or len(given) != len(types) or not all(isinstance(each, str) for each in given):
+        raise RequestRefusedError("call_shape")
+    if any(not each.startswith(f"{kind}:") for each, kind in zip(given, types, strict=True)):
+        raise RequestRefusedError("command_arguments", wanted=", ".join(types))
+    return ARGUMENTS_BETWEEN.join(given)
+
+
+ARGUMENTS_BETWEEN: Final = "\n"
+"""Between the arguments of a call where they stand as one value."""

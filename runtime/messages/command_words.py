@@ -1,0 +1,48 @@
+"""A command that was prepared, and an interlock, in words: for the command line and the page alike. Pure.
+
+Room: hall. It words what the desk said and judges nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from runtime.messages.catalogue import word
+from runtime.messages.values import value_text
+
+
+def preview_lines(preview: Mapping[str, Any], lang: str = "en") -> list[str]:
+    """Return what a person must see before confirming: what, from, to, each interlock, the risk, and what forbids it."""
+    lines = [headline(preview, lang)]
+    lines += [condition_text(each, lang) for each in preview["conditions"]]
+    if not preview["conditions"]:
+        lines.append(word("command.no_conditions", None, lang))
+    lines.append(word(f"command.risk.{preview['risk']}", None, lang))
+    if preview["refusal"] is not None:
+        lines.append(word(preview["refusal"]["code"], preview["refusal"]["params"], lang))
+    return lines
+
+
+def headline(preview: Mapping[str, Any], lang: str = "en") -> str:
+    """Return what is to be done, in one sentence."""
+    target = preview["target"]
+    if preview.get("type") == "method" or target.endswith("()"):
+        arguments = ", ".join(str(preview["value"]).split("\n")) if preview["value"] else "-"
+        return word("command.call", {"target": target, "arguments": arguments}, lang)
+    unit = f" {preview['unit']}" if preview.get("unit") else ""
+    old = word("command.not_known", None, lang) if preview["old"] is None else shown(preview["old"], lang) + unit
+    return word("command.write", {"target": target, "old": old, "new": shown(preview["value"], lang) + unit}, lang)
+
+
+def condition_text(condition: Mapping[str, Any], lang: str = "en") -> str:
+    """Return an interlock as it stands."""
+    value = shown(condition["value"], lang)
+    return word(f"command.condition.{condition['state']}", {"tag": condition["tag"], "wanted": condition["wanted"], "value": value}, lang)
+
+
+def shown(value: Any, lang: str = "en") -> str:
+    """Return a value as a person reads it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return word("command.not_known", None, lang) if value is None else value_text(value)
