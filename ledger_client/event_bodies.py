@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ledger_client import cbor
+from ledger_client.access_events import ACCESS, read_access
 from ledger_client.alarm_bodies import ALARMS, read_alarms
 from ledger_client.body_words import Plain, is_name, is_number, pairs_of, rows_of
 from ledger_client.details import is_hash, is_int, is_text, is_uint
@@ -236,6 +237,8 @@ def check_event(type_uri: str, version: int, body: bytes) -> None:
     """Check a body of any type that is known. Raises FormatError `event_body_invalid`."""
     if type_uri == ALARMS:
         read_alarms(version, body)
+    elif type_uri == ACCESS:
+        read_access(type_uri, version, body)
     else:
         read_event(type_uri, version, body)
 
@@ -243,7 +246,7 @@ def check_event(type_uri: str, version: int, body: bytes) -> None:
 READERS: Final[Mapping[str, Callable[[list[Any]], EventBody | None]]] = MappingProxyType(
     {SCORES: _scores, FINDING: _finding, MODEL: _model, LABEL: _label}
 )
-EVENT_TYPES: Final = frozenset(READERS) | {ALARMS}
+EVENT_TYPES: Final = frozenset(READERS) | {ALARMS, ACCESS}
 """Types that `check_event` knows."""
 
 

@@ -207,7 +207,7 @@ class Core:
         judged = LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size)
         self.desk = JudgementDesk(chain, judged, disk, layout.models, clock, work, lambda: self._revision.config.models)
         self._orders = Orders()
-        self.accounts = AccountDesk(outside.accounts(layout), layout.private, disk, clock, lambda: self._revision.config)
+        self.accounts = AccountDesk(outside.accounts(layout), layout.private, disk, clock, lambda: self._revision.config, chain)
         self.alarms = Alarms(chain, disk, layout, clock, work, self.live, self._field, outbox, self._evidence, self.desk)
         self._pipeline.alarms = self.alarms.engine.watch
         models = ModelActs(self.desk, self._orders, judged, clock, lambda: self._devices)
@@ -288,6 +288,7 @@ class Core:
                     "models": self.desk.run,
                     "bench": self._bench.run,
                     "alarms": self.alarms.run,
+                    "accounts": self.accounts.run,
                     **others,
                 }.items()
             ]
@@ -296,6 +297,7 @@ class Core:
             await self.door.finish(DRAIN_S)
             self._field.stop()
             await asyncio.wait([field], timeout=DRAIN_S)
+            await self.accounts.log.flush()
             with contextlib.suppress(OSError):
                 await asyncio.get_running_loop().run_in_executor(self._work, self._learned.save)
                 await self.desk.save()

@@ -55,6 +55,7 @@ def _run(state: Path, config: Path | None, *, as_json: bool) -> int:
     sys.setswitchinterval(SWITCH_S)
     _import_structlog_alone()
     from runtime.app import run_gateway
+    from runtime.cli.claim_notice import claim_notice
     from runtime.cli.console import print_json
     from runtime.cli.log import set_up_log
     from runtime.cli.until_stopped import until_stopped
@@ -67,6 +68,8 @@ def _run(state: Path, config: Path | None, *, as_json: bool) -> int:
             print_json({"state": str(state), "ready": True})
         else:
             sys.stdout.write(f"running on {state}; `witnessmark status --state {state}` tells how it is, Ctrl-C stops it\n")
+            notice = claim_notice(Layout(state))
+            sys.stdout.write(f"{notice}\n" if notice else "")
             sys.stdout.flush()
 
     async def serve(stop: asyncio.Event) -> None:

@@ -16,7 +16,7 @@ import json
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from boards.sim.template import PLACEHOLDERS, gateway_config
 from ledger_client.disk import RealDisk, write_atomically
 from ledger_client.note import device_note_key
 from runtime.app import EDITED_BY_HAND, run_core
+from runtime.cli.claim_notice import claim_notice
 from runtime.config import parse_config
 from runtime.demo_config import OWN_EDIT, read_config, web_port_of, write_config
 from runtime.demo_report import Firsts, Tell, judged, ledger_size, summary, watch
@@ -110,7 +111,7 @@ async def _run_core(options: DemoOptions, run: Path, stop: asyncio.Event, firsts
     """Run the gateway in this process until `stop`, or until the time asked for is over; it counts from here."""
     started = time.monotonic()
     async with asyncio.TaskGroup() as group:
-        core = group.create_task(run_core(options.state, None, stop, run=run, edited=edited), name="core")
+        core = group.create_task(run_core(options.state, None, stop, _say_claim(options.state, tell), run=run, edited=edited), name="core")
         watching = group.create_task(watch(run / Layout(options.state).feed.name, firsts, tell, started), name="watch")
         if options.for_s is not None:
             with contextlib.suppress(TimeoutError):
@@ -119,6 +120,17 @@ async def _run_core(options: DemoOptions, run: Path, stop: asyncio.Event, firsts
             stop.set()
         await asyncio.wait([core])
         watching.cancel()
+
+
+def _say_claim(state: Path, tell: Tell) -> Callable[[], None]:
+    """Return what the core calls when it is ready: how a demo that nobody owns yet is claimed."""
+
+    def ready() -> None:
+        notice = claim_notice(Layout(state))
+        if notice is not None:
+            tell({"claim": notice})
+
+    return ready
 
 
 @contextlib.asynccontextmanager

@@ -48,6 +48,11 @@ class Layout:
         return self.private / "accounts.sqlite"
 
     @property
+    def claim_code(self) -> Path:
+        """What the first admin needs; there until there is one."""
+        return self.private / "claim_code"
+
+    @property
     def policy(self) -> Path:
         """The policy whose hash the genesis entry names."""
         return self.state / "policy.txt"

@@ -16,9 +16,11 @@ from typing import Any, Final
 
 import structlog
 
+from ledger_client.access_events import AGAIN_FAILED, CLAIM_FAILED, LOGIN, LOGIN_FAILED, LOGOUT
 from ledger_client.disk import Disk
 from ledger_client.kinds import ClockState
 from runtime.accounts import people as rules
+from runtime.accounts.access_log import AccessLog, Ledger
 from runtime.accounts.attempts import Attempts
 from runtime.accounts.book import AccountBook
 from runtime.accounts.claim_code import RANDOM_BYTES, forget_code, keep_code, same_code
@@ -42,7 +44,7 @@ Asked = Callable[[Session, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 class AccountDesk:
     """`carry_out` is the door's, given once the door exists."""
 
-    def __init__(self, path: Path, private: Path, disk: Disk, clock: Clock, config: Callable[[], Config]) -> None:
+    def __init__(self, path: Path, private: Path, disk: Disk, clock: Clock, config: Callable[[], Config], ledger: Ledger) -> None:
         """`path` is the accounts' file, `private` the folder of the claim code."""
         self._work = ThreadPoolExecutor(1, thread_name_prefix="accounts")
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="passwords")
@@ -50,6 +52,7 @@ class AccountDesk:
         self._book = AccountBook(path, self._work)
         self._sessions, self._attempts, self.passwords = Sessions(), Attempts(), Passwords(self._hashing)
         self._acts = AccountActs(self._book, self._sessions, self.passwords, clock)
+        self.log = AccessLog(ledger, clock)
         self._code: str | None = None
         self.carry_out: Callable[[Act], Awaitable[Outcome]] | None = None
         self._answers: Mapping[str, Asked] = {
@@ -73,6 +76,10 @@ class AccountDesk:
         for threads in (self._work, self._hashing):
             threads.shutdown(cancel_futures=True)
         self._book.close()
+
+    async def run(self) -> None:
+        """Record who comes and goes, until cancelled."""
+        await self.log.run()
 
     def tenants(self) -> dict[str, AccountAct]:
         """Return the acts that change accounts, by action."""
@@ -155,6 +162,7 @@ class AccountDesk:
         self._wait(CLAIM, source)
         if not same_code(params.get("code"), self._code):
             self._attempts.failed(CLAIM, source, now_ms)
+            self.log.note(CLAIM_FAILED, "", "", source, session.face)
             raise RequestRefusedError("claim_code_wrong")
         name = rules.checked_name(params.get("name"))
         password = rules.checked_password(params.get("password"), name)
@@ -174,7 +182,7 @@ class AccountDesk:
             forget_code(self._disk, self._private)
         except OSError as error:  # the next start forgets it; it opens nothing any more
             structlog.get_logger("accounts").warning("claim_code_unwritable", detail=str(error))
-        return self._let_in(self._book.people[folded(name)], source)
+        return self._let_in(self._book.people[folded(name)], source, session.face)
 
     async def _login(self, session: Session, params: Mapping[str, Any]) -> dict[str, Any]:
         source, name, password = _source(params), params.get("name"), params.get("password")
@@ -191,10 +199,12 @@ class AccountDesk:
         person = self._book.people.get(account)  # as it is now: the hash took its time
         if not holds or person is None or hashed is None or not person.enabled or person.password != hashed:
             self._attempts.failed(account, source, self._clock.mono_ms())
+            known = self._book.people.get(account)  # a name that is nobody's may be a password typed into the wrong field
+            self.log.note(LOGIN_FAILED, known.name if known is not None else "", "", source, session.face)
             wait_ms = self._attempts.wait_ms(account, source, self._clock.mono_ms())
             raise RequestRefusedError("login_refused", retry_after_s=-(-wait_ms // 1_000))
         self._attempts.succeeded(account, source)
-        let_in = self._let_in(person, source)  # before anything is awaited, so that whatever ends sessions ends this one too
+        let_in = self._let_in(person, source, session.face)  # before anything is awaited, so that whatever ends sessions ends this one too
         with contextlib.suppress(RequestRefusedError):  # a disk that refuses keeps nobody out
             if self.passwords.is_dated(hashed):
                 await self._book.renew_password(person.name, hashed, await self.passwords.hash(password))
@@ -215,6 +225,7 @@ class AccountDesk:
         hashed = self._book.people[found.account].password
         if not await self.passwords.holds(rules.normal_password(password), hashed, found.source):
             self._attempts.failed(found.account, found.source, self._clock.mono_ms())
+            self.log.note(AGAIN_FAILED, actor.name, actor.session_id, found.source, session.face)
             wait_ms = self._attempts.wait_ms(found.account, found.source, self._clock.mono_ms())
             raise RequestRefusedError("again_refused", retry_after_s=-(-wait_ms // 1_000))
         self._attempts.succeeded(found.account, found.source)
@@ -225,6 +236,8 @@ class AccountDesk:
         token = params.get("token")
         found = self._sessions.by_token(token) if isinstance(token, str) and len(token) <= TOKEN_TEXT_MAX else None
         if found is not None:
+            person = self._book.people.get(found.account)
+            self.log.note(LOGOUT, person.name if person is not None else "", found.id, found.source, session.face)
             self._sessions.end(found.id)
         return {}
 
@@ -254,9 +267,10 @@ class AccountDesk:
         if wait_ms > 0:
             raise RequestRefusedError(code, retry_after_s=-(-wait_ms // 1_000))
 
-    def _let_in(self, person: Person, source: str) -> dict[str, Any]:
+    def _let_in(self, person: Person, source: str, face: str) -> dict[str, Any]:
         secret = os.urandom(TOKEN_BYTES + 24)
         token, session = self._sessions.open(secret, folded(person.name), source, self._clock.mono_ms(), self._clock.wall_ms())
+        self.log.note(LOGIN, person.name, session.id, source, face)
         return {"token": token, "who": self._describe(self._person_actor(session))}
 
     def _describe(self, actor: Actor) -> dict[str, Any]:

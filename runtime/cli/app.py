@@ -38,6 +38,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "write": ("runtime.cli.write_verbs", ""),
     "approve": ("runtime.cli.write_verbs", ""),
     "read-only": ("runtime.cli.write_verbs", ""),
+    "accounts": ("runtime.cli.accounts_verbs", ""),
     "act": ("runtime.cli.act_verbs", ""),
     "enter": ("runtime.cli.enter_verb", ""),
     "frames": ("runtime.cli.frames_verb", ""),

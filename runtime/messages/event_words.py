@@ -1,4 +1,4 @@
-"""What an event entry says, in one line of words: scores, findings, states of models, labels; alarms by `alarm_words`. Pure.
+"""What an event entry says, in one line of words: scores, findings, states of models, labels, logins; alarms by `alarm_words`. Pure.
 
 Room: hall. `entries` calls it with the body where the caller has it. It words what stands there and judges nothing.
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from ledger_client.access_events import ACCESS, read_access
 from ledger_client.alarm_bodies import ALARMS, read_alarms
 from ledger_client.errors import FormatError
 from ledger_client.event_bodies import EventBody, FindingBody, LabelBody, ModelBody, ScoreReceipt, read_event
@@ -21,6 +22,8 @@ from runtime.messages.values import moment_s
 
 def event_text(type_uri: str, version: int, body: bytes, lang: str = "en") -> str | None:
     """Return what the body of an event says; None for one of another type or version, and for one that is no such body."""
+    if type_uri == ACCESS:
+        return _access(version, body, lang)
     if type_uri == ALARMS:
         try:
             alarms = read_alarms(version, body)
@@ -42,6 +45,18 @@ def event_text(type_uri: str, version: int, body: bytes, lang: str = "en") -> st
             about = _about(label, lang)
             return word("entry.event.label.of", {"model": label.name, "what": what, "by": label.by, "about": about}, lang)
     return None
+
+
+def _access(version: int, body: bytes, lang: str) -> str | None:
+    try:
+        access = read_access(ACCESS, version, body)
+    except FormatError:
+        return None
+    if access is None:
+        return None
+    params = {"name": access.name or word("entry.event.access.nobody", None, lang), "session": access.session, "count": access.count}
+    where = access.source or word("entry.event.access.places" if not access.face else "entry.event.access.here", None, lang)
+    return word(f"entry.event.access.{access.what}", params | {"source": where}, lang)
 
 
 def told_of(type_uri: str, version: int, body: bytes) -> EventBody | None:

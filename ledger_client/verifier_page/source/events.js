@@ -1,4 +1,4 @@
-// The bodies of the event entries that judgement writes: whether they are what their type says. Pure.
+// The bodies of the event entries that judgement and accounts write: whether they are what their type says. Pure.
 // Source: docs/ledger-format.md section 3.2.
 
 import { FormatError, isBytes, isHash, lengthOf } from "./bytes.js";
@@ -10,6 +10,7 @@ const CELLS_MAX = 4_096n;
 const RUNS_MAX = 256;
 const DECISION_MAX = 2_048;
 const MODEL_STATES = ["off", "learning", "checking", "shadow", "armed", "refused"];
+const ACCESS = ["login", "logout", "login_failed", "again_failed", "claim_failed", "ended"];
 const LABELS = ["normal", "not_normal", "unsure"];
 
 const isName = (value) => typeof value === "string" && value.length > 0 && lengthOf(value) <= 200;
@@ -23,6 +24,7 @@ const READERS = new Map([
   [`${PREFIX}finding`, isFinding],
   [`${PREFIX}model`, isModel],
   [`${PREFIX}label`, isLabel],
+  [`${PREFIX}access`, isAccess],
 ]);
 
 /** Whether this page can read events of a type and version. */
@@ -84,6 +86,13 @@ function isLabel(row) {
   const [name, manifest, seq, fromMs, toMs, label, by] = row;
   const heads = isName(name) && orNull(isHash)(manifest) && orNull(isUint)(seq);
   return heads && isInt(fromMs) && isInt(toMs) && fromMs <= toMs && LABELS.includes(label) && isText(by);
+}
+
+function isAccess(row) {
+  if (row.length !== 8) return false;
+  const [what, name, session, source, face, count, fromMs, toMs] = row;
+  const texts = ACCESS.includes(what) && [name, session, source, face].every(isText);
+  return texts && isUint(count) && count > 0n && isInt(fromMs) && isInt(toMs) && fromMs <= toMs;
 }
 
 /** Names and plain values, ascending by name as Unicode counts it. */

@@ -1,0 +1,34 @@
+"""What a gateway that nobody owns says on its console when it starts: how to claim it.
+
+Room: hall. `core_process` and `demo` print it, `accounts claim-code` reads the same file. The code itself goes to a terminal only: what a
+service prints is kept in a log that more people read than the file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ledger_client.disk import RealDisk, read_whole
+from runtime.layout import Layout
+from runtime.messages.catalogue import word
+
+SIZE_MAX = 100
+
+
+def claim_code(layout: Layout) -> str | None:
+    """Return the claim code, None when the gateway has an owner. Raises OSError when the file may not be read."""
+    data = read_whole(RealDisk(), layout.claim_code, SIZE_MAX)
+    return data.decode("ascii", "replace").strip() if data is not None else None
+
+
+def claim_notice(layout: Layout) -> str | None:
+    """Return what to say, None when there is nothing."""
+    try:
+        code = claim_code(layout)
+    except OSError:
+        return None
+    if code is None:
+        return None
+    shown = code if sys.stdout.isatty() else f"`witnessmark accounts claim-code --state {os.path.relpath(layout.state)}`"
+    return word("claim_notice", {"code": shown})
