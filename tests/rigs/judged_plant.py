@@ -82,7 +82,8 @@ class JudgedPlant(Plant):
     async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
         match method:
             case "scores" if any(row["name"] == params["model"] for row in self.models):
-                chosen = [row for row in self.points if params["from_ms"] <= row[0] <= params["to_ms"]]
+                first_ms = max(params["from_ms"], self.cut_ms or 0)
+                chosen = [row for row in self.points if first_ms <= row[0] <= params["to_ms"]]
                 return {
                     "points": chosen[:: max(1, len(chosen) // params["points_max"])],
                     "threshold": 2.4,

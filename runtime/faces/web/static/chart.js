@@ -51,7 +51,7 @@ export class Chart {
     picture.append(this.patterns());
     this.drawAxes(picture);
     this.drawHoles(picture, this.found.gaps, "gap", this.words.gap);
-    this.drawHoles(picture, this.found.untold, "gap", this.words.untold);
+    this.drawHoles(picture, this.found.untold, "untold", this.words.untold);
     this.drawHoles(picture, this.found.abstained, "abstained", this.words.abstained);
     for (const run of this.found.runs) this.drawRun(picture, run);
     if (threshold > 0) {
