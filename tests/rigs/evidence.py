@@ -249,8 +249,8 @@ class EvidenceLog:
         size = self.size() if size is None else size
         links = tuple(Link(self.entries[at], self.path(at, size)) for at in self.links if at < size)
         schema = self.schema.full_body() if start > 2 else b""
-        kinds = [parse(entry).payload.kind for entry in self.entries[start:end]]
-        shown = tuple(b if bodies or k in KINDS_KEPT else None for b, k in zip(self.bodies[start:end], kinds, strict=True))
+        pairs = zip(self.entries[start:end], self.bodies[start:end], strict=True)
+        shown = tuple(body if bodies or parse(raw).payload.kind in KINDS_KEPT else None for raw, body in pairs)
         return Range(
             start, tuple(self.entries[start:end]), shown, self.path(start, size), self.path(end - 1, size), self.note_now(size), schema,
             self.seen_of(start), links,

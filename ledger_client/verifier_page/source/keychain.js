@@ -9,6 +9,8 @@ export class KeyChain {
   constructor(first) {
     this.first = first;
     this.rotated = [];
+    /** A rotation could not be followed here: keys that this page does not know may be in force after it. */
+    this.lost = false;
   }
 
   /** Keys that may sign entry `seq`. */
