@@ -21,6 +21,7 @@ import uvicorn
 from runtime.faces.feed import JUDGEMENT_PARTS
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web.app import make_app
+from runtime.faces.web.face import FaceOptions
 from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import word
 
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--run", type=Path, help="The folder of the sockets; default: STATE/run.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8480)
+    parser.add_argument("--verifier", default="", help="Where the site's own verifier page is; default: this page's /verify.")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     host = "127.0.0.1" if options.host == "localhost" else options.host
@@ -51,7 +53,7 @@ def main() -> int:
     url = f"http://{shown}:{listener.getsockname()[1]}/"
     sys.stdout.write((json.dumps({"url": url}) if options.json else url) + "\n")
     sys.stdout.flush()
-    asyncio.run(serve(options.run or options.state / "run", listener))
+    asyncio.run(serve(options.run or options.state / "run", listener, FaceOptions(options.verifier, options.state / "policy.txt")))
     return 0
 
 
@@ -68,11 +70,11 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def serve(run: Path, listener: socket.socket) -> None:
+async def serve(run: Path, listener: socket.socket, options: FaceOptions) -> None:
     """Run the feed client, on the sockets in `run`, and the HTTP server until SIGTERM or SIGINT."""
     fanout = Fanout()
     feed = FeedClient(run / "feed.sock", "web", fanout.take, parts=JUDGEMENT_PARTS)
-    app = make_app(feed, fanout, run / "history.sock")
+    app = make_app(feed, fanout, run / "history.sock", options=options)
     config = uvicorn.Config(
         app, http="h11", ws="none", lifespan="off", access_log=False, log_level="warning", server_header=False, limit_concurrency=256,
         timeout_keep_alive=10, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=16_384,

@@ -19,10 +19,11 @@ from runtime.faces.feed_client import FeedClient
 from runtime.faces.web import openapi
 from runtime.faces.web.account_pages import AccountPages
 from runtime.faces.web.answers import language
-from runtime.faces.web.face import Face
+from runtime.faces.web.face import Face, FaceOptions
 from runtime.faces.web.guard import admit, guarded, refusal
 from runtime.faces.web.headers import Headers, Hosts
 from runtime.faces.web.judgement_pages import JudgementPages
+from runtime.faces.web.prove_pages import ProvePages
 from runtime.faces.web.rows import ANYONE, Part, RouteRow
 from runtime.faces.web.screen_pages import ScreenPages
 from runtime.faces.web.stream import Fanout
@@ -34,7 +35,7 @@ API = "/api/"
 
 def parts(face: Face) -> list[Part]:
     """Return every part of the face."""
-    return [ScreenPages(face), ValuesApi(face), AccountPages(face), JudgementPages(face)]
+    return [ScreenPages(face), ValuesApi(face), AccountPages(face), JudgementPages(face), ProvePages(face)]
 
 
 def rows(face: Face) -> list[RouteRow]:
@@ -55,9 +56,11 @@ def rows(face: Face) -> list[RouteRow]:
     return found
 
 
-def make_app(feed: FeedClient, fanout: Fanout, history: Path, hosts: Callable[[], Collection[str]] = frozenset) -> Starlette:
+def make_app(
+    feed: FeedClient, fanout: Fanout, history: Path, hosts: Callable[[], Collection[str]] = frozenset, options: FaceOptions | None = None
+) -> Starlette:
     """Return the ASGI application. Only requests that name this machine are answered: loopback names, and those of `hosts`."""
-    face = Face(feed, fanout, history)
+    face = Face(feed, fanout, history, options)
     table: dict[str, dict[str, RouteRow]] = {}
     for row in rows(face):
         table.setdefault(row.path, {})[row.method] = row

@@ -34,6 +34,23 @@ class Asset:
     packed: bytes | None
     etag: str
 
+    def answer(self, request: Request, cache: str) -> Response:
+        """Return it as a request wants it: not at all when it has it, compressed when it can take that."""
+        headers = {"cache-control": cache, "etag": self.etag, "vary": "accept-encoding"}
+        if self.etag in request.headers.get("if-none-match", ""):
+            return Response(None, 304, headers)
+        if self.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(self.packed, 200, headers | {"content-encoding": "gzip"}, self.media)
+        return Response(self.plain, 200, headers, self.media)
+
+
+def packed_asset(path: str, data: bytes) -> Asset:
+    """Return a file ready to go out; its name says of which kind it is."""
+    packed = gzip.compress(data, 9, mtime=0) if path.endswith(COMPRESSED) else None
+    media = "text/javascript" if path.endswith(".js") else mimetypes.guess_type(path)[0] or "application/octet-stream"
+    media += "; charset=utf-8" if media.startswith("text/") else ""
+    return Asset(media, data, packed if packed and len(packed) < len(data) else None, f'"{sha256(data).hexdigest()[:16]}"')
+
 
 class Assets:
     """All files by their path under static/. `mark` names this very set."""
@@ -60,20 +77,12 @@ class Assets:
         asset = self._files.get(rest if is_marked else path) or self._files.get(rest)
         if asset is None:
             return None
-        headers = {"cache-control": IMMUTABLE if is_marked else "no-cache", "etag": asset.etag, "vary": "accept-encoding"}
-        if asset.etag in request.headers.get("if-none-match", ""):
-            return Response(None, 304, headers)
-        if asset.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(asset.packed, 200, headers | {"content-encoding": "gzip"}, asset.media)
-        return Response(asset.plain, 200, headers, asset.media)
+        return asset.answer(request, IMMUTABLE if is_marked else "no-cache")
 
     def _asset(self, path: str, data: bytes) -> Asset:
         if path.endswith(REWRITTEN):
             data = data.replace(b'"/static/', b'"/static/' + self.mark.encode() + b"/")
-        packed = gzip.compress(data, 9, mtime=0) if path.endswith(COMPRESSED) else None
-        media = "text/javascript" if path.endswith(".js") else mimetypes.guess_type(path)[0] or "application/octet-stream"
-        media += "; charset=utf-8" if media.startswith("text/") else ""
-        return Asset(media, data, packed if packed and len(packed) < len(data) else None, f'"{sha256(data).hexdigest()[:16]}"')
+        return packed_asset(path, data)
 
 
 def _walk(folder: Traversable, before: str = "") -> list[tuple[str, bytes]]:

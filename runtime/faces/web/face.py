@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,20 +25,31 @@ from runtime.faces.web.nav import navigation
 from runtime.faces.web.sessions import Sessions
 from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import word
+from runtime.messages.values import moment
 
 HISTORY_TIMEOUT_S: Final = 10.0
 ASK_S: Final = 10.0
 ACT_S: Final = 60.0
 ACT_ID_BYTES: Final = 16
+POLICY_SIZE_MAX: Final = 64 << 10
 More = Callable[[Request], Mapping[str, Any]]
 """What a part adds to the context of every page, such as the alarms of the banner."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceOptions:
+    """What the configuration and the command line say. `verifier` is the address of the site's own verifier page, empty for ours."""
+
+    verifier: str = ""
+    policy: Path | None = None
 
 
 class Face:
     """`render` a page, `act` through the door, `ask` the core, `ask_history` the history process."""
 
-    def __init__(self, feed: FeedClient, fanout: Fanout, history: Path) -> None:
+    def __init__(self, feed: FeedClient, fanout: Fanout, history: Path, options: FaceOptions | None = None) -> None:
         self.feed, self.fanout, self.history = feed, fanout, history
+        self.options = options or FaceOptions()
         self.assets, self.sessions = Assets(), Sessions(feed)
         fanout.mark = self.assets.mark
         self.on_every_page: list[More] = []
@@ -74,6 +86,13 @@ class Face:
         except RequestRefusedError as error:
             raise RequestRefusedError("history_away") if error.code == "core_away" else error from error
 
+    def policy(self) -> bytes:
+        """Return the policy that this ledger's genesis names. Blocking. Raises OSError when there is none."""
+        if self.options.policy is None:
+            raise FileNotFoundError
+        with self.options.policy.open("rb") as file:
+            return file.read(POLICY_SIZE_MAX)
+
     def render(self, request: Request, template: str, **more: Any) -> HTMLResponse:
         """Return a page: the template with the frame's own context and `more`; `here` names the tab in `nav` that it belongs to."""
         lang = language(request)
@@ -99,6 +118,7 @@ class Face:
             "sentence": text,
             "health": self.feed.health if may("view.values") else {},
             "points": self.fanout.points,
+            "moment": moment,
             "show_age": pages.show_age,
             "whole": pages.show_count,
             "gaps": pages.show_gaps(self.feed.health, lang),

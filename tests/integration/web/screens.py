@@ -26,6 +26,7 @@ SCREENS: Final = (
     ScreenRow("home", "/"),
     ScreenRow("live", "/live", wait_for="#live table, #live .empty"),
     ScreenRow("live_plain", "/live?plain=1"),
+    ScreenRow("prove_waiting", "/prove?uid=2", states=("full",)),
     ScreenRow("ledger", "/ledger"),
     ScreenRow("anomalies", "/anomalies"),
     ScreenRow("learn", "/learn"),

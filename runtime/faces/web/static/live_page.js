@@ -65,7 +65,7 @@ function Row({ uid, tag, index }) {
     <td class="quality"><span class="mark" aria-hidden="true" /><span data-quality>${stale ? word("web.live.old") : word(`web.quality.${q}`)}${why && html`<small>${why}</small>`}</span></td>
     <td class="num age" title=${row[4] ? `${word("web.live.source_time")} ${new Date(row[4]).toISOString()}` : ""}>${showAge(ageOf(row))}</td>
     <td class=${`evidence ${state}`}><span class="mark" aria-hidden="true" /><span class="words">${word(`web.state.${state}`)}</span></td>
-    <td class="act"><a class="prove" href=${`/api/v1/proof?uid=${uid}`} download aria-label=${`${word("web.prove")}: ${tag[1]}`}>${word("web.prove")}</a></td>
+    <td class="act"><a class="prove" href=${`/prove?uid=${uid}`} aria-label=${`${word("web.prove")}: ${tag[1]}`}>${word("web.prove")}</a></td>
   </tr>`;
 }
 
