@@ -7,7 +7,7 @@ Source: docs/ledger-format.md section 4.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -21,6 +21,7 @@ from ledger_client.errors import FormatError
 from ledger_client.leaf import INT_MAX, INT_MIN, LEAVES_MAX, Value, column_leaves, head_of
 from ledger_client.merkle import leaf_hash, root_of
 from ledger_client.schema import Descriptor, GroupRow, SchemaState
+from ledger_client.skip import skip_column
 
 SECRET_SIZE = 32
 INFLATED_MAX = 16 << 20
@@ -113,20 +114,8 @@ def read_body(body: bytes, detail: tuple[Any, ...], schema: SchemaState, *, chec
     Raises:
         FormatError: anything in the body is not what the format or the detail says.
     """
-    first_ms, last_ms, good, bad, _, size, body_hash, root, span = detail
-    if len(body) != size or sha256(body).digest() != body_hash:
-        raise FormatError("body_hash_mismatch")
-    if len(body) < SECRET_SIZE or good + bad > READINGS_MAX:
-        raise FormatError("body_invalid", reason="size")
-    plain = inflate(body[SECRET_SIZE:], size_max=INFLATED_MAX, what="batch body")
-    inner = cbor.decode(plain, size_max=INFLATED_MAX, what="batch body", values_max=4 + 7 * SECTIONS_MAX)
-    match inner:
-        case [version, offset_ms, list() as rows] if is_uint(version) and is_int(offset_ms) and len(rows) <= SECTIONS_MAX:
-            pass
-        case _:
-            raise FormatError("body_invalid", reason="shape")
-    if version != 1:
-        raise FormatError("body_version", version=version)
+    first_ms, last_ms, good, bad, _, _, _, root, span = detail
+    offset_ms, rows = _open(body, detail)
     left, cells = good + bad, 0
     sections: list[Section] = []
     for row in rows:
@@ -148,12 +137,58 @@ def read_body(body: bytes, detail: tuple[Any, ...], schema: SchemaState, *, chec
     return result
 
 
+def read_some(body: bytes, detail: tuple[Any, ...], schema: SchemaState, uids: Collection[int]) -> list[Section]:
+    """Read of a body only the columns of some tags: sections of their groups, with those columns alone.
+
+    For views of a ledger. The body is the one that the entry commits to, but what was passed over is not judged. Raises FormatError.
+    """
+    _, rows = _open(body, detail)
+    groups = {group.uid for group in schema.groups.values() if not set(uids).isdisjoint(group.tag_uids)}
+    return [_read_some(row, schema, uids) for row in rows if isinstance(row, list) and row and row[0] in groups]
+
+
 def cells_counted(scans: int, columns: int) -> int:
     """Return what a section counts towards BODY_CELLS_MAX: a column costs the reader as much as some cells."""
     return max(scans, SCANS_COUNTED_MIN) * columns
 
 
-def _read_section(row: Any, schema: SchemaState, span: int, readings_max: int) -> Section:
+def _open(body: bytes, detail: tuple[Any, ...]) -> tuple[int, list[Any]]:
+    """Return the offset and the rows of sections of the body that a detail commits to."""
+    _, _, good, bad, _, size, body_hash, _, _ = detail
+    if len(body) != size or sha256(body).digest() != body_hash:
+        raise FormatError("body_hash_mismatch")
+    if len(body) < SECRET_SIZE or good + bad > READINGS_MAX:
+        raise FormatError("body_invalid", reason="size")
+    plain = inflate(body[SECRET_SIZE:], size_max=INFLATED_MAX, what="batch body")
+    inner = cbor.decode(plain, size_max=INFLATED_MAX, what="batch body", values_max=4 + 7 * SECTIONS_MAX)
+    match inner:
+        case [version, offset_ms, list() as rows] if is_uint(version) and is_int(offset_ms) and len(rows) <= SECTIONS_MAX:
+            pass
+        case _:
+            raise FormatError("body_invalid", reason="shape")
+    if version != 1:
+        raise FormatError("body_version", version=version)
+    return offset_ms, rows
+
+
+def _read_some(row: Any, schema: SchemaState, uids: Collection[int]) -> Section:
+    group, scans, times, source, codecs, data = _section_row(row, schema)
+    read_ms = _read_times(times, scans)
+    cursor = Cursor(data)
+    columns: list[Column] = []
+    left = sum(uid in uids for uid in group.tag_uids)
+    for tag_uid, codec in zip(group.tag_uids, codecs, strict=True):
+        if tag_uid in uids:
+            columns.append(_read_column(cursor, codec, scans, schema.descriptors[tag_uid], READINGS_MAX))
+            left -= 1
+            if not left:
+                break
+        else:
+            cursor.position = skip_column(data, cursor.position, codec, scans)
+    return Section(group, read_ms, _read_sources(source, read_ms), tuple(columns))
+
+
+def _section_row(row: Any, schema: SchemaState) -> tuple[GroupRow, int, bytes, bytes, bytes, bytes]:
     match row:
         case [uid, scans, bytes() as times, bytes() as source, bytes() as codecs, bytes() as data] if is_uint(uid) and is_uint(scans):
             pass
@@ -164,6 +199,11 @@ def _read_section(row: Any, schema: SchemaState, span: int, readings_max: int) -
         raise FormatError("body_invalid", reason="group unknown")
     if not 0 < scans <= SCANS_MAX or len(codecs) != len(group.tag_uids) or scans * len(codecs) > CELLS_MAX:
         raise FormatError("body_invalid", reason="section size")
+    return group, scans, times, source, codecs, data
+
+
+def _read_section(row: Any, schema: SchemaState, span: int, readings_max: int) -> Section:
+    group, scans, times, source, codecs, data = _section_row(row, schema)
     read_ms = _read_times(times, scans)
     sources = _read_sources(source, read_ms)
     cursor = Cursor(data)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from runtime.config import Config
+from runtime.config_model import History
 from runtime.judgement.installed import models_installed
 from runtime.supervisor import Child
 
@@ -31,8 +32,14 @@ class ChildRule:
     """Whether what it needs is installed; without it, it is left out too."""
 
 
+def history_arguments(history: History) -> list[str]:
+    """Return what the history process is told of [history]."""
+    found = {"--size-max-mb": history.size_max_mb, "--keep-10s-days": history.keep_10s_days, "--keep-5min-days": history.keep_5min_days}
+    return [text for name, value in found.items() for text in (name, str(value))]
+
+
 CHILDREN: Final = (
-    ChildRule("runtime.history", lambda c: c.history.enabled, lambda _: [], niceness=10),
+    ChildRule("runtime.history", lambda c: c.history.enabled, lambda c: history_arguments(c.history), niceness=10),
     ChildRule(
         "runtime.judgement",
         lambda c: c.models.enabled,

@@ -117,6 +117,9 @@ class History(Strict):
     """[history]."""
 
     enabled: bool = True
+    size_max_mb: int = Field(default=1_024, ge=16, le=1_000_000)
+    keep_10s_days: int = Field(default=7, ge=1, le=3_650)
+    keep_5min_days: int = Field(default=90, ge=1, le=36_500)
 
 
 class Feed(Strict):

@@ -18,8 +18,10 @@ from ledger_client.disk import RealDisk
 from ledger_client.prove import prove_reading
 from ledger_client.reader import LedgerReader
 from runtime.cli.log import set_up_log
-from runtime.history.index import SpoiledIndexError
+from runtime.history.catalogue import SpoiledIndexError
+from runtime.history.index import DAY_MS, Limits
 from runtime.history.query import Prover
+from runtime.history.rollups import SPANS_MS
 from runtime.history.service import AnotherEpochError, serve
 
 NICE: Final = 10
@@ -29,12 +31,18 @@ def main() -> int:
     """Run until told to end."""
     parser = argparse.ArgumentParser(prog="runtime.history")
     parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--size-max-mb", type=int, default=1_024)
+    parser.add_argument("--keep-10s-days", type=int, default=7)
+    parser.add_argument("--keep-5min-days", type=int, default=90)
     parser.add_argument("--run", type=Path, help="The folder of the sockets; default: STATE/run.")
     options = parser.parse_args()
     state: Path = options.state
     sockets: Path = options.run or state / "run"
     os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     set_up_log(json_lines=True)
+
+    keep_ms = {SPANS_MS[0]: options.keep_10s_days * DAY_MS, SPANS_MS[1]: options.keep_5min_days * DAY_MS}
+    limits = Limits(options.size_max_mb << 20, keep_ms)
 
     def make_prover(reader: LedgerReader) -> Prover:
         return lambda uid, at_ms: prove_reading(reader, (state / "policy.txt").read_bytes(), uid, at_ms)
@@ -44,7 +52,7 @@ def main() -> int:
         assert task is not None
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, task.cancel)
-        await serve(RealDisk(), state, sockets, make_prover)
+        await serve(RealDisk(), state, sockets, make_prover, limits)
 
     with contextlib.suppress(asyncio.CancelledError):
         try:

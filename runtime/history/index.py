@@ -1,213 +1,267 @@
-"""The history's own store: rollups, and which entry holds which group's readings when. SQLite, rebuildable from the ledger.
+"""The history's own store: rollups, and which entry holds which group's readings when, in pages. Rebuildable from the ledger.
 
-Room: hall, history. `service` feeds it entries in order up to the durable head; `query` asks. It trusts nothing that it kept from
-another epoch or another format: then it begins anew. A file that is not ours or is damaged is set aside and built again; losing it
-loses nothing.
+Room: hall, history. `follow` feeds it entries in order up to the durable head; `trends`, `raw` and `query` ask. What was read since the
+last page is in memory (`Gathered`), is part of every answer, and is read from the ledger again after a crash: so the flash is written
+to once in half an hour, and not once for every batch. Longer spans are made of pages of shorter ones when enough of those have come
+together. Old pages go by age and by the size of all; what they said is then drawn from longer spans.
 """
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import structlog
 
-from runtime.history.rollups import Key, Rolling, Rollup
+from ledger_client.body_reader import Section
+from ledger_client.disk import Disk, RealDisk, write_atomically
+from ledger_client.float_columns import CodecHints
+from runtime.history.catalogue import Catalogue, EventRow, GapRow, PageRow, SpoiledIndexError
+from runtime.history.gather import Gathered, Held
+from runtime.history.page import Block, DamagedPageError, Page, held_block, page_bytes, read_held, read_strip, strip_block
+from runtime.history.rollups import SPANS_MS, Strip
 
-FORMAT: Final = 2
-OURS: Final = 0x576D6B69
-"""SQLite's `application_id` of our file ("Wmki"): a database without it is somebody else's."""
-ASIDE: Final = ".set-aside"
-KEPT_MS: Final[Mapping[int, int]] = MappingProxyType({10_000: 7 * 86_400_000, 300_000: 90 * 86_400_000})
-"""Span -> how long its rollups are kept: at 10 s they would soon outgrow the ledger. Longer spans stay."""
-HELD_MS: Final = KEPT_MS[10_000]
-"""How long it is kept which entry holds which readings. What is older is drawn from rollups, and proved by a search in the ledger."""
-_PASSING: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY,
-                             sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT})  # fmt: skip
-"""The disk's or the moment's fault, not the file's: no reason to throw the file away."""
-_TABLES: Final = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS rollup (uid INTEGER, span INTEGER, start INTEGER, low REAL, high REAL, first REAL, last REAL,
-    count INTEGER, bad INTEGER, PRIMARY KEY (uid, span, start)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS held (group_uid INTEGER, t1 INTEGER, seq INTEGER, t0 INTEGER, PRIMARY KEY (group_uid, t1, seq)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, wall_ms INTEGER, kind INTEGER);
-"""
+HELD: Final = 0
+"""The level of pages that say which entries hold the readings of a group."""
+DAY_MS: Final = 86_400_000
+PAGE_MS: Final = 1_800_000
+ROWS_MAX: Final = 400_000
+"""Rollups gathered before a page is written, however short the time: about 20 MB."""
+WIDEN_MS: Final[Mapping[int, int]] = MappingProxyType({SPANS_MS[0]: DAY_MS // 4, SPANS_MS[1]: 7 * DAY_MS})
+"""Span -> how much time of its pages is put together into one page of the next longer span."""
+WIDEN_PAGES: Final = 48
+"""The same by their number: where starts and stops have made many small ones."""
+DIRECTORIES_KEPT: Final = 96
+AGED_AT_ONCE: Final = 4
+"""Pages that go by age at one commit: a clock that is in another century for a moment must not take all of them along."""
+T = TypeVar("T")
 
 
-class SpoiledIndexError(Exception):
-    """The file is damaged or not ours. It is rebuildable: whoever meets it opens the index again."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept. `keep_ms`: level -> for how long; a level that is not named stays until the size is reached."""
+
+    size_bytes_max: int = 1 << 30
+    keep_ms: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({SPANS_MS[0]: 7 * DAY_MS, SPANS_MS[1]: 90 * DAY_MS}))
 
 
 class Index:
-    """One SQLite file; `next_seq` is the first entry that is not in it yet."""
+    """The pages, their catalogue, and what is in memory; `read_to` is the first entry that it has not been given yet."""
 
-    def __init__(self, path: Path, origin: str) -> None:
-        self._path, self._origin = path, origin
-        self._rolling = Rolling()
-        self._held: list[tuple[int, int, int, int]] = []
-        self._events: list[tuple[int, int, int]] = []
-        self.next_seq = 0
-        self.spoiled: SpoiledIndexError | None = None
-        """The damage that was met while it was open; `follow` ends the process for it, and the next one builds the index again."""
+    def __init__(self, path: Path, origin: str, limits: Limits | None = None, disk: Disk | None = None) -> None:
+        self.catalogue = Catalogue(path, origin)
+        self._folder = path.with_suffix(".pages")
+        self._limits, self._disk = limits or Limits(), disk or RealDisk()
+        self._gathered, self._hints = Gathered(), CodecHints()
+        self._events: list[EventRow] = []
+        self._gaps: list[GapRow] = []
+        self._pages: list[PageRow] = []
+        self._forgotten: dict[int, int] = {}
+        self._open_pages: OrderedDict[str, Page] = OrderedDict()
+        self._since_ms: int | None = None
+        self.read_to = 0
 
     def __enter__(self) -> Self:
-        """Open, or begin anew when the file is of another ledger, another format, or broken. Raises sqlite3.OperationalError, OSError."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            self._open()
-        except SpoiledIndexError as error:
-            self._set_aside(error)
-            self._open()
+        """Open; files that the catalogue does not name go, and where one is missing all is built again. Raises OSError, sqlite3 errors."""
+        self._disk.mkdir(self._folder)
+        self.catalogue.__enter__()
+        self._pages, self._forgotten = self.catalogue.pages(), self.catalogue.forgotten()
+        if not {page.name for page in self._pages} <= set(self._disk.names(self._folder)):
+            self.begin_anew()
+        self._sweep()
+        self.read_to = self.catalogue.next_seq
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._db.close()
-        if self.spoiled is not None:
-            self._set_aside(self.spoiled)
+        self.catalogue.__exit__(kind, error, trace)
+
+    @property
+    def spoiled(self) -> SpoiledIndexError | None:
+        """The damage that was met, None when there is none."""
+        return self.catalogue.spoiled
+
+    @property
+    def rows(self) -> int:
+        """Rollups in memory, 48 bytes each."""
+        return self._gathered.rows
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all pages."""
+        return sum(page.size for page in self._pages)
 
     def begin_anew(self) -> None:
         """Forget everything: what was kept is not of this ledger."""
-        with self._db:
-            for table in ("meta", "rollup", "held", "event"):
-                self._db.execute(f"DELETE FROM {table}")  # noqa: S608  names from the line above
-            facts = (("format", str(FORMAT)), ("origin", self._origin), ("next_seq", "0"))
-            self._db.executemany("INSERT INTO meta VALUES (?, ?)", facts)
-        self.next_seq = 0
+        self.catalogue.begin_anew()
+        self._pages, self._forgotten, self.read_to = [], {}, 0
+        self._sweep()
+        self._open_pages.clear()
+        self._gathered, self._since_ms = Gathered(), None
 
-    def add_reading(self, uid: int, time_ms: int, value: object, status: int) -> None:
-        """Count a reading in (kept in memory until `commit`)."""
-        self._rolling.add(uid, time_ms, value, status)
+    def take(self, seq: int, section: Section) -> None:
+        """Count in one section of the batch of entry `seq`."""
+        self._gathered.take(seq, section)
 
-    def add_batch(self, seq: int, group_uid: int, t0_ms: int, t1_ms: int) -> None:
-        """Note that entry `seq` holds readings of a group from t0 to t1."""
-        self._held.append((group_uid, t1_ms, seq, t0_ms))
-
-    def add_event(self, seq: int, wall_ms: int, kind: int) -> None:
+    def add_event(
+        self, seq: int, wall_ms: int, kind: int, type_uri: str = "", detail: bytes | None = None, told: bytes | None = None
+    ) -> None:
         """Note an entry that is not a batch."""
-        self._events.append((seq, wall_ms, kind))
+        self._events.append((seq, wall_ms, kind, type_uri, detail, told))
 
-    def commit(self, next_seq: int) -> None:
-        """Store what was added, together with the place to go on from. Raises SpoiledIndexError, sqlite3.OperationalError."""
-        newest: dict[tuple[int, int], int] = {}
-        until: dict[int, int] = {}
-        for group, t1, _, _ in self._held:
-            until[group] = max(t1, until.get(group, 0))
+    def add_gaps(self, rows: list[GapRow]) -> None:
+        """Note when a group, or all, were not read."""
+        self._gaps += rows
+
+    def seen(self, next_seq: int, wall_ms: int) -> None:
+        """Say that everything before `next_seq` has been given, and what time it was then. Stores what happened, but no page."""
+        if self._events or self._gaps:
+            self.catalogue.note(self._events, self._gaps)
+            self._events.clear()
+            self._gaps.clear()
+        self.read_to = next_seq
+        if self._since_ms is None or wall_ms < self._since_ms:
+            self._since_ms = wall_ms
+
+    def is_due(self, wall_ms: int) -> bool:
+        """Whether a page should be written now."""
+        return self._gathered.rows >= ROWS_MAX or (self._since_ms is not None and wall_ms - self._since_ms >= PAGE_MS)
+
+    def write(self) -> Iterator[None]:
+        """Write what was gathered as pages, in short steps; take nothing meanwhile. Raises OSError and what `commit` raises."""
+        first, gathered, added = self.catalogue.next_seq, self._gathered, []
+        self._hints.next_batch()
+        blocks: list[Block] = []
+        for uid in sorted(gathered.strips):
+            if gathered.strips[uid]:
+                blocks.append(self._block_of(uid, gathered.strips[uid], SPANS_MS[0]))
+                yield
+        for level, found in ((SPANS_MS[0], blocks), (HELD, [held_block(uid, held) for uid, held in sorted(gathered.held.items())])):
+            if found:
+                added.append(self._write_page(level, first, self.read_to, found))
+                yield
+        self._commit(added, [], self.read_to)
+        self._gathered, self._since_ms = Gathered(), None
+
+    def widen(self) -> Iterator[None]:
+        """Make longer spans of what has come together, in short steps. Raises as `write`."""
+        for level, longer in pairwise(SPANS_MS):
+            yield from self._widen(level, longer)
+
+    def strip(self, uid: int, span_ms: int, t0_ms: int, t1_ms: int) -> Strip:
+        """Return the rollups of one tag over spans that touch [t0, t1], in order. Raises SpoiledIndexError, OSError."""
+        found, low_ms = Strip(), t0_ms - span_ms + 1
+        for level in reversed(SPANS_MS[: SPANS_MS.index(span_ms) + 1]):
+            for page in self._pages:
+                if page.level == level and (level == span_ms or not page.widened):
+                    data = self._block(page, uid, low_ms, t1_ms)
+                    if data is not None:
+                        part = self._read(read_strip, data, level)
+                        found.extend(part) if level == span_ms else found.add_all(part.rows(), span_ms)
+        if (fresh := self._gathered.strips.get(uid)) is not None:
+            found.add_all(fresh.rows(), span_ms)
+        return found.in_order().between(low_ms, t1_ms)
+
+    def batches(self, group_uid: int, t0_ms: int, t1_ms: int) -> list[int]:
+        """Return seqs of batches with readings of the group in [t0, t1], in the order of the ledger."""
+        parts: list[Held] = []
+        for page in self._pages:
+            if page.level == HELD and (data := self._block(page, group_uid, t0_ms, t1_ms)) is not None:
+                parts.append(self._read(read_held, data))
+        if (fresh := self._gathered.held.get(group_uid)) is not None:
+            parts.append(fresh)
+        return [
+            seq for held in parts for seq, a, b in zip(held.seqs, held.first_ms, held.last_ms, strict=True) if b >= t0_ms and a <= t1_ms
+        ]
+
+    def reaches(self, level: int, t0_ms: int) -> bool:
+        """Whether nothing of a level from t0 on has been let go."""
+        return t0_ms > self._forgotten.get(level, -1)
+
+    def _sweep(self) -> None:
+        """Remove files that the catalogue does not name."""
+        for name in set(self._disk.names(self._folder)) - {page.name for page in self._pages}:
+            self._disk.unlink(self._folder / name)
+
+    def _block(self, row: PageRow, number: int, t0_ms: int, t1_ms: int) -> bytes | None:
+        if row.t1_ms < t0_ms or row.t0_ms > t1_ms:
+            return None
         try:
-            with self._db:
-                for key, rollup in self._rolling.take().items():
-                    self._store(key, rollup)
-                    newest[key[:2]] = max(key[2], newest.get(key[:2], 0))
-                old = [(uid, span, start - KEPT_MS[span]) for (uid, span), start in newest.items() if span in KEPT_MS]
-                self._db.executemany("DELETE FROM rollup WHERE uid = ? AND span = ? AND start < ?", old)
-                self._db.executemany("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?)", self._held)
-                gone = [(group, t1 - HELD_MS) for group, t1 in until.items()]
-                self._db.executemany("DELETE FROM held WHERE group_uid = ? AND t1 < ?", gone)
-                self._db.executemany("INSERT OR REPLACE INTO event VALUES (?, ?, ?)", self._events)
-                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('next_seq', ?)", (str(next_seq),))
-        except sqlite3.DatabaseError as error:
-            raise self._judged(error) from error
-        self._held.clear()
-        self._events.clear()
-        self.next_seq = next_seq
+            page = self._open_pages.get(row.name)
+            if page is None:
+                page = self._open_pages[row.name] = Page(self._folder / row.name)
+                if len(self._open_pages) > DIRECTORIES_KEPT:
+                    self._open_pages.popitem(last=False)
+            return page.block(number, t0_ms, t1_ms)
+        except (DamagedPageError, FileNotFoundError) as error:
+            self.catalogue.spoiled = SpoiledIndexError(f"{row.name}: {error}")
+            raise self.catalogue.spoiled from error
 
-    def rollups(self, uid: int, span_ms: int, t0_ms: int, t1_ms: int) -> list[tuple[int, Rollup]]:
-        """Return (start, rollup) of one tag whose spans touch [t0, t1], in time order."""
-        rows = self._ask(
-            "SELECT start, low, high, first, last, count, bad FROM rollup"
-            " WHERE uid = ? AND span = ? AND start > ? AND start <= ? ORDER BY start",
-            (uid, span_ms, t0_ms - span_ms, t1_ms),
-        )
-        return [(row[0], Rollup(*row[1:])) for row in rows]
-
-    def oldest(self, uid: int, span_ms: int) -> int | None:
-        """Return where the tag's oldest rollup of a span starts, None when there is none."""
-        found = self._ask("SELECT MIN(start) FROM rollup WHERE uid = ? AND span = ?", (uid, span_ms))[0][0]
-        return None if found is None else int(found)
-
-    def oldest_held(self, group_uid: int) -> int | None:
-        """Return the newest time in the oldest batch of a group that is known, None when none is."""
-        found = self._ask("SELECT MIN(t1) FROM held WHERE group_uid = ?", (group_uid,))[0][0]
-        return None if found is None else int(found)
-
-    def batches(self, group_uid: int, t0_ms: int, t1_ms: int, limit: int) -> list[int]:
-        """Return seqs of batches with readings of the group in [t0, t1], newest first; those of the last HELD_MS are known."""
-        rows = self._ask(
-            "SELECT seq FROM held WHERE group_uid = ? AND t1 >= ? AND t0 <= ? ORDER BY t1 DESC LIMIT ?", (group_uid, t0_ms, t1_ms, limit)
-        )
-        return [row[0] for row in rows]
-
-    def events(self, before: int | None, limit: int, kind: int | None = None) -> list[int]:
-        """Return seqs of entries that are not batches, newest first; with `kind`, of that one only."""
-        newest = before if before is not None else 1 << 62
-        if kind is None:
-            rows = self._ask("SELECT seq FROM event WHERE seq < ? ORDER BY seq DESC LIMIT ?", (newest, limit))
-        else:
-            rows = self._ask("SELECT seq FROM event WHERE seq < ? AND kind = ? ORDER BY seq DESC LIMIT ?", (newest, kind, limit))
-        return [row[0] for row in rows]
-
-    def _ask(self, question: str, params: Sequence[int]) -> list[Any]:
+    def _read(self, reader: Callable[..., T], *args: Any) -> T:
         try:
-            return self._db.execute(question, params).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise self._judged(error) from error
+            return reader(*args)
+        except DamagedPageError as error:
+            self.catalogue.spoiled = SpoiledIndexError(str(error))
+            raise self.catalogue.spoiled from error
 
-    def _judged(self, error: sqlite3.DatabaseError) -> Exception:
-        """Tell a spoiled file, which is remembered, from a disk that is full, locked or failing."""
-        if isinstance(error, sqlite3.ProgrammingError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING:
-            return error
-        self.spoiled = SpoiledIndexError(str(error))
-        return self.spoiled
+    def _widen(self, level: int, longer: int) -> Iterator[None]:
+        """Put the pages of a level that have come together into one of the next longer span."""
+        rows = [page for page in self._pages if page.level == level and not page.widened]
+        if not rows or (max(p.t1_ms for p in rows) - min(p.t0_ms for p in rows) < WIDEN_MS[level] and len(rows) < WIDEN_PAGES):
+            return
+        t0_ms, t1_ms = min(p.t0_ms for p in rows), max(p.t1_ms for p in rows)
+        blocks: list[Block] = []
+        for uid in sorted({number for row in rows for number in self._directory(row).numbers}):
+            strip = Strip()
+            for row in rows:
+                if (data := self._block(row, uid, t0_ms, t1_ms)) is not None:
+                    strip.add_all(self._read(read_strip, data, level).rows(), longer)
+                    yield
+            blocks.append(self._block_of(uid, strip, longer))
+        page = self._write_page(longer, rows[0].from_seq, rows[-1].to_seq, blocks)
+        yield
+        self._commit([page], [row.name for row in rows], self.catalogue.next_seq)
 
-    def _open(self) -> None:
-        if self._path.is_dir():
-            raise SpoiledIndexError("is a folder")
-        self._db = sqlite3.connect(self._path, isolation_level="IMMEDIATE")
-        try:
-            self._prepare()
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            found, self.spoiled = self._judged(error), None
-            raise found from error
-        except (SpoiledIndexError, ValueError) as error:
-            self._db.close()
-            raise SpoiledIndexError(str(error)) from error
+    def _block_of(self, uid: int, strip: Strip, span_ms: int) -> Block:
+        return strip_block(uid, strip, span_ms, self._hints)
 
-    def _prepare(self) -> None:
-        owner = self._db.execute("PRAGMA application_id").fetchone()[0]
-        if owner != OURS and self._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
-            raise SpoiledIndexError("not ours")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute(f"PRAGMA application_id = {OURS}")
-        self._db.executescript(_TABLES)
-        kept = dict(self._db.execute("SELECT name, value FROM meta"))
-        if (kept.get("format"), kept.get("origin")) == (str(FORMAT), self._origin):
-            self.next_seq = int(kept["next_seq"])
-        else:
-            self.begin_anew()
+    def _directory(self, row: PageRow) -> Page:
+        self._block(row, 0, row.t0_ms, row.t1_ms)
+        return self._open_pages[row.name]
 
-    def _set_aside(self, why: SpoiledIndexError) -> None:
-        """Keep one such file for whoever wants to look at it; the log that belongs to it would be played into the new one."""
-        structlog.get_logger("history").warning("history_index_set_aside", path=str(self._path), reason=str(why))
-        for suffix in ("-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-        kept = self._path.with_name(self._path.name + ASIDE)
-        if kept.is_dir() and not kept.is_symlink():
-            shutil.rmtree(kept)
-        else:
-            kept.unlink(missing_ok=True)
-        self._path.rename(kept)
-        self.next_seq = 0
+    def _write_page(self, level: int, from_seq: int, to_seq: int, blocks: list[Block]) -> PageRow:
+        name = f"{level // 1000}s-{from_seq:012}-{to_seq:012}.page" if level else f"held-{from_seq:012}-{to_seq:012}.page"
+        data = page_bytes(blocks)
+        write_atomically(self._disk, self._folder / name, data)
+        return PageRow(name, level, from_seq, to_seq, min(b[1] for b in blocks), max(b[2] for b in blocks), len(data))
 
-    def _store(self, key: Key, rollup: Rollup) -> None:
-        old = self._db.execute(
-            "SELECT low, high, first, last, count, bad FROM rollup WHERE uid = ? AND span = ? AND start = ?", key
-        ).fetchone()
-        whole = Rollup(*old) if old else Rollup()
-        whole.merge(rollup)
-        row = (*key, whole.low, whole.high, whole.first, whole.last, whole.count, whole.bad)
-        self._db.execute("INSERT OR REPLACE INTO rollup VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    def _commit(self, added: list[PageRow], widened: list[str], next_seq: int) -> None:
+        pages = [replace(page, widened=True) if page.name in widened else page for page in self._pages] + added
+        gone = self._too_much(pages)
+        self.catalogue.commit(added, widened, gone, next_seq)
+        for page in gone:
+            self._forgotten[page.level] = max(page.t1_ms, self._forgotten.get(page.level, -1))
+            self._open_pages.pop(page.name, None)
+            self._disk.unlink(self._folder / page.name)
+        self._pages = sorted((page for page in pages if page not in gone), key=lambda page: page.from_seq)
+        if gone:
+            structlog.get_logger("history").info("history_pages_let_go", count=len(gone), size_bytes=sum(page.size for page in gone))
+
+    def _too_much(self, pages: list[PageRow]) -> list[PageRow]:
+        """Return the pages that age or size no longer allow; of the shortest span first, and none that nothing longer was made of yet."""
+        newest = max((page.t1_ms for page in pages), default=0)
+        keep = self._limits.keep_ms
+        gone = [p for p in pages if p.level in keep and p.widened and p.t1_ms < newest - keep[p.level]][:AGED_AT_ONCE]
+        size = sum(page.size for page in pages) - sum(page.size for page in gone)
+        for level in (*SPANS_MS[:-1], HELD, SPANS_MS[-1]):
+            for page in pages:
+                if size <= self._limits.size_bytes_max:
+                    return gone
+                if page.level == level and page not in gone and (page.widened or level in {HELD, SPANS_MS[-1]}):
+                    gone.append(page)
+                    size -= page.size
+        return gone

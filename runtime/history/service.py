@@ -17,7 +17,7 @@ from runtime.faces.feed import Row, Session
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.feed_server import FeedServer
 from runtime.history.follow import Follower
-from runtime.history.index import Index
+from runtime.history.index import Index, Limits
 from runtime.history.query import Prover, Query
 
 
@@ -53,7 +53,7 @@ class AnotherEpochError(Exception):
     """The core works on another epoch: this process ends and is started afresh."""
 
 
-async def serve(disk: Disk, state: Path, sockets: Path, make_prover: Callable[[LedgerReader], Prover]) -> None:
+async def serve(disk: Disk, state: Path, sockets: Path, make_prover: Callable[[LedgerReader], Prover], limits: Limits) -> None:
     """Run until cancelled, on the sockets in that folder. Waits for the core's first word: only the core knows which epoch is in force.
 
     Raises:
@@ -67,8 +67,8 @@ async def serve(disk: Disk, state: Path, sockets: Path, make_prover: Callable[[L
             await _next(heard)
         ledger = feed.health["ledger"]
         reader = LedgerReader(disk, state, ledger["epoch"])
-        with Index(state / "index" / "history.db", ledger["origin"]) as index:
-            if index.next_seq > ledger["size"]:  # of a later state of this ledger: one that was restored since
+        with Index(state / "index" / "history.db", ledger["origin"], limits, disk) as index:
+            if index.catalogue.next_seq > ledger["size"]:  # of a later state of this ledger: one that was restored since
                 index.begin_anew()
             follower = Follower(reader, index, lambda: int(feed.health["ledger"]["size"]))
             query = Query(reader, index, follower, make_prover(reader))

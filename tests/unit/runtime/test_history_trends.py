@@ -1,0 +1,209 @@
+"""Trends out of a real ledger: what was recorded comes as it was, gaps with their causes, marks with what happened, exports whole."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger_client.body_reader import read_body
+from ledger_client.disk import RealDisk
+from ledger_client.entry import parse
+from ledger_client.kinds import Kind
+from ledger_client.reader import LedgerReader
+from runtime.faces.feed import RequestRefusedError
+from runtime.history.follow import CUT_OFF, Follower
+from runtime.history.gaps import GAPS_MAX, Gap, joined
+from runtime.history.index import Index
+from runtime.history.query import Query
+from runtime.history.trends import MARKS_MAX
+from tests.rigs.evidence import EvidenceLog
+
+FINDING = "https://witnessmark.example/event/finding"
+KINDS = {"t": "q", "low": "d", "high": "d", "last": "d", "count": "I", "bad": "I"}
+
+
+@contextmanager
+def history(folder: Path, log: EvidenceLog) -> Iterator[Query]:
+    """The history of a ledger, all of it taken in; half of it written as pages, half in memory."""
+    reader = LedgerReader(RealDisk(), log.write(folder), 1)
+    with Index(folder / "h.db", log.origin) as index:
+        follower = Follower(reader, index, log.size)
+        for seq in range(log.size()):
+            follower.take(seq)
+            if seq == log.size() // 2:
+                list(index.write())
+        yield Query(reader, index, follower, lambda _uid, _at: b"")
+
+
+def columns(pen: dict[str, Any]) -> dict[str, list[float]]:
+    return {name: list(array(kind, pen[name])) for name, kind in KINDS.items() if name in pen}
+
+
+def recorded(log: EvidenceLog, uid: int) -> list[tuple[int, Any, int]]:
+    """(time, value, seq) by the verifier's own reading of every body."""
+    found = []
+    for seq, entry in enumerate(log.entries):
+        payload = parse(entry).payload
+        if payload.kind == Kind.BATCH:
+            body = read_body(log.bodies[seq] or b"", payload.detail, log.schema)
+            found += [(r.time_ms, r.value, seq) for r in body.readings() if r.descriptor.uid == uid]
+    return found
+
+
+def asked(log: EvidenceLog, uids: list[int], points: int, **more: int) -> dict[str, Any]:
+    times = [row[0] for row in recorded(log, 1)]
+    return {"uids": uids, "t0": times[0], "t1": times[-1], "points": points, **more}
+
+
+def test_few_readings_come_as_they_were_recorded(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(20)
+    with history(tmp_path, log) as query:
+        answer = query.ask("trends", asked(log, [3, 1], 2_000))
+    assert (answer["width_ms"], answer["read_to"]) == (0, log.size())
+    for uid, pen in zip([3, 1], answer["pens"], strict=True):
+        found = columns(pen)
+        assert pen["uid"] == uid
+        assert list(zip(found["t"], found["last"], strict=True)) == [(t, v) for t, v, _ in recorded(log, uid)]
+        assert not any(found["bad"])
+
+
+def test_many_come_in_buckets_that_hold_all_of_them(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(60)
+    rows = recorded(log, 2)
+    with history(tmp_path, log) as query:
+        answer = query.ask("trends", asked(log, [2], 10))
+        again = query.ask("trend", {"uid": 2, **{k: v for k, v in asked(log, [2], 10).items() if k != "uids"}})
+    found, width = columns(answer["pens"][0]), answer["width_ms"]
+    assert sum(found["count"]) == len(rows)
+    for start, low, high, last, count in zip(*(found[name] for name in ("t", "low", "high", "last", "count")), strict=True):
+        inside = [value for t, value, _ in rows if start <= t < start + width]
+        assert (low, high, last, count) == (min(inside), max(inside), inside[-1], len(inside))
+    assert [(row[0], row[1], row[2], row[4]) for row in again] == list(
+        zip(found["t"], found["low"], found["high"], found["last"], strict=True)
+    )
+
+
+def test_where_bodies_are_withheld_rollups_stand_in(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(8)
+    with history(tmp_path, log) as query:
+        kept = query._reader.body
+        query._reader.body = lambda seq: None if parse(log.entries[seq]).payload.kind == Kind.BATCH else kept(seq)  # type: ignore[method-assign]
+        answer = query.ask("trends", asked(log, [1], 2_000))
+        part = query.ask("export", {"uids": [1], "t0": 0, "t1": log.wall_ms, "after": -1})
+    assert answer["width_ms"] == 10_000
+    assert sum(columns(answer["pens"][0])["count"]) == len(recorded(log, 1))
+    assert (part["rows"], part["withheld"]) == ([], 8)
+
+
+def test_gaps_come_with_their_causes_and_only_to_whom_they_concern(tmp_path: Path) -> None:
+    log = EvidenceLog().begin()
+    log.batch()
+    at = log.wall_ms
+    log.append(Kind.GAP, ((7, at, at + 20_000, "no_answer", 20), (8, at, at + 90_000, "no_answer", 90)))
+    log.append(Kind.GAP, ((7, at + 21_000, at + 60_000, "no_answer", 39), (None, at + 200_000, at + 201_000, "evidence_behind", 3)))
+    log.mono_ms += 300_000
+    log.batch()
+    log.boot, log.mono_ms, log.offset_ms = 9, 20_000, log.wall_ms + 3_600_000
+    log.append(Kind.BOOT, ("0.1.0", "sim", 1, 0))
+    log.batch()
+    with history(tmp_path, log) as query:
+        (gaps,) = query.ask("trends", {"uids": [1], "t0": at, "t1": log.wall_ms + 1, "points": 2_000})["gaps"]
+        narrow = query.ask("trends", {"uids": [1], "t0": at + 70_000, "t1": at + 80_000, "points": 2_000})["gaps"]
+    assert [gap[2:] for gap in gaps] == [["no_answer", 59], ["evidence_behind", 3], [CUT_OFF, 0]]
+    assert gaps[0][:2] == [at, at + 60_000]
+    assert gaps[2][1] - gaps[2][0] > 3_600_000
+    assert narrow == [[]]
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**5), st.sampled_from("ab"), st.integers(0, 9)), max_size=40))
+def test_joined_gaps_cover_the_same_and_count_the_same(rows: list[tuple[int, int, str, int]]) -> None:
+    gaps = [Gap(a, a + length, cause, scans) for a, length, cause, scans in sorted(rows)]
+    found = joined(gaps, 1_000)
+    assert sum(gap.scans for gap in found) == sum(gap.scans for gap in gaps)
+    assert all(b.from_ms - a.to_ms > 1_000 for a, b in pairwise(found))
+    assert all(any(f.from_ms <= gap.from_ms and gap.to_ms <= f.to_ms for f in found) for gap in gaps)
+
+
+def test_no_more_gaps_than_a_chart_can_show(tmp_path: Path) -> None:
+    log = EvidenceLog().begin()
+    at = log.wall_ms
+    log.append(Kind.GAP, tuple((7, at + i * 5_000, at + i * 5_000 + 100, "poll_late", 1) for i in range(1_000)))
+    with history(tmp_path, log) as query:
+        (gaps,) = query.ask("trends", {"uids": [1], "t0": at, "t1": at + 5_000_000, "points": 2_000})["gaps"]
+    assert 0 < len(gaps) <= GAPS_MAX
+    assert sum(gap[3] for gap in gaps) == 1_000
+
+
+def test_marks_say_what_happened_and_how_many_are_left_out(tmp_path: Path) -> None:
+    log = EvidenceLog().begin()
+    log.batch()
+    body = b"what was found"
+    for name in ("scores", "finding"):
+        log.append(Kind.EVENT, (f"https://witnessmark.example/event/{name}", 1, sha256(body).digest(), len(body)), body)
+    log.append(Kind.CONFIG, (2, 1, bytes(32), "alice", "new tag"))
+    log.append(Kind.CLOCK, (1, 2, 2, 2))
+    with history(tmp_path, log) as query:
+        wide = {"uids": [1], "t0": 0, "t1": log.wall_ms + 1, "points": 100}
+        answer = query.ask("trends", wide)
+        assert [(mark[2], mark[4]) for mark in answer["marks"]] == [
+            (Kind.BOOT, None), (Kind.EVENT, body), (Kind.CONFIG, None), (Kind.CLOCK, None),
+        ]  # fmt: skip
+        assert answer["marks"][1][3][0] == FINDING
+        assert answer["marks"][2][3] == (2, 1, bytes(32), "alice", "new tag")
+        assert answer["marks_left_out"] == 0
+    for number in range(MARKS_MAX + 9):
+        log.append(Kind.CONFIG, (number, 1, bytes(32), "alice", ""))
+    with history(tmp_path / "more", log) as query:
+        answer = query.ask("trends", {**wide, "t1": log.wall_ms + 1})
+        assert (len(answer["marks"]), answer["marks_left_out"]) == (MARKS_MAX, 13)
+        assert answer["marks"][-1][3][0] == MARKS_MAX + 8
+
+
+def test_an_export_holds_every_reading_once_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.history.export.ENTRIES_AT_ONCE", 3)
+    log = EvidenceLog().typical(10)
+    with history(tmp_path, log) as query:
+        rows, after, parts = [], -1, 0
+        while after is not None:
+            part = query.ask("export", {"uids": [1, 2], "t0": 0, "t1": log.wall_ms + 1, "after": after})
+            rows += part["rows"]
+            after, parts = part["next"], parts + 1
+    assert parts == 4
+    assert sorted(rows) == sorted([t, uid, v, 0, seq] for uid in (1, 2) for t, v, seq in recorded(log, uid))
+    assert [row[4] for row in rows] == sorted(row[4] for row in rows)
+
+
+def test_a_tag_that_moved_to_another_group_is_found_in_both(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(2)
+    group = log.schema.groups[7]
+    with history(tmp_path, log) as query:
+        schemas = query._trends._schemas
+        assert schemas.groups_of([1, 99], 0, log.wall_ms) == {1: {group.uid}, 99: set()}
+        assert schemas.descriptors([1, 99], 0, log.wall_ms).keys() == {1}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"uids": []}, {"uids": [1] * 2}, {"uids": list(range(9))}, {"uids": [True]}, {"uids": 1}, {"uids": ["1"]}, {"t0": 5, "t1": 5},
+        {"t0": -1}, {"points": 1}, {"points": 2_001}, {"points": None}, {"t1": 1.5}, {"t0": math.nan},
+    ],
+)  # fmt: skip
+def test_what_is_no_question_is_refused(tmp_path: Path, params: dict[str, Any]) -> None:
+    log = EvidenceLog().typical(1)
+    with history(tmp_path, log) as query:
+        for method in ("trends", "export"):
+            if method == "export" and "points" in params:
+                continue
+            with pytest.raises(RequestRefusedError, match=r"trend_range|number_invalid"):
+                query.ask(method, {"uids": [1], "t0": 0, "t1": 1_000, "points": 10, "after": -1} | params)
