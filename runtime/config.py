@@ -24,6 +24,8 @@ from ledger_client.errors import AnchorError
 from runtime import config_model as model
 from runtime.alarms.definition import AlarmDefinition
 from runtime.alarms.from_config import alarms_of
+from runtime.alarms.notify_config import notify_of
+from runtime.alarms.notify_plan import NotifyPlan
 from runtime.clock import SystemClock
 from runtime.config_commands import MethodConfig, check_methods, method_config, setpoint_rules
 from runtime.config_faults import ConfigError, Fault, Faults, Place
@@ -146,6 +148,7 @@ class Config:
     anchors: tuple[AnchorConfig, ...]
     devices: tuple[DeviceConfig, ...]
     alarms: tuple[AlarmDefinition, ...]
+    notify: NotifyPlan
 
 
 def parse_config(text: str) -> Config:
@@ -171,12 +174,23 @@ def parse_config(text: str) -> Config:
     if file is not None:
         check_models(faults, file.models, devices)
     known = known_to_alarms(devices, rows if isinstance(rows, dict) else (), file)
-    alarms = alarms_of(faults, raw.get("alarms"), known)
+    alarms, notify = alarms_of(faults, raw.get("alarms"), known), notify_of(faults, raw.get("notify", {}), known)
     if faults.found or file is None:
         raise ConfigError(sorted(faults.found, key=lambda fault: (fault.line or 0, fault.where)))
     found = tuple(device for device in devices if device is not None)
     return Config(
-        file.gateway, file.evidence, file.web, file.accounts, file.history, file.feed, file.commands, file.models, anchors, found, alarms
+        file.gateway,
+        file.evidence,
+        file.web,
+        file.accounts,
+        file.history,
+        file.feed,
+        file.commands,
+        file.models,
+        anchors,
+        found,
+        alarms,
+        notify,
     )
 
 

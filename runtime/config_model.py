@@ -307,6 +307,7 @@ class File(Strict):
     anchors: list[dict[str, Any]] = Field(default=[])
     devices: dict[str, Any] = Field(default={})
     alarms: list[Any] = Field(default=[])
+    notify: dict[str, Any] = Field(default={})
 
 
 def own_options(model: BaseModel) -> Mapping[str, Any]:

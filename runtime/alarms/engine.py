@@ -21,7 +21,7 @@ from runtime.alarms.book import AlarmBook, Entries, Remembered, page_of, take_pa
 from runtime.alarms.condition import STALE
 from runtime.alarms.definition import AlarmDefinition
 from runtime.alarms.journal import Journal, Ledger
-from runtime.alarms.machine import Condition, Event, Plain, Shelve, Transition, due_ms, step
+from runtime.alarms.machine import Condition, Event, Plain, Shelve, Shown, Transition, due_ms, step
 from runtime.alarms.watch import AlarmWatch
 from runtime.clock import Clock
 from runtime.points import DevicePoints
@@ -63,7 +63,7 @@ class AlarmEngine:
         self._entries, self._book, self._clock, self._outlook, self._newest, self._work = entries, book, clock, outlook, newest, work
         self.alarms: dict[str, Alarm] = {}
         self._by_outlook: list[Alarm] = []
-        self.journal = Journal(ledger, clock, self._changed)
+        self.journal = Journal(ledger, clock, self.changed)
         self.watch = AlarmWatch(clock, self._told_by_field)
         self._devices: Mapping[str, DevicePoints] = {}
         self._dues: list[tuple[int, int, Alarm]] = []
@@ -98,7 +98,7 @@ class AlarmEngine:
         self.watch.set_up(self.alarms.values(), devices)
         if self.ready:
             self._look_at_what_is_known()
-        self._changed()
+        self.changed()
 
     async def run(self) -> None:
         """Learn from the ledger how the alarms stood, then keep them until cancelled. Raises LedgerError, OSError."""
@@ -128,13 +128,17 @@ class AlarmEngine:
             self._await_due(alarm)
         self.ready = True
         self._look_at_what_is_known()
-        self._changed()
+        self.changed()
 
     async def close(self, deadline_s: float) -> None:
         """Record what is pending, and write the book down. For an end in order, after `run` has ended."""
         if self.ready:
             await self.journal.flush(deadline_s)
             await self._save()
+
+    def not_normal(self) -> list[Alarm]:
+        """Return the alarms that are in any state but normal."""
+        return [alarm for alarm in self.alarms.values() if alarm.state.shown is not Shown.NORMAL]
 
     # ------------------------------------------------------------------------------------------ what is told to it
 
@@ -191,7 +195,7 @@ class AlarmEngine:
             own += is_own
             self._note(alarm, self._row(alarm, transition, who if is_own else NOBODY, event))
         if transitions:
-            self._changed()
+            self.changed()
         return bool(own)
 
     def _row(self, alarm: Alarm, transition: Transition, who: Who, event: Event) -> AlarmRow:
@@ -214,7 +218,8 @@ class AlarmEngine:
             self._number += 1
             heapq.heappush(self._dues, (due, self._number, alarm))
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """Let faces look again."""
         self.generation += 1
 
     async def _tick(self) -> None:

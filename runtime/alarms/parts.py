@@ -5,6 +5,7 @@ Room: hall, alarms. `app` makes one, runs it and asks it; it holds no rule of it
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any, Final
@@ -18,8 +19,9 @@ from runtime.acquisition.field import Field
 from runtime.acquisition.live import Live
 from runtime.alarms.book import AlarmBook
 from runtime.alarms.engine import AlarmEngine
+from runtime.alarms.notifier import Notifier
 from runtime.alarms.outlook import CoreOutlook
-from runtime.alarms.tenants import Tenant, alarm_tenants
+from runtime.alarms.tenants import Tenant, TestCall, alarm_tenants
 from runtime.alarms.view import AlarmView
 from runtime.clock import Clock
 from runtime.config import Config
@@ -49,19 +51,23 @@ class Alarms:
         entries = LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size)
         book = AlarmBook(disk, layout.index, chain.epoch, lambda: chain.size)
         self.engine = AlarmEngine(chain, entries, book, clock, outlook, live.newest, work)
-        self.view = AlarmView(self.engine, clock)
+        self.notifier = Notifier(clock, self.engine.not_normal, live.newest, self.engine.changed)
+        self.view = AlarmView(self.engine, clock, self.notifier.rows)
 
     def set_up(self, config: Config, devices: Mapping[str, DevicePoints]) -> None:
         """Keep the alarms of a configuration from now on."""
         self.engine.set_up(config.alarms, devices)
+        self.notifier.set_up(config.notify, config.gateway.name)
 
     def tenants(self) -> dict[str, Tenant]:
         """Return the door's tenants by action."""
-        return alarm_tenants(self.engine)
+        return {**alarm_tenants(self.engine), "alarm.test": TestCall(self.notifier)}
 
     async def run(self) -> None:
         """Keep alarms until cancelled. Raises LedgerError, OSError."""
-        await self.engine.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.engine.run(), name="alarm engine")
+            group.create_task(self.notifier.run(), name="alarm notifier")
 
     async def close(self) -> None:
         """Record what is pending; for an end in order."""

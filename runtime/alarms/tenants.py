@@ -1,4 +1,4 @@
-"""The door's tenants for alarms: acknowledge, reset, shelve, and take out of service.
+"""The door's tenants for alarms: acknowledge, reset, shelve, take out of service, and try whom they call.
 
 Room: hall, alarms. `app` gives them to the door, which has checked who asks and records intent and outcome. They know no face. What an act
 means nothing to (an alarm that somebody else has acknowledged meanwhile) is counted, and is no fault.
@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from runtime.acts import Act, Outcome
 from runtime.alarms.engine import AlarmEngine, Who
 from runtime.alarms.machine import Event, Plain, Service
+from runtime.alarms.notifier import Notifier
 from runtime.door_tenants import DONE
 from runtime.faces.feed import RequestRefusedError
 
@@ -74,6 +75,23 @@ class ShelveAct:
             if for_ms > most_ms:
                 raise RequestRefusedError("alarm_shelf_too_long", name=name, hours=round(most_ms / 3_600_000, 2))
         return for_ms
+
+
+class TestCall:
+    """`alarm.test`: let one target of [notify] hear from us. What came of it is shown with the target: a mail server may take its time."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+
+    async def check(self, act: Act) -> None:
+        """See Tenant."""
+        if act.target not in self._notifier.lanes:
+            raise RequestRefusedError("alarm_target_unknown", target=act.target)
+
+    async def perform(self, act: Act) -> Outcome:
+        """See Tenant."""
+        self._notifier.test(act.target, who_of(act).by)
+        return Outcome(DONE, {"target": act.target})
 
 
 def alarm_tenants(engine: AlarmEngine) -> dict[str, Tenant]:

@@ -114,7 +114,7 @@ class AlarmView:
         return figures(raised, standing, from_ms, now)
 
     def _rows(self) -> list[Alarm]:
-        return sorted((alarm for alarm in self._engine.alarms.values() if alarm.state.shown is not Shown.NORMAL), key=_urgency)
+        return sorted(self._engine.not_normal(), key=_urgency)
 
 
 def alarm_row(alarm: Alarm) -> dict[str, Any]:

@@ -301,3 +301,29 @@ def test_an_edit_keeps_states_and_says_what_is_removed() -> None:
 
     disk = lived(text, day)
     assert [(row.name, row.what) for row in recorded(disk)] == [("high", "raised"), ("other", "raised"), ("other", "removed")]
+
+
+def test_a_stack_light_is_written_through_the_door() -> None:
+    lamp = device_toml("b", {"slow": (200, 1)}, more="writable = true\nwrite = { min = 0, max = 1 }\n")
+    light = '[[notify.targets]]\nname = "lamp"\ntype = "light"\ntag = "b/slow0"\non = 1\noff = 0\n'
+
+    async def day(disk: ShimDisk, clock: VirtualClock, driver: SetDriver) -> None:
+        plant = Plant(clock, {"a": driver, "b": SetDriver(clock)})
+        async with running(disk, clock, plant) as core:
+            await after(clock, 3)
+            driver.value = 99
+            await after(clock, 3)
+            assert plant.drivers["b"].written == [("slow0", 0), ("slow0", 1)]
+            assert (await core.act("alarm.ack", "high"))["code"] == "done"
+            await after(clock, 3)
+            assert plant.drivers["b"].written[2:] == [("slow0", 0)]
+            assert (await core.act("alarm.test", "none"))["refused"] == "alarm_target_unknown"
+            assert (await core.act("alarm.test", "lamp"))["code"] == "done"
+            await after(clock, 6)
+            assert plant.drivers["b"].written[3:] == [("slow0", 1), ("slow0", 0)]
+            (row,) = summary(core)["notify"]
+            assert (row["name"], row["sent"], row["failed"], row["test_cause"]) == ("lamp", 5, 0, None)
+
+    disk = lived(HIGH + lamp + light, day)
+    intents = [payload.detail[2] for payload in payloads(disk) if payload.kind == Kind.COMMAND and payload.detail[1] == 0]
+    assert intents.count("device.write") == 5

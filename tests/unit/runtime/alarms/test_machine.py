@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from random import Random
 
 import pytest
@@ -48,9 +47,7 @@ def lived(rules: Rules, life: Life) -> tuple[list[tuple[str, str, str, int]], St
     return log, state
 
 
-def test_it_equals_another_reckoning_over_random_lives() -> None:
-    seed = int(os.environ.get("WITNESSMARK_SEED", "0")) or Random().randrange(1 << 32)
-    print(f"seed {seed}")
+def test_it_equals_another_reckoning_over_random_lives(seed: int) -> None:
     random = Random(seed)
     for number in range(LIVES):
         rules, life = random_life(random)
