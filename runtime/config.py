@@ -179,19 +179,9 @@ def parse_config(text: str) -> Config:
         raise ConfigError(sorted(faults.found, key=lambda fault: (fault.line or 0, fault.where)))
     found = tuple(device for device in devices if device is not None)
     return Config(
-        file.gateway,
-        file.evidence,
-        file.web,
-        file.accounts,
-        file.history,
-        file.feed,
-        file.commands,
-        file.models,
-        anchors,
-        found,
-        alarms,
+        file.gateway, file.evidence, file.web, file.accounts, file.history, file.feed, file.commands, file.models, anchors, found, alarms,
         notify,
-    )
+    )  # fmt: skip
 
 
 def _device(faults: Faults, references: References, name: str, raw: Any) -> DeviceConfig | None:

@@ -35,7 +35,7 @@ SEEN_MS: Final = 15_000
 """After so long what was written is seen among the readings, if it is there."""
 TEST_LIGHT_MS: Final = 3_000
 DONE: Final = "done"
-OURSELVES: Final = Actor("", frozenset({Role.ENGINEER}), "alarms", fresh=True, kind="alarms")
+OURSELVES: Final = Actor("", frozenset({Role.ENGINEER}), "alarms", fresh=True, kind="local")
 """A light is written for the engineer who put it in the configuration, which is on record."""
 
 

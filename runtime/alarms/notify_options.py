@@ -14,7 +14,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from drivers.option_error import OptionError
 from runtime.alarms.options import Priority
-from runtime.config_model import LOOPBACK, Name, Strict, Text
+from runtime.config_shapes import Name, Strict, Text
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Where http is as good as https."""
 
 
 def _clock_time(text: str) -> str:
