@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from drivers.driver import DriverError
-from drivers.reading import Scan, TagGroup
+from drivers.reading import Scan, Tag, TagGroup, Value
 from ledger_client.alarm_bodies import ALARMS, AlarmRow, AlarmsBody, read_alarms
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
@@ -43,6 +43,10 @@ class SetDriver(ScriptedDriver):
         scan = await super().read(group, deadline_s)
         scan.values = [self.values.get(tag.name, self.value) for tag in group.tags]
         return scan
+
+    async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:
+        await super().write(tag, value, deadline_s)
+        self.values[tag.name] = value
 
 
 Day = Callable[[ShimDisk, VirtualClock, SetDriver], Awaitable[None]]
