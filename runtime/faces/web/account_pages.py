@@ -45,6 +45,8 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password: Secret
     lang: Text = "en"
     zone: Text = "UTC"
+    setup: Text = ""
+    """`yes`: this person sets the machine up too, and is technician and engineer besides."""
 
 
 class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,11 +135,12 @@ class AccountPages:
         """Make the first admin. Works once."""
         given: Claim = request.state.body
         asked = {"code": given.code, "name": given.name, "password": given.password, "lang": given.lang, "zone": given.zone}
+        asked["roles"] = "admin engineer technician" if given.setup == "yes" else "admin"
         try:
             answer = await self._ask("account.claim", {**asked, "source": _source(request)})
         except RequestRefusedError as refused:
             return _refused(self._face.render(request, "claim.html", given=given, refused=refused), refused)
-        return self._begin(request, answer, "/")
+        return self._begin(request, answer, "/setup/add" if given.setup == "yes" and not self._face.feed.tags else "/")
 
     async def logout(self, request: Request) -> Response:
         """End the session; who is not signed in any more is simply shown the way in."""

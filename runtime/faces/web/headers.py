@@ -24,7 +24,7 @@ HEADERS: Final = {
     b"content-security-policy": POLICY,
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
-    b"referrer-policy": b"no-referrer",
+    b"referrer-policy": b"same-origin",  # with none at all a browser sends `Origin: null` with our own forms
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
     b"permissions-policy": b"camera=(), microphone=(), geolocation=(), usb=(), serial=(), payment=(), interest-cohort=()",

@@ -34,9 +34,17 @@ NAV: Final = (
     Destination("web.nav.live", (Tab("live", "/live", "web.nav.live", "view.values"),)),
     Destination("web.nav.alarms", (Tab("anomalies", "/anomalies", "web.nav.anomalies", "view.values"),)),
     Destination("web.nav.trends", ()),
-    Destination("web.nav.setup", (Tab("learn", "/learn", "web.nav.learn", "view.values"),)),
+    Destination(
+        "web.nav.setup",
+        (
+            Tab("add", "/setup/add", "web.nav.add", "device.look"),
+            Tab("bench", "/setup/bench", "web.nav.bench", "device.look"),
+            Tab("tags", "/setup/tags", "web.nav.tags", "view.config"),
+            Tab("learn", "/learn", "web.nav.learn", "view.values"),
+        ),
+    ),
     Destination("web.nav.evidence", (Tab("ledger", "/ledger", "web.nav.ledger", "view.ledger"),)),
-    Destination("web.nav.gateway", ()),
+    Destination("web.nav.gateway", (Tab("config", "/config", "web.nav.config", "view.config"),)),
 )
 
 

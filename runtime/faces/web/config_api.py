@@ -1,0 +1,146 @@
+"""The configuration over the API: the text in force, what another text would mean, drafts, putting one in force, earlier revisions.
+
+Room: hall, face. `app` puts its rows into the table. Judging and drafting change nothing; `POST /api/v1/config` is the act
+`config.edit` through the door, with the revision that its writer saw and a reason.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from starlette.requests import Request
+
+from ledger_client.kinds import Kind
+from runtime.faces.feed import RequestRefusedError
+from runtime.faces.web.face import Face
+from runtime.faces.web.rows import RouteRow
+
+VIEW: Final = "view.config"
+EDIT: Final = "config.edit"
+JUDGE_S: Final = 30.0
+REVISIONS_SHOWN: Final = 100
+DONE: Final = "done"
+Answer = dict[str, Any]
+Text = Annotated[str, msgspec.Meta(max_length=1_000_000)]
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+Name = Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class ConfigText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A text to judge; `against` another one than that in force."""
+
+    text: Text
+    against: Text | None = None
+
+
+class ConfigDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One change of the text in force, or of `text`: see `runtime/commissioning/config_requests.py` for what goes with each kind."""
+
+    kind: Name
+    text: Text | None = None
+    device: Name | None = None
+    raw: dict[str, Any] | None = None
+    comments: list[Name] | None = None
+    template: Name | None = None
+    options: dict[str, Any] | None = None
+    name: Name | None = None
+    changes: dict[str, Any] | None = None
+    group: Name | None = None
+    period_ms: int | None = None
+    tag: dict[str, Any] | None = None
+    table: Name | None = None
+    key: Name | None = None
+    value: bool | int | float | str | None = None
+    values: dict[str, Any] | None = None
+
+
+class ConfigEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole text, the revision that its writer saw, and why."""
+
+    text: Text
+    expected_revision: int
+    reason: Reason
+
+
+class ConfigNow(msgspec.Struct, frozen=True):
+    """The text in force and its number."""
+
+    text: str
+    revision: int
+
+
+class ConfigDone(msgspec.Struct, frozen=True):
+    """What became of an edit: the new revision, whether some of it waits for a restart, and the entry that says so."""
+
+    revision: int
+    restart_needed: bool
+    advice: str
+    seq: int | None
+
+
+class ConfigApi:
+    """The endpoints."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+
+    def routes(self) -> list[RouteRow]:
+        """See `rows.Part`."""
+        api = "/api/v1/config"
+        return [
+            RouteRow("GET", api, VIEW, self.now, gives=ConfigNow, doc="api.config.now"),
+            RouteRow("POST", api, EDIT, self.edit, takes=ConfigEdit, gives=ConfigDone, doc="api.config.edit"),
+            RouteRow("POST", f"{api}/judge", VIEW, self.judge, takes=ConfigText, gives=Answer, doc="api.config.judge"),
+            RouteRow("POST", f"{api}/draft", VIEW, self.draft, takes=ConfigDraft, gives=Answer, doc="api.config.draft"),
+            RouteRow("GET", f"{api}/revisions", VIEW, self.revisions, gives=Answer, doc="api.config.revisions"),
+            RouteRow("GET", f"{api}/revisions/{{number:int}}", VIEW, self.revision, gives=Answer, doc="api.config.revision"),
+        ]
+
+    async def now(self, request: Request) -> ConfigNow:
+        """The text in force."""
+        found = await self._face.ask("config", {}, request)
+        return ConfigNow(found["text"], found["revision"])
+
+    async def judge(self, request: Request) -> Any:
+        """Every fault with its line, the lines' time, advice, and what would change."""
+        given: ConfigText = request.state.body
+        params = {"text": given.text} | ({} if given.against is None else {"against": given.against})
+        return await self._face.ask("config.judge", params, request, JUDGE_S)
+
+    async def draft(self, request: Request) -> Any:
+        """A text with one thing changed, judged."""
+        return await self._face.ask("draft", msgspec.to_builtins(request.state.body), request, JUDGE_S)
+
+    async def edit(self, request: Request) -> ConfigDone:
+        """Put a text in force. Raises RequestRefusedError with the outcome's code where the door could not."""
+        given: ConfigEdit = request.state.body
+        return await put_in_force(self._face, request, given.text, given.expected_revision, given.reason)
+
+    async def revisions(self, request: Request) -> Answer:
+        """The newest revisions as the ledger tells of them, newest first: number, parent, SHA-256, who, why, when, entry."""
+        query = {"before": None, "limit": REVISIONS_SHOWN, "kind": int(Kind.CONFIG)}
+        rows = await self._face.ask_history("entries", query)
+        found = []
+        for seq, wall_ms, _kind, detail, *_ in rows:
+            number, parent, digest, actor, reason = detail
+            found.append(
+                {"number": number, "parent": parent, "sha256": digest.hex(), "actor": actor, "reason": reason, "at_ms": wall_ms, "seq": seq}
+            )
+        return {"revisions": found}
+
+    async def revision(self, request: Request) -> Any:
+        """The text of an earlier revision, and what putting it in force again would change."""
+        number = int(request.path_params["number"])
+        found = await self._face.ask("config.revision", {"number": number}, request)
+        judged = await self._face.ask("config.judge", {"text": found["text"]}, request, JUDGE_S)
+        return {"number": number, "text": found["text"], "undo": judged}
+
+
+async def put_in_force(face: Face, request: Request, text: str, expected_revision: int, reason: str) -> ConfigDone:
+    """Ask the door for `config.edit`. Raises RequestRefusedError, with the outcome's code where it was recorded and not done."""
+    outcome = await face.act(request, EDIT, "", {"text": text}, reason, expected_revision=expected_revision)
+    if outcome["code"] != DONE:
+        raise RequestRefusedError(str(outcome["code"]), **outcome["params"])
+    params = outcome["params"]
+    return ConfigDone(int(params["revision"]), bool(params.get("restart_needed")), str(params.get("advice", "")), outcome.get("seq"))
