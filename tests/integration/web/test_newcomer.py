@@ -1,6 +1,7 @@
-"""A newcomer, from power-on to the first signed live value of a device whose order of words nobody wrote down: every click, field and key counted.
+"""A newcomer, from power-on to the first signed value of a device whose order of words nobody wrote down: every click and field counted.
 
-The core, the history, the web face and the Modbus device are real; the browser is Chromium. What a person reads is not counted; what they do is.
+The core, the history, the web face and the Modbus device are real; the browser is Chromium. What a person reads is not counted; what they
+do is.
 """
 
 from __future__ import annotations

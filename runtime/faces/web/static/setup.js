@@ -47,8 +47,8 @@ const number = (value) => Number(value).toLocaleString(language, { maximumFracti
 
 function Lines({ lines }) {
   if (!lines.length) return null;
-  return html`<section aria-label=${word("draft.time")}><h3>${word("draft.time")}</h3><ul class="list">${lines.map((line) => html`<li class=${line.share > BUSY_SHARE ? "degraded" : "ok"} key=${line.line}>
-    <span class="mark" aria-hidden="true" /><b>${line.line}</b> <em>${word("draft.time.line", { percent: Math.round(line.share * 100), needed: number(line.usual_s), period: number(line.period_s) })}</em></li>`)}</ul></section>`;
+  return html`<div><h3>${word("draft.time")}</h3><ul class="list">${lines.map((line) => html`<li class=${line.share > BUSY_SHARE ? "degraded" : "ok"} key=${line.line}>
+    <span class="mark" aria-hidden="true" /><b>${line.line}</b> <em>${word("draft.time.line", { percent: Math.round(line.share * 100), needed: number(line.usual_s), period: number(line.period_s) })}</em></li>`)}</ul></div>`;
 }
 
 export function Faults({ faults, count, onLine }) {
@@ -60,12 +60,12 @@ export function Faults({ faults, count, onLine }) {
 export function Diff({ rows }) {
   if (!rows.length) return html`<p class="quiet">${word("draft.same")}</p>`;
   const plus = rows.filter((row) => row[0] === "+").length, minus = rows.filter((row) => row[0] === "-").length;
-  return html`<section aria-label=${word("draft.diff")}><h3>${word("draft.diff")} <small>${word("draft.diff.count", { plus, minus })}</small></h3>
+  return html`<div><h3>${word("draft.diff")} <small>${word("draft.diff.count", { plus, minus })}</small></h3>
     <div class="scroll diff" tabindex="0" role="region" aria-label=${word("draft.diff")}>${rows.map((row, at) => {
       if (row[0] === "@") return html`<div class="gap" key=${at}>${row[3] ? word("draft.diff.more", { count: row[3].slice(1) }) : "⋯"}</div>`;
       const tag = row[0] === "+" ? "ins" : row[0] === "-" ? "del" : "span";
       return html`<div class=${tag} key=${at}><span class="no" aria-hidden="true">${row[2] || row[1]}</span><span class="sign">${row[0]}</span><${tag}>${row[3]}<//></div>`;
-    })}</div></section>`;
+    })}</div></div>`;
 }
 
 export function Advice({ advice }) {

@@ -1,0 +1,261 @@
+"""The pages of machine setup on a real gateway: every state of each held to what every screen is held to, and the keyboard alone does it.
+
+States: nothing configured, a device with tags, a draft that is right and one that is not, a table with faults, the gateway not answering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, Route, expect
+
+from runtime.faces.feed_client import ask_once
+from tests.integration.web.test_newcomer import PASSWORD, Site, out_of_the_box
+from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot, targets
+
+pytestmark = pytest.mark.integration
+WAIT_MS = 20_000
+TOO_SMALL = ("Failed to load resource",)
+"""Chromium's own words about an answer that is an error."""
+DEVICE = """
+[devices.meter]
+type = "modbus"
+host = "127.0.0.1"
+port = {port}
+# the cupboard behind the door
+[[devices.meter.groups]]
+name = "fast"
+period_ms = 500
+tags = [{{ name = "u", address = "holding:50", data = "float32", order = "CDAB", unit = "V" }}, {{ name = "n", address = "holding:5" }}]
+"""
+
+
+async def ask(site: Site, method: str, **params: Any) -> Any:
+    return await ask_once(site.gateway.state / "run" / "feed.sock", "web", method, params, 20)
+
+
+async def signed_in(site: Site) -> str:
+    """Claim the gateway and return the session's token: no test types a password twice."""
+    said = await ask(
+        site,
+        "account.claim",
+        code=site.claim_code,
+        name="ada",
+        password=PASSWORD,
+        lang="en",
+        zone="UTC",
+        source="",
+        roles="engineer technician",
+    )
+    return str(said["token"])
+
+
+async def put_in_force(site: Site, token: str, text: str) -> None:
+    now = await ask(site, "config")
+    request = {"id": os.urandom(16), "action": "config.edit", "target": "", "params": {"text": text}, "reason": "test", "token": token}
+    assert (await ask(site, "act", **request, expected_revision=now["revision"]))["code"] == "done"
+
+
+async def read_registers(page: Page) -> None:
+    await page.locator("input[name=address]").fill("48")
+    await page.locator("input[name=address]").press("Enter")
+    await page.locator(".ways button.cell").first.wait_for(timeout=WAIT_MS)
+
+
+async def choose_a_reading(page: Page) -> None:
+    await read_registers(page)
+    await page.locator(".registers button.cell").nth(2).click()
+    await page.locator("details.card summary").first.wait_for(timeout=WAIT_MS)
+    await page.locator(".ways button.cell.plausible").first.click()
+    await page.locator("#making").wait_for(timeout=WAIT_MS)
+
+
+async def find_nothing(page: Page) -> None:
+    await page.locator("input[name=address]").fill("48")
+    await page.locator("input[name=shown]").fill("987.6 V")
+    await page.locator("input[name=shown]").press("Enter")
+    await page.locator("#finding[data-verdict=none]").wait_for(timeout=WAIT_MS)
+
+
+async def spoil_the_text(page: Page) -> None:
+    area = page.locator("textarea[name=text]")
+    await area.fill((await area.input_value()).replace("period_ms = 500", "period_ms = 5").replace('unit = "V"', "unit = 5"))
+    await page.locator("button.primary").click()
+    await page.locator(".faults li").first.wait_for(timeout=WAIT_MS)
+
+
+async def change_the_text(page: Page) -> None:
+    area = page.locator("textarea[name=text]")
+    await area.fill((await area.input_value()).replace("period_ms = 500", "period_ms = 700"))
+    await page.locator("button.primary").click()
+    await page.locator(".diff .ins").first.wait_for(timeout=WAIT_MS)
+
+
+async def show_a_revision(page: Page) -> None:
+    await page.locator(".revisions button").first.click(timeout=WAIT_MS)
+    await page.locator(".revisions .diff").wait_for(timeout=WAIT_MS)
+
+
+async def spoil_a_cell(page: Page) -> None:
+    await page.get_by_label("address, u").fill("nowhere")
+    await page.locator("button.primary").click()
+    await page.locator(".wrong").first.wait_for(timeout=WAIT_MS)
+
+
+async def pick_and_change(page: Page) -> None:
+    await page.locator("tbody label.switch").first.click()
+    await page.get_by_label("unit, u").fill("kV")
+    await page.locator("button.primary").click()
+    await page.locator(".review").wait_for(timeout=WAIT_MS)
+
+
+async def list_templates(page: Page) -> None:
+    await page.locator("input[name=way]").nth(3).check()
+    await page.locator(".list button").nth(5).click(timeout=WAIT_MS)
+    await page.locator("input[name=device-name]").wait_for(timeout=WAIT_MS)
+
+
+async def nothing_more(page: Page) -> None:
+    await page.locator("main .card").first.wait_for(timeout=WAIT_MS)
+
+
+Steps = Callable[[Page], Awaitable[None]]
+EMPTY: tuple[tuple[str, str, Steps], ...] = (
+    ("add-empty", "/setup/add", nothing_more),
+    ("bench-empty", "/setup/bench", nothing_more),
+    ("tags-empty", "/setup/tags", nothing_more),
+    ("config-empty", "/config", nothing_more),
+)
+FULL: tuple[tuple[str, str, Steps], ...] = (
+    ("add-full", "/setup/add", nothing_more),
+    ("add-library", "/setup/add", list_templates),
+    ("bench-read", "/setup/bench", read_registers),
+    ("bench-chosen", "/setup/bench", choose_a_reading),
+    ("bench-nothing-fits", "/setup/bench", find_nothing),
+    ("tags-full", "/setup/tags?device=meter", nothing_more),
+    ("tags-faults", "/setup/tags?device=meter", spoil_a_cell),
+    ("tags-draft", "/setup/tags?device=meter", pick_and_change),
+    ("config-full", "/config", nothing_more),
+    ("config-faults", "/config", spoil_the_text),
+    ("config-draft", "/config", change_the_text),
+    ("config-revision", "/config", show_a_revision),
+)
+
+
+def looks(name: str) -> list[tuple[str, str, int]]:
+    """Return what to look at it in: everything in size full, else one language, theme and width, another every time."""
+    every = list(itertools.product(("en", "zh"), ("light", "dark"), (320, 1280)))
+    if os.environ.get("WITNESSMARK_TEST_SIZE") == "full":
+        return every
+    return [Random(f"{os.environ.get('WITNESSMARK_SEED', '1')} {name}").choice(every)]
+
+
+async def wrong_with(at: Screen, name: str) -> list[str]:
+    await at.page.wait_for_timeout(150)
+    await shot(at.page, name)
+    faults = [fault for fault in at.faults if not fault.startswith(TOO_SMALL)]
+    away = [each for each in at.requests if not each.startswith((at.url, "blob:"))]
+    told = [*await axe(at.page), *await no_sideways_scroll(at.page), *await targets(at.page), *faults, *away]
+    return [f"{name}: {each}" for each in told]
+
+
+async def walked(browser: Browser, site: Site, token: str, screens: tuple[tuple[str, str, Steps], ...]) -> list[str]:
+    found = []
+    for name, path, steps in screens:
+        for lang, theme, width in looks(name):
+            async with page_of(browser, site.url, token=token, lang=lang, theme=theme, width=width) as at:
+                await at.open(path)
+                try:
+                    await steps(at.page)
+                except Exception as error:
+                    await shot(at.page, f"{name}-stuck")
+                    raise AssertionError(f"{name} {lang} {theme} {width}: {at.faults}") from error
+                found += await wrong_with(at, f"{name}-{lang}-{theme}-{width}")
+    return found
+
+
+async def refuse(route: Route) -> None:
+    body = '{"type":"x","title":"x","status":503,"detail":"The gateway does not answer.","code":"core_away","params":{}}'
+    await route.fulfill(status=503, content_type="application/problem+json", body=body)
+
+
+@contextlib.asynccontextmanager
+async def claimed(folder: Path) -> AsyncIterator[tuple[Site, str]]:
+    async with out_of_the_box(folder) as site:
+        await site.shows(230.43)
+        yield site, await signed_in(site)
+
+
+def test_every_state_of_the_setup_pages(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> list[str]:
+        async with claimed(tmp_path) as (site, token), chromium(executable) as browser:
+            found = await walked(browser, site, token, EMPTY)
+            now = await ask(site, "config")
+            await put_in_force(site, token, now["text"] + DEVICE.format(port=site.plant.port))
+            found += await walked(browser, site, token, FULL)
+            for name, path in (("add", "/setup/add"), ("bench", "/setup/bench"), ("tags", "/setup/tags"), ("config", "/config")):
+                async with page_of(browser, site.url, token=token, width=320) as at:
+                    await at.page.route("**/api/v1/bench/**", refuse)
+                    await at.page.route("**/api/v1/config", refuse)
+                    await at.open(path)
+                    await expect(at.page.locator("main [role=alert]").first).to_contain_text("does not answer", timeout=WAIT_MS)
+                    found += await wrong_with(at, f"{name}-error")
+        return found
+
+    found = asyncio.run(run())
+    assert not found, "\n".join(found)
+
+
+def test_a_table_and_a_revision_by_keyboard_alone(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    """Change a cell, look at the draft, put it in force, and undo it by the revision: Tab, Enter and letters, never a click."""
+    executable = require_service("chromium")
+
+    async def tab_to(page: Page, selector: str) -> None:
+        for _ in range(120):
+            if await page.evaluate("(wanted) => document.activeElement?.matches(wanted) ?? false", selector):
+                return
+            await page.keyboard.press("Tab")
+        raise AssertionError(f"{selector} is not reached by the keyboard")
+
+    async def run() -> None:
+        async with claimed(tmp_path) as (site, token), chromium(executable) as browser:
+            now = await ask(site, "config")
+            await put_in_force(site, token, now["text"] + DEVICE.format(port=site.plant.port))
+            async with page_of(browser, site.url, token=token) as at:
+                await at.open("/setup/tags?device=meter")
+                await at.page.get_by_label("unit, n").wait_for(timeout=WAIT_MS)
+                await tab_to(at.page, '[aria-label="unit, n"]')
+                await at.page.keyboard.type("pieces")
+                await at.page.keyboard.press("Enter")
+                await at.page.locator(".review").wait_for(timeout=WAIT_MS)
+                await tab_to(at.page, "input[name=reason]")
+                await at.page.keyboard.press("Enter")
+                await expect(at.page.locator(".verdict")).to_contain_text("3", timeout=WAIT_MS)
+                assert 'unit = "pieces"' in (await ask(site, "config"))["text"]
+                await at.open("/config")
+                await at.page.locator(".revisions button").first.wait_for(timeout=WAIT_MS)
+                await tab_to(at.page, ".revisions button")
+                await at.page.keyboard.press("Enter")
+                await at.page.locator(".revisions .diff").wait_for(timeout=WAIT_MS)
+                await tab_to(at.page, ".revisions .stack button")
+                await at.page.keyboard.press("Enter")
+                await at.page.locator(".review").wait_for(timeout=WAIT_MS)
+                await tab_to(at.page, ".review button.primary")
+                await at.page.keyboard.press("Enter")
+                await expect(at.page.locator("main .verdict").first).to_contain_text("4", timeout=WAIT_MS)
+            after = await ask(site, "config")
+            assert after["revision"] == 4
+            assert "pieces" not in after["text"]
+            assert "# the cupboard behind the door" in after["text"]
+
+    asyncio.run(run())
