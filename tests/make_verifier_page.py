@@ -18,6 +18,11 @@ from runtime.messages.catalogue import catalogue
 
 SOURCES = PAGE_FILE.parent / "source"
 ENTRY = "page.js"
+GAP_CAUSES = frozenset(
+    {"bad_answer", "breaker_open", "connect_failed", "connection_lost", "device_exception", "line_busy", "messages_lost", "no_answer"}
+    | {"notifications_lost", "overflow", "publisher_offline", "tls_refused"}
+)
+"""The causes of gaps that the page words; a rarer one it shows as it stands in the entry."""
 IMPORT = re.compile(r'^import\s*\{([^}]*)\}\s*from\s*"\./(\w+\.js)";\n', re.MULTILINE)
 EXPORTED = re.compile(r"^export (?:async )?(?:function|class|const) (?:(\w+)|\[([^\]]*)\])", re.MULTILINE)
 
@@ -84,7 +89,7 @@ def _visit(name: str, order: list[str], open_modules: list[str]) -> None:
 
 def reasons(language: str, script: str) -> dict[str, str]:
     """Return the catalogue's words of every code that the script gives, and of the claims."""
-    given = set(re.findall(r'"([a-z]+_[a-z0-9_]+)"', script)) | {f"claim.{name}" for name in CLAIMS}
+    given = set(re.findall(r'"([a-z]+_[a-z0-9_]+)"', script)) | {f"claim.{name}" for name in CLAIMS} | GAP_CAUSES
     return {code: text for code, text in catalogue(language).items() if code in given}
 
 

@@ -35,6 +35,11 @@ export function moment(ms) {
   return date.toISOString().replace("T", " ").replace(".000Z", "Z").replace("Z", " UTC");
 }
 
+/** The same with its milliseconds always written, for columns. */
+export function exactMoment(ms) {
+  return moment(ms).replace(/(:\d\d) UTC$/, "$1.000 UTC");
+}
+
 export const momentS = (seconds) => moment(seconds === null || seconds === undefined ? null : seconds * 1000n);
 
 /** The same moment where the reader is, with the zone's own name. */

@@ -9,7 +9,7 @@ import { isLink, parseLink } from "./link.js";
 import { fingerprint, parsePolicy } from "./policy.js";
 import { algorithmsHere } from "./signatures.js";
 import { verifyBundle, verifyFile } from "./verify.js";
-import { reasonOf, resultOf } from "./view.js";
+import { reasonOf, resultOf, verdictOf } from "./view.js";
 import { WORDS } from "./words.js";
 
 const POLICY_KEPT = "witnessmark.policy";
@@ -22,7 +22,7 @@ const REASONS = dataOf("reasons");
 const { version, policy: PAGE_POLICY } = dataOf("site");
 const byId = (id) => document.getElementById(id);
 
-const state = { language: firstLanguage(), policy: null, trust: "none", offered: null, evidence: null, report: null, fault: null, missing: [] };
+const state = { language: firstLanguage(), policy: null, trust: "none", offered: null, evidence: null, report: null, fault: null, missing: [], placed: null };
 
 /** localStorage may be forbidden, as on some pages opened from a file. */
 function kept(key, value) {
@@ -139,9 +139,23 @@ function draw() {
   byId("fault").textContent = state.fault ? (state.fault.code === "file_not_ours" ? w.not_ours : worded(state.fault)) : "";
   byId("missing").textContent = state.missing.length ? filled(w.here_missing, { names: state.missing.join(", ") }) : "";
   byId("trust-state").replaceChildren(...trustState());
+  placeTrust();
   byId("policy-forget").hidden = !kept(POLICY_KEPT);
   byId("print").hidden = !state.report;
-  byId("result").replaceChildren(...(state.report ? [resultOf(shown())] : []));
+  byId("headline").replaceChildren(...(state.report ? verdictOf(shown()) : []));
+  byId("result").replaceChildren(...(state.report ? resultOf(shown()) : []));
+}
+
+/** Where nobody is trusted yet the question stands first; once it is answered it steps back behind the result. */
+function placeTrust() {
+  const first = state.trust === "none" || state.trust === "itself";
+  if (state.trust !== state.placed) byId("policy-own").open = state.trust === "none";
+  state.placed = state.trust;
+  const [trusted, result] = [byId("trust"), byId("result")];
+  const isFirst = Boolean(trusted.compareDocumentPosition(result) & Node.DOCUMENT_POSITION_FOLLOWING);
+  if (first === isFirst) return;
+  if (first) result.before(trusted);
+  else byId("print").parentElement.after(trusted);
 }
 
 function shown() {

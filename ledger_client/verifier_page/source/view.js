@@ -3,7 +3,7 @@
 
 import { chartOf } from "./chart.js";
 import { el, facts, small } from "./elements.js";
-import { filled, localMoment, moment, momentS, qualityOf, spanText, valueText } from "./format.js";
+import { exactMoment, filled, localMoment, moment, momentS, qualityOf, spanText, valueText } from "./format.js";
 import { CLAIMS } from "./judge.js";
 import { SELF } from "./policy.js";
 
@@ -11,17 +11,17 @@ const ROWS_FIRST = 50;
 const ROWS_MORE = 500;
 const MARKS = { holds: "✓", fails: "✗", unknown: "?" };
 
-/** The whole result. */
+/** All of the result but the verdict. */
 export function resultOf(shown) {
-  const { report, words } = shown;
-  const parts = [verdictOf(shown)];
+  const { report } = shown;
+  const parts = [wrongCard(shown)];
   if (report.facts.reading) parts.push(readingCard(shown));
   if (report.facts.origin) parts.push(whoCard(shown), whenCard(shown));
   parts.push(...saidCards(shown));
   if (report.facts.series?.length) parts.push(seriesCard(shown));
   if (report.facts.gaps?.length) parts.push(gapsCard(shown));
   parts.push(claimsCard(shown), fileCard(shown));
-  return el("div", { class: "result" }, el("h2", { class: "sheet-title" }, `Witnessmark · ${words.sheet}`), parts);
+  return parts.filter(Boolean);
 }
 
 /** The verdict's key: what the keys came with must not make a proof. */
@@ -33,18 +33,20 @@ export function headlineOf({ report, trust }) {
   return ["holds", report.independent === "no" ? "says_holds_own" : "says_holds"];
 }
 
-function verdictOf(shown) {
+/** The verdict, and on paper the sheet's heading above it. */
+export function verdictOf(shown) {
   const [verdict, says] = headlineOf(shown);
   const mark = { holds: "✓", fails: "✗", cannot: "?" }[verdict];
-  return el(
+  const box = el(
     "section", { class: `verdict ${verdict}`, id: "verdict", tabindex: "-1", role: "status" },
     el("span", { class: "mark", "aria-hidden": "true" }, mark),
     el("div", {}, el("p", { class: "word" }, shown.words[`verdict_${verdict}`]), el("p", {}, shown.words[says])),
   );
+  return [el("h2", { class: "sheet-title" }, `Witnessmark · ${shown.words.sheet}`), box];
 }
 
 function card(title, ...children) {
-  return el("section", { class: "card" }, el("h3", {}, title), ...children);
+  return el("section", { class: "card" }, el("h2", {}, title), ...children);
 }
 
 // ------------------------------------------------------------------------------------------------------------ what was shown
@@ -77,7 +79,7 @@ function readingsTable(readings, words, marked = null) {
     for (const each of readings.slice(next, next + count)) {
       body.append(el(
         "tr", { class: each === marked ? "marked" : null },
-        el("td", {}, moment(each.timeMs)), el("td", { class: "num" }, valueText(each.value, words)), el("td", {}, words[qualityOf(each.status)]),
+        el("td", {}, exactMoment(each.timeMs)), valueCell(valueText(each.value, words)), el("td", {}, words[qualityOf(each.status)]),
       ));
     }
     next += count;
@@ -90,6 +92,11 @@ function readingsTable(readings, words, marked = null) {
   more.hidden = next >= readings.length;
   const heads = [words.read_at, words.value, words.quality];
   return el("div", { class: "table" }, el("table", {}, el("thead", {}, el("tr", {}, heads.map((text) => el("th", { scope: "col" }, text)))), body), more);
+}
+
+/** Numbers stay on one line; what is longer than any number may break anywhere. */
+function valueCell(text) {
+  return el("td", { class: text.length > 24 ? "num long" : "num" }, text);
 }
 
 function seriesCard({ report, words }) {
@@ -110,9 +117,14 @@ function seriesCard({ report, words }) {
 }
 
 function gapsCard({ report, words, reasons }) {
-  const rows = report.facts.gaps.slice(0, ROWS_FIRST).map(([, from, to, cause, count]) => el("li", {}, `${moment(from)} – ${moment(to)}: ${reasons[cause] ?? cause} (${count})`));
+  const rows = report.facts.gaps.slice(0, ROWS_FIRST).map(([, from, to, cause, count]) => el("li", {}, `${moment(from)} – ${moment(to)}: ${causeText(reasons, cause)} (${count})`));
   const more = report.facts.gaps.length - rows.length;
   return card(words.gaps, el("ul", {}, rows), more > 0 ? el("p", {}, filled(words.finding_more, { count: more })) : null);
+}
+
+/** A cause as a phrase; its parameters were not kept, so its blanks are an ellipsis. */
+function causeText(reasons, cause) {
+  return (reasons[cause] ?? cause).replace(/\{\w+\}/g, "…").replace(/[.。]$/, "");
 }
 
 // ------------------------------------------------------------------------------------------------------------ by whom, since when
@@ -143,14 +155,18 @@ function saidCards(shown) {
   const { report, words, trust } = shown;
   const holding = trust === "itself" || trust === "none" ? [] : CLAIMS.filter((name) => report.claims[name].status === "holds");
   const proved = holding.map((name) => words[`${report.subject}_${name}`]);
-  const wrong = CLAIMS.filter((name) => report.claims[name].status === "fails").map((name) => reasonOf(shown, report.claims[name]));
   const open = openPoints(shown);
   return [
-    wrong.length ? card(words.broken, list(wrong, "fails")) : null,
     card(words.proved, proved.length ? list(proved, "holds") : el("p", {}, words.nothing)),
     open.length ? card(words.open_points, list(open, "unknown")) : null,
     card(words.not_proved, list(limits(shown), "not")),
   ].filter(Boolean);
+}
+
+/** What is false, before anything else. */
+function wrongCard(shown) {
+  const wrong = CLAIMS.map((name) => shown.report.claims[name]).filter(({ status }) => status === "fails");
+  return wrong.length ? card(shown.words.broken, list(wrong.map((claim) => reasonOf(shown, claim)), "fails")) : null;
 }
 
 /** What could not be checked; what only follows from that is not said again. */
@@ -182,15 +198,17 @@ export function reasonOf({ reasons, words }, { code, params }) {
 
 // ------------------------------------------------------------------------------------------------------------ for experts
 function claimsCard(shown) {
-  const { report, words, reasons } = shown;
+  const { report, words, reasons, trust } = shown;
   const rows = CLAIMS.map((name) => {
     const claim = report.claims[name];
+    // By keys that came with the evidence a claim fits; it does not hold.
+    const fits = trust === "itself" && claim.status === "holds";
     const findings = claim.findings.slice(1, 5).map((each) => el("li", {}, reasonOf(shown, each)));
     const more = claim.count - 5;
     return el(
-      "tr", { class: claim.status, "data-claim": name, "data-code": claim.code },
+      "tr", { class: fits ? "unknown" : claim.status, "data-claim": name, "data-code": claim.code },
       el("th", { scope: "row" }, reasons[`claim.${name}`]),
-      el("td", { class: "status" }, el("span", { "aria-hidden": "true" }, MARKS[claim.status]), ` ${words[claim.status]}`),
+      el("td", { class: "status" }, el("span", { "aria-hidden": "true" }, MARKS[fits ? "unknown" : claim.status]), ` ${words[fits ? "fits" : claim.status]}`),
       el("td", {}, reasonOf(shown, claim), findings.length ? el("ul", {}, findings) : null, more > 0 ? el("p", {}, filled(words.finding_more, { count: more })) : null),
     );
   });
