@@ -19,7 +19,7 @@ import pytest
 from models.gatekeeper import CheckedModel
 from models.litert import Runtime
 from models.model_fault import ModelFault, WorkerFault
-from models.worker_client import Worker, WorkerLimits
+from models.worker_client import FAULTS_MAX, NOT_ITS_DOING, Worker, WorkerLimits
 from tests.rigs.hostile_models import crafted
 from tests.rigs.model_files import checked, conv, dense, unchecked
 from tests.rigs.model_mutations import Bender
@@ -202,11 +202,16 @@ def test_a_model_that_hangs_is_quarantined_and_the_others_go_on() -> None:
         async with Worker(WorkerLimits(rest_s_min=0.01, deadline_s=0.5)) as worker:
             await worker.load("good", good)
             await worker.load("bad", bad)
-            for wanted in ("worker_deadline", "worker_deadline", "model_quarantined"):
-                with pytest.raises(WorkerFault, match=wanted):
+            codes: list[str] = []
+            while codes[-1:] != ["model_quarantined"]:
+                with pytest.raises(WorkerFault) as fault:
                     await worker.run("bad", rows_for(bad))
+                codes.append(fault.value.code)
+                assert len(codes) <= FAULTS_MAX / NOT_ITS_DOING + 1, codes  # that many where the machine gives the worker no time at all
                 assert len(await worker.run("good", rows_for(good))) == 3
-            assert worker.faults == 2
+            assert set(codes[:-1]) == {"worker_deadline"}
+            assert len(codes) > FAULTS_MAX
+            assert worker.faults >= FAULTS_MAX
 
     asyncio.run(run())
 
