@@ -15,6 +15,7 @@ import pytest
 from playwright.async_api import Page, async_playwright
 
 from boards.sim.template import PLACEHOLDERS, gateway_config
+from runtime.faces.feed_client import ask_once
 from tests.integration.runtime.test_demo import free_port
 from tests.rigs.browser import CHROMIUM_FLAGS
 from tests.rigs.gateway import ROOT, children, cli
@@ -69,6 +70,14 @@ async def becomes(state: Path, wanted: Callable[[dict[str, Any]], Any], timeout_
             await asyncio.sleep(0.3)
 
 
+async def claimed(state: Path) -> str:
+    """Become the gateway's first admin, as a browser does; return the token of the session."""
+    _, told = await cli("accounts", "claim-code", "--state", str(state))
+    who = {"code": told["claim_code"], "name": "Ada", "password": "four wet rubber boots", "source": "10.0.0.1"}
+    answer: dict[str, Any] = await ask_once(state / "run" / "feed.sock", "web", "account.claim", who, 30)
+    return str(answer["token"])
+
+
 async def says(page: Page, selector: str, text: str) -> None:
     await page.locator(selector, has_text=text).first.wait_for(timeout=60_000)
 
@@ -92,6 +101,7 @@ def test_from_learning_to_scores_that_are_not_shown_when_old_and_a_swapped_model
             faults: list[str] = []
             page.on("pageerror", lambda error: faults.append(str(error)))
             await becomes(state, lambda said: said["judge"]["state"] == "ok")
+            await page.context.add_cookies([{"name": "witnessmark", "value": await claimed(state), "url": url}])
             code, early = await model("learn", "short", "--reason", "too early", "--from", "1000", "--to", "2000")
             assert (code, early["error"]) == (1, "model_rows_few"), early
 
