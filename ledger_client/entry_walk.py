@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from hashlib import sha256
 
+from ledger_client.approvals_seen import ApprovalsSeen
 from ledger_client.body import read_body
 from ledger_client.chain_rules import SILENCE_MS, Clocks, Links, Offsets, Places, Silences, check_batch
 from ledger_client.claims import Judge
@@ -59,6 +60,7 @@ class EntryWalk:
         self._complete = complete
         self._instead = instead
         self._quick = quick
+        self.approvals = ApprovalsSeen(judge, complete=complete)
         self._schema_given = True
         self._silence_ms = _silence_ms(schema)
         self._renew()
@@ -70,6 +72,7 @@ class EntryWalk:
         if entry is None:
             self.links.unreadable(raw)
             self.whole = False
+            self.approvals.miss()
             self._renew()
             return None
         place = self.links.feed(entry)
@@ -78,6 +81,7 @@ class EntryWalk:
             return None
         if place == "after a hole":
             self.whole = False
+            self.approvals.miss()
             self._renew()
         self._places.feed(entry)
         self._clocks.feed(entry)
@@ -162,6 +166,8 @@ class EntryWalk:
             self._judge.unknown("withheld", "bodies_withheld", entry.seq)
             if kind == Kind.SCHEMA:
                 self.schema = None
+            elif kind == Kind.COMMAND:
+                self.approvals.miss()
         elif len(body or b"") != length or sha256(body or b"").digest() != digest:
             self._judge.fails("altered", "entry_body_differs", entry.seq)
             self.body_holds = False
@@ -172,6 +178,8 @@ class EntryWalk:
             self._apply_schema(entry, body or b"")
         elif kind == Kind.BATCH and not self._quick:
             offset_ms = self._read_batch(entry, body or b"")
+        elif kind == Kind.COMMAND and not self._quick:
+            self.approvals.take(entry, body or b"")
         elif kind == Kind.EVENT and not self._quick:
             self._read_event(entry, body or b"")
         self.counts["body_bytes"] += len(body or b"")

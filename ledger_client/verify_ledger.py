@@ -162,7 +162,8 @@ class _Run:
         self._last = payload
         if payload.kind == Kind.GENESIS:
             self._genesis = payload.detail
-            self._anchoring.origin = payload.detail[0]
+            self._anchoring.origin = self._walk.approvals.origin = payload.detail[0]
+            self._walk.approvals.complete = payload.detail[1] == 1
         if payload.kind == Kind.GAP:
             for _, _, _, cause, count in payload.detail:
                 self._gaps[cause] += count
@@ -212,7 +213,7 @@ class _Run:
         facts["keys"] = [key.kid.hex() for key in keys.all_keys] if keys else []
         if self._first is not None and self._last is not None:
             facts["from_ms"], facts["to_ms"] = self._first.wall_ms, self._last.wall_ms
-        return facts
+        return facts | self._walk.approvals.facts()
 
 
 def _kind_name(kind: int) -> str:

@@ -54,6 +54,7 @@ def verify_range(data: bytes, policy: Policy, *, quick: bool = False) -> Report:
     said: dict[str, Params] = {}
     if keys is not None:
         walk = EntryWalk(judge, keys, complete=False, first_seq=shown.first_seq, schema=_schema(judge, shown), quick=quick)
+        walk.approvals.origin = found.checkpoint.origin
         entries = [walk.feed(raw, body) for raw, body in zip(shown.entries, shown.bodies, strict=True)]
         walk.finish()
         _judge_ends(judge, shown, entries, found.checkpoint)
@@ -62,6 +63,7 @@ def verify_range(data: bytes, policy: Policy, *, quick: bool = False) -> Report:
         said = {"altered": {"entries": len(entries)}, "dropped": {"entries": len(entries)}, "back_dated": {"late_s": late_s}}
         facts = note_facts(found, policy) | {"from_seq": shown.first_seq, "to_seq": shown.first_seq + len(entries) - 1}
         facts |= {"readings": counts["readings"], "readings_bad": counts["bad"], "withheld": counts["withheld"]}
+        facts |= walk.approvals.facts()
     depend_on_altered(judge, ("dropped", "reordered", "back_dated", "withheld", "unanchored", "equivocated", "content"))
     said["unanchored"] = {"have": len(found.cosigned)}
     claims = judge.claims({name: (code, said.get(name, {})) for name, code in HOLDS.items()})

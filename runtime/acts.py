@@ -4,6 +4,7 @@ Room: hall. The door builds acts from what faces send, records them through thes
 were interrupted. It decides nothing and does nothing.
 
     intent body   cbor [1, face, session, action, target, [* [name, value]], expected revision / null, reason]
+                  cbor [2, …, reason, [* approval]]: one that people signed; see ledger_client.approval
     outcome body  cbor [1, [* [name, value]]]
     acts.cbor     cbor [1, [* [id, request hash, size before, action]], [* [id, request hash, code, [* [name, value]], seq / null]]]
 """
@@ -17,12 +18,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger_client import cbor
+from ledger_client.approval import Approval, act_hash_of, read_approvals, rows_of
 from ledger_client.disk import Disk, read_whole, write_atomically
 from ledger_client.errors import FormatError
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.permissions import Actor
 
 VERSION: Final = 1
+WITH_APPROVALS: Final = 2
 ID_BYTES: Final = 16
 INTENT: Final = 0
 OUTCOME: Final = 1
@@ -32,7 +35,6 @@ FILE_NAME: Final = "acts.cbor"
 DAMAGED: Final = ".damaged"
 FILE_SIZE_MAX: Final = 1 << 20
 BODY_SIZE_MAX: Final = 1 << 20
-TEXT_INLINE_MAX: Final = 1_000
 PARAMS_MAX: Final = 64
 TEXT_MAX: Final = 1 << 20
 SECRETS: Final = frozenset({"password", "old_password"})
@@ -53,6 +55,8 @@ class Act:
     expected_revision: int | None
     reason: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    approvals: tuple[Approval, ...] = ()
+    """Signatures of people on it, checked."""
 
     @property
     def session(self) -> str:
@@ -61,8 +65,13 @@ class Act:
 
     def intent_body(self) -> bytes:
         """Return the body of the intent entry; long texts and long bytes are named by their SHA-256."""
-        row = [VERSION, self.face, self.session, self.action, self.target, _rows(self.params), self.expected_revision, self.reason]
-        return cbor.encode(row)
+        row = [VERSION, self.face, self.session, self.action, self.target, rows_of(self.params), self.expected_revision, self.reason]
+        return cbor.encode([WITH_APPROVALS, *row[1:], [each.row() for each in self.approvals]] if self.approvals else row)
+
+    @property
+    def approval_hash(self) -> bytes:
+        """What an approval of it names."""
+        return act_hash_of(self.id, self.action, self.target, self.params, self.expected_revision, self.reason)
 
     @property
     def request_hash(self) -> bytes:
@@ -82,7 +91,7 @@ class Outcome:
 
     def body(self) -> bytes:
         """Return the body of the outcome entry."""
-        return cbor.encode([VERSION, _rows(self.params)])
+        return cbor.encode([VERSION, rows_of(self.params)])
 
     def plain(self) -> dict[str, Any]:
         """Return it for a face."""
@@ -96,11 +105,12 @@ def read_command(phase: int, body: bytes) -> dict[str, Any]:
     Raises FormatError, `act_body_unknown` for a body of another shape or version.
     """
     match phase, cbor.decode(body, size_max=BODY_SIZE_MAX, what="act"):
-        case 0, [version, str(face), str(session), str(action), str(target), list(rows), revision, str(reason)] if version == VERSION and (
-            revision is None or type(revision) is int
-        ):
+        case 0, [version, str(face), str(session), str(action), str(target), list(rows), revision, str(reason), *more] if (
+            version,
+            len(more),
+        ) in {(VERSION, 0), (WITH_APPROVALS, 1)} and (revision is None or type(revision) is int):
             who = {"face": face, "session": session, "action": action, "target": target}
-            return who | {"params": _pairs(rows), "expected_revision": revision, "reason": reason}
+            return who | {"params": _pairs(rows), "expected_revision": revision, "reason": reason, **_approved(version, more)}
         case 1, [version, list(rows)] if version == VERSION:
             return {"params": _pairs(rows)}
     raise FormatError("act_body_unknown")
@@ -119,7 +129,7 @@ def parse_act(session: Session, actor: Actor, raw: Mapping[str, Any]) -> Act:
             revision = raw.get("expected_revision")
             plain = all(isinstance(name, str) and len(name) <= 100 and _is_plain(value) for name, value in params.items())
             sizes = len(act_id) == ID_BYTES and max(len(action), len(target), len(reason)) <= 1_000 and len(params) <= PARAMS_MAX
-            known = set(raw) <= {"id", "action", "target", "params", "reason", "expected_revision", "token"}
+            known = set(raw) <= {"id", "action", "target", "params", "reason", "expected_revision", "token", "approval"}
             secrets = {name: params.pop(name) for name in SECRETS & set(params)} if known else {}
             plain = plain and all(isinstance(value, str) for value in secrets.values())
             if plain and sizes and known and (revision is None or type(revision) is int):
@@ -183,7 +193,7 @@ class ActJournal:
     def save(self) -> None:
         """Make the present state durable."""
         under_way = [[act_id, *row] for act_id, row in self.under_way.items()]
-        answered = [[act_id, digest, o.code, _rows(o.params), o.seq] for act_id, (digest, o) in self.answered.items()]
+        answered = [[act_id, digest, o.code, rows_of(o.params), o.seq] for act_id, (digest, o) in self.answered.items()]
         write_atomically(self._disk, self._path, cbor.encode([VERSION, under_way, answered]))
 
 
@@ -194,14 +204,15 @@ def _pairs(rows: list[Any]) -> dict[str, Plain]:
     return pairs
 
 
-def _rows(params: Mapping[str, Plain]) -> list[list[Any]]:
-    return [[name, _short(value)] for name, value in sorted(params.items())]
-
-
-def _short(value: Plain) -> Plain:
-    if isinstance(value, str | bytes) and len(value) > TEXT_INLINE_MAX:
-        return "sha256:" + sha256(value.encode() if isinstance(value, str) else value).hexdigest()
-    return value
+def _approved(version: int, more: list[Any]) -> dict[str, Any]:
+    """Return the approvals of a body that has some, as plain data; whether they hold is the verifier's question."""
+    if version != WITH_APPROVALS:
+        return {}
+    told = [
+        {"meaning": each.meaning, "name": each.name, "time_ms": each.time_ms, "key": each.key.kid.hex(), "self_approved": each.own}
+        for each in read_approvals(more[0])
+    ]
+    return {"approvals": told}
 
 
 def _is_plain(value: object) -> bool:

@@ -57,6 +57,10 @@ class Authority(Protocol):
         """Return the same one as of now. Raises RequestRefusedError `session_gone` when they were shut out since."""
         ...
 
+    def with_approval(self, act: Act, raw: Any) -> Act:
+        """Return an act with the signature that came with it, checked. Raises RequestRefusedError."""
+        ...
+
 
 class Appended(Protocol):
     """What an append gives back."""
@@ -135,6 +139,8 @@ class Door:
         if act.action not in ACTIONS or act.action not in self._tenants:
             raise RequestRefusedError("act_unknown", action=act.action)
         refuse_unless_may(act.actor, act.action)
+        if (approval := raw.get("approval")) is not None:
+            act = self._authority.with_approval(act, approval)
         return (await self.carry_out(act)).plain()
 
     async def carry_out(self, act: Act) -> Outcome:

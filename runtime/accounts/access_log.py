@@ -26,7 +26,12 @@ Key = tuple[str, str, str, str, str]
 
 
 class Ledger(Protocol):
-    """The part of `ledger_client.chain.Chain` that it uses."""
+    """The part of `ledger_client.chain.Chain` that accounts use."""
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        ...
 
     async def append(self, kind: int, detail: tuple[Any, ...], body: bytes = b"") -> object:
         """Make an entry durable. Raises LedgerError."""

@@ -21,6 +21,7 @@ from ledger_client.disk import Disk
 from ledger_client.kinds import ClockState
 from runtime.accounts import people as rules
 from runtime.accounts.access_log import AccessLog, Ledger
+from runtime.accounts.approvals import with_approval
 from runtime.accounts.attempts import Attempts
 from runtime.accounts.book import AccountBook
 from runtime.accounts.claim_code import RANDOM_BYTES, forget_code, keep_code, same_code
@@ -51,7 +52,8 @@ class AccountDesk:
         self._private, self._disk, self._clock, self._config = private, disk, clock, config
         self._book = AccountBook(path, self._work)
         self._sessions, self._attempts, self.passwords = Sessions(), Attempts(), Passwords(self._hashing)
-        self._acts = AccountActs(self._book, self._sessions, self.passwords, clock)
+        self._acts = AccountActs(self._book, self._sessions, self.passwords, clock, lambda: ledger.origin)
+        self._ledger = ledger
         self.log = AccessLog(ledger, clock)
         self._code: str | None = None
         self.carry_out: Callable[[Act], Awaitable[Outcome]] | None = None
@@ -107,6 +109,11 @@ class AccountDesk:
             found.seen_ms = self._clock.mono_ms()
         return actor
 
+    def with_approval(self, act: Act, raw: Any) -> Act:
+        """See door.Authority."""
+        now_ms = None if self._clock.state() == ClockState.UNSET else self._clock.wall_ms()
+        return with_approval(act, raw, self._ledger.origin, now_ms, self_approval=self._book.self_approval())
+
     def self_approval(self) -> bool:
         """Tell whether the site's policy lets people approve what they asked for."""
         return self._book.self_approval()
@@ -153,7 +160,12 @@ class AccountDesk:
 
     # ------------------------------------------------------------------------------------------ requests
     async def _state(self, session: Session, params: Mapping[str, Any]) -> dict[str, Any]:
-        return {"claimed": self._book.claimed, "people": len(self._book.people), "open_view": self._config().web.open_view}
+        return {
+            "claimed": self._book.claimed,
+            "people": len(self._book.people),
+            "open_view": self._config().web.open_view,
+            "origin": self._ledger.origin,
+        }
 
     async def _claim(self, session: Session, params: Mapping[str, Any]) -> dict[str, Any]:
         source, now_ms = _source(params), self._clock.mono_ms()

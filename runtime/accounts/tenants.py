@@ -13,7 +13,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
+from ledger_client.keys import from_cose
 from runtime.accounts import people as rules
+from runtime.accounts.approvals import enrolled_key
 from runtime.accounts.book import SELF_APPROVAL, AccountBook
 from runtime.accounts.claim_code import make_code
 from runtime.accounts.passwords import Passwords
@@ -34,7 +36,9 @@ Perform = Callable[[Act], Awaitable[Outcome]]
 class AccountActs:
     """What there is to change; `tenants` names it for the door."""
 
-    def __init__(self, book: AccountBook, sessions: Sessions, passwords: Passwords, clock: Clock) -> None:
+    def __init__(self, book: AccountBook, sessions: Sessions, passwords: Passwords, clock: Clock, origin: Callable[[], str]) -> None:
+        """`origin` names the log that keys are enrolled for."""
+        self._origin = origin
         self._book, self._sessions, self._passwords, self._clock = book, sessions, passwords, clock
 
     def tenants(self) -> dict[str, AccountAct]:
@@ -46,6 +50,7 @@ class AccountActs:
             "account.disable": (self._check_disable, self._disable, frozenset()),
             "account.enable": (self._check_known, self._enable, frozenset()),
             "account.password": (self._check_password, self._password, frozenset()),
+            "account.key": (self._check_key, self._key, frozenset({"key", "proof"})),
             "account.language": (self._check_language, self._language, frozenset({"lang", "zone"})),
             "account.break_glass": (self._check_break_glass, self._break_glass, frozenset()),
             "session.end": (self._check_session, self._end_session, frozenset()),
@@ -147,6 +152,28 @@ class AccountActs:
         ended = self._sessions.end_of(folded(person.name), but=act.actor.session_id if own else "")
         told = {} if "password" in act.secrets else {"password": password}
         return Outcome(DONE, {"name": person.name, "own": own, "sessions_ended": ended}, told=told)
+
+    def _check_key(self, act: Act) -> None:
+        if not self._is_own(act):
+            raise RequestRefusedError("permission_denied", action=act.action)
+        key = self._key_of(act)
+        if key is not None and any(each.key == key and folded(each.name) != folded(act.target) for each in self._book.people.values()):
+            raise RequestRefusedError("approval_key_taken")
+
+    async def _key(self, act: Act) -> Outcome:
+        """One's own key, of the tablet at hand; an empty one takes it back."""
+        self._check_key(act)
+        key = self._key_of(act)
+        await self._book.put(replace(rules.find(self._book.people, act.target), key=key))
+        return Outcome(DONE, {"key": from_cose(bytes.fromhex(key)).kid.hex() if key is not None else ""})
+
+    def _key_of(self, act: Act) -> str | None:
+        """Return the key that is enrolled, as COSE in hexadecimal digits; None: none any more. The name must be the very name."""
+        if rules.find(self._book.people, act.target).name != act.target:
+            raise RequestRefusedError("account_unknown")
+        if act.params.get("key") == "":
+            return None
+        return enrolled_key(act.target, self._origin(), act.params.get("key"), act.params.get("proof")).cose.hex()
 
     def _check_language(self, act: Act) -> None:
         if not self._is_own(act):

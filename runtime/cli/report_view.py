@@ -23,6 +23,7 @@ STYLES: Final[Mapping[str, str]] = {"holds": "green", "fails": "red", "cannot te
 NOTES: Final[Mapping[str, str]] = {"yes": "cyan", "no": "yellow", "unknown": "yellow"}
 FOLLOWS: Final = "depends_on_altered"
 FINDINGS_SHOWN: Final = 5
+APPROVALS_SHOWN: Final = 10
 
 
 def show_report(out: Console, report: Report) -> None:
@@ -55,6 +56,14 @@ def _verdict(report: Report) -> str:
     if report.verdict == "holds" and report.witnesses_independent == "no":
         return "verdict.holds.own"
     return "verdict." + report.verdict.replace(" ", "_")
+
+
+def _approval(row: Mapping[str, Any]) -> Text:
+    """Return one approval in a line: whether it holds, who said what and when, and SELF-APPROVED where it was."""
+    mark, style = MARKS[row["status"]]
+    said = word(f"approval.{row['meaning']}", {"name": row["name"], "seq": row["seq"], "at": moment(row["time_ms"])})
+    own = f" {word('approval.self')}" if row["self_approved"] else ""
+    return Text(f"{mark} ", style=style).append(said + own).append(f"  {word(row['code'], row)}", style="dim")
 
 
 def _reading(facts: Mapping[str, Any]) -> Table:
@@ -127,6 +136,8 @@ def _facts(report: Report) -> Table:
         table.add_row("Gaps", "; ".join(f"{sort_of(cause)}: {n}" for cause, n in facts["gaps"].items()) or "none")
     if "readings" in facts:
         table.add_row("Readings", f"{facts['readings']}, of which {facts['readings_bad']} bad")
+    for row in facts.get("approvals", {}).get("rows", [])[-APPROVALS_SHOWN:]:
+        table.add_row("Approval", _approval(row))
     if facts.get("root"):
         table.add_row("Root", facts["root"])
     confirmed = facts.get("confirmed")
