@@ -118,12 +118,16 @@ def read_sheet(data: bytes, known: Sequence[str], needed: str, encoding: str | N
 
 def sheet_bytes(columns: Sequence[str], rows: Iterable[Sequence[object]], *, semicolons: bool = False) -> bytes:
     """Return a table as UTF-8 with its mark, which spreadsheets need to see; with semicolons, numbers have decimal commas."""
+    return "\ufeff".encode() + rows_bytes([columns, *rows], semicolons=semicolons)
+
+
+def rows_bytes(rows: Iterable[Sequence[object]], *, semicolons: bool = False) -> bytes:
+    """Return rows of a table as they stand in a file of `sheet_bytes`, without its mark."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter=";" if semicolons else ",", lineterminator="\r\n")
-    writer.writerow(columns)
     for row in rows:
         writer.writerow([_shown(cell, semicolons) for cell in row])
-    return out.getvalue().encode("utf-8-sig")
+    return out.getvalue().encode()
 
 
 def _shown(cell: object, decimal_comma: bool) -> str:

@@ -28,6 +28,7 @@ from runtime.faces.web.rows import ANYONE, Part, RouteRow
 from runtime.faces.web.screen_pages import ScreenPages
 from runtime.faces.web.setup_pages import setup_parts
 from runtime.faces.web.stream import Fanout
+from runtime.faces.web.trend_pages import TrendPages
 from runtime.faces.web.values_api import ValuesApi
 from runtime.version import VERSION
 
@@ -36,7 +37,8 @@ API = "/api/"
 
 def parts(face: Face) -> list[Part]:
     """Return every part of the face."""
-    return [ScreenPages(face), ValuesApi(face), AccountPages(face), JudgementPages(face), ProvePages(face), *setup_parts(face)]
+    own: list[Part] = [ScreenPages(face), ValuesApi(face), AccountPages(face), JudgementPages(face), ProvePages(face), TrendPages(face)]
+    return [*own, *setup_parts(face)]
 
 
 def rows(face: Face) -> list[RouteRow]:

@@ -33,7 +33,7 @@ NAV: Final = (
     Destination("web.nav.home", (Tab("home", "/", "web.nav.home", "view.values"),)),
     Destination("web.nav.live", (Tab("live", "/live", "web.nav.live", "view.values"),)),
     Destination("web.nav.alarms", (Tab("anomalies", "/anomalies", "web.nav.anomalies", "view.values"),)),
-    Destination("web.nav.trends", ()),
+    Destination("web.nav.trends", (Tab("trends", "/trends", "web.nav.trends", "view.trend"),)),
     Destination(
         "web.nav.setup",
         (

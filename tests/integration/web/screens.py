@@ -27,6 +27,8 @@ SCREENS: Final = (
     ScreenRow("live", "/live", wait_for="#live table, #live .empty"),
     ScreenRow("live_plain", "/live?plain=1"),
     ScreenRow("prove_waiting", "/prove?uid=2", states=("full",)),
+    ScreenRow("trends", "/trends", wait_for="#none, .empty"),
+    ScreenRow("trends_no_history", "/trends?uids=2,5", states=("full", "error"), wait_for=".pens"),
     ScreenRow("ledger", "/ledger"),
     ScreenRow("anomalies", "/anomalies"),
     ScreenRow("learn", "/learn"),

@@ -1,0 +1,97 @@
+"""A trend as the API gives it: columns unpacked, gaps and marks in words. Pure.
+
+Room: hall, face. `trend_pages` gives it the history process's answer. It joins nothing and leaves nothing out: where a pen has no
+reading there is a null, and every gap stands beside it with its cause.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from ledger_client.alarm_bodies import ALARMS
+from ledger_client.event_bodies import FINDING, LABEL, MODEL
+from ledger_client.kinds import Kind
+from runtime.messages.catalogue import sort_of
+from runtime.messages.entries import describe
+
+SORTS: Final[Mapping[int, str]] = {
+    Kind.BOOT: "boot", Kind.CLOCK: "clock", Kind.COMMAND: "command", Kind.CONFIG: "config", Kind.PLAN: "plan",
+}  # fmt: skip
+EVENT_SORTS: Final[Mapping[str, str]] = {ALARMS: "alarm", FINDING: "anomaly", MODEL: "model", LABEL: "model"}
+INTENT: Final = 0
+
+
+class GapOf(msgspec.Struct, frozen=True):
+    """A time in which the tag was not read: ms, the cause in words, how many scans did not come (0: nobody counted)."""
+
+    from_ms: int
+    to_ms: int
+    cause: str
+    scans: int
+
+
+class Pen(msgspec.Struct, frozen=True):
+    """One tag in parallel columns: `t` in ms; null where there is no good number. As recorded, `low`, `high` and `count` are empty."""
+
+    uid: int
+    name: str
+    unit: str
+    t: list[int]
+    low: list[float | None]
+    high: list[float | None]
+    last: list[float | None]
+    count: list[int]
+    bad: list[int]
+    gaps: list[GapOf]
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Something that happened: `sort` is alarm, anomaly, model, command, config, plan, boot, clock or event; `seq` its entry."""
+
+    seq: int
+    at_ms: int
+    sort: str
+    text: str
+
+
+class Trend(msgspec.Struct, frozen=True):
+    """`width_ms` is that of a bucket, 0 where the readings are as recorded; `marks_left_out` counts older marks that are not here."""
+
+    t0: int
+    t1: int
+    width_ms: int
+    pens: list[Pen]
+    marks: list[Mark]
+    marks_left_out: int
+
+
+def trend_of(answer: Mapping[str, Any], tags: Mapping[int, Sequence[Any]], lang: str) -> Trend:
+    """Return the history's answer to `trends` for a page or a program."""
+    pens = [_pen(pen, gaps, tags.get(pen["uid"]), lang) for pen, gaps in zip(answer["pens"], answer["gaps"], strict=True)]
+    marks = [mark for row in answer["marks"] if (mark := _mark(row, lang)) is not None]
+    return Trend(answer["t0"], answer["t1"], answer["width_ms"], pens, marks, answer["marks_left_out"])
+
+
+def _pen(pen: Mapping[str, Any], gaps: Sequence[Sequence[Any]], tag: Sequence[Any] | None, lang: str) -> Pen:
+    said = [GapOf(from_ms, to_ms, sort_of(cause, lang), scans) for from_ms, to_ms, cause, scans in gaps]
+    name, unit = (str(tag[1]), str(tag[3])) if tag is not None else (str(pen["uid"]), "")
+    low, high, last = (_numbers(pen.get(column, b"")) for column in ("low", "high", "last"))
+    count, bad = (array("I", pen.get(column, b"")).tolist() for column in ("count", "bad"))
+    return Pen(pen["uid"], name, unit, array("q", pen["t"]).tolist(), low, high, last, count, bad, said)
+
+
+def _numbers(packed: bytes) -> list[float | None]:
+    return [value if value == value else None for value in array("d", packed)]  # noqa: PLR0124  NaN differs from itself
+
+
+def _mark(row: Sequence[Any], lang: str) -> Mark | None:
+    """An act is one mark: of its intent and its outcome, the intent."""
+    seq, at_ms, kind, detail, told = row
+    if kind == Kind.COMMAND and detail[1] != INTENT:
+        return None
+    sort = EVENT_SORTS.get(str(detail[0]), "event") if kind == Kind.EVENT else SORTS.get(kind, "event")
+    return Mark(seq, at_ms, sort, describe(kind, detail, lang, told=told))

@@ -1,0 +1,147 @@
+"""The trends page on a real gateway: a device that falls silent leaves a gap in the chart, in the data and in the picture, and is named."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import csv
+import io
+from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Page
+
+from runtime.faces.feed_client import FeedClient
+from tests.rigs.browser import axe, chromium, no_sideways_scroll, page_of, shot, targets
+from tests.rigs.gateway import Gateway, until
+from tests.rigs.load_device import LoadDevice, device_config
+from tests.rigs.opcua import free_port
+
+pytestmark = pytest.mark.integration
+HEAD = '[gateway]\nname = "trends"\n[evidence]\nseal_every_s = 1\n[web]\nport = {port}\nopen_view = true\n'
+SILENCE_S = 3.0
+DATA = "() => window.trendChart.plotted.data.map((column) => [...column])"
+INKED = """(seconds) => {
+  const u = window.trendChart.plotted, { top, height } = u.bbox;
+  return seconds.map((each) => {  // whether the column of pixels of a time holds anything of the first pen, which is blue
+    const seen = u.ctx.getImageData(Math.round(u.valToPos(each, "x", true)), top + 2, 1, height - 4).data;
+    for (let i = 0; i < seen.length; i += 4) if (seen[i + 3] > 200 && seen[i + 2] - seen[i] > 40) return true;
+    return false;
+  });
+}"""
+
+
+@contextlib.asynccontextmanager
+async def plant(tmp_path: Path) -> AsyncIterator[tuple[str, FeedClient, LoadDevice]]:
+    """A gateway whose one device was silent for some seconds and came back."""
+    async with LoadDevice() as device:
+        config, port = tmp_path / "gateway.toml", free_port()
+        config.write_text(HEAD.format(port=port) + device_config("press", device.port, tags=3, period_ms=250, timeout_s=0.4))
+        gateway = Gateway(tmp_path / "state", config)
+        await gateway.start()
+        try:
+            async with gateway.watching() as face:
+                await until(lambda: len(face.values) == 3 and all(row[5] == "recorded" for row in face.values.values()), 40)
+                await asyncio.sleep(2.5)
+                device.dead = True
+                await until(lambda: face.health["gaps"].get("no_answer", 0) + face.health["gaps"].get("breaker_open", 0) > 3, 30)
+                await asyncio.sleep(SILENCE_S)
+                device.dead = False
+                await until(lambda: face.health["devices"][0]["state"] == "ok", 60)
+                await asyncio.sleep(4)
+                yield f"http://127.0.0.1:{port}/", face, device
+        finally:
+            await gateway.stop()
+
+
+def test_a_gap_is_drawn_as_a_gap(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        async with plant(tmp_path) as (url, face, _device), chromium(executable) as browser, page_of(browser, url) as at:
+            page = at.page
+            await at.open("/trends?range=10m")
+            await page.locator("#none").wait_for()
+            await page.locator("#find").fill("press/")
+            await page.keyboard.press("Enter")
+            await page.locator(".lanes .gap").first.wait_for(timeout=15_000)
+            uid, answer = await answered(url, page)
+            (pen,) = answer["pens"]
+            gap = max(pen["gaps"], key=lambda each: each["to_ms"] - each["from_ms"])
+            assert gap["to_ms"] - gap["from_ms"] > 1_000 * SILENCE_S
+            await narrow(page, url, uid, gap)
+            await holds(page, gap)
+            await reads_by_keys(page, face.tags[uid][1])
+            await the_file_holds(url, uid, pen)
+            told = [*await axe(page), *await no_sideways_scroll(page), *await targets(page), *at.faults]
+            await shot(page, "trends-gap")
+            assert told == []
+            async with page_of(browser, url, lang="zh", theme="dark", width=320) as small:
+                await small.open(f"/trends?uids={uid}&range=10m")
+                await small.page.locator(".lanes .gap").first.wait_for(timeout=15_000)
+                told = [*await axe(small.page), *await no_sideways_scroll(small.page), *await targets(small.page), *small.faults]
+                await shot(small.page, "trends-gap-zh-dark-320")
+                assert told == []
+
+    asyncio.run(run())
+
+
+async def answered(url: str, page: Page) -> tuple[int, Any]:
+    """The tag that the page shows, and what the API says of it."""
+    uid = int(await page.locator(".pens .value").first.get_attribute("data-pen") or -1)
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"{url}api/v1/trends", params={"uids": uid})
+    return uid, answer.json()
+
+
+async def narrow(page: Page, url: str, uid: int, gap: dict[str, Any]) -> None:
+    """Show the gap and what lies around it, as recorded."""
+    middle, room = (gap["from_ms"] + gap["to_ms"]) / 2, gap["to_ms"] - gap["from_ms"]
+    await page.goto(f"{url}trends?uids={uid}&t0={int(middle - room)}&t1={int(middle + room)}")
+    await page.locator(".lanes .gap").first.wait_for(timeout=15_000)
+
+
+async def holds(page: Page, gap: dict[str, Any]) -> None:
+    """The data given to the chart have a null in the gap, and no line crosses it in the picture; on both sides there is one."""
+    times, values = await page.evaluate(DATA)
+    inside = [v for t, v in zip(times, values, strict=True) if gap["from_ms"] <= t * 1000 <= gap["to_ms"]]
+    assert inside
+    assert all(v is None for v in inside)
+    middle = (gap["from_ms"] + gap["to_ms"]) / 2000
+    assert any(v is not None for t, v in zip(times, values, strict=True) if t < middle)
+    assert any(v is not None for t, v in zip(times, values, strict=True) if t > middle)
+    drawn = await page.evaluate(
+        INKED,
+        [middle, *[t for t, v in zip(times, values, strict=True) if v is not None][3:6]],
+    )
+    assert drawn[0] is False, "a line was drawn through the gap"
+    assert all(drawn[1:]), "no line is drawn where there are readings"
+
+
+async def reads_by_keys(page: Page, name: str) -> None:
+    """By keys alone a moment is chosen and its reading can be proved: two taps from the chart."""
+    await page.locator(".chart").focus()
+    await page.keyboard.press("ArrowLeft")
+    await page.keyboard.press("ArrowLeft")
+    assert await page.locator(".pens .value b").inner_text()
+    link = page.locator(".pens a.prove")
+    assert name in (await link.get_attribute("aria-label") or "")
+    assert "/prove?uid=" in (await link.get_attribute("href") or "")
+
+
+async def the_file_holds(url: str, uid: int, pen: dict[str, Any]) -> None:
+    """Every reading of the answer stands in the file, with its entry, and the file hashes to what it says."""
+    async with httpx.AsyncClient() as client:
+        raw = (await client.get(f"{url}api/v1/trends.csv", params={"uids": uid})).content
+    lines = raw.split(b"\r\n")
+    body, last = b"\r\n".join(lines[:-2]) + b"\r\n", lines[-2].decode()
+    assert last.endswith(sha256(body).hexdigest())
+    rows = [row for row in csv.DictReader(io.StringIO(body.decode("utf-8-sig"))) if not row["time_utc"].startswith("#")]
+    good = [row for row in rows if row["status"] == "Good"]
+    assert len(good) >= sum(1 for value in pen["last"] if value is not None)
+    assert all(row["entry"].isdigit() for row in rows)
+    assert {row["tag"] for row in rows} == {pen["name"]}
