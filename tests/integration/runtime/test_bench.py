@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import stat
 import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from runtime.faces.feed_client import ask_once
 from tests.integration.runtime.test_scan import ACME, Named, written
 from tests.rigs.gateway import Gateway, until
 from tests.rigs.modbus import ModbusPlant
+from tests.rigs.opcua import OpcUaPlant, Secured
 from tests.rigs.units import TcpUnits
 
 pytestmark = pytest.mark.integration
@@ -142,6 +144,40 @@ def test_a_scan_can_be_cancelled_and_ends_with_commissioning(tmp_path: Path) -> 
                         await asyncio.sleep(0.05)
                 assert (state["state"], state["found"]) == ("cancelled", [])
             assert (await here.refusal("bench.scan", hosts="127.0.0.1", port=units.port, units="1"))[0] == "commissioning_off"
+
+    asyncio.run(test())
+
+
+def test_an_opc_ua_server_is_asked_pinned_browsed_and_drafted(tmp_path: Path) -> None:
+    async def test() -> None:
+        server = OpcUaPlant(1.5, secured=Secured(tmp_path / "server"))
+        (tmp_path / "server").mkdir()
+        async with bench(tmp_path) as here:
+            await server.start()
+            try:
+                offers = (await here.ask("bench.offers", endpoint=server.endpoint))["offers"]
+                way = next(each for each in offers if each["mode"] == "sign_and_encrypt")
+                secured = {"security": way["security"], "security_mode": way["mode"], "server_fingerprint": way["fingerprint"]}
+                top = (await here.ask("bench.browse", endpoint=server.endpoint, **secured))["found"]
+                folder = next(each for each in top if each["path"] == ["plant"])
+                below = await here.ask("bench.browse", endpoint=server.endpoint, **secured, start=folder["node"])
+                (found,) = below["found"]
+                wrong = {**secured, "server_fingerprint": "sha256:" + "00" * 32}
+                assert (await here.refusal("bench.browse", endpoint=server.endpoint, **wrong))[0] == "opcua_server_changed"
+                places = await here.ask("bench.places")
+                raw = {
+                    "type": "opcua", "endpoint": server.endpoint, **secured, **places["own_files"],
+                    "groups": [{"name": "main", "period_ms": 500, "tags": [{"name": "t", **found["options"]}]}],
+                }  # fmt: skip
+                draft = await here.ask("draft", kind="device", device="plc", raw=raw)
+                assert draft["faults"] == []
+                assert (await here.act(draft["text"], draft["revision"]))["code"] == "done"
+                async with here.gateway.watching() as feed:
+                    uid = await until(lambda: next((uid for uid, row in feed.tags.items() if row[1] == "plc/t"), None))
+                    await until(lambda: (row := feed.values.get(uid)) is not None and row[1] == 1.5)
+                assert stat.S_IMODE((here.gateway.state / "private" / "opcua-client.key").stat().st_mode) == 0o600
+            finally:
+                await server.stop()
 
     asyncio.run(test())
 

@@ -1,7 +1,7 @@
-"""A newcomer, from power-on to the first signed value of a device whose order of words nobody wrote down: every click and field counted.
+"""A newcomer, from power-on to the first signed value of a device whose order of words nobody wrote down, and on to its proof.
 
-The core, the history, the web face and the Modbus device are real; the browser is Chromium. What a person reads is not counted; what they
-do is.
+The core, the history, the web face, the witness and the Modbus device are real; the browser is Chromium. What a person reads is not
+counted; every click, field and key is.
 """
 
 from __future__ import annotations
@@ -14,15 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
+from ledger_client.verifier_page import verifier_page
+from tests.integration.runtime.test_kill import enrol
+from tests.rigs.anchor_process import AnchorProcess, anchor_process
 from tests.rigs.browser import axe, chromium, no_sideways_scroll, page_of, shot, targets
 from tests.rigs.gateway import Gateway, until
 from tests.rigs.modbus import ModbusPlant
 from tests.rigs.opcua import free_port
+from tests.rigs.verifier_page import page_of as offline_page
 
 pytestmark = pytest.mark.integration
 STEPS_MAX = 25
+TAPS_MAX = 3
 PASSWORD = "a long walk to the plant"
 WAIT_MS = 20_000
 
@@ -63,6 +68,14 @@ class Site:
     @property
     def claim_code(self) -> str:
         return (self.gateway.state / "private" / "claim_code").read_text(encoding="ascii").strip()
+
+
+def witness_of(anchor: AnchorProcess) -> str:
+    """What a configuration says of a witness."""
+    vkey = anchor.key.vkey
+    return (
+        f'anchor_every_s = 1.0\n[[anchors]]\nname = "w1"\ntype = "tlog"\nurl = "{anchor.url}"\nvkeys = ["{vkey}"]\noperator = "customer"\n'
+    )
 
 
 @contextlib.asynccontextmanager
@@ -126,11 +139,40 @@ async def put_in_force(hands: Hands) -> None:
     await hands.click(".review button.primary")
 
 
+async def prove_it(hands: Hands) -> Path:
+    """From the first page to the file of a proof."""
+    before = hands.steps
+    await hands.click('nav.main a[href="/live"]')
+    await hands.click("a.prove")
+    async with hands.page.expect_download() as arriving:
+        await hands.click(".proof a.primary")
+    assert hands.steps - before <= TAPS_MAX
+    return await (await arriving.value).path()
+
+
+async def verify_offline(browser: Browser, folder: Path, proof: Path, policy: Path) -> str:
+    """Open the file in the verifier page, which is a file too, on a machine without a network; return what a person reads."""
+    shown = folder / "verify.html"
+    shown.write_bytes(verifier_page())
+    async with offline_page(browser, path=shown) as page:
+        await page.locator("#policy-file").set_input_files(policy)
+        await page.locator("#file").set_input_files(
+            {"name": "reading.wmproof", "mimeType": "application/octet-stream", "buffer": proof.read_bytes()}
+        )
+        await page.locator("#verdict.holds").wait_for(timeout=WAIT_MS)
+        return await page.locator("#result").inner_text()
+
+
 def test_from_power_on_to_the_first_signed_value(tmp_path: Path, require_service: Callable[[str], str]) -> None:
     executable = require_service("chromium")
 
     async def run() -> None:
-        async with out_of_the_box(tmp_path) as site, chromium(executable) as browser, page_of(browser, site.url, width=800) as at:
+        async with contextlib.AsyncExitStack() as stack:
+            anchor = stack.enter_context(anchor_process(tmp_path / "anchor"))
+            site = await stack.enter_async_context(out_of_the_box(tmp_path, witness_of(anchor)))
+            await enrol(site.gateway, tmp_path / "anchor")
+            browser = await stack.enter_async_context(chromium(executable))
+            at = await stack.enter_async_context(page_of(browser, site.url, width=800))
             hands = Hands(at.page)
             try:
                 await claim(hands, site)
@@ -148,5 +190,14 @@ def test_from_power_on_to_the_first_signed_value(tmp_path: Path, require_service
             print(f"from power-on to the first signed value: {hands.steps} interactions")
             assert hands.steps <= STEPS_MAX
             assert [*await axe(at.page), *await no_sideways_scroll(at.page), *await targets(at.page), *at.faults] == []
+
+            async with site.gateway.watching() as face:  # the witness comes once a second
+                size = face.health.get("ledger", {}).get("size", 0)
+                await until(lambda: face.health.get("anchors") and (face.health["anchors"][0]["cosigned_size"] or 0) > size + 1)
+            await at.open("/")
+            proof = await prove_it(hands)
+            read = await verify_offline(browser, tmp_path, proof, site.gateway.state / "policy.txt")
+            assert "231.87" in read
+            assert "meter/Voltage_L1" in read
 
     asyncio.run(run())
