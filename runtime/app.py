@@ -47,6 +47,7 @@ from runtime.acquisition.unavailable import UnavailableDriver
 from runtime.acts import ActJournal
 from runtime.alarms.parts import METHODS as ALARM_METHODS
 from runtime.alarms.parts import Alarms
+from runtime.cert_acts import certificate_acts
 from runtime.children import Part, children_of
 from runtime.clock import Clock, SystemClock
 from runtime.commands.wiring import open_desk
@@ -215,7 +216,8 @@ class Core:
             self._field, self.live.known, lambda: self._revision, lambda: self._devices, clock, disk, layout.private, outside.random, work,
             self.accounts.self_approval,
         )  # fmt: skip
-        acts = self._tenants(writing, models.tenants(), self.accounts.tenants(), self.alarms.tenants())
+        page = certificate_acts(disk, layout, lambda: self._revision.config, clock, work)
+        acts = self._tenants(writing, models.tenants(), self.accounts.tenants(), self.alarms.tenants(), page)
         self._bench = commissioning.Desk(
             self._field, disk, layout, clock, work, lambda: self._revision,
             lambda: {name: uid for uid, name in self._ids.tags.rows()}, self.accounts.refuse_unless_may,

@@ -38,6 +38,13 @@ def history_arguments(history: History) -> list[str]:
     return [text for name, value in found.items() for text in (name, str(value))]
 
 
+def _web_arguments(config: Config) -> list[str]:
+    web = config.web
+    names = [part for name in web.hosts for part in ("--name", name)]
+    verifier = ["--verifier", web.verifier] if web.verifier else []
+    return ["--host", web.host, "--port", str(web.port), *(["--tls"] if web.tls else []), *names, *verifier]
+
+
 CHILDREN: Final = (
     ChildRule("runtime.history", lambda c: c.history.enabled, lambda c: history_arguments(c.history), niceness=10),
     ChildRule(
@@ -47,7 +54,7 @@ CHILDREN: Final = (
         niceness=10,
         possible=models_installed,
     ),
-    ChildRule("runtime.faces.web", lambda c: c.web.enabled, lambda c: ["--host", c.web.host, "--port", str(c.web.port)]),
+    ChildRule("runtime.faces.web", lambda c: c.web.enabled, _web_arguments),
 )
 
 

@@ -32,6 +32,7 @@ from runtime.config_faults import ConfigError, Fault, Faults, Place
 from runtime.config_judged import check_models, known_to_alarms
 from runtime.config_references import References
 from runtime.config_templates import with_template
+from runtime.config_web import Web
 from runtime.config_writes import Commands
 from runtime.setpoint import SetpointRules
 from runtime.tag_checks import OUTSIDE, Instrument, TagCheck
@@ -139,7 +140,7 @@ class Config:
 
     gateway: model.Gateway
     evidence: model.Evidence
-    web: model.Web
+    web: Web
     accounts: model.Accounts
     history: model.History
     feed: model.Feed

@@ -17,6 +17,7 @@ from drivers.option_error import OptionError
 from ledger_client.errors import FormatError
 from ledger_client.note import check_name
 from runtime.config_shapes import Name, Strict, TagName, Text, shaped
+from runtime.config_web import Web
 from runtime.config_writes import Commands, Method, Write
 
 
@@ -38,7 +39,6 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Day = Annotated[date, BeforeValidator(_day)]
 Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ORIGIN_BLANKS = ("gateway", "epoch", "key_hash")
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Gateway(Strict):
@@ -86,23 +86,6 @@ class Anchor(BaseModel):
     name: Name
     type: Name = "tlog"
     operator: Name = "self"
-
-
-class Web(Strict):
-    """[web]."""
-
-    enabled: bool = True
-    host: str = "127.0.0.1"
-    port: int = Field(default=8480, ge=0, le=65535)
-    open_view: bool = False
-    """Whether whoever reaches the page may look without an account; there is only loopback to reach it by."""
-
-    @field_validator("host")
-    @classmethod
-    def _only_loopback(cls, host: str) -> str:
-        if host not in LOOPBACK:
-            raise OptionError("config_web_loopback", value=host[:80])
-        return host
 
 
 class Accounts(Strict):

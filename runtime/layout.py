@@ -53,6 +53,11 @@ class Layout:
         return self.private / "claim_code"
 
     @property
+    def web_certificate(self) -> Path:
+        """The folder of the page's key and certificate."""
+        return self.private / "web"
+
+    @property
     def policy(self) -> Path:
         """The policy whose hash the genesis entry names."""
         return self.state / "policy.txt"

@@ -18,7 +18,7 @@ PAGES = {
     "[gateway]": "runtime.config_model:Gateway",
     "[evidence]": "runtime.config_model:Evidence",
     "[[anchors]]": "runtime.config_model:Anchor",
-    "[web]": "runtime.config_model:Web",
+    "[web]": "runtime.config_web:Web",
     "[accounts]": "runtime.config_model:Accounts",
     "[history]": "runtime.config_model:History",
     "[feed]": "runtime.config_model:Feed",

@@ -1,7 +1,7 @@
 """`python -I -m runtime.faces.web`: serve the pages from the feed of a state folder. One process, its own memory limit.
 
-Room: hall, face. The supervisor starts it; it ends when told or when its parent dies. It binds loopback only: anything
-else is refused until accounts exist.
+Room: hall, face. The supervisor starts it; it ends when told or when its parent dies. On loopback it speaks plain HTTP; where others can
+reach it, TLS only, and only once the gateway has an owner: until then it stays on loopback, whatever the configuration says.
 """
 
 from __future__ import annotations
@@ -13,48 +13,81 @@ import ipaddress
 import json
 import signal
 import socket
+import ssl
 import sys
+import time
 from pathlib import Path
+from typing import Final
 
 import uvicorn
 
-from runtime.faces.feed import JUDGEMENT_PARTS
-from runtime.faces.feed_client import FeedClient
+from ledger_client.disk import RealDisk
+from ledger_client.errors import LedgerError
+from runtime.faces.feed import PARTS, RequestRefusedError
+from runtime.faces.feed_client import FeedClient, ask_once
 from runtime.faces.web.app import make_app
 from runtime.faces.web.face import FaceOptions
+from runtime.faces.web.listener import CONNECTIONS_MAX, HEAD_SIZE_MAX, Listener, follow_certificate, tls_context
 from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import word
+from runtime.web_certificate import WebCertificate, own_names
+
+LOOPBACK: Final = "127.0.0.1"
+OWNED_LOOK_S: Final = 3.0
+CORE_WAIT_S: Final = 20.0
 
 
 def main() -> int:
-    """Parse, bind, print the address, serve."""
+    """Parse, decide where to listen, print the address, serve."""
     parser = argparse.ArgumentParser(prog="runtime.faces.web")
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--run", type=Path, help="The folder of the sockets; default: STATE/run.")
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--port", type=int, default=8480)
+    parser.add_argument("--tls", action="store_true", help="TLS on loopback too.")
+    parser.add_argument("--name", action="append", default=[], help="A further name by which browsers reach it.")
     parser.add_argument("--verifier", default="", help="Where the site's own verifier page is; default: this page's /verify.")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    host = "127.0.0.1" if options.host == "localhost" else options.host
-    if not _is_loopback(host):
-        sys.stderr.write(word("web_not_loopback", {"host": host}) + "\n")
-        return 1
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    run = options.run or options.state / "run"
+    host = LOOPBACK if options.host == "localhost" else options.host
+    waits = not _is_loopback(host) and not asyncio.run(is_owned(run / "feed.sock"))
+    if waits:
+        sys.stderr.write(word("web_waits_for_owner", {"host": host}) + "\n")
+        host = LOOPBACK
+    is_tls = options.tls or not _is_loopback(host)
+    folder = options.state / "private" / "web"
     try:
-        listener.bind((host, options.port))
-        listener.listen(128)
-    except OSError as error:
-        sys.stderr.write(word("web_port_taken", {"host": host, "port": options.port, "reason": error.strerror}) + "\n")
+        told = WebCertificate(RealDisk(), folder).ensure("witnessmark", options.name, time.time_ns() // 1_000_000) if is_tls else None
+        context = tls_context(folder) if is_tls else None
+    except (LedgerError, OSError) as error:
+        sys.stderr.write(word("web_certificate_unusable", {"reason": str(error)}) + "\n")
+        return 1
+    bound = _bound(host, options.port)
+    if isinstance(bound, OSError):
+        sys.stderr.write(word("web_port_taken", {"host": host, "port": options.port, "reason": bound.strerror}) + "\n")
         return 1
     shown = f"[{host}]" if ":" in host else host
-    url = f"http://{shown}:{listener.getsockname()[1]}/"
-    sys.stdout.write((json.dumps({"url": url}) if options.json else url) + "\n")
+    url = f"http{'s' if is_tls else ''}://{shown}:{bound.getsockname()[1]}/"
+    fingerprint = told.fingerprint if told is not None else None
+    sys.stdout.write((json.dumps({"url": url, "fingerprint": fingerprint}) if options.json else url) + "\n")
     sys.stdout.flush()
-    asyncio.run(serve(options.run or options.state / "run", listener, FaceOptions(options.verifier, options.state / "policy.txt")))
+    asyncio.run(_serve(run, bound, context, folder, FaceOptions(options.verifier, options.state / "policy.txt"), options.name, waits=waits))
     return 0
+
+
+async def is_owned(feed: Path) -> bool:
+    """Ask the core whether the gateway was claimed; without an answer nobody owns it, and the page stays on loopback."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CORE_WAIT_S):
+            while True:
+                try:
+                    return bool((await ask_once(feed, "web", "account.state", {}, 5.0))["claimed"])
+                except RequestRefusedError as refused:
+                    if refused.code not in {"core_away", "request_timeout"}:
+                        return False
+                await asyncio.sleep(0.2)
+    return False
 
 
 class Server(uvicorn.Server):
@@ -70,24 +103,58 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def serve(run: Path, listener: socket.socket, options: FaceOptions) -> None:
-    """Run the feed client, on the sockets in `run`, and the HTTP server until SIGTERM or SIGINT."""
+async def _serve(
+    run: Path, bound: socket.socket, context: ssl.SSLContext | None, folder: Path, options: FaceOptions, names: list[str], *, waits: bool
+) -> None:
+    """Run the feed client, on the sockets in `run`, and the HTTP server, until told to end or until there is somewhere else to listen."""
     fanout = Fanout()
-    feed = FeedClient(run / "feed.sock", "web", fanout.take, parts=JUDGEMENT_PARTS)
-    app = make_app(feed, fanout, run / "history.sock", options=options)
+    feed = FeedClient(run / "feed.sock", "web", fanout.take, parts=PARTS)
+    known = {each.lower() for each in own_names(names)}
+    app = make_app(feed, fanout, run / "history.sock", lambda: known, options)
     config = uvicorn.Config(
-        app, http="h11", ws="none", lifespan="off", access_log=False, log_level="warning", server_header=False, limit_concurrency=256,
-        timeout_keep_alive=10, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=16_384,
+        app, http="h11", ws="none", lifespan="off", access_log=False, log_level="warning", server_header=False,
+        limit_concurrency=CONNECTIONS_MAX, timeout_keep_alive=10, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=HEAD_SIZE_MAX,
     )  # fmt: skip
     server = Server(config, fanout)
     async with feed, asyncio.TaskGroup() as group:
-        client = group.create_task(feed.run(), name="feed")
+        beside = [group.create_task(feed.run(), name="feed")]
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(ValueError):
                 loop.add_signal_handler(name, lambda: setattr(server, "should_exit", True))
-        await server.serve(sockets=[listener])
-        client.cancel()
+        config.load()
+        beside.append(group.create_task(Listener(server, bound, context, lambda: known).run(), name="listener"))
+        if context is not None:
+            beside.append(group.create_task(follow_certificate(context, folder), name="certificate"))
+        if waits:
+            beside.append(group.create_task(_until_owned(feed, server), name="owner"))
+        await server.serve(sockets=[])
+        for task in beside:
+            task.cancel()
+    bound.close()
+
+
+async def _until_owned(feed: FeedClient, server: Server) -> None:
+    """End once somebody owns the gateway: the supervisor starts this anew, and then it listens where the configuration says."""
+    while True:
+        await asyncio.sleep(OWNED_LOOK_S)
+        with contextlib.suppress(RequestRefusedError):
+            if (await feed.request("account.state", {}, 5.0))["claimed"]:
+                server.should_exit = True
+                return
+
+
+def _bound(host: str, port: int) -> socket.socket | OSError:
+    """Return a listening socket, or why there is none."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(128)
+    except OSError as error:
+        bound.close()
+        return error
+    return bound
 
 
 def _is_loopback(host: str) -> bool:

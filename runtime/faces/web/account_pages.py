@@ -161,7 +161,9 @@ class AccountPages:
         """Change one's own password."""
         given: NewPassword = request.state.body
         try:
-            outcome = await self._face.act(request, "account.password", request.state.who["name"], {"old": given.old, "new": given.new})
+            outcome = await self._face.act(
+                request, "account.password", request.state.who["name"], secrets={"old_password": given.old, "password": given.new}
+            )
             if outcome["code"] != "done":
                 raise RequestRefusedError(outcome["code"], **outcome["params"])
         except RequestRefusedError as refused:

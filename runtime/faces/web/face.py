@@ -68,6 +68,7 @@ class Face:
         """Have the door do something as whoever sent the request; return its outcome {code, params, seq}, `code` "done" when it was.
 
         Raises RequestRefusedError when nothing was done and nothing recorded. `act_id` (16 bytes) makes asking again the same act.
+        Passwords among the params are recorded nowhere; what is shown once comes back as `told`.
         """
         wanted: dict[str, Any] = {
             "id": act_id or os.urandom(ACT_ID_BYTES), "action": action, "target": target, "params": dict(params or {}), "reason": reason,

@@ -34,7 +34,7 @@ seal_every_s = 90
 origin = "example.org/{gateway}"
 
 [web]
-host = "0.0.0.0"
+host = "gateway.example"
 
 [[anchors]]
 name = "w"
@@ -100,7 +100,7 @@ def test_every_fault_at_once_with_names_and_lines() -> None:
         ("gateway.colour", "config_key_unknown", 'colour = "red"'),
         ("evidence.seal_every_s", "config_above_max", "seal_every_s = 90"),
         ("evidence.origin", "config_origin_epoch", 'origin = "example.org/{gateway}"'),
-        ("web.host", "config_web_loopback", 'host = "0.0.0.0"'),
+        ("web.host", "config_web_host", 'host = "gateway.example"'),
         ("devices.filler.hots", "config_key_unknown", 'hots = "10.0.0.1"'),
         ("devices.filler.groups.fast.period_ms", "config_below_min", "period_ms = 5"),
         ("devices.filler.groups.fast.tags.level.data", "config_not_one_of", lines[22]),

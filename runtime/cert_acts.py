@@ -1,0 +1,61 @@
+"""A tenant of the door: the page's certificate. `cert.edit` asks for a signing request, or puts in force what a CA made of it.
+
+Room: hall. `app` gives it to the door. It checks and acts; it records nothing and knows no face. No answer has the key in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, Final
+
+from ledger_client.disk import Disk
+from ledger_client.errors import LedgerError
+from runtime.acts import Act, Outcome
+from runtime.clock import Clock
+from runtime.config import Config
+from runtime.door_tenants import DONE
+from runtime.faces.feed import RequestRefusedError
+from runtime.layout import Layout
+from runtime.web_certificate import PEM_SIZE_MAX, WebCertificate
+
+CSR, IMPORT = "csr", "import"
+WHAT: Final = (CSR, IMPORT)
+
+
+def certificate_acts(disk: Disk, layout: Layout, config: Callable[[], Config], clock: Clock, work: Executor) -> dict[str, CertificateEdit]:
+    """Return the acts of this file by action."""
+    return {"cert.edit": CertificateEdit(WebCertificate(disk, layout.web_certificate), config, clock, work)}
+
+
+class CertificateEdit:
+    """`cert.edit`: target `csr` (the outcome's `pem` is the request) or `import` (params `pem`: the certificate, then its chain)."""
+
+    def __init__(self, certificate: WebCertificate, config: Callable[[], Config], clock: Clock, work: Executor) -> None:
+        self._certificate, self._config, self._clock, self._work = certificate, config, clock, work
+
+    async def check(self, act: Act) -> None:
+        """See Tenant."""
+        pem = act.params.get("pem")
+        if act.target not in WHAT or set(act.params) != ({"pem"} if act.target == IMPORT else set()):
+            raise RequestRefusedError("cert_shape", known=", ".join(WHAT))
+        if act.target == IMPORT and (not isinstance(pem, str) or len(pem) > PEM_SIZE_MAX):
+            raise RequestRefusedError("cert_invalid", reason="too long")
+
+    async def perform(self, act: Act) -> Outcome:
+        """See Tenant."""
+        try:
+            if act.target == CSR:
+                config = self._config()
+                pem = await self._blocking(lambda: self._certificate.request(config.gateway.name, config.web.hosts))
+                return Outcome(DONE, {"pem": str(pem)})
+            told = await self._blocking(lambda: self._certificate.install(str(act.params["pem"]), self._clock.wall_ms()))
+        except LedgerError as error:
+            return Outcome(error.code, dict(error.params))
+        except OSError as error:
+            return Outcome("act_failed", {"detail": error.strerror or type(error).__name__})
+        return Outcome(DONE, {"fingerprint": str(told.fingerprint), "not_after_ms": int(told.not_after_ms)})
+
+    async def _blocking(self, call: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._work, call)

@@ -1,0 +1,219 @@
+"""The page's certificate: a key of this device's own, a certificate that it signed itself, a request for a better one, its import.
+
+Room: hall. The web face makes it at its start and serves with it; the core hands out requests and imports (`cert.edit`). The key never
+leaves the folder, and stands in no log and in no answer. Files in state/private/web/:
+`key.pem` (PKCS 8, mode 0600) and `cert.pem` (the chain, ours first).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from ledger_client.disk import Disk, read_whole, write_atomically
+from ledger_client.errors import FormatError
+
+KEY_FILE: Final = "key.pem"
+CERTIFICATE_FILE: Final = "cert.pem"
+PEM_SIZE_MAX: Final = 64 << 10
+CHAIN_MAX: Final = 8
+OWN_DAYS: Final = 825
+RENEW_DAYS: Final = 30
+EARLIEST: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+"""A clock that says less is not set: a certificate from then on is good all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What anybody may know of a certificate. `fingerprint` is SHA-256 of its DER in hex, pairs apart by colons, as browsers show it."""
+
+    fingerprint: str
+    subject: str
+    issuer: str
+    not_before_ms: int
+    not_after_ms: int
+    names: tuple[str, ...]
+    is_own: bool
+    """Whether this device signed it itself."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return it for a face."""
+        return {
+            "fingerprint": self.fingerprint, "subject": self.subject, "issuer": self.issuer, "not_before_ms": self.not_before_ms,
+            "not_after_ms": self.not_after_ms, "names": list(self.names), "is_own": self.is_own,
+        }  # fmt: skip
+
+
+class WebCertificate:
+    """The folder of key and certificate. All methods block."""
+
+    def __init__(self, disk: Disk, folder: Path) -> None:
+        self._disk, self.folder = disk, folder
+
+    def ensure(self, common_name: str, extra: Sequence[str], wall_ms: int) -> Told:
+        """Make what is missing, and a fresh certificate where our own is about to end. Raises OSError, FormatError."""
+        self._disk.mkdir(self.folder)
+        os.chmod(self.folder, 0o700)
+        key = self._key()
+        held = self._certificate()
+        if held is None or (_is_own(held) and _ends_soon(held, wall_ms)) or not _fits(held, key):
+            held = self._sign_own(key, common_name, own_names(extra), wall_ms)
+        return told_of(held)
+
+    def told(self) -> Told | None:
+        """Return what there is, None for nothing. Raises OSError, FormatError."""
+        held = self._certificate()
+        return None if held is None else told_of(held)
+
+    def request(self, common_name: str, extra: Sequence[str]) -> str:
+        """Return a certificate signing request (PEM) for the key, with all names and addresses that the page is reached by."""
+        names = _san(own_names(extra))
+        builder = x509.CertificateSigningRequestBuilder().subject_name(_name(common_name)).add_extension(names, critical=False)
+        return builder.sign(self._key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+    def install(self, pem: str, wall_ms: int) -> Told:
+        """Put a certificate, and the chain above it, in force. Raises FormatError `cert_invalid`, with what is wrong with it."""
+        chain = _chain(pem.encode("utf-8", "replace"))
+        if not _fits(chain[0], self._key()):
+            raise FormatError("cert_invalid", reason="another key")
+        if chain[0].not_valid_after_utc.timestamp() * 1000 <= wall_ms:
+            raise FormatError("cert_invalid", reason="it has ended")
+        for below, above in pairwise(chain):
+            try:
+                below.verify_directly_issued_by(above)
+            except (ValueError, TypeError, InvalidSignature) as error:
+                raise FormatError("cert_invalid", reason="the chain does not hold") from error
+        data = b"".join(each.public_bytes(serialization.Encoding.PEM) for each in chain)
+        write_atomically(self._disk, self.folder / CERTIFICATE_FILE, data)
+        return told_of(chain[0])
+
+    def _key(self) -> ec.EllipticCurvePrivateKey:
+        data = read_whole(self._disk, self.folder / KEY_FILE, PEM_SIZE_MAX)
+        if data is None:
+            made = ec.generate_private_key(ec.SECP256R1())
+            form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            write_atomically(self._disk, self.folder / KEY_FILE, made.private_bytes(serialization.Encoding.PEM, *form))
+            os.chmod(self.folder / KEY_FILE, 0o600)
+            return made
+        try:
+            key = serialization.load_pem_private_key(data, None)
+        except (ValueError, TypeError) as error:
+            raise FormatError("cert_key_unreadable") from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise FormatError("cert_key_unreadable")
+        return key
+
+    def _certificate(self) -> x509.Certificate | None:
+        data = read_whole(self._disk, self.folder / CERTIFICATE_FILE, PEM_SIZE_MAX)
+        return None if data is None else _chain(data)[0]
+
+    def _sign_own(self, key: ec.EllipticCurvePrivateKey, common_name: str, names: Sequence[str], wall_ms: int) -> x509.Certificate:
+        begin = max(EARLIEST, dt.datetime.fromtimestamp(wall_ms / 1000, dt.UTC) - dt.timedelta(days=1))
+        usage = x509.KeyUsage(
+            digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False, key_agreement=False,
+            key_cert_sign=False, crl_sign=False, encipher_only=False, decipher_only=False,
+        )  # fmt: skip
+        made = (
+            x509.CertificateBuilder().subject_name(_name(common_name)).issuer_name(_name(common_name)).public_key(key.public_key())
+            .serial_number(x509.random_serial_number()).not_valid_before(begin).not_valid_after(begin + dt.timedelta(days=OWN_DAYS))
+            .add_extension(_san(names), critical=False).add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(usage, critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .sign(key, hashes.SHA256())
+        )  # fmt: skip
+        write_atomically(self._disk, self.folder / CERTIFICATE_FILE, made.public_bytes(serialization.Encoding.PEM))
+        return made
+
+
+def own_names(extra: Sequence[str]) -> list[str]:
+    """Return the names and addresses by which this machine is reached: its own, its interfaces', and those of the configuration."""
+    host = socket.gethostname().lower()
+    found = ["localhost", "127.0.0.1", "::1", host, f"{host.split('.')[0]}.local", *own_addresses(), *(each.lower() for each in extra)]
+    return list(dict.fromkeys(each for each in found if each))
+
+
+def own_addresses() -> list[str]:
+    """Return the addresses of this machine that the name service and the routes know. Sends nothing."""
+    found = []
+    try:
+        found = [str(row[4][0]).partition("%")[0] for row in socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)]
+    except OSError:
+        pass  # no name service: the routes below are enough
+    for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((far, 9))  # a datagram socket only looks the route up
+                found.append(str(probe.getsockname()[0]))
+        except OSError:
+            pass  # no route of this family
+    return sorted(set(found))
+
+
+def told_of(held: x509.Certificate) -> Told:
+    """Return what anybody may know of it."""
+    digest = sha256(held.public_bytes(serialization.Encoding.DER)).hexdigest().upper()
+    try:
+        san = held.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = (*san.get_values_for_type(x509.DNSName), *map(str, san.get_values_for_type(x509.IPAddress)))
+    except x509.ExtensionNotFound:
+        names = ()
+    return Told(
+        ":".join(digest[at : at + 2] for at in range(0, len(digest), 2)), held.subject.rfc4514_string(), held.issuer.rfc4514_string(),
+        round(held.not_valid_before_utc.timestamp() * 1000), round(held.not_valid_after_utc.timestamp() * 1000), names, _is_own(held),
+    )  # fmt: skip
+
+
+def _chain(data: bytes) -> list[x509.Certificate]:
+    if len(data) > PEM_SIZE_MAX:
+        raise FormatError("cert_invalid", reason="too long")
+    try:
+        chain = x509.load_pem_x509_certificates(data)
+    except ValueError as error:
+        raise FormatError("cert_invalid", reason="no certificate in PEM") from error
+    if not 1 <= len(chain) <= CHAIN_MAX:
+        raise FormatError("cert_invalid", reason="too many certificates")
+    return chain
+
+
+def _fits(held: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> bool:
+    form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    return held.public_key().public_bytes(*form) == key.public_key().public_bytes(*form)
+
+
+def _is_own(held: x509.Certificate) -> bool:
+    return held.issuer == held.subject
+
+
+def _ends_soon(held: x509.Certificate, wall_ms: int) -> bool:
+    return held.not_valid_after_utc.timestamp() * 1000 < wall_ms + RENEW_DAYS * 86_400_000
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name(
+        [x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64]), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Witnessmark")]
+    )
+
+
+def _san(names: Sequence[str]) -> x509.SubjectAlternativeName:
+    found: list[x509.GeneralName] = []
+    for each in names:
+        try:
+            found.append(x509.IPAddress(ipaddress.ip_address(each)))
+        except ValueError:
+            if each.isascii():
+                found.append(x509.DNSName(each))
+    return x509.SubjectAlternativeName(found)

@@ -1,0 +1,124 @@
+"""A whole gateway with its people: claimed by Ada, with a person of each role signed in, values that move, and its page on loopback.
+
+Room: tests. Tests of pages ask it for an address and for tokens; `tests/rigs/browser.py` opens pages with them. The core, the door, the
+accounts and the web process are the real ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from runtime.faces.feed import RequestRefusedError
+from runtime.faces.feed_client import ask_once
+from tests.rigs.gateway import Gateway, cli, until
+from tests.rigs.load_device import LoadDevice, device_config
+from tests.rigs.opcua import free_port
+
+PASSWORD = "four wet rubber boots"
+PEOPLE = {"viewer": "Vic", "technician": "Tess", "engineer": "Eno", "admin": "Ada"}
+
+
+@dataclass
+class Site:
+    """The gateway, where its page is, and a session's token by role."""
+
+    gateway: Gateway
+    url: str
+    tokens: dict[str, str]
+    device: LoadDevice
+
+    @property
+    def feed(self) -> Path:
+        """The core's socket."""
+        return self.gateway.state / "run" / "feed.sock"
+
+    async def ask(self, method: str, params: Mapping[str, Any]) -> Any:
+        """Ask the core as the web face does."""
+        return await ask_once(self.feed, "web", method, params, 30)
+
+    def client(self, role: str | None = None, **more: Any) -> httpx.AsyncClient:
+        """Return a client with the role's cookie, as its browser has it."""
+        name = "__Host-witnessmark" if self.url.startswith("https") else "witnessmark"
+        cookies = {} if role is None else {name: self.tokens[role]}
+        return httpx.AsyncClient(base_url=self.url, cookies=cookies, timeout=30, verify=False, **more)
+
+    async def csrf(self, role: str) -> str:
+        """Return the session's own token against forged requests."""
+        return str((await self.ask("account.who", {"token": self.tokens[role]}))["csrf"])
+
+
+@contextlib.asynccontextmanager
+async def site(
+    folder: Path, *, tags: int = 30, web: str = "", more: str = "", devices: bool = True, people: bool = True
+) -> AsyncIterator[Site]:
+    """Run a gateway; `web` are further lines of [web], `more` further sections. Without `people` nobody has claimed it yet."""
+    port = free_port()
+    async with LoadDevice() as device:
+        config = folder / "gateway.toml"
+        head = '[gateway]\nname = "press line"\n[evidence]\nseal_every_s = 1\n[models]\nenabled = false\n'
+        config.write_text(
+            f"{head}[web]\nport = {port}\n{web}\n{more}\n"
+            + (device_config("press", device.port, tags=tags, period_ms=500) if devices else "")
+        )
+        gateway = Gateway(folder / "state", config)
+        await gateway.start()
+        try:
+            scheme = "https" if "tls = true" in web or "0.0.0.0" in web else "http"
+            found = Site(gateway, f"{scheme}://127.0.0.1:{port}/", {}, device)
+            await until(found.feed.exists)
+            if people:
+                await _claim(found)
+            await _serves(found)
+            yield found
+        finally:
+            await gateway.stop()
+
+
+async def _claim(found: Site) -> None:
+    """Claim it and give every role a person who has a password of their own and is signed in."""
+    state = ["--state", str(found.gateway.state)]
+    code = ""
+    async with asyncio.timeout(30):
+        while not code:
+            code = (await cli("accounts", "claim-code", *state))[1].get("claim_code", "")
+    claim = {"code": code, "name": PEOPLE["admin"], "password": PASSWORD, "lang": "", "zone": "", "source": "test"}
+    found.tokens["admin"] = (await found.ask("account.claim", claim))["token"]
+    for role, name in PEOPLE.items():
+        if role != "admin":
+            act = {
+                "id": name.encode().ljust(16, b"."),
+                "action": "account.create",
+                "target": name,
+                "params": {"roles": role},
+                "reason": "test",
+            }
+            made = await found.ask("act", act | {"token": found.tokens["admin"], "reason": "test"})
+            assert made["code"] == "done", made
+            found.tokens[role] = await _first_login(found, name, made["told"]["password"])
+
+
+async def _first_login(found: Site, name: str, given: str) -> str:
+    """Sign in with the password that the admin gave and choose one's own."""
+    token = str((await found.ask("account.login", {"name": name, "password": given, "source": "test"}))["token"])
+    act = {"id": name.encode().ljust(16, b"!"), "action": "account.password", "target": name, "reason": "first login"}
+    secrets = {"old_password": given, "password": PASSWORD}
+    outcome = await found.ask("act", act | {"params": secrets, "token": token})
+    assert outcome["code"] == "done", outcome
+    return str((await found.ask("account.login", {"name": name, "password": PASSWORD, "source": "test"}))["token"])
+
+
+async def _serves(found: Site) -> None:
+    """Wait until the page answers and has heard the core."""
+    async with httpx.AsyncClient(verify=False) as client, asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(httpx.HTTPError, RequestRefusedError):
+                if (await client.get(found.url + "api/v1/alive")).json()["core"]:
+                    return
+            await asyncio.sleep(0.1)
