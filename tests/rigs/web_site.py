@@ -62,7 +62,7 @@ async def site(
     port = free_port()
     async with LoadDevice() as device:
         config = folder / "gateway.toml"
-        head = '[gateway]\nname = "press line"\n[evidence]\nseal_every_s = 1\n[models]\nenabled = false\n'
+        head = '[gateway]\nname = "press"\n[evidence]\nseal_every_s = 1\n[models]\nenabled = false\n'
         config.write_text(
             f"{head}[web]\nport = {port}\n{web}\n{more}\n"
             + (device_config("press", device.port, tags=tags, period_ms=500) if devices else "")
