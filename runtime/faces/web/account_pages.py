@@ -161,9 +161,8 @@ class AccountPages:
         """Change one's own password."""
         given: NewPassword = request.state.body
         try:
-            outcome = await self._face.act(
-                request, "account.password", request.state.who["name"], secrets={"old_password": given.old, "password": given.new}
-            )
+            params = {"old_password": given.old, "password": given.new}
+            outcome = await self._face.act(request, "account.password", request.state.who["name"], params)
             if outcome["code"] != "done":
                 raise RequestRefusedError(outcome["code"], **outcome["params"])
         except RequestRefusedError as refused:

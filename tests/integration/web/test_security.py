@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tests.rigs.web_site import PASSWORD, PEOPLE, Site, site
 
 HEADERS = {
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "x-frame-options": "DENY",
@@ -34,7 +35,7 @@ def table(tmp_path: Path) -> list[RouteRow]:
 
 def filled(path: str) -> str:
     """Return a path with its places filled by something that is not there."""
-    return path.replace("{path:path}", "app.css").replace("{", "").replace("}", "").split(":")[0]
+    return re.sub(r"\{\w+\}", "none", re.sub(r"\{\w+:int\}", "1", path.replace("{path:path}", "app.css")))
 
 
 async def headers_and_cookies(at: Site) -> None:
