@@ -45,13 +45,17 @@ Wrong = Literal[
 
 @dataclass(frozen=True)
 class Case:
-    """One vector: a file, a policy, and what sort of thing it shows. `later`: the page says cannot where Python fails closed."""
+    """One vector: a file, a policy, and what sort of thing it shows.
+
+    `later`: the page says "cannot check here" where Python fails closed. `own_reason`: the page finds the same for another reason.
+    """
 
     name: str
     data: bytes
     policy: bytes
     sort: Wrong
     later: bool = False
+    own_reason: bool = False
 
 
 class Cases(list[Case]):
@@ -61,9 +65,9 @@ class Cases(list[Case]):
         super().__init__()
         self.policy = policy
 
-    def put(self, name: str, data: Any, sort: Wrong, *, policy: bytes | None = None, later: bool = False) -> None:
+    def put(self, name: str, data: Any, sort: Wrong, *, policy: bytes | None = None, **how: bool) -> None:
         raw = data if isinstance(data, bytes) else data.encode()
-        self.append(Case(name, raw, self.policy if policy is None else policy, sort, later))
+        self.append(Case(name, raw, self.policy if policy is None else policy, sort, **how))
 
 
 def resealed(data: bytes) -> bytes:

@@ -16,6 +16,7 @@ from ledger_client.receipt import receipts_entry
 from ledger_client.segment_file import Range
 from tests.rigs.evidence import ORIGIN, EvidenceLog, policy_text, schema_of
 from tests.rigs.small_log import key_of
+from tests.rigs.verdict_acts import act_cases
 from tests.rigs.verdict_logs import (
     P256,
     Cases,
@@ -49,6 +50,7 @@ def range_cases() -> Cases:
     _bent_around(cases, log, shown)
     _withheld(cases, log)
     cases += story_cases(cases.policy)
+    cases += act_cases(cases.policy)
     _contents(cases)
     _later(cases)
     return cases
@@ -249,6 +251,13 @@ def _later(cases: Cases) -> None:
     whole(cases, "event-version-2", lambda log: event(log, LABEL, b"x", 2), "good")
     whole(cases, "plan", lambda log: event(log, "urn:example:plan", b"x", kind=Kind.PLAN), "good")
     whole(cases, "kind-60", lambda log: [append_signed(log, lambda row: [1, 60, *row[2:]]), log.batch()], "later version", later=True)
+    whole(
+        cases,
+        "kind-60-not-signed",
+        lambda log: [append_signed(log, lambda row: [1, 60, *row[2:]]), _bend_last(log), log.batch()],
+        "altered",
+        own_reason=True,
+    )
     whole(cases, "kind-60-at-the-end", lambda log: append_signed(log, lambda row: [1, 60, *row[2:]]), "later version", later=True)
     whole(cases, "entry-version-2", lambda log: [append_signed(log, lambda row: [2, *row[1:]]), log.batch()], "later version", later=True)
     whole(cases, "entry-algorithm-48", lambda log: [append_signed(log, lambda row: row, alg=-48), log.batch()], "later version", later=True)
@@ -256,6 +265,10 @@ def _later(cases: Cases) -> None:
     whole(cases, "codec-77", lambda log: append_body(log, lambda inner: _section(inner, 4, b"\x4d" * 3)), "later version", later=True)
     whole(cases, "entry-not-deterministic", lambda log: [append_signed(log, _long), log.batch()], "altered")
     whole(cases, "entry-map-inside", lambda log: [append_signed(log, lambda row: [*row[:9], {1: 2}]), log.batch()], "altered")
+
+
+def _bend_last(log: EvidenceLog) -> None:
+    log.entries[-1] = flipped(log.entries[-1], -9)
 
 
 def _long(row: list[Any]) -> bytes:

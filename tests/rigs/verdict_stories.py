@@ -26,11 +26,11 @@ def story_cases(policy: bytes) -> Cases:
     return cases
 
 
-def whole(cases: Cases, name: str, story: Story, sort: Any, *, later: bool = False) -> None:
+def whole(cases: Cases, name: str, story: Story, sort: Any, **how: bool) -> None:
     """The range of all entries of a log to which a story was added."""
     log = EvidenceLog().typical(3)
     story(log)
-    cases.put(f"range-{name}", log.range(0, log.size()), sort, later=later)
+    cases.put(f"range-{name}", log.range(0, log.size()), sort, **how)
 
 
 def _clocks(cases: Cases) -> None:

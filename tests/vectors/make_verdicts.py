@@ -61,7 +61,7 @@ def make(folder: Path) -> None:
         (folder / "policies" / policy).write_bytes(case.policy)
         python = found(path.read_bytes(), case.policy)
         row = {"file": path.name, "policy": policy, "sort": case.sort, "python": python}
-        expected[case.name] = row | ({"page": for_the_page(case, python)} if case.later else {})
+        expected[case.name] = row | ({"page": for_the_page(case, python)} if case.later or case.own_reason else {})
     lines = [f"{json.dumps(name)}: {json.dumps(row, ensure_ascii=False)}" for name, row in expected.items()]
     (folder / "expected.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     print(f"{len(expected)} cases")

@@ -1,11 +1,17 @@
-// The bodies of the event entries that judgement and accounts write: whether they are what their type says. Pure.
+// The bodies of the event entries that judgement, alarms and accounts write: whether they are what their type says. Pure.
 // Source: docs/ledger-format.md section 3.2.
 
+import { isBefore } from "./approvals.js";
 import { FormatError, isBytes, isHash, lengthOf } from "./bytes.js";
 import { decode, isInt, isRow, isText, isUint } from "./cbor.js";
 
 const PREFIX = "https://witnessmark.example/event/";
-const SIZE_MAX = 64 << 10;
+const ALARM_ROWS_MAX = 500;
+const HAPPENINGS = [
+  "raised", "cleared", "acked", "reset", "shelved", "unshelved", "shelf_ended", "suppressed", "unsuppressed", "out_of_service", "in_service", "removed",
+];
+const ALARM_STATES = ["normal", "unacked", "acked", "returned", "latched_unacked", "latched", "shelved", "suppressed", "out_of_service"];
+const PRIORITIES = ["advisory", "low", "medium", "high"];
 const CELLS_MAX = 4_096n;
 const RUNS_MAX = 256;
 const DECISION_MAX = 2_048;
@@ -19,12 +25,14 @@ const orNull = (check) => (value) => value === null || check(value);
 const isCount = (value, most = CELLS_MAX) => isUint(value) && value > 0n && value <= most;
 const isFlag = (value) => value === 0n || value === 1n;
 
+/** Type -> what its body is after the version, and how many bytes it has at most. */
 const READERS = new Map([
-  [`${PREFIX}scores`, isScores],
-  [`${PREFIX}finding`, isFinding],
-  [`${PREFIX}model`, isModel],
-  [`${PREFIX}label`, isLabel],
-  [`${PREFIX}access`, isAccess],
+  [`${PREFIX}scores`, [isScores, 64 << 10]],
+  [`${PREFIX}finding`, [isFinding, 64 << 10]],
+  [`${PREFIX}model`, [isModel, 64 << 10]],
+  [`${PREFIX}label`, [isLabel, 64 << 10]],
+  [`${PREFIX}alarms`, [isAlarms, 512 << 10]],
+  [`${PREFIX}access`, [isAccess, 4 << 10]],
 ]);
 
 /** Whether this page can read events of a type and version. */
@@ -33,8 +41,9 @@ export const isKnownEvent = (type, version) => READERS.has(type) && version === 
 /** Throw FormatError unless the body of a known event is what its type says. */
 export function checkEvent(type, version, body) {
   if (!isKnownEvent(type, version)) return;
-  const row = decode(body, { sizeMax: SIZE_MAX, what: "event body" });
-  if (!isRow(row) || row[0] !== 1n || !READERS.get(type)(row.slice(1))) throw new FormatError("event_body_invalid", { type });
+  const [isBody, sizeMax] = READERS.get(type);
+  const row = decode(body, { sizeMax, what: "event body" });
+  if (!isRow(row) || row[0] !== 1n || !isBody(row.slice(1))) throw new FormatError("event_body_invalid", { type });
 }
 
 function isScores(row) {
@@ -88,6 +97,19 @@ function isLabel(row) {
   return heads && isInt(fromMs) && isInt(toMs) && fromMs <= toMs && LABELS.includes(label) && isText(by);
 }
 
+function isAlarms(row) {
+  const [lost, rows] = row;
+  return row.length === 2 && isUint(lost) && isRow(rows) && rows.length <= ALARM_ROWS_MAX && (rows.length || lost) && rows.every(isAlarm);
+}
+
+function isAlarm(row) {
+  if (!isRow(row, 13)) return false;
+  const [name, what, before, after, atMs, hidden, priority, value, limit, by, note, until, act] = row;
+  const heads = isName(name) && HAPPENINGS.includes(what) && ALARM_STATES.includes(before) && ALARM_STATES.includes(after) && isInt(atMs);
+  const plain = isFlag(hidden) && PRIORITIES.includes(priority) && isPlain(value) && isPlain(limit) && isText(by) && isText(note);
+  return heads && plain && orNull(isInt)(until) && (act === null || (isBytes(act) && act.length === 16));
+}
+
 function isAccess(row) {
   if (row.length !== 8) return false;
   const [what, name, session, source, face, count, fromMs, toMs] = row;
@@ -102,12 +124,6 @@ function arePairs(rows) {
     if (!isRow(row, 2) || !isName(row[0]) || !isPlain(row[1])) return false;
     return place === 0 || isBefore(rows[place - 1][0], row[0]);
   });
-}
-
-function isBefore(left, right) {
-  const [a, b] = [[...left], [...right]];
-  for (let i = 0; i < Math.min(a.length, b.length); i += 1) if (a[i] !== b[i]) return a[i].codePointAt(0) < b[i].codePointAt(0);
-  return a.length < b.length;
 }
 
 function isPlain(value) {

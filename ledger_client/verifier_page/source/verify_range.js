@@ -30,7 +30,9 @@ export async function verifyRange(shown, policy, onProgress = null) {
   const params = { unanchored: { have: found.cosigned.size } };
   if (keys) {
     const series = new Series();
-    const walk = new Walk(judge, keys, shown.firstSeq, await schemaOf(judge, shown), (entry, body) => series.add(entry, body));
+    const walk = new Walk(
+      judge, keys, found.checkpoint.origin, shown.firstSeq, await schemaOf(judge, shown), (entry, body) => series.add(entry, body),
+    );
     const entries = await walkAll(walk, shown, onProgress);
     judgeEnds(judge, shown, entries, found.checkpoint);
     const lateS = await judgeTimes(judge, policy, shown, entries, found, upperS);
@@ -38,7 +40,7 @@ export async function verifyRange(shown, policy, onProgress = null) {
     facts = factsOf(found, policy, shown, walk, series, entries);
   }
   judge.dependOnAltered();
-  if (judge.status("altered") !== "holds") delete facts.series;
+  if (judge.status("altered") !== "holds") for (const name of ["series", "approvals", "acts", "gaps"]) delete facts[name];
   const holds = Object.fromEntries(Object.entries(CODES).map(([claim, code]) => [claim, [code, params[claim] ?? {}]]));
   return reportOf("range", judge, holds, policy.independence(found.cosigned.keys()), facts);
 }
@@ -161,7 +163,7 @@ function factsOf(found, policy, shown, walk, series, entries) {
   const held = entries.filter(Boolean);
   return {
     ...noteFacts(found, policy), fromSeq: shown.firstSeq, toSeq: shown.firstSeq + BigInt(entries.length) - 1n, readings, bad, dropped, withheld,
-    kinds, series: series.tags(), fromMs: held[0]?.wallMs ?? null, toMs: held.at(-1)?.wallMs ?? null,
+    kinds, series: series.tags(), approvals: walk.approvals.rows, acts: held.filter(({ kind }) => kind !== KIND.BATCH && kind !== KIND.RECEIPTS), fromMs: held[0]?.wallMs ?? null, toMs: held.at(-1)?.wallMs ?? null,
     gaps: held.filter(({ kind }) => kind === KIND.GAP).flatMap(({ detail }) => detail),
     time: { notBeforeS: null, notBeforeBy: null, notAfterS: policy.quorumTimeS(found.cosigned) },
   };

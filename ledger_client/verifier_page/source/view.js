@@ -20,6 +20,8 @@ export function resultOf(shown) {
   parts.push(...saidCards(shown));
   if (report.facts.series?.length) parts.push(seriesCard(shown));
   if (report.facts.gaps?.length) parts.push(gapsCard(shown));
+  if (report.facts.approvals?.length) parts.push(approvalsCard(shown));
+  if (report.facts.acts?.length) parts.push(actsCard(shown));
   parts.push(claimsCard(shown), fileCard(shown));
   return parts.filter(Boolean);
 }
@@ -120,6 +122,32 @@ function gapsCard({ report, words, reasons }) {
   const rows = report.facts.gaps.slice(0, ROWS_FIRST).map(([, from, to, cause, count]) => el("li", {}, `${moment(from)} – ${moment(to)}: ${causeText(reasons, cause)} (${count})`));
   const more = report.facts.gaps.length - rows.length;
   return card(words.gaps, el("ul", {}, rows), more > 0 ? el("p", {}, filled(words.finding_more, { count: more })) : null);
+}
+
+/** Who approved what with a key of their own. */
+function approvalsCard({ report, words, reasons }) {
+  const rows = report.facts.approvals.map(({ meaning, name, timeMs, own, seq, status, code }) => el(
+    "li", { class: status }, el("strong", {}, name), ` · ${words[`meaning_${meaning}`]}${own ? ` · ${words.self_approved}` : ""} · ${MARKS[status]} ${words[status]}`,
+    el("br"), small(`${moment(timeMs)} · ${filled(reasons[code], { name, seq })}`),
+  ));
+  return card(words.approvals, el("ul", { class: "plain" }, rows));
+}
+
+/** What else the device recorded: starts, changes, commands, events. The newest are shown. */
+function actsCard({ report, words }) {
+  const { acts } = report.facts;
+  const rows = acts.slice(-ROWS_FIRST).map((entry) => el("li", {}, `${moment(entry.wallMs)} · ${words[`kind_${entry.kind}`] ?? words.kind_later}${saidBy(entry)}`));
+  const more = acts.length - rows.length;
+  return card(words.acts, el("ul", { class: "plain" }, rows), more > 0 ? el("p", {}, filled(words.finding_more, { count: more })) : null);
+}
+
+/** What an entry says in words of its own. */
+function saidBy({ kind, detail }) {
+  const texts = {
+    0: () => [detail[0]], 2: () => [detail[0], detail[1]], 3: () => [`${moment(detail[0])} → ${moment(detail[1])}`], 4: () => [detail[2]],
+    8: () => [detail[2]], 9: () => [detail[0]], 10: () => [detail[0].split("/").at(-1)], 11: () => [detail[0]], 12: () => [detail[3], detail[4]],
+  }[kind]?.() ?? [];
+  return texts.filter(Boolean).map((text) => ` · ${text}`).join("");
 }
 
 /** A cause as a phrase; its parameters were not kept, so its blanks are an ellipsis. */

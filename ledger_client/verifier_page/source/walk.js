@@ -2,6 +2,7 @@
 // Source: docs/ledger-format.md sections 3 to 5 and 12.
 
 import { FormatError, Unsupported, hex, same } from "./bytes.js";
+import { Approvals } from "./approvals.js";
 import { readBody } from "./body.js";
 import { Clocks, Links, Offsets, Places } from "./chain_rules.js";
 import { FOREIGN_KIND_MIN, KIND, bodyCommitment, parseEntry } from "./entry.js";
@@ -14,11 +15,12 @@ const NOTHING = new Uint8Array();
 
 /** Feeds each rule, keeps the schema, and gives every batch that could be read to `onBatch`. */
 export class Walk {
-  constructor(judge, keys, firstSeq, schema, onBatch) {
+  constructor(judge, keys, origin, firstSeq, schema, onBatch) {
     this.judge = judge;
     this.keys = keys;
     this.schema = schema;
     this.onBatch = onBatch;
+    this.approvals = new Approvals(judge, origin);
     this.links = new Links(judge, firstSeq);
     this.counts = { readings: 0n, bad: 0n, dropped: 0n, withheld: 0, kinds: new Map() };
     this.schemaGiven = true;
@@ -31,12 +33,16 @@ export class Walk {
     const entry = await this.read(raw);
     if (!entry) {
       this.links.unreadable(raw);
+      this.approvals.miss();
       this.renew();
       return null;
     }
     const place = this.links.feed(entry);
     if (place === "elsewhere") return null;
-    if (place === "after a hole") this.renew();
+    if (place === "after a hole") {
+      this.approvals.miss();
+      this.renew();
+    }
     for (const rule of [this.places, this.clocks, this.offsets, this.silences]) rule.feed(entry);
     this.count(entry);
     await this.content(entry, body);
@@ -66,13 +72,21 @@ export class Walk {
       entry = parseEntry(raw);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      this.judge.breaks("altered", error, at);
+      if (error.parts && (await this.isForged(error.parts))) this.judge.fails("altered", "entry_signature_invalid", at);
+      else this.judge.breaks("altered", error, at);
       return null;
     }
     if (await this.keys.signerOf(entry)) return entry;
     if (this.keys.knows(entry)) this.judge.fails("altered", "entry_signature_invalid", at);
     else this.judge.unknown("altered", "entry_key_unknown", at, { kid: hex(entry.kid) });
     return null;
+  }
+
+  /** Of an entry of a later version the signature can be told all the same: under a known key id it must be that of a known key. */
+  async isForged(parts) {
+    const named = this.keys.all().filter((key) => same(key.kid, parts.kid));
+    for (const key of named) if (await parts.signedBy(key)) return false;
+    return named.length > 0;
   }
 
   count(entry) {
@@ -103,12 +117,14 @@ export class Walk {
       this.counts.withheld += 1;
       this.judge.unknown("withheld", "bodies_withheld", seq);
       if (kind === KIND.SCHEMA) this.schema = null;
+      else if (kind === KIND.COMMAND) this.approvals.miss();
     } else if (BigInt(bytes.length) !== length || !same(sha256(bytes), digest)) {
       this.judge.fails("altered", "entry_body_differs", seq);
       if (kind === KIND.SCHEMA) this.schema = null;
       return;
     } else if (kind === KIND.SCHEMA) await this.applySchema(entry, bytes);
     else if (kind === KIND.BATCH) offsetMs = await this.readBatch(entry, bytes);
+    else if (kind === KIND.COMMAND) await this.approvals.take(entry, bytes);
     else if (kind === KIND.EVENT) this.readEvent(entry, bytes);
     if (kind === KIND.BATCH) checkBatch(this.judge, entry, offsetMs, this.offsets);
   }

@@ -40,6 +40,9 @@ export const WORDS = {
     limit_others: "Anything about readings that are not shown here.", limit_range: "Anything before the first or after the last entry.",
     limit_own: "That anybody independent looked: all witnesses belong to the audited party.", limit_operator: "Who runs the witnesses: the policy does not say.",
     limit_collusion: "That the witnesses are honest. To rewrite history, the device and enough of them would have to work together.",
+    approvals: "Approvals by people, with keys of their own", self_approved: "self-approved", meaning_authored: "authored", meaning_reviewed: "reviewed", meaning_approved: "approved",
+    acts: "What else was recorded", kind_0: "Beginning of the ledger", kind_2: "Start", kind_3: "Clock step", kind_4: "New device key", kind_5: "List of measuring points", kind_6: "Gap",
+    kind_8: "Command", kind_9: "Stop", kind_10: "Event", kind_11: "Plan", kind_12: "Configuration", kind_later: "Entry of a later version",
     limit_late: "The exact moment: only that it lies between the two times shown.",
   },
   zh: {
@@ -81,6 +84,9 @@ export const WORDS = {
     limit_others: "此处未出示的其他读数。", limit_range: "首条之前或末条之后的任何内容。",
     limit_own: "有独立的一方见证过：所有见证方都属于被核查方。", limit_operator: "见证方由谁运营：策略未说明。",
     limit_collusion: "见证方诚实。要改写历史，设备与足够多的见证方必须串通。",
+    approvals: "人员以自己的密钥作出的批准", self_approved: "自行批准", meaning_authored: "编制", meaning_reviewed: "审核", meaning_approved: "批准",
+    acts: "其他记录", kind_0: "账本起始", kind_2: "启动", kind_3: "时钟跳变", kind_4: "新设备密钥", kind_5: "测点列表", kind_6: "缺口",
+    kind_8: "命令", kind_9: "停止", kind_10: "事件", kind_11: "计划", kind_12: "配置", kind_later: "更新版本的条目",
     limit_late: "确切的时刻：只能证明它在所示两个时间之间。",
   },
 };

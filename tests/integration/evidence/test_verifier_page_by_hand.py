@@ -20,6 +20,7 @@ from tests.rigs.verifier_page import browser_of, page_of
 
 POLICY = policy_text()
 PROOF = EvidenceLog().typical(6).proof(8).encode()
+VERDICTS = Path(__file__).parents[2] / "vectors" / "verdicts"
 WORD = "#verdict .word"
 NO_ED25519 = """const whole = crypto.subtle.importKey.bind(crypto.subtle);
 crypto.subtle.importKey = (format, raw, algorithm, ...more) => algorithm.name === "Ed25519"
@@ -92,6 +93,12 @@ def test_what_is_opened_and_what_is_read(require_service: Callable[[str], str]) 
             said = await page.inner_text("main")
             for part in ("filler/tag2", "801.25 bar", "w1 · run by acme", "What is not proved", "So it was made within", "it names"):
                 assert part in said, part
+            acts = (VERDICTS / "files" / "range-approval-holds-self-approved.wmseg").read_bytes()
+            assert await opened(page, acts, name="x.wmseg", policy=policy_text(gap_s=3600)) == "HOLDS"
+            said = await page.inner_text("#result")
+            for part in ("Bo · approved · self-approved · ✓ holds", "Beginning of the ledger", "Command · config.edit", "account.key"):
+                assert part in said, part
+            assert await opened(page, PROOF) == "HOLDS"
             await page.click("[data-language=zh]")
             assert await word(page) == "成立"
             assert await page.get_attribute("html", "lang") == "zh-Hans"
