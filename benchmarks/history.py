@@ -12,6 +12,7 @@ JSON keys:
   day_8_pens_cold_s      the same of one day, in spans of 10 s
   raw_hour_cold_s        8 pens, 3,600 readings each as recorded, out of the ledger's batches. Must <= 0.5
   raw_hour_1_pen_cold_s  the same of one pen
+  week_8_pens_cpu_s, day_8_pens_cpu_s, raw_hour_cpu_s, raw_hour_1_pen_cpu_s  CPU of the process in those: other programs do not count
   week_8_pens_s, raw_hour_s  the same asked again of the same process
   start_s                from the process's start to its first answer
   rss_mb                 the most memory that the process had in all of this
@@ -89,8 +90,8 @@ def drop(state: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def process(state: Path, run: Path) -> AsyncIterator[float]:
-    """Run the history process; give the seconds that it took to answer."""
+async def process(state: Path, run: Path) -> AsyncIterator[tuple[float, int]]:
+    """Run the history process; give the seconds that it took to answer, and its number."""
     drop(state)
     began = time.perf_counter()
     command = [sys.executable, "-m", "runtime.history", "--state", str(state), "--run", str(run)]
@@ -101,10 +102,16 @@ async def process(state: Path, run: Path) -> AsyncIterator[float]:
                 await ask_once(run / "history.sock", "bench", "status", {}, 5)
                 break
             await asyncio.sleep(0.01)
-        yield time.perf_counter() - began
+        yield time.perf_counter() - began, child.pid
     finally:
         child.terminate()
         await child.wait()
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def asked(run: Path, question: str) -> float:
@@ -124,6 +131,7 @@ async def asked(run: Path, question: str) -> float:
 async def questions(state: Path, size: int, repeats: int) -> dict[str, float]:
     """Ask each question cold, and two of them again; medians in seconds."""
     cold: dict[str, list[float]] = {name: [] for name in QUESTIONS}
+    cpu: dict[str, list[float]] = {name: [] for name in QUESTIONS}
     warm: dict[str, list[float]] = {"week_8_pens": [], "raw_hour": []}
     starts = []
     with tempfile.TemporaryDirectory() as folder:
@@ -132,13 +140,16 @@ async def questions(state: Path, size: int, repeats: int) -> dict[str, float]:
             task = group.create_task(server.run())
             for _ in range(repeats):
                 for name in QUESTIONS:
-                    async with process(state, run) as start_s:
+                    async with process(state, run) as (start_s, pid):
                         starts.append(start_s)
+                        before = cpu_s(pid)
                         cold[name].append(await asked(run, name))
+                        cpu[name].append(cpu_s(pid) - before)
                         if name in warm:
                             warm[name].append(await asked(run, name))
             task.cancel()
     found = {f"{name}_cold_s": statistics.median(times) for name, times in cold.items()}
+    found |= {f"{name}_cpu_s": statistics.median(times) for name, times in cpu.items()}
     found |= {f"{name}_s": statistics.median(times) for name, times in warm.items()}
     return found | {"start_s": statistics.median(starts), "rss_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024}
 

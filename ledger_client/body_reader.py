@@ -21,7 +21,7 @@ from ledger_client.errors import FormatError
 from ledger_client.leaf import INT_MAX, INT_MIN, LEAVES_MAX, Value, column_leaves, head_of
 from ledger_client.merkle import leaf_hash, root_of
 from ledger_client.schema import Descriptor, GroupRow, SchemaState
-from ledger_client.skip import skip_column
+from ledger_client.skip import skip_columns
 
 SECRET_SIZE = 32
 INFLATED_MAX = 16 << 20
@@ -137,14 +137,34 @@ def read_body(body: bytes, detail: tuple[Any, ...], schema: SchemaState, *, chec
     return result
 
 
-def read_some(body: bytes, detail: tuple[Any, ...], schema: SchemaState, uids: Collection[int]) -> list[Section]:
-    """Read of a body only the columns of some tags: sections of their groups, with those columns alone.
+class Some:
+    """Reads of bodies of one schema only the columns of some tags. For views of a ledger."""
 
-    For views of a ledger. The body is the one that the entry commits to, but what was passed over is not judged. Raises FormatError.
-    """
-    _, rows = _open(body, detail)
-    groups = {group.uid for group in schema.groups.values() if not set(uids).isdisjoint(group.tag_uids)}
-    return [_read_some(row, schema, uids) for row in rows if isinstance(row, list) and row and row[0] in groups]
+    def __init__(self, schema: SchemaState, uids: Collection[int]) -> None:
+        self._schema = schema
+        places = {g.uid: [i for i, uid in enumerate(g.tag_uids) if uid in uids] for g in schema.groups.values()}
+        self._places = {uid: found for uid, found in places.items() if found}
+
+    def read(self, body: bytes, detail: tuple[Any, ...]) -> list[Section]:
+        """Return the sections of their groups, with those columns alone.
+
+        The body is the one that the entry commits to, but what was passed over is not judged. Raises FormatError.
+        """
+        _, rows = _open(body, detail)
+        return [self._section(row) for row in rows if isinstance(row, list) and row and row[0] in self._places]
+
+    def _section(self, row: Any) -> Section:
+        group, scans, times, source, codecs, data = _section_row(row, self._schema)
+        read_ms = _read_times(times, scans)
+        cursor = Cursor(data)
+        columns: list[Column] = []
+        behind = 0
+        for place in self._places[group.uid]:
+            cursor.position = skip_columns(data, cursor.position, codecs[behind:place], scans)
+            descriptor = self._schema.descriptors[group.tag_uids[place]]
+            columns.append(_read_column(cursor, codecs[place], scans, descriptor, READINGS_MAX))
+            behind = place + 1
+        return Section(group, read_ms, _read_sources(source, read_ms), tuple(columns))
 
 
 def cells_counted(scans: int, columns: int) -> int:
@@ -169,23 +189,6 @@ def _open(body: bytes, detail: tuple[Any, ...]) -> tuple[int, list[Any]]:
     if version != 1:
         raise FormatError("body_version", version=version)
     return offset_ms, rows
-
-
-def _read_some(row: Any, schema: SchemaState, uids: Collection[int]) -> Section:
-    group, scans, times, source, codecs, data = _section_row(row, schema)
-    read_ms = _read_times(times, scans)
-    cursor = Cursor(data)
-    columns: list[Column] = []
-    left = sum(uid in uids for uid in group.tag_uids)
-    for tag_uid, codec in zip(group.tag_uids, codecs, strict=True):
-        if tag_uid in uids:
-            columns.append(_read_column(cursor, codec, scans, schema.descriptors[tag_uid], READINGS_MAX))
-            left -= 1
-            if not left:
-                break
-        else:
-            cursor.position = skip_column(data, cursor.position, codec, scans)
-    return Section(group, read_ms, _read_sources(source, read_ms), tuple(columns))
 
 
 def _section_row(row: Any, schema: SchemaState) -> tuple[GroupRow, int, bytes, bytes, bytes, bytes]:

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from ledger_client.body_reader import Section, read_some
+from ledger_client.body_reader import Column, Section, Some
 from ledger_client.entry import parse
 from ledger_client.errors import FormatError
 from ledger_client.reader import LedgerReader
@@ -62,12 +62,14 @@ class Raw:
 
     def sections(self, seqs: Iterable[int], uids: Collection[int]) -> Iterator[tuple[int, list[Section] | None]]:
         """Yield each entry with the sections that hold these tags; None where its body is withheld or damaged."""
-        wanted = frozenset(uids)
+        schema, some = None, None
         for seq in seqs:
             body = self._reader.body(seq)
             try:
-                detail = parse(self._reader.entry(seq)).payload.detail
-                yield seq, None if body is None else read_some(body, detail, self._schemas.at(seq), wanted)
+                if some is None or schema is not self._schemas.at(seq):
+                    schema = self._schemas.at(seq)
+                    some = Some(schema, frozenset(uids))
+                yield seq, None if body is None else some.read(body, parse(self._reader.entry(seq)).payload.detail)
             except FormatError:
                 yield seq, None
 
@@ -82,10 +84,25 @@ class Raw:
         return {uid: points.in_order() for uid, points in found.items()}
 
 
+def _is_plain(column: Column, times: Sequence[int], t0_ms: int, t1_ms: int) -> bool:
+    """Whether a column is good floats, one of each scan, and all of them within [t0, t1]."""
+    values = column.values
+    if len(values) != len(times) or not isinstance(column.statuses, bytes) or set(map(type, values)) != {float}:
+        return False
+    total: float = sum(values)  # type: ignore[arg-type]
+    return total - total == 0.0 and min(times) >= t0_ms and max(times) <= t1_ms
+
+
 def _add(found: dict[int, Points], seq: int, section: Section, t0_ms: int, t1_ms: int) -> None:
     times = section.times
     for column in section.columns:
-        points = found[column.descriptor.uid]
+        points, values = found[column.descriptor.uid], column.values
+        if _is_plain(column, times, t0_ms, t1_ms):
+            points.times.extend(times)
+            points.values.extend(values)  # type: ignore[arg-type]
+            points.bad.frombytes(bytes(len(values)))
+            points.seqs.extend([seq] * len(values))
+            continue
         for scan, status, value in zip(column.scans, column.statuses, column.values, strict=True):
             if t0_ms <= times[scan] <= t1_ms:
                 number = as_number(value, status)

@@ -25,6 +25,7 @@ class Schemas:
     def __init__(self, reader: LedgerReader, index: Index) -> None:
         self._reader, self._index = reader, index
         self._states: OrderedDict[int, SchemaState] = OrderedDict()
+        self._known: tuple[int, list[int]] = (-1, [])
 
     def at(self, seq: int) -> SchemaState:
         """Return the state in force before entry `seq`. Raises what the reader raises."""
@@ -63,7 +64,10 @@ class Schemas:
         return found
 
     def _seqs(self) -> list[int]:
-        return [row[0] for row in self._index.catalogue.ask("SELECT seq FROM event WHERE kind = ? ORDER BY seq", (int(Kind.SCHEMA),))]
+        if self._known[0] != self._index.read_to:
+            rows = self._index.catalogue.ask("SELECT seq FROM event WHERE kind = ? ORDER BY seq", (int(Kind.SCHEMA),))
+            self._known = (self._index.read_to, [row[0] for row in rows])
+        return self._known[1]
 
     def _after(self, seq: int) -> SchemaState:
         state = self._states.get(seq)

@@ -28,7 +28,7 @@ SCREENS: Final = (
     ScreenRow("live_plain", "/live?plain=1"),
     ScreenRow("prove_waiting", "/prove?uid=2", states=("full",)),
     ScreenRow("trends", "/trends", wait_for="#none, .empty"),
-    ScreenRow("trends_no_history", "/trends?uids=2,5", states=("full", "error"), wait_for=".pens"),
+    ScreenRow("trends_no_history", "/trends?uids=2,5&t0=1&t1=3600000", states=("full", "error"), wait_for="#trends .verdict"),
     ScreenRow("ledger", "/ledger"),
     ScreenRow("anomalies", "/anomalies"),
     ScreenRow("learn", "/learn"),

@@ -5,7 +5,7 @@ import uPlot from "/static/vendor/uplot.js";
 import { language, word } from "/static/words.js";
 import { badSpans, broken } from "/static/trend_data.js";
 
-const HEIGHT = 380, AXIS = 64, LANE = 14, FLAG = 22;
+const HEIGHT = 380, AXIS = 88, AXIS_NARROW = 60, LANE = 14, FLAG = 22;
 export const DASHES = [[], [10, 5], [3, 4], [12, 4, 3, 4], [18, 6], [6, 3, 2, 3, 2, 3], [2, 2], [14, 3, 6, 3]];
 export const LETTERS = { alarm: ["A", "triangle"], anomaly: ["N", "diamond"], model: ["M", "diamond"], command: ["C", "square"], config: ["K", "square"], plan: ["P", "square"], boot: ["S", "circle"], clock: ["T", "circle"], event: ["E", "circle"] };
 const SHAPES = { triangle: "M0 -9 L10 8 L-10 8 Z", diamond: "M0 -10 L10 0 L0 10 L-10 0 Z", square: "M-9 -9 H9 V9 H-9 Z", circle: "M-9 0 A9 9 0 1 0 9 0 A9 9 0 1 0 -9 0 Z" };
@@ -68,7 +68,7 @@ export class TrendChart {
   }
 
   options(pens, banded) {
-    const units = [...new Set(pens.map((pen) => pen.unit))], shown = this.plot.clientWidth < 700 ? 2 : 4, per = banded ? 3 : 1;
+    const units = [...new Set(pens.map((pen) => pen.unit))], narrow = this.plot.clientWidth < 700, shown = narrow ? 2 : 4, per = banded ? 3 : 1;
     const text = color("--text"), grid = { stroke: color("--line"), width: 1 }, font = "15px system-ui, sans-serif";
     const lines = pens.flatMap((pen, i) => {
       const stroke = color(`--pen${i + 1}`), scale = `y${units.indexOf(pen.unit)}`;
@@ -76,8 +76,8 @@ export class TrendChart {
       const edge = { scale, stroke: "transparent", width: 0, points: { show: false } };
       return banded ? [edge, edge, line] : [line];
     });
-    const axes = units.map((unit, i) => ({ scale: `y${i}`, side: i % 2 ? 1 : 3, show: i < shown, size: AXIS, stroke: text, font, grid: i ? { show: false } : grid, ticks: grid,
-      label: `${unit || word("web.trends.no_unit")} · ${pens.flatMap((pen, n) => (pen.unit === unit ? [n + 1] : [])).join(" ")}`, labelFont: font, labelSize: 22, values: (u, at) => at.map((v) => v.toLocaleString(language, { maximumSignificantDigits: 6 })) }));
+    const axes = units.map((unit, i) => ({ scale: `y${i}`, side: i % 2 ? 1 : 3, show: i < shown, size: narrow ? AXIS_NARROW : AXIS, stroke: text, font, grid: i ? { show: false } : grid, ticks: grid,
+      label: narrow ? undefined : `${unit || word("web.trends.no_unit")} · ${pens.flatMap((pen, n) => (pen.unit === unit ? [n + 1] : [])).join(" ")}`, labelFont: font, labelSize: 22, values: (u, at) => at.map((v) => v.toLocaleString(language, { maximumSignificantDigits: 6 })) }));
     return {
       width: Math.max(240, this.plot.clientWidth), height: HEIGHT, padding: [8, 22, 0, 8], legend: { show: false },
       cursor: { drag: { setScale: false, x: false, y: false }, points: { show: false }, y: false, x: false },

@@ -20,7 +20,7 @@ let asked = 0;
 
 const range = () => { const to = end.peek() ?? now.peek() ?? Date.now(); return [to - span.peek(), to]; };
 const clock = (ms) => new Date(ms).toLocaleTimeString(language, { hour12: false });
-const when = (ms) => new Date(ms).toLocaleString(language, { dateStyle: "short", timeStyle: "medium" });
+const when = (ms) => new Date(ms).toLocaleString(language, { dateStyle: "short", timeStyle: "medium", hour12: false });
 const zone = new Intl.DateTimeFormat(language, { timeZoneName: "short" }).formatToParts(new Date()).find((part) => part.type === "timeZoneName").value;
 
 heard((rows) => {
@@ -30,7 +30,7 @@ const tail = (uid) => tails.get(uid) ?? tails.set(uid, new Tail()).get(uid);
 
 async function load() {
   const uids = pens.peek(), [t0, t1] = range().map(Math.round), mine = (asked += 1);
-  if (!uids.length || now.peek() === null) return;
+  if (!uids.length || (end.peek() === null && now.peek() === null)) return;
   busy.value = true;
   try {
     const points = Math.max(150, Math.min(800, Math.round((document.getElementById("trends").clientWidth - 140) / 1.5)));
@@ -168,10 +168,12 @@ function Page() {
       ${fault.value ? html`<div class="verdict warn" role="alert"><span class="mark" aria-hidden="true" /><span>${fault.value}</span> <button type="button" onClick=${load}>${word("web.trends.again")}</button></div>` : ""}
       ${link.value !== "ok" && link.value !== "starting" && end.value === null ? html`<p class="verdict warn"><span class="mark" aria-hidden="true" /><span>${word("web.trends.stopped")}</span></p>` : ""}
       ${nothing ? html`<p class="empty" id="nothing">${word("web.trends.nothing")}</p>` : ""}
-      <div class=${shown ? "" : "waiting"} aria-busy=${String(busy.value)}><${Chart} /></div><p id="keys" class="quiet">${word("web.trends.keys", { zone })}</p>
-      ${shown ? html`<p><a class="button" id="file" href=${`/api/v1/trends.csv?uids=${pens.value}&t0=${t0}&t1=${t1}`} download>${word("web.trends.file")}</a></p>` : fault.value ? "" : html`<p class="quiet">${word("web.loading")}</p>`}<${Words} />`
-      : html`<p class="empty" id="none">${word("web.trends.none")}</p>`}
-    <p class="key">${Object.keys(LETTERS).map((sort) => html`<span key=${sort}><${Flag} sort=${sort} /> ${word(`web.trends.mark.${sort}`)}</span>`)}</p>`;
+      ${shown || fault.value ? "" : html`<p class="quiet">${word("web.loading")}</p>`}
+      <div class=${shown ? "" : "waiting"} aria-busy=${String(busy.value)}><${Chart} /></div>${shown ? html`<p id="keys" class="quiet">${word("web.trends.keys", { zone })}</p>` : ""}
+      ${shown ? html`<p><a class="button" id="file" href=${`/api/v1/trends.csv?uids=${pens.value}&t0=${t0}&t1=${t1}`} download>${word("web.trends.file")}</a></p>` : ""}<${Words} />`
+      : html`<p class="empty" id="none">${word("web.trends.none")}</p>
+        <ul class="found">${[...tags.value.values()].filter((tag) => tag[4] !== "text").slice(0, FOUND_MAX).map((tag) => html`<li key=${tag[0]}><button type="button" onClick=${() => add(tag[0])}>+ ${tag[1]} <small>${tag[3]}</small></button></li>`)}</ul>`}
+    ${shown ? html`<p class="key">${Object.keys(LETTERS).map((sort) => html`<span key=${sort}><${Flag} sort=${sort} /> ${word(`web.trends.mark.${sort}`)}</span>`)}</p>` : ""}`;
 }
 
 const root = document.getElementById("trends");
@@ -179,6 +181,6 @@ if (root) {
   root.replaceChildren();
   render(html`<${Page} />`, root);
   let first = true;
-  effect(() => { if (now.value !== null && first) { first = false; load(); } });
+  effect(() => { if (first && (now.value !== null || end.peek() !== null)) { first = false; load(); } });
   setInterval(() => { if (end.peek() === null && link.peek() === "ok" && !document.hidden && !busy.peek()) load(); }, REFRESH_MS);
 }
