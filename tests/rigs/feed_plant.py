@@ -21,6 +21,8 @@ class Plant:
         self.changed = dict.fromkeys(range(count), 0)
         self.events: list[list[Any]] = []
         self.names = {uid: f"t{uid}" for uid in range(count)}
+        self.tag_texts = ("", "a")
+        """Unit and asset of every tag."""
         self.models: list[dict[str, Any]] = []
         self.findings: list[dict[str, Any]] = []
 
@@ -38,7 +40,10 @@ class Plant:
         self.tags_revision += 1
 
     def tag_rows(self) -> list[list[Any]]:
-        return [[uid, f"d/{name}", "d", "", "float64", None, "g", 1000, False, "a"] for uid, name in self.names.items()]
+        return [
+            [uid, f"d/{name}", "d", self.tag_texts[0], "float64", None, "g", 1000, False, self.tag_texts[1]]
+            for uid, name in self.names.items()
+        ]
 
     def changed_since(self, generation: int) -> list[list[Any]]:
         return [self.rows[uid] for uid, at in self.changed.items() if at > generation and uid in self.names]

@@ -16,7 +16,7 @@ from runtime.faces.web.problems import Problem
 from runtime.faces.web.rows import ANYONE, RouteRow
 from runtime.messages.catalogue import word
 
-_PLACE: Final = re.compile(r"\{(\w+)(?::(\w+))?\}")
+PLACE: Final = re.compile(r"\{(\w+)(?::(\w+))?\}")
 PROBLEM: Final = "application/problem+json"
 Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ def describe(rows: Sequence[RouteRow], *, version: str, lang: str = "en") -> Jso
     schema_of = {id(each): schema for each, schema in zip([*types, Problem], schemas, strict=True)}
     paths: dict[str, Json] = {}
     for row in rows:
-        path = _PLACE.sub(r"{\1}", row.path)
+        path = PLACE.sub(r"{\1}", row.path)
         paths.setdefault(path, {})[row.method.lower()] = _operation(row, schema_of, components, lang)
     return {
         "openapi": "3.1.0",
@@ -65,7 +65,7 @@ def _operation(row: RouteRow, schema_of: dict[int, Any], components: Json, lang:
             "required": True,
             "schema": {"type": "integer"} if kind == "int" else {"type": "string", "minLength": 1},
         }
-        for name, kind in _PLACE.findall(row.path)
+        for name, kind in PLACE.findall(row.path)
     ]
     if row.query is not None:
         parameters += _query(row.query, components)

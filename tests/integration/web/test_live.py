@@ -1,0 +1,130 @@
+"""Values that are not of now never look as if they were: the core killed, the device dead, the tablet asleep; and tabs share one stream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.async_api import Page
+
+from tests.rigs.browser import chromium, page_of
+from tests.rigs.feed_plant import Plant
+from tests.rigs.web_process import web
+from tests.rigs.web_site import site
+
+HOSTILE = ('<img src=x onerror="window.hacked=1">', "<script>window.hacked=1</script>", "'\"><svg onload=window.hacked=1>", "{{7*7}}${7*7}")
+STRUCK = "tr[data-uid='1'] [data-value] s"
+TABS = 8
+
+
+async def shows(page: Page, uid: int, text: str) -> None:
+    await page.locator(f"tr[data-uid='{uid}'] [data-value]", has_text=text).wait_for(timeout=20_000)
+
+
+def test_eight_tabs_are_live_on_one_stream_and_go_on_when_its_tab_closes(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        plant = Plant(20)
+        async with web(tmp_path, plant) as url, chromium(executable) as browser, page_of(browser, url) as first:
+            streams: list[str] = []
+            context = first.page.context
+            context.on("request", lambda request: streams.append(request.url) if "/stream" in request.url else None)
+            pages = [first.page, *[await context.new_page() for _ in range(TABS - 1)]]
+            for page in pages:
+                await page.goto(url + "live")
+            plant.set(1, 41.5)
+            await asyncio.gather(*(shows(page, 1, "41.5") for page in pages))
+            assert len(streams) == 1
+            await pages[0].close()
+            plant.set(1, 42.5)
+            await asyncio.gather(*(shows(page, 1, "42.5") for page in pages[1:]))
+            assert len(streams) == 2
+
+    asyncio.run(run())
+
+
+def test_a_killed_core_and_a_tablet_that_slept_strike_every_value(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        plant = Plant(5)
+        async with contextlib.AsyncExitStack() as stack, chromium(executable) as browser:
+            core = await stack.enter_async_context(contextlib.AsyncExitStack())
+            url = await stack.enter_async_context(web(tmp_path, plant, serving_in=core))
+            screen = await stack.enter_async_context(page_of(browser, url))
+            page = screen.page
+            await page.clock.install()
+            await page.goto(url + "live")
+            plant.set(1, 7.5)
+            await shows(page, 1, "7.5")
+            assert await page.locator(STRUCK).count() == 0
+
+            await page.context.set_offline(True)
+            await page.clock.fast_forward("01:00:00")
+            await page.locator(STRUCK).wait_for(timeout=20_000)
+            assert await page.locator("#sentence").get_attribute("class") == "sentence alarm"
+            assert "60 min" in (await page.locator("#sentence").text_content() or "")
+            await page.context.set_offline(False)
+            for _ in range(40):  # the tablet's own clock goes on in steps: nothing moves it but us
+                await page.clock.run_for(1000)
+                await asyncio.sleep(0.1)
+                if not await page.locator(STRUCK).count():
+                    break
+            assert await page.locator(STRUCK).count() == 0
+
+            await core.aclose()
+            for _ in range(40):
+                await page.clock.run_for(500)
+                await asyncio.sleep(0.1)
+                if await page.locator(STRUCK).count():
+                    break
+            assert await page.locator("tr[data-uid] [data-value] s").count() == 5
+            assert "does not answer" in (await page.locator("#sentence").text_content() or "")
+
+    asyncio.run(run())
+
+
+def test_a_dead_device_and_who_sees_it(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        async with site(tmp_path, tags=8) as at, chromium(executable) as browser:
+            async with page_of(browser, at.url, token=at.tokens["technician"]) as screen:
+                await screen.open("/live")
+                await screen.page.locator("tr.q0[data-uid]").first.wait_for(timeout=30_000)
+                at.device.dead = True
+                await screen.page.locator("tr.q2[data-uid]").nth(7).wait_for(timeout=30_000)
+                struck = await screen.page.locator("tr[data-uid] [data-value]").first.evaluate(
+                    "(e) => getComputedStyle(e).textDecorationLine"
+                )
+                assert struck == "line-through"
+                await screen.page.locator("#sentence.warn, #sentence.alarm").wait_for(timeout=20_000)
+            async with page_of(browser, at.url) as stranger:
+                await stranger.open("/live")
+                assert stranger.page.url.endswith("/login?next=/live")
+                assert "press" not in await stranger.page.content(), "not even a name"
+
+    asyncio.run(run())
+
+
+def test_names_from_outside_stay_text_on_every_page(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        plant = Plant(0)
+        plant.rename(dict(enumerate(HOSTILE)))
+        plant.rows[0][2], plant.rows[0][7] = 0x800A0000, HOSTILE[0]
+        plant.tag_texts = HOSTILE
+        async with web(tmp_path, plant) as url, chromium(executable) as browser, page_of(browser, url) as screen:
+            for path in ("/", "/live", "/live?plain=1", "/live?find=" + HOSTILE[2], "/prove?uid=1", "/login?next=" + HOSTILE[2], "/ledger"):
+                await screen.open(path)
+                await screen.page.wait_for_timeout(300)
+                assert await screen.page.evaluate("window.hacked") is None, path
+                assert await screen.page.locator("main img, main script:not([type=module]), svg[onload]").count() == 0, path
+            await screen.open("/live")
+            assert await screen.page.get_by_text(HOSTILE[0]).count() >= 1
+
+    asyncio.run(run())
