@@ -37,7 +37,7 @@ class Attempts:
     def wait_ms(self, account: str, source: str, now_ms: int) -> int:
         """Return how long an attempt must wait, 0 when it may be made now."""
         found = [self._at(key, now_ms) for key in ((account, place_of(source)), ("", place_of(source)))]
-        return max((each.until_ms - now_ms for each in found if each is not None), default=0) if any(found) else 0
+        return max(0, *(each.until_ms - now_ms for each in found if each is not None), 0)
 
     def failed(self, account: str, source: str, now_ms: int) -> None:
         """Note a wrong password (or claim code, account "claim")."""

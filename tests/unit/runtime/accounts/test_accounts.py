@@ -26,7 +26,7 @@ def played(program: Program, seed: int = 1) -> ShimDisk:
 
     async def whole(clock: VirtualClock) -> ShimDisk:
         disk = ShimDisk()
-        prepare(disk, two_devices())
+        prepare(disk, two_devices(period_ms=1_000_000, tags=1))
         async with running(disk, clock, Plant(clock)) as now:
             await program(People(now, disk), clock)
         return disk
