@@ -72,6 +72,7 @@ from runtime.points import DevicePoints, number_points, schema_of
 from runtime.registers_asked import identify_asked, registers_asked
 from runtime.revisions import Choice, Revision, Revisions
 from runtime.run_folder import only_core
+from runtime.stations_asked import stations_asked
 from runtime.supervisor import Supervisor
 from runtime.version import VERSION
 
@@ -214,7 +215,7 @@ class Core:
         models = ModelActs(self.desk, self._orders, judged, clock, lambda: self._devices)
         self.commands, writing = open_desk(
             self._field, self.live.known, lambda: self._revision, lambda: self._devices, clock, disk, layout.private, outside.random, work,
-            self.accounts.self_approval,
+            self.accounts.self_approval, LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size),
         )  # fmt: skip
         page = certificate_acts(disk, layout, lambda: self._revision.config, clock, work)
         acts = self._tenants(writing, models.tenants(), self.accounts.tenants(), self.alarms.tenants(), page)
@@ -333,10 +334,10 @@ class Core:
             return await self._bench.answer(session, method, params)
         if method == "frames":
             return frames_asked(self._outside.shared.recorders, actor, params)
-        if method == "commands":
-            return self.commands.state()
-        if method == "command.prepare":
-            return await self.commands.prepare(actor, params)
+        if method.startswith("command"):
+            return await self.commands.answer(actor, method, params)
+        if method == "stations":
+            return stations_asked(self._field.pollers.values(), actor)
         if method == "judgement":
             return await self.desk.answer(session, params)
         if method == "models":

@@ -31,7 +31,7 @@ def setpoint_rules(write: Write | None) -> SetpointRules | None:
         return None
     return SetpointRules(
         write.min, write.max, write.max_step, _interlocks(write.interlock), round(write.known_for_s * 1000), write.read_back,
-        write.read_back_tolerance, write.read_back_s, write.max_rate, write.risk, tuple(write.approvers),
+        write.read_back_tolerance, write.read_back_s, write.max_rate, write.risk, tuple(write.approvers), write.programs,
     )  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def method_config(raw: Method) -> MethodConfig:
     """Return a method with its rules; what it did is not read back, for nobody knows where."""
     rules = SetpointRules(
         interlocks=_interlocks(raw.interlock), known_for_ms=round(raw.known_for_s * 1000), read_back=False, risk=raw.risk,
-        approvers=tuple(raw.approvers),
+        approvers=tuple(raw.approvers), programs=raw.programs,
     )  # fmt: skip
     return MethodConfig(raw.name, raw.object, raw.method, tuple(raw.arguments), rules)
 

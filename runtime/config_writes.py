@@ -47,6 +47,7 @@ class Write(Strict):
     max_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     risk: Literal["low", "normal", "high"] = "normal"
     approvers: list[Text] = Field(default=[], max_length=16)
+    programs: bool = False
     read_back: bool = True
     read_back_tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     read_back_s: float = Field(default=2.0, gt=0, le=20)
@@ -73,6 +74,7 @@ class Method(Strict):
     arguments: list[Text] = Field(default=[], max_length=20)
     risk: Literal["low", "normal", "high"] = "normal"
     approvers: list[Text] = Field(default=[], max_length=16)
+    programs: bool = False
     interlock: list[Interlock] = Field(default=[], max_length=16)
     known_for_s: float = Field(default=10.0, gt=0, le=3600)
 

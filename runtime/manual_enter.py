@@ -13,12 +13,13 @@ from typing import Final, Protocol
 from drivers.driver import DriverError
 from drivers.reading import Tag, Value
 from runtime.acquisition.live import Fate
-from runtime.acts import Act, Outcome
+from runtime.acts import Act, Outcome, Plain
 from runtime.door_tenants import DONE
 from runtime.faces.feed import RequestRefusedError
 from runtime.points import DevicePoints
 
 PARAMS: Final = frozenset({"value", "by", "taken_ms"})
+"""`by` may be left out by whoever is signed in: it is they."""
 
 
 class Stations(Protocol):
@@ -66,7 +67,7 @@ class ManualEnter:
         seq, cause = await told
         if seq is None:
             return Outcome("enter_not_recorded", {"cause": str(cause)})
-        return Outcome(DONE, {"value": value, "by": act.params["by"], "reading_seq": seq})
+        return Outcome(DONE, {"value": value, "by": _who(act), "reading_seq": seq})
 
     def _judge(self, act: Act) -> tuple[Tag, Value, int | None]:
         device, _, name = act.target.partition("/")
@@ -74,7 +75,7 @@ class ManualEnter:
         found = points.find(name) if points is not None else None
         if found is None:
             raise RequestRefusedError("tag_unknown", tag=act.target)
-        value, by, taken_ms = (act.params.get(key) for key in ("value", "by", "taken_ms"))
+        value, by, taken_ms = act.params.get("value"), _who(act), act.params.get("taken_ms")
         if (
             not set(act.params) <= PARAMS
             or isinstance(value, bytes)
@@ -87,6 +88,16 @@ class ManualEnter:
             return found[0], self._stations.judge_entered(found[0], value, by, taken), taken
         except DriverError as error:
             raise RequestRefusedError(error.cause, **error.params) from error
+
+
+def _who(act: Act) -> Plain:
+    """Return who took the reading: of whoever is signed in, they themselves. Raises RequestRefusedError `enter_by_other`."""
+    by = act.params.get("by")
+    if not act.actor.has_account:
+        return by
+    if by not in (None, act.actor.name):
+        raise RequestRefusedError("enter_by_other", by=str(by)[:64], name=act.actor.name)
+    return act.actor.name
 
 
 def _is_time(value: object) -> bool:

@@ -109,10 +109,13 @@ FRESH: Final = frozenset(
 OWN: Final = frozenset({"account.password", "account.key", "account.language"})
 """What a person may do about themselves; `account.password` even while the password given by an admin is still to be changed."""
 TOKENS_MAY: Final = frozenset(
-    {"view.values", "view.ledger", "view.trend", "view.proof", "view.alarms", "view.config", "view.audit", "manual.enter", "diag.bundle"}
-)
-"""What an API token can be given: to look, and to report what was measured elsewhere; nothing that moves a machine or wants a person, since
-its maker, an admin, may do neither."""
+    {
+        "view.values", "view.ledger", "view.trend", "view.proof", "view.alarms", "view.config", "view.audit", "manual.enter", "diag.bundle",
+        "command.prepare", "command.confirm",
+    }
+)  # fmt: skip
+"""What an API token can be given: to look, to report what was measured elsewhere, and to command what an engineer opened to programs
+(`programs = true`); nothing else that moves a machine or wants a person, since its maker, an admin, may do neither."""
 
 
 def allowed(roles: Iterable[str], action: str) -> bool:

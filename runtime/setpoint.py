@@ -50,7 +50,7 @@ class SetpointRules:
     """The rules of one writable tag, or of a method. `known_for_ms`: how old the value of another tag, or the present one, may be.
 
     `max_rate`: how far it may be moved within a minute. `risk` is one of RISKS; `approvers`: who may approve, nobody named: whoever has the
-    permission.
+    permission. `programs`: whether a program with a token may command it.
     """
 
     low: float | None = None
@@ -64,6 +64,7 @@ class SetpointRules:
     max_rate: float | None = None
     risk: str = NORMAL
     approvers: tuple[str, ...] = ()
+    programs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The desk: what may be commanded and how it stands, and a command shown to a person before it is confirmed.
 
-Room: hall, commands. The feed's requests `commands` and `command.prepare` come here; `acts` has what the door does with it.
+Room: hall, commands. The feed's requests that begin with `command` come here; `acts` has what the door does.
 Preparing reads from the device and changes nothing, so nothing of it is recorded. It is no safety function.
 """
 
@@ -16,11 +16,13 @@ from drivers.reading import Value
 from runtime.clock import Clock
 from runtime.commands.evaluation import RATE_MS, Condition, KnownOf, conditions, distance, is_fresh, require, require_step
 from runtime.commands.guard import Guard
+from runtime.commands.history import CommandHistory
 from runtime.commands.listed import Devices, Point, find_point, listed
 from runtime.commands.proposals import Proposals
 from runtime.commands.tickets import Ticket, Tickets
 from runtime.config import Config
 from runtime.device_write import Writer, read_now
+from runtime.door import refuse_unless_may
 from runtime.faces.feed import RequestRefusedError
 from runtime.permissions import Actor
 from runtime.setpoint import HIGH, LOW, fitting
@@ -29,6 +31,7 @@ NONCE_BYTES: Final = 16
 ANY_RISK: Final = "command.normal"
 """The permission for what is more than a low risk."""
 PREPARE: Final = "command.prepare"
+VIEW: Final = "view.values"
 Refusal = tuple[str, Mapping[str, Any]]
 
 
@@ -59,12 +62,14 @@ class CommandDesk:
         guard: Guard,
         random: Random,
         self_approval: Callable[[], bool],
+        history: CommandHistory,
     ) -> None:
         """`config` gives the revision in force with its number; `random` is where tickets come from.
 
         `self_approval`: whether the site lets people approve what they asked for.
         """
         self.writer, self.clock, self.guard, self.self_approval = writer, clock, guard, self_approval
+        self._history = history
         self._known, self._config, self._devices, self._random = known, config, devices, random
         self.recordable: Callable[[], None] = lambda: None
         """Raises RequestRefusedError while no act can be recorded; `app` gives the door's."""
@@ -91,6 +96,17 @@ class CommandDesk:
         """Return what nobody can guess."""
         return self._random.randbytes(NONCE_BYTES).hex()
 
+    async def answer(self, actor: Actor, method: str, params: Mapping[str, Any]) -> Any:
+        """Answer the feed's requests `commands`, `command.history` and `command.prepare`. Raises RequestRefusedError."""
+        if method == "command.prepare":
+            return await self.prepare(actor, params)
+        refuse_unless_may(actor, VIEW)
+        if method == "commands":
+            return self.state()
+        if method == "command.history":
+            return {"acts": await self._history.newest()}
+        raise RequestRefusedError("method_unknown", method=method)
+
     async def prepare(self, actor: Actor, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return a command as a person must see it; with a nonce to confirm it where it may be done.
 
@@ -100,8 +116,7 @@ class CommandDesk:
         target, given = params.get("target"), params.get("value")
         if not isinstance(target, str):
             raise RequestRefusedError("command_shape")
-        if not actor.may(PREPARE):
-            raise RequestRefusedError("permission_denied", action=PREPARE)
+        refuse_unless_may(actor, PREPARE)
         point = self.point(target)
         self.require_rank(actor, point)
         value = value_of(point, given)
@@ -120,7 +135,14 @@ class CommandDesk:
         }  # fmt: skip
 
     def require_rank(self, actor: Actor, point: Point) -> None:
-        """Refuse more than a low risk to whom the permission table gives no more. Raises RequestRefusedError `permission_denied`."""
+        """Refuse more than a low risk to whom the permission table gives no more, and to programs what was not opened to them.
+
+        Raises RequestRefusedError `permission_denied`, `command_not_for_programs`.
+        """
+        if actor.kind == "token":
+            if not point.rules.programs:
+                raise RequestRefusedError("command_not_for_programs", tag=point.target)
+            return
         if point.rules.risk != LOW and not actor.may(ANY_RISK):
             raise RequestRefusedError("permission_denied", action=ANY_RISK)
 

@@ -17,6 +17,7 @@ from runtime.commands import acts
 from runtime.commands.desk import CommandDesk
 from runtime.commands.evaluation import KnownOf
 from runtime.commands.guard import Guard
+from runtime.commands.history import CommandHistory, Entries
 from runtime.commands.listed import Devices
 from runtime.commands.read_only import ReadOnly, TurnReadOnly
 from runtime.device_write import DeviceWrite, Writer
@@ -32,12 +33,17 @@ class Field(Writer, MethodCaller, Protocol):
 def open_desk(
     field: Field, known: KnownOf, revision: Callable[[], Revision], devices: Callable[[], Devices], clock: Clock, disk: Disk,
     private: Path, random: Random, work: Executor, self_approval: Callable[[], bool],
+    entries: Entries,
 ) -> tuple[CommandDesk, dict[str, Tenant]]:  # fmt: skip
-    """Return the desk and the tenants of everything that reaches a device. Blocking: reads the switch's small file."""
+    """Return the desk and the tenants of everything that reaches a device. Blocking: reads the switch's small file.
+
+    `entries` is a reader of the ledger that nobody else uses.
+    """
     switch = ReadOnly(disk, private)
     switch.load()
     guard = Guard(lambda: revision().config, switch, clock)
-    desk = CommandDesk(field, known, lambda: (revision().number, revision().config), devices, clock, guard, random, self_approval)
+    history = CommandHistory(entries, work)
+    desk = CommandDesk(field, known, lambda: (revision().number, revision().config), devices, clock, guard, random, self_approval, history)
     return desk, {
         "device.write": DeviceWrite(field, known, devices, clock, guard),
         "device.call": DeviceCall(field, devices, guard),

@@ -46,3 +46,29 @@ def shown(value: Any, lang: str = "en") -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return word("command.not_known", None, lang) if value is None else value_text(value)
+
+
+def act_text(row: Mapping[str, Any], lang: str = "en") -> str:
+    """Return what an act of the history asked for."""
+    params = row["params"]
+    if row["action"] == "gateway.read_only":
+        return word("command.act.read_only" if params.get("on") else "command.act.writable", {"device": row["target"] or "*"}, lang)
+    if row["action"] == "device.call":
+        return word("command.call", {"target": row["target"], "arguments": params.get("method", "")}, lang)
+    old = row["told"].get("old", params.get("old"))
+    return headline({"target": row["target"], "value": params.get("value"), "old": old}, lang)
+
+
+def outcome_text(row: Mapping[str, Any], lang: str = "en") -> str:
+    """Return what became of an act, in one sentence; of one without an outcome, that nobody knows yet."""
+    code, told = row["code"], row["told"]
+    if code is None:
+        return word("command.outcome.none", None, lang)
+    if code != "done":
+        return word(code, told, lang)
+    text = word("command.outcome.done", None, lang)
+    if "read_back" in told:
+        text = word("command.outcome.read_back", {"value": shown(told["read_back"], lang)}, lang)
+    if told.get("self_approved"):
+        text += " " + word("command.self_approved", None, lang)
+    return text

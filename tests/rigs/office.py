@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
@@ -23,6 +24,19 @@ from tests.simulation.loop import VirtualClock
 HIGH = 'writable = true\nwrite = { min = 0, max = 100, risk = "high", interlock = [{ tag = "b/slow1", max = 50.0 }] }\n'
 
 
+class NoEntries:
+    """A ledger without any: what these tenants do is recorded by nobody."""
+
+    def size(self) -> int:
+        return 0
+
+    def body(self, seq: int) -> bytes | None:
+        return None
+
+    def entries(self, start: int, end: int) -> Iterator[bytes]:
+        return iter(())
+
+
 class Office:
     """A desk with a machine behind it, asked by people by name."""
 
@@ -35,7 +49,7 @@ class Office:
         self.config = parse_config(text)
         self.desk, self.tenants = open_desk(
             self, self._known, lambda: Revision(self.number, 0, text, self.config),
-            lambda: points, clock, self.disk, STATE, Random(1), ThreadPoolExecutor(1), lambda: self.self_approval,
+            lambda: points, clock, self.disk, STATE, Random(1), ThreadPoolExecutor(1), lambda: self.self_approval, NoEntries(),
         )  # fmt: skip
 
     def _known(self, name: str) -> Known:

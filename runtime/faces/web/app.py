@@ -19,6 +19,7 @@ from runtime.faces.feed_client import FeedClient
 from runtime.faces.web import openapi
 from runtime.faces.web.account_pages import AccountPages
 from runtime.faces.web.answers import language
+from runtime.faces.web.command_pages import CommandPages
 from runtime.faces.web.face import Face, FaceOptions
 from runtime.faces.web.guard import admit, guarded, refusal
 from runtime.faces.web.headers import Headers, Hosts
@@ -27,6 +28,7 @@ from runtime.faces.web.prove_pages import ProvePages
 from runtime.faces.web.rows import ANYONE, Part, RouteRow
 from runtime.faces.web.screen_pages import ScreenPages
 from runtime.faces.web.setup_pages import setup_parts
+from runtime.faces.web.station_pages import StationPages
 from runtime.faces.web.stream import Fanout
 from runtime.faces.web.trend_pages import TrendPages
 from runtime.faces.web.values_api import ValuesApi
@@ -38,7 +40,7 @@ API = "/api/"
 def parts(face: Face) -> list[Part]:
     """Return every part of the face."""
     own: list[Part] = [ScreenPages(face), ValuesApi(face), AccountPages(face), JudgementPages(face), ProvePages(face), TrendPages(face)]
-    return [*own, *setup_parts(face)]
+    return [*own, *setup_parts(face), CommandPages(face), StationPages(face)]
 
 
 def rows(face: Face) -> list[RouteRow]:

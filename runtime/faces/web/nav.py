@@ -40,6 +40,8 @@ NAV: Final = (
             Tab("add", "/setup/add", "web.nav.add", "device.look"),
             Tab("bench", "/setup/bench", "web.nav.bench", "device.look"),
             Tab("tags", "/setup/tags", "web.nav.tags", "view.config"),
+            Tab("stations", "/stations", "web.nav.stations", "manual.enter"),
+            Tab("commands", "/commands", "web.nav.commands", "command.prepare"),
             Tab("learn", "/learn", "web.nav.learn", "view.values"),
         ),
     ),

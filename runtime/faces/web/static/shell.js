@@ -35,6 +35,17 @@ if (box) {
   });
 }
 
+const readOnly = document.getElementById("read-only");
+if (readOnly) {
+  effect(() => {
+    const found = health.value.writes?.read_only;
+    if (!found) return;
+    readOnly.hidden = found.length === 0;
+    const what = found.some((each) => each.device === "") ? word("web.read_only.all") : found.map((each) => each.device).join(", ");
+    readOnly.querySelector(".words").textContent = found.length ? word("web.read_only", { what }) : "";
+  });
+}
+
 for (const to of document.querySelectorAll("[data-theme-to]")) {
   to.addEventListener("click", (event) => {
     event.preventDefault();

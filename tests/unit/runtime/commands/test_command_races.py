@@ -10,7 +10,7 @@ import pytest
 from ledger_client.kinds import ClockState
 from runtime.layout import Layout
 from tests.rigs.commands import LIMITS, METHOD, Scene, bodies, play, story
-from tests.rigs.core import STATE
+from tests.rigs.core import ADMIN, STATE
 from tests.rigs.field import after
 from tests.simulation.disk import Image, ShimDisk
 
@@ -31,6 +31,28 @@ def test_what_is_confirmed_is_written_once_read_back_and_told() -> None:
     assert story(disk) == [CONFIRM, "-> done"]
     intent = bodies(disk)[0]
     assert (intent["session"], intent["target"], intent["params"]["value"], intent["params"]["old"]) == ("uid 0", "b/slow0", 20, 10)
+
+
+def test_the_history_is_told_by_the_ledger_also_after_a_restart() -> None:
+    async def scene(it: Scene) -> None:
+        await it.confirm(await it.prepare())
+        await it.now.act("gateway.read_only", "b", params={"on": True})
+
+    async def later(it: Scene) -> None:
+        told = (await it.now.core.answer(ADMIN, "command.history", {}))["acts"]
+        assert [(row["action"], row["target"], row["code"]) for row in told] == [
+            ("gateway.read_only", "b", "done"),
+            (CONFIRM, "b/slow0", "done"),
+        ]
+        assert (told[1]["session"], told[1]["reason"], told[1]["params"]) == ("uid 0", "test", {"value": 20, "old": 10})
+        assert told[1]["told"]["read_back"] == 20
+        assert told[1]["outcome_seq"] == told[1]["seq"] + 1
+        assert (await it.now.act("device.write", "b/slow0", params={"value": 20}))["refused"] == "read_only_device"
+        assert (await it.now.act("gateway.read_only", "b", params={"on": False}))["code"] == "done"
+        newer = (await it.now.core.answer(ADMIN, "command.history", {}))["acts"]
+        assert newer[1:] == told
+
+    play(later, disk=play(scene).restart())
 
 
 def test_two_who_confirm_the_same_write_once() -> None:

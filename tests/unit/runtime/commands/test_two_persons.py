@@ -156,8 +156,12 @@ def test_people_and_programs_have_no_shorter_way() -> None:
         assert (await office.ask(dataclasses.replace(act, actor=token))).params == {"code": "command_needs_confirming"}
         call = office.act("eve", "device.call", "b", {"object": "o", "method": "m"})
         assert (await office.ask(call)).params == {"code": "command_needs_confirming"}
-        seen = await office.desk.prepare(token, {"target": "b/slow0", "value": 20})
-        assert seen["nonce"] is not None
+        with pytest.raises(RequestRefusedError, match="command_not_for_programs"):
+            await office.desk.prepare(token, {"target": "b/slow0", "value": 20})
+        opened = Office(clock, HIGH.replace('"high"', '"normal", programs = true'))
+        seen = await opened.desk.prepare(token, {"target": "b/slow0", "value": 20})
+        params = {key: seen[key] for key in ("nonce", "value", "old")}
+        assert (await opened.ask(dataclasses.replace(act, actor=token, action="command.confirm", params=params))).code == "done"
         with pytest.raises(RequestRefusedError, match="permission_denied"):
             await office.desk.prepare(dataclasses.replace(token, scope=frozenset()), {"target": "b/slow0", "value": 20})
 
