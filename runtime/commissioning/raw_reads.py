@@ -82,7 +82,17 @@ def checked(where: Mapping[str, Any]) -> Mapping[str, Any]:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise OptionError("bench_place", detail=f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:160]) from error
+    if where.get("serial_port") is not None:
+        serial_device(where["serial_port"])
     return where
+
+
+def serial_device(path: object) -> Path:
+    """Return a serial port that a face named. Raises OptionError `scan_port_missing` for what is no character device under /dev."""
+    found = Path(str(path))
+    if not (found.is_char_device() and found.resolve().is_relative_to("/dev")):
+        raise OptionError("scan_port_missing", port=str(path)[:120])
+    return found
 
 
 def _options_of(device: DeviceConfig) -> dict[str, Any]:

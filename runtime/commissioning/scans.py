@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -18,6 +17,7 @@ import structlog
 from drivers.driver import DriverError
 from drivers.option_error import OptionError
 from runtime.commissioning.line_places import Place, Units, hosts_at, line_of_device, opened_directly, serial_at
+from runtime.commissioning.raw_reads import serial_device
 from runtime.commissioning.scan_bounds import SETTINGS, Pace, hosts_of, longest_s, units_of
 from runtime.commissioning.scan_run import Scanned, scan
 from runtime.config import Config
@@ -110,7 +110,7 @@ class Scans:
             except LookupError as error:
                 raise OptionError("device_unknown", device=str(asked["device"])[:80]) from error
         if serial is not None:
-            return serial_at(config, Path(str(serial)), list(SETTINGS), running=True, wait_s=WAIT_S), units
+            return serial_at(config, serial_device(serial), list(SETTINGS), running=True, wait_s=WAIT_S), units
         port = asked.get("port", 502)
         if transport not in TRANSPORTS or type(port) is not int or not 0 < port < 65536:
             raise OptionError("scan_transport", value=str(transport)[:20], known=", ".join(TRANSPORTS))

@@ -50,7 +50,12 @@ def side_by_side(table: str, start: int, words: Sequence[int | None]) -> list[di
     for shape in shapes():
         row = rows.setdefault(
             shape.kind,
-            {"data": shape.kind, "registers": shape.count, "usual": not shape.kind.startswith(ODD_KINDS), "cells": [None] * len(CLASSES)},
+            {
+                "data": shape.kind,
+                "registers": shape.count,
+                "usual": shape.kind.startswith("bcd") or not shape.kind.startswith(ODD_KINDS),
+                "cells": [None] * len(CLASSES),
+            },
         )
         value = raw_number(shape, table, start, registers)
         if value is not None:

@@ -107,7 +107,7 @@ def test_from_raw_registers_to_a_tag_that_is_polled(tmp_path: Path) -> None:
     asyncio.run(test())
 
 
-def test_a_device_that_is_not_configured_is_found_and_drafted(tmp_path: Path) -> None:
+def test_a_device_that_is_not_configured_is_found_and_drafted_and_a_scan_ends(tmp_path: Path) -> None:
     async def test() -> None:
         async with bench(tmp_path) as here, TcpUnits({7: Named()}) as units:
             plan = await here.ask("bench.scan", hosts="127.0.0.1", port=units.port, units="6-8", only_plan=True)
@@ -125,27 +125,37 @@ def test_a_device_that_is_not_configured_is_found_and_drafted(tmp_path: Path) ->
             draft = await here.ask("draft", kind="device", device="found", raw=raw)
             assert (draft["faults"], draft["devices"]["added"]) == ([], ["found"])
             assert [line["line"] for line in draft["lines"]]
+            await no_files_and_no_other_protocol(here)
+            await scans_end(here)
 
     asyncio.run(test())
 
 
-def test_a_scan_can_be_cancelled_and_ends_with_commissioning(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with bench(tmp_path) as here, TcpUnits({}) as units:
-            for end in ("cancel", "setting"):
-                await here.ask("bench.scan", hosts="127.0.0.1", port=units.port, units="1-200")
-                if end == "cancel":
-                    await here.ask("bench.scan_cancel")
-                else:
-                    off = await here.ask("draft", kind="setting", table="gateway", key="commissioning", value=False)
-                    assert (await here.act(off["text"], off["revision"]))["code"] == "done"
-                async with asyncio.timeout(20):
-                    while (state := await here.ask("bench.scan_state"))["state"] in ("waiting", "running"):
-                        await asyncio.sleep(0.05)
-                assert (state["state"], state["found"]) == ("cancelled", [])
-            assert (await here.refusal("bench.scan", hosts="127.0.0.1", port=units.port, units="1"))[0] == "commissioning_off"
+async def no_files_and_no_other_protocol(here: Bench) -> None:
+    for more in ({"ca_file": "/etc/passwd"}, {"transport": "tls"}, {"unit_id": 300}, {"host": 5}, {"port": 0}):
+        where = {"host": "127.0.0.1", "port": here.plant.port, **more}
+        assert (await here.refusal("bench.read", where=where, address="holding:0", count=1))[0] == "bench_place"
+    for port in ("/etc/passwd", "/dev/null/../../etc/passwd", str(here.gateway.log)):
+        serial = {"transport": "rtu", "serial_port": port}
+        assert (await here.refusal("bench.read", where=serial, address="holding:0", count=1))[0] == "scan_port_missing"
+        assert (await here.refusal("bench.scan", serial_port=port, units="1"))[0] == "scan_port_missing"
 
-    asyncio.run(test())
+
+async def scans_end(here: Bench) -> None:
+    """A scan can be cancelled, and ends with commissioning."""
+    async with TcpUnits({}) as units:
+        for end in ("cancel", "setting"):
+            await here.ask("bench.scan", hosts="127.0.0.1", port=units.port, units="1-200")
+            if end == "cancel":
+                await here.ask("bench.scan_cancel")
+            else:
+                off = await here.ask("draft", kind="setting", table="gateway", key="commissioning", value=False)
+                assert (await here.act(off["text"], off["revision"]))["code"] == "done"
+            async with asyncio.timeout(20):
+                while (state := await here.ask("bench.scan_state"))["state"] in ("waiting", "running"):
+                    await asyncio.sleep(0.05)
+            assert (state["state"], state["found"]) == ("cancelled", [])
+        assert (await here.refusal("bench.scan", hosts="127.0.0.1", port=units.port, units="1"))[0] == "commissioning_off"
 
 
 def test_an_opc_ua_server_is_asked_pinned_browsed_and_drafted(tmp_path: Path) -> None:
@@ -208,38 +218,5 @@ def test_what_is_refused(tmp_path: Path) -> None:
                 "device_unknown",
             ]  # fmt: skip
             assert (await here.ask("bench.read", where=polled, address="holding:5", count=1))["missing"] == 0
-
-    asyncio.run(test())
-
-
-def test_a_place_names_no_files_and_no_other_protocol(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with bench(tmp_path) as here:
-            for more in ({"ca_file": "/etc/passwd"}, {"transport": "tls"}, {"unit_id": 300}, {"host": 5}):
-                where = {"host": "127.0.0.1", "port": here.plant.port, **more}
-                assert (await here.refusal("bench.read", where=where, address="holding:0", count=1))[0] == "bench_place"
-
-    asyncio.run(test())
-
-
-def test_tags_by_the_page_and_by_a_file_become_the_same(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with bench(tmp_path) as here:
-            shown = await here.ask("tags.table", device="meter")
-            data = await here.ask("tags.sheet", device="meter")
-            same = await here.ask("tags.judge", device="meter", columns=shown["columns"], rows=shown["rows"])
-            assert (same["faults"], same["changed"], same["diff"]) == ([], [], [])
-            rows = [[*row] for row in shown["rows"]]
-            at = shown["columns"].index("unit")
-            rows[0][at] = "=1+1"
-            by_page = await here.ask("tags.judge", device="meter", columns=shown["columns"], rows=rows)
-            by_file = await here.ask("tags.judge", device="meter", data=data.replace(b"holding:5", b"holding:6"))
-            assert (by_page["changed"], by_file["changed"]) == (["n"], ["n"])
-            assert 'unit = "=1+1"' in by_page["text"]
-            rows.append([None if name not in ("name", "group") else "" for name in shown["columns"]])
-            rows[-1][shown["columns"].index("name")] = "x"
-            rows[-1][shown["columns"].index("group")] = "fast"
-            wrong = await here.ask("tags.judge", device="meter", columns=shown["columns"], rows=rows)
-            assert [(fault["row"], fault["column"]) for fault in wrong["faults"]] == [(3, "address")]
 
     asyncio.run(test())

@@ -1,5 +1,7 @@
 """Every screen, for the one test that walks them all: each part adds its rows here.
 
+The pages of machine setup and configuration ask the core so much that theirs are walked on a real one: `test_setup_screens.py`.
+
 Room: tests. `states` are of the gateway behind it: `empty` (no device yet), `full` (values, some bad), `error` (its core does not answer).
 """
 

@@ -59,7 +59,7 @@ async def engineer(folder: Path) -> AsyncIterator[tuple[Site, Api]]:
             yield site, api
 
 
-def test_configuration_and_tags_by_the_page(tmp_path: Path) -> None:
+def test_configuration_and_tags_by_the_page_and_by_whom(tmp_path: Path) -> None:
     async def run() -> None:
         async with engineer(tmp_path) as (site, api):
             first = (await api("GET", "config"))["text"]
@@ -78,6 +78,7 @@ def test_configuration_and_tags_by_the_page(tmp_path: Path) -> None:
             await undone(api, text)
             stale = await api("POST", "config", 422, text=first, expected_revision=1, reason="too late")
             assert stale["code"] == "revision_conflict"
+            await who_may_do_what(site, api)
 
     asyncio.run(run())
 
@@ -129,27 +130,21 @@ async def undone(api: Api, text: str) -> None:
     assert listed[0]["sha256"] == listed[2]["sha256"]
 
 
-def test_who_may_do_what(tmp_path: Path) -> None:
+async def who_may_do_what(site: Site, ada: Api) -> None:
     """A technician looks and drafts, an engineer puts in force, a viewer and a stranger do neither."""
-
-    async def run() -> None:
-        async with engineer(tmp_path) as (site, ada):
-            draft = await ada("POST", "config/draft", kind="setting", table="gateway", key="commissioning", value=True)
-            await ada.edit(draft["text"])
-            for role, may_look in (("technician", True), ("viewer", False)):
-                said = await person(site, ada, role)
-                async with signed_in(site, said) as api:
-                    look = {"where": {"host": "127.0.0.1", "port": site.plant.port}, "address": "holding:50", "count": 2}
-                    await api("POST", "bench/read", 200 if may_look else 403, **look)
-                    await api("GET", "config", 200 if may_look else 403)
-                    await api("POST", "config/draft", 200 if may_look else 403, kind="text")
-                    await api("POST", "config", 403, text=draft["text"], expected_revision=2, reason="may not")
-                    await api("POST", "tags/meter", 403, rows=[], columns=[], expected_revision=2, reason="may not")
-            async with httpx.AsyncClient(base_url=site.url, headers={"origin": site.url.rstrip("/")}) as stranger:
-                for path in ("bench/read", "config/draft", "config", "tags/meter"):
-                    assert (await stranger.post(f"/api/v1/{path}", json={})).status_code == 401
-
-    asyncio.run(run())
+    draft = await ada("POST", "config/draft", kind="setting", table="gateway", key="commissioning", value=True)
+    now = (await ada.edit(draft["text"]))["revision"]
+    for role, may_look in (("technician", True), ("viewer", False)):
+        async with signed_in(site, await person(site, ada, role)) as api:
+            look = {"where": {"host": "127.0.0.1", "port": site.plant.port, "unit_id": 2}, "address": "holding:50", "count": 2}
+            await api("POST", "bench/read", 200 if may_look else 403, **look)
+            await api("GET", "config", 200 if may_look else 403)
+            await api("POST", "config/draft", 200 if may_look else 403, kind="text")
+            await api("POST", "config", 403, text=draft["text"], expected_revision=now, reason="may not")
+            await api("POST", "tags/meter", 403, rows=[], columns=[], expected_revision=now, reason="may not")
+    async with httpx.AsyncClient(base_url=site.url, headers={"origin": site.url.rstrip("/")}) as stranger:
+        for path in ("bench/read", "config/draft", "config", "tags/meter"):
+            assert (await stranger.post(f"/api/v1/{path}", json={})).status_code == 401
 
 
 async def person(site: Site, ada: Api, role: str) -> dict[str, Any]:
