@@ -35,6 +35,14 @@ CREATE TABLE IF NOT EXISTS gap (seq INTEGER, place INTEGER, group_uid INTEGER, t
     PRIMARY KEY (seq, place)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS gap_at ON gap (group_uid, t1);
 """
+SAID_KEPT: Final = 50_000
+"""Of the newest so many entries it is kept what they say; of older ones that they are, and the ledger has the rest."""
+GAPS_KEPT: Final = 300_000
+_FORGET_SAID: Final = """
+UPDATE event SET detail = NULL, told = NULL
+WHERE detail IS NOT NULL AND seq <= (SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?)
+"""
+_FORGET_GAPS: Final = "DELETE FROM gap WHERE seq <= (SELECT seq FROM gap ORDER BY seq DESC LIMIT 1 OFFSET ?)"
 _OF_FORMAT_2: Final = ("rollup", "held")
 
 GapRow = tuple[int, int, int | None, int, int, str, int]
@@ -135,6 +143,8 @@ class Catalogue:
                 self._db.executemany("INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
                 self._db.executemany("UPDATE page SET widened = 1 WHERE name = ?", [(name,) for name in widened])
                 self._db.executemany("DELETE FROM page WHERE name = ?", [(p.name,) for p in gone])
+                self._db.execute(_FORGET_SAID, (SAID_KEPT,))
+                self._db.execute(_FORGET_GAPS, (GAPS_KEPT,))
                 self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [*until, ("next_seq", str(next_seq))])
         except sqlite3.DatabaseError as error:
             raise self._judged(error) from error

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import csv
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,7 @@ def test_a_gap_is_drawn_as_a_gap(tmp_path: Path, require_service: Callable[[str]
             await narrow(page, url, uid, gap)
             await holds(page, gap)
             await reads_by_keys(page, face.tags[uid][1])
+            await moves_without_a_pointer(page)
             await the_file_holds(url, uid, pen)
             told = [*await axe(page), *await no_sideways_scroll(page), *await targets(page), *at.faults]
             await shot(page, "trends-gap")
@@ -131,6 +132,34 @@ async def reads_by_keys(page: Page, name: str) -> None:
     link = page.locator(".pens a.prove")
     assert name in (await link.get_attribute("aria-label") or "")
     assert "/prove?uid=" in (await link.get_attribute("href") or "")
+
+
+async def moves_without_a_pointer(page: Page) -> None:
+    """What dragging and pinching do, buttons and keys do too (WCAG 2.5.7); a tap chooses a moment as the arrows do."""
+
+    async def shown() -> tuple[float, float]:
+        t0, t1 = await page.evaluate("window.trendChart.range")
+        return float(t0), float(t1)
+
+    before = await shown()
+    await page.locator(".moves button").nth(0).click()
+    await until_changed(shown, before)
+    earlier = await shown()
+    assert earlier[1] < before[1]
+    await page.locator(".chart").focus()
+    await page.keyboard.press("+")
+    await until_changed(shown, earlier)
+    closer = await shown()
+    assert abs((closer[1] - closer[0]) - (before[1] - before[0]) / 2) < 5
+    said = await page.locator("#moment").inner_text()
+    await page.locator(".chart .u-over").click(position={"x": 60, "y": 100})
+    await page.wait_for_function("(said) => document.getElementById('moment').innerText !== said", arg=said)
+
+
+async def until_changed(shown: Callable[[], Awaitable[tuple[float, float]]], before: tuple[float, float]) -> None:
+    async with asyncio.timeout(15):
+        while await shown() == before:
+            await asyncio.sleep(0.05)
 
 
 async def the_file_holds(url: str, uid: int, pen: dict[str, Any]) -> None:

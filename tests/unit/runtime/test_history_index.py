@@ -22,6 +22,7 @@ from ledger_client.leaf import Value
 from ledger_client.reader import LedgerReader
 from ledger_client.schema import Descriptor, GroupRow
 from runtime.faces.feed import RequestRefusedError
+from runtime.history import catalogue as catalogue_file
 from runtime.history import index as index_file
 from runtime.history.catalogue import ASIDE, SpoiledIndexError
 from runtime.history.follow import Follower
@@ -305,6 +306,18 @@ def test_the_size_is_kept_and_nothing_goes_of_which_no_longer_span_was_made(tmp_
         assert files.keys() == {page.name for page in index.catalogue.pages()}
         assert len(index.strip(UID, SPANS_MS[-1], 0, 40 * DAY)) > len(index.strip(UID, SPANS_MS[0], 0, 40 * DAY)) // 8
         assert same(list(index.strip(UID, 10_000, 40 * DAY - hour, 40 * DAY).rows())[:1], [plain((40 * 24 - 1) * hour, [(0, math.sin(0))])])
+
+
+def test_what_happened_is_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue_file, "SAID_KEPT", 10)
+    monkeypatch.setattr(catalogue_file, "GAPS_KEPT", 20)
+    with open_index(tmp_path / "h.db") as index:
+        for n in range(50):
+            index.add_event(n, n, 10, "x", b"\x80", b"told")
+            index.add_gaps([(n, 0, 7, n, n + 1, "no_answer", 1)])
+        write(index, 50)
+        assert index.catalogue.ask("SELECT COUNT(*), COUNT(detail), COUNT(told), MIN(seq) FROM event") == [(50, 10, 10, 0)]
+        assert index.catalogue.ask("SELECT COUNT(*), MIN(seq) FROM gap") == [(20, 30)]
 
 
 def test_a_clock_that_is_in_another_century_for_a_moment_takes_little_along(tmp_path: Path) -> None:
