@@ -16,7 +16,7 @@ from runtime.alarms.machine import UNANSWERED, Shown
 from runtime.alarms.metrics import Raise, figures
 from runtime.clock import Clock
 
-ROWS_SENT_MAX: Final = 200
+ROWS_SENT_MAX: Final = 50
 """Of one feed frame; the counts speak of all, and `alarms` pages through the rest."""
 PAGE_MAX: Final = 500
 RANK: Final[Mapping[str, int]] = {"high": 3, "medium": 2, "low": 1, ADVISORY: 0}
@@ -72,10 +72,12 @@ class AlarmView:
         }  # fmt: skip
 
     def page(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer `alarms`: {offset?, limit?, all?}: rows of those that are not normal, or of all that are defined."""
+        """Answer `alarms`: {offset?, limit?, all?, name?}: rows of those that are not normal, or of all, or of one."""
         offset, limit = _int(params, "offset", 0, 1 << 31), _int(params, "limit", PAGE_MAX, PAGE_MAX)
         rows = self._rows()
         chosen = sorted(self._engine.alarms.values(), key=_urgency) if params.get("all") is True else rows
+        if isinstance(name := params.get("name"), str):
+            chosen = [alarm for alarm in chosen if alarm.definition.name == name]
         return {
             "summary": self.summary(rows),
             "total": len(chosen),

@@ -18,6 +18,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web import openapi
 from runtime.faces.web.account_pages import AccountPages
+from runtime.faces.web.alarm_pages import alarm_parts
 from runtime.faces.web.answers import language
 from runtime.faces.web.command_pages import CommandPages
 from runtime.faces.web.face import Face, FaceOptions
@@ -40,7 +41,7 @@ API = "/api/"
 def parts(face: Face) -> list[Part]:
     """Return every part of the face."""
     own: list[Part] = [ScreenPages(face), ValuesApi(face), AccountPages(face), JudgementPages(face), ProvePages(face), TrendPages(face)]
-    return [*own, *setup_parts(face), CommandPages(face), StationPages(face)]
+    return [*own, *setup_parts(face), *alarm_parts(face), CommandPages(face), StationPages(face)]
 
 
 def rows(face: Face) -> list[RouteRow]:

@@ -32,7 +32,16 @@ class Destination:
 NAV: Final = (
     Destination("web.nav.home", (Tab("home", "/", "web.nav.home", "view.values"),)),
     Destination("web.nav.live", (Tab("live", "/live", "web.nav.live", "view.values"),)),
-    Destination("web.nav.alarms", (Tab("anomalies", "/anomalies", "web.nav.anomalies", "view.values"),)),
+    Destination(
+        "web.nav.alarms",
+        (
+            Tab("alarms", "/alarms", "web.nav.alarms.now", "view.alarms"),
+            Tab("handover", "/handover", "web.nav.handover", "view.alarms"),
+            Tab("alarm_history", "/alarms/history", "web.nav.alarm_history", "view.alarms"),
+            Tab("alarm_figures", "/alarms/figures", "web.nav.alarm_figures", "view.alarms"),
+            Tab("anomalies", "/anomalies", "web.nav.anomalies", "view.values"),
+        ),
+    ),
     Destination("web.nav.trends", (Tab("trends", "/trends", "web.nav.trends", "view.trend"),)),
     Destination(
         "web.nav.setup",

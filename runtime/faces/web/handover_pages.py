@@ -1,0 +1,138 @@
+"""The shift handover: what stands open, what is put aside, and what has happened since: alarms, acts, writes, models, configuration.
+
+Room: hall, face. `app` puts its row into the table. It shows what core and history say, and changes nothing; it is made to be read
+aloud, or printed. Where the history process does not answer, that part says so and the rest stands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ledger_client.alarm_bodies import ALARMS
+from ledger_client.errors import FormatError
+from ledger_client.event_bodies import SCORES
+from ledger_client.kinds import Kind
+from runtime.acts import INTENT, read_command
+from runtime.faces.feed import RequestRefusedError
+from runtime.faces.web.alarm_lines import ACTIVE, HIDDEN, UNANSWERED, alarm_lines
+from runtime.faces.web.answers import language
+from runtime.faces.web.face import Face
+from runtime.faces.web.rows import RouteRow
+from runtime.messages.entries import describe
+
+HOUR_MS: Final = 3_600_000
+PAGES_MAX: Final = 5
+PER_PAGE: Final = 200
+SHOWN_MAX: Final = 30
+"""Of one section; how many more there are is said."""
+WRITES: Final = ("device.write", "device.call", "command.confirm", "manual.enter")
+"""Acts that change the plant, or its readings."""
+UNTOLD: Final = frozenset({ALARMS, SCORES})
+"""Events that have a section of their own, or say nothing to a shift."""
+
+
+class HandoverQuery(msgspec.Struct, frozen=True):
+    """How many hours back."""
+
+    hours: Annotated[int, msgspec.Meta(ge=1, le=168)] = 8
+
+
+@dataclass(slots=True)
+class Section:
+    """Lines of one kind, the newest first: (wall ms, entry, words)."""
+
+    code: str
+    lines: list[tuple[int, int, str]] = field(default_factory=list)
+    more: int = 0
+
+    def add(self, at_ms: int, seq: int, text: str) -> None:
+        """Add a line, or count it."""
+        if len(self.lines) < SHOWN_MAX:
+            self.lines.append((at_ms, seq, text))
+        else:
+            self.more += 1
+
+
+class HandoverPages:
+    """The endpoint."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+
+    def routes(self) -> list[RouteRow]:
+        """See `rows.Part`."""
+        return [RouteRow("GET", "/handover", "view.alarms", self.handover, query=HandoverQuery, doc="page.handover", is_page=True)]
+
+    async def handover(self, request: Request) -> Response:
+        """What the next shift must know."""
+        hours, lang = request.state.query.hours, language(request)
+        now_ms = int(self._face.feed.health.get("now_ms") or 0)
+        since_ms = max(0, now_ms - hours * HOUR_MS)
+        told = await self._face.ask("alarms", {"limit": 500}, request)
+        lines = alarm_lines(told["rows"], lang)
+        past = await self._face.ask("alarm_history", {"since_ms": since_ms, "limit": 500}, request)
+        raised = Counter(row["name"] for row in past["rows"] if row["what"] == "raised" and not row["hidden"])
+        sections, fault = await self._sections(since_ms, lang)
+        return self._face.render(
+            request, "handover.html", hours=hours, since_ms=since_ms, now_ms=now_ms, here="handover", fault=fault, sections=sections,
+            open=[line for line in lines if line.state in UNANSWERED or line.state in ACTIVE or line.state == "latched"],
+            aside=[line for line in lines if line.state in HIDDEN], raised=raised.most_common(10), raised_count=sum(raised.values()),
+        )  # fmt: skip
+
+    async def _sections(self, since_ms: int, lang: str) -> tuple[list[Section], RequestRefusedError | None]:
+        """Return what the ledger says of the time since then, and why it cannot be told."""
+        found: list[Sequence[Any]] = []
+        before: int | None = None
+        try:
+            for _ in range(PAGES_MAX):
+                rows = await self._face.ask_history("entries", {"before": before, "limit": PER_PAGE})
+                found += [row for row in rows if row[1] >= since_ms]
+                if len(rows) < PER_PAGE or rows[-1][1] < since_ms:
+                    break
+                before = rows[-1][0]
+        except RequestRefusedError as refused:
+            return sections_of(found, lang), refused
+        return sections_of(found, lang), None
+
+
+def sections_of(rows: Sequence[Sequence[Any]], lang: str) -> list[Section]:
+    """Return the entries of a shift in words, sorted by what they are about. A row is one of the history's `entries`, the newest first."""
+    found = {name: Section(f"handover.{name}") for name in ("writes", "acts", "models", "config", "gaps")}
+    for seq, wall_ms, kind, detail, groups, told in rows:
+        asked = _asked(kind, detail, told)
+        section = _section_of(kind, detail)
+        if section is not None:
+            found[section].add(wall_ms, seq, describe(kind, detail, lang, groups=dict(groups), asked=asked, told=told))
+    return list(found.values())
+
+
+def _section_of(kind: int, detail: Sequence[Any]) -> str | None:
+    match kind:
+        case Kind.COMMAND:
+            if detail[1] != INTENT:
+                return None
+            return "writes" if detail[2] in WRITES else "acts"
+        case Kind.EVENT:
+            return None if detail[0] in UNTOLD else "models"
+        case Kind.CONFIG:
+            return "config"
+        case Kind.GAP | Kind.BOOT | Kind.CLOCK | Kind.CLOSE:
+            return "gaps"
+    return None
+
+
+def _asked(kind: int, detail: Sequence[Any], told: bytes | None) -> Mapping[str, Any] | None:
+    """Return who asked for what; None of another entry, and where it is not here."""
+    if kind != Kind.COMMAND or detail[1] != INTENT or told is None:
+        return None
+    try:
+        return read_command(INTENT, told)
+    except FormatError:
+        return None
