@@ -1,4 +1,4 @@
-"""Every screen, for the one test that walks them all: each part adds its rows here.
+"""Every screen, for the one test that walks them all: each part adds its rows here. Empty and full alarms: `test_alarm_screens`.
 
 The pages of machine setup and configuration ask the core so much that theirs are walked on a real one: `test_setup_screens.py`.
 
@@ -34,5 +34,7 @@ SCREENS: Final = (
     ScreenRow("ledger", "/ledger"),
     ScreenRow("anomalies", "/anomalies"),
     ScreenRow("learn", "/learn"),
+    ScreenRow("alarms", "/alarms", states=("error",)),
+    ScreenRow("handover", "/handover", states=("error",)),
     ScreenRow("missing", "/nothing-here"),
 )
