@@ -19,7 +19,7 @@ from runtime.faces.web.alarm_lines import alarm_line, alarm_lines, banner, figur
 from runtime.faces.web.answers import NO_STORE, language
 from runtime.faces.web.face import Face
 from runtime.faces.web.guard import local_path
-from runtime.faces.web.handover_pages import HandoverPages
+from runtime.faces.web.handover_pages import HandoverPages, newest_of
 from runtime.faces.web.problems import status_of
 from runtime.faces.web.rows import Part, RouteRow
 
@@ -150,11 +150,12 @@ class AlarmPages:
 
     async def _list(self, request: Request, refused: RequestRefusedError | None) -> Response:
         lang = language(request)
-        told = await self._face.ask("alarms", {"limit": ROWS_MAX}, request)
+        told, away = await newest_of(self._face, request, ROWS_MAX)
+        refused = refused or away
         lines = alarm_lines(told["rows"], lang)
         return self._face.render(
             request, "alarms.html", lines=lines, summary=told["summary"], total=told["total"], refused=refused, here="alarms",
-            waiting=[line.name for line in lines if line.waits], seen_ms=self._now_ms(),
+            waiting=[line.name for line in lines if line.waits and away is None], seen_ms=self._now_ms(),
         )  # fmt: skip
 
     async def _one(self, request: Request, name: str, refused: RequestRefusedError | None, given: AlarmForm | None) -> Response:

@@ -17,9 +17,10 @@ from starlette.responses import Response
 
 from ledger_client.alarm_bodies import ALARMS
 from ledger_client.errors import FormatError
-from ledger_client.event_bodies import SCORES
+from ledger_client.event_bodies import FINDING, LABEL, MODEL, SCORES
 from ledger_client.kinds import Kind
 from runtime.acts import INTENT, read_command
+from runtime.alarms.machine import Shown
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.alarm_lines import ACTIVE, HIDDEN, UNANSWERED, alarm_lines
 from runtime.faces.web.answers import language
@@ -34,6 +35,7 @@ SHOWN_MAX: Final = 30
 """Of one section; how many more there are is said."""
 WRITES: Final = ("device.write", "device.call", "command.confirm", "manual.enter")
 """Acts that change the plant, or its readings."""
+OF_MODELS: Final = frozenset({FINDING, LABEL, MODEL})
 UNTOLD: Final = frozenset({ALARMS, SCORES})
 """Events that have a section of their own, or say nothing to a shift."""
 
@@ -60,6 +62,23 @@ class Section:
             self.more += 1
 
 
+NO_SUMMARY: Final[Mapping[str, Any]] = {
+    "defined": 0, "waiting": {"high": 0, "medium": 0, "low": 0}, "states": dict.fromkeys(Shown, 0), "advisories": 0, "newest": None,
+    "unrecorded": 0, "cause": None, "params": {}, "notify": [],
+}  # fmt: skip
+"""Of a page that never heard of alarms."""
+
+
+async def newest_of(face: Face, request: Request, limit: int) -> tuple[dict[str, Any], RequestRefusedError | None]:
+    """Return the core's answer to `alarms`; while it does not answer, what was heard last, and why that is all."""
+    try:
+        return await face.ask("alarms", {"limit": limit}, request), None
+    except RequestRefusedError as refused:
+        heard = face.feed.alarms
+        rows = list(heard["rows"])
+        return {"summary": {**NO_SUMMARY, **heard["summary"]}, "rows": rows, "total": len(rows)}, refused
+
+
 class HandoverPages:
     """The endpoint."""
 
@@ -75,11 +94,14 @@ class HandoverPages:
         hours, lang = request.state.query.hours, language(request)
         now_ms = int(self._face.feed.health.get("now_ms") or 0)
         since_ms = max(0, now_ms - hours * HOUR_MS)
-        told = await self._face.ask("alarms", {"limit": 500}, request)
+        told, away = await newest_of(self._face, request, 500)
         lines = alarm_lines(told["rows"], lang)
-        past = await self._face.ask("alarm_history", {"since_ms": since_ms, "limit": 500}, request)
-        raised = Counter(row["name"] for row in past["rows"] if row["what"] == "raised" and not row["hidden"])
+        past: list[Mapping[str, Any]] = []
+        if away is None:
+            past = (await self._face.ask("alarm_history", {"since_ms": since_ms, "limit": 500}, request))["rows"]
+        raised = Counter(row["name"] for row in past if row["what"] == "raised" and not row["hidden"])
         sections, fault = await self._sections(since_ms, lang)
+        fault = away or fault
         return self._face.render(
             request, "handover.html", hours=hours, since_ms=since_ms, now_ms=now_ms, here="handover", fault=fault, sections=sections,
             open=[line for line in lines if line.state in UNANSWERED or line.state in ACTIVE or line.state == "latched"],
@@ -120,7 +142,7 @@ def _section_of(kind: int, detail: Sequence[Any]) -> str | None:
                 return None
             return "writes" if detail[2] in WRITES else "acts"
         case Kind.EVENT:
-            return None if detail[0] in UNTOLD else "models"
+            return "models" if detail[0] in OF_MODELS else None if detail[0] in UNTOLD else "acts"
         case Kind.CONFIG:
             return "config"
         case Kind.GAP | Kind.BOOT | Kind.CLOCK | Kind.CLOSE:

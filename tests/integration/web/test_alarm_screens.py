@@ -134,8 +134,10 @@ async def is_in(site: Site, token: str, name: str, state: str) -> None:
             await asyncio.sleep(0.1)
 
 
-async def lamp(site: Site) -> int:
-    return (await site.plant.get_registers(60, 1))[0]
+async def lit(site: Site, value: int) -> None:
+    async with asyncio.timeout(20):
+        while await site.plant.get_registers(60, 1) != [value]:
+            await asyncio.sleep(0.1)
 
 
 async def answer_by_mouse(browser: Browser, site: Site, token: str) -> None:
@@ -206,17 +208,13 @@ def test_every_state_of_the_alarm_pages_and_people_who_answer(tmp_path: Path, re
             now = (await ask(site, "config"))["text"].replace("[web]", "device_writes = true\n[web]", 1)
             await put_in_force(site, token, now + DEVICE.format(port=site.plant.port))
             await is_in(site, token, "count_high", "unacked")
-            assert await lamp(site) == 0
+            await lit(site, 0)
             await site.shows(260.0)
             await is_in(site, token, "voltage_high", "unacked")
-            async with asyncio.timeout(20):
-                while await lamp(site) != 1:
-                    await asyncio.sleep(0.1)
+            await lit(site, 1)
             found += await walked(browser, site, token, FULL)
             await answer_by_mouse(browser, site, token)
-            async with asyncio.timeout(20):
-                while await lamp(site) != 0:
-                    await asyncio.sleep(0.1)
+            await lit(site, 0)
             await answer_by_keyboard(browser, site, token)
             await answer_without_scripts(browser, site, token)
             summary = (await ask(site, "alarms", token=token))["summary"]

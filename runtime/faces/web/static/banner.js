@@ -44,7 +44,7 @@ function draw({ summary }, old) {
     }
     inside.push(name);
   }
-  const to = made("a", "banner-link", ...inside);
+  const to = made("a", `banner-link ${level}`, ...inside);
   to.href = "/alarms";
   localTimes(to);
   const held = box.contains(document.activeElement);
