@@ -41,6 +41,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "accounts": ("runtime.cli.accounts_verbs", ""),
     "act": ("runtime.cli.act_verbs", ""),
     "enter": ("runtime.cli.enter_verb", ""),
+    "alarm": ("runtime.cli.alarm_verbs", ""),
     "frames": ("runtime.cli.frames_verb", ""),
     "learned": ("runtime.cli.learned_verbs", ""),
     "model": ("runtime.cli.model_verbs", ""),
