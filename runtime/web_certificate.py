@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -26,9 +25,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ledger_client.disk import Disk, read_whole, write_atomically
 from ledger_client.errors import FormatError
+from runtime.web_names import CERTIFICATE_FILE, KEY_FILE, own_names
 
-KEY_FILE: Final = "key.pem"
-CERTIFICATE_FILE: Final = "cert.pem"
 PEM_SIZE_MAX: Final = 64 << 10
 CHAIN_MAX: Final = 8
 OWN_DAYS: Final = 825
@@ -137,30 +135,6 @@ class WebCertificate:
         )  # fmt: skip
         write_atomically(self._disk, self.folder / CERTIFICATE_FILE, made.public_bytes(serialization.Encoding.PEM))
         return made
-
-
-def own_names(extra: Sequence[str]) -> list[str]:
-    """Return the names and addresses by which this machine is reached: its own, its interfaces', and those of the configuration."""
-    host = socket.gethostname().lower()
-    found = ["localhost", "127.0.0.1", "::1", host, f"{host.split('.')[0]}.local", *own_addresses(), *(each.lower() for each in extra)]
-    return list(dict.fromkeys(each for each in found if each))
-
-
-def own_addresses() -> list[str]:
-    """Return the addresses of this machine that the name service and the routes know. Sends nothing."""
-    found = []
-    try:
-        found = [str(row[4][0]).partition("%")[0] for row in socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)]
-    except OSError:
-        pass  # no name service: the routes below are enough
-    for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((far, 9))  # a datagram socket only looks the route up
-                found.append(str(probe.getsockname()[0]))
-        except OSError:
-            pass  # no route of this family
-    return sorted(set(found))
 
 
 def told_of(held: x509.Certificate) -> Told:

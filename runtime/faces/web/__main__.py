@@ -21,7 +21,6 @@ from typing import Final
 
 import uvicorn
 
-from ledger_client.disk import RealDisk
 from ledger_client.errors import LedgerError
 from runtime.faces.feed import PARTS, RequestRefusedError
 from runtime.faces.feed_client import FeedClient, ask_once
@@ -30,7 +29,7 @@ from runtime.faces.web.face import FaceOptions
 from runtime.faces.web.listener import CONNECTIONS_MAX, HEAD_SIZE_MAX, Listener, follow_certificate, tls_context
 from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import word
-from runtime.web_certificate import WebCertificate, own_names
+from runtime.web_names import own_names
 
 LOOPBACK: Final = "127.0.0.1"
 OWNED_LOOK_S: Final = 3.0
@@ -58,7 +57,7 @@ def main() -> int:
     is_tls = options.tls or not _is_loopback(host)
     folder = options.state / "private" / "web"
     try:
-        told = WebCertificate(RealDisk(), folder).ensure("witnessmark", options.name, time.time_ns() // 1_000_000) if is_tls else None
+        fingerprint = _own_certificate(folder, options.name) if is_tls else None
         context = tls_context(folder) if is_tls else None
     except (LedgerError, OSError) as error:
         sys.stderr.write(word("web_certificate_unusable", {"reason": str(error)}) + "\n")
@@ -69,11 +68,18 @@ def main() -> int:
         return 1
     shown = f"[{host}]" if ":" in host else host
     url = f"http{'s' if is_tls else ''}://{shown}:{bound.getsockname()[1]}/"
-    fingerprint = told.fingerprint if told is not None else None
     sys.stdout.write((json.dumps({"url": url, "fingerprint": fingerprint}) if options.json else url) + "\n")
     sys.stdout.flush()
     asyncio.run(_serve(run, bound, context, folder, FaceOptions(options.verifier, options.state / "policy.txt"), options.name, waits=waits))
     return 0
+
+
+def _own_certificate(folder: Path, names: list[str]) -> str:
+    """Make what is missing of key and certificate, and return its fingerprint. Raises LedgerError, OSError."""
+    from ledger_client.disk import RealDisk  # what only TLS needs is not kept in memory without it
+    from runtime.web_certificate import WebCertificate
+
+    return WebCertificate(RealDisk(), folder).ensure("witnessmark", names, time.time_ns() // 1_000_000).fingerprint
 
 
 async def is_owned(feed: Path) -> bool:

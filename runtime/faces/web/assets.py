@@ -69,6 +69,10 @@ class Assets:
             raise KeyError(path)
         return f"/static/{self.mark}/{path}"
 
+    def text(self, path: str) -> str:
+        """Return a text file as it is served."""
+        return self._files[path].plain.decode()
+
     def answer(self, request: Request) -> Response | None:
         """Return the file that a request's `path` names, or None. Named by its hash it is kept for ever, else it is asked for anew."""
         path = str(request.path_params["path"])

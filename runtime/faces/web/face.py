@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -52,6 +53,7 @@ class Face:
         self.options = options or FaceOptions()
         self.assets, self.sessions = Assets(), Sessions(feed)
         fanout.mark = self.assets.mark
+        self._brand = Markup(self.assets.text("mark.svg"))  # noqa: S704  our own drawing, in the page so that it costs no request
         self.on_every_page: list[More] = []
         loader = jinja2.PackageLoader("runtime.faces.web", "templates")
         self.templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
@@ -109,6 +111,7 @@ class Face:
             "t": lambda code, **params: word(code, params, lang),
             "static": self.assets.address,
             "mark": self.assets.mark,
+            "brand": self._brand,
             "who": getattr(request.state, "who", None),
             "accounts": getattr(request.state, "accounts", {}),
             "may": may,

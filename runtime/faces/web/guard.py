@@ -45,7 +45,8 @@ def guarded(face: Face, row: RouteRow) -> Answering:
             response = await _answer(face, row, request)
         except RequestRefusedError as refused:
             response = refusal(face, request, refused, is_page=row.is_page)
-        keep_preferences(request, response)
+        if row.is_page:
+            keep_preferences(request, response)
         return response
 
     return answer

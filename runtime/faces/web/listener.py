@@ -20,7 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from runtime.faces.web.headers import is_known
-from runtime.web_certificate import CERTIFICATE_FILE, KEY_FILE
+from runtime.web_names import CERTIFICATE_FILE, KEY_FILE
 
 HELLO: Final = b"\x16"
 """The first byte of a TLS handshake."""

@@ -18,10 +18,6 @@ from starlette.responses import Response
 
 from ledger_client.claims import Report
 from ledger_client.errors import FormatError, LedgerError
-from ledger_client.policy import parse_policy
-from ledger_client.proof_link import proof_link
-from ledger_client.verifier_page.embed import page_policy_header, verifier_page
-from ledger_client.verify import verify_file
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web import pages
 from runtime.faces.web.answers import language
@@ -30,7 +26,6 @@ from runtime.faces.web.face import Face
 from runtime.faces.web.rows import ANYONE, RouteRow
 from runtime.faces.web.values_api import TIME_MS_MAX, ProofQuery
 from runtime.messages.catalogue import word
-from runtime.qr import qr_svg
 
 CLAIMS: Final = ("altered", "dropped", "reordered", "back_dated", "withheld", "unanchored", "equivocated")
 WAITING: Final = ("proof_not_ready",)
@@ -85,6 +80,8 @@ class ProvePages:
 
     async def verify(self, request: Request) -> Response:
         """The verifier: one page that needs no gateway. It stands in no frame of ours and has a policy of its own."""
+        from ledger_client.verifier_page.embed import page_policy_header, verifier_page
+
         if self._page is None:
             self._page = packed_asset("verify.html", verifier_page())
         response = self._page.answer(request, "no-cache")
@@ -96,6 +93,11 @@ class ProvePages:
 
     def _shown(self, data: bytes, base_url: str, lang: str) -> Shown:
         """Judge a proof and word it. Blocking: hashes and signatures. Raises RequestRefusedError."""
+        from ledger_client.policy import parse_policy  # 10 MB of libraries, for a page that is seldom looked at
+        from ledger_client.proof_link import proof_link
+        from ledger_client.verify import verify_file
+        from runtime.qr import qr_svg
+
         try:
             policy = self._face.policy()
             report = verify_file(data, parse_policy(policy))

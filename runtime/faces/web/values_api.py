@@ -27,13 +27,25 @@ TIME_MS_MAX: Final = 4_102_444_800_000 * 2
 
 
 class Values(msgspec.Struct, frozen=True):
-    """`tags` and `values` are rows as the feed has them; `at` names this state for `/stream?since=`, `points` the set of tags."""
+    """`values` are rows as the feed has them; `at` names this state for `/stream?since=`, `points` the set of tags (see `/api/v1/tags`)."""
 
-    tags: list[list[Any]]
     values: list[list[Any]]
     link: bool
     at: str
     points: str
+
+
+class Tags(msgspec.Struct, frozen=True):
+    """`tags` are rows as the feed has them; `points` names this very set of them."""
+
+    tags: list[list[Any]]
+    points: str
+
+
+class TagsQuery(msgspec.Struct, frozen=True):
+    """With `points`, the name of the set that is wanted, a browser may keep the answer for as long as it likes."""
+
+    points: str | None = None
 
 
 class HealthAnswer(msgspec.Struct, frozen=True):
@@ -85,6 +97,7 @@ class ValuesApi:
         return [
             RouteRow("GET", f"{api}/alive", ANYONE, self.alive, gives=Alive, doc="api.alive"),
             RouteRow("GET", f"{api}/values", "view.values", self.values, gives=Values, doc="api.values"),
+            RouteRow("GET", f"{api}/tags", "view.values", self.tags, gives=Tags, query=TagsQuery, doc="api.tags"),
             RouteRow("GET", f"{api}/health", "view.values", self.health, gives=HealthAnswer, doc="api.health"),
             RouteRow("GET", f"{api}/words", ANYONE, self.words, gives=dict[str, str], doc="api.words"),
             RouteRow("GET", f"{api}/trend", "view.trend", self.trend, query=TrendQuery, doc="api.trend"),
@@ -97,9 +110,18 @@ class ValuesApi:
         return Alive(VERSION, bool(request.state.accounts.get("claimed")), self._face.feed.connected)
 
     async def values(self, request: Request) -> Values:
-        """All tags and their newest rows."""
+        """The newest row of every tag."""
         feed, fanout = self._face.feed, self._face.fanout
-        return Values(list(feed.tags.values()), fanout.rows(), feed.connected, f"{fanout.boot}-{fanout.generation}", fanout.points)
+        return Values(fanout.rows(), feed.connected, f"{fanout.boot}-{fanout.generation}", fanout.points)
+
+    async def tags(self, request: Request) -> Response:
+        """Every tag's row."""
+        points = self._face.fanout.points
+        response = as_json(Tags(list(self._face.feed.tags.values()), points))
+        if request.state.query.points == points:
+            response.headers["cache-control"] = "private, max-age=86400, immutable"
+            response.headers["vary"] = "accept-encoding, cookie, authorization"
+        return response
 
     async def health(self, request: Request) -> HealthAnswer:
         """The health snapshot as the core gives it."""
@@ -110,7 +132,7 @@ class ValuesApi:
         response = as_json(pages.page_words(language(request)))
         if request.query_params.get("v") == self._face.assets.mark:
             response.headers["cache-control"] = IMMUTABLE
-        response.headers["vary"] = "accept-language, accept-encoding, cookie"
+        response.headers["vary"] = "accept-encoding"
         return response
 
     async def trend(self, request: Request) -> Any:

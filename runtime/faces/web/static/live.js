@@ -92,8 +92,8 @@ function fetchAll() {
       if (answer.status === 401) link.value = "out";
       if (!answer.ok) return;
       const found = await answer.json();
+      const kept = found.points === points ? tags.peek() : await fetchTags(found.points);
       batch(() => {
-        const kept = new Map(found.tags.map((tag) => [tag[0], tag]));
         for (const row of found.values) values(row[0]).value = row;
         for (const [uid, cell] of cells) if (!kept.has(uid)) cell.value = null;
         tags.value = kept;
@@ -110,6 +110,13 @@ function fetchAll() {
     }
   })();
   return fetching;
+}
+
+// The set of tags changes seldom: its name is part of the address, so a browser asks for each once.
+async function fetchTags(name) {
+  const answer = await fetch(`/api/v1/tags?points=${name}`);
+  if (!answer.ok) throw new Error(String(answer.status));
+  return new Map((await answer.json()).tags.map((tag) => [tag[0], tag]));
 }
 
 function watch() {
