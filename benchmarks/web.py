@@ -181,7 +181,7 @@ async def living(browser: Browser, url: str, seconds: float, soak_s: float) -> d
     return {
         "live_p50_ms": round(delays[len(delays) // 2]), "live_p95_ms": round(delays[int(len(delays) * 0.95)]),
         "changes_seen": len(delays),
-        "main_thread_share": round(share, 3), "main_thread_over_all_rows": round(share / all_share, 3), 
+        "main_thread_share": round(share, 3), "main_thread_over_all_rows": round(share / all_share, 3),
         "heap_growth_kb": round(growth / 1000),
     }  # fmt: skip
 

@@ -19,7 +19,6 @@ from ledger_client.alarm_bodies import ALARMS
 from ledger_client.errors import FormatError
 from ledger_client.event_bodies import FINDING, LABEL, MODEL, SCORES
 from ledger_client.kinds import Kind
-from runtime.acts import INTENT, read_command
 from runtime.alarms.machine import Shown
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.alarm_lines import ACTIVE, HIDDEN, UNANSWERED, alarm_lines
@@ -28,6 +27,8 @@ from runtime.faces.web.face import Face
 from runtime.faces.web.rows import RouteRow
 from runtime.messages.entries import describe
 
+INTENT: Final = 0
+"""The phase of a command entry that says what was asked, as runtime.acts has it."""
 HOUR_MS: Final = 3_600_000
 PAGES_MAX: Final = 5
 PER_PAGE: Final = 200
@@ -155,6 +156,8 @@ def _asked(kind: int, detail: Sequence[Any], told: bytes | None) -> Mapping[str,
     if kind != Kind.COMMAND or detail[1] != INTENT or told is None:
         return None
     try:
+        from runtime.acts import read_command  # what signs approvals comes with it: 7 MB that only this page needs
+
         return read_command(INTENT, told)
     except FormatError:
         return None
