@@ -21,7 +21,7 @@ VERIFY = """async (cases) => {
     try {
       const { verdict, claims, independent, facts } = await witnessmark.verifyFile(bytes(data), witnessmark.parsePolicy(policy));
       const said = Object.fromEntries(Object.entries(claims).map(([name, { status, code }]) => [name, [status, code]]));
-      return { verdict, claims: said, independent, facts };
+      return { verdict, claims: said, independent, tag: facts.tag?.name, value: facts.reading?.value };
     } catch (error) {
       return { verdict: "refused", code: error.code ?? String(error) };
     }

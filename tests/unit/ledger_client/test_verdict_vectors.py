@@ -34,6 +34,9 @@ def test_what_is_made_today_is_found_the_same() -> None:
     made = {case.name: case for case in cases()}
     assert made.keys() == EXPECTED.keys()
     for name, case in made.items():
+        row = EXPECTED[name]
+        if case.data == (FOLDER / "files" / row["file"]).read_bytes() and case.policy == (FOLDER / "policies" / row["policy"]).read_bytes():
+            continue  # judged above; what another zlib or a fresh ECDSA signature made otherwise is judged here
         python = found(case.data, case.policy)
         assert python == EXPECTED[name]["python"], name
         assert for_the_page(case, python) == EXPECTED[name].get("page", python), name
