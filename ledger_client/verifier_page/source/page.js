@@ -22,7 +22,7 @@ const REASONS = dataOf("reasons");
 const { version, policy: PAGE_POLICY } = dataOf("site");
 const byId = (id) => document.getElementById(id);
 
-const state = { language: firstLanguage(), policy: null, trust: "none", offered: null, evidence: null, report: null, fault: null, missing: [], placed: null };
+const state = { language: firstLanguage(), policy: null, trust: "none", offered: null, evidence: null, report: null, fault: null, missing: [], placed: null, turn: 0 };
 
 /** localStorage may be forbidden, as on some pages opened from a file. */
 function kept(key, value) {
@@ -80,6 +80,7 @@ async function usePolicy(text) {
 
 // ------------------------------------------------------------------------------------------------------------ evidence
 async function openFile(file) {
+  forgetVerdict();
   state.evidence = { name: file.name, data: new Uint8Array(await file.arrayBuffer()) };
   await judge();
 }
@@ -89,28 +90,42 @@ async function openLink(fragment) {
     const { bundle, policy } = await parseLink(fragment);
     state.evidence = { name: words().link, data: utf8(fragment), bundle };
     // Keys that come with the evidence never take the place of those that the reader or the page brings.
+    if (state.trust === "itself") Object.assign(state, { policy: null, trust: "none" });
     if (policy !== null && state.trust === "none") trust(policy, "itself");
     state.offered = state.trust === "itself" ? policy : null;
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    state.fault = error;
+    Object.assign(state, { evidence: null, report: null, fault: error });
+    draw();
+    return;
   }
   await judge();
 }
 
+/** An old verdict must not stand beside new evidence, not even while that is read. */
+function forgetVerdict() {
+  state.report = null;
+  state.fault = null;
+  draw();
+}
+
 async function judge() {
   const { evidence } = state;
+  state.turn += 1;
+  const { turn } = state;
   if (evidence) {
+    forgetVerdict();
     busy(true);
-    state.fault = null;
+    const found = { report: null, fault: null };
     try {
       const policy = state.policy ?? parsePolicy(NOBODY);
-      state.report = await (evidence.bundle ? verifyBundle(evidence.bundle, policy) : verifyFile(evidence.data, policy, progress));
+      found.report = await (evidence.bundle ? verifyBundle(evidence.bundle, policy) : verifyFile(evidence.data, policy, progress));
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      state.report = null;
-      state.fault = error;
+      found.fault = error;
     }
+    if (turn !== state.turn) return; // something else was opened meanwhile
+    Object.assign(state, found);
     busy(false);
   }
   draw();

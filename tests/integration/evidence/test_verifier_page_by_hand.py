@@ -78,9 +78,13 @@ def test_keys_that_come_with_the_evidence_prove_nothing_until_a_person_says_so(
                 assert "built into this page" in await page.inner_text("#trust")
                 assert "run by acme" in await page.inner_text("#result")
                 assert "run by the audited party itself" in await page.inner_text("#result"), "the page's policy, not the link's"
-        async with page_of(browser, fragment=fragment_of()[:-3]) as page:
+        async with page_of(browser, fragment=fragment_of(policy_text(logs=[]))) as page:
+            assert await word(page) == "CANNOT CHECK HERE"
+            await page.evaluate("(hash) => { location.hash = hash; }", fragment_of(POLICY))
+            await page.locator("#verdict.cannot", has_text="by keys that came with it").wait_for()
+            await page.evaluate("(hash) => { location.hash = hash; }", fragment_of()[:-3])
             await page.locator("#fault:not(:empty)").wait_for()
-            assert not await page.locator(WORD).count()
+            assert not await page.locator(WORD).count(), "what a broken link left behind is no verdict"
 
     run(require_service("chromium"), story)
 
