@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 from ledger_client.kinds import Kind
@@ -26,6 +27,8 @@ RAW_POINTS_MAX: Final = 4_000
 """Readings of one pen that are given as they are."""
 RAW_BATCHES_MAX: Final = 4_000
 MARKS_MAX: Final = 200
+MARKS_BYTES_MAX: Final = 200_000
+"""What the marks say, all together: pens and gaps need the rest of a frame."""
 
 
 class Trends:
@@ -100,6 +103,8 @@ class Trends:
             f"SELECT seq, wall_ms, kind, detail, told {where} ORDER BY seq DESC LIMIT ?", (t0_ms, t1_ms, MARKS_MAX)
         )
         count = self._index.catalogue.ask(f"SELECT COUNT(*) {where}", (t0_ms, t1_ms))[0][0] if len(rows) == MARKS_MAX else len(rows)
+        sizes = accumulate(len(detail) + len(told or b"") for _, _, _, detail, told in rows)
+        rows = [row for row, size in zip(rows, sizes, strict=True) if size <= MARKS_BYTES_MAX]
         return [[seq, at, kind, read_detail(detail), told] for seq, at, kind, detail, told in reversed(rows)], count - len(rows)
 
 

@@ -53,6 +53,7 @@ async def plant(tmp_path: Path) -> AsyncIterator[tuple[str, FeedClient, LoadDevi
                 device.dead = False
                 await until(lambda: face.health["devices"][0]["state"] == "ok", 60)
                 await asyncio.sleep(4)
+                await until(lambda: face.health["faces"] >= 3, 40)  # this one, the history and the web face
                 yield f"http://127.0.0.1:{port}/", face, device
         finally:
             await gateway.stop()

@@ -20,7 +20,7 @@ from ledger_client.disk import RealDisk
 from ledger_client.entry import parse
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
-from runtime.faces.feed import RequestRefusedError
+from runtime.faces.feed import FRAME_SIZE_MAX, RequestRefusedError, encode_frame
 from runtime.history.follow import CUT_OFF, Follower
 from runtime.history.gaps import GAPS_MAX, Gap, joined
 from runtime.history.index import Index
@@ -167,6 +167,22 @@ def test_marks_say_what_happened_and_how_many_are_left_out(tmp_path: Path) -> No
         answer = query.ask("trends", {**wide, "t1": log.wall_ms + 1})
         assert (len(answer["marks"]), answer["marks_left_out"]) == (MARKS_MAX, 13)
         assert answer["marks"][-1][3][0] == MARKS_MAX + 8
+
+
+def test_the_largest_answer_fits_a_frame(tmp_path: Path) -> None:
+    """Eight pens with as many readings as are given as they are, as many gaps, and marks that say as much as an entry may."""
+    log = EvidenceLog(step_ms=4_600).begin(tags=8)
+    for _ in range(80):
+        log.batch(scans=50)
+    for _ in range(MARKS_MAX):
+        log.append(Kind.EVENT, (FINDING, 1, sha256(bytes(4_000)).digest(), 4_000), bytes(4_000))
+    at = log.wall_ms - 2_000_000
+    log.append(Kind.GAP, tuple((7, at + i * 2_500, at + i * 2_500 + 1, "no_answer", 1) for i in range(800)))
+    with history(tmp_path, log) as query:
+        answer = query.ask("trends", {"uids": list(range(1, 9)), "t0": log.wall_ms - 3_600_000, "t1": log.wall_ms, "points": 2_000})
+    assert min(len(pen["t"]) // 8 for pen in answer["pens"]) >= 2_000
+    assert len(answer["marks"]) + answer["marks_left_out"] >= MARKS_MAX
+    assert 500_000 < len(encode_frame(["response", 1, True, answer])) < FRAME_SIZE_MAX
 
 
 def test_an_export_holds_every_reading_once_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
