@@ -35,6 +35,9 @@ class Alarm:
     state: State = field(default_factory=State)
     value: Value = None
     status: int = 0
+    told_raw: bool = False
+    told_suppressed: bool = False
+    """What `watch` told last: the state follows within some ms."""
     fresh_mono_ms: int = 0
     """When a usable value of its tag came last."""
     raised_ms: int | None = None

@@ -7,15 +7,17 @@ number, no number) leaves a condition as it was: a broken wire neither raises no
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.reading import Quality, Value, quality_of
+from drivers.reading import Value
 
 ABOVE, BELOW, EQUALS, BAD_QUALITY, STALE = "above", "below", "equals", "bad_quality", "stale"
 OF_TAGS: Final = (ABOVE, BELOW, EQUALS, BAD_QUALITY, STALE)
 OF_HEALTH: Final = ("device_down", "backlog_old", "disk_low", "clock_untrusted", "evidence_stopped", "finding")
+BAD: Final = 0x80000000
+"""From here on an OPC UA status is bad."""
+NUMBERS: Final = (int, float)
 CONDITIONS: Final = (*OF_TAGS, *OF_HEALTH)
 
 
@@ -29,18 +31,15 @@ class TagCondition:
 
     def holds(self, value: Value, status: int, before: bool) -> bool:
         """Tell whether it holds for a reading; `before`: whether it held until now, which counts inside the deadband."""
-        is_bad = quality_of(status) is Quality.BAD
-        if self.kind == BAD_QUALITY:
-            return is_bad
-        if self.kind == STALE:
-            return False  # it has just been read; that time passes is told by the engine
-        if is_bad:
-            return before
-        if self.kind == EQUALS:
-            return before if value is None else value == self.limit and isinstance(value, bool) is isinstance(self.limit, bool)
-        limit = self.limit
-        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or not isinstance(limit, int | float):
-            return before
-        if self.kind == ABOVE:
-            return value > limit - self.deadband if before else value > limit
-        return value < limit + self.deadband if before else value < limit
+        kind, limit = self.kind, self.limit
+        if status >= BAD:
+            return kind == BAD_QUALITY or (kind != STALE and before)
+        if kind in {ABOVE, BELOW}:
+            if type(value) not in NUMBERS or value != value or not isinstance(limit, int | float):  # noqa: PLR0124  no number is itself
+                return before
+            if kind == ABOVE:
+                return value > (limit - self.deadband if before else limit)  # type: ignore[operator]
+            return value < (limit + self.deadband if before else limit)  # type: ignore[operator]
+        if kind == EQUALS:
+            return before if value is None else value == limit and isinstance(value, bool) is isinstance(limit, bool)
+        return False  # a usable value: not bad, and not stale; that time passes is told by the engine

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from runtime.points import DevicePoints
 TICK_MS: Final = 500
 SAVE_TICKS: Final = 60
 LOOK_TICKS: Final = 2
+STEPS_AT_ONCE: Final = 20
+"""Between two of these the loop sees to others."""
 REMOVED: Final = "removed"
 Listener = Callable[[Alarm, AlarmRow], None]
 
@@ -68,6 +71,8 @@ class AlarmEngine:
         self._devices: Mapping[str, DevicePoints] = {}
         self._dues: list[tuple[int, int, Alarm]] = []
         self._number = 0
+        self._turned: deque[tuple[Alarm, Event, int]] = deque()
+        self._more = asyncio.Event()
         self._listeners: list[Listener] = []
         self.generation = 0
         self.ready = False
@@ -106,6 +111,7 @@ class AlarmEngine:
             await self.open()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.journal.run(), name="alarm journal")
+            group.create_task(self._follow(), name="alarm turns")
             group.create_task(self._tick(), name="alarm tick")
 
     async def open(self) -> None:
@@ -124,8 +130,9 @@ class AlarmEngine:
                 alarm.state = restored(alarm.state, definition.rules, row, mono, wall, definition.shelve_max_ms)
                 alarm.note_row(told)
         for alarm in self.alarms.values():
-            alarm.fresh_mono_ms = mono
+            alarm.fresh_mono_ms, alarm.told_raw, alarm.told_suppressed = mono, alarm.state.raw, alarm.state.suppressed
             self._await_due(alarm)
+        self._turned.clear()  # of before it was known how they stood; what holds is looked at again
         self.ready = True
         self._look_at_what_is_known()
         self.changed()
@@ -147,6 +154,7 @@ class AlarmEngine:
 
         `seen_ms`: what was raised after that was not on the person's screen, and stays as it is.
         """
+        self._take_turned(len(self._turned))
         changed = skipped = 0
         for name in dict.fromkeys(names):
             alarm = self.alarms.get(name)
@@ -161,9 +169,26 @@ class AlarmEngine:
         """Shelve alarms for a time; see `do`."""
         return self.do(names, Shelve(self._clock.mono_ms() + for_ms), who)
 
-    def _told_by_field(self, alarm: Alarm, event: Event) -> None:
-        if self.ready:
-            self._step(alarm, event, NOBODY)
+    def _told_by_field(self, alarm: Alarm, event: Event, at_mono_ms: int) -> None:
+        """Keep what turned until there is time for it: 500 alarms of one scan hold no poller up."""
+        self._turned.append((alarm, event, at_mono_ms))
+        self._more.set()
+
+    def _take_turned(self, most: int) -> None:
+        """Step what turned, oldest first."""
+        while self._turned and most > 0:
+            most -= 1
+            alarm, event, at_mono_ms = self._turned.popleft()
+            if self.alarms.get(alarm.definition.name) is alarm:
+                self._step(alarm, event, NOBODY, at_mono_ms)
+
+    async def _follow(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self._turned:
+                self._take_turned(STEPS_AT_ONCE)
+                await asyncio.sleep(0)
 
     def _look_at_what_is_known(self) -> None:
         self.watch.look_again(self._newest)
@@ -178,13 +203,14 @@ class AlarmEngine:
             else:
                 raw = self._outlook.holds(definition, alarm.state.raw)
             if raw is not alarm.state.raw:
+                alarm.told_raw = raw
                 self._step(alarm, Condition(raw), NOBODY)
 
     # ------------------------------------------------------------------------------------------ what comes of it
 
-    def _step(self, alarm: Alarm, event: Event, who: Who) -> bool:
-        """Step one alarm; return whether the event itself did something."""
-        now = self._clock.mono_ms()
+    def _step(self, alarm: Alarm, event: Event, who: Who, at_mono_ms: int | None = None) -> bool:
+        """Step one alarm, as of now or of a moment ago; return whether the event itself did something."""
+        now = self._clock.mono_ms() if at_mono_ms is None else at_mono_ms
         before = alarm.state
         alarm.state, transitions = step(before, alarm.definition.rules, event, now)
         if alarm.state is not before:
@@ -225,6 +251,7 @@ class AlarmEngine:
     async def _tick(self) -> None:
         ticks, due = 0, self._clock.mono_ms()
         while True:
+            self._take_turned(len(self._turned))
             now = self._clock.mono_ms()
             while self._dues and self._dues[0][0] <= now:
                 _, _, alarm = heapq.heappop(self._dues)

@@ -1,7 +1,7 @@
 """Which alarms a scan concerns, and what it says to them. In the call of a poller: columns and comparisons, no waiting.
 
 Room: hall, alarms. The pipeline gives it every scan as live values show it; `engine` sets it up with each configuration. A group that no
-alarm looks at costs one look-up; each alarm costs one comparison a scan, and a call of the engine only when its condition turns.
+alarm looks at costs one look-up; each alarm costs one comparison a scan, and a word to the engine only when its condition turns.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from drivers.reading import Quality, Scan, Status, Value, quality_of
 from drivers.shared import NewestOf
 from runtime.alarms.alarm import Alarm
-from runtime.alarms.condition import STALE, TagCondition
+from runtime.alarms.condition import BAD, STALE, TagCondition
 from runtime.alarms.machine import Condition, Event, Suppress
 from runtime.clock import Clock
 from runtime.points import DevicePoints
 
-Tell = Callable[[Alarm, Event], None]
+Tell = Callable[[Alarm, Event, int], None]
+"""An alarm, what happened to it, and when (mono ms)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +58,18 @@ class AlarmWatch:
         for tag, look in self._tags:
             known = newest(tag)
             if known is not None and known.status != Status.BAD_WAITING_FOR_INITIAL_DATA:
-                self._judge(look, known.value, known.status)
+                self._judge(look, known.value, known.status, self._clock.mono_ms())
 
     def saw(self, scan: Scan) -> None:
         """See AlarmTap."""
         looks = self._by_group.get(scan.group.uid)
         if looks is None:
             return
-        values, statuses, present = scan.values, scan.statuses, scan.present
+        values, statuses, present, now = scan.values, scan.statuses, scan.present, self._clock.mono_ms()
         for look in looks:
             column = look.column
             if present is None or present[column]:
-                self._judge(look, values[column], statuses[column] if statuses is not None else 0)
+                self._judge(look, values[column], statuses[column] if statuses is not None else 0, now)
 
     def alive(self, group_uid: int) -> None:
         """See AlarmTap."""
@@ -76,22 +77,24 @@ class AlarmWatch:
             if look.condition is not None and quality_of(look.alarm.status) is not Quality.BAD:
                 look.alarm.fresh_mono_ms = self._clock.mono_ms()
 
-    def _judge(self, look: _Look, value: Value, status: int) -> None:
-        alarm = look.alarm
-        if look.condition is None:
+    def _judge(self, look: _Look, value: Value, status: int, now_mono_ms: int) -> None:
+        alarm, condition = look.alarm, look.condition
+        is_bad = status >= BAD
+        if condition is None:
             suppression = alarm.definition.suppression
-            if suppression is not None and quality_of(status) is not Quality.BAD:
-                applies = suppression.applies(value)
-                if applies is not alarm.state.suppressed:
-                    self._tell(alarm, Suppress(applies))
+            if suppression is not None and not is_bad and (applies := suppression.applies(value)) is not alarm.told_suppressed:
+                alarm.told_suppressed = applies
+                self._tell(alarm, Suppress(applies), now_mono_ms)
             return
         alarm.value, alarm.status = value, status
-        if look.condition.kind == STALE and quality_of(status) is Quality.BAD:
+        if not is_bad:
+            alarm.fresh_mono_ms = now_mono_ms
+        elif condition.kind == STALE:
             return  # a failed read is no fresh value
-        alarm.fresh_mono_ms = self._clock.mono_ms()
-        raw = look.condition.holds(value, status, alarm.state.raw)
-        if raw is not alarm.state.raw:
-            self._tell(alarm, Condition(raw))
+        raw = condition.holds(value, status, alarm.told_raw)
+        if raw is not alarm.told_raw:
+            alarm.told_raw = raw
+            self._tell(alarm, Condition(raw), now_mono_ms)
 
     def _add(self, places: Mapping[str, tuple[int, int]], tag: str, alarm: Alarm, condition: TagCondition | None) -> None:
         place = places.get(tag)

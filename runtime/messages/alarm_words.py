@@ -24,11 +24,18 @@ def alarms_text(body: AlarmsBody, lang: str = "en") -> str:
     return "; ".join([*lost, word("entry.event.alarms.more", {"count": len(body.rows), "first": first}, lang)])
 
 
+def short(value: object) -> str:
+    """Return a value as people read it: six digits of a number, true or false."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def happening_text(row: Mapping[str, Any], lang: str = "en") -> str:
     """Return what happened to one alarm; `row` has the members of an AlarmRow."""
     text = word(f"entry.event.alarms.what.{row['what']}", {"name": row["name"]}, lang)
     if row["what"] in {"raised", "cleared"} and row["value"] is not None and row["limit"] is not None:
-        text += word("entry.event.alarms.value", {"value": row["value"], "limit": row["limit"]}, lang)
+        text += word("entry.event.alarms.value", {"value": short(row["value"]), "limit": short(row["limit"])}, lang)
     if row["by"]:
         text += word("entry.event.alarms.by", {"by": row["by"]}, lang)
     if row["note"]:

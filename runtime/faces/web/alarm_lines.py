@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runtime.faces.feed import Row
-from runtime.messages.alarm_words import happening_text
+from runtime.messages.alarm_words import happening_text, short
 from runtime.messages.catalogue import word
 
 UNANSWERED: Final = ("unacked", "returned", "latched_unacked")
@@ -56,9 +56,10 @@ def alarm_line(row: Mapping[str, Any], lang: str) -> AlarmLine:
     priority, state = str(row["priority"]), str(row["state"])
     shelf = tuple(minutes for minutes in SHELF_MINUTES if minutes <= int(row.get("shelve_max_min") or 0))
     value = row.get("value")
+    shown = "" if value is None or not row.get("tag") else f"{short(value)} {row.get('unit', '')}".strip()
     return AlarmLine(
         row["name"], row.get("text") or row["name"], about_text(row, lang), priority, word(f"alarm.letter.{priority}", None, lang), state,
-        state_text(row, lang), state in UNANSWERED, "" if value is None or not row.get("tag") else f"{value} {row.get('unit', '')}".strip(),
+        state_text(row, lang), state in UNANSWERED, shown,
         row.get("raised_ms") if state in UNANSWERED else row.get("since_ms") or row.get("changed_ms"), row.get("until_ms"),
         row.get("action", ""), row.get("consequence", ""), row.get("response_min"), row.get("by", ""), row.get("note", ""),
         row.get("recorded", "recorded"), int(row.get("count") or 0), shelf,
@@ -74,7 +75,9 @@ def about_text(row: Mapping[str, Any], lang: str) -> str:
     """Return what the condition says: `filler/level above 80 mm`."""
     condition = str(row["condition"])
     about = row.get("tag") or row.get("device") or row.get("model") or ""
-    return word(f"alarm.condition.{condition}", {"about": about, "limit": row.get("limit"), "unit": row.get("unit", "")}, lang).strip()
+    return word(
+        f"alarm.condition.{condition}", {"about": about, "limit": short(row.get("limit")), "unit": row.get("unit", "")}, lang
+    ).strip()
 
 
 def state_text(row: Mapping[str, Any], lang: str) -> str:

@@ -14,8 +14,9 @@ const WAITS = new Set(["unacked", "returned", "latched_unacked"]);
 const told = signal(null), picked = signal(new Set()), find = signal(""), which = signal("all"), fault = signal(null), busy = signal(false), shelving = signal(null);
 let drawnMs = 0, lookedAt = -Infinity, timer = null;
 
+const short = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value));
 const text = (row) => row.text || row.name;
-const about = (row) => word(`alarm.condition.${row.condition}`, { about: row.tag || row.device || row.model || "", limit: row.limit, unit: row.unit ?? "" }).trim();
+const about = (row) => word(`alarm.condition.${row.condition}`, { about: row.tag || row.device || row.model || "", limit: short(row.limit), unit: row.unit ?? "" }).trim();
 const state = (row) => word(row.priority === "advisory" && row.state === "acked" ? "alarm.state.advisory" : `alarm.state.${row.state}`);
 const rows = computed(() => {
   const wanted = find.value.trim().toLowerCase();
@@ -66,7 +67,7 @@ function Line({ row }) {
     ${(mayAck || mayShelve) && html`<label class="tick"><input type="checkbox" checked=${picked.value.has(row.name)} onChange=${tick} aria-label=${word("alarm.pick", { name: text(row) })} /></label>`}
     <span class=${`prio ${row.priority}${waits ? "" : " known"}`}><i aria-hidden="true">${word(`alarm.letter.${row.priority}`)}</i><span class="hidden">${word(`alarm.priority.${row.priority}`)}</span></span>
     <div class="what"><a href=${`/alarms/at/${encodeURIComponent(row.name)}`}><b>${text(row)}</b></a>
-      <small>${about(row)}${row.tag && row.value !== null ? ` · ${word("alarm.now", { value: `${row.value} ${row.unit}`.trim() })}` : ""}</small>
+      <small>${about(row)}${row.tag && row.value !== null ? ` · ${word("alarm.now", { value: `${short(row.value)} ${row.unit}`.trim() })}` : ""}</small>
       ${row.action && html`<small class="todo">${row.action}</small>`}</div>
     <div class="how"><span class="state-words">${state(row)}</span>${since && html`<${Moment} ms=${since} />`}
       ${row.until_ms && html`<small>${word("alarm.until")} <${Moment} ms=${row.until_ms} /></small>`}
