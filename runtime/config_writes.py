@@ -19,6 +19,7 @@ class Commands(Strict):
     clock_needed: Literal["any", "set", "disciplined"] = "set"
     confirm_within_s: float = Field(default=30.0, ge=5, le=300)
     approve_within_s: float = Field(default=900.0, ge=30, le=86_400)
+    signed_approvals: bool = False
 
 
 class Interlock(Strict):

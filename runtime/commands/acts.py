@@ -26,6 +26,7 @@ LASTING: Final = frozenset({"command_value_changed", "command_config_changed"})
 """Refusals that a proposal cannot outlive."""
 OWN: Final = "command_own_proposal"
 NOT_NAMED: Final = "command_approver_not_named"
+UNSIGNED: Final = "command_approval_unsigned"
 
 
 class Carrying:
@@ -164,7 +165,10 @@ class ApproveCommand:
         if not _is_second(actor, proposal) and not (self._desk.self_approval() and actor.fresh):
             return OWN
         named = self._desk.point(proposal.target).rules.approvers
-        return NOT_NAMED if named and actor.name not in named else None
+        if named and actor.name not in named:
+            return NOT_NAMED
+        wanted = actor.key is not None or self._desk.config.commands.signed_approvals
+        return UNSIGNED if wanted and not any(each.meaning == "approved" for each in act.approvals) else None
 
 
 def tenants(desk: CommandDesk, caller: MethodCaller) -> dict[str, Tenant]:

@@ -23,6 +23,8 @@ PREPARE_S = 15.0
 Target = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Reason = Annotated[str, msgspec.Meta(max_length=500)]
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
+ActId = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{32})?$")]
+"""Of the act, where a person's key signed it or where it may be asked for again; empty: the page's server makes one."""
 Number = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 Value = bool | Number | float | Text | None
 
@@ -35,6 +37,14 @@ class Prepare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arguments: Annotated[list[Text], msgspec.Meta(max_length=20)] = []
 
 
+class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person's own key signed about an act: see docs/accounts.md."""
+
+    meaning: Target
+    time_ms: Number
+    signature: Target
+
+
 class Confirm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A prepared command as it was shown, and why."""
 
@@ -43,6 +53,8 @@ class Confirm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     value: Value
     old: Value
     reason: Reason = ""
+    act: ActId = ""
+    approval: Signed | None = None
 
 
 class Approve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +65,8 @@ class Approve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     value: Value
     old: Value
     reason: Reason = ""
+    act: ActId = ""
+    approval: Signed | None = None
 
 
 class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -170,18 +184,23 @@ class CommandPages:
         """Do what was shown."""
         given: Confirm = request.state.body
         params = {"nonce": given.nonce, "value": given.value, "old": given.old}
-        return self._told(request, await self._face.act(request, "command.confirm", given.target, params, given.reason))
+        return self._told(request, await self._act(request, "command.confirm", given, params))
 
     async def approve(self, request: Request) -> Done:
         """Let happen what somebody else asked for."""
         given: Approve = request.state.body
         params = {"proposal": given.proposal, "value": given.value, "old": given.old}
-        return self._told(request, await self._face.act(request, "command.approve", given.target, params, given.reason))
+        return self._told(request, await self._act(request, "command.approve", given, params))
 
     async def switch(self, request: Request) -> Done:
         """Turn the read-only switch."""
         given: Switch = request.state.body
         return self._told(request, await self._face.act(request, "gateway.read_only", given.device, {"on": given.on}, given.reason))
+
+    async def _act(self, request: Request, action: str, given: Confirm | Approve, params: dict[str, Any]) -> Any:
+        approval = None if given.approval is None else msgspec.to_builtins(given.approval)
+        act_id = bytes.fromhex(given.act) or None
+        return await self._face.act(request, action, given.target, params, given.reason, act_id=act_id, approval=approval)
 
     def _told(self, request: Request, outcome: Any) -> Done:
         text = outcome_text({"code": outcome["code"], "told": outcome["params"]}, said(request))

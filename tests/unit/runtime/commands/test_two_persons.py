@@ -6,10 +6,12 @@ import dataclasses
 
 import pytest
 
+from ledger_client.approval import Approval, person_key
 from runtime.faces.feed import RequestRefusedError
 from runtime.permissions import local_actor
 from tests.rigs.field import after
 from tests.rigs.office import HIGH, Office
+from tests.rigs.person_key import Tablet
 from tests.simulation.loop import VirtualClock, run
 
 
@@ -109,6 +111,25 @@ def test_whoever_sits_at_the_machine_is_no_second_person() -> None:
         assert (await office.ask(local)).code == "command_own_proposal"
         office.self_approval = True
         assert (await office.ask(local)).params["self_approved"] is True
+
+    run(program, seed=1)
+
+
+def test_whoever_has_a_key_of_their_own_signs() -> None:
+    async def program(clock: VirtualClock) -> None:
+        office = Office(clock)
+        seen, proposal = await office.proposed()
+        params = {"proposal": proposal, "value": seen["value"], "old": seen["old"]}
+        plain = office.act("bob", "command.approve", "b/slow0", params)
+        keyed = dataclasses.replace(plain, actor=dataclasses.replace(plain.actor, key="a5"))
+        assert (await office.ask(keyed)).code == "command_approval_unsigned"
+        key = person_key(Tablet("o").raw)
+        authored, approved = (Approval(meaning, "bob", 0, key, bytes(64)) for meaning in ("authored", "approved"))
+        assert (await office.ask(dataclasses.replace(keyed, approvals=(authored,)))).params == {"code": "command_approval_unsigned"}
+        assert (await office.ask(dataclasses.replace(keyed, approvals=(approved,)))).code == "done", "the door has checked it"
+        strict = Office(clock, more="[commands]\nsigned_approvals = true\n")
+        seen, proposal = await strict.proposed()
+        assert (await strict.approve("bob", proposal, seen)).code == "command_approval_unsigned"
 
     run(program, seed=1)
 
