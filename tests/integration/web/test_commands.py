@@ -154,7 +154,10 @@ async def an_engineer(at: Screen, state: Path) -> list[str]:
 
 
 async def a_second_person(at: Screen, state: Path) -> list[str]:
-    """What somebody else asked for is approved, and done."""
+    """What somebody else asked for is approved, signed with a key of one's own on this tablet, and done."""
+    await at.open("/tablet")
+    await at.page.locator("#tablet-enrol").click()
+    await at.page.locator("#tablet-state.ok").wait_for()
     await at.open("/commands")
     await at.page.locator(".approve").click()
     await at.page.locator("#confirm").click()

@@ -5,11 +5,20 @@ import { html, render, signal, computed, useEffect, useRef, useState } from "/st
 import { ageOf, health, isStale, link, now, tags, values } from "/static/live.js";
 import { language, quality, showAge, showValue, word } from "/static/words.js";
 import { ask } from "/static/ask.js";
+import { approvalOf, coseOf, hex, isPossible, keyOf } from "/static/person_key.js";
 
 const root = document.getElementById("commands");
 const may = new Set(root.dataset.may.split(" "));
 const state = signal(null), history = signal([]), fault = signal(""), chosen = signal(null);
 const when = (ms) => new Date(ms).toLocaleString(language, { timeZoneName: "short", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+// The act's number, and what this person's own key signs about the act, where it is on this tablet.
+async function signed(action, target, params, reason, meaning) {
+  const id = crypto.getRandomValues(new Uint8Array(16)), name = document.body.dataset.who, { origin, key } = root.dataset;
+  const own = key && isPossible() ? await keyOf(name) : null;
+  if (!own || hex(coseOf(own.raw)) !== key) return { act: hex(id) };
+  return { act: hex(id), approval: await approvalOf({ origin, name, meaning, act: { id, action, target, params, reason } }) };
+}
 
 async function refresh() {
   try {
@@ -101,7 +110,9 @@ function Command({ point, proposal }) {
   });
   const confirm = (reason) => attempt(async () => {
     const same = { target: seen.target, value: seen.value, old: seen.old, reason };
-    const done = proposal ? await ask("POST", "/api/v1/commands/approve", { proposal: proposal.id, ...same }) : await ask("POST", "/api/v1/commands/confirm", { nonce: seen.nonce, ...same });
+    const which = proposal ? { proposal: proposal.id } : { nonce: seen.nonce }, way = proposal ? "approve" : "confirm";
+    const more = seen.risk === "high" ? await signed(`command.${way}`, seen.target, { ...which, value: seen.value, old: seen.old }, reason, proposal ? "approved" : "authored") : {};
+    const done = await ask("POST", `/api/v1/commands/${way}`, { ...which, ...same, ...more });
     setResult(done);
     refresh();
   });
