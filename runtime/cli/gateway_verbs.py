@@ -115,13 +115,15 @@ def read(
 
 def status(state: StateOption = STATE_DEFAULT, json_lines: JsonOption = False) -> None:
     """Say how a gateway is. Ends with 0 when it runs and records, 1 when it runs but does not record, 2 when it cannot be told."""
-    from runtime.cli.status_text import status_of, status_text
+    from runtime.cli.status_text import page_certificate, status_of, status_text
 
-    found = asyncio.run(status_of(state, STATUS_S))
+    found = {**asyncio.run(status_of(state, STATUS_S)), "certificate": page_certificate(state)}
     if json_lines:
         print_json(found)
     else:
         console().print(status_text(found))
+        if found.get("certificate"):
+            print(word("status_certificate", found["certificate"]))  # whole, however narrow the terminal: it is there to be compared
     raise typer.Exit(CANNOT_TELL if not found["running"] else int(not found["recording"]))
 
 

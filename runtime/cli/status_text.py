@@ -19,6 +19,7 @@ from ledger_client.quarantine import read_quarantine
 from ledger_client.reader import LedgerReader, epochs
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
+from runtime.layout import Layout
 from runtime.messages.catalogue import word
 from runtime.messages.values import counted, moment_s
 from runtime.run_folder import feed_of
@@ -26,6 +27,17 @@ from runtime.run_folder import feed_of
 NAMED_MAX: Final = 5
 REASONS: Final = {"core_away": "status_not_running", "request_timeout": "status_no_answer"}
 """What the feed's refusals mean here."""
+
+
+def page_certificate(state: Path) -> dict[str, Any] | None:
+    """Return what browsers show of the page's certificate, None where there is none, or where only its owner may read it."""
+    from runtime.web_certificate import WebCertificate
+
+    try:
+        told = WebCertificate(RealDisk(), Layout(state).web_certificate).told()
+    except (LedgerError, OSError):
+        return None
+    return None if told is None else told.plain()
 
 
 async def status_of(state: Path, timeout_s: float) -> dict[str, Any]:

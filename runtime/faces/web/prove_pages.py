@@ -10,13 +10,12 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledger_client.claims import Report
 from ledger_client.errors import FormatError, LedgerError
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web import pages
@@ -26,6 +25,9 @@ from runtime.faces.web.face import Face
 from runtime.faces.web.rows import ANYONE, RouteRow
 from runtime.faces.web.values_api import TIME_MS_MAX, ProofQuery
 from runtime.messages.catalogue import word
+
+if TYPE_CHECKING:
+    from ledger_client.claims import Report
 
 CLAIMS: Final = ("altered", "dropped", "reordered", "back_dated", "withheld", "unanchored", "equivocated")
 WAITING: Final = ("proof_not_ready",)

@@ -1,4 +1,4 @@
-"""Nobody delays the field: not a dead device, not a slow one, not fifty faces, not a stalled one.
+"""Nobody delays the field: not a dead device, not a slow one, not fifty faces, not a stalled one, not who asks for trends.
 
 House rule for timing claims: alternated pairs in one run; the median of the p99 lateness may grow by at most max(5 ms, what a bare
 asyncio loop shows at the same time). Lateness is what the core itself stamps: how far a scan's read time lies behind its grid.
@@ -31,7 +31,17 @@ PERIOD_MS = 200
 GROUPS = 4
 """Of each device: with five scans a second of each, a window has enough of them for a p99 that is not just its worst one."""
 WINDOW_S = 4.0
-HEAD = '[gateway]\nname = "jitter"\n[evidence]\nseal_every_s = 1\n[web]\nport = {web_port}\nopen_view = true\n[history]\nenabled = false\n'
+HEAD = """
+[gateway]
+name = "jitter"
+[evidence]
+seal_every_s = 1
+[web]
+port = {web_port}
+open_view = true
+[history]
+enabled = {history}
+"""
 
 
 class Lateness:
@@ -81,13 +91,13 @@ async def window(lateness: Lateness) -> tuple[float, float]:
 
 
 @contextlib.asynccontextmanager
-async def running(tmp_path: Path) -> AsyncIterator[tuple[Gateway, FeedClient, list[LoadDevice]]]:
+async def running(tmp_path: Path, history: str = "false") -> AsyncIterator[tuple[Gateway, FeedClient, list[LoadDevice]]]:
     """Three devices and a gateway that polls them."""
     async with LoadDevice() as one, LoadDevice() as two, LoadDevice() as three:
         devices = [one, two, three]
         config = tmp_path / "gateway.toml"
         parts = [device_config(f"d{n}", d.port, tags=40, period_ms=PERIOD_MS, groups=GROUPS, timeout_s=0.5) for n, d in enumerate(devices)]
-        config.write_text(HEAD.format(web_port=free_port()) + "".join(parts))
+        config.write_text(HEAD.format(web_port=free_port(), history=history) + "".join(parts))
         gateway = Gateway(tmp_path / "state", config)
         await gateway.start()
         try:
@@ -169,9 +179,9 @@ def test_a_dead_or_slow_device_delays_nobody_and_is_said(tmp_path: Path, count: 
     asyncio.run(run())
 
 
-def test_fifty_faces_and_a_stalled_one_delay_nobody(tmp_path: Path, count: Callable[[int, int, int], int]) -> None:
+def test_fifty_faces_a_stalled_one_and_trends_without_a_pause_delay_nobody(tmp_path: Path, count: Callable[[int, int, int], int]) -> None:
     async def run() -> None:
-        async with running(tmp_path) as (gateway, face, _):
+        async with running(tmp_path, history="true") as (gateway, face, _):
             port = web_port(gateway.config)
             crowds: list[asyncio.subprocess.Process] = []
 
@@ -187,13 +197,22 @@ def test_fifty_faces_and_a_stalled_one_delay_nobody(tmp_path: Path, count: Calla
                 await crowds.pop().wait()
                 await until(lambda: face.health["faces"] < 10)
 
+            async def look_back() -> None:
+                command = [sys.executable, "-m", "tests.rigs.look_back", str(gateway.state / "run" / "history.sock")]
+                crowds.append(await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE))
+                assert crowds[0].stdout is not None
+                async with asyncio.timeout(30):
+                    assert await crowds[0].stdout.readline() == b"ready\n"
+
             async with httpx.AsyncClient() as client:
-                await until(lambda: face.health["faces"] >= 2)  # this one and the web face
+                await until(lambda: face.health["faces"] >= 3)  # this one, the history and the web face
                 await disturb()
                 await asyncio.sleep(2)
                 before = gateway.rss_kb()
                 await calm()
-                await compare(face, ["d0", "d1", "d2"], count(3, 7, 11), Disturbance("faces", disturb, calm))
+                await compare(
+                    face, ["d0", "d1", "d2"], count(3, 7, 11), Disturbance("faces", disturb, calm), Disturbance("trends", look_back, calm)
+                )
                 assert gateway.rss_kb() < before * 1.1 + 4_096, "the core's memory grew with its faces"
                 assert (await client.get(f"http://127.0.0.1:{port}/")).status_code == 200
 
