@@ -13,7 +13,6 @@ from concurrent.futures import Executor
 from typing import Any, Final, TypeVar
 
 import structlog
-from pydantic import ValidationError
 
 from drivers.driver import DriverError
 from drivers.option_error import OptionError
@@ -52,6 +51,8 @@ ACTION_OF: Final[Mapping[str, str]] = {
 """Request -> the action that it needs."""
 LOOK_S_MAX: Final = 20.0
 WAITING_MAX: Final = 4
+SHAPES: Final = (CaseError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""What parameters of a wrong shape end in (pydantic's ValidationError is a ValueError): they must not end the connection of all pages."""
 Result = TypeVar("Result")
 May = Callable[[Session, Mapping[str, Any], str], None]
 """(session, params, action): raises RequestRefusedError unless whoever asks may."""
@@ -92,7 +93,7 @@ class Desk:
             raise RequestRefusedError("config_invalid", count=len(error.faults), first=error.faults[0].text()) from error
         except SheetError as error:
             raise RequestRefusedError(error.faults[0].code, **error.faults[0].params) from error
-        except (CaseError, ValidationError, KeyError, TypeError, ValueError) as error:
+        except SHAPES as error:
             structlog.get_logger("bench").info("bench_shape", method=method, detail=type(error).__name__)
             raise RequestRefusedError("bench_shape", method=method) from error
 
@@ -100,7 +101,8 @@ class Desk:
         revision = self._revision()
         match method:
             case "bench.read":
-                return await self._one_look(lambda: device_looks.read(asked, revision.config, self._field, self._clock.wall_ms()))
+                looked = await self._one_look(lambda: device_looks.read(asked, revision.config, self._field, self._clock.wall_ms()))
+                return await self._blocking(device_looks.shown, looked)
             case "bench.detect":
                 case = await self._one_look(lambda: device_looks.look(asked, revision.config, self._field, self._clock.wall_ms()))
                 return await self._blocking(device_looks.findings, case)

@@ -7,6 +7,7 @@ a device answers wrongly a DriverError.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from drivers.modbus.detective import judge
@@ -27,11 +28,19 @@ PAGE_LOOKS_MAX: Final = 16
 ADDRESSES: Final = 0x10000
 
 
-async def read(asked: Mapping[str, Any], config: Config, field: RegisterField, wall_ms: int) -> dict[str, Any]:
-    """Return {at_ms, table, start, registers, ways, text, text_swapped, missing} of {where, address, count}.
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was read: registers by address, of `count` from `start` on."""
 
-    `ways` is by address, as `ways.side_by_side`; `missing` counts registers that could not be read.
-    """
+    table: str
+    start: int
+    count: int
+    at_ms: int
+    found: Mapping[int, int]
+
+
+async def read(asked: Mapping[str, Any], config: Config, field: RegisterField, wall_ms: int) -> Looked:
+    """Return what the registers of {where, address, count} hold."""
     table, start = _registers_at(asked["address"])
     count = asked["count"]
     if type(count) is not int or not 1 <= count <= COUNT_MAX:
@@ -39,11 +48,20 @@ async def read(asked: Mapping[str, Any], config: Config, field: RegisterField, w
     count = min(count, ADDRESSES - start)
     async with fetch_of(asked["where"], config, field) as fetch:
         found = await fetch(table, start, count)
+    return Looked(table, start, count, wall_ms, found)
+
+
+def shown(looked: Looked) -> dict[str, Any]:
+    """Return {at_ms, table, start, registers, ways, text, text_swapped, missing}. Takes CPU.
+
+    `ways` is by address, as `ways.side_by_side`; `missing` counts registers that could not be read.
+    """
+    table, found = looked.table, looked.found
     ways = {str(at): side_by_side(table, at, [found.get(at + n) for n in range(WIDEST)]) for at in found}
-    words = [found.get(at, 0) for at in range(start, start + count)]
+    words = [found.get(at, 0) for at in range(looked.start, looked.start + looked.count)]
     return {
-        "at_ms": wall_ms, "table": table, "start": start, "registers": register_rows(table, found), "ways": ways,
-        "text": characters(words), "text_swapped": characters(words, swapped=True), "missing": count - len(found),
+        "at_ms": looked.at_ms, "table": table, "start": looked.start, "registers": register_rows(table, found), "ways": ways,
+        "text": characters(words), "text_swapped": characters(words, swapped=True), "missing": looked.count - len(found),
     }  # fmt: skip
 
 

@@ -25,8 +25,8 @@ def toml_of(device: str, raw: Mapping[str, Any], comments: Sequence[str] = ()) -
     """Return the table of a device as TOML, one line for each tag. Pure text; nothing is judged."""
     head = f"devices.{tomlkit.key(device).as_string()}"
     lines = [f"# {_one_line(line)}" for line in comments if line] + [f"[{head}]"]
-    lines += [f"{_key(key)} = {inline(value)}" for key, value in raw.items() if key != "groups"]
-    for group in raw.get("groups", ()):
+    lines += [f"{_key(key)} = {inline(value)}" for key, value in raw.items() if key != "groups" or not value]
+    for group in raw.get("groups") or ():
         lines += ["", f"[[{head}.groups]]"]
         lines += [f"{_key(key)} = {inline(value)}" for key, value in group.items() if key != "tags"]
         lines += ["tags = [", *(f"  {inline(tag)}," for tag in group["tags"]), "]"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import struct
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.modbus.codec import Field, compile_registers
 from drivers.modbus.tag_options import TagOptions, make_address
 from runtime.commissioning.ways import CLASSES, characters, entity_of, register_rows, side_by_side
 
+FEW = 1000 if os.environ.get("WITNESSMARK_TEST_SIZE") == "full" else 30
+"""Examples of what takes long."""
 WORDS = st.lists(st.integers(0, 0xFFFF), min_size=4, max_size=4)
 
 
@@ -39,6 +42,7 @@ def test_whole_numbers_have_all_their_digits(words: list[int]) -> None:
     assert cell([*words], "uint16", "big") == str(words[0])
 
 
+@settings(max_examples=FEW)
 @given(WORDS)
 def test_every_cell_is_what_a_tag_with_its_options_reads(words: list[int]) -> None:
     for row in side_by_side("holding", 100, words):
