@@ -8,6 +8,7 @@ a time, bounded and slow enough for a line that is polled; what takes CPU runs i
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any, Final, TypeVar
@@ -32,6 +33,7 @@ LOOK: Final = "device.look"
 VIEW: Final = "view.config"
 ACTION_OF: Final[Mapping[str, str]] = {
     "bench.read": LOOK,
+    "bench.ways": LOOK,
     "bench.scaling": LOOK,
     "bench.detect": LOOK,
     "bench.scan": LOOK,
@@ -81,11 +83,17 @@ class Desk:
         await self._scans.run()
 
     async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
-        """Answer one of ACTION_OF. Raises RequestRefusedError."""
+        """Answer one of ACTION_OF. Raises RequestRefusedError.
+
+        With a param `json` (bytes of an object) it takes what is asked from there and returns JSON as bytes: a frame of thousands of cells
+        would hold the loop while it is encoded, and this is done in the executor.
+        """
         self._may(session, params, ACTION_OF[method])
-        asked = {name: value for name, value in params.items() if name != "token"}
+        packed = params.get("json")
         try:
-            return await self._answer(method, asked)
+            if isinstance(packed, bytes):
+                return await self._blocking(_pack, await self._answer(method, await self._blocking(_unpacked, packed)))
+            return await self._answer(method, {name: value for name, value in params.items() if name != "token"})
         except (OptionError, DriverError) as error:
             code = error.code if isinstance(error, OptionError) else error.cause
             raise RequestRefusedError(code, **error.params) from error
@@ -106,6 +114,8 @@ class Desk:
             case "bench.detect":
                 case = await self._one_look(lambda: device_looks.look(asked, revision.config, self._field, self._clock.wall_ms()))
                 return await self._blocking(device_looks.findings, case)
+            case "bench.ways":
+                return await self._blocking(device_looks.ways_asked, asked)
             case "bench.scaling":
                 return device_looks.scaling(asked)
             case "bench.templates":
@@ -147,3 +157,15 @@ class Desk:
 
     async def _blocking(self, call: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._work, call, *arguments)
+
+
+def _unpacked(packed: bytes) -> dict[str, Any]:
+    asked = json.loads(packed)
+    if not isinstance(asked, dict):
+        raise TypeError("json")
+    return asked
+
+
+def _pack(answer: Any) -> bytes:
+    """A file stays the bytes that it is."""
+    return answer if isinstance(answer, bytes) else json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

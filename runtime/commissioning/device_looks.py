@@ -22,6 +22,8 @@ from runtime.config import Config
 from runtime.registers_asked import RegisterField
 
 COUNT_MAX: Final = 125
+WAYS_MAX: Final = 16
+"""Registers that a read words under every type at once: each takes some ms."""
 NEAR_MAX: Final = 8
 PAGE_LOOKS_MAX: Final = 16
 """Looks that a page's case may bring along: it goes to and fro with every one."""
@@ -54,10 +56,11 @@ async def read(asked: Mapping[str, Any], config: Config, field: RegisterField, w
 def shown(looked: Looked) -> dict[str, Any]:
     """Return {at_ms, table, start, registers, ways, text, text_swapped, missing}. Takes CPU.
 
-    `ways` is by address, as `ways.side_by_side`; `missing` counts registers that could not be read.
+    `ways` is by address, as `ways.side_by_side`, of the first WAYS_MAX registers (`ways_asked` tells of any other); `missing` counts
+    registers that could not be read.
     """
     table, found = looked.table, looked.found
-    ways = {str(at): side_by_side(table, at, [found.get(at + n) for n in range(WIDEST)]) for at in found}
+    ways = {str(at): side_by_side(table, at, [found.get(at + n) for n in range(WIDEST)]) for at in sorted(found)[:WAYS_MAX]}
     words = [found.get(at, 0) for at in range(looked.start, looked.start + looked.count)]
     return {
         "at_ms": looked.at_ms, "table": table, "start": looked.start, "registers": register_rows(table, found), "ways": ways,
@@ -78,6 +81,15 @@ async def look(asked: Mapping[str, Any], config: Config, field: RegisterField, w
         await looks.add_look(case, fetch, near, shows, wall_ms / 1000)
     case["looks"] = case["looks"][-PAGE_LOOKS_MAX:]
     return case
+
+
+def ways_asked(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return {ways} of {address, words}: up to four registers from the address on, null for one that could not be read. Takes CPU."""
+    table, start = _registers_at(asked["address"])
+    words = asked["words"]
+    if len(words) > WIDEST or not all(word is None or (type(word) is int and 0 <= word <= 0xFFFF) for word in words):
+        raise OptionError("bench_count", limit=WIDEST)
+    return {"ways": side_by_side(table, start, words)}
 
 
 def findings(case: looks.Case) -> dict[str, Any]:

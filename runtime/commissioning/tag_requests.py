@@ -6,6 +6,7 @@ nothing is put in force here: what is right comes back as a config text for the 
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -24,14 +25,16 @@ def table(asked: Mapping[str, Any], revision: Revision, numbers: Mapping[str, in
 
 
 def judge(asked: Mapping[str, Any], revision: Revision, numbers: Mapping[str, int]) -> dict[str, Any]:
-    """Return what {device} with {columns, rows} or {data, encoding} and {remove} would become.
+    """Return what {device} with {columns, rows}, or a file as {data} or in base64 as {file}, {encoding}, and {remove} would become.
 
     Faults: {revision, faults}, each {row, column, code, params}; rows count as in a spreadsheet, the header is 1. Else: {revision, faults,
     text, added, changed, renamed, removed, advice, diff, lines}, `faults` empty.
     """
     device = _device(asked)
-    data = asked["data"] if "data" in asked else sheet_of(asked["columns"], _cells(asked["rows"]))
-    encoding = asked.get("encoding")
+    data = asked.get("data")
+    if data is None:
+        data = b64decode(asked["file"], validate=True) if asked.get("file") else sheet_of(asked["columns"], _cells(asked["rows"]))
+    encoding = asked.get("encoding") or None
     if not isinstance(data, bytes):
         raise TypeError("data")
     if encoding is not None and encoding not in ENCODINGS:

@@ -10,9 +10,11 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
 from ledger_client.kinds import Kind
 from runtime.faces.feed import RequestRefusedError
+from runtime.faces.web.bench_api import passed_on
 from runtime.faces.web.face import Face
 from runtime.faces.web.rows import RouteRow
 
@@ -27,7 +29,7 @@ Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 
 
-class ConfigText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ConfigText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A text to judge; `against` another one than that in force."""
 
     text: Text
@@ -102,15 +104,13 @@ class ConfigApi:
         found = await self._face.ask("config", {}, request)
         return ConfigNow(found["text"], found["revision"])
 
-    async def judge(self, request: Request) -> Any:
+    async def judge(self, request: Request) -> Response:
         """Every fault with its line, the lines' time, advice, and what would change."""
-        given: ConfigText = request.state.body
-        params = {"text": given.text} | ({} if given.against is None else {"against": given.against})
-        return await self._face.ask("config.judge", params, request, JUDGE_S)
+        return await passed_on(self._face, "config.judge", request.state.body, request, JUDGE_S)
 
-    async def draft(self, request: Request) -> Any:
+    async def draft(self, request: Request) -> Response:
         """A text with one thing changed, judged."""
-        return await self._face.ask("draft", msgspec.to_builtins(request.state.body), request, JUDGE_S)
+        return await passed_on(self._face, "draft", request.state.body, request, JUDGE_S)
 
     async def edit(self, request: Request) -> ConfigDone:
         """Put a text in force. Raises RequestRefusedError with the outcome's code where the door could not."""
@@ -133,7 +133,8 @@ class ConfigApi:
         """The text of an earlier revision, and what putting it in force again would change."""
         number = int(request.path_params["number"])
         found = await self._face.ask("config.revision", {"number": number}, request)
-        judged = await self._face.ask("config.judge", {"text": found["text"]}, request, JUDGE_S)
+        packed = {"json": msgspec.json.encode({"text": found["text"]})}
+        judged = msgspec.json.decode(await self._face.ask("config.judge", packed, request, JUDGE_S))
         return {"number": number, "text": found["text"], "undo": judged}
 
 

@@ -6,8 +6,6 @@ names row and column, and while there is one nothing is put in force.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -16,6 +14,7 @@ from starlette.responses import Response
 
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.answers import NO_STORE
+from runtime.faces.web.bench_api import passed_on
 from runtime.faces.web.config_api import EDIT, VIEW, ConfigDone, Reason, put_in_force
 from runtime.faces.web.face import Face
 from runtime.faces.web.rows import RouteRow
@@ -65,19 +64,20 @@ class TagsApi:
             RouteRow("GET", f"{api}/file", VIEW, self.file, query=TagQuery, doc="api.tags.file", media="text/csv"),
         ]
 
-    async def table(self, request: Request) -> Any:
+    async def table(self, request: Request) -> Response:
         """The tags, a row each."""
         every = bool(request.state.query.every)
-        return await self._face.ask("tags.table", {"device": _device(request), "every": every}, request, TABLE_S)
+        return await passed_on(self._face, "tags.table", {"device": _device(request), "every": every}, request, TABLE_S)
 
-    async def judge(self, request: Request) -> Any:
+    async def judge(self, request: Request) -> Response:
         """What a table would change, or every fault by row and column."""
-        return await self._judged(request)
+        return await passed_on(self._face, "tags.judge", _asked(request), request, TABLE_S)
 
     async def edit(self, request: Request) -> ConfigDone:
         """Put a table in force, all of it or nothing."""
         given: TagEdit = request.state.body
-        judged = await self._judged(request)
+        packed = {"json": msgspec.json.encode(_asked(request))}
+        judged = msgspec.json.decode(await self._face.ask("tags.judge", packed, request, TABLE_S))
         if judged["revision"] != given.expected_revision:
             raise RequestRefusedError("revision_conflict", revision=judged["revision"])
         if judged["faults"]:
@@ -94,19 +94,11 @@ class TagsApi:
         headers = {**NO_STORE, "content-disposition": f'attachment; filename="{name}-tags.csv"'}
         return Response(data, media_type="text/csv; charset=utf-8", headers=headers)
 
-    async def _judged(self, request: Request) -> Any:
-        given: TagTable = request.state.body
-        asked: dict[str, Any] = {"device": _device(request), "remove": given.remove}
-        if given.file:
-            try:
-                asked["data"] = base64.b64decode(given.file, validate=True)
-            except (binascii.Error, ValueError) as error:
-                raise RequestRefusedError("body_unreadable", detail="file: no base64") from error
-        else:
-            asked |= {"columns": given.columns, "rows": given.rows}
-        if given.encoding:
-            asked["encoding"] = given.encoding
-        return await self._face.ask("tags.judge", asked, request, TABLE_S)
+
+def _asked(request: Request) -> dict[str, Any]:
+    given: TagTable = request.state.body
+    table = {"file": given.file} if given.file else {"columns": given.columns, "rows": given.rows}
+    return {"device": _device(request), "remove": given.remove, "encoding": given.encoding, **table}
 
 
 def _device(request: Request) -> str:

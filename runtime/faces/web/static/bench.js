@@ -49,7 +49,14 @@ function Registers({ read, form, at, setAt }) {
 }
 
 function Ways({ read, at, chosen, choose }) {
-  const [every, setEvery] = useState(false), rows = (read.ways[at] ?? []).filter((row) => every || row.usual);
+  const [every, setEvery] = useState(false), [more, setMore] = useState({}), all = read.ways[at] ?? more[at];
+  useEffect(() => {
+    if (all) return;
+    const held = new Map(read.registers.map((row) => [row.at, row.unsigned])), words = [0, 1, 2, 3].map((n) => held.get(at + n) ?? null);
+    ask("POST", `${api}/bench/ways`, { address: `${read.table}:${at}`, words }).then((found) => setMore({ ...more, [at]: found.ways }), () => setMore({ ...more, [at]: [] }));
+  }, [read, at]);
+  const rows = (all ?? []).filter((row) => every || row.usual);
+  if (!all) return html`<p class="empty" role="status">${word("web.loading")}</p>`;
   if (!rows.length) return html`<p class="empty">${word("bench.ways.none")}</p>`;
   return html`<h3>${word("bench.ways", { address: `${read.table}:${at}` })}</h3><p class="quiet">${word("bench.ways.hint")}</p>
     <div class="scroll ways" tabindex="0" role="region" aria-label=${word("bench.ways", { address: `${read.table}:${at}` })}><table><thead><tr><th scope="col">${word("bench.type")}</th>${ORDERS.map((each) => html`<th scope="col" key=${each}>${word(`bench.order.${each}`)}</th>`)}</tr></thead>
@@ -134,7 +141,7 @@ function Page() {
     ${strange ? html`<${Commissioning} places=${places} reload=${reload} mayEdit=${mayEdit} />` : html`
     <${Read} where=${where} read=${read} setRead=${setRead} ask=${form} setForm=${setForm} at=${at} setAt=${setAt} />
     ${form.at.trim() ? html`<${Detective} key=${JSON.stringify(where)} where=${where} address=${address} choose=${choose} chosen=${chosen} />` : null}
-    ${read && at !== null ? html`<section class="card wide stack"><${Ways} read=${read} at=${at} chosen=${chosen} choose=${choose} /></section>` : null}
+    ${read && at !== null ? html`<section class="card wide stack"><${Ways} key=${read.at_ms} read=${read} at=${at} chosen=${chosen} choose=${choose} /></section>` : null}
     ${chosen ? html`<${Scaling} chosen=${chosen} scale=${tag.scale} setScale=${(scale) => setTag({ ...tag, scale })} /><${Making} where=${where} places=${places} chosen=${chosen} setDraft=${setDraft} tag=${tag} setTag=${setTag} />` : null}
     ${mayFrames ? html`<${Frames} />` : null}`}`;
 }

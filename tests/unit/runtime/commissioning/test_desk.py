@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -88,6 +89,7 @@ METER = {"where": {"device": "meter"}}
 GOOD: tuple[tuple[str, dict[str, Any]], ...] = (
     ("bench.read", {**METER, "address": "holding:65530", "count": 125}),
     ("bench.detect", {**METER, "near": ["holding:0"], "shows": ["u=5.0 V"], "case": new_case()}),
+    ("bench.ways", {"address": "holding:7", "words": [1, None, 3, 65535]}),
     ("bench.scaling", {"points": [[0, 0], [1000, 10], [500, 5]]}),
     ("bench.scan", {"device": "meter", "units": "1-3", "only_plan": True}),
     ("bench.scan", {"hosts": "127.0.0.1", "port": 9, "transport": "tcp", "units": "1-3", "only_plan": True}),
@@ -147,6 +149,14 @@ def test_a_case_of_anything(odd: Any, place: str) -> None:
     else:
         case[place] = odd
     answered("bench.detect", {**METER, "near": ["holding:0"], "shows": ["u=5.0 V"], "case": case})
+
+
+def test_the_same_is_asked_and_answered_in_json() -> None:
+    for method, params in GOOD:
+        if "data" not in params:
+            assert answered(method, {"json": json.dumps(params).encode()})[0] == "ok", method
+    for packed in (b"", b"[]", b"\xff", b"[" * 100_000, b'{"address": ' + b"9" * 5000 + b"}"):
+        assert answered("bench.read", {"json": packed})[0] == "bench_shape"
 
 
 def test_a_revision_is_a_number_that_there_is() -> None:
