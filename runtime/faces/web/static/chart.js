@@ -1,7 +1,7 @@
 // Draws a model's score against its threshold over time: plain SVG, made of what /api/scores says. It joins nothing over a gap.
 // Lines, dashes, hatches and triangles tell things apart, so that no colour is needed. Arrow keys and a pointer read values out.
 
-const HEIGHT = 320, TOP = 26, BOTTOM = 30, LEFT = 52, RIGHT = 12;
+const HEIGHT = 320, TOP = 26, BOTTOM = 30, LEFT = 64, RIGHT = 12;
 const CUT_AT = 5; // thresholds: what is higher stands at the upper edge, with a triangle
 const STEPS_S = [60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800];
 
@@ -98,7 +98,7 @@ export class Chart {
     for (const [from, to] of spans) {
       const x = this.x(from), width = Math.max(2, this.x(to) - x);
       picture.append(svg("rect", { class: name, x, y: TOP, width, height: HEIGHT - TOP - BOTTOM }));
-      if (width > 12 + 8 * text.length) picture.append(svg("text", { class: "label", x: x + 8, y: HEIGHT - BOTTOM - 12 }, text));
+      if (width > 12 + 10 * text.length) picture.append(svg("text", { class: "label", x: x + 8, y: HEIGHT - BOTTOM - 12 }, text));
     }
   }
 
