@@ -1,7 +1,7 @@
-// The frame of every page: the one sentence on top kept true, the theme, local times, and a fresh copy of the page after an upgrade.
+// The frame of every page: the one sentence on top and the alarm banner kept true, the theme, local times, and a fresh copy of the page after an upgrade.
 
 import { effect } from "/static/vendor/preact.js";
-import { abnormal, health, link, silentMs, tags, values } from "/static/live.js";
+import { abnormal, alarms, health, link, silentMs, tags, values } from "/static/live.js";
 import { causeOf, localTimes, quality, showAge, word } from "/static/words.js";
 
 const box = document.getElementById("sentence");
@@ -77,3 +77,69 @@ if (document.body.dataset.who) for (const event of ["pointerdown", "keydown"]) a
 toldAt = performance.now();
 
 localTimes(document);
+
+// The alarm banner, kept true: how many wait, by priority, and the one that matters most. In a flood it speaks now and then, not five hundred
+// times; what is no longer heard is struck through with its age.
+const SPEAK_EVERY_MS = 5000;
+const banner = document.getElementById("alarm-banner");
+let spokenAt = -Infinity, speaking = null, spoken = "";
+
+const made = (name, className, ...inside) => { const each = document.createElement(name); each.className = className; each.append(...inside); return each; };
+
+function restOf(states) {
+  return ["acked", "latched", "shelved", "suppressed", "out_of_service"].filter((name) => states[name]).map((name) => word(`alarm.count.${name}`, { count: states[name] })).join(" · ");
+}
+
+function drawBanner({ summary }, old) {
+  if (!summary?.defined) { banner.hidden = true; return; }
+  const counts = ["high", "medium", "low"].filter((name) => summary.waiting[name]);
+  const total = counts.reduce((sum, name) => sum + summary.waiting[name], 0);
+  const key = JSON.stringify([summary.waiting, summary.states, summary.newest?.name, summary.newest?.raised_ms, old]);
+  if (key === spoken) return;
+  spoken = key;
+  const level = total ? (summary.waiting.high ? "alarm" : "warn") : summary.states.acked || summary.states.latched ? "note" : "quiet";
+  const more = restOf(summary.states);
+  const text = total ? word(total === 1 ? "alarm.banner.one" : "alarm.banner.waits", { count: total }) : word("alarm.banner.none") + (more ? ` · ${more}` : "");
+  const mark = made("span", "mark");
+  mark.setAttribute("aria-hidden", "true");
+  const inside = [mark, made("span", "banner-words", text)];
+  if (old) inside.push(made("span", "", word("alarm.banner.old", { age: old })));
+  for (const name of counts) {
+    const letter = made("i", "", word(`alarm.letter.${name}`));
+    letter.setAttribute("aria-hidden", "true");
+    inside.push(made("span", `prio ${name}`, letter, ` ${summary.waiting[name]}`, made("span", "hidden", ` ${word(`alarm.priority.${name}`)}`)));
+  }
+  const first = total ? summary.newest : null;
+  if (first) {
+    const name = made("span", "banner-first", first.text || first.name);
+    if (first.raised_ms) {
+      const time = made("time", "");
+      time.dataset.ms = first.raised_ms;
+      name.append(" · ", time);
+    }
+    inside.push(name);
+  }
+  const to = made("a", `banner-link ${level}`, ...inside);
+  to.href = "/alarms";
+  localTimes(to);
+  const held = banner.contains(document.activeElement);
+  banner.className = `banner ${level}${old ? " old" : ""}`;
+  banner.replaceChildren(to);
+  banner.hidden = false;
+  if (held) to.focus();
+}
+
+function speak() {
+  speaking = null;
+  spokenAt = performance.now();
+  const old = link.peek() === "ok" || link.peek() === "starting" ? null : showAge(1000 * Math.round(silentMs.peek() / 1000 / 10) * 10);
+  if (alarms.peek()) drawBanner(alarms.peek(), old);
+}
+
+if (banner) {
+  effect(() => {
+    void [alarms.value, link.value];
+    if (speaking !== null) return;
+    speaking = setTimeout(speak, Math.max(0, spokenAt + SPEAK_EVERY_MS - performance.now()) * (spoken ? 1 : 0));
+  });
+}
