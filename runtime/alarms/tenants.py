@@ -39,7 +39,9 @@ class AlarmAct:
         self._engine, self._event = engine, event
 
     async def check(self, act: Act) -> None:
-        """See Tenant."""
+        """See Tenant. Out of service needs a reason, as the shelf does."""
+        if self._event == Service(out=True) and not act.reason.strip():
+            raise RequestRefusedError("alarm_reason_missing")
         names_of(self._engine, act)
 
     async def perform(self, act: Act) -> Outcome:

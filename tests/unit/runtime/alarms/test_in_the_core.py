@@ -164,6 +164,9 @@ def test_a_shelf_needs_a_reason_and_ends_by_itself() -> None:
             request = {"id": b"x" * 16, "action": "alarm.shelve", "target": "high", "params": {"minutes": 10}, "reason": " "}
             with pytest.raises(Exception, match="alarm_reason_missing"):
                 await core.core.door.ask(Session("cli", 0), request)
+            request |= {"id": b"y" * 16, "action": "alarm.out_of_service"}
+            with pytest.raises(Exception, match="alarm_reason_missing"):
+                await core.core.door.ask(Session("cli", 0), request)
             assert (await core.act("alarm.shelve", "high", params={"minutes": 10}))["code"] == "done"
             driver.value = 0
             await after(clock, 60)
