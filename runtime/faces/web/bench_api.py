@@ -71,10 +71,13 @@ class BenchEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BenchBrowse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One level below `start` of a configured device, or of a server that lets itself be browsed without security."""
+    """One level below `start` of a configured device, or of a server at `endpoint`, secured when the others say how."""
 
     device: Short = ""
     endpoint: Short = ""
+    security: Short = ""
+    security_mode: Short = ""
+    server_fingerprint: Short = ""
     start: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 

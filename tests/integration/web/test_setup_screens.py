@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -20,6 +21,7 @@ from playwright.async_api import Browser, Page, Route, expect
 from runtime.faces.feed_client import ask_once
 from tests.integration.web.test_newcomer import PASSWORD, Site, out_of_the_box
 from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot, targets
+from tests.rigs.opcua import OpcUaPlant, Secured
 
 pytestmark = pytest.mark.integration
 WAIT_MS = 20_000
@@ -123,6 +125,64 @@ async def list_templates(page: Page) -> None:
     await page.locator("input[name=device-name]").wait_for(timeout=WAIT_MS)
 
 
+async def begin_commissioning(page: Page) -> None:
+    await page.locator(".commissioning, #scan").first.wait_for(timeout=WAIT_MS)
+    if await page.locator(".commissioning:not(.is-on) button").count():
+        await page.locator(".commissioning button").click()
+        await page.locator("#scan").wait_for(timeout=WAIT_MS)
+
+
+async def browse_a_server(page: Page) -> None:
+    """A server that offers security: its fingerprint is compared, its tree opened, a variable marked, a device drafted."""
+    await begin_commissioning(page)
+    with tempfile.TemporaryDirectory() as folder:
+        server = OpcUaPlant(1.5, 2.5, secured=Secured(Path(folder)))
+        await server.start()
+        try:
+            await page.locator("input[name=way]").nth(2).check()
+            await page.locator("input[name=endpoint]").fill(server.endpoint)
+            await page.locator("input[name=endpoint]").press("Enter")
+            await page.locator("input[name=offer]").nth(2).check(timeout=WAIT_MS)
+            await page.locator(".note input[type=checkbox]").check()
+            await page.locator("p.buttons button.primary").last.click()
+            await page.locator(".tree .branch", has_text="plant").click(timeout=WAIT_MS)
+            for n in range(2):
+                await page.locator(".tree input[type=checkbox]").nth(n).check(timeout=WAIT_MS)
+            await page.locator("form button.primary").last.click()
+            await page.locator(".review .diff .ins").first.wait_for(timeout=WAIT_MS)
+        finally:
+            await server.stop()
+
+
+async def find_and_stop(page: Page) -> None:
+    await begin_commissioning(page)
+    await page.locator("#scan input[name=hosts]").fill("127.0.0.1")
+    await page.locator("#scan input[name=port]").fill("9")
+    await page.locator("#scan input[name=units]").fill("1-200")
+    await page.locator("#scan [role=status]").first.wait_for(timeout=WAIT_MS)
+    await page.locator("#scan button.primary").click()
+    await page.locator("#scan-state").wait_for(timeout=WAIT_MS)
+    if await page.locator("#scan p.buttons button:not(.primary)").count():
+        await page.locator("#scan p.buttons button").first.click()
+    await page.locator("#scan-state[data-state=cancelled], #scan-state[data-state=done]").wait_for(timeout=WAIT_MS)
+
+
+async def scale_by_two_points(page: Page) -> None:
+    await choose_a_reading(page)
+    await page.locator("details.card summary").first.click()
+    for n, text in enumerate(("4000", "0", "20000", "10")):
+        await page.locator("details.card[open] input").nth(n).fill(text)
+    await page.locator("details.card[open] form button").click()
+    await page.locator("details.card[open] .list button").first.click(timeout=WAIT_MS)
+    await expect(page.locator("#making code")).to_contain_text("scale = 0.000625, offset = -2.5", timeout=WAIT_MS)
+
+
+async def watch_the_frames(page: Page) -> None:
+    await page.locator("#frames summary").click(timeout=WAIT_MS)
+    await page.locator(".frames tbody tr").nth(2).wait_for(timeout=WAIT_MS)
+    await page.locator("#frames .tools button").click()
+
+
 async def nothing_more(page: Page) -> None:
     await page.locator("main .card").first.wait_for(timeout=WAIT_MS)
 
@@ -139,6 +199,10 @@ FULL: tuple[tuple[str, str, Steps], ...] = (
     ("add-library", "/setup/add", list_templates),
     ("bench-read", "/setup/bench", read_registers),
     ("bench-chosen", "/setup/bench", choose_a_reading),
+    ("add-opcua", "/setup/add", browse_a_server),
+    ("add-scan-stopped", "/setup/add", find_and_stop),
+    ("bench-scaled", "/setup/bench", scale_by_two_points),
+    ("bench-frames", "/setup/bench", watch_the_frames),
     ("bench-nothing-fits", "/setup/bench", find_nothing),
     ("tags-full", "/setup/tags?device=meter", nothing_more),
     ("tags-faults", "/setup/tags?device=meter", spoil_a_cell),
@@ -235,7 +299,7 @@ async def tab_to(page: Page, selector: str) -> None:
 
 async def by_keyboard_alone(at: Screen, site: Site) -> None:
     """Change a cell, look at the draft, put it in force, and undo it by the revision: Tab, Enter and letters, never a click."""
-    page, before = at.page, (await ask(site, "config"))["text"]
+    page, before = at.page, await ask(site, "config")
     await at.open("/setup/tags?device=meter")
     await page.get_by_label("unit, n").wait_for(timeout=WAIT_MS)
     await tab_to(page, '[aria-label="unit, n"]')
@@ -244,7 +308,7 @@ async def by_keyboard_alone(at: Screen, site: Site) -> None:
     await page.locator(".review").wait_for(timeout=WAIT_MS)
     await tab_to(page, "input[name=reason]")
     await page.keyboard.press("Enter")
-    await expect(page.locator(".verdict")).to_contain_text("3", timeout=WAIT_MS)
+    await expect(page.locator(".verdict")).to_contain_text(str(before["revision"] + 1), timeout=WAIT_MS)
     assert 'unit = "pieces"' in (await ask(site, "config"))["text"]
     await at.open("/config")
     await page.locator(".revisions button").first.wait_for(timeout=WAIT_MS)
@@ -256,5 +320,5 @@ async def by_keyboard_alone(at: Screen, site: Site) -> None:
     await page.locator(".review").wait_for(timeout=WAIT_MS)
     await tab_to(page, ".review button.primary")
     await page.keyboard.press("Enter")
-    await expect(page.locator("main .verdict").first).to_contain_text("4", timeout=WAIT_MS)
-    assert (await ask(site, "config")) == {"text": before, "revision": 4}
+    await expect(page.locator("main .verdict").first).to_contain_text(str(before["revision"] + 2), timeout=WAIT_MS)
+    assert (await ask(site, "config")) == {"text": before["text"], "revision": before["revision"] + 2}
