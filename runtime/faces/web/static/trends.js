@@ -95,9 +95,9 @@ function newest(row, tag) {
   return { at: row[3], proof: row[3], value: row[1], bad: quality(row[2]) > 1, old: isStale(row, tag) ? showAge(ageOf(row)) : undefined };
 }
 
-// What a pen says at a time: its nearest point, or the gap in which the time lies.
+// What a pen says at a time: its last point until then, whose time stands beside it, or the gap in which the time lies.
 function valueAt(pen, width, at) {
-  const i = nearest(pen.t, at ?? Infinity);
+  const near = nearest(pen.t, at ?? Infinity), i = near >= 0 && pen.t[near] > (at ?? Infinity) ? near - 1 : near;
   if (i < 0) return null;
   const gap = at === null ? null : pen.gaps.find((each) => each.from_ms <= at && at <= each.to_ms && !(pen.t[i] >= each.from_ms - width && pen.t[i] <= each.to_ms));
   if (gap) return { gap: `${word("web.trends.gap")}: ${gap.cause}` };
