@@ -27,6 +27,8 @@ class Destination:
 
     code: str
     tabs: tuple[Tab, ...]
+    needs: str = ""
+    """An action without which it is not shown, whatever its tabs are: a technician has six destinations."""
 
 
 NAV: Final = (
@@ -55,7 +57,7 @@ NAV: Final = (
         ),
     ),
     Destination("web.nav.evidence", (Tab("ledger", "/ledger", "web.nav.ledger", "view.ledger"),)),
-    Destination("web.nav.gateway", (Tab("config", "/config", "web.nav.config", "view.config"),)),
+    Destination("web.nav.gateway", (Tab("config", "/config", "web.nav.config", "view.config"),), needs="view.audit"),
 )
 
 
@@ -74,7 +76,7 @@ def navigation(here: str, may: Callable[[str], bool], table: Sequence[Destinatio
     tabs: list[Shown] = []
     for destination in table:
         seen = [tab for tab in destination.tabs if may(tab.action)]
-        if not seen:
+        if not seen or (destination.needs and not may(destination.needs)):
             continue
         is_here = any(tab.here == here for tab in seen)
         destinations.append(Shown(seen[0].path, destination.code, is_here))

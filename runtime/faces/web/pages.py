@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 from runtime.faces.feed import Row
 from runtime.messages import judged
 from runtime.messages.catalogue import catalogue, sort_of, word
+
+MIND_MAX: Final = 12
+"""Single tags on the first page; the others are a number that leads to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,41 @@ class DeviceBlock:
     state: str
     cause: str
     lines: tuple[TagLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mind:
+    """One line of what needs attention: where it leads, what it is, why."""
+
+    href: str
+    name: str
+    why: str
+
+
+def attention(blocks: Sequence[DeviceBlock], abnormal: Sequence[str], lang: str) -> list[Mind]:
+    """Return what needs attention: models that say so, devices that do not answer as one line each, then single tags, at most MIND_MAX."""
+    found = [Mind(f"/anomalies?model={quote(name)}", name, word("web.home.abnormal", None, lang)) for name in abnormal]
+    tags: list[Mind] = []
+    for block in blocks:
+        bad = [line for line in block.lines if line.quality == 2 or line.state == "unrecorded"]
+        if block.state == "down" and bad:
+            why = block.cause or word("web.device.down", None, lang)
+            found.append(
+                Mind(f"/live?find={quote(block.name + '/')}", block.name, f"{why} ({word('web.home.tags', {'n': len(bad)}, lang)})")
+            )
+        else:
+            tags += [
+                Mind(
+                    f"/live?find={quote(f'{block.name}/{line.name}')}",
+                    f"{block.name}/{line.name}",
+                    line.cause or word("web.quality.2", None, lang),
+                )
+                for line in bad
+            ]
+    more = len(tags) - MIND_MAX
+    if more > 0:
+        tags[MIND_MAX:] = [Mind("/live?bad=1", word("web.home.more", {"n": more}, lang), "")]
+    return [*found, *tags]
 
 
 def quality_of(status: int) -> int:

@@ -49,7 +49,9 @@ class ScreenPages:
         """What is recorded, and whatever is not as it should be."""
         feed = self._face.feed
         blocks = pages.device_blocks(feed.tags, feed.values, feed.health, language(request))
-        return self._face.render(request, "home.html", blocks=blocks, here="home")
+        abnormal = pages.abnormal_models(feed.models, feed.health)
+        mind = pages.attention(blocks, abnormal, language(request))
+        return self._face.render(request, "home.html", blocks=blocks, mind=mind, devices_apart=True, here="home")
 
     async def live(self, request: Request) -> Response:
         """The newest value of every tag."""

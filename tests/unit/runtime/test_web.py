@@ -17,6 +17,7 @@ from runtime.faces.web import pages
 from runtime.faces.web.answers import whole_number
 from runtime.faces.web.app import rows
 from runtime.faces.web.face import Face
+from runtime.faces.web.nav import navigation
 from runtime.faces.web.rows import ANYONE, SIGNED_IN
 from runtime.faces.web.screen_pages import ScreenPages, entry_row
 from runtime.faces.web.stream import Fanout
@@ -127,6 +128,32 @@ def test_every_page_says_which_machine_is_not_normal_as_long_as_that_is_of_now()
     fanout.take("models", rows)
     fanout.take("health", health)
     assert json.loads(fanout.frame_since(-1)[1].split(b"data: ")[1])["abnormal"] == ["a"]
+
+
+def line(name: str, quality: int = 2, cause: str = "") -> pages.TagLine:
+    return pages.TagLine(1, name, "", "1", quality, None, "recorded", None, cause)
+
+
+def test_the_first_page_names_a_dead_device_once_and_few_of_many_tags() -> None:
+    dead = pages.DeviceBlock("press", "", "down", "It is silent.", tuple(line(f"t{n}") for n in range(40)))
+    other = pages.DeviceBlock("oven", "", "degraded", "", (line("good", 0), *(line(f"x {n}", cause="No.") for n in range(15))))
+    found = pages.attention([dead, other], ["m/1"], "en")
+    assert [(each.href, each.name, each.why) for each in found[:3]] == [
+        ("/anomalies?model=m/1", "m/1", "not normal"),
+        ("/live?find=press/", "press", "It is silent. (40 tags)"),
+        ("/live?find=oven/x%200", "oven/x 0", "No."),
+    ]
+    assert (len(found), found[-1].href, found[-1].name) == (2 + pages.MIND_MAX + 1, "/live?bad=1", "3 more")
+    assert pages.attention([], [], "zh") == []
+
+
+def test_a_technician_has_at_most_six_destinations_and_each_role_its_own() -> None:
+    def seen(role: str) -> list[str]:
+        return [each.code.rpartition(".")[2] for each in navigation("home", lambda action: permissions.allowed([role], action))[0]]
+
+    assert seen("technician") == ["home", "live", "alarms", "trends", "setup", "evidence"]
+    assert seen("engineer") == [*seen("technician"), "gateway"]
+    assert len(seen("viewer")) <= 6
 
 
 def page_of(face: Face, name: str) -> str:

@@ -60,16 +60,30 @@ function drawList(id, things, prefix, note) {
   });
 }
 
-// Home: what is not as it should be, tag by tag; as the server draws it.
+// Home: what is not as it should be, in the same order and words as the server has it (pages.attention).
+const MIND_MAX = 12;
+function attention() {
+  const found = abnormal.value.map((name) => [name, word("web.home.abnormal"), `/anomalies?model=${encodeURIComponent(name)}`]), single = [];
+  const bad = new Map();
+  for (const [uid, tag] of tags.value) {
+    const row = values(uid).peek();
+    if (row === null || (quality(row[2]) !== 2 && row[5] !== "unrecorded")) continue;
+    (bad.get(tag[2]) ?? bad.set(tag[2], []).get(tag[2])).push([tag, row]);
+  }
+  for (const [name, rows] of bad) {
+    const device = (health.value.devices ?? []).find((each) => each.name === name);
+    if (device?.state === "down") found.push([name, `${causeOf(device) || word("web.device.down")} (${word("web.home.tags", { n: rows.length })})`, `/live?find=${encodeURIComponent(`${name}/`)}`]);
+    else for (const [tag, row] of rows) single.push([tag[1], row[7] ? word(row[7]) : word("web.quality.2"), `/live?find=${encodeURIComponent(tag[1])}`]);
+  }
+  const more = single.length - MIND_MAX;
+  if (more > 0) single.splice(MIND_MAX, more, [word("web.home.more", { n: more }), "", "/live?bad=1"]);
+  return [...found, ...single];
+}
+
 function drawMind() {
   const list = document.getElementById("mind-list");
   if (!list || !health.value.now_ms) return;
-  const found = abnormal.value.map((name) => [name, word("web.home.abnormal"), `/anomalies?model=${encodeURIComponent(name)}`]);
-  for (const [uid, tag] of tags.value) {
-    const row = values(uid).peek();
-    if (row !== null && (quality(row[2]) === 2 || row[5] === "unrecorded")) found.push([tag[1], row[7] ? word(row[7]) : word("web.quality.2"), `/live?find=${encodeURIComponent(tag[1])}`]);
-  }
-  const key = JSON.stringify(found);
+  const found = attention(), key = JSON.stringify(found);
   if (list.dataset.key === key) return;
   list.dataset.key = key;
   const line = ([name, why, href]) => {
@@ -84,4 +98,16 @@ function drawMind() {
   list.replaceChildren(...(found.length ? found.map(line) : [Object.assign(document.createElement("li"), { className: "none", textContent: word("web.home.nothing") })]));
 }
 
+// How old the newest outside confirmation is, and how much waits for one.
+function drawFacts(told) {
+  if (!document.getElementById("fact-confirmed") || !told.now_ms) return;
+  const at = Math.max(0, ...(told.anchors ?? []).map((anchor) => anchor.cosigned_ms ?? 0)), waits = (told.ledger?.size ?? 0) - confirmedSize(told);
+  const ago = (ms) => (ms ? word("web.ago", { n: showAge((now.value ?? ms) - ms) }) : word("web.home.never"));
+  shown(document.getElementById("fact-confirmed"), ago(at));
+  shown(document.getElementById("fact-behind"), word("web.home.entries", { n: count(waits) }));
+  shown(document.getElementById("fact-sealed"), ago(told.evidence?.sealed_ms));
+  shown(document.getElementById("fact-disk"), word(told.ledger?.disk_full ? "web.home.disk.full" : "web.home.disk.ok"));
+}
+
 effect(() => { draw(health.value); drawMind(); });
+effect(() => drawFacts(health.value)); // by itself: its ages grow with every tick
