@@ -225,6 +225,7 @@ class Core:
         )  # fmt: skip
         self.door = Door(chain, reader, ActJournal(disk, layout.private), acts, work, self.accounts)
         self.accounts.carry_out = self.alarms.notifier.carry_out = self.door.carry_out
+        self.door.heard = self.accounts.heard
         self.commands.recordable = self.door.require_recordable
         self.health = Health(
             clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self.door, self.stall, self._supervisor, self._events,

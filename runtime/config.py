@@ -142,6 +142,7 @@ class Config:
     evidence: model.Evidence
     web: Web
     accounts: model.Accounts
+    syslog: model.Syslog
     history: model.History
     feed: model.Feed
     commands: Commands
@@ -180,7 +181,8 @@ def parse_config(text: str) -> Config:
         raise ConfigError(sorted(faults.found, key=lambda fault: (fault.line or 0, fault.where)))
     found = tuple(device for device in devices if device is not None)
     return Config(
-        file.gateway, file.evidence, file.web, file.accounts, file.history, file.feed, file.commands, file.models, anchors, found, alarms,
+        file.gateway, file.evidence, file.web, file.accounts, file.syslog, file.history,
+        file.feed, file.commands, file.models, anchors, found, alarms,
         notify,
     )  # fmt: skip
 

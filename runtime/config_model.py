@@ -96,6 +96,22 @@ class Accounts(Strict):
     kiosk_idle_min: int = Field(default=0, ge=0, le=43_200)
 
 
+class Syslog(Strict):
+    """[syslog]: a server to which acts and logins are told as well, over TLS. Without a host it is off."""
+
+    host: Text = ""
+    port: int = Field(default=6514, ge=1, le=65535)
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if bool(self.cert_file) != bool(self.key_file):
+            raise OptionError("config_syslog_pair")
+        return self
+
+
 class History(Strict):
     """[history]."""
 
@@ -283,6 +299,7 @@ class File(Strict):
     evidence: Evidence = Evidence()
     web: Web = Web()
     accounts: Accounts = Accounts()
+    syslog: Syslog = Syslog()
     history: History = History()
     feed: Feed = Feed()
     commands: Commands = Commands()

@@ -122,6 +122,8 @@ class Door:
         self._finished = False
         self._loaded = False
         self._serving: bytes | None = None
+        self.heard: Callable[[Act, Outcome], None] = lambda _act, _outcome: None
+        """Told of every act that was begun, with its outcome; it neither waits nor raises."""
 
     @property
     def actions(self) -> frozenset[str]:
@@ -239,7 +241,9 @@ class Door:
             outcome = Outcome(refusal.code, refusal.params)
         except (LedgerError, OSError) as error:
             outcome = Outcome("act_failed", {"detail": str(error)})
-        return await self._record(act.id, outcome)
+        recorded = await self._record(act.id, outcome)
+        self.heard(act, recorded)
+        return recorded
 
     async def _record(self, act_id: bytes, outcome: Outcome) -> Outcome:
         """Record an outcome; when that fails it is kept, told as it is, and recorded before the next act."""

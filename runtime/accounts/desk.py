@@ -35,6 +35,7 @@ from runtime.config import Config
 from runtime.door import refuse_unless_may
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.permissions import Actor, Role, local_actor
+from runtime.syslog.teller import SyslogTeller
 
 SOURCE_MAX: Final = 64
 TOKEN_TEXT_MAX: Final = 64
@@ -55,6 +56,8 @@ class AccountDesk:
         self._acts = AccountActs(self._book, self._sessions, self.passwords, clock, lambda: ledger.origin)
         self._ledger = ledger
         self.log = AccessLog(ledger, clock)
+        self.syslog = SyslogTeller(config, clock)
+        self.log.heard = self.syslog.access
         self._code: str | None = None
         self.carry_out: Callable[[Act], Awaitable[Outcome]] | None = None
         self._answers: Mapping[str, Asked] = {
@@ -77,11 +80,22 @@ class AccountDesk:
         """Close the file. Blocking."""
         for threads in (self._work, self._hashing):
             threads.shutdown(cancel_futures=True)
+        self.syslog.close()
         self._book.close()
 
     async def run(self) -> None:
         """Record who comes and goes, until cancelled."""
         await self.log.run()
+
+    def heard(self, act: Act, outcome: Outcome) -> None:
+        """Hear of an act that was carried out: tell syslog, and forget the claim code once somebody has an account."""
+        self.syslog.act(act, outcome)
+        if self._code is not None and self._book.claimed:
+            self._code = None
+            try:
+                forget_code(self._disk, self._private)
+            except OSError as error:  # the next start forgets it; it opens nothing any more
+                structlog.get_logger("accounts").warning("claim_code_unwritable", detail=str(error))
 
     def tenants(self) -> dict[str, AccountAct]:
         """Return the acts that change accounts, by action."""
@@ -189,11 +203,6 @@ class AccountDesk:
         outcome = await self.carry_out(act)
         if outcome.code != "done":
             raise RequestRefusedError(outcome.code, **{key: value for key, value in outcome.params.items() if not isinstance(value, bytes)})
-        self._code = None
-        try:
-            forget_code(self._disk, self._private)
-        except OSError as error:  # the next start forgets it; it opens nothing any more
-            structlog.get_logger("accounts").warning("claim_code_unwritable", detail=str(error))
         return self._let_in(self._book.people[folded(name)], source, session.face)
 
     async def _login(self, session: Session, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -271,6 +280,7 @@ class AccountDesk:
             "sessions": sorted(sessions, key=lambda row: (row["name"], row["since_ms"])),
             "tokens": [token.plain() for token in sorted(self._book.tokens.values(), key=lambda token: token.name)],
             "self_approval": self._book.self_approval(),
+            "syslog": self.syslog.snapshot(),
         }
 
     # ------------------------------------------------------------------------------------------ what they share

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -153,9 +153,10 @@ def checked_language(lang: object, zone: object) -> tuple[str, str]:
     return str(lang), str(zone)
 
 
-def keeps_an_admin(people: Iterable[Person], changed: Person) -> bool:
-    """Tell whether there is still somebody who can let others in once `changed` is as it says."""
-    return changed.is_acting_admin() or any(each.is_acting_admin() for each in people if folded(each.name) != folded(changed.name))
+def keeps_an_admin(people: Collection[Person], changed: Person) -> bool:
+    """Tell whether a change leaves somebody who can let others in, where there was somebody before it."""
+    others = any(each.is_acting_admin() for each in people if folded(each.name) != folded(changed.name))
+    return changed.is_acting_admin() or others or not any(each.is_acting_admin() for each in people)
 
 
 def find(people: Mapping[str, Person], name: object) -> Person:

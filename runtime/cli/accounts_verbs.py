@@ -75,6 +75,12 @@ def show_all(state: State = STATE, as_json: AsJson = False) -> None:
     for row in found["tokens"]:
         said = {"id": row["id"], "name": row["name"], "actions": " ".join(row["actions"]), "at": _moment(row["expires_ms"])}
         console().print(word("accounts_token", said), markup=False)
+    _say_syslog(found["syslog"])
+
+
+def _say_syslog(found: Mapping[str, Any]) -> None:
+    if found["state"] != "off":
+        console().print(word("accounts_syslog", {**found, "cause": found["cause"] or "-"}), markup=False)
 
 
 def create(name: Name, role: Roles, reason: Reason, password_stdin: Stdin = False, state: State = STATE, as_json: AsJson = False) -> None:

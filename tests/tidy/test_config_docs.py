@@ -20,6 +20,7 @@ PAGES = {
     "[[anchors]]": "runtime.config_model:Anchor",
     "[web]": "runtime.config_web:Web",
     "[accounts]": "runtime.config_model:Accounts",
+    "[syslog]": "runtime.config_model:Syslog",
     "[history]": "runtime.config_model:History",
     "[feed]": "runtime.config_model:Feed",
     "[commands]": "runtime.config_model:Commands",
