@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import re
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -181,6 +182,7 @@ async def watch_the_frames(page: Page) -> None:
     await page.locator("#frames summary").click(timeout=WAIT_MS)
     await page.locator(".frames tbody tr").nth(2).wait_for(timeout=WAIT_MS)
     await page.locator("#frames .tools button").click()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d[.,]\d{3}", (await page.locator(".frames tbody td").first.inner_text()).strip())
 
 
 async def nothing_more(page: Page) -> None:
