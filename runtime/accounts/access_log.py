@@ -33,6 +33,11 @@ class Ledger(Protocol):
         """The log's name."""
         ...
 
+    @property
+    def size(self) -> int:
+        """Durable entries."""
+        ...
+
     async def append(self, kind: int, detail: tuple[Any, ...], body: bytes = b"") -> object:
         """Make an entry durable. Raises LedgerError."""
         ...

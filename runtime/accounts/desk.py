@@ -23,16 +23,17 @@ from runtime.accounts import people as rules
 from runtime.accounts.access_log import AccessLog, Ledger
 from runtime.accounts.approvals import with_approval
 from runtime.accounts.attempts import Attempts
+from runtime.accounts.audit_review import AuditReview
 from runtime.accounts.book import AccountBook
 from runtime.accounts.claim_code import RANDOM_BYTES, forget_code, keep_code, same_code
 from runtime.accounts.passwords import Passwords
 from runtime.accounts.people import ApiToken, Person, folded
 from runtime.accounts.sessions import API_PREFIX, FRESH_S, TOKEN_BYTES, LoggedIn, Sessions, digest_of, is_over
-from runtime.accounts.tenants import AccountAct, AccountActs
+from runtime.accounts.tenants import AccountActs
 from runtime.acts import Act, Outcome
 from runtime.clock import Clock
 from runtime.config import Config
-from runtime.door import refuse_unless_may
+from runtime.door import Tenant, refuse_unless_may
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.permissions import Actor, Role, local_actor
 from runtime.syslog.teller import SyslogTeller
@@ -97,9 +98,9 @@ class AccountDesk:
             except OSError as error:  # the next start forgets it; it opens nothing any more
                 structlog.get_logger("accounts").warning("claim_code_unwritable", detail=str(error))
 
-    def tenants(self) -> dict[str, AccountAct]:
-        """Return the acts that change accounts, by action."""
-        return self._acts.tenants()
+    def tenants(self) -> dict[str, Tenant]:
+        """Return the acts that change accounts, and the sign-off of what people did, by action."""
+        return {**self._acts.tenants(), "audit.review": AuditReview(lambda: self._ledger.size)}
 
     async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer a request `account.*` of the feed. Raises RequestRefusedError."""
@@ -203,7 +204,10 @@ class AccountDesk:
         outcome = await self.carry_out(act)
         if outcome.code != "done":
             raise RequestRefusedError(outcome.code, **{key: value for key, value in outcome.params.items() if not isinstance(value, bytes)})
-        return self._let_in(self._book.people[folded(name)], source, session.face)
+        let_in = self._let_in(self._book.people[folded(name)], source, session.face)
+        with contextlib.suppress(RequestRefusedError):
+            await self._book.note_login(name, self._clock.wall_ms())
+        return let_in
 
     async def _login(self, session: Session, params: Mapping[str, Any]) -> dict[str, Any]:
         source, name, password = _source(params), params.get("name"), params.get("password")

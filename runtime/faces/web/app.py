@@ -18,6 +18,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web import openapi
 from runtime.faces.web.account_pages import AccountPages
+from runtime.faces.web.admin_parts import admin_parts
 from runtime.faces.web.alarm_pages import alarm_parts
 from runtime.faces.web.answers import language
 from runtime.faces.web.command_pages import CommandPages
@@ -42,7 +43,7 @@ API = "/api/"
 def parts(face: Face) -> list[Part]:
     """Return every part of the face."""
     own: list[Part] = [ScreenPages(face), ValuesApi(face), AccountPages(face), JudgementPages(face), ProvePages(face), TrendPages(face)]
-    return [*own, *setup_parts(face), *alarm_parts(face), CommandPages(face), StationPages(face), TabletPages(face)]
+    return [*own, *setup_parts(face), *alarm_parts(face), CommandPages(face), StationPages(face), TabletPages(face), *admin_parts(face)]
 
 
 def rows(face: Face) -> list[RouteRow]:

@@ -56,8 +56,23 @@ NAV: Final = (
             Tab("learn", "/learn", "web.nav.learn", "view.values"),
         ),
     ),
-    Destination("web.nav.evidence", (Tab("ledger", "/ledger", "web.nav.ledger", "view.ledger"),)),
-    Destination("web.nav.gateway", (Tab("config", "/config", "web.nav.config", "view.config"),), needs="view.audit"),
+    Destination(
+        "web.nav.evidence",
+        (
+            Tab("ledger", "/ledger", "web.nav.ledger", "view.ledger"),
+            Tab("connections", "/connections", "web.nav.connections", "view.ledger"),
+            Tab("about", "/about", "web.nav.about", "view.values"),
+        ),
+    ),
+    Destination(
+        "web.nav.gateway",
+        (
+            Tab("config", "/config", "web.nav.config", "view.config"),
+            Tab("people", "/people", "web.nav.people", "view.accounts"),
+            Tab("audit", "/audit", "web.nav.audit", "view.audit"),
+        ),
+        needs="view.audit",
+    ),
 )
 
 

@@ -36,5 +36,7 @@ SCREENS: Final = (
     ScreenRow("learn", "/learn"),
     ScreenRow("alarms", "/alarms", states=("error",)),
     ScreenRow("handover", "/handover", states=("error",)),
+    ScreenRow("connections", "/connections"),
+    ScreenRow("about", "/about"),
     ScreenRow("missing", "/nothing-here"),
 )

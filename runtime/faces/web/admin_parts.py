@@ -1,0 +1,16 @@
+"""The parts for whoever looks after the gateway: people, audit trail, connections, about.
+
+Room: hall, face. `app` takes them into its table.
+"""
+
+from __future__ import annotations
+
+from runtime.faces.web.audit_pages import AuditPages
+from runtime.faces.web.face import Face
+from runtime.faces.web.people_pages import PeoplePages
+from runtime.faces.web.rows import Part
+
+
+def admin_parts(face: Face) -> list[Part]:
+    """Return them."""
+    return [PeoplePages(face), AuditPages(face)]

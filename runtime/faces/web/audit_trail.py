@@ -1,0 +1,100 @@
+"""The audit trail out of the ledger's entries: who did what and why, with what became of it. Pure.
+
+Room: hall, face. `audit_pages` draws it and hands it out as CSV. It tells what entries say; it judges nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ledger_client.errors import FormatError
+from ledger_client.kinds import Kind
+from runtime.acts import INTENT, read_command
+from runtime.messages.catalogue import word
+from runtime.messages.entries import VALUE_LENGTH_MAX, describe
+from runtime.messages.values import moment
+
+KINDS: Final = (Kind.COMMAND, Kind.CONFIG, Kind.EVENT, Kind.ROTATE, Kind.GENESIS)
+"""What people and parts of the gateway did; gaps, clocks and receipts stand in the ledger."""
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet would take for a formula."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """One line: an act with its outcome, or another entry. `seq` is where it begins; `outcome` is empty where there is none yet."""
+
+    seq: int
+    wall_ms: int
+    who: str
+    action: str
+    what: str
+    reason: str
+    outcome: str
+    outcome_seq: int | None
+
+
+def lines_of(rows: Iterable[Sequence[Any]], lang: str) -> list[AuditLine]:
+    """Return the lines of entries, in their order (newest first). A row is one of the history's `entries`.
+
+    An outcome is put to its intent; one whose intent is not among the rows stands by itself.
+    """
+    outcomes: dict[bytes, tuple[int, str]] = {}
+    answered: set[bytes] = set()
+    found: list[tuple[bytes | None, AuditLine]] = []
+    for seq, wall_ms, kind, detail, groups, told in rows:
+        if kind not in KINDS:
+            continue
+        act = bytes(detail[0]) if kind == Kind.COMMAND else None
+        if act is not None and detail[1] != INTENT:
+            outcomes[act] = seq, word(detail[2], {}, lang)
+            found.append((act, AuditLine(seq, wall_ms, "", "", describe(kind, detail, lang), "", outcomes[act][1], seq)))
+        elif act is not None:
+            answered.add(act)
+            found.append((None, _intent(seq, wall_ms, detail, told, outcomes.get(act), lang)))
+        elif kind == Kind.CONFIG:
+            what = word("audit.revision", {"revision": detail[0]}, lang)
+            found.append((None, AuditLine(seq, wall_ms, str(detail[3]), "config", what, str(detail[4]), "", None)))
+        else:
+            what = describe(kind, detail, lang, groups=dict(groups), told=told)
+            found.append((None, AuditLine(seq, wall_ms, "", word(f"web.kind.{int(kind)}", {}, lang), what, "", "", None)))
+    return [line for act, line in found if act is None or act not in answered]
+
+
+def chosen(lines: Iterable[AuditLine], text: str) -> list[AuditLine]:
+    """Return those in which the text stands, whatever its case, in who, action, what or reason."""
+    wanted = text.strip().casefold()
+    return [each for each in lines if wanted in f"{each.who}\n{each.action}\n{each.what}\n{each.reason}\n{each.outcome}".casefold()]
+
+
+def as_csv(lines: Iterable[AuditLine], origin: str) -> bytes:
+    """Return a table for a spreadsheet: UTF-8 with its mark, ISO 8601 times in UTC, no cell that could be a formula."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\r\n")
+    table.writerow(["log", "entry", "time", "who", "action", "what", "reason", "outcome", "outcome_entry"])
+    for each in lines:
+        when = moment(each.wall_ms).replace(" ", "T")
+        row = [origin, each.seq, when, each.who, each.action, each.what, each.reason, each.outcome, each.outcome_seq]
+        table.writerow([_plain(cell) for cell in row])
+    return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def _intent(seq: int, wall_ms: int, detail: Sequence[Any], told: bytes | None, outcome: tuple[int, str] | None, lang: str) -> AuditLine:
+    outcome_seq, text = outcome or (None, "")
+    try:
+        asked: Mapping[str, Any] | None = read_command(INTENT, told) if told is not None else None
+    except FormatError:
+        asked = None
+    if asked is None:
+        return AuditLine(seq, wall_ms, "", str(detail[2]), describe(Kind.COMMAND, detail, lang), "", text, outcome_seq)
+    values = [f"{name} {value}" for name, value in asked["params"].items() if len(str(value)) <= VALUE_LENGTH_MAX]
+    what = ", ".join([*filter(None, [asked["target"]]), *values])
+    return AuditLine(seq, wall_ms, str(asked["session"]), str(asked["action"]), what, str(asked["reason"]), text, outcome_seq)
+
+
+def _plain(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else "" if cell is None else cell

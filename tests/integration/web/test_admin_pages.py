@@ -1,0 +1,124 @@
+"""People, audit trail, connections and about on a real gateway: an administrator's work by the page, and what others get."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot, targets
+from tests.rigs.web_site import PASSWORD, PEOPLE, Site, site
+
+pytestmark = pytest.mark.integration
+
+
+async def held(screen: Screen, name: str) -> list[str]:
+    await shot(screen.page, name)
+    return [f"{name}: {each}" for each in [*await axe(screen.page), *await no_sideways_scroll(screen.page), *await targets(screen.page)]]
+
+
+async def seen(screen: Screen, path: str, text: str) -> None:
+    """Look at a page until a row of its table says something: the history follows the ledger a moment behind."""
+    async with asyncio.timeout(30):
+        while True:
+            await screen.open(path)
+            if await screen.page.locator("tbody td", has_text=text).count():
+                return
+
+
+async def people(at: Site, screen: Screen) -> list[str]:
+    """Make a person and see the password once; take a role; end a session; make a token that works, and revoke it."""
+    page = screen.page
+    await screen.open("/people")
+    found = await held(screen, "people")
+    form = page.locator('form[data-post="/api/v1/people"]')
+    await form.locator("[name=name]").fill("New Hand")
+    await form.locator("button.primary").click()
+    told = form.locator("[data-said].ok code")
+    await told.wait_for()
+    password = await told.inner_text()
+    assert (await at.ask("account.login", {"name": "New Hand", "password": password, "source": "test"}))["who"]["must_change"]
+    await page.reload()
+    await page.locator("details.person summary", has_text=PEOPLE["viewer"]).click()
+    mine = page.locator("details.person[open] form")
+    await mine.locator("[name=roles][value=technician]").check()
+    await mine.locator("[name=reason]").fill("covers the night shift")
+    await mine.locator("button", has_text="Set roles").click()
+    await page.locator("summary", has_text="viewer, technician").or_(page.locator("summary", has_text="technician, viewer")).wait_for()
+    listed = await at.ask("account.list", {"token": at.tokens["admin"]})
+    assert {"technician", "viewer"} == set(next(each for each in listed["people"] if each["name"] == PEOPLE["viewer"])["roles"])
+    await page.locator("summary", has_text="New token").click()
+    form = page.locator('form[data-post="/api/v1/tokens"]')
+    await form.locator("[name=name]").fill("mes")
+    await form.locator("[value='view.values']").check()
+    await form.locator("button").click()
+    told = form.locator("[data-said].ok code")
+    await told.wait_for()
+    token = await told.inner_text()
+    async with at.client() as program:
+        bearer = {"authorization": f"Bearer {token}"}
+        assert (await program.get("/api/v1/values", headers=bearer)).status_code == 200
+        assert (await program.get("/api/v1/audit.csv", headers=bearer)).status_code == 403
+        await page.reload()
+        await page.locator("button", has_text="Revoke").click()
+        await page.locator("button", has_text="Revoke").wait_for(state="detached")
+        await asyncio.sleep(2.1)  # as long as the face remembers who a token was
+        assert (await program.get("/api/v1/values", headers=bearer)).status_code == 401
+    return found
+
+
+async def last_admin(screen: Screen) -> None:
+    """The last administrator stays, and the page says why; what was chosen stays."""
+    await screen.open("/people")
+    await screen.page.locator("details.person summary", has_text=PEOPLE["admin"]).click()
+    form = screen.page.locator("details.person[open] form")
+    await form.locator("button", has_text="Disable").click()
+    await form.locator("[data-said].warn").wait_for()
+
+
+async def trail(at: Site, screen: Screen) -> list[str]:
+    """What was done stands in the trail, is found, is handed out and signed off."""
+    page = screen.page
+    await seen(screen, "/audit?find=night+shift", "covers the night shift")
+    found = await held(screen, "audit")
+    async with at.client("admin") as admin:
+        table = (await admin.get("/api/v1/audit.csv")).content.decode("utf-8-sig")
+        assert "covers the night shift" in table
+        assert "account.roles" in table
+        assert PASSWORD not in table
+    form = page.locator('form[data-post="/api/v1/audit/review"]')
+    await form.locator("[name=reason]").fill("as it should be")
+    async with page.expect_navigation():
+        await form.locator("button").click()
+    await seen(screen, "/audit?find=as+it+should+be", "audit.review")
+    await form.locator("[name=last]").fill("99999999")
+    await form.locator("[name=reason]").fill("too far")
+    await form.locator("button").click()
+    await form.locator("[data-said].warn").wait_for()
+    assert await form.locator("[name=reason]").input_value() == "too far", "what was typed is kept"
+    return found
+
+
+def test_an_administrators_work(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> list[str]:
+        async with site(tmp_path, tags=2) as at, chromium(executable) as browser:
+            async with page_of(browser, at.url, token=at.tokens["admin"], width=1280) as screen:
+                found = [*await people(at, screen), *await trail(at, screen)]
+                await last_admin(screen)
+                assert screen.faults == [each for each in screen.faults if "Failed to load resource" in each]
+            async with page_of(browser, at.url, token=at.tokens["admin"], width=320, theme="dark", lang="zh") as screen:
+                for path in ("/people", "/audit", "/connections", "/about"):
+                    await screen.open(path)
+                    found += await held(screen, f"admin{path.replace('/', '-')}-zh-dark-320")
+            async with at.client("technician") as other:
+                assert (await other.get("/people")).status_code == 403
+                assert (await other.get("/audit")).status_code == 403
+                bill = (await other.get("/api/v1/sbom")).json()
+                assert bill["bomFormat"] == "CycloneDX"
+        return found
+
+    assert asyncio.run(run()) == []

@@ -1,0 +1,87 @@
+"""The audit trail: acts beside what became of them, whatever stands in them; a table that no spreadsheet takes for formulas."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger_client.kinds import Kind
+from runtime.acts import INTENT, OUTCOME, Act, command_detail
+from runtime.faces.web.audit_trail import as_csv, chosen, lines_of
+from runtime.faces.web.made_of import bill_of_materials
+from runtime.permissions import Actor, Role
+
+ADA = Actor("Ada", frozenset({Role.ADMIN}), "3f2a", fresh=True, kind="person")
+
+
+def intent(seq: int, act_id: bytes, reason: str = "because", target: str = "Tess") -> list[object]:
+    """Return a row as the history gives it."""
+    body = Act(act_id, "web", ADA, "account.disable", target, {}, None, reason).intent_body()
+    return [seq, 1_000 * seq, Kind.COMMAND, command_detail(act_id, INTENT, "account.disable", body), [], body]
+
+
+def outcome(seq: int, act_id: bytes, code: str = "done") -> list[object]:
+    return [seq, 1_000 * seq, Kind.COMMAND, command_detail(act_id, OUTCOME, code, b""), [], None]
+
+
+def test_an_outcome_stands_beside_its_intent_and_one_that_has_none_alone() -> None:
+    one, two, three = (bytes([n]) * 16 for n in range(3))
+    rows = [outcome(9, three), intent(8, two), outcome(7, one, "account_last_admin"), intent(6, one)]
+    lines = lines_of(rows, "en")
+    assert [(line.seq, line.who, line.action, line.what, line.outcome_seq) for line in lines] == [
+        (9, "", "", lines[0].what, 9),
+        (8, "Ada (session 3f2a)", "account.disable", "Tess", None),
+        (6, "Ada (session 3f2a)", "account.disable", "Tess", 7),
+    ]
+    assert lines[1].outcome == "", "interrupted, or still under way: nothing is made up"
+    assert lines[2].outcome
+    assert lines[2].reason == "because"
+    assert [line.seq for line in chosen(lines, " BECAUSE")] == [8, 6]
+    assert chosen(lines, "nowhere") == []
+
+
+def test_an_act_whose_body_is_not_here_is_still_told() -> None:
+    row = intent(3, b"x" * 16)
+    (line,) = lines_of([[*row[:5], None]], "en")
+    assert (line.action, line.who) == ("account.disable", "")
+    (line,) = lines_of([[*row[:5], b"\xff"]], "zh")
+    assert line.action == "account.disable"
+
+
+@given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20)), max_size=5))
+def test_no_cell_is_a_formula_and_what_was_said_is_there(said: list[tuple[str, str]]) -> None:
+    rows = [intent(n, bytes([n]) * 16, reason, target) for n, (reason, target) in enumerate(said)]
+    text = as_csv(lines_of(rows, "en"), "=origin").decode("utf-8-sig")
+    head, *table = list(csv.reader(io.StringIO(text, newline="")))
+    assert len(table) == len(said)
+    for cells, (reason, _) in zip(table, said, strict=True):
+        assert len(cells) == len(head)
+        assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in cells)
+        assert cells[6].removeprefix("'") in {reason, reason.removeprefix("'")}
+        assert cells[2].endswith("Z")
+
+
+def test_the_bill_of_materials_names_what_is_installed_and_what_browsers_get() -> None:
+    bill = bill_of_materials()
+    names = {each["name"] for each in bill["components"]}
+    assert {"starlette", "cbor2", "preact", "uplot"} <= {name.lower() for name in names}
+    refs = [each["bom-ref"] for each in bill["components"]]
+    assert len(refs) == len(set(refs))
+    assert all(each["purl"].endswith(f"@{each['version']}") for each in bill["components"])
+
+
+@pytest.mark.parametrize("kind", [Kind.BATCH, Kind.GAP, Kind.RECEIPTS, Kind.SCHEMA])
+def test_what_nobody_did_is_no_line(kind: Kind) -> None:
+    assert lines_of([[1, 1, kind, (), [], None]], "en") == []
+
+
+def test_ids_are_random_enough_to_be_told_apart() -> None:
+    ids = [os.urandom(16) for _ in range(50)]
+    rows = [row for n, act_id in enumerate(ids) for row in (outcome(1_000 - 2 * n, act_id), intent(999 - 2 * n, act_id))]
+    lines = lines_of(rows, "en")
+    assert [line.outcome_seq for line in lines] == [1_000 - 2 * n for n in range(50)]
