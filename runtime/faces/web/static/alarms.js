@@ -4,7 +4,7 @@
 import { html, render, signal, computed, effect } from "/static/vendor/preact.js";
 import { alarms, link, now } from "/static/live.js";
 import { ask } from "/static/ask.js";
-import { language, word } from "/static/words.js";
+import { moment, word } from "/static/words.js";
 
 const root = document.getElementById("alarms");
 const { mayAck, mayShelve } = root.dataset;
@@ -57,7 +57,7 @@ const acknowledge = (names) => act("ack", names, drawnMs ? { seen_ms: Math.round
 
 function Moment({ ms }) {
   const at = new Date(ms);
-  return html`<time datetime=${at.toISOString()} title=${at.toISOString()}>${at.toLocaleString(language, { timeZoneName: "short", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" })}</time>`;
+  return html`<time datetime=${at.toISOString()} title=${at.toISOString()}>${moment(at)}</time>`;
 }
 
 function Line({ row }) {

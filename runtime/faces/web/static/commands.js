@@ -3,14 +3,13 @@
 
 import { html, render, signal, computed, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ageOf, health, isStale, link, now, tags, values } from "/static/live.js";
-import { language, quality, showAge, showValue, word } from "/static/words.js";
+import { moment, quality, showAge, showValue, word } from "/static/words.js";
 import { ask } from "/static/ask.js";
 import { approvalOf, coseOf, hex, isPossible, keyOf } from "/static/person_key.js";
 
 const root = document.getElementById("commands");
 const may = new Set(root.dataset.may.split(" "));
 const state = signal(null), history = signal([]), fault = signal(""), chosen = signal(null);
-const when = (ms) => new Date(ms).toLocaleString(language, { timeZoneName: "short", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 // The act's number, and what this person's own key signs about the act, where it is on this tablet.
 async function signed(action, target, params, reason, meaning) {
@@ -162,7 +161,7 @@ function Switches({ devices }) {
     <div class="switches">${["", ...devices].map((device) => {
       const on = isOn.value.get(device), name = device || word("web.cmd.read_only.all"), label = word(on ? "web.cmd.read_only.off" : "web.cmd.read_only.on");
       const allowed = may.has(on ? "gateway.read_only.off" : "gateway.read_only");
-      return html`<div class="one" key=${device} data-device=${device}><span><b>${name}</b>${on && html`<br /><span class="on">${word("web.cmd.read_only")}</span> <small>${word("web.cmd.read_only.by", { when: when(on.since_ms), by: on.by })}</small>`}</span>
+      return html`<div class="one" key=${device} data-device=${device}><span><b>${name}</b>${on && html`<br /><span class="on">${word("web.cmd.read_only")}</span> <small>${word("web.cmd.read_only.by", { when: moment(on.since_ms), by: on.by })}</small>`}</span>
         ${allowed && html`<button aria-label=${`${label}: ${name}`} aria-pressed=${on ? "true" : "false"} onClick=${() => turn(device, !on)}>${label}</button>`}</div>`;
     })}</div></section>`;
 }
@@ -170,7 +169,7 @@ function Switches({ devices }) {
 function History({ rows }) {
   return html`<section class="device" aria-labelledby="history-title"><h2 id="history-title">${word("web.cmd.history")}</h2>
     ${rows.length ? html`<div class="scroll" tabindex="0" role="region" aria-label=${word("web.cmd.what")}><table class="history events"><thead><tr><th scope="col">${word("web.cmd.when")}</th><th scope="col">${word("web.cmd.what")}</th><th scope="col">${word("web.cmd.result")}</th><th scope="col">${word("web.cmd.who")}</th></tr></thead>
-      <tbody>${rows.map((each) => html`<tr key=${each.seq}><td><time dateTime=${new Date(each.at_ms).toISOString()} title=${new Date(each.at_ms).toISOString()}>${when(each.at_ms)}</time></td><td class="what">${each.text}${each.reason && html` <small>${each.reason}</small>`}</td>
+      <tbody>${rows.map((each) => html`<tr key=${each.seq}><td><time dateTime=${new Date(each.at_ms).toISOString()} title=${new Date(each.at_ms).toISOString()}>${moment(each.at_ms)}</time></td><td class="what">${each.text}${each.reason && html` <small>${each.reason}</small>`}</td>
         <td class=${`what ${each.code === "done" ? "" : each.code === null || each.code === "command_waits" ? "open" : "failed"}`}><span class="mark" aria-hidden="true" />${each.outcome}</td><td title=${each.session}>${each.session.replace(/ \(.*\)$/, "")}</td></tr>`)}</tbody></table></div>`
       : html`<p class="empty">${word("web.cmd.history.none")}</p>`}</section>`;
 }

@@ -2,6 +2,7 @@
 // When the server does not answer, or this tablet slept, it says so at once and strikes what is shown; it never makes up a number.
 
 import { Chart } from "./chart.js";
+import { localTimes } from "/static/words.js";
 
 const root = document.querySelector(".judged");
 const EVERY_MS = 2000;
@@ -49,14 +50,6 @@ function put(part) {
   if (scrolled) part.querySelector(".scroll").scrollLeft = scrolled;
 }
 
-function localTimes(part) {
-  for (const time of part.querySelectorAll("time[data-ms]")) {
-    const at = new Date(Number(time.dataset.ms));
-    if (Number.isNaN(at.getTime())) continue; // no calendar reaches it: the server's text stays
-    time.title = time.dateTime = at.toISOString();
-    time.textContent = at.toLocaleString(document.body.dataset.lang);
-  }
-}
 
 function watch() {
   const silent = Date.now() - heardAt > SILENT_AFTER_MS;

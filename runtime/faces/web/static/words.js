@@ -35,12 +35,16 @@ export const count = (n) => (n === null || n === undefined ? "—" : Number(n).t
 export const quality = (status) => Math.min(status >>> 30, 2);
 export const causeOf = (thing) => (thing?.cause ? word(thing.cause, thing.params ?? {}) : "");
 
+// A moment as people read it: the day with its month in letters (26 Nov 2026, never 11/26), 24 hours, the zone named.
+const MOMENTS = new Intl.DateTimeFormat(lang === "en" ? "en-GB" : lang, { timeZoneName: "short", year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+export const moment = (ms) => MOMENTS.format(ms);
+
 // Writes `<time data-ms>` in this browser's zone, with the exact moment on hover.
 export function localTimes(root) {
   for (const time of root.querySelectorAll("time[data-ms]")) {
     const at = new Date(Number(time.dataset.ms));
     if (Number.isNaN(at.getTime())) continue; // no calendar reaches it: the server's text stays
     time.title = time.dateTime = at.toISOString();
-    time.textContent = at.toLocaleString(lang, { timeZoneName: "short", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    time.textContent = moment(at);
   }
 }
