@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 import structlog
 
@@ -46,6 +46,15 @@ class Tenant(Protocol):
         ...
 
 
+@runtime_checkable
+class ApprovesOthers(Protocol):
+    """A tenant whose act approves what somebody asked for before."""
+
+    def approves_own(self, act: Act) -> bool:
+        """Whether that was the very person who approves it. Raises RequestRefusedError."""
+        ...
+
+
 class Authority(Protocol):
     """Who finds out who acts."""
 
@@ -57,8 +66,8 @@ class Authority(Protocol):
         """Return the same one as of now. Raises RequestRefusedError `session_gone` when they were shut out since."""
         ...
 
-    def with_approval(self, act: Act, raw: Any) -> Act:
-        """Return an act with the signature that came with it, checked. Raises RequestRefusedError."""
+    def with_approval(self, act: Act, raw: Any, *, own: bool) -> Act:
+        """Return an act with the signature that came with it, checked; `own`: who approves it asked for it. Raises RequestRefusedError."""
         ...
 
 
@@ -142,7 +151,9 @@ class Door:
             raise RequestRefusedError("act_unknown", action=act.action)
         refuse_unless_may(act.actor, act.action)
         if (approval := raw.get("approval")) is not None:
-            act = self._authority.with_approval(act, approval)
+            tenant = self._tenants[act.action]
+            own = not isinstance(tenant, ApprovesOthers) or tenant.approves_own(act)
+            act = self._authority.with_approval(act, approval, own=own)
         return (await self.carry_out(act)).plain()
 
     async def carry_out(self, act: Act) -> Outcome:

@@ -15,18 +15,17 @@ from ledger_client.keys import PublicKey, from_cose
 from runtime.acts import Act
 from runtime.faces.feed import RequestRefusedError
 
-APPROVES_OTHERS: Final = frozenset({"command.approve", "audit.review"})
-"""Acts that are themselves the approval of what somebody else asked for; who that was, their tenants know."""
 AGE_MS_MAX: Final = 600_000
 """How far the tablet's clock may be from ours."""
 SIGNATURE_HEX: Final = 128
 KEY_HEX_MAX: Final = 130
 
 
-def with_approval(act: Act, raw: Any, origin: str, now_ms: int | None, *, self_approval: bool) -> Act:
+def with_approval(act: Act, raw: Any, origin: str, now_ms: int | None, *, own: bool, self_approval: bool) -> Act:
     """Return an act with the approval that came with it. Raises RequestRefusedError.
 
-    `raw` = {meaning, time_ms, signature: 128 hexadecimal digits}; `now_ms` is the wall time, None while the clock is not set.
+    `raw` = {meaning, time_ms, signature: 128 hexadecimal digits}; `now_ms` is the wall time, None while the clock is not set;
+    `own`: who signs is who asked for it.
     """
     match raw:
         case {"meaning": str(meaning), "time_ms": int(time_ms), "signature": digits} if len(raw) == 3 and type(time_ms) is int:
@@ -37,7 +36,7 @@ def with_approval(act: Act, raw: Any, origin: str, now_ms: int | None, *, self_a
         raise RequestRefusedError("approval_shape")
     if not act.actor.has_account or act.actor.key is None:
         raise RequestRefusedError("approval_no_key")
-    own = meaning == "approved" and act.action not in APPROVES_OTHERS
+    own = own and meaning == "approved"
     if own and not self_approval:
         raise RequestRefusedError("approval_own")
     if own and not act.actor.fresh:

@@ -124,10 +124,10 @@ class AccountDesk:
             found.seen_ms = self._clock.mono_ms()
         return actor
 
-    def with_approval(self, act: Act, raw: Any) -> Act:
+    def with_approval(self, act: Act, raw: Any, *, own: bool) -> Act:
         """See door.Authority."""
         now_ms = None if self._clock.state() == ClockState.UNSET else self._clock.wall_ms()
-        return with_approval(act, raw, self._ledger.origin, now_ms, self_approval=self._book.self_approval())
+        return with_approval(act, raw, self._ledger.origin, now_ms, own=own, self_approval=self._book.self_approval())
 
     def self_approval(self) -> bool:
         """Tell whether the site's policy lets people approve what they asked for."""

@@ -149,6 +149,10 @@ class ApproveCommand:
             who["self_approved"] = True
         return await self._carrying.carry_out(point, proposal, look, who)
 
+    def approves_own(self, act: Act) -> bool:
+        """See door.ApprovesOthers. Raises RequestRefusedError where nothing waits."""
+        return not _is_second(act.actor, self._proposal(act))
+
     def _proposal(self, act: Act) -> Proposal:
         key = act.params.get("proposal")
         if set(act.params) != {"proposal", "value", "old"} or not isinstance(key, str):

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from ledger_client.approval import Approval, person_key
+from runtime.door import ApprovesOthers
 from runtime.faces.feed import RequestRefusedError
 from runtime.permissions import local_actor
 from tests.rigs.field import after
@@ -196,5 +197,20 @@ def test_open_tickets_of_a_session_are_few_and_the_oldest_gives_way() -> None:
         hers = await office.seen("bob")
         assert (await office.confirm("alice", tickets[0])).params == {"code": "command_ticket_unknown"}
         assert (await office.confirm("bob", hers)).code == "done", "nobody's flood takes another's ticket"
+
+    run(program, seed=1)
+
+
+def test_the_door_is_told_whether_who_approves_is_who_asked() -> None:
+    async def program(clock: VirtualClock) -> None:
+        office = Office(clock)
+        seen, proposal = await office.proposed()
+        params = {"proposal": proposal, "value": seen["value"], "old": seen["old"]}
+        tenant = office.tenants["command.approve"]
+        assert isinstance(tenant, ApprovesOthers)
+        assert [tenant.approves_own(office.act(name, "command.approve", "b/slow0", params)) for name in ("alice", "bob")] == [True, False]
+        with pytest.raises(RequestRefusedError, match="command_proposal_gone"):
+            tenant.approves_own(office.act("bob", "command.approve", "b/slow0", params | {"proposal": "none"}))
+        assert not isinstance(office.tenants["command.confirm"], ApprovesOthers)
 
     run(program, seed=1)
