@@ -1,6 +1,6 @@
 """One message on its way to the outside, in a thread that nobody waits for longer than a deadline; and why it did not arrive, in codes.
 
-Room: hall, alarms. `lanes` calls it. Mail and web servers hang in many ways (names that no DNS server answers, a peer that takes no
+Room: hall, alarms. `word_lane` calls it. Mail and web servers hang in many ways (names that no DNS server answers, a peer that takes no
 byte): the thread is a daemon, so it delays neither the core nor its end. At most THREADS_MAX at once.
 """
 
@@ -15,13 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from runtime.alarms.notify_plan import Failure
+
 THREADS_MAX: Final = 4
 DEADLINE_S: Final = 30.0
 STEP_S: Final = 10.0
 """For one step of a conversation: connecting, one answer."""
 SECRET_BYTES_MAX: Final = 4_096
 DETAIL_MAX: Final = 120
-Failure = tuple[str, dict[str, str | int | float]]
 
 
 class DeliveryError(Exception):

@@ -1,7 +1,7 @@
 """Calling people: one lane for each target, with a pace, a back-off and a count of what failed. No lane waits for another.
 
-Room: hall, alarms. `notifier` makes lanes of the configuration and runs them. A target that is slow, dead or hostile costs the core a
-thread that it does not wait for. What was not delivered is due again, as long as it waits for somebody.
+Room: hall, alarms. `notifier` makes lanes of the configuration and runs them; that of a light is here, that of words in `word_lane`. A
+target that is slow, dead or hostile costs the core a thread that it does not wait for.
 """
 
 from __future__ import annotations
@@ -14,21 +14,14 @@ from typing import Any, Final, Protocol
 from drivers.shared import NewestOf
 from runtime.acts import Act, Outcome
 from runtime.alarms.alarm import Alarm
-from runtime.alarms.delivery import Failure, Threads
 from runtime.alarms.machine import HIDDEN, UNANSWERED
-from runtime.alarms.mail import message_of, send
-from runtime.alarms.notices import content_of, subject_of, text_of
-from runtime.alarms.notify_options import EmailTarget, LightTarget, WebhookTarget
-from runtime.alarms.notify_plan import Calls, Target
-from runtime.alarms.webhook import post
+from runtime.alarms.notify_options import LightTarget
+from runtime.alarms.notify_plan import Failure, Target
 from runtime.clock import Clock
 from runtime.faces.feed import RequestRefusedError
 from runtime.permissions import Actor, Role
 
-PACE_MS: Final = 10_000
-"""Between two messages to one target: a flood is one message."""
 REST_MS_MIN: Final = 5_000
-REST_MS_MAX: Final = 600_000
 LIGHT_REST_MS_MAX: Final = 60_000
 LIGHT_PACE_MS: Final = 1_000
 SEEN_MS: Final = 15_000
@@ -68,7 +61,7 @@ class Lane(Protocol):
         ...
 
 
-class _Paced:
+class Paced:
     """When a lane may try again."""
 
     def __init__(self, clock: Clock, target: Target, rest_max_ms: int) -> None:
@@ -96,50 +89,7 @@ class _Paced:
             self._not_before_ms = self.clock.mono_ms() + rest_ms
 
 
-class WordLane(_Paced):
-    """A target that is told in words: e-mail or webhook."""
-
-    def __init__(self, clock: Clock, target: Target, threads: Threads, gateway: str, zone: str) -> None:
-        super().__init__(clock, target, REST_MS_MAX)
-        self._threads, self._gateway, self._zone = threads, gateway, zone
-        self._calls = Calls(target)
-        self._test: str | None = None
-
-    def test(self, by: str) -> None:
-        """See Lane."""
-        self._test = by
-        self.counts.tested = self.clock.wall_ms(), "notify_under_way"
-
-    async def look(self, alarms: Sequence[Alarm], minute: int | None) -> bool:
-        """See Lane. A test goes at once, whatever the hour; it says nothing of alarms."""
-        if self._test is not None:
-            by, self._test = self._test, None
-            failure = await self._deliver([], by)
-            self.note(failure, 0)
-            self.counts.tested = self.clock.wall_ms(), failure[0] if failure is not None else None
-            return True
-        due = self._calls.due(alarms, self.clock.mono_ms(), minute)
-        if not due or not self.may:
-            return False
-        failure = await self._deliver(due, "")
-        if failure is None:
-            self._calls.told([alarm.definition.name for alarm in due], self.clock.mono_ms())
-        self.note(failure, PACE_MS)
-        return True
-
-    async def _deliver(self, alarms: Sequence[Alarm], by: str) -> Failure | None:
-        options, at_ms, lang = self.target.options, self.clock.wall_ms(), self.target.lang
-        match options:
-            case EmailTarget():
-                subject, text = subject_of(self._gateway, alarms, lang), text_of(self._gateway, alarms, lang, self._zone, by)
-                return await self._threads.run(lambda: send(options, message_of(options, subject, text, at_ms)))
-            case WebhookTarget():
-                content = content_of(self._gateway, alarms, at_ms, by)
-                return await self._threads.run(lambda: post(options, content, at_ms))
-        return "notify_failed", {"reason": self.target.kind}
-
-
-class LightLane(_Paced):
+class LightLane(Paced):
     """An output that is on while somebody is called. It is written through the door, by the rules of its tag, as every setpoint."""
 
     def __init__(

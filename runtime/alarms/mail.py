@@ -1,6 +1,6 @@
 """A notice by e-mail: the message, and handing it to a mail server. Blocking.
 
-Room: hall, alarms. `lanes` runs `send` in a thread of `delivery`. Passwords come from their file with each message and are never kept.
+Room: hall, alarms. `word_lane` runs `send` in a thread of `delivery`. Passwords come from their file with each message and are never kept.
 It reads no answer but the server's, and follows nothing.
 """
 

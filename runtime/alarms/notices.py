@@ -1,6 +1,6 @@
 """What people and programs are told of alarms: subject and text of a mail, content of a POST. Pure.
 
-Room: hall, alarms. `lanes` calls it. Many alarms are one notice: counts, and the first of them by priority.
+Room: hall, alarms. `word_lane` calls it. Many alarms are one notice: counts, and the first of them by priority.
 """
 
 from __future__ import annotations

@@ -8,18 +8,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from drivers.shared import NewestOf
 from ledger_client.kinds import ClockState
 from runtime.acts import Act, Outcome
 from runtime.alarms.alarm import Alarm
-from runtime.alarms.delivery import Threads
-from runtime.alarms.lanes import Lane, LightLane, WordLane
+from runtime.alarms.lanes import Lane, LightLane
 from runtime.alarms.notify_options import LightTarget
 from runtime.alarms.notify_plan import NotifyPlan, Target
 from runtime.clock import Clock
+
+if TYPE_CHECKING:
+    from runtime.alarms.delivery import Threads
 
 LOOK_MS: Final = 1_000
 
@@ -34,7 +36,7 @@ class Notifier:
         """
         self._clock, self._alarms, self._newest, self._changed = clock, alarms, newest, changed
         self.carry_out: Callable[[Act], Awaitable[Outcome]] | None = None
-        self._threads = Threads()
+        self._threads: Threads | None = None
         self._plan, self._gateway = NotifyPlan(), ""
         self.lanes: dict[str, Lane] = {}
         self._renewed = asyncio.Event()
@@ -79,6 +81,10 @@ class Notifier:
     def _lane(self, target: Target) -> Lane:
         if isinstance(target.options, LightTarget):
             return LightLane(self._clock, target, target.options, self._newest, self._through_the_door)
+        from runtime.alarms.delivery import Threads
+        from runtime.alarms.word_lane import WordLane  # 4 MB that a gateway without such a target does not need
+
+        self._threads = self._threads or Threads()
         return WordLane(self._clock, target, self._threads, self._gateway, self._plan.zone)
 
     async def _keep(self, lane: Lane) -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 from runtime.alarms.alarm import Alarm
 from runtime.alarms.machine import UNANSWERED
 
-DAY_MIN: Final = 24 * 60
+Failure = tuple[str, dict[str, str | int | float]]
+"""Why a target was not told: a code with its parameters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A notice by POST of JSON to one configured address. Blocking.
 
-Room: hall, alarms. `lanes` runs `post` in a thread of `delivery`. It goes to the address of the configuration and nowhere else: it
+Room: hall, alarms. `word_lane` runs `post` in a thread of `delivery`. It goes to the address of the configuration and nowhere else: it
 follows no redirect, uses no proxy of the environment, and of the answer it takes the status. docs/alarms.md says how a receiver checks the
 signature.
 """

@@ -16,12 +16,12 @@ from runtime.acts import Act, Outcome
 from runtime.alarms.alarm import Alarm
 from runtime.alarms.definition import AlarmDefinition
 from runtime.alarms.delivery import Threads
-from runtime.alarms.lanes import WordLane
 from runtime.alarms.machine import Shown, State
 from runtime.alarms.notifier import Notifier
 from runtime.alarms.notify_options import EmailTarget, LightTarget, WebhookTarget
 from runtime.alarms.notify_plan import NotifyPlan, Target
 from runtime.alarms.webhook import SIGNATURE, TIMESTAMP, signature_of
+from runtime.alarms.word_lane import WordLane
 from tests.rigs.certificate import make_certificate
 from tests.rigs.clock import StillClock
 from tests.rigs.http_script import reply, scripted
