@@ -112,6 +112,10 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
         cause = "" if faulty["cause"] is None else word(faulty["cause"], faulty["params"])
         anchors.add_row(anchor["name"], anchor["state"], str(anchor["cosigned_size"] or "-"), _mirrored(mirror), Text(cause))
     confirmed = anchors if found["anchors"] else Text(word("status_no_anchor"), style="yellow")
+    off = found.get("writes", {}).get("read_only", [])  # a core of an earlier version says none
+    if off:
+        what = word("web.read_only.all") if any(each["device"] == "" for each in off) else ", ".join(each["device"] for each in off)
+        lines.append(Text(word("web.read_only", {"what": what}), style="yellow"))
     return Group(*lines, *_calibrations(found["calibrations"]), *_rounds(found["rounds_overdue"]), devices, confirmed)
 
 

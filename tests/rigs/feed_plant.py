@@ -11,6 +11,8 @@ from typing import Any
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.faces.feed_server import FeedServer
 
+ROLES = ("viewer", "technician", "engineer", "admin")
+
 
 class Plant:
     """A value source, health source and event source of `count` tags."""
@@ -25,6 +27,8 @@ class Plant:
         """Unit and asset of every tag."""
         self.models: list[dict[str, Any]] = []
         self.findings: list[dict[str, Any]] = []
+        self.answers: dict[str, Any] = {}
+        """Method -> what is answered, besides; the token of a session is the role of whoever has it."""
 
     def set(self, uid: int, value: float) -> None:
         self.generation += 1
@@ -55,6 +59,10 @@ class Plant:
         return self.findings
 
     async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
+        if method in self.answers:
+            return self.answers[method]
+        if method == "account.who" and params.get("token") in ROLES:
+            return who_of(params["token"])
         return await handler(session, method, params)
 
     def snapshot(self) -> Mapping[str, Any]:
@@ -69,6 +77,14 @@ class Plant:
 
     async def since(self, cursor: int, limit: int) -> list[list[Any]]:
         return [row for row in self.events if row[0] > cursor][:limit]
+
+
+def who_of(role: str) -> dict[str, Any]:
+    """Return somebody with one role, as the core tells a face of them."""
+    return {
+        "name": role.title(), "roles": [role], "session": "0a1b2c3d", "kind": "person", "csrf": "0" * 32, "fresh_until_ms": None,
+        "idle_s": 1800, "lang": "en", "zone": "UTC", "key": None, "must_change": False,
+    }  # fmt: skip
 
 
 async def handler(session: Session, method: str, params: Mapping[str, Any]) -> Any:

@@ -76,10 +76,12 @@ def test_the_page_the_door_and_a_reading_by_hand_while_it_runs(tmp_path: Path) -
             assert not (tmp_path / "other" / "private").exists(), "nothing was begun"
             code, read = await cli("read", "filler/speed_setpoint", "--state", str(state))
             assert (code, read["readings"][0]["quality"], read["readings"][0]["unit"]) == (0, "good", "1/min")
-            write = ("act", "device.write", "--state", str(state), "--tag", "filler/speed_setpoint", "--reason", "test", "--value")
-            code, done = await cli(*write, "100.5")
-            assert (code, done["code"]) == (0, "done")
-            code, refused = await cli(*write, "9000")
+            write = ("write", "filler/speed_setpoint", "--state", str(state), "--reason", "test")
+            code, refused = await cli(*write, "100.5")
+            assert (code, refused["error"]) == (1, "command_not_confirmed"), "--yes says that the rules were read"
+            code, done = await cli(*write, "--yes", "100.5")
+            assert (code, done["code"], done["params"]["read_back"]) == (0, "done", 100.5)
+            code, refused = await cli(*write, "--yes", "9000")
             assert (code, refused["error"]) == (1, "value_out_of_limits")
             code, read = await cli("read", "filler/speed_setpoint", "--state", str(state))
             assert read["readings"][0]["value"] == 100.5

@@ -36,6 +36,8 @@ SCREENS: Final = (
     ScreenRow("learn", "/learn"),
     ScreenRow("alarms", "/alarms", states=("error",)),
     ScreenRow("handover", "/handover", states=("error",)),
+    ScreenRow("commands", "/commands", role="engineer", wait_for="#commands .columns, .verdict"),
+    ScreenRow("stations", "/stations", role="technician", wait_for=".stations .card, .verdict"),
     ScreenRow("connections", "/connections"),
     ScreenRow("about", "/about"),
     ScreenRow("missing", "/nothing-here"),

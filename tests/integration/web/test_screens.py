@@ -13,6 +13,7 @@ from random import Random
 import httpx
 import pytest
 
+from tests.integration.web.screen_answers import answers
 from tests.integration.web.screens import EVERY_STATE, SCREENS, ScreenRow
 from tests.rigs.browser import axe, chromium, no_sideways_scroll, page_of, shot, targets
 from tests.rigs.feed_plant import Plant
@@ -36,6 +37,7 @@ def looks(screen: ScreenRow) -> list[tuple[str, str, int]]:
 @contextlib.asynccontextmanager
 async def site(tmp_path: Path, state: str) -> AsyncIterator[str]:
     plant = Plant(0 if state == "empty" else 60)
+    plant.answers.update(answers(is_empty=state == "empty"))
     if state != "empty":
         plant.rows[3][2], plant.rows[3][7] = 0x800A0000, "no_answer"
     async with contextlib.AsyncExitStack() as stack:
@@ -59,7 +61,7 @@ def test_every_screen(tmp_path: Path, state: str, require_service: Callable[[str
         async with site(tmp_path, state) as url, chromium(executable) as browser:
             for screen in SCREENS:
                 for lang, theme, width in looks(screen) if state in screen.states else []:
-                    async with page_of(browser, url, lang=lang, theme=theme, width=width) as at:
+                    async with page_of(browser, url, token=screen.role, lang=lang, theme=theme, width=width) as at:
                         await at.open(screen.path)
                         await at.page.locator(screen.wait_for).first.wait_for(timeout=15_000)
                         if state == "error":

@@ -46,6 +46,11 @@ if (readOnly) {
   });
 }
 
+// A page that could not be asked for comes by itself once the core answers.
+if (document.querySelector("[data-again]")) {
+  setInterval(async () => { if ((await (await fetch("/api/v1/alive").catch(() => null))?.json())?.core) location.reload(); }, 3000);
+}
+
 for (const to of document.querySelectorAll("[data-theme-to]")) {
   to.addEventListener("click", (event) => {
     event.preventDefault();
