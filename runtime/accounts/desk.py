@@ -285,6 +285,7 @@ class AccountDesk:
             "tokens": [token.plain() for token in sorted(self._book.tokens.values(), key=lambda token: token.name)],
             "self_approval": self._book.self_approval(),
             "syslog": self.syslog.snapshot(),
+            "unrecorded": self.log.unrecorded,
         }
 
     # ------------------------------------------------------------------------------------------ what they share
