@@ -155,7 +155,8 @@ class Figure:
     name: str
     value: str
     aim: str
-    is_good: bool
+    verdict: str
+    """is_good, is_not, or few: too few alarms to tell."""
     named: tuple[str, ...] = ()
 
 
@@ -166,21 +167,23 @@ def figures(told: Mapping[str, Any], lang: str) -> list[Figure]:
     def share(value: float) -> str:
         return f"{100 * value:.1f} %"
 
-    def figure(name: str, value: str, aim: str, *, good: bool, named: Iterable[str] = ()) -> Figure:
-        return Figure(word(f"alarm.figure.{name}", None, lang), value, word("alarm.figure.aim", {"aim": aim}, lang), good, tuple(named))
+    def figure(name: str, value: str, aim: str, *, good: bool, named: Iterable[str] = (), tells: bool = True) -> Figure:
+        verdict = "few" if not tells else "is_good" if good else "is_not"
+        return Figure(word(f"alarm.figure.{name}", None, lang), value, word("alarm.figure.aim", {"aim": aim}, lang), verdict, tuple(named))
 
     mix, few = told["priorities"], told["count"] <= FEW
     flood, top = told["flood_share"], told["top_share"]
+    shares = " / ".join(f"{100 * mix[name]:.0f}" for name in MIX)
     most_named = [f"{name}: {count}" for name, count in told["top"]]
     stale_named = [name for name, _ in told["stale"]]
     return [
         figure("average", f"{told['average']:.2f}", f"≤ {aims['average']:.0f}", good=told["average"] <= aims["average"]),
         figure("most", str(told["most"]), f"≤ {aims['most']}", good=told["most"] <= aims["most"]),
         figure("flood", share(flood), f"< {share(aims['flood_share'])}", good=flood < aims["flood_share"]),
-        figure("top", share(top), f"≤ {share(aims['top_share'])}", good=few or top <= aims["top_share"], named=most_named),
+        figure("top", share(top), f"≤ {share(aims['top_share'])}", good=top <= aims["top_share"], named=most_named, tells=not few),
         figure("chattering", str(told["chattering_count"]), "0", good=not told["chattering_count"], named=told["chattering"]),
         figure("stale", str(told["stale_count"]), f"< {aims['stale']}", good=told["stale_count"] < aims["stale"], named=stale_named),
-        figure("mix", " / ".join(f"{100 * mix[name]:.0f}" for name in MIX), "80 / 15 / 5", good=few or mix["high"] <= HIGH_SHARE_MAX),
+        figure("mix", shares, "80 / 15 / 5", good=mix["high"] <= HIGH_SHARE_MAX, tells=not few),
     ]
 
 

@@ -1,0 +1,78 @@
+"""Alarms as pages say them: the banner, conditions, figures, and what happened in a shift."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ledger_client.kinds import Kind
+from runtime.acts import INTENT
+from runtime.alarms.condition import CONDITIONS
+from runtime.alarms.machine import Shown
+from runtime.alarms.metrics import Raise, figures
+from runtime.alarms.view import alarm_row
+from runtime.faces.web import alarm_lines
+from runtime.faces.web.handover_pages import sections_of
+from tests.unit.runtime.alarms.test_notify_plan import waiting
+
+STATES = dict.fromkeys((each.value for each in Shown), 0)
+
+
+def told(waits: dict[str, int], **states: int) -> dict[str, Any]:
+    summary = {"defined": 9, "waiting": {"high": 0, "medium": 0, "low": 0} | waits, "states": STATES | states, "newest": None}
+    return {"summary": summary, "rows": []}
+
+
+@pytest.mark.parametrize(
+    ("alarms", "level", "text"),
+    [
+        (told({}), "quiet", "No alarm waits"), (told({}, shelved=2), "quiet", "No alarm waits · 2 shelved"),
+        (told({}, acked=1), "note", "No alarm waits · 1 active, acknowledged"), (told({"low": 1}), "warn", "1 alarm waits"),
+        (told({"high": 1, "low": 4}), "alarm", "5 alarms wait"),
+    ],
+)  # fmt: skip
+def test_the_banner_says_how_many_wait_and_how_bad_it_is(alarms: dict[str, Any], level: str, text: str) -> None:
+    found = alarm_lines.banner(alarms, "en")
+    assert found is not None
+    assert (found.level, found.text) == (level, text)
+
+
+@pytest.mark.parametrize("alarms", [{"summary": {}, "rows": []}, {"summary": {"defined": 0}, "rows": []}])
+def test_without_alarms_there_is_no_banner(alarms: dict[str, Any]) -> None:
+    assert alarm_lines.banner(alarms, "en") is None
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_condition_state_and_priority_is_worded(lang: str) -> None:
+    row = alarm_row(waiting())
+    for condition in CONDITIONS:
+        assert "alarm." not in alarm_lines.about_text(row | {"condition": condition, "tag": "a/b", "limit": 80.0}, lang)
+    for state in Shown:
+        assert "alarm." not in alarm_lines.state_text(row | {"state": state.value}, lang)
+    line = alarm_lines.alarm_line(row | {"value": 81.23456789, "tag": "a/b", "unit": "V", "shelve_max_min": 60}, lang)
+    assert (line.value, line.shelf, line.waits) == ("81.2346 V", (10, 30, 60), True)
+
+
+def test_few_alarms_prove_nothing_and_many_do() -> None:
+    few = alarm_lines.figures(figures([Raise("a", 5, "high")], [], 0, 86_400_000), "en")
+    assert [each.verdict for each in few] == ["is_good", "is_good", "is_good", "few", "is_good", "is_good", "few"]
+    many = alarm_lines.figures(figures([Raise("a", i * 1000, "high") for i in range(200)], [("a", -1)], 0, 86_400_000), "en")
+    assert [each.verdict for each in many] == ["is_not", "is_not", "is_good", "is_not", "is_not", "is_good", "is_not"]
+
+
+def test_a_shift_is_sorted_by_what_it_is_about() -> None:
+    act = bytes(16)
+    rows = [
+        [9, 90, Kind.COMMAND, (act, INTENT, "device.write", 3, bytes(32)), [], None],
+        [8, 80, Kind.COMMAND, (act, 1, "done", 3, bytes(32)), [], None],
+        [7, 70, Kind.COMMAND, (act, INTENT, "alarm.ack", 3, bytes(32)), [], b"no such body"],
+        [6, 60, Kind.EVENT, ("https://witnessmark.example/event/alarms", 1, bytes(32), 3), [], None],
+        [5, 50, Kind.EVENT, ("https://witnessmark.example/event/model", 1, bytes(32), 3), [], None],
+        [4, 40, Kind.CONFIG, (2, 1, bytes(32), "cli", "why"), [], None],
+        [3, 30, Kind.CLOSE, ("stopped",), [], None],
+    ]
+    found = {section.code: [seq for _, seq, _ in section.lines] for section in sections_of(rows, "en")}
+    assert found == {
+        "handover.writes": [9], "handover.acts": [7], "handover.models": [5], "handover.config": [4], "handover.gaps": [3],
+    }  # fmt: skip
