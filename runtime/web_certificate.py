@@ -64,8 +64,6 @@ class WebCertificate:
 
     def ensure(self, common_name: str, extra: Sequence[str], wall_ms: int) -> Told:
         """Make what is missing, and a fresh certificate where our own is about to end. Raises OSError, FormatError."""
-        self._disk.mkdir(self.folder)
-        os.chmod(self.folder, 0o700)
         key = self._key()
         held = self._certificate()
         if held is None or (_is_own(held) and _ends_soon(held, wall_ms)) or not _fits(held, key):
@@ -102,6 +100,8 @@ class WebCertificate:
     def _key(self) -> ec.EllipticCurvePrivateKey:
         data = read_whole(self._disk, self.folder / KEY_FILE, PEM_SIZE_MAX)
         if data is None:
+            self._disk.mkdir(self.folder)
+            os.chmod(self.folder, 0o700)
             made = ec.generate_private_key(ec.SECP256R1())
             form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             write_atomically(self._disk, self.folder / KEY_FILE, made.private_bytes(serialization.Encoding.PEM, *form))

@@ -70,7 +70,8 @@ def main() -> int:
     url = f"http{'s' if is_tls else ''}://{shown}:{bound.getsockname()[1]}/"
     sys.stdout.write((json.dumps({"url": url, "fingerprint": fingerprint}) if options.json else url) + "\n")
     sys.stdout.flush()
-    asyncio.run(_serve(run, bound, context, folder, FaceOptions(options.verifier, options.state / "policy.txt"), options.name, waits=waits))
+    face = FaceOptions(options.verifier, options.state / "policy.txt", folder)
+    asyncio.run(_serve(run, bound, context, folder, face, options.name, waits=waits))
     return 0
 
 

@@ -43,6 +43,8 @@ class FaceOptions:
 
     verifier: str = ""
     policy: Path | None = None
+    certificate: Path | None = None
+    """The folder of the page's certificate."""
 
 
 class Face:

@@ -69,6 +69,22 @@ async def people(at: Site, screen: Screen) -> list[str]:
     return found
 
 
+async def certificate(screen: Screen) -> list[str]:
+    """A signing request comes out, and what is no certificate is refused in words, with what was pasted kept."""
+    page = screen.page
+    await screen.open("/certificate")
+    form = page.locator('form[data-post="/api/v1/certificate/request"]')
+    await form.locator("button").click()
+    await form.locator("pre").wait_for()
+    assert "BEGIN CERTIFICATE REQUEST" in await form.locator("pre").inner_text()
+    form = page.locator('form[data-post="/api/v1/certificate"]')
+    await form.locator("[name=pem]").fill("no certificate")
+    await form.locator("button").click()
+    await form.locator("[data-said].warn").wait_for()
+    assert await form.locator("[name=pem]").input_value() == "no certificate"
+    return await held(screen, "certificate")
+
+
 async def last_admin(screen: Screen) -> None:
     """The last administrator stays, and the page says why; what was chosen stays."""
     await screen.open("/people")
@@ -107,11 +123,11 @@ def test_an_administrators_work(tmp_path: Path, require_service: Callable[[str],
     async def run() -> list[str]:
         async with site(tmp_path, tags=2) as at, chromium(executable) as browser:
             async with page_of(browser, at.url, token=at.tokens["admin"], width=1280) as screen:
-                found = [*await people(at, screen), *await trail(at, screen)]
+                found = [*await people(at, screen), *await certificate(screen), *await trail(at, screen)]
                 await last_admin(screen)
                 assert screen.faults == [each for each in screen.faults if "Failed to load resource" in each]
             async with page_of(browser, at.url, token=at.tokens["admin"], width=320, theme="dark", lang="zh") as screen:
-                for path in ("/people", "/audit", "/connections", "/about"):
+                for path in ("/people", "/certificate", "/audit", "/connections", "/about"):
                     await screen.open(path)
                     found += await held(screen, f"admin{path.replace('/', '-')}-zh-dark-320")
             async with at.client("technician") as other:

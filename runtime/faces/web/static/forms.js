@@ -19,7 +19,7 @@ function say(form, level, text, code) {
   const place = form.querySelector("[data-said]");
   place.className = `verdict ${level}`;
   place.replaceChildren(Object.assign(document.createElement("span"), { className: "mark", ariaHidden: "true" }), text);
-  if (code) place.append(" ", Object.assign(document.createElement("code"), { textContent: code }));
+  if (code) place.append(" ", Object.assign(document.createElement(code.includes("\n") ? "pre" : "code"), { textContent: code }));
   place.hidden = false;
 }
 
