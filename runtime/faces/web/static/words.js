@@ -35,11 +35,20 @@ export const count = (n) => (n === null || n === undefined ? "—" : Number(n).t
 export const quality = (status) => Math.min(status >>> 30, 2);
 export const causeOf = (thing) => (thing?.cause ? word(thing.cause, thing.params ?? {}) : "");
 
-// A moment as people read it: the day with its month in letters (26 Nov 2026, never 11/26), 24 hours, the zone named.
-const MOMENTS = new Intl.DateTimeFormat(lang === "en" ? "en-GB" : lang, { timeZoneName: "short", year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+// A moment as people read it: the day with its month in letters (26 Nov 2026, never 11/26), 24 hours, in the person's time zone (the site's,
+// as they chose it) or else this browser's; the zone is named.
+const PARTS = { timeZoneName: "short", year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+function moments(zone) {
+  try {
+    return new Intl.DateTimeFormat(lang === "en" ? "en-GB" : lang, { ...PARTS, timeZone: zone });
+  } catch {
+    return moments(undefined); // a zone that this browser does not know
+  }
+}
+const MOMENTS = moments(document.body.dataset.zone || undefined);
 export const moment = (ms) => MOMENTS.format(ms);
 
-// Writes `<time data-ms>` in this browser's zone, with the exact moment on hover.
+// Writes `<time data-ms>` so, with the exact moment on hover.
 export function localTimes(root) {
   for (const time of root.querySelectorAll("time[data-ms]")) {
     const at = new Date(Number(time.dataset.ms));
