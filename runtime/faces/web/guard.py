@@ -10,7 +10,7 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -58,9 +58,7 @@ async def _answer(face: Face, row: RouteRow, request: Request) -> Response:
         check_origin(request)
     request.state.query = None if row.query is None else _converted(dict(request.query_params), row.query, "query_invalid")
     raw = await _body(request) if row.method not in SAFE else b""
-    fields = (
-        dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=FIELDS_MAX)) if _is_form(row, request) else {}
-    )
+    fields = _fields(raw) if _is_form(row, request) else {}
     if row.method not in SAFE:
         check_token(request, row, fields.pop("csrf", None))
     request.state.body = None
@@ -156,11 +154,9 @@ def refusal(face: Face, request: Request, refused: RequestRefusedError, *, is_pa
 
 def local_path(text: str | None) -> str:
     """Return where to go after signing in: a path of ours, or the first page for anything that might lead elsewhere."""
-    parts = urlsplit(text or "/")
-    safe = not parts.scheme and not parts.netloc and parts.path.startswith("/") and not parts.path.startswith("//")
-    if not safe or "\\" in (text or "") or any(ord(char) < 33 for char in text or ""):
-        return "/"
-    return text or "/"
+    wanted = text or "/"
+    leads_away = wanted[:1] != "/" or wanted[1:2] == "/" or "\\" in wanted  # to a browser `///host` is another site as well
+    return "/" if leads_away or any(ord(char) < 33 for char in wanted) else wanted
 
 
 def keep_preferences(request: Request, response: Response) -> None:
@@ -190,6 +186,13 @@ async def _body(request: Request) -> bytes:
     except ClientDisconnect as error:
         raise RequestRefusedError("body_unreadable", detail="the request ended early") from error
     return b"".join(parts)
+
+
+def _fields(raw: bytes) -> dict[str, Any]:
+    try:
+        return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=FIELDS_MAX))
+    except ValueError as error:
+        raise RequestRefusedError("body_unreadable", detail=str(error)[:200]) from error
 
 
 def _decoded(raw: bytes, kind: type[msgspec.Struct]) -> Any:

@@ -177,7 +177,8 @@ def redirect_of(head: bytes, known: Collection[str]) -> bytes:
     method, _, rest = lines[0].partition(" ")
     path = rest.partition(" ")[0]
     hosts = [line.partition(":")[2].strip() for line in lines[1:] if line.lower().startswith("host:")]
-    fine = method in {"GET", "HEAD"} and path.startswith("/") and not path.startswith("//") and path.isascii() and "\\" not in path
+    fine = method in {"GET", "HEAD"} and path.startswith("/") and not path.startswith("//") and path.isascii() and path.isprintable()
+    fine = fine and "\\" not in path
     if not fine or len(hosts) != 1 or not is_known(hosts[0], known):
         return b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     target = f"https://{hosts[0]}{path}".encode("ascii", "ignore")

@@ -127,6 +127,8 @@ async def logins(at: Site) -> None:
             texts.append(answer.text.replace(name, "NAME"))
         assert texts[0] == texts[1], "the page does not tell who has an account"
         assert (await anybody.post("/claim", data={"code": "x", "name": "y", "password": PASSWORD}, headers=origin)).status_code == 422
+        many = {f"field{number}": "x" for number in range(201)}
+        assert (await anybody.post("/login", data=many, headers=origin)).status_code == 400
 
 
 async def slow_clients(at: Site) -> None:
