@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 import structlog
@@ -229,7 +230,10 @@ class Door:
             if known[0] != act.request_hash:
                 raise RequestRefusedError("act_id_reused")
             return known[1]
-        refuse_unless_may(self._authority.current(act.actor), act.action)  # it may have waited behind one that took the role away
+        act = replace(act, actor=self._authority.current(act.actor))  # it may have waited behind one that took the role or the key away
+        refuse_unless_may(act.actor, act.action)
+        if any(each.key.cose.hex() != act.actor.key for each in act.approvals):
+            raise RequestRefusedError("approval_no_key")
         self.require_recordable()
         tenant = self._tenants[act.action]
         await tenant.check(act)

@@ -140,6 +140,8 @@ class Actor:
     scope: frozenset[str] = frozenset()
     must_change: bool = False
     key: str | None = None
+    made_by: str = ""
+    """Of a token the person who made it, empty where that was the machine's own command line."""
 
     @property
     def text(self) -> str:

@@ -54,7 +54,7 @@ class AccountDesk:
         self._private, self._disk, self._clock, self._config = private, disk, clock, config
         self._book = AccountBook(path, self._work)
         self._sessions, self._attempts, self.passwords = Sessions(), Attempts(), Passwords(self._hashing)
-        self._acts = AccountActs(self._book, self._sessions, self.passwords, clock, lambda: ledger.origin)
+        self._acts = AccountActs(self._book, self._sessions, self.passwords, self._attempts, clock, lambda: ledger.origin)
         self._ledger = ledger
         self.log = AccessLog(ledger, clock)
         self.syslog = SyslogTeller(config, clock)
@@ -163,7 +163,8 @@ class AccountDesk:
             raise RequestRefusedError("token_clock_unset")
         if self._clock.wall_ms() >= token.expires_ms:
             raise RequestRefusedError("session_gone")
-        return Actor(token.name, frozenset(), token.id, fresh=False, kind="token", scope=token.actions)
+        maker = token.made_by.rpartition(" (")[0]
+        return Actor(token.name, frozenset(), token.id, fresh=False, kind="token", scope=token.actions, made_by=maker)
 
     def _limits_ms(self, person: Person) -> tuple[int, int]:
         """Idle and longest time of a session: a person who only views may have a screen on the wall."""

@@ -16,6 +16,7 @@ from typing import Final
 from ledger_client.keys import from_cose
 from runtime.accounts import people as rules
 from runtime.accounts.approvals import enrolled_key
+from runtime.accounts.attempts import Attempts
 from runtime.accounts.book import SELF_APPROVAL, AccountBook
 from runtime.accounts.claim_code import make_code
 from runtime.accounts.passwords import Passwords
@@ -36,9 +37,11 @@ Perform = Callable[[Act], Awaitable[Outcome]]
 class AccountActs:
     """What there is to change; `tenants` names it for the door."""
 
-    def __init__(self, book: AccountBook, sessions: Sessions, passwords: Passwords, clock: Clock, origin: Callable[[], str]) -> None:
-        """`origin` names the log that keys are enrolled for."""
-        self._origin = origin
+    def __init__(
+        self, book: AccountBook, sessions: Sessions, passwords: Passwords, attempts: Attempts, clock: Clock, origin: Callable[[], str]
+    ) -> None:
+        """`origin` names the log that keys are enrolled for; `attempts` are those of the login."""
+        self._origin, self._attempts = origin, attempts
         self._book, self._sessions, self._passwords, self._clock = book, sessions, passwords, clock
 
     def tenants(self) -> dict[str, AccountAct]:
@@ -130,10 +133,17 @@ class AccountActs:
         person, own = rules.find(self._book.people, act.target), self._is_own(act)
         if not own and not (act.actor.kind == "local" or (Role.ADMIN in act.actor.roles and act.actor.has_account)):
             raise RequestRefusedError("permission_denied", action=act.action)
+        if not own and act.actor.must_change:
+            raise RequestRefusedError("password_must_change", action=act.action)
         if not own and not act.actor.fresh:
             raise RequestRefusedError("fresh_needed", action=act.action)
         if own and ("old_password" not in act.secrets or "password" not in act.secrets):
             raise RequestRefusedError("password_old_needed")
+        if own and len(act.secrets["old_password"]) > rules.PASSWORD_MAX:
+            raise RequestRefusedError("password_old_wrong")
+        wait_ms = self._attempts.wait_ms(folded(person.name), self._source(act), self._clock.mono_ms()) if own else 0
+        if wait_ms > 0:  # guessing at an open session is as slow as at the door
+            raise RequestRefusedError("again_refused", retry_after_s=-(-wait_ms // 1_000))
         if "password" in act.secrets:
             rules.checked_password(act.secrets["password"], person.name)
 
@@ -142,6 +152,7 @@ class AccountActs:
         self._check_password(act)
         person, own = rules.find(self._book.people, act.target), self._is_own(act)
         if own and not await self._passwords.holds(rules.normal_password(act.secrets["old_password"]), person.password, ""):
+            self._attempts.failed(folded(person.name), self._source(act), self._clock.mono_ms())
             raise RequestRefusedError("password_old_wrong")
         password = act.secrets.get("password") or one_time_password()
         if own and password == act.secrets["old_password"]:
@@ -257,6 +268,10 @@ class AccountActs:
     def _keep_an_admin(self, changed: Person) -> None:
         if not rules.keeps_an_admin(self._book.people.values(), changed):
             raise RequestRefusedError("account_last_admin", name=changed.name)
+
+    def _source(self, act: Act) -> str:
+        session = self._sessions.by_id(act.actor.session_id)
+        return session.source if session is not None else ""
 
     def _is_own(self, act: Act) -> bool:
         return act.actor.has_account and folded(act.actor.name) == folded(act.target)

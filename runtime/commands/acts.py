@@ -182,8 +182,11 @@ def tenants(desk: CommandDesk, caller: MethodCaller) -> dict[str, Tenant]:
 
 
 def _is_second(actor: Actor, proposal: Proposal) -> bool:
-    """Tell whether who approves is another person than who asked: one with a name. Whoever sits at the machine may be anybody."""
-    return actor.kind == "person" and actor.name != proposal.actor.name
+    """Tell whether who approves is another person than who asked, or who made the program that asked: one with a name.
+
+    Whoever sits at the machine may be anybody.
+    """
+    return actor.kind == "person" and actor.name not in {proposal.actor.name, proposal.actor.made_by}
 
 
 def _value(given: Plain) -> Any:

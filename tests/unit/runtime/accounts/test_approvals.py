@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import sha256
 from typing import Any
 
@@ -97,6 +98,17 @@ def test_what_is_signed_otherwise_is_refused_before_anything_is_recorded() -> No
         await after(clock, 1)
         assert not [p for p in payloads(people.disk)[before:] if p.kind == Kind.COMMAND]
         assert (await edit(people, token, signed()))["code"] == "done"
+
+    played(program)
+
+
+def test_a_key_that_was_taken_back_while_the_act_waited_signs_it_no_more() -> None:
+    async def program(people: People, clock: VirtualClock) -> None:
+        tablet, _, token = await enrolled(people)
+        signed = tablet.approval(ID, "config.edit", "", DAYS, revision=1, name="Bo", meaning="authored", time_ms=clock.wall_ms())
+        taken_back, late = await asyncio.gather(people.act(token, "account.key", "Bo", key=""), edit(people, token, signed))
+        assert taken_back["code"] == "done"
+        assert late == {"refused": "approval_no_key"}
 
     played(program)
 

@@ -176,6 +176,35 @@ def test_the_password_once_more_makes_dangerous_acts_possible_for_five_minutes()
     played(program)
 
 
+def test_the_old_password_of_a_new_one_is_guessed_no_faster_than_at_the_door() -> None:
+    async def program(people: People, clock: VirtualClock) -> None:
+        token, new = await people.claim(), {"password": "five dry wool socks"}
+        assert (await people.act(token, "account.password", "Ada", old_password="x" * 257, **new))["refused"] == "password_old_wrong"
+        for _ in range(3):
+            assert (await people.act(token, "account.password", "Ada", old_password="wrong wrong", **new))["code"] == "password_old_wrong"
+        right = {"old_password": PASSWORD.format("Ada"), **new}
+        held_up = await people.act(token, "account.password", "Ada", **right)
+        assert (held_up["refused"], held_up["retry_after_s"]) == ("again_refused", 1)
+        again = await people.ask("account.again", token=token, password=PASSWORD.format("Ada"))
+        assert again["refused"] == "again_refused", "it is one account and one place"
+        await after(clock, 1)
+        assert (await people.act(token, "account.password", "Ada", **right))["code"] == "done"
+
+    played(program)
+
+
+def test_an_admin_whose_own_password_is_to_be_changed_gives_nobody_another() -> None:
+    async def program(people: People, clock: VirtualClock) -> None:
+        ada, first = await people.claim(), "the first one Bo"
+        await people.act(ada, "account.create", "Bo", roles="admin", password=first)
+        bo = (await people.login("Bo", first))["token"]
+        assert (await people.act(bo, "account.password", "Ada"))["refused"] == "password_must_change"
+        assert (await people.act(bo, "account.password", "Bo", old_password=first, password=PASSWORD.format("Bo")))["code"] == "done"
+        assert (await people.act(bo, "account.password", "Ada"))["code"] == "done"
+
+    played(program)
+
+
 def test_an_api_token_does_what_it_was_made_for_until_it_expires() -> None:
     async def program(people: People, clock: VirtualClock) -> None:
         admin = await people.claim()

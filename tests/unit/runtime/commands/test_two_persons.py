@@ -9,7 +9,7 @@ import pytest
 from ledger_client.approval import Approval, person_key
 from runtime.door import ApprovesOthers
 from runtime.faces.feed import RequestRefusedError
-from runtime.permissions import local_actor
+from runtime.permissions import Actor, local_actor
 from tests.rigs.field import after
 from tests.rigs.office import HIGH, Office
 from tests.rigs.person_key import Tablet
@@ -34,6 +34,22 @@ def test_a_second_person_lets_it_happen_and_both_are_named() -> None:
         assert office.machine.written == [("slow0", 20)]
         assert (await office.approve("carol", proposal, seen)).params == {"code": "command_proposal_gone"}
         assert office.desk.state()["waiting"] == []
+
+    run(program, seed=1)
+
+
+def test_who_made_the_program_that_asks_is_no_second_person() -> None:
+    async def program(clock: VirtualClock) -> None:
+        office = Office(clock, HIGH.replace("write = {", "write = { programs = true,"))
+        may = frozenset({"command.prepare", "command.confirm"})
+        program = Actor("plc", frozenset(), "t1", fresh=False, kind="token", scope=may, made_by="alice")
+        seen = await office.desk.prepare(program, {"target": "b/slow0", "value": 20})
+        asked = office.act("alice", "command.confirm", "b/slow0", {key: seen[key] for key in ("nonce", "value", "old")})
+        waits = await office.ask(dataclasses.replace(asked, actor=program))
+        assert waits.code == "command_waits"
+        assert (await office.approve("alice", waits.params["proposal"], seen)).code == "command_own_proposal"
+        assert office.machine.written == []
+        assert (await office.approve("bob", waits.params["proposal"], seen)).code == "done"
 
     run(program, seed=1)
 
