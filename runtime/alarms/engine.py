@@ -22,16 +22,19 @@ from runtime.alarms.book import AlarmBook, Entries, Remembered, page_of, take_pa
 from runtime.alarms.condition import STALE
 from runtime.alarms.definition import AlarmDefinition
 from runtime.alarms.journal import Journal, Ledger
-from runtime.alarms.machine import Condition, Event, Plain, Shelve, Shown, Transition, due_ms, step
+from runtime.alarms.machine import UNANSWERED, Condition, Event, Plain, Shelve, Shown, Suppress, Transition, due_ms, step
 from runtime.alarms.watch import AlarmWatch
 from runtime.clock import Clock
 from runtime.points import DevicePoints
 
 TICK_MS: Final = 500
-SAVE_TICKS: Final = 60
+SAVE_MS: Final = 30_000
+REREAD_MAX: Final = 10_000
+"""Entries that a start may have to look through besides the book: so many are no reason to write to the flash each half minute."""
 LOOK_TICKS: Final = 2
 STEPS_AT_ONCE: Final = 20
 """Between two of these the loop sees to others."""
+DUES_SPARE: Final = 64
 REMOVED: Final = "removed"
 Listener = Callable[[Alarm, AlarmRow], None]
 
@@ -74,6 +77,8 @@ class AlarmEngine:
         self._turned: deque[tuple[Alarm, Event, int]] = deque()
         self._more = asyncio.Event()
         self._listeners: list[Listener] = []
+        self._saved: tuple[Told | None, int] | None = None
+        """The newest transition and the entries that the book knows."""
         self.generation = 0
         self.ready = False
 
@@ -102,6 +107,8 @@ class AlarmEngine:
         ]
         self.watch.set_up(self.alarms.values(), devices)
         if self.ready:
+            self._take_turned(len(self._turned))
+            self._fit()
             self._look_at_what_is_known()
         self.changed()
 
@@ -113,6 +120,7 @@ class AlarmEngine:
             group.create_task(self.journal.run(), name="alarm journal")
             group.create_task(self._follow(), name="alarm turns")
             group.create_task(self._tick(), name="alarm tick")
+            group.create_task(self._keep_book(), name="alarm book")
 
     async def open(self) -> None:
         """Read the book, and what the ledger has since. Raises LedgerError, OSError."""
@@ -131,8 +139,8 @@ class AlarmEngine:
                 alarm.note_row(told)
         for alarm in self.alarms.values():
             alarm.fresh_mono_ms, alarm.told_raw, alarm.told_suppressed = mono, alarm.state.raw, alarm.state.suppressed
-            self._await_due(alarm)
         self._turned.clear()  # of before it was known how they stood; what holds is looked at again
+        self._fit()
         self.ready = True
         self._look_at_what_is_known()
         self.changed()
@@ -186,9 +194,23 @@ class AlarmEngine:
         while True:
             await self._more.wait()
             self._more.clear()
-            while self._turned:
-                self._take_turned(STEPS_AT_ONCE)
-                await asyncio.sleep(0)
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        while self._turned:
+            self._take_turned(STEPS_AT_ONCE)
+            await asyncio.sleep(0)
+
+    def _fit(self) -> None:
+        """Let states follow another configuration: what suppressed an alarm is gone, it is an advisory now, its delays are others."""
+        for alarm in self.alarms.values():
+            definition = alarm.definition
+            if definition.suppression is None and alarm.state.suppressed:
+                alarm.told_suppressed = False
+                self._step(alarm, Suppress(on=False), NOBODY)
+            if definition.rules.advisory and alarm.state.life in UNANSWERED:
+                self._step(alarm, Plain.ACK, NOBODY)
+        self._await_all()
 
     def _look_at_what_is_known(self) -> None:
         self.watch.look_again(self._newest)
@@ -201,10 +223,10 @@ class AlarmEngine:
             if definition.on_tag is not None:
                 raw = now - alarm.fresh_mono_ms >= definition.seconds * 1000
             else:
-                raw = self._outlook.holds(definition, alarm.state.raw)
-            if raw is not alarm.state.raw:
+                raw = self._outlook.holds(definition, alarm.told_raw)
+            if raw is not alarm.told_raw:
                 alarm.told_raw = raw
-                self._step(alarm, Condition(raw), NOBODY)
+                self._told_by_field(alarm, Condition(raw), now)
 
     # ------------------------------------------------------------------------------------------ what comes of it
 
@@ -243,6 +265,26 @@ class AlarmEngine:
         if due is not None:
             self._number += 1
             heapq.heappush(self._dues, (due, self._number, alarm))
+            if len(self._dues) > 2 * len(self.alarms) + DUES_SPARE:
+                self._await_all()
+
+    def _await_all(self) -> None:
+        """Begin the dues anew, one for each alarm: those of states that are gone fill the list where a condition flickers."""
+        dues = ((due_ms(alarm.state, alarm.definition.rules), place, alarm) for place, alarm in enumerate(self.alarms.values()))
+        self._dues = [(due, place, alarm) for due, place, alarm in dues if due is not None]
+        heapq.heapify(self._dues)
+        self._number = max(self._number, len(self.alarms))
+
+    def _step_dues(self) -> bool:
+        """Step a few alarms whose time has come; return whether there are more."""
+        now = self._clock.mono_ms()
+        for _ in range(STEPS_AT_ONCE):
+            if not self._dues or self._dues[0][0] > now:
+                return False
+            alarm = heapq.heappop(self._dues)[2]
+            if self.alarms.get(alarm.definition.name) is alarm:
+                self._step(alarm, Plain.TICK, NOBODY)
+        return True
 
     def changed(self) -> None:
         """Let faces look again."""
@@ -251,28 +293,33 @@ class AlarmEngine:
     async def _tick(self) -> None:
         ticks, due = 0, self._clock.mono_ms()
         while True:
-            self._take_turned(len(self._turned))
-            now = self._clock.mono_ms()
-            while self._dues and self._dues[0][0] <= now:
-                _, _, alarm = heapq.heappop(self._dues)
-                if self.alarms.get(alarm.definition.name) is alarm:
-                    self._step(alarm, Plain.TICK, NOBODY)
+            await self._catch_up()
+            while self._step_dues():
+                await self._catch_up()
             if ticks % LOOK_TICKS == 0:
                 self._look_out()
             ticks += 1
-            if ticks % SAVE_TICKS == 0:
-                await self._save()
             due = max(due + TICK_MS, self._clock.mono_ms())
             await self._clock.sleep_until_mono(due)
 
+    async def _keep_book(self) -> None:
+        """Write the book now and then, in a task of its own: a disk that is slow holds no delay and no shelf up."""
+        while True:
+            await self._clock.sleep_until_mono(self._clock.mono_ms() + SAVE_MS)
+            await self._save()
+
     async def _save(self) -> None:
-        """Write the book; where the disk refuses, the ledger says the same at the next start."""
+        """Write the book if it would say something new; where the disk refuses, the ledger says the same at the next start."""
         if self.journal.pending:
             return  # states that the ledger does not tell yet are not for the book
+        newest, size = self.journal.history[-1] if self.journal.history else None, self._book.size()
+        if self._saved is not None and self._saved[0] is newest and size - self._saved[1] < REREAD_MAX:
+            return
         rows = [(told.row, told.seq) for told in self.journal.history if told.seq is not None]
         pages = [page_of(alarm) for alarm in self.alarms.values() if alarm.changed_ms is not None]
         with contextlib.suppress(OSError):
-            await self._blocking(self._book.save, self._book.size(), pages, rows)
+            await self._blocking(self._book.save, size, pages, rows)
+            self._saved = newest, size
 
     async def _blocking(self, call: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._work, call, *arguments)

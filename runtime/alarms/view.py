@@ -60,7 +60,7 @@ class AlarmView:
                 advisories += 1
                 continue
             counts[alarm.state.shown] += 1
-            if alarm.state.shown in UNANSWERED:
+            if alarm.state.shown in UNANSWERED and alarm.definition.priority in unacked:
                 unacked[alarm.definition.priority] += 1
         first = next((alarm for alarm in alarms if alarm.state.shown in UNANSWERED), None)
         journal = self._engine.journal
