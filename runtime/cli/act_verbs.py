@@ -47,7 +47,7 @@ def device_write(
     state: State = Path("state"),
     as_json: AsJson = False,
 ) -> None:
-    """Write one setpoint. The configuration must allow it: device_writes, and writable at the tag."""
+    """Write one setpoint at once, unseen: for scripts. Allowed by device_writes, and writable with a write table. See `write`."""
     send_act(state, {"action": "device.write", "target": tag, "params": {"value": parse_value(value)}, "reason": reason}, as_json=as_json)
 
 
