@@ -1,0 +1,101 @@
+"""The page's certificate: made once, renewed in time, requested and imported; nothing that is not ours gets in force."""
+
+from __future__ import annotations
+
+import datetime as dt
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from ledger_client.disk import RealDisk
+from ledger_client.errors import FormatError
+from runtime.web_certificate import OWN_DAYS, WebCertificate
+
+NOW_MS = 1_790_000_000_000
+DAY_MS = 86_400_000
+CA_KEY = ec.generate_private_key(ec.SECP256R1())
+CA_NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Plant CA")])
+
+
+def signed(
+    subject: x509.Name, key: ec.EllipticCurvePublicKey, *, by: ec.EllipticCurvePrivateKey = CA_KEY, days: int = 300
+) -> x509.Certificate:
+    begin = dt.datetime.fromtimestamp(NOW_MS / 1000, dt.UTC) - dt.timedelta(days=400)
+    made = x509.CertificateBuilder().subject_name(subject).issuer_name(CA_NAME).public_key(key).serial_number(7)
+    return made.not_valid_before(begin).not_valid_after(begin + dt.timedelta(days=400 + days)).sign(by, hashes.SHA256())
+
+
+def pem(*chain: x509.Certificate) -> str:
+    return "".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in chain)
+
+
+CA = signed(CA_NAME, CA_KEY.public_key())
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> WebCertificate:
+    found = WebCertificate(RealDisk(), tmp_path / "web")
+    found.ensure("press", ["gateway.plant.example"], NOW_MS)
+    return found
+
+
+def test_made_once_and_kept(held: WebCertificate) -> None:
+    first = held.told()
+    assert first is not None
+    assert first.is_own
+    assert {"localhost", "127.0.0.1", "gateway.plant.example"} <= set(first.names)
+    assert held.ensure("press", [], NOW_MS + 100 * DAY_MS) == first
+    assert [stat.S_IMODE((held.folder / name).stat().st_mode) for name in (".", "key.pem")] == [0o700, 0o600]
+
+
+def test_renewed_before_it_ends_with_the_same_key(held: WebCertificate) -> None:
+    key, first = (held.folder / "key.pem").read_bytes(), held.told()
+    later = held.ensure("press", [], NOW_MS + (OWN_DAYS - 20) * DAY_MS)
+    assert first is not None
+    assert later.fingerprint != first.fingerprint
+    assert later.not_after_ms > first.not_after_ms
+    assert (held.folder / "key.pem").read_bytes() == key
+
+
+def test_a_request_becomes_a_certificate_that_is_then_in_force_and_stays(held: WebCertificate) -> None:
+    request = x509.load_pem_x509_csr(held.request("press", ["gateway.plant.example"]).encode())
+    assert request.is_signature_valid
+    names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "gateway.plant.example" in names.get_values_for_type(x509.DNSName)
+    key = request.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    told = held.install(pem(signed(request.subject, key), CA), NOW_MS)
+    assert not told.is_own
+    assert held.ensure("press", [], NOW_MS) == told, "a start keeps what a CA made"
+
+
+def test_what_is_not_ours_or_does_not_hold_changes_nothing(held: WebCertificate) -> None:
+    before = (held.folder / "cert.pem").read_bytes()
+    request = x509.load_pem_x509_csr(held.request("press", []).encode())
+    key = request.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    stranger = ec.generate_private_key(ec.SECP256R1())
+    for given in (
+        "",
+        "no certificate",
+        pem(signed(request.subject, stranger.public_key())),
+        pem(signed(request.subject, key, days=-1)),
+        pem(signed(request.subject, key, by=stranger), CA),
+        pem(*[signed(request.subject, key)] * 9),
+        "x" * (1 << 17),
+    ):
+        with pytest.raises(FormatError, match="cert_invalid"):
+            held.install(given, NOW_MS)
+    assert (held.folder / "cert.pem").read_bytes() == before
+
+
+def test_a_key_that_cannot_be_read_is_said_and_never_replaced(held: WebCertificate) -> None:
+    (held.folder / "key.pem").write_text("nonsense")
+    with pytest.raises(FormatError, match="cert_key_unreadable"):
+        held.ensure("press", [], NOW_MS)
+    assert (held.folder / "key.pem").read_text() == "nonsense"
