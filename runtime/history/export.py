@@ -32,7 +32,7 @@ class Export:
         """
         if not 0 <= t0_ms < t1_ms or not 0 < len(uids) <= PENS_MAX or len(set(uids)) < len(uids):
             raise RequestRefusedError("trend_range")
-        seqs = [seq for seq in self._raw.seqs(uids, t0_ms, t1_ms) if seq > after]
+        seqs = self._raw.seqs(uids, t0_ms, t1_ms, after, ENTRIES_AT_ONCE + 1)
         rows: list[list[Any]] = []
         withheld = text = 0
         last = None
@@ -44,7 +44,7 @@ class Export:
                     for scan, status, value in zip(column.scans, column.statuses, column.values, strict=True):
                         if t0_ms <= section.times[scan] <= t1_ms:
                             rows.append([section.times[scan], column.descriptor.uid, value, status, seq])
-                            text += len(value) if isinstance(value, str) else 0
+                            text += len(value.encode()) if isinstance(value, str) else 0
             if count >= ENTRIES_AT_ONCE or len(rows) >= ROWS_AT_ONCE or text >= TEXT_AT_ONCE:
                 break
         more = last is not None and last != seqs[-1]

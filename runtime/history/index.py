@@ -166,17 +166,22 @@ class Index:
             found.add_all(fresh.rows(), span_ms)
         return found.in_order().between(low_ms, t1_ms)
 
-    def batches(self, group_uid: int, t0_ms: int, t1_ms: int) -> list[int]:
-        """Return seqs of batches with readings of the group in [t0, t1], in the order of the ledger."""
-        parts: list[Held] = []
+    def batches(self, group_uid: int, t0_ms: int, t1_ms: int, after: int = -1) -> Iterator[int]:
+        """Yield seqs behind `after` of batches with readings of the group in [t0, t1], in the order of the ledger.
+
+        A page is read when its turn comes. Raises SpoiledIndexError, OSError.
+        """
+        for held in self._held(group_uid, t0_ms, t1_ms, after):
+            for seq, a, b in zip(held.seqs, held.first_ms, held.last_ms, strict=True):
+                if seq > after and b >= t0_ms and a <= t1_ms:
+                    yield seq
+
+    def _held(self, group_uid: int, t0_ms: int, t1_ms: int, after: int) -> Iterator[Held]:
         for page in self._pages:
-            if page.level == HELD and (data := self._block(page, group_uid, t0_ms, t1_ms)) is not None:
-                parts.append(self._read(read_held, data))
+            if page.level == HELD and page.to_seq > after + 1 and (data := self._block(page, group_uid, t0_ms, t1_ms)) is not None:
+                yield self._read(read_held, data)
         if (fresh := self._gathered.held.get(group_uid)) is not None:
-            parts.append(fresh)
-        return [
-            seq for held in parts for seq, a, b in zip(held.seqs, held.first_ms, held.last_ms, strict=True) if b >= t0_ms and a <= t1_ms
-        ]
+            yield fresh
 
     def reaches(self, level: int, t0_ms: int) -> bool:
         """Whether nothing of a level from t0 on has been let go."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from ledger_client.body_reader import Column, Section, Some
 from ledger_client.entry import parse
@@ -55,10 +55,11 @@ class Raw:
     def __init__(self, reader: LedgerReader, index: Index, schemas: Schemas) -> None:
         self._reader, self._index, self._schemas = reader, index, schemas
 
-    def seqs(self, uids: Collection[int], t0_ms: int, t1_ms: int) -> list[int]:
-        """Return the entries that may hold readings of these tags in [t0, t1], ascending."""
+    def seqs(self, uids: Collection[int], t0_ms: int, t1_ms: int, after: int = -1, most: int | None = None) -> list[int]:
+        """Return the entries behind `after` that may hold readings of these tags in [t0, t1], ascending; the first `most` of them."""
         groups = set().union(*self._schemas.groups_of(uids, t0_ms, t1_ms).values())
-        return sorted({seq for group in groups for seq in self._index.batches(group, t0_ms, t1_ms)})
+        found = {seq for group in groups for seq in islice(self._index.batches(group, t0_ms, t1_ms, after), most)}
+        return sorted(found)[:most]
 
     def sections(self, seqs: Iterable[int], uids: Collection[int]) -> Iterator[tuple[int, list[Section] | None]]:
         """Yield each entry with the sections that hold these tags; None where its body is withheld or damaged."""

@@ -143,15 +143,15 @@ def test_it_goes_on_where_it_was_and_begins_anew_for_another_ledger(tmp_path: Pa
         write(index, 5)
         index.take(6, section([(20_100, 1.5)]))
         index.seen(7, 20_100)
-        assert index.batches(GROUP, 150, 160) == [3]
-        assert (index.read_to, index.batches(GROUP, 0, 30_000)) == (7, [3, 6])
+        assert list(index.batches(GROUP, 150, 160)) == [3]
+        assert (index.read_to, list(index.batches(GROUP, 0, 30_000))) == (7, [3, 6])
     (path.with_suffix(".pages") / "10s-of-nobody.page").write_bytes(b"left by a crash")
     with Index(path, "o/1") as index:
-        assert (index.read_to, index.batches(GROUP, 0, 30_000), len(index.strip(UID, 10_000, 0, 30_000))) == (5, [3], 1)
+        assert (index.read_to, list(index.batches(GROUP, 0, 30_000)), len(index.strip(UID, 10_000, 0, 30_000))) == (5, [3], 1)
         assert index.catalogue.ask("SELECT seq FROM event") == [(4,)]
         assert len(list(path.with_suffix(".pages").iterdir())) == 2
     with Index(path, "o/2") as index:
-        assert (index.read_to, index.batches(GROUP, 0, 30_000), len(index.strip(UID, 10_000, 0, 30_000))) == (0, [], 0)
+        assert (index.read_to, list(index.batches(GROUP, 0, 30_000)), len(index.strip(UID, 10_000, 0, 30_000))) == (0, [], 0)
         write(index, 1)
     path.write_bytes(b"not a database, not at all" * 100)
     with Index(path, "o/2") as index:

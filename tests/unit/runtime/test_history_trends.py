@@ -21,6 +21,7 @@ from ledger_client.entry import parse
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from runtime.faces.feed import FRAME_SIZE_MAX, RequestRefusedError, encode_frame
+from runtime.history import index as index_file
 from runtime.history.follow import CUT_OFF, Follower
 from runtime.history.gaps import GAPS_MAX, Gap, joined
 from runtime.history.index import Index
@@ -197,6 +198,28 @@ def test_an_export_holds_every_reading_once_in_parts(tmp_path: Path, monkeypatch
     assert parts == 4
     assert sorted(rows) == sorted([t, uid, v, 0, seq] for uid in (1, 2) for t, v, seq in recorded(log, uid))
     assert [row[4] for row in rows] == sorted(row[4] for row in rows)
+
+
+def test_a_part_of_an_export_reads_no_more_pages_than_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.history.export.ENTRIES_AT_ONCE", 3)
+    log = EvidenceLog().typical(40)
+    reader, read = LedgerReader(RealDisk(), log.write(tmp_path), 1), []
+    kept = index_file.read_held
+    monkeypatch.setattr(index_file, "read_held", lambda data: read.append(data) or kept(data))  # type: ignore[func-returns-value]
+    with Index(tmp_path / "h.db", log.origin) as index:
+        follower = Follower(reader, index, log.size)
+        for seq in range(log.size()):
+            follower.take(seq)
+            if seq % 5 == 4:
+                list(index.write())
+        query, seen, after = Query(reader, index, follower, lambda _uid, _at: b""), [], -1
+        while after is not None:
+            read.clear()
+            part = query.ask("export", {"uids": [1], "t0": 0, "t1": log.wall_ms + 1, "after": after})
+            assert len(read) <= 2, "of eight pages"
+            seen += [row[4] for row in part["rows"]]
+            after = part["next"]
+    assert list(dict.fromkeys(seen)) == list(dict.fromkeys(seq for _, _, seq in recorded(log, 1)))
 
 
 def test_a_tag_that_moved_to_another_group_is_found_in_both(tmp_path: Path) -> None:
