@@ -7,6 +7,7 @@ for somebody first, by priority, the newest first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from runtime.alarms.alarm import Alarm, Told, plain_of
@@ -19,6 +20,10 @@ from runtime.clock import Clock
 ROWS_SENT_MAX: Final = 50
 """Of one feed frame; the counts speak of all, and `alarms` pages through the rest."""
 PAGE_MAX: Final = 500
+PAGE_BYTES: Final = 800_000
+"""Of the rows of one answer, which must fit into a frame whatever people write into alarms and notes."""
+ROW_BYTES: Final = 700
+"""A row without its texts."""
 RANK: Final[Mapping[str, int]] = {"high": 3, "medium": 2, "low": 1, ADVISORY: 0}
 URGENCY: Final = (
     Shown.UNACKED, Shown.RETURNED, Shown.LATCHED_UNACKED, Shown.ACKED, Shown.LATCHED, Shown.SHELVED, Shown.SUPPRESSED,
@@ -72,7 +77,7 @@ class AlarmView:
         }  # fmt: skip
 
     def page(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer `alarms`: {offset?, limit?, all?, name?}: rows of those that are not normal, or of all, or of one."""
+        """Answer `alarms`: {offset?, limit?, all?, name?}: rows of those that are not normal, or of all, or of one; fewer of long ones."""
         offset, limit = _int(params, "offset", 0, 1 << 31), _int(params, "limit", PAGE_MAX, PAGE_MAX)
         rows = self._rows()
         chosen = sorted(self._engine.alarms.values(), key=_urgency) if params.get("all") is True else rows
@@ -81,20 +86,16 @@ class AlarmView:
         return {
             "summary": self.summary(rows),
             "total": len(chosen),
-            "rows": [alarm_row(alarm) for alarm in chosen[offset : offset + limit]],
+            "rows": _fitting(map(alarm_row, chosen[offset : offset + limit])),
         }
 
     def history(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer `alarm_history`: {before_ms?, since_ms?, name?, limit?}: the newest transitions first, as far back as memory goes."""
         before, since = _int(params, "before_ms", 1 << 62, 1 << 62), _int(params, "since_ms", 0, 1 << 62)
         limit, name = _int(params, "limit", PAGE_MAX, PAGE_MAX), params.get("name")
-        rows: list[dict[str, Any]] = []
         history = self._engine.journal.history
-        for told in reversed(history):
-            if told.row.at_ms < before and told.row.at_ms >= since and name in {None, told.row.name}:
-                rows.append(history_row(told))
-                if len(rows) == limit:
-                    break
+        found = (told for told in reversed(history) if since <= told.row.at_ms < before and name in {None, told.row.name})
+        rows = _fitting(map(history_row, islice(found, limit)))
         return {"rows": rows, "from_ms": history[0].row.at_ms if history else None}
 
     def metrics(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,6 +142,17 @@ def history_row(told: Told) -> dict[str, Any]:
         "priority": row.priority, "value": row.value, "limit": row.limit, "by": row.by, "note": row.note, "until_ms": row.until_ms,
         "recorded": _recorded(told), "seq": told.seq,
     }  # fmt: skip
+
+
+def _fitting(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the first rows, as many as fit into an answer."""
+    found, size = [], 0
+    for row in rows:
+        size += ROW_BYTES + sum(len(value.encode()) for value in row.values() if isinstance(value, str))
+        if size > PAGE_BYTES:
+            break
+        found.append(row)
+    return found
 
 
 def _recorded(told: Told | None) -> str:

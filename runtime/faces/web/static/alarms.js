@@ -108,7 +108,7 @@ function Page() {
     ${old && html`<p class="verdict warn"><span class="mark" aria-hidden="true" /><span>${word("alarm.old")}</span></p>`}
     <ul class=${`alarms${mayAck || mayShelve ? " pick-many" : ""}`}>${rows.value.slice(0, 200).map((row) => html`<${Line} key=${row.name} row=${row} />`)}</ul>
     ${!rows.value.length && html`<p class="empty">${word("alarm.nothing_found")}</p>`}
-    ${(total > 500 || rows.value.length > 200) && html`<p class="quiet">${word("alarm.more", { count: Math.max(total, rows.value.length) - Math.min(200, rows.value.length) })}</p>`}
+    ${(total > told.value.rows.length || rows.value.length > 200) && html`<p class="quiet">${word("alarm.more", { count: Math.max(total, rows.value.length) - Math.min(200, rows.value.length) })}</p>`}
     ${names.length > 0 && html`<div class="acting" role="group" aria-label=${word("alarm.picked", { count: names.length })}><span class="grow">${word("alarm.picked", { count: names.length })}</span>
       ${mayAck && toAck.length > 0 && html`<button class="primary" disabled=${busy.value || old} onClick=${() => acknowledge(toAck)}>${word("alarm.ack")}</button>`}
       ${mayShelve && html`<button disabled=${busy.value || old} onClick=${() => { fault.value = null; shelving.value = names; }}>${word("alarm.shelve")}</button>`}

@@ -1,11 +1,13 @@
-"""Alarms whose definition changes while they stand: in a whole core on virtual time. None may be lost or get stuck by that."""
+"""Alarms that change while they stand, flicker or say much: in a whole core on virtual time. None may be lost or get stuck by that."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from runtime.alarms.machine import Rules
+from runtime.alarms.engine import Who
+from runtime.alarms.machine import Plain, Rules
+from runtime.faces.feed import FRAME_SIZE_MAX, encode_frame
 from tests.rigs.core import Running
 from tests.rigs.field import after
 from tests.simulation.disk import ShimDisk
@@ -85,5 +87,26 @@ def test_the_book_is_not_written_again_for_nothing() -> None:
             driver.value = 0
             await after(clock, 60)
             assert len(written) == 2
+
+    lived(HIGH, day)
+
+
+def test_answers_fit_into_a_frame_whatever_people_write() -> None:
+    async def day(disk: ShimDisk, clock: VirtualClock, driver: SetDriver) -> None:
+        async with core_with(disk, clock, driver) as core:
+            await after(clock, 1)
+            engine, said = core.core.alarms.engine, {"action": "阀" * 500, "consequence": "烧" * 500, "text": "高" * 120}
+            first = engine.alarms["high"].definition
+            engine.set_up([replace(first, name=f"high{n}", **said) for n in range(500)], engine._devices)
+            driver.value = 81
+            await after(clock, 5)
+            for number in range(500):
+                engine.do([f"high{number}"], Plain.ACK, Who("alice", "因" * 500))
+            view = core.core.alarms.view
+            page, past = view.page({"limit": 500}), view.history({"limit": 500})
+            assert (page["total"], len(past["rows"]) > 100, len(page["rows"]) > 100) == (500, True, True)
+            assert max(len(encode_frame(["response", 1, True, each])) for each in (page, past)) < FRAME_SIZE_MAX
+            rest = view.page({"offset": len(page["rows"])})["rows"]
+            assert rest[0]["name"] not in {row["name"] for row in page["rows"]}
 
     lived(HIGH, day)
