@@ -120,7 +120,8 @@ async def _serve(
     app = make_app(feed, fanout, run / "history.sock", lambda: known, options)
     config = uvicorn.Config(
         app, http="h11", ws="none", lifespan="off", access_log=False, log_level="warning", server_header=False,
-        limit_concurrency=CONNECTIONS_MAX, timeout_keep_alive=10, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=HEAD_SIZE_MAX,
+        proxy_headers=False, limit_concurrency=CONNECTIONS_MAX, timeout_keep_alive=10, timeout_graceful_shutdown=1,
+        h11_max_incomplete_event_size=HEAD_SIZE_MAX,
     )  # fmt: skip
     server = Server(config, fanout)
     async with feed, asyncio.TaskGroup() as group:

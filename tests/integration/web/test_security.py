@@ -126,6 +126,17 @@ async def logins(at: Site) -> None:
             assert answer.status_code == 403
             texts.append(answer.text.replace(name, "NAME"))
         assert texts[0] == texts[1], "the page does not tell who has an account"
+        said = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https"}
+        asked = await anybody.get("/login?lang=zh", headers=said)
+        assert "Secure" not in asked.headers["set-cookie"], "who asks does not say by what way"
+        await anybody.post(
+            "/login", data={"name": PEOPLE["viewer"], "password": PASSWORD}, headers={**origin, "x-forwarded-for": "203.0.113.9"}
+        )
+    async with at.client("admin") as admin:
+        people = (await admin.get("/people")).text
+        assert PEOPLE["viewer"] in people
+        assert "203.0.113.9" not in people, "nor from where: the delay of a wrong password hangs on it"
+    async with at.client() as anybody:
         assert (await anybody.post("/claim", data={"code": "x", "name": "y", "password": PASSWORD}, headers=origin)).status_code == 422
         many = {f"field{number}": "x" for number in range(201)}
         assert (await anybody.post("/login", data=many, headers=origin)).status_code == 400
