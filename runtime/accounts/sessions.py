@@ -13,7 +13,6 @@ from hashlib import sha256
 from typing import Final
 
 TOKEN_BYTES: Final = 32
-TOKEN_CHARS: Final = 43
 API_PREFIX: Final = "wm_"
 FRESH_S: Final = 300
 SESSIONS_MAX: Final = 256
@@ -36,7 +35,7 @@ class LoggedIn:
 
 
 class Sessions:
-    """All sessions, by the hash of their token. Callers say what idle and longest times hold for whom."""
+    """All sessions, by the hash of their token. Callers ask `is_over` by what idle and longest times hold for whom, and end it then."""
 
     def __init__(self) -> None:
         self._by_digest: dict[bytes, LoggedIn] = {}
@@ -56,15 +55,6 @@ class Sessions:
             del self._by_digest[min((each.seen_ms, key) for key, each in self._by_digest.items())[1]]
         self._by_digest[digest_of(token)] = session
         return token, session
-
-    def find(self, token: str, now_ms: int, idle_ms: int, longest_ms: int) -> LoggedIn | None:
-        """Return a token's session unless it is over; one that is over is forgotten. Does not count as being used."""
-        key = digest_of(token)
-        session = self._by_digest.get(key)
-        if session is not None and is_over(session, now_ms, idle_ms, longest_ms):
-            del self._by_digest[key]
-            return None
-        return session
 
     def by_token(self, token: str) -> LoggedIn | None:
         """Return a token's session, over or not."""

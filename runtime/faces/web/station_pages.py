@@ -150,7 +150,7 @@ def _zone(request: Request) -> ZoneInfo:
     """Return the zone that whoever is signed in reads times in."""
     try:
         return ZoneInfo(str((request.state.who or {}).get("zone") or "UTC"))
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # `America` is a folder of zones
         return ZoneInfo("UTC")
 
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from runtime.accounts.attempts import DELAY_S_MAX, PLACES_MAX, Attempts, place_of
 from runtime.accounts.claim_code import make_code, same_code
 from runtime.accounts.people import checked_name, checked_password, folded
-from runtime.accounts.sessions import SESSIONS_PER_PERSON, TOKEN_BYTES, Sessions
+from runtime.accounts.sessions import SESSIONS_PER_PERSON, TOKEN_BYTES, Sessions, is_over
 from runtime.faces.feed import RequestRefusedError
 
 IDLE_MS, LONGEST_MS = 1_000, 5_000
@@ -46,7 +46,10 @@ class History(RuleBasedStateMachine):
     def use(self, at: int) -> None:
         if self.ever:
             token = self.ever[at % len(self.ever)]
-            found = self.sessions.find(token, self.now_ms, IDLE_MS, LONGEST_MS)
+            found = self.sessions.by_token(token)
+            if found is not None and is_over(found, self.now_ms, IDLE_MS, LONGEST_MS):
+                assert self.sessions.end(found.id)
+                found = None
             assert (found is not None) == (token in self._alive())
             if found is None:
                 self.model.pop(token, None)
