@@ -142,7 +142,7 @@ class AccountDesk:
         if actor.kind == "person":
             return self._person_actor(self._sessions.by_id(actor.session_id))
         if actor.kind == "token":
-            return self._token_actor(self._book.token_by_id(actor.session_id))
+            return self._token_actor(next((each for each in self._book.tokens.values() if each.id == actor.session_id), None))
         return actor
 
     def _person_actor(self, session: LoggedIn | None) -> Actor:

@@ -226,6 +226,21 @@ def test_an_api_token_does_what_it_was_made_for_until_it_expires() -> None:
     played(program)
 
 
+def test_a_token_that_was_revoked_while_its_act_waited_is_gone_like_a_session() -> None:
+    async def program(people: People, clock: VirtualClock) -> None:
+        admin = await people.claim()
+        made = await people.act(admin, "token.create", "scada", actions="command.confirm", days=1)
+        asked = {"nonce": "00", "value": 1, "old": 1}
+        revoked, late = await asyncio.gather(
+            people.act(admin, "token.revoke", made["params"]["token_id"]),
+            people.act(made["told"]["token"], "command.confirm", "b/slow0", **asked),
+        )
+        assert revoked["code"] == "done"
+        assert late == {"refused": "session_gone"}
+
+    played(program)
+
+
 def test_a_token_is_not_believed_while_nobody_knows_the_time() -> None:
     async def program(people: People, clock: VirtualClock) -> None:
         admin = await people.claim()
