@@ -7,7 +7,7 @@ aloud, or printed. Where the history process does not answer, that part says so 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
@@ -32,6 +32,8 @@ INTENT: Final = 0
 HOUR_MS: Final = 3_600_000
 PAGES_MAX: Final = 5
 PER_PAGE: Final = 200
+PAST_MAX: Final = 500
+"""Transitions of alarms."""
 SHOWN_MAX: Final = 30
 """Of one section; how many more there are is said."""
 WRITES: Final = ("device.write", "device.call", "command.confirm", "manual.enter")
@@ -99,30 +101,42 @@ class HandoverPages:
         lines = alarm_lines(told["rows"], lang)
         past: list[Mapping[str, Any]] = []
         if away is None:
-            past = (await self._face.ask("alarm_history", {"since_ms": since_ms, "limit": 500}, request))["rows"]
+            past = (await self._face.ask("alarm_history", {"since_ms": since_ms, "limit": PAST_MAX}, request))["rows"]
         raised = Counter(row["name"] for row in past if row["what"] == "raised" and not row["hidden"])
-        sections, fault = await self._sections(since_ms, lang)
+        sections, cut_ms, fault = await self._sections(since_ms, lang)
+        if len(past) == PAST_MAX:
+            cut_ms = max(cut_ms or 0, int(past[-1]["at_ms"]))
         fault = away or fault
         return self._face.render(
             request, "handover.html", hours=hours, since_ms=since_ms, now_ms=now_ms, here="handover", fault=fault, sections=sections,
+            cut_ms=cut_ms,
             open=[line for line in lines if line.state in UNANSWERED or line.state in ACTIVE or line.state == "latched"],
             aside=[line for line in lines if line.state in HIDDEN], raised=raised.most_common(10), raised_count=sum(raised.values()),
         )  # fmt: skip
 
-    async def _sections(self, since_ms: int, lang: str) -> tuple[list[Section], RequestRefusedError | None]:
-        """Return what the ledger says of the time since then, and why it cannot be told."""
-        found: list[Sequence[Any]] = []
-        before: int | None = None
+    async def _sections(self, since_ms: int, lang: str) -> tuple[list[Section], int | None, RequestRefusedError | None]:
+        """Return what the ledger says of the time since then, from when on if it is too much, and why it cannot be told."""
         try:
-            for _ in range(PAGES_MAX):
-                rows = await self._face.ask_history("entries", {"before": before, "limit": PER_PAGE})
-                found += [row for row in rows if row[1] >= since_ms]
-                if len(rows) < PER_PAGE or rows[-1][1] < since_ms:
-                    break
-                before = rows[-1][0]
+            found, cut_ms = await entries_since(lambda asked: self._face.ask_history("entries", asked), since_ms)
         except RequestRefusedError as refused:
-            return sections_of(found, lang), refused
-        return sections_of(found, lang), None
+            return sections_of((), lang), None, refused
+        return sections_of(found, lang), cut_ms, None
+
+
+async def entries_since(ask: Callable[[dict[str, Any]], Awaitable[Any]], since_ms: int) -> tuple[list[Sequence[Any]], int | None]:
+    """Return the entries since then, newest first, and from when on they are told where there are more than PAGES_MAX pages of them.
+
+    Raises what `ask`, the history's `entries`, raises.
+    """
+    found: list[Sequence[Any]] = []
+    before: int | None = None
+    for _ in range(PAGES_MAX):
+        rows = await ask({"before": before, "limit": PER_PAGE})
+        found += [row for row in rows if row[1] >= since_ms]
+        if len(rows) < PER_PAGE or rows[-1][1] < since_ms:
+            return found, None
+        before = rows[-1][0]
+    return found, found[-1][1]
 
 
 def sections_of(rows: Sequence[Sequence[Any]], lang: str) -> list[Section]:

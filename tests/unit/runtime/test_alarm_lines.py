@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from runtime.alarms.machine import Shown
 from runtime.alarms.metrics import Raise, figures
 from runtime.alarms.view import alarm_row
 from runtime.faces.web import alarm_lines
-from runtime.faces.web.handover_pages import sections_of
+from runtime.faces.web.handover_pages import PAGES_MAX, PER_PAGE, entries_since, sections_of
 from tests.unit.runtime.alarms.test_notify_plan import waiting
 
+MANY = PAGES_MAX * PER_PAGE
 STATES = dict.fromkeys((each.value for each in Shown), 0)
 
 
@@ -76,3 +78,15 @@ def test_a_shift_is_sorted_by_what_it_is_about() -> None:
     assert found == {
         "handover.writes": [9], "handover.acts": [7], "handover.models": [5], "handover.config": [4], "handover.gaps": [3],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("count", "since_ms", "found", "cut_ms"), [(MANY + 1, 0, MANY, 1), (MANY + 1, 10, MANY - 9, None), (30, 0, 30, None)]
+)
+def test_a_shift_with_more_than_fits_says_from_when_on_it_is_told(count: int, since_ms: int, found: int, cut_ms: int | None) -> None:
+    async def ask(asked: dict[str, Any]) -> list[tuple[int, int]]:
+        end = count if asked["before"] is None else asked["before"]
+        return [(seq, seq) for seq in range(end - 1, max(end - 1 - asked["limit"], -1), -1)]
+
+    rows, cut = asyncio.run(entries_since(ask, since_ms))
+    assert (len(rows), cut) == (found, cut_ms)
