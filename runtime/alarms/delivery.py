@@ -1,7 +1,7 @@
 """One message on its way to the outside, in a thread that nobody waits for longer than a deadline; and why it did not arrive, in codes.
 
 Room: hall, alarms. `word_lane` calls it. Mail and web servers hang in many ways (names that no DNS server answers, a peer that takes no
-byte): the thread is a daemon, so it delays neither the core nor its end. At most THREADS_MAX at once.
+byte): the thread is a daemon, so it delays neither the core nor its end. At most THREADS_MAX at once, EACH_MAX of one target.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import smtplib
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,8 @@ from typing import Final
 from runtime.alarms.notify_plan import Failure
 
 THREADS_MAX: Final = 4
+EACH_MAX: Final = 2
+"""Of one target, so that one that hangs leaves room for the others."""
 DEADLINE_S: Final = 30.0
 STEP_S: Final = 10.0
 """For one step of a conversation: connecting, one answer."""
@@ -37,17 +40,17 @@ class Threads:
     """Counts threads that have not ended, also those that are given up."""
 
     def __init__(self) -> None:
-        self._running = 0
+        self._running: Counter[str] = Counter()
 
-    async def run(self, call: Callable[[], None], deadline_s: float = DEADLINE_S) -> Failure | None:
+    async def run(self, call: Callable[[], None], deadline_s: float = DEADLINE_S, target: str = "") -> Failure | None:
         """Return why a call failed, None when it did not. A call that is given up goes on in its thread, and counts until it ends."""
-        if self._running >= THREADS_MAX:
+        if self._running.total() >= THREADS_MAX or self._running[target] >= EACH_MAX:
             return "notify_busy", {}
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[Failure | None] = loop.create_future()
 
         def end(failure: Failure | None) -> None:
-            self._running -= 1
+            self._running[target] -= 1
             if not ended.done():
                 ended.set_result(failure)
 
@@ -62,7 +65,7 @@ class Threads:
                 with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
                     loop.call_soon_threadsafe(end, failure)
 
-        self._running += 1
+        self._running[target] += 1
         threading.Thread(target=work, name="notify", daemon=True).start()
         try:
             async with asyncio.timeout(deadline_s):

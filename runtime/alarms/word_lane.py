@@ -60,8 +60,8 @@ class WordLane(Paced):
         match options:
             case EmailTarget():
                 subject, text = subject_of(self._gateway, alarms, lang), text_of(self._gateway, alarms, lang, self._zone, by)
-                return await self._threads.run(lambda: send(options, message_of(options, subject, text, at_ms)))
+                return await self._threads.run(lambda: send(options, message_of(options, subject, text, at_ms)), target=self.target.name)
             case WebhookTarget():
                 content = content_of(self._gateway, alarms, at_ms, by)
-                return await self._threads.run(lambda: post(options, content, at_ms))
+                return await self._threads.run(lambda: post(options, content, at_ms), target=self.target.name)
         return "notify_failed", {"reason": self.target.kind}

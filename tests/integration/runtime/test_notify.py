@@ -173,9 +173,12 @@ async def test_a_server_that_hangs_holds_nobody_up() -> None:
         options = lane.target.options
         assert isinstance(options, EmailTarget)
         assert await threads.run(lambda: server.ended.wait(20) and None, deadline_s=0.05) == ("notify_timeout", {"timeout_s": 0.05})
-        for _ in range(3):
-            await threads.run(lambda: server.ended.wait(20) and None, deadline_s=0.01)
-        assert await threads.run(lambda: None) == ("notify_busy", {}), "four threads hang: no fifth is begun"
+        await threads.run(lambda: server.ended.wait(20) and None, deadline_s=0.01)
+        assert await threads.run(lambda: None) == ("notify_busy", {}), "two of this target hang: no third is begun"
+        assert await threads.run(lambda: None, target="another") is None, "and another is told all the same"
+        for _ in range(2):
+            await threads.run(lambda: server.ended.wait(20) and None, deadline_s=0.01, target="another")
+        assert await threads.run(lambda: None, target="a third") == ("notify_busy", {}), "four threads hang: no fifth is begun"
 
 
 def hook(url: str, tmp_path: Path | None = None) -> Target:
