@@ -78,6 +78,7 @@ def test_a_gap_is_drawn_as_a_gap(tmp_path: Path, require_service: Callable[[str]
             await holds(page, gap)
             await reads_by_keys(page, face.tags[uid][1])
             await moves_without_a_pointer(page)
+            await is_cut_by_silence(page)
             await the_file_holds(url, uid, pen)
             told = [*await axe(page), *await no_sideways_scroll(page), *await targets(page), *at.faults]
             await shot(page, "trends-gap")
@@ -122,6 +123,23 @@ async def holds(page: Page, gap: dict[str, Any]) -> None:
     )
     assert drawn[0] is False, "a line was drawn through the gap"
     assert all(drawn[1:]), "no line is drawn where there are readings"
+
+
+CUT = """async (module) => {
+  const { Tail } = await import(module);
+  const tail = new Tail();
+  tail.add(1000, 1, true);
+  tail.cut();
+  tail.cut();
+  tail.add(5000, 2, true);
+  tail.add(6000, 3, true);
+  return [tail.t, tail.v];
+}"""
+
+
+async def is_cut_by_silence(page: Page) -> None:
+    """What comes after the stream was silent is not joined to what was before, until the history has told what lies between."""
+    assert await page.evaluate(CUT, "/static/trend_data.js") == [[1000, 4999, 5000, 6000], [1, None, 2, 3]]
 
 
 async def reads_by_keys(page: Page, name: str) -> None:

@@ -54,13 +54,21 @@ export function nearest(times, at) {
 
 // The newest readings of a pen as they come, until the next answer holds them: never more than POINTS_OF_TAIL.
 export class Tail {
-  constructor() { this.t = []; this.v = []; }
+  constructor() { this.t = []; this.v = []; this.isCut = false; }
+
+  // Nothing is heard: what comes next is not joined to what was last.
+  cut() { this.isCut = true; }
 
   add(at, value, good) {
     if (this.t.length && at <= this.t.at(-1)) return;
+    if (this.isCut) {
+      this.t.push(at - 1);
+      this.v.push(null);
+      this.isCut = false;
+    }
     this.t.push(at);
     this.v.push(good && typeof value !== "string" && value !== null ? Number(value) : null);
-    if (this.t.length > POINTS_OF_TAIL) { this.t.shift(); this.v.shift(); }
+    while (this.t.length > POINTS_OF_TAIL) { this.t.shift(); this.v.shift(); }
   }
 
   // What is not in the answer yet.

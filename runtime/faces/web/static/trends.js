@@ -26,6 +26,7 @@ const zone = new Intl.DateTimeFormat(language, { timeZoneName: "short" }).format
 heard((rows) => {
   for (const [uid, value, status, read] of rows) if (pens.peek().includes(uid)) tail(uid).add(read, value, quality(status) < 2);
 });
+effect(() => { if (link.value !== "ok") for (const each of tails.values()) each.cut(); });
 const tail = (uid) => tails.get(uid) ?? tails.set(uid, new Tail()).get(uid);
 
 async function load() {
