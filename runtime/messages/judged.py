@@ -87,6 +87,9 @@ def _verdict(model: Row, now_ms: int | None, lang: str) -> Sentence:
         return "warn", word("judged.abstained", {"why": word(f"judged.abstained.{model['abstained']}", None, lang)}, lang)
     values = {"share": share_text(model), "tag": first_tag(model) or "?"}
     if model.get("alarming"):
+        score, threshold = model.get("score"), model.get("threshold")
+        if isinstance(score, int | float) and isinstance(threshold, int | float) and score <= threshold:
+            return "alarm", word("judged.not_normal.still", values, lang)  # what weighs most now is not what it was about
         return "alarm", word("judged.not_normal", values, lang)
     return "ok", word("judged.normal", values, lang)
 

@@ -124,6 +124,10 @@ effect(() => {
   render(html`<${Page} />`, root);
 });
 effect(() => {
+  const summary = told.value?.summary;
+  for (const cell of summary ? document.querySelectorAll("dd[data-state]") : []) cell.textContent = cell.dataset.state === "advisory" ? summary.advisories : summary.states[cell.dataset.state];
+});
+effect(() => {
   void [alarms.value, link.value];
   timer ??= setTimeout(look, Math.max(0, lookedAt + LOOK_EVERY_MS - performance.now()));
 });

@@ -23,6 +23,7 @@ FRESH = {"cell_ms": NOW - 4_000}
     [
         (model(**FRESH), JUDGE, "ok", "Normal: the score is 55 % of the threshold."),
         (model(score=3.6, alarming=True, **FRESH), JUDGE, "alarm", "NOT NORMAL: filler/product_temperature contributes most"),
+        (model(score=0.3, alarming=True, **FRESH), JUDGE, "alarm", "NOT NORMAL still: the score is down to 12 % of the threshold"),
         (model(state="shadow", score=3.6, alarming=True, **FRESH), JUDGE, "warn", "On trial, it alarms nobody. It says: NOT NORMAL"),
         (model(state="checking", **FRESH), JUDGE, "ok", "Being checked, it alarms nobody. It says: Normal"),
         (model(score=None, abstained="missing", **FRESH), JUDGE, "warn", "No score: too many of its tags have no good value."),
