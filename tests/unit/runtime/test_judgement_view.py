@@ -151,7 +151,9 @@ def test_tags_have_their_units_and_decimals() -> None:
 
 
 def test_the_tag_that_an_alarm_names_is_first_on_the_page_also_where_another_weighs_more() -> None:
-    row = model(score=3.6, alarming=True, contributions=[["meter/power_l2", 0.1, 655.0, 700.0, 860.0], ["meter/current_l2", 0.9, 3.0, 2.0, 3.5]])
+    row = model(
+        score=3.6, alarming=True, contributions=[["meter/power_l2", 0.1, 655.0, 700.0, 860.0], ["meter/current_l2", 0.9, 3.0, 2.0, 3.5]]
+    )
     view = model_view(row, {}, {"state": "ok", "heard_ms": row["cell_ms"]}, row["cell_ms"], "en")
     assert "meter/power_l2" in view.sentence
     assert [each.name for each in view.shares] == ["meter/power_l2", "meter/current_l2"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from random import Random
 
@@ -15,6 +16,8 @@ from runtime.accounts.claim_code import make_code, same_code
 from runtime.accounts.people import checked_name, checked_password, folded
 from runtime.accounts.sessions import SESSIONS_PER_PERSON, TOKEN_BYTES, Sessions, is_over
 from runtime.faces.feed import RequestRefusedError
+
+EXAMPLES = {"fast": 8, "run": 40, "full": 400}[os.environ.get("WITNESSMARK_TEST_SIZE", "fast")]
 
 IDLE_MS, LONGEST_MS = 1_000, 5_000
 NAMES = st.sampled_from(["ada", "bo", "cy"])
@@ -86,7 +89,7 @@ class History(RuleBasedStateMachine):
         }
 
 
-History.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+History.TestCase.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)
 TestHistory = History.TestCase
 
 

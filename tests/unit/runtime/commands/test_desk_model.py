@@ -5,6 +5,7 @@ The model knows nothing of tickets: it keeps, for each thing that was shown, who
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from hypothesis import settings
@@ -14,6 +15,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from runtime.acts import Outcome
 from tests.rigs.office import HIGH, Office
 from tests.simulation.loop import VirtualClock, VirtualLoop
+
+EXAMPLES = {"fast": 20, "run": 100, "full": 1000}[os.environ.get("WITNESSMARK_TEST_SIZE", "fast")]
 
 PEOPLE = st.sampled_from(["alice", "bob"])
 VALUES = st.integers(0, 20)
@@ -120,4 +123,4 @@ class Desk(RuleBasedStateMachine):
 
 
 TestDesk = Desk.TestCase
-TestDesk.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestDesk.settings = settings(max_examples=EXAMPLES, stateful_step_count=50, deadline=None)
