@@ -27,12 +27,17 @@ TIME_MS_MAX: Final = 4_102_444_800_000 * 2
 
 
 class Values(msgspec.Struct, frozen=True):
-    """`values` are rows as the feed has them; `at` names this state for `/stream?since=`, `points` the set of tags (see `/api/v1/tags`)."""
+    """`values` are rows as the feed has them; `at` names this state for `/stream?since=`, `points` the set of tags (see `/api/v1/tags`).
+
+    `alarms` is what the feed says of alarms: the stream tells only what changes after `at`. Null for whoever may not see them, and before
+    anything was heard.
+    """
 
     values: list[list[Any]]
     link: bool
     at: str
     points: str
+    alarms: dict[str, Any] | None
 
 
 class Tags(msgspec.Struct, frozen=True):
@@ -110,9 +115,10 @@ class ValuesApi:
         return Alive(VERSION, bool(request.state.accounts.get("claimed")), self._face.feed.connected)
 
     async def values(self, request: Request) -> Values:
-        """The newest row of every tag."""
+        """The newest row of every tag, and how alarms are."""
         feed, fanout = self._face.feed, self._face.fanout
-        return Values(fanout.rows(), feed.connected, f"{fanout.boot}-{fanout.generation}", fanout.points)
+        alarms = dict(feed.alarms) if feed.alarms["summary"] and request.state.may("view.alarms") else None
+        return Values(fanout.rows(), feed.connected, f"{fanout.boot}-{fanout.generation}", fanout.points, alarms)
 
     async def tags(self, request: Request) -> Response:
         """Every tag's row."""

@@ -21,6 +21,7 @@ from runtime.faces.web.nav import navigation
 from runtime.faces.web.rows import ANYONE, SIGNED_IN
 from runtime.faces.web.screen_pages import ScreenPages, entry_row
 from runtime.faces.web.stream import Fanout
+from runtime.faces.web.values_api import Values, ValuesApi
 from runtime.messages.catalogue import word
 from tests.rigs.judged_plant import model
 
@@ -65,6 +66,24 @@ def test_fanout_gives_each_browser_what_it_missed_once() -> None:
     message = json.loads(late.split(b"data: ")[1])
     assert message["values"] == [row(2, 99.0)]
     assert message["health"] == {"ledger": {}}
+
+
+def test_what_the_stream_tells_no_more_the_answer_that_it_goes_on_from_holds(tmp_path: Path) -> None:
+    feed, fanout = FeedClient(tmp_path / "f", "t"), Fanout()
+    api = ValuesApi(Face(feed, fanout, tmp_path / "h"))
+
+    def asked(*actions: str) -> Values:
+        request = Request({"type": "http", "state": {"may": lambda action: action in actions}})
+        return asyncio.run(api.values(request))
+
+    assert asked("view.values", "view.alarms").alarms is None, "nothing was heard yet"
+    feed.alarms = {"summary": {"defined": 2}, "rows": []}
+    fanout.take("alarms", feed.alarms)
+    answer = asked("view.values", "view.alarms")
+    assert answer.alarms == feed.alarms
+    _, frame = fanout.frame_since(fanout.generation_of(answer.at))
+    assert "alarms" not in json.loads(frame.split(b"data: ")[1])
+    assert asked("view.values").alarms is None
 
 
 def test_a_browser_hears_of_the_set_of_tags_at_once_and_when_it_changes() -> None:

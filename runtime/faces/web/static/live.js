@@ -97,6 +97,7 @@ function fetchAll() {
         for (const row of found.values) values(row[0]).value = row;
         for (const [uid, cell] of cells) if (!kept.has(uid)) cell.value = null;
         tags.value = kept;
+        if (found.alarms) alarms.value = found.alarms; // a change between the page and this answer is in no later message
       });
       [boot, generation] = [found.at.split("-")[0], Number(found.at.split("-")[1])];
       points = found.points;
