@@ -26,6 +26,14 @@ PACKAGE_OF: Final = {
 }
 """Command -> the Debian package that brings it."""
 
+SLOW: Final = {
+    "drivers/modbus/test_codec.py", "drivers/modbus/test_detective.py", "drivers/modbus/test_learning.py", "drivers/modbus/test_planner.py",
+    "drivers/modbus/test_poison.py", "drivers/modbus/test_remembering.py", "drivers/modbus/test_types.py",
+    "ledger_client/test_outbox_mirror.py", "runtime/judgement/test_replay.py", "models/test_slow_residuals.py", "models/test_commission.py",
+    "boards/sim/test_plant.py",
+}  # fmt: skip
+"""Of tests/unit: what computes longest. Size fast leaves it out, to stay under its 90 s."""
+
 for _name, _examples in (("fast", 60), ("run", 300), ("full", 3000)):
     settings.register_profile(_name, max_examples=_examples, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(SIZE)
@@ -43,6 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in ("integration", "simulation", "hardware"):
             if name in parts:
                 item.add_marker(name)
+        if "/".join(parts).rpartition("tests/unit/")[2] in SLOW:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
