@@ -7,6 +7,8 @@ part of the runtime uses it; it listens on 127.0.0.1 only.
 from __future__ import annotations
 
 import asyncio
+import socket
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
@@ -48,8 +50,17 @@ class Listener(ABC):
     async def start(self) -> None:
         """Listen; nothing when it does already."""
         if self._server is None:
+            if not self.port:
+                self._keep_port()
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
+
+    def _keep_port(self) -> None:
+        """Take a free port and stay bound to it without listening, so that nobody else is given it between two starts."""
+        keeper = socket.socket()
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        self.port = keeper.getsockname()[1]
+        weakref.finalize(self, keeper.close)
 
     async def stop(self) -> None:
         """Refuse connections and end those that are open."""

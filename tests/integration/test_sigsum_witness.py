@@ -23,6 +23,7 @@ from ledger_client.errors import AnchorError
 from ledger_client.keys import ALG_ED25519, public_key
 from ledger_client.note import SIG_COSIGNATURE, NoteKey, note_key
 from tests.rigs.clock import RunningClock
+from tests.rigs.ports import free_port
 from tests.rigs.small_log import SmallLog, key_of
 
 LOG_KEY = key_of(1)
@@ -51,8 +52,7 @@ def peer(tmp_path, require_service):
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port = sock.getsockname()[1]
+    port = free_port()
     command = ["sigsum-witness", "-k", str(folder / "witness.key"), "--log-key", str(folder / "log.pub"),
                "--state-file", str(folder / "state"), f"127.0.0.1:{port}"]  # fmt: skip
     # Without this, the package's routes and its Go version disagree, and every POST answers 404.

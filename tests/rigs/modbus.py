@@ -15,6 +15,7 @@ from pymodbus.server import ModbusSerialServer, ModbusTcpServer, ModbusTlsServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from drivers.wire import Answers
+from tests.rigs.ports import free_port
 
 WRITES: Final = {5, 6, 15, 16, 22}
 
@@ -24,7 +25,7 @@ class ModbusPlant:
 
     def __init__(self, framer: FramerType = FramerType.SOCKET, tls: ssl.SSLContext | None = None) -> None:
         self.framer, self.tls = framer, tls
-        self.port = 0
+        self.port = free_port()
         self.delay_s = 0.0
         self.requests: list[tuple[int, int, int]] = []
         self.refuse: ExcCodes | None = None
@@ -67,7 +68,7 @@ class ModbusPlant:
         self.connections += connected
 
     async def start(self) -> None:
-        """Serve on the same port as before, or on a free one; inside TLS when there is a `tls` context, else framed as `framer` says."""
+        """Serve on its port, the same after every start; inside TLS when there is a `tls` context, else framed as `framer` says."""
         devices, address = self._devices(), ("127.0.0.1", self.port)
         if self.tls is not None:
             self._server = ModbusTlsServer(
@@ -78,7 +79,6 @@ class ModbusPlant:
                 devices, framer=self.framer, address=address, trace_connect=self._seen, trace_pdu=self._note
             )  # fmt: skip
         await self._server.serve_forever(background=True)
-        self.port = self._server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
 
     async def start_serial(self, path: str) -> None:
         framer = FramerType.RTU if self.framer == FramerType.SOCKET else self.framer

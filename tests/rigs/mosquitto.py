@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Self
 
+from tests.rigs.ports import free_port
+
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -23,8 +25,7 @@ class Mosquitto:
     """One broker process on a port of its own. `lines` are lines of its configuration; it keeps its store in `folder`."""
 
     def __init__(self, folder: Path, *lines: str, anonymous: bool = True) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as sock:
-            self.port = int(sock.getsockname()[1])
+        self.port = free_port()
         self.folder = folder
         self.log = folder / "mosquitto.log"
         self._conf = folder / "mosquitto.conf"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from asyncua.server.internal_session import InternalSession
 
 from drivers.opcua.config import DeviceOptions
 from drivers.opcua.trust import load_identity
+from tests.rigs.ports import free_port
 
 PLANT: Final = "urn:plant"
 POLICIES: Final = [
@@ -26,12 +26,6 @@ POLICIES: Final = [
     ua.SecurityPolicyType.Aes256Sha256RsaPss_Sign,
     ua.SecurityPolicyType.Aes256Sha256RsaPss_SignAndEncrypt,
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -19,7 +19,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
 from tests.rigs.gateway import Gateway, cli, until
 from tests.rigs.load_device import LoadDevice, device_config
-from tests.rigs.opcua import free_port
+from tests.rigs.ports import free_port
 
 PASSWORD = "four wet rubber boots"
 PEOPLE = {"viewer": "Vic", "technician": "Tess", "engineer": "Eno", "admin": "Ada"}

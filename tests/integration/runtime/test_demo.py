@@ -6,18 +6,12 @@ import asyncio
 import contextlib
 import json
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 from tests.rigs.gateway import ROOT, children, cli, until
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.rigs.ports import free_port
 
 
 async def demo(state: Path, *more: str) -> tuple[int, dict[str, Any]]:

@@ -23,7 +23,7 @@ import pytest
 from runtime.faces.feed_client import FeedClient
 from tests.rigs.gateway import ROOT, Gateway, until
 from tests.rigs.load_device import LoadDevice, device_config
-from tests.rigs.opcua import free_port
+from tests.rigs.ports import free_port
 
 pytestmark = pytest.mark.alone
 

@@ -16,9 +16,9 @@ from playwright.async_api import Page, async_playwright
 
 from boards.sim.template import PLACEHOLDERS, gateway_config
 from runtime.faces.feed_client import ask_once
-from tests.integration.runtime.test_demo import free_port
 from tests.rigs.browser import CHROMIUM_FLAGS
 from tests.rigs.gateway import ROOT, children, cli
+from tests.rigs.ports import free_port
 
 pytest.importorskip("ai_edge_litert", reason="needs the extra models")
 

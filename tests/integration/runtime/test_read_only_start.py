@@ -16,7 +16,7 @@ from runtime.faces.feed_client import FeedClient
 from runtime.run_folder import feed_of
 from tests.rigs.gateway import Gateway, cli, until
 from tests.rigs.load_device import LoadDevice, device_config
-from tests.rigs.opcua import free_port
+from tests.rigs.ports import free_port
 
 MOUNTED = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
 HEAD = """

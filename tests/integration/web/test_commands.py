@@ -17,9 +17,9 @@ from playwright.async_api import Page
 from boards.sim.template import PLACEHOLDERS, gateway_config
 from runtime.faces.feed_client import ask_once
 from runtime.run_folder import feed_of
-from tests.integration.runtime.test_demo import free_port
 from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot, targets
 from tests.rigs.gateway import ROOT, cli
+from tests.rigs.ports import free_port
 
 pytestmark = pytest.mark.integration
 MORE = """

@@ -22,7 +22,7 @@ from tests.rigs.anchor_process import AnchorProcess, anchor_process
 from tests.rigs.browser import axe, chromium, no_sideways_scroll, page_of, shot, targets
 from tests.rigs.gateway import Gateway, until
 from tests.rigs.modbus import ModbusPlant
-from tests.rigs.opcua import free_port
+from tests.rigs.ports import free_port
 from tests.rigs.verifier_page import page_of as offline_page
 
 pytestmark = pytest.mark.integration

@@ -19,7 +19,7 @@ from runtime.faces.feed_client import FeedClient
 from tests.rigs.browser import axe, chromium, no_sideways_scroll, page_of, shot, targets
 from tests.rigs.gateway import Gateway, until
 from tests.rigs.load_device import LoadDevice, device_config
-from tests.rigs.opcua import free_port
+from tests.rigs.ports import free_port
 
 pytestmark = pytest.mark.integration
 HEAD = '[gateway]\nname = "trends"\n[evidence]\nseal_every_s = 1\n[web]\nport = {port}\nopen_view = true\n'
