@@ -45,7 +45,6 @@ from runtime.acquisition.numbered import NumberedLedger
 from runtime.acquisition.pipeline import Pipeline
 from runtime.acquisition.unavailable import UnavailableDriver
 from runtime.acts import ActJournal
-from runtime.alarms.parts import METHODS as ALARM_METHODS
 from runtime.alarms.parts import Alarms
 from runtime.cert_acts import certificate_acts
 from runtime.children import Part, children_of
@@ -53,26 +52,24 @@ from runtime.clock import Clock, SystemClock
 from runtime.commands.wiring import open_desk
 from runtime.commissioning import desk as commissioning
 from runtime.config import AnchorConfig, Config
+from runtime.core_questions import core_questions
 from runtime.door import Door, Tenant
 from runtime.door_tenants import ConfigEdit
 from runtime.events import Events
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.faces.feed_server import FeedServer
-from runtime.frames_asked import frames_asked
 from runtime.health import Health
 from runtime.judgement.desk import JudgementDesk
 from runtime.judgement.orders import Orders
-from runtime.judgement.scores_asked import scores_asked
 from runtime.judgement.tenants import ModelActs
 from runtime.layout import Layout
 from runtime.learned_maps import ForgetLearned, LearnedMaps
 from runtime.loop_stall import LoopStall
 from runtime.manual_enter import ManualEnter
 from runtime.points import DevicePoints, number_points, schema_of
-from runtime.registers_asked import identify_asked, registers_asked
+from runtime.questions import Questions
 from runtime.revisions import Choice, Revision, Revisions
 from runtime.run_folder import only_core
-from runtime.stations_asked import stations_asked
 from runtime.supervisor import Supervisor
 from runtime.version import VERSION
 
@@ -231,6 +228,7 @@ class Core:
             clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self.door, self.stall, self._supervisor, self._events,
             lambda: self._revision, self.desk, self.commands, config_faults=choice.faults,
         )  # fmt: skip
+        self._questions = Questions(self.accounts.actor, core_questions(self, self._bench, self._orders, outside.shared.recorders))
         self._swap(self._devices, {name: self._driver_or_cause(points) for name, points in self._devices.items()})
 
     def _tenants(self, *others: Mapping[str, Tenant]) -> dict[str, Tenant]:
@@ -246,6 +244,16 @@ class Core:
     def config(self) -> Config:
         """The configuration in force."""
         return self._revision.config
+
+    @property
+    def revision(self) -> Revision:
+        """The revision of the configuration in force."""
+        return self._revision
+
+    @property
+    def field(self) -> Field:
+        """The pollers."""
+        return self._field
 
     def feed_server(self, run: Path) -> FeedServer:
         """Return the feed's socket in the folder for sockets, not yet entered."""
@@ -318,36 +326,7 @@ class Core:
 
     async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
         """Answer a request of the feed. Raises RequestRefusedError."""
-        if method == "act":
-            return await self.door.ask(session, params)
-        if method.startswith("account."):
-            return await self.accounts.answer(session, method, params)
-        actor = self.accounts.actor(session, params.get("token"))
-        if method == "status":
-            return self.health.snapshot()
-        if method == "config":
-            return {"text": self._revision.text, "revision": self._revision.number}
-        if method == "registers":
-            return await registers_asked(self._field, actor, params, commissioning=self._revision.config.gateway.commissioning)
-        if method == "identify":
-            return await identify_asked(self._field, actor, params, commissioning=self._revision.config.gateway.commissioning)
-        if method in commissioning.ACTION_OF:
-            return await self._bench.answer(session, method, params)
-        if method == "frames":
-            return frames_asked(self._outside.shared.recorders, actor, params)
-        if method.startswith("command"):
-            return await self.commands.answer(actor, method, params)
-        if method == "stations":
-            return stations_asked(self._field.pollers.values(), actor)
-        if method == "judgement":
-            return await self.desk.answer(session, params)
-        if method == "models":
-            return {"models": self.desk.model_rows(), "findings": self.desk.finding_rows(), "judge": self.desk.health()}
-        if method in ALARM_METHODS:
-            return self.alarms.answer(method, params)
-        if method == "scores":
-            return await scores_asked(self.desk, self._orders, params)
-        raise RequestRefusedError("method_unknown", method=method)
+        return await self._questions.answer(session, method, params)
 
     async def _apply(self, revision: Revision, actor: str, reason: str) -> Mapping[str, int]:
         """Put a revision in force: store, record, swap at the next scan boundaries. Raises DriverError, LedgerError, OSError."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -108,6 +108,11 @@ class AccountDesk:
         if asked is None:
             raise RequestRefusedError("method_unknown", method=method)
         return await asked(session, params)
+
+    @property
+    def methods(self) -> Iterable[str]:
+        """The requests that `answer` answers."""
+        return self._answers
 
     # ------------------------------------------------------------------------------------------ the door's authority
     def actor(self, session: Session, token: Any, *, quiet: bool = False) -> Actor:

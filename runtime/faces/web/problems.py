@@ -16,6 +16,7 @@ from runtime.messages.catalogue import word
 
 STATUS: Final = {
     "act_unknown": 404,
+    "answer_failed": 500,
     "acts_busy": 503,
     "body_too_large": 413,
     "busy": 503,

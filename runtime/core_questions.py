@@ -1,0 +1,116 @@
+"""The table of what faces can ask of a core: each method, the action that it needs, and the part that answers it.
+
+Room: hall. `app` makes it once. A new question is one row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from drivers.recorder import FlightRecorder
+from runtime.accounts.desk import AccountDesk
+from runtime.acquisition.field import Field
+from runtime.alarms.parts import METHODS as ALARM_METHODS
+from runtime.alarms.parts import Alarms
+from runtime.commands.desk import CommandDesk
+from runtime.commissioning.desk import ACTION_OF as BENCH_METHODS
+from runtime.commissioning.desk import Desk as Bench
+from runtime.door import Door
+from runtime.frames_asked import frames_asked
+from runtime.health import Health
+from runtime.judgement.desk import JudgementDesk
+from runtime.judgement.orders import Orders
+from runtime.judgement.scores_asked import scores_asked
+from runtime.questions import Asked, Question
+from runtime.registers_asked import identify_asked, registers_asked
+from runtime.revisions import Revision
+from runtime.stations_asked import stations_asked
+
+
+class Parts(Protocol):
+    """The parts of a core that answer."""
+
+    accounts: AccountDesk
+    alarms: Alarms
+    commands: CommandDesk
+    desk: JudgementDesk
+    door: Door
+    health: Health
+
+    @property
+    def revision(self) -> Revision:
+        """The revision in force."""
+        ...
+
+    @property
+    def field(self) -> Field:
+        """The pollers."""
+        ...
+
+
+def _of_models(desk: JudgementDesk, orders: Orders) -> dict[str, Question]:
+    async def judgement(asked: Asked) -> Any:
+        return await desk.answer(asked.session, asked.params)
+
+    async def models(_: Asked) -> Any:
+        return {"models": desk.model_rows(), "findings": desk.finding_rows(), "judge": desk.health()}
+
+    async def scores(asked: Asked) -> Any:
+        return await scores_asked(desk, orders, asked.params)
+
+    return {"judgement": Question(None, judgement), "models": Question(None, models), "scores": Question(None, scores)}
+
+
+def core_questions(core: Parts, bench: Bench, orders: Orders, recorders: Mapping[str, FlightRecorder]) -> dict[str, Question]:
+    """Return the table. Nothing is asked of the parts before the first question."""
+
+    async def act(asked: Asked) -> Any:
+        return await core.door.ask(asked.session, asked.params)
+
+    async def account(asked: Asked) -> Any:
+        return await core.accounts.answer(asked.session, asked.method, asked.params)
+
+    async def status(_: Asked) -> Any:
+        return core.health.snapshot()
+
+    async def config(_: Asked) -> Any:
+        return {"text": core.revision.text, "revision": core.revision.number}
+
+    async def registers(asked: Asked) -> Any:
+        commissioning = core.revision.config.gateway.commissioning
+        return await registers_asked(core.field, asked.actor(), asked.params, commissioning=commissioning)
+
+    async def identify(asked: Asked) -> Any:
+        commissioning = core.revision.config.gateway.commissioning
+        return await identify_asked(core.field, asked.actor(), asked.params, commissioning=commissioning)
+
+    async def look(asked: Asked) -> Any:
+        return await bench.answer(asked.session, asked.method, asked.params)
+
+    async def frames(asked: Asked) -> Any:
+        return frames_asked(recorders, asked.actor(), asked.params)
+
+    async def command(asked: Asked) -> Any:
+        return await core.commands.answer(asked.actor(), asked.method, asked.params)
+
+    async def stations(asked: Asked) -> Any:
+        return stations_asked(core.field.pollers.values(), asked.actor())
+
+    async def alarms(asked: Asked) -> Any:
+        return core.alarms.answer(asked.method, asked.params)
+
+    return {
+        "act": Question(None, act),
+        **{method: Question(None, account) for method in core.accounts.methods},
+        "status": Question(None, status),
+        "config": Question("view.config", config),
+        "registers": Question("device.look", registers),
+        "identify": Question("device.look", identify),
+        "frames": Question("device.frames", frames),
+        "stations": Question("manual.enter", stations),
+        **{method: Question(action, look) for method, action in BENCH_METHODS.items()},
+        **{method: Question(None, command) for method in ("commands", "command.history", "command.prepare")},
+        **_of_models(core.desk, orders),
+        **{method: Question(None, alarms) for method in ALARM_METHODS},
+    }
