@@ -10,8 +10,9 @@ import string
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from drivers.option_error import OptionError
 from ledger_client.errors import FormatError
@@ -41,6 +42,19 @@ Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ORIGIN_BLANKS = ("gateway", "epoch", "key_hash")
 
 
+def _zone(name: str) -> str:
+    """Return a name of the zone database that this machine has, or none."""
+    try:
+        if name:
+            ZoneInfo(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise OptionError("config_zone", value=name[:80]) from error
+    return name
+
+
+Zone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
+
+
 class Gateway(Strict):
     """[gateway]."""
 
@@ -50,6 +64,8 @@ class Gateway(Strict):
     commissioning: bool = False
     """Whether units that are not configured may be looked for; off again when the plant is in service."""
     calibration_warn_days: int = Field(default=30, ge=0, le=3650)
+    zone: Zone = ""
+    """In which pages and exports write times; empty: the person's own, else the browser's."""
 
 
 class Evidence(Strict):

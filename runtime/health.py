@@ -73,7 +73,7 @@ class Health:
         return {
             "now_ms": self.clock.wall_ms(),
             "gateway": {
-                "name": gateway.name, "version": VERSION, "board": gateway.board, "started_ms": self.started_ms,
+                "name": gateway.name, "zone": gateway.zone, "version": VERSION, "board": gateway.board, "started_ms": self.started_ms,
                 "device_writes": gateway.device_writes, "revision": revision.number,
                 "config_faults": [fault.plain() for fault in self.config_faults],
             },

@@ -77,10 +77,13 @@ async def chromium(executable: str) -> AsyncIterator[Browser]:
 
 @contextlib.asynccontextmanager
 async def page_of(
-    browser: Browser, url: str, *, token: str | None = None, lang: str = "en", theme: str = "light", width: int = 1280, scripts: bool = True
-) -> AsyncIterator[Screen]:
+    browser: Browser, url: str, *, token: str | None = None, lang: str = "en", theme: str = "light", width: int = 1280,
+    scripts: bool = True, zone: str | None = None,
+) -> AsyncIterator[Screen]:  # fmt: skip
     """A page of a gateway in a context of its own; `token` is a session's (see `account.login`), so that no test types a password twice."""
-    context = await browser.new_context(viewport={"width": width, "height": HEIGHT}, java_script_enabled=scripts, ignore_https_errors=True)
+    context = await browser.new_context(
+        viewport={"width": width, "height": HEIGHT}, java_script_enabled=scripts, ignore_https_errors=True, timezone_id=zone
+    )
     is_tls = url.startswith("https:")
     cookies: list[Any] = [{"name": "lang", "value": lang, "url": url}, {"name": "theme", "value": theme, "url": url}]
     if token is not None:

@@ -56,13 +56,13 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def site(
-    folder: Path, *, tags: int = 30, web: str = "", more: str = "", devices: bool = True, people: bool = True
+    folder: Path, *, tags: int = 30, web: str = "", more: str = "", devices: bool = True, people: bool = True, zone: str = ""
 ) -> AsyncIterator[Site]:
     """Run a gateway; `web` are further lines of [web], `more` further sections. Without `people` nobody has claimed it yet."""
     port = free_port()
     async with LoadDevice() as device:
         config = folder / "gateway.toml"
-        head = '[gateway]\nname = "press"\n[evidence]\nseal_every_s = 1\n[models]\nenabled = false\n'
+        head = f'[gateway]\nname = "press"\nzone = "{zone}"\n[evidence]\nseal_every_s = 1\n[models]\nenabled = false\n'
         config.write_text(
             f"{head}[web]\nport = {port}\n{web}\n{more}\n"
             + (device_config("press", device.port, tags=tags, period_ms=500) if devices else "")

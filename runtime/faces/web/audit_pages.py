@@ -19,6 +19,7 @@ from runtime.faces.web.audit_trail import as_csv, chosen, lines_of
 from runtime.faces.web.face import Face
 from runtime.faces.web.made_of import bill_of_materials, libraries
 from runtime.faces.web.rows import RouteRow
+from runtime.faces.web.site_zone import zone_name, zone_of
 
 PER_PAGE: Final = 200
 """Entries that the history gives at once."""
@@ -91,7 +92,8 @@ class AuditPages:
             before = more[-1][0]
         origin = str(self._face.feed.health.get("ledger", {}).get("origin") or "")
         headers = {**NO_STORE, "content-disposition": 'attachment; filename="audit-trail.csv"'}
-        made = await asyncio.to_thread(lambda: as_csv(chosen(lines_of(rows, language(request)), query.find), origin))  # 10,000 lines
+        zone = zone_of(zone_name(self._face.feed.health, request.state.who))
+        made = await asyncio.to_thread(lambda: as_csv(chosen(lines_of(rows, language(request)), query.find), origin, zone))  # 10,000 lines
         return Response(made, headers=headers, media_type="text/csv; charset=utf-8")
 
     async def review(self, request: Request) -> Reviewed:

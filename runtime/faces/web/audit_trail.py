@@ -9,14 +9,15 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Any, Final
 
 from ledger_client.errors import FormatError
 from ledger_client.kinds import Kind
 from runtime.acts import INTENT, read_command
+from runtime.faces.web.site_zone import iso
 from runtime.messages.catalogue import word
 from runtime.messages.entries import VALUE_LENGTH_MAX, describe
-from runtime.messages.values import moment
 
 KINDS: Final = (Kind.COMMAND, Kind.CONFIG, Kind.EVENT, Kind.ROTATE, Kind.GENESIS)
 """What people and parts of the gateway did; gaps, clocks and receipts stand in the ledger."""
@@ -71,14 +72,13 @@ def chosen(lines: Iterable[AuditLine], text: str) -> list[AuditLine]:
     return [each for each in lines if wanted in f"{each.who}\n{each.action}\n{each.what}\n{each.reason}\n{each.outcome}".casefold()]
 
 
-def as_csv(lines: Iterable[AuditLine], origin: str) -> bytes:
-    """Return a table for a spreadsheet: UTF-8 with its mark, ISO 8601 times in UTC, no cell that could be a formula."""
+def as_csv(lines: Iterable[AuditLine], origin: str, zone: tzinfo = UTC) -> bytes:
+    """Return a table for a spreadsheet: UTF-8 with its mark, ISO 8601 times in the zone, no cell that could be a formula."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\r\n")
     table.writerow(["log", "entry", "time", "who", "action", "what", "reason", "outcome", "outcome_entry"])
     for each in lines:
-        when = moment(each.wall_ms).replace(" ", "T")
-        row = [origin, each.seq, when, each.who, each.action, each.what, each.reason, each.outcome, each.outcome_seq]
+        row = [origin, each.seq, iso(each.wall_ms, zone), each.who, each.action, each.what, each.reason, each.outcome, each.outcome_seq]
         table.writerow([_plain(cell) for cell in row])
     return b"\xef\xbb\xbf" + out.getvalue().encode()
 

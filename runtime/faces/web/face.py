@@ -24,9 +24,9 @@ from runtime.faces.web.answers import NO_STORE, language, theme
 from runtime.faces.web.assets import Assets
 from runtime.faces.web.nav import navigation
 from runtime.faces.web.sessions import Sessions
+from runtime.faces.web.site_zone import moment_in, offset, zone_name, zone_of
 from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import word
-from runtime.messages.values import moment
 
 HISTORY_TIMEOUT_S: Final = 10.0
 ASK_S: Final = 10.0
@@ -107,6 +107,8 @@ class Face:
             self.feed.tags, self.feed.values, self.feed.health, link=self.feed.connected, lang=lang, abnormal=abnormal
         )
         destinations, tabs = navigation(str(more.get("here", "")), may)
+        named = zone_name(self.feed.health, getattr(request.state, "who", None))
+        zone = zone_of(named)
         context: dict[str, Any] = {
             "lang": lang,
             "theme": theme(request),
@@ -124,7 +126,9 @@ class Face:
             "sentence": text,
             "health": self.feed.health if may("view.values") else {},
             "points": self.fanout.points,
-            "moment": moment,
+            "moment": lambda wall_ms: moment_in(wall_ms, zone),
+            "zone_name": named,
+            "zone_offset": offset(self.feed.health.get("now_ms"), zone),
             "show_age": pages.show_age,
             "whole": pages.show_count,
             "gaps": pages.show_gaps(self.feed.health, lang),

@@ -6,10 +6,9 @@ station's driver judges it. A scanner that types a value and ends it with Enter 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Annotated, Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from starlette.requests import Request
@@ -21,7 +20,7 @@ from runtime.faces.web.answers import NO_STORE
 from runtime.faces.web.face import Face
 from runtime.faces.web.problems import answer_headers, status_of
 from runtime.faces.web.rows import RouteRow
-from runtime.messages.values import moment
+from runtime.faces.web.site_zone import zone_name, zone_of
 
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
 Target = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -91,7 +90,7 @@ class StationPages:
         """Enter one reading; when it is refused, what was typed stays."""
         given: EntryForm = request.state.body
         try:
-            taken_ms = _wall_ms(given.taken, _zone(request)) if given.taken else None
+            taken_ms = _wall_ms(given.taken, self._zone(request)) if given.taken else None
             done = await self._enter(request, given.target, given.value, taken_ms, given.reason)
         except RequestRefusedError as refused:
             page = await self._page(request, given, refused)
@@ -130,8 +129,12 @@ class StationPages:
         first = next((tag["target"] for station in stations for tag in station["tags"] if tag["target"] != done), "")
         return self._face.render(
             request, "stations.html", here="stations", stations=stations, given=given, refused=refused, fault=fault, done=done, value=value,
-            first=given.target if given is not None else first, zone=str(_zone(request)), moment=moment,
+            first=given.target if given is not None else first, zone=str(self._zone(request)),
         )  # fmt: skip
+
+    def _zone(self, request: Request) -> tzinfo:
+        """Return the zone in which a time is typed: the one in which the page shows times."""
+        return zone_of(zone_name(self._face.feed.health, request.state.who))
 
     def _due_first(self, tags: list[dict[str, Any]], now_ms: Any) -> list[dict[str, Any]]:
         """Return the tags with their last values, those that are due soonest first."""
@@ -146,15 +149,7 @@ class StationPages:
         return sorted(rows, key=lambda row: (row["due_ms"] is None, row["due_ms"] or 0))
 
 
-def _zone(request: Request) -> ZoneInfo:
-    """Return the zone that whoever is signed in reads times in."""
-    try:
-        return ZoneInfo(str((request.state.who or {}).get("zone") or "UTC"))
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # `America` is a folder of zones
-        return ZoneInfo("UTC")
-
-
-def _wall_ms(text: str, zone: ZoneInfo) -> int:
+def _wall_ms(text: str, zone: tzinfo) -> int:
     """Return a time such as `2026-03-01T06:00`, of this zone where it names no offset, as wall time. Raises `time_invalid`."""
     try:
         at = datetime.fromisoformat(text)

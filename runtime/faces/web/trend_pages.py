@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import tzinfo
 from hashlib import sha256
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.answers import NO_STORE, language
 from runtime.faces.web.face import Face
 from runtime.faces.web.rows import RouteRow
+from runtime.faces.web.site_zone import iso, zone_name, zone_of
 from runtime.faces.web.trend_view import Trend, trend_of
 from runtime.faces.web.values_api import POINTS_MAX, TIME_MS_MAX
 from runtime.tag_sheet.sheet import rows_bytes
@@ -83,17 +84,18 @@ class TrendPages:
             raise RequestRefusedError("query_invalid", detail="t0 t1")
         wanted = {"uids": self._uids(asked), "t0": t0, "t1": t1}
         first = await self._face.ask_history("export", {**wanted, "after": -1})  # what is refused is refused before a file begins
-        name = f"trends-{_moment(t0)[:16]}-{_moment(t1)[:16]}.csv".replace(":", "")
+        zone = zone_of(zone_name(self._face.feed.health, request.state.who))
+        name = f"trends-{iso(t0, zone)[:16]}-{iso(t1, zone)[:16]}.csv".replace(":", "")
         headers = NO_STORE | {"content-disposition": f'attachment; filename="{name}"'}
-        return StreamingResponse(self._lines(wanted, first), 200, headers, "text/csv; charset=utf-8")
+        return StreamingResponse(self._lines(wanted, first, zone), 200, headers, "text/csv; charset=utf-8")
 
-    async def _lines(self, wanted: dict[str, Any], part: Any) -> AsyncIterator[bytes]:
+    async def _lines(self, wanted: dict[str, Any], part: Any, zone: tzinfo) -> AsyncIterator[bytes]:
         """Yield the file: its head, the readings, and what it was taken from with the hash of all that stands above."""
         tags, ledger = self._face.feed.tags, self._face.feed.health.get("ledger", {})
         hashed, count, withheld, first, last = sha256(), 0, 0, part["from"], part["to"]
         out = "\ufeff".encode() + rows_bytes([COLUMNS])
         while True:
-            rows = [_row(row, tags.get(row[1])) for row in part["rows"]]
+            rows = [_row(row, tags.get(row[1]), zone) for row in part["rows"]]
             out += rows_bytes(rows)
             count, withheld, last = count + len(rows), withheld + part["withheld"], part["to"] if part["to"] is not None else last
             hashed.update(out)
@@ -108,7 +110,7 @@ class TrendPages:
                 return
         spoken = [
             ("# ledger", str(ledger.get("origin", ""))),
-            ("# range", _moment(wanted["t0"]), _moment(wanted["t1"])),
+            ("# range", iso(wanted["t0"], zone), iso(wanted["t1"], zone)),
             ("# entries", "" if first is None else first, "" if last is None else last),
             ("# readings", count),
             ("# entries withheld", withheld),
@@ -138,15 +140,7 @@ def _times(asked: TrendsQuery) -> tuple[int, int]:
     return t0, t1
 
 
-def _row(row: list[Any], tag: list[Any] | None) -> tuple[object, ...]:
+def _row(row: list[Any], tag: list[Any] | None, zone: tzinfo) -> tuple[object, ...]:
     at_ms, uid, value, status, seq = row
     name, unit = (tag[1], tag[3]) if tag is not None else (f"tag {uid}", "")
-    return _moment(at_ms), name, value, unit, status_name(status), seq
-
-
-def _moment(at_ms: int) -> str:
-    """Return a time as ISO 8601 in UTC, with milliseconds; beyond every calendar, its number."""
-    try:
-        return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{at_ms % 1000:03}Z"
-    except (OverflowError, ValueError, OSError):
-        return str(at_ms)
+    return iso(at_ms, zone), name, value, unit, status_name(status), seq

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from starlette.requests import Request
 
 from runtime.faces.web.guard import local_path
 from runtime.faces.web.listener import redirect_of
-from runtime.faces.web.station_pages import _zone
+from runtime.faces.web.site_zone import zone_of
 
 
 @pytest.mark.parametrize("path", ["/", "/live", "/live?find=a&page=2", "/prove?uid=1#top", "/标签"])
@@ -33,5 +32,4 @@ def test_a_plain_request_with_a_trick_in_its_path_is_not_sent_on(path: str) -> N
 
 @pytest.mark.parametrize("zone", ["America", "Etc", "/UTC", "Mars", "leapseconds", ""])
 def test_a_zone_that_is_none_is_read_as_utc(zone: str) -> None:
-    request = Request({"type": "http", "state": {"who": {"zone": zone}}})
-    assert str(_zone(request)) == "UTC"
+    assert str(zone_of(zone)) == "UTC"

@@ -4,7 +4,7 @@
 import { html, render, signal, computed, effect } from "/static/vendor/preact.js";
 import { alarms, link, now } from "/static/live.js";
 import { ask } from "/static/ask.js";
-import { moment, word } from "/static/words.js";
+import { isoOf, moment, word } from "/static/words.js";
 
 const root = document.getElementById("alarms");
 const { mayAck, mayShelve } = root.dataset;
@@ -56,8 +56,7 @@ async function act(name, names, more = {}) {
 const acknowledge = (names) => act("ack", names, drawnMs ? { seen_ms: Math.round(drawnMs) } : {});
 
 function Moment({ ms }) {
-  const at = new Date(ms);
-  return html`<time datetime=${at.toISOString()} title=${at.toISOString()}>${moment(at)}</time>`;
+  return html`<time datetime=${isoOf(ms)} title=${isoOf(ms)}>${moment(ms)}</time>`;
 }
 
 function Line({ row }) {

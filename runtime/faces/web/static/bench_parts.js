@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ask } from "/static/ask.js";
-import { language, word } from "/static/words.js";
+import { isoOf, language, word, writer } from "/static/words.js";
 import { Button, Fault, Field, api, ordered, plainOptions, sameOptions, useWork } from "/static/setup.js";
 
 const SHOWN_MAX = 6, FRAMES_MS = 1000, FRAMES_MAX = 60;
@@ -78,9 +78,9 @@ export function Frames() {
     look();
     return () => { over = true; clearTimeout(timer); };
   }, [open, line, held]);
-  const at = (ms) => new Date(ms).toLocaleTimeString(language, { hour12: false, hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+  const at = writer({ hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
   return html`<details class="card wide" id="frames" onToggle=${(e) => setOpen(e.target.open)}><summary><h2>${word("bench.frames")}</h2></summary><p>${word("bench.frames.what")}</p><${Fault} fault=${fault} />
     ${lines.length ? html`<div class="tools"><label class="pick"><span>${word("bench.frames.line")}</span> <select value=${line || lines[0].line} onChange=${(e) => setLine(e.target.value)}>${lines.map((each) => html`<option key=${each.line} value=${each.line}>${each.line}</option>`)}</select></label><button type="button" aria-pressed=${held ? "true" : "false"} onClick=${() => setHeld(!held)}>${word(held ? "bench.frames.go" : "bench.frames.hold")}</button></div>` : html`<p class="empty">${word("bench.frames.none")}</p>`}
     ${shown ? html`<div class="scroll log" tabindex="0" role="region" aria-label=${word("bench.frames")}><table class="frames"><thead><tr><th scope="col">${word("bench.frames.time")}</th><th scope="col">${word("bench.frames.way")}</th><th scope="col">${word("bench.frames.bytes")}</th><th scope="col">${word("bench.frames.meaning")}</th></tr></thead>
-      <tbody>${shown.frames.slice(-FRAMES_MAX).reverse().map((row, n) => html`<tr key=${n}><td title=${new Date(row[0]).toISOString()}>${at(row[0])}</td><td>${word(row[2] ? "bench.frames.sent" : "bench.frames.heard")}</td><td><code>${row[3]}</code></td><td>${row[4]}</td></tr>`)}</tbody></table></div>` : null}</details>`;
+      <tbody>${shown.frames.slice(-FRAMES_MAX).reverse().map((row, n) => html`<tr key=${n}><td title=${isoOf(row[0])}>${at(row[0])}</td><td>${word(row[2] ? "bench.frames.sent" : "bench.frames.heard")}</td><td><code>${row[3]}</code></td><td>${row[4]}</td></tr>`)}</tbody></table></div>` : null}</details>`;
 }

@@ -1,7 +1,10 @@
 // Draws a model's score against its threshold over time: plain SVG, made of what /api/scores says. It joins nothing over a gap.
 // Lines, dashes, hatches and triangles tell things apart, so that no colour is needed. Arrow keys and a pointer read values out.
 
+import { offsetMs, writer } from "/static/words.js";
+
 const HEIGHT = 320, TOP = 26, BOTTOM = 30, LEFT = 64, RIGHT = 12;
+const minuteOf = writer({ hour: "2-digit", minute: "2-digit" }), secondOf = writer({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const CUT_AT = 5; // thresholds: what is higher stands at the upper edge, with a triangle
 const STEPS_S = [60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800];
 
@@ -36,7 +39,7 @@ export class Chart {
   x(ms) { const { from_ms, to_ms } = this.found; return LEFT + ((ms - from_ms) / (to_ms - from_ms)) * (this.width - LEFT - RIGHT); }
   y(score) { return HEIGHT - BOTTOM - (Math.min(score, this.top) / this.top) * (HEIGHT - TOP - BOTTOM); }
   msAt(x) { const { from_ms, to_ms } = this.found ?? { from_ms: 0, to_ms: 0 }; return from_ms + ((x - LEFT) / (this.width - LEFT - RIGHT)) * (to_ms - from_ms); }
-  clock(ms, seconds) { return new Date(ms).toLocaleTimeString(this.lang, { hour: "2-digit", minute: "2-digit", ...(seconds ? { second: "2-digit" } : {}), hour12: false }); }
+  clock(ms, seconds) { return (seconds ? secondOf : minuteOf)(ms); }
 
   draw() {
     this.width = this.figure.clientWidth;
@@ -87,7 +90,7 @@ export class Chart {
     }
     const room = Math.max(2, Math.floor((this.width - LEFT - RIGHT) / 90)), seconds = (to_ms - from_ms) / 1000;
     const every_ms = 1000 * (STEPS_S.find((each) => seconds / each <= room) ?? STEPS_S.at(-1));
-    const zone_ms = new Date(to_ms).getTimezoneOffset() * 60000;
+    const zone_ms = -offsetMs(to_ms);
     for (let ms = Math.ceil((from_ms - zone_ms) / every_ms) * every_ms + zone_ms; ms <= to_ms; ms += every_ms) {
       picture.append(svg("path", { class: "axis", d: `M${this.x(ms)} ${bottom} v5` }));
       picture.append(svg("text", { x: Math.min(this.x(ms), this.width - RIGHT - 18), y: bottom + 20, "text-anchor": "middle" }, this.clock(ms, false)));

@@ -2,7 +2,7 @@
 
 import { html, render, signal, computed, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ageOf, heard, health, isStale, link, now, tags, values } from "/static/live.js";
-import { causeOf, quality, showAge, showValue, word } from "/static/words.js";
+import { causeOf, isoOf, quality, showAge, showValue, word } from "/static/words.js";
 
 const SPARK_POINTS = 60, AROUND = 6;
 const place = new URL(location.href);
@@ -63,7 +63,7 @@ function Row({ uid, tag, index }) {
     <td class="num value"><span data-value>${stale ? html`<s>${showValue(row[1], tag)}</s>` : showValue(row[1], tag)}</span> <small>${tag[3]}</small></td>
     <td class="spark"><${Course} uid=${uid} /></td>
     <td class="quality"><span class="mark" aria-hidden="true" /><span data-quality>${stale ? word("web.live.old") : word(`web.quality.${q}`)}${why && html`<small>${why}</small>`}</span></td>
-    <td class="num age" title=${row[4] ? `${word("web.live.source_time")} ${new Date(row[4]).toISOString()}` : ""}>${showAge(ageOf(row))}</td>
+    <td class="num age" title=${row[4] ? `${word("web.live.source_time")} ${isoOf(row[4])}` : ""}>${showAge(ageOf(row))}</td>
     <td class=${`evidence ${state}`}><span class="mark" aria-hidden="true" /><span class="words">${word(`web.state.${state}`)}</span></td>
     <td class="act"><a class="prove" href=${`/prove?uid=${uid}`} aria-label=${`${word("web.prove")}: ${tag[1]}`}>${word("web.prove")}</a></td>
   </tr>`;

@@ -2,7 +2,7 @@
 
 import { effect } from "/static/vendor/preact.js";
 import { abnormal, alarms, health, link, silentMs, tags, values } from "/static/live.js";
-import { causeOf, localTimes, quality, showAge, word } from "/static/words.js";
+import { causeOf, localTimes, offsetAt, quality, showAge, word, zone } from "/static/words.js";
 
 const box = document.getElementById("sentence");
 
@@ -59,6 +59,9 @@ for (const to of document.querySelectorAll("[data-theme-to]")) {
     for (const each of document.querySelectorAll("[data-theme-to]")) each === to ? each.setAttribute("aria-current", "true") : each.removeAttribute("aria-current");
   });
 }
+
+const times = document.getElementById("zone");
+if (times) times.textContent = word("web.times", { zone, offset: offsetAt(Date.now()) });
 
 const own = document.querySelector("details.own");
 document.addEventListener("click", (event) => { if (own?.open && !own.contains(event.target)) own.open = false; });

@@ -2,7 +2,7 @@
 // It is moved by touch and wheel, and does nothing that the page's buttons and keys cannot do (WCAG 2.5.7). It asks nobody for data.
 
 import uPlot from "/static/vendor/uplot.js";
-import { language, word } from "/static/words.js";
+import { language, word, writer, zone } from "/static/words.js";
 import { badSpans, broken } from "/static/trend_data.js";
 
 const HEIGHT = 380, AXIS = 88, AXIS_NARROW = 60, LANE = 14, FLAG = 22;
@@ -82,6 +82,7 @@ export class TrendChart {
       width: Math.max(240, this.plot.clientWidth), height: HEIGHT, padding: [8, 22, 0, 8], legend: { show: false },
       cursor: { drag: { setScale: false, x: false, y: false }, points: { show: false }, y: false, x: false },
       scales: { x: { time: true, auto: false }, ...Object.fromEntries(units.map((_, i) => [`y${i}`, { range: (u, min, max) => spread(min, max) }])) },
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
       axes: [{ stroke: text, font, grid, ticks: grid, space: 110, values: (u, at, _i, _space, step) => clock(at, step) }, ...axes], series: [{}, ...lines],
       bands: banded ? pens.map((_, i) => ({ series: [per * i + 2, per * i + 1], fill: `${color(`--pen${i + 1}`)}33` })) : [],
       hooks: { draw: [(u) => { this.numbers(u, per); this.around(u); }] },
@@ -205,12 +206,12 @@ function pattern() {
   return svg("defs", {}, svg("pattern", { id: "gap", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, svg("rect", { width: 3, height: 6, class: "hatch" })));
 }
 
-// Times of day in 24 hours; where a day begins, and first of all, its date.
+// Times of day in 24 hours, of the site; where a day begins, and first of all, its date.
+const dayOf = writer({ month: "short", day: "numeric" }), minuteOf = writer({ hour: "2-digit", minute: "2-digit" }), secondOf = writer({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
 function clock(at, step) {
   let before = "";
   return at.map((seconds) => {
-    const moment = new Date(seconds * 1000), day = moment.toLocaleDateString(language, { month: "2-digit", day: "2-digit" });
-    const time = moment.toLocaleTimeString(language, { hour12: false, hour: "2-digit", minute: "2-digit", ...(step < 60 ? { second: "2-digit" } : {}) });
+    const day = dayOf(seconds * 1000), time = (step < 60 ? secondOf : minuteOf)(seconds * 1000);
     const text = day === before ? time : step >= 86400 ? day : `${time}\n${day}`;
     before = day;
     return text;

@@ -3,7 +3,7 @@
 
 import { html, render, signal, effect, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ageOf, heard, isStale, link, now, tags, values } from "/static/live.js";
-import { language, quality, showAge, showValue, word } from "/static/words.js";
+import { language, moment as when, offsetAt, quality, showAge, showValue, timeOfDay as clock, word } from "/static/words.js";
 import { ask } from "/static/ask.js";
 import { Tail, nearest } from "/static/trend_data.js";
 import { DASHES, LETTERS, TrendChart, markShape } from "/static/trend_chart.js";
@@ -19,9 +19,6 @@ const tails = new Map();
 let asked = 0;
 
 const range = () => { const to = end.peek() ?? now.peek() ?? Date.now(); return [to - span.peek(), to]; };
-const clock = (ms) => new Date(ms).toLocaleTimeString(language, { hour12: false });
-const when = (ms) => new Date(ms).toLocaleString(language, { dateStyle: "short", timeStyle: "medium", hour12: false });
-const zone = new Intl.DateTimeFormat(language, { timeZoneName: "short" }).formatToParts(new Date()).find((part) => part.type === "timeZoneName").value;
 
 heard((rows) => {
   for (const [uid, value, status, read] of rows) if (pens.peek().includes(uid)) tail(uid).add(read, value, quality(status) < 2);
@@ -144,7 +141,7 @@ function Words() {
   const shown = trend.value;
   if (!shown) return "";
   const marks = [...shown.marks].reverse(), gaps = shown.pens.flatMap((pen, i) => pen.gaps.map((gap) => [gap, i])).sort((a, b) => b[0].from_ms - a[0].from_ms);
-  const at = moment.value === null ? "" : `${when(moment.value)} ${zone}`;
+  const at = moment.value === null ? "" : `${when(moment.value)} (UTC${offsetAt(moment.value)})`;
   return html`<p class="moment" role="status"><time id="moment">${at || word("web.trends.tap")}</time> <small class="quiet">${shown.width_ms ? word("web.trends.width", { seconds: (shown.width_ms / 1000).toLocaleString(language) }) : word("web.trends.recorded")}</small></p>
     <details class="card" open=${marks.length > 0 && marks.length < 6}><summary>${word("web.trends.happened", { count: marks.length })}</summary>${shown.marks_left_out ? html`<p class="note">${word("web.trends.left_out", { count: shown.marks_left_out })}</p>` : ""}
       <ul class="marks">${marks.slice(0, ROWS_MAX).map((mark) => html`<li key=${mark.seq}><${Flag} sort=${mark.sort} /><button type="button" onClick=${() => { moment.value = mark.at_ms; }}>${when(mark.at_ms)}</button> <span>${word(`web.trends.mark.${mark.sort}`)}: ${mark.text}</span></li>`)}</ul></details>

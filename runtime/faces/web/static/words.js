@@ -35,25 +35,33 @@ export const count = (n) => (n === null || n === undefined ? "—" : Number(n).t
 export const quality = (status) => Math.min(status >>> 30, 2);
 export const causeOf = (thing) => (thing?.cause ? word(thing.cause, thing.params ?? {}) : "");
 
-// A moment as people read it: the day with its month in letters (26 Nov 2026, never 11/26), 24 hours, in the person's time zone (the site's,
-// as they chose it) or else this browser's; the zone is named.
-const PARTS = { timeZoneName: "short", year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
-function moments(zone) {
-  try {
-    return new Intl.DateTimeFormat(lang === "en" ? "en-GB" : lang, { ...PARTS, timeZone: zone });
-  } catch {
-    return moments(undefined); // a zone that this browser does not know
-  }
-}
-const MOMENTS = moments(document.body.dataset.zone || undefined);
-export const moment = (ms) => MOMENTS.format(ms);
+// Times are the site's ([gateway] zone), whoever looks and from wherever; where none is configured the person's own, and else this browser's. Every page
+// says once which it is. A moment as people read it has the day with its month in letters (26 Nov 2026, never 11/26) and 24 hours.
+const LOCALE = lang === "en" ? "en-GB" : lang;
+const known = (name) => { try { new Intl.DateTimeFormat("en", { timeZone: name }); return true; } catch { return false; } };
+export const zone = [document.body.dataset.zone, Intl.DateTimeFormat().resolvedOptions().timeZone].find((each) => each && known(each)) ?? "UTC";
+const DAY = { year: "numeric", month: "short", day: "numeric" }, CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+const MOMENTS = writer({ ...DAY, ...CLOCK }), OFFSETS = new Intl.DateTimeFormat("en", { timeZone: zone, timeZoneName: "longOffset" });
 
-// Writes `<time data-ms>` so, with the exact moment on hover.
+// Returns a function that writes ms since 1970 with these parts of Intl.DateTimeFormat, in the site's zone and 24 hours.
+export function writer(parts) {
+  const made = new Intl.DateTimeFormat(LOCALE, { ...parts, hourCycle: "h23", timeZone: zone });
+  return (ms) => made.format(ms);
+}
+export const moment = MOMENTS;
+export const timeOfDay = writer(CLOCK);
+
+// The zone's distance from UTC at a moment: "+08:00".
+export const offsetAt = (ms) => OFFSETS.formatToParts(ms).find((part) => part.type === "timeZoneName").value.replace("GMT", "") || "+00:00";
+export const offsetMs = (ms) => { const [, sign, hours, minutes] = /([+-])(\d+):(\d+)/.exec(offsetAt(ms)); return Number(`${sign}1`) * (hours * 60 + Number(minutes)) * 60000; };
+export const isoOf = (ms) => new Date(Number(ms) + offsetMs(Number(ms))).toISOString().replace("Z", offsetAt(Number(ms)));
+
+// Writes `<time data-ms>` so, with the exact moment and its offset on hover; with `data-zoned` the offset stands beside it (what is printed goes elsewhere).
 export function localTimes(root) {
   for (const time of root.querySelectorAll("time[data-ms]")) {
-    const at = new Date(Number(time.dataset.ms));
-    if (Number.isNaN(at.getTime())) continue; // no calendar reaches it: the server's text stays
-    time.title = time.dateTime = at.toISOString();
-    time.textContent = moment(at);
+    const ms = Number(time.dataset.ms);
+    if (Number.isNaN(new Date(ms).getTime()) || Math.abs(ms) > 8.6e15) continue; // no calendar reaches it: the server's text stays
+    time.title = time.dateTime = isoOf(ms);
+    time.textContent = moment(ms) + ("zoned" in time.dataset ? ` (UTC${offsetAt(ms)})` : "");
   }
 }
