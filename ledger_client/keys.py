@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
@@ -25,6 +25,9 @@ from ledger_client.errors import FormatError, KeyFaultError
 
 ALG_ED25519 = -19
 ALG_ESP256 = -9
+
+# Where keys are read from files or turned into DER, `serialization` is imported on the spot: it brings ciphers and the
+# formats of SSH (1 MB), and most processes only verify.
 
 _P = 2**255 - 19
 _ORDER_8_Y = (
@@ -76,6 +79,8 @@ class PublicKey:
 
     def spki(self) -> bytes:
         """SubjectPublicKeyInfo, DER."""
+        from cryptography.hazmat.primitives import serialization
+
         key = ed25519.Ed25519PublicKey.from_public_bytes(self.raw) if self.alg == ALG_ED25519 else self._ec()
         return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
@@ -115,6 +120,8 @@ def from_cose(data: bytes) -> PublicKey:
 
 def from_spki(data: bytes) -> PublicKey:
     """Read a P-256 SubjectPublicKeyInfo in the one DER form that `PublicKey.spki` writes. Raises FormatError."""
+    from cryptography.hazmat.primitives import serialization
+
     try:
         key = serialization.load_der_public_key(data)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -149,9 +156,10 @@ class FileKey:
     def __init__(self, key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> None:
         self._key = key
         if isinstance(key, ed25519.Ed25519PrivateKey):
-            raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-            self.public = public_key(ALG_ED25519, raw)
+            self.public = public_key(ALG_ED25519, key.public_key().public_bytes_raw())
         else:
+            from cryptography.hazmat.primitives import serialization
+
             point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
             self.public = public_key(ALG_ESP256, point[1:])
 
@@ -171,6 +179,8 @@ def create_private(path: Path, *, alg: int = ALG_ED25519) -> FileKey:
 
     Raises KeyFaultError when the path exists, OSError.
     """
+    from cryptography.hazmat.primitives import serialization
+
     key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
     key = ed25519.Ed25519PrivateKey.generate() if alg == ALG_ED25519 else ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -209,6 +219,8 @@ def load_private(path: Path) -> FileKey:
         pem = os.read(descriptor, 10_000)
     finally:
         os.close(descriptor)
+    from cryptography.hazmat.primitives import serialization
+
     try:
         key = serialization.load_pem_private_key(pem, None)
     except (ValueError, TypeError) as error:

@@ -24,7 +24,7 @@ INFLATED_MAX = 16 << 20
 _EXPONENT_MAX = 400
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Descriptor:
     """What one tag measures. `exponent` is the power of ten of a decimal value, None when unknown; `name` is `device/tag`."""
 
@@ -36,20 +36,23 @@ class Descriptor:
     exponent: int | None
     source: str
     calibration: str
+    _leaf_prefix: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def row(self) -> tuple[Any, ...]:
         """Return the array that is encoded and hashed."""
         return (self.uid, self.asset, self.name, self.unit, self.type, self.exponent, self.source, self.calibration)
 
-    @cached_property
+    @property
     def hash(self) -> bytes:
         """SHA-256 of the row's CBOR: what every leaf of this tag's readings contains."""
-        return sha256(cbor.encode(self.row())).digest()
+        return self.leaf_prefix[1:]
 
-    @cached_property
+    @property
     def leaf_prefix(self) -> bytes:
-        """What every leaf of this tag begins with."""
-        return b"\x00" + self.hash
+        """What every leaf of this tag begins with; reckoned once (in a slot: a dictionary for each of thousands of tags is half a kB)."""
+        if not self._leaf_prefix:
+            object.__setattr__(self, "_leaf_prefix", b"\x00" + sha256(cbor.encode(self.row())).digest())
+        return self._leaf_prefix
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from ledger_client.details import is_hash, is_int, is_uint
 from ledger_client.disk import RealDisk
 from ledger_client.entry import NextEntry
 from ledger_client.errors import FormatError, KeyFaultError, LedgerError, SignerError
-from ledger_client.keys import load_private
+from ledger_client.keys import FileKey, create_private, load_private
 from ledger_client.signer_frames import READ_BYTES, FrameBuffer, framed
 from ledger_client.signing import SignerCore, SignerRules
 
@@ -40,13 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="witnessmark-signer", description="Holds the device key and signs for the core.")
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--make-key", action="store_true", help="make the key when there is none")
     chosen = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     keep_memory_private()
     with socket.socket(fileno=chosen.fd) as line:
         try:
-            rules = SignerRules(load_private(chosen.state / KEY_PATH), RealDisk(), chosen.state)
+            rules = SignerRules(_key(chosen.state / KEY_PATH, make=chosen.make_key), RealDisk(), chosen.state)
         except KeyFaultError as error:
             if _receive(line, FrameBuffer()) is not None:
                 line.sendall(framed(cbor.encode(_refusal(error))))
@@ -56,6 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (BrokenPipeError, ConnectionResetError):
             return 0
     return 0
+
+
+def _key(path: Path, *, make: bool) -> FileKey:
+    try:
+        return load_private(path)
+    except KeyFaultError as fault:
+        if fault.code != "key_file_missing" or not make:
+            raise
+    try:
+        return create_private(path)
+    except OSError as error:
+        raise KeyFaultError("key_not_made", path=str(path), detail=error.strerror or type(error).__name__) from error
 
 
 def serve(line: socket.socket, rules: SignerRules) -> None:

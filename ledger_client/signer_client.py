@@ -40,8 +40,9 @@ LAUNCH = "import sys; sys.path.insert(0, sys.argv.pop(1)); from ledger_client.si
 class SignerProcess:
     """A `Signer` in a child process. Enter it with `async with`; raises SignerError everywhere."""
 
-    def __init__(self, state: Path) -> None:
-        self._state = state
+    def __init__(self, state: Path, make_key: Callable[[], bool] = lambda: False) -> None:
+        """`make_key` is asked at each start of the child: whether it is to make the key when there is none. Blocking."""
+        self._state, self._make_key = state, make_key
         self._public: PublicKey | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._line: SignerLine | None = None
@@ -194,6 +195,7 @@ class SignerProcess:
         with theirs:
             root = Path(__file__).resolve().parents[1]
             argv = [sys.executable, "-I", "-c", LAUNCH, str(root), "--state", str(self._state), "--fd", str(theirs.fileno())]
+            argv += ["--make-key"] if self._make_key() else []
             try:
                 self._child = subprocess.Popen(argv, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL)
             except OSError as error:

@@ -50,7 +50,7 @@ from runtime.cert_acts import certificate_acts
 from runtime.children import Part, children_of
 from runtime.clock import Clock, SystemClock
 from runtime.commands.wiring import open_desk
-from runtime.commissioning import desk as commissioning
+from runtime.commissioning.late import LateDesk
 from runtime.config import AnchorConfig, Config
 from runtime.core_questions import core_questions
 from runtime.door import Door, Tenant
@@ -84,7 +84,7 @@ WORK_THREADS: Final = 2
 class Outside:
     """What the core stands on: the machine itself, or in the simulation one whose disk, time, devices and anchors are ours.
 
-    `signer` is entered before the ledger is touched; it makes the key of a first start.
+    `signer` is entered before the ledger is touched; it makes the key of a first start, which this process never sees.
     """
 
     disk: Disk
@@ -139,8 +139,7 @@ def machine() -> Outside:
         return make_driver(points.config.type, points.name, points.config.options, clock, shared)
 
     def signer(layout: Layout) -> SignerProcess:
-        first_start.ensure_key(layout)
-        return SignerProcess(layout.state)
+        return SignerProcess(layout.state, lambda: not first_start.has_ledger(layout.state))
 
     return Outside(
         RealDisk(), clock, signer, driver,
@@ -216,9 +215,12 @@ class Core:
         )  # fmt: skip
         page = certificate_acts(disk, layout, lambda: self._revision.config, clock, work)
         acts = self._tenants(writing, models.tenants(), self.accounts.tenants(), self.alarms.tenants(), page)
-        self._bench = commissioning.Desk(
-            self._field, disk, layout, clock, work, lambda: self._revision,
-            lambda: {name: uid for uid, name in self._ids.tags.rows()}, self.accounts.refuse_unless_may,
+        self._bench = LateDesk(
+            lambda desk: desk(
+                self._field, disk, layout, clock, work, lambda: self._revision,
+                lambda: {name: uid for uid, name in self._ids.tags.rows()}, self.accounts.refuse_unless_may,
+            ),
+            work,
         )  # fmt: skip
         self.door = Door(chain, reader, ActJournal(disk, layout.private), acts, work, self.accounts)
         self.accounts.carry_out = self.alarms.notifier.carry_out = self.door.carry_out

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger_client.disk import Disk
 from ledger_client.errors import LedgerError
@@ -18,7 +18,10 @@ from runtime.config import Config
 from runtime.door_tenants import DONE
 from runtime.faces.feed import RequestRefusedError
 from runtime.layout import Layout
-from runtime.web_certificate import PEM_SIZE_MAX, WebCertificate
+from runtime.web_names import PEM_SIZE_MAX
+
+if TYPE_CHECKING:
+    from runtime.web_certificate import WebCertificate
 
 CSR, IMPORT = "csr", "import"
 WHAT: Final = (CSR, IMPORT)
@@ -26,13 +29,20 @@ WHAT: Final = (CSR, IMPORT)
 
 def certificate_acts(disk: Disk, layout: Layout, config: Callable[[], Config], clock: Clock, work: Executor) -> dict[str, CertificateEdit]:
     """Return the acts of this file by action."""
-    return {"cert.edit": CertificateEdit(WebCertificate(disk, layout.web_certificate), config, clock, work)}
+
+    def certificate() -> WebCertificate:
+        from runtime.web_certificate import WebCertificate
+
+        return WebCertificate(disk, layout.web_certificate)
+
+    return {"cert.edit": CertificateEdit(certificate, config, clock, work)}
 
 
 class CertificateEdit:
     """`cert.edit`: target `csr` (the outcome's `pem` is the request) or `import` (params `pem`: the certificate, then its chain)."""
 
-    def __init__(self, certificate: WebCertificate, config: Callable[[], Config], clock: Clock, work: Executor) -> None:
+    def __init__(self, certificate: Callable[[], WebCertificate], config: Callable[[], Config], clock: Clock, work: Executor) -> None:
+        """`certificate` is called in the executor: what it stands on (X.509, 1 MB) a gateway needs once in years."""
         self._certificate, self._config, self._clock, self._work = certificate, config, clock, work
 
     async def check(self, act: Act) -> None:
@@ -48,9 +58,9 @@ class CertificateEdit:
         try:
             if act.target == CSR:
                 config = self._config()
-                pem = await self._blocking(lambda: self._certificate.request(config.gateway.name, config.web.hosts))
+                pem = await self._blocking(lambda: self._certificate().request(config.gateway.name, config.web.hosts))
                 return Outcome(DONE, {"pem": str(pem)})
-            told = await self._blocking(lambda: self._certificate.install(str(act.params["pem"]), self._clock.wall_ms()))
+            told = await self._blocking(lambda: self._certificate().install(str(act.params["pem"]), self._clock.wall_ms()))
         except LedgerError as error:
             return Outcome(error.code, dict(error.params))
         except OSError as error:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from drivers.driver import DriverError
+from drivers.one_of_a_kind import one_of_a_kind
 from drivers.option_error import OptionError
 from drivers.registry import Factory, inputs_of, is_occasional, load_factory, origin_of
 from ledger_client.anchors.registry import make_anchor
@@ -299,7 +300,7 @@ def _report_rule(faults: Faults, place: Place, where: str, tag: model.Tag, value
             faults.add(place, where, "config_percent_without_range")
             return ReportRule()
         band, share = max(band, share * (tag.range.high - tag.range.low)), 0.0
-    return ReportRule(report.on_change, band, heartbeat_ms, share, float(report.deadband_integral))
+    return one_of_a_kind(ReportRule(report.on_change, band, heartbeat_ms, share, float(report.deadband_integral)))
 
 
 def _check(tag: model.Tag) -> TagCheck:
@@ -307,7 +308,7 @@ def _check(tag: model.Tag) -> TagCheck:
     instrument = Instrument(
         each.serial, each.certificate, each.calibrated, each.due, each.uncertainty, each.uncertainty_percent, each.coverage
     )  # fmt: skip
-    return TagCheck(tag.range.low, tag.range.high, OUTSIDE[tag.range.outside], instrument)
+    return one_of_a_kind(TagCheck(tag.range.low, tag.range.high, OUTSIDE[tag.range.outside], one_of_a_kind(instrument)))
 
 
 def _others(raw: Mapping[str, Any], common: type[BaseModel]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from drivers.option_error import OptionError
-from drivers.templates import Library, expanded
 from runtime.config_faults import Faults, Place
 from runtime.config_model import TemplateUse
 
@@ -21,6 +20,8 @@ def with_template(faults: Faults, place: Place, where: str, raw: Any) -> Any:
     used = {key: value for key, value in raw.items() if key in TemplateUse.model_fields}
     if faults.judge(TemplateUse, used, place, where) is None:
         return None
+    from drivers.templates import Library, expanded  # 1 MB that a configuration without templates does not need
+
     try:
         template = Library().find(raw["template"]).template
         if raw.get("type", template.type) != template.type:

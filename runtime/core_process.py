@@ -31,7 +31,7 @@ def become(state: Path, config: Path | None, *, as_json: bool) -> NoReturn:
     """Replace this process by the core's. Its standard streams, working folder and process id stay."""
     root = str(Path(__file__).resolve().parents[1])
     arguments = [str(state), str(config or ""), *(["--json"] if as_json else [])]
-    command = [sys.executable, "-I", "-c", LAUNCH, root, "run", *arguments]
+    command = [sys.executable, "-I", "-X", "no_debug_ranges", "-c", LAUNCH, root, "run", *arguments]
     os.execve(sys.executable, command, {**ALLOCATOR, **os.environ})  # noqa: S606  there is no shell on purpose
 
 
@@ -79,9 +79,13 @@ def _run(state: Path, config: Path | None, *, as_json: bool) -> int:
 
 
 def _import_structlog_alone() -> None:
-    """Keep structlog from importing rich, which it does when it can, to print tracebacks in colour: 5 MB that the core never uses."""
-    if "rich" not in sys.modules:
-        sys.modules["rich"] = None  # type: ignore[assignment]  # so that its import fails, as where it is not installed
-        import structlog  # noqa: F401
+    """Keep structlog from importing rich (for tracebacks in colour, 5 MB) and greenlet, which it does when it can: the core uses neither.
 
-        del sys.modules["rich"]
+    An import of what stands as None in `sys.modules` fails, as where it is not installed.
+    """
+    absent = {"rich", "greenlet"} - set(sys.modules)
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    import structlog  # noqa: F401
+
+    for name in absent:
+        del sys.modules[name]

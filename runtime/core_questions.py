@@ -14,8 +14,8 @@ from runtime.acquisition.field import Field
 from runtime.alarms.parts import METHODS as ALARM_METHODS
 from runtime.alarms.parts import Alarms
 from runtime.commands.desk import CommandDesk
-from runtime.commissioning.desk import ACTION_OF as BENCH_METHODS
-from runtime.commissioning.desk import Desk as Bench
+from runtime.commissioning.late import LateDesk
+from runtime.commissioning.methods import ACTION_OF as BENCH_METHODS
 from runtime.door import Door
 from runtime.frames_asked import frames_asked
 from runtime.health import Health
@@ -62,7 +62,7 @@ def _of_models(desk: JudgementDesk, orders: Orders) -> dict[str, Question]:
     return {"judgement": Question(None, judgement), "models": Question(None, models), "scores": Question(None, scores)}
 
 
-def core_questions(core: Parts, bench: Bench, orders: Orders, recorders: Mapping[str, FlightRecorder]) -> dict[str, Question]:
+def core_questions(core: Parts, bench: LateDesk, orders: Orders, recorders: Mapping[str, FlightRecorder]) -> dict[str, Question]:
     """Return the table. Nothing is asked of the parts before the first question."""
 
     async def act(asked: Asked) -> Any:

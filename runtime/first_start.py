@@ -1,6 +1,7 @@
 """What happens once in the life of a gateway: its key, its policy and the genesis entry of its ledger; and finding them again.
 
-Room: hall. `app` calls it at every start, `demo` makes the key before the core starts so that a witness can be told of it. It never
+Room: hall. `app` calls it at every start but for the key, which its signer makes; `demo` makes the key before, so that a
+witness can be told of it. It never
 replaces a key, a policy or a ledger that is there.
 """
 
@@ -32,11 +33,11 @@ POLICY_SIZE_MAX: Final = 256 << 10
 
 
 def ensure_key(layout: Layout) -> FileKey:
-    """Return the device key, making it when there is none and no ledger either. Raises KeyFaultError."""
+    """Return the device key, making it when there is none and no ledger either; for a process other than the core. Raises KeyFaultError."""
     try:
         return load_private(layout.key)
     except KeyFaultError as fault:
-        if fault.code != "key_file_missing" or _has_ledger(layout.state):
+        if fault.code != "key_file_missing" or has_ledger(layout.state):
             raise
     return create_private(layout.key)
 
@@ -68,7 +69,7 @@ def policy_text(config: Config, origin: str, public: PublicKey) -> str:
 
 async def ensure_ledger(disk: Disk, layout: Layout, signer: Signer, clock: Clock, config: Config, shape: SegmentShape) -> None:
     """Write the policy and the genesis entry unless there is a ledger. Raises LedgerError, OSError."""
-    if _has_ledger(layout.state, disk):
+    if has_ledger(layout.state, disk):
         return
     origin = origin_of(config, signer.public)
     policy = read_whole(disk, layout.policy, POLICY_SIZE_MAX)
@@ -122,7 +123,7 @@ def _schemas(disk: Disk, state: Path) -> Iterator[SchemaState]:
                 yield schema
 
 
-def _has_ledger(state: Path, disk: Disk | None = None) -> bool:
+def has_ledger(state: Path, disk: Disk | None = None) -> bool:
     """Whether there is at least one entry; an empty first segment is an interrupted first start."""
     if disk is None:
         return any((state / "ledger").glob("*/*.wmlog"))

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from drivers.abilities import Enterable
-from drivers.manual.config import Address, DeviceOptions
 from runtime.acquisition.poller import DevicePoller
 from runtime.door import refuse_unless_may
 from runtime.permissions import Actor
@@ -25,6 +24,8 @@ def stations_asked(pollers: Iterable[DevicePoller], actor: Actor) -> dict[str, A
 
 
 def _station(poller: DevicePoller) -> dict[str, Any]:
+    from drivers.manual.config import Address, DeviceOptions  # read already where there is such a station
+
     config, driver = poller.points.config, poller.driver
     assert isinstance(driver, Enterable)
     options = config.options if isinstance(config.options, DeviceOptions) else DeviceOptions()

@@ -25,9 +25,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ledger_client.disk import Disk, read_whole, write_atomically
 from ledger_client.errors import FormatError
-from runtime.web_names import CERTIFICATE_FILE, KEY_FILE, own_names
+from runtime.web_names import CERTIFICATE_FILE, KEY_FILE, PEM_SIZE_MAX, own_names
 
-PEM_SIZE_MAX: Final = 64 << 10
 CHAIN_MAX: Final = 8
 OWN_DAYS: Final = 825
 RENEW_DAYS: Final = 30

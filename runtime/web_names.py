@@ -11,6 +11,7 @@ from typing import Final
 
 KEY_FILE: Final = "key.pem"
 CERTIFICATE_FILE: Final = "cert.pem"
+PEM_SIZE_MAX: Final = 64 << 10
 
 
 def own_names(extra: Sequence[str]) -> list[str]:

@@ -28,6 +28,7 @@ from drivers.modbus.address import (
 from drivers.modbus.config import Order
 from drivers.modbus.missing import missing_of
 from drivers.modbus.notation import addresses, read_notation
+from drivers.one_of_a_kind import one_of_a_kind
 from drivers.option_error import OptionError
 from drivers.scaling import Scaling
 
@@ -205,13 +206,13 @@ def make_address(options: TagOptions) -> Address:
         word_order=options.word_order,
         bit=options.bit,
         bit_count=options.bit_count,
-        scaling=options.scaling(),
+        scaling=one_of_a_kind(options.scaling()),
         order=options.order or "",
         byte=byte,
         missing=missing_of(options.missing, options.kind),
         scale_factor=read_notation(options.scale_factor) if options.scale_factor is not None else None,
-        text=TextForm(options.encoding, options.padding),
-        time=TimeForm(zone_of(options.zone), options.time_as == "ms", options.parts or ""),
+        text=one_of_a_kind(TextForm(options.encoding, options.padding)),
+        time=one_of_a_kind(TimeForm(zone_of(options.zone), options.time_as == "ms", options.parts or "")),
     )
 
 

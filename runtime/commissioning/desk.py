@@ -21,6 +21,7 @@ from ledger_client.disk import Disk
 from runtime.clock import Clock
 from runtime.commissioning import config_requests, device_looks, opcua_looks, tag_requests
 from runtime.commissioning.looks import CaseError
+from runtime.commissioning.methods import ACTION_OF
 from runtime.commissioning.scans import Scans
 from runtime.config_faults import ConfigError
 from runtime.faces.feed import RequestRefusedError, Session
@@ -29,28 +30,6 @@ from runtime.registers_asked import RegisterField
 from runtime.revisions import Revision
 from runtime.tag_sheet.sheet import SheetError
 
-LOOK: Final = "device.look"
-VIEW: Final = "view.config"
-ACTION_OF: Final[Mapping[str, str]] = {
-    "bench.read": LOOK,
-    "bench.ways": LOOK,
-    "bench.scaling": LOOK,
-    "bench.detect": LOOK,
-    "bench.scan": LOOK,
-    "bench.scan_state": LOOK,
-    "bench.scan_cancel": LOOK,
-    "bench.offers": LOOK,
-    "bench.browse": LOOK,
-    "bench.templates": LOOK,
-    "bench.places": LOOK,
-    "draft": VIEW,
-    "config.judge": VIEW,
-    "config.revision": VIEW,
-    "tags.table": VIEW,
-    "tags.judge": VIEW,
-    "tags.sheet": VIEW,
-}
-"""Request -> the action that it needs."""
 LOOK_S_MAX: Final = 20.0
 WAITING_MAX: Final = 4
 SHAPES: Final = (CaseError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)

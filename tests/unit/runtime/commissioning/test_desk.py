@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from ledger_client import cbor
 from ledger_client.disk import RealDisk
 from runtime.bus_budget import accept_config
-from runtime.commissioning.desk import ACTION_OF, Desk
+from runtime.commissioning.desk import Desk
 from runtime.commissioning.looks import new_case
+from runtime.commissioning.methods import ACTION_OF
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.layout import Layout
 from runtime.messages.catalogue import catalogue
