@@ -102,7 +102,7 @@ class Follower:
 
     async def _write(self) -> None:
         """Write a page. A disk that cannot take it now is asked again: what was gathered stays in memory, up to twice the usual."""
-        if self._wall_ms < self._retry_ms:
+        if 0 < self._retry_ms - self._wall_ms <= RETRY_MS:  # more than that is a clock that was set back meanwhile
             return
         try:
             for _ in chain(self._index.write(), self._index.widen()):

@@ -6,7 +6,7 @@ view so do those that no eye could tell apart. It invents none: between two read
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,10 @@ from runtime.history.catalogue import Catalogue
 TOUCHING_MS: Final = 2_000
 """Rows of one outage follow each other within a poll or two."""
 GAPS_MAX: Final = 300
-ROWS_MAX: Final = 20_000
+ROWS_AT_ONCE: Final = 20_000
+"""Of a part that is read; a group may have more rows than that, and each of them counts."""
+KEPT_MAX: Final = 20_000
+"""Between two parts; a view of so many is coarser long before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +38,35 @@ class Gaps:
         self._catalogue = catalogue
 
     def of(self, groups: Collection[int], t0_ms: int, t1_ms: int, width_ms: int) -> list[Gap]:
-        """Return the gaps of tags that were read in these groups, in [t0, t1], in order; not more than GAPS_MAX."""
-        rows = self._rows("group_uid IS NULL", (), t0_ms, t1_ms)
-        for group in sorted(groups):
-            rows += self._rows("group_uid = ?", (group,), t0_ms, t1_ms)
-        found = joined((Gap(*row) for row in sorted(rows)), max(TOUCHING_MS, width_ms))
-        apart_ms = max(TOUCHING_MS, width_ms)
-        while len(found) > GAPS_MAX:
-            apart_ms *= 2
-            found = joined(found, apart_ms)
-        return found
+        """Return the gaps of tags that were read in these groups, in [t0, t1], in order; not more than GAPS_MAX, and nothing left out."""
+        apart_ms, found = max(TOUCHING_MS, width_ms), list[Gap]()
+        for group in (None, *sorted(groups)):
+            for rows in self._parts(group, t0_ms, t1_ms):
+                found, apart_ms = _few([*found, *rows], apart_ms, KEPT_MAX)
+        return _few(found, apart_ms, GAPS_MAX)[0]
 
-    def _rows(self, whose: str, groups: tuple[int, ...], t0_ms: int, t1_ms: int) -> list[tuple[int, int, str, int]]:
-        question = f"SELECT t0, t1, cause, count FROM gap WHERE {whose} AND t1 >= ? AND t0 <= ? ORDER BY t1 LIMIT ?"  # noqa: S608  ours
-        return [tuple(row) for row in self._catalogue.ask(question, (*groups, t0_ms, t1_ms, ROWS_MAX))]
+    def _parts(self, group: int | None, t0_ms: int, t1_ms: int) -> Iterator[list[Gap]]:
+        """Yield the rows of one group (None: those of all groups) by their ends, ROWS_AT_ONCE of them together."""
+        whose = "group_uid IS NULL" if group is None else "group_uid = ?"
+        question = (
+            f"SELECT t0, t1, cause, count, seq, place FROM gap WHERE {whose} AND (t1, seq, place) > (?, ?, ?) AND t0 <= ? "  # noqa: S608  ours
+            "ORDER BY t1, seq, place LIMIT ?"
+        )
+        whom, after = () if group is None else (group,), (t0_ms, -1, -1)
+        while rows := self._catalogue.ask(question, (*whom, *after, t1_ms, ROWS_AT_ONCE)):
+            yield [Gap(*row[:4]) for row in rows]
+            if len(rows) < ROWS_AT_ONCE:
+                return
+            after = (rows[-1][1], rows[-1][4], rows[-1][5])
+
+
+def _few(gaps: list[Gap], apart_ms: int, most: int) -> tuple[list[Gap], int]:
+    """Return gaps joined into at most so many, and how far apart those may be that were made one."""
+    found = joined(sorted(gaps, key=lambda gap: (gap.from_ms, gap.to_ms)), apart_ms)
+    while len(found) > most:
+        apart_ms *= 2
+        found = joined(found, apart_ms)
+    return found, apart_ms
 
 
 def joined(gaps: Iterable[Gap], apart_ms: int) -> list[Gap]:

@@ -56,7 +56,8 @@ class Trends:
             width_ms = width_of(t0_ms, t1_ms, points, span_ms)
             pens = [_pen(uid, thin(self._index.strip(uid, span_ms, t0_ms, t1_ms), width_ms)) for uid in uids]
         groups = self._schemas.groups_of(uids, t0_ms, t1_ms)
-        gaps = [self._gaps.of(groups[uid], t0_ms, t1_ms, width_ms) for uid in uids]
+        of_groups = {each: self._gaps.of(each, t0_ms, t1_ms, width_ms) for each in {frozenset(groups[uid]) for uid in uids}}
+        gaps = [of_groups[frozenset(groups[uid])] for uid in uids]
         marks, left_out = self._marks(t0_ms, t1_ms)
         return {
             "t0": t0_ms, "t1": t1_ms, "read_to": self._index.read_to, "width_ms": width_ms, "pens": pens,

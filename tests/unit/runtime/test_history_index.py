@@ -25,7 +25,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.history import catalogue as catalogue_file
 from runtime.history import index as index_file
 from runtime.history.catalogue import ASIDE, SpoiledIndexError
-from runtime.history.follow import Follower
+from runtime.history.follow import RETRY_MS, Follower
 from runtime.history.index import HELD, Index, Limits
 from runtime.history.page import DamagedPageError, Page, page_bytes, read_held, read_strip, strip_block
 from runtime.history.query import Query
@@ -269,6 +269,26 @@ def test_a_disk_that_is_full_or_locked_is_no_reason_to_throw_the_index_away(tmp_
         assert same(list(index.strip(UID, 10_000, 0, 999).rows()), [(0, 1.5, 2.5, 1.5, 2.5, 2, 0)]), "and nothing counted twice"
     with Index(path, "o/1") as index:
         assert index.read_to == 8
+
+
+@pytest.mark.parametrize(("step_ms", "is_written"), [(1_000, False), (RETRY_MS, True), (-3_600_000, True)])
+def test_a_disk_that_refused_is_asked_again_after_a_while_also_when_the_clock_was_set_back(
+    tmp_path: Path, step_ms: int, *, is_written: bool
+) -> None:
+    log = EvidenceLog().typical(2)
+    log.append(Kind.EVENT, ("https://witnessmark.example/event/finding", 1, sha256(b"").digest(), 0), wall_ms=log.wall_ms + step_ms)
+    with Index(tmp_path / "h.db", log.origin) as index:
+        follower = Follower(LedgerReader(RealDisk(), log.write(tmp_path), 1), index, log.size)
+        for seq in range(log.size() - 1):
+            follower.take(seq)
+        with closing(sqlite3.connect(tmp_path / "h.db", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            index.catalogue.ask("PRAGMA busy_timeout = 1")
+            asyncio.run(follower._write())
+        assert index.catalogue.next_seq == 0
+        follower.take(log.size() - 1)
+        asyncio.run(follower._write())
+        assert (index.catalogue.next_seq == log.size()) is is_written
 
 
 def test_short_spans_go_by_age_and_old_times_are_drawn_from_longer_ones(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -21,9 +22,10 @@ from ledger_client.entry import parse
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from runtime.faces.feed import FRAME_SIZE_MAX, RequestRefusedError, encode_frame
+from runtime.history import gaps as gaps_file
 from runtime.history import index as index_file
 from runtime.history.follow import CUT_OFF, Follower
-from runtime.history.gaps import GAPS_MAX, Gap, joined
+from runtime.history.gaps import GAPS_MAX, Gap, Gaps, joined
 from runtime.history.index import Index
 from runtime.history.query import Query
 from runtime.history.trends import MARKS_MAX
@@ -143,6 +145,32 @@ def test_no_more_gaps_than_a_chart_can_show(tmp_path: Path) -> None:
         (gaps,) = query.ask("trends", {"uids": [1], "t0": at, "t1": at + 5_000_000, "points": 2_000})["gaps"]
     assert 0 < len(gaps) <= GAPS_MAX
     assert sum(gap[3] for gap in gaps) == 1_000
+
+
+def test_of_more_gaps_than_are_read_at_once_the_newest_is_there_and_each_is_counted(tmp_path: Path) -> None:
+    """25,000 outages of a bad cable in one view: none of them is left out without a word."""
+    log = EvidenceLog().begin()
+    at, count, per_entry = log.wall_ms, 25_000, 500
+    for n in range(0, count, per_entry):
+        log.append(Kind.GAP, tuple((7, at + i * 10_000, at + i * 10_000 + 3_000, "no_answer", 3) for i in range(n, n + per_entry)))
+    end = at + (count - 1) * 10_000 + 3_000
+    with history(tmp_path, log) as query:
+        (gaps,) = query.ask("trends", {"uids": [1], "t0": at, "t1": end + 10_000, "points": 2_000})["gaps"]
+        (late,) = query.ask("trends", {"uids": [1], "t0": end - 29_000, "t1": end + 10_000, "points": 2_000})["gaps"]
+    assert (gaps[-1][1], sum(gap[3] for gap in gaps)) == (end, 3 * count)
+    assert [gap[1] - gap[0] for gap in late] == [3_000] * 3
+
+
+@given(st.lists(st.tuples(st.sampled_from([None, 7, 8]), st.integers(0, 300), st.integers(0, 40), st.integers(1, 9)), max_size=30))
+def test_gaps_read_in_parts_are_the_gaps_read_at_once(rows: list[tuple[int | None, int, int, int]]) -> None:
+    told = [(7 + at // 3, at % 3, group, t0 * 1_000, (t0 + length) * 1_000, "x", scans) for at, (group, t0, length, scans) in enumerate(rows)]
+    with TemporaryDirectory() as folder, Index(Path(folder) / "h.db", "o/1") as index, pytest.MonkeyPatch.context() as patch:
+        index.catalogue.note([], told)
+        whole = Gaps(index.catalogue).of({7}, 50_000, 200_000, 0)
+        patch.setattr(gaps_file, "ROWS_AT_ONCE", 3)
+        assert Gaps(index.catalogue).of({7}, 50_000, 200_000, 0) == whole
+    mine = [row for row in told if row[2] in (None, 7) and row[4] >= 50_000 and row[3] <= 200_000]
+    assert sum(gap.scans for gap in whole) == sum(row[6] for row in mine)
 
 
 def test_marks_say_what_happened_and_how_many_are_left_out(tmp_path: Path) -> None:
