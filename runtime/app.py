@@ -302,6 +302,7 @@ class Core:
                     "models": self.desk.run,
                     "bench": self._bench.run,
                     "alarms": self.alarms.run,
+                    "alarm journal": self.alarms.record,
                     "accounts": self.accounts.run,
                     **others,
                 }.items()

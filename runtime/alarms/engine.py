@@ -23,6 +23,7 @@ from runtime.alarms.condition import STALE
 from runtime.alarms.definition import AlarmDefinition
 from runtime.alarms.journal import Journal, Ledger
 from runtime.alarms.machine import UNANSWERED, Condition, Event, Plain, Shelve, Shown, Suppress, Transition, due_ms, step
+from runtime.alarms.removed import left_behind, removed_row
 from runtime.alarms.watch import AlarmWatch
 from runtime.clock import Clock
 from runtime.points import DevicePoints
@@ -35,7 +36,6 @@ LOOK_TICKS: Final = 2
 STEPS_AT_ONCE: Final = 20
 """Between two of these the loop sees to others."""
 DUES_SPARE: Final = 64
-REMOVED: Final = "removed"
 Listener = Callable[[Alarm, AlarmRow], None]
 
 
@@ -96,13 +96,8 @@ class AlarmEngine:
             alarm.definition = definition
             self.alarms[definition.name] = alarm
         for alarm in before.values():
-            if alarm.state.holds or alarm.state.shown != "normal":
-                self._note(
-                    alarm,
-                    AlarmRow(
-                        alarm.definition.name, REMOVED, alarm.state.shown, "normal", self._clock.wall_ms(), 0, alarm.definition.priority
-                    ),
-                )
+            if alarm.state.holds or alarm.state.shown is not Shown.NORMAL:
+                self._note(alarm, removed_row(alarm.definition.name, alarm.state.shown, alarm.definition.priority, self._clock.wall_ms()))
         self._devices = devices
         self._by_outlook = [
             alarm for alarm in self.alarms.values() if alarm.definition.on_tag is None or alarm.definition.on_tag.kind == STALE
@@ -117,11 +112,13 @@ class AlarmEngine:
         self.changed()
 
     async def run(self) -> None:
-        """Learn from the ledger how the alarms stood, then keep them until cancelled. Raises LedgerError, OSError."""
+        """Learn from the ledger how the alarms stood, then keep them until cancelled. Raises LedgerError, OSError.
+
+        The journal runs beside it, not in it: a fault here would cancel its append, which may be recorded all the same, and then again.
+        """
         if not self.ready:
             await self.open()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.journal.run(), name="alarm journal")
             group.create_task(self._follow(), name="alarm turns")
             group.create_task(self._tick(), name="alarm tick")
             group.create_task(self._keep_book(), name="alarm book")
@@ -143,6 +140,8 @@ class AlarmEngine:
                 alarm.note_row(told)
         for alarm in self.alarms.values():
             alarm.fresh_mono_ms, alarm.told_raw, alarm.told_suppressed = mono, alarm.state.raw, alarm.state.suppressed
+        for name, (shown, priority) in left_behind(remembered, self.alarms).items():
+            self.journal.note(removed_row(name, shown, priority, wall))
         self._turned.clear()  # of before it was known how they stood; what holds is looked at again
         self._fit()
         self.ready = True
@@ -150,7 +149,7 @@ class AlarmEngine:
         self.changed()
 
     async def close(self, deadline_s: float) -> None:
-        """Record what is pending, and write the book down. For an end in order, after `run` has ended."""
+        """Record what is pending, and write the book down. For an end in order."""
         if self.ready:
             await self.journal.flush(deadline_s)
             await self._save()

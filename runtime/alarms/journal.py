@@ -53,7 +53,7 @@ class Journal:
         self._ledger, self._clock, self._settled = ledger, clock, settled
         self.history: deque[Told] = deque(maxlen=HISTORY_MAX)
         self._pending: deque[Told] = deque()
-        self._more, self._idle = asyncio.Event(), asyncio.Event()
+        self._more, self._idle, self._turn = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._idle.set()
         self._lost = 0
         self.lost = 0
@@ -95,7 +95,7 @@ class Journal:
                     await self._clock.sleep_until_mono(self._clock.mono_ms() + rest_ms)
 
     async def flush(self, deadline_s: float) -> None:
-        """Record what is pending, for an end in order; what cannot be recorded in time is given up."""
+        """Record what is pending, for an end in order, also while `run` still does; what cannot be recorded in time is given up."""
         try:
             async with asyncio.timeout(deadline_s):
                 while self._pending and await self._record():
@@ -104,7 +104,11 @@ class Journal:
             return
 
     async def _record(self) -> bool:
-        """Append one entry of what is pending; return whether that was possible."""
+        """Append one entry of what is pending; return whether that was possible. One at a time, or rows would be told twice."""
+        async with self._turn:
+            return not self._pending or await self._append()
+
+    async def _append(self) -> bool:
         rows = [self._pending[i] for i in range(min(ROWS_PER_ENTRY, len(self._pending)))]
         lost, self._lost = self._lost, 0
         body = AlarmsBody(tuple(told.row for told in rows), lost).encode()

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
+from drivers.reading import Value
 from drivers.shared import NewestOf
 from runtime.acts import Act, Outcome
 from runtime.alarms.alarm import Alarm
@@ -100,6 +101,10 @@ class LightLane(Paced):
         self._options, self._newest, self._carry_out = options, newest, carry_out
         self._written_ms = 0
         self._is_on: bool | None = None
+        self._becomes: dict[bool, Value] = {}
+        """What the output has after a write of on or off, where that is another value: of a scaled number it keeps what fits."""
+        self._other: tuple[bool, Value] | None = None
+        """What stood there instead of what was written, and was written over once."""
         self._test_until_ms = 0
 
     def test(self, by: str) -> None:
@@ -113,7 +118,7 @@ class LightLane(Paced):
         """See Lane."""
         is_test = self.clock.mono_ms() < self._test_until_ms
         wanted = is_test or any(self._concerns(alarm) for alarm in alarms)
-        if (wanted is self._is_on and not self._has_changed(on=wanted)) or not self.may:
+        if not self.may or (wanted is self._is_on and not self._has_changed(on=wanted)):
             return False
         failure = await self._write(on=wanted, reason="test" if is_test else "alarms")
         self._is_on, self._written_ms = wanted if failure is None else None, self.clock.mono_ms()
@@ -123,11 +128,26 @@ class LightLane(Paced):
         return True
 
     def _has_changed(self, *, on: bool) -> bool:
-        """Whether the output has another value than the one that was written a while ago."""
+        """Whether the output has another value than the one that was written a while ago. What comes of it twice is what it makes of it."""
         found = self._newest(self._options.tag)
         if found is None or found.status != 0 or self.clock.mono_ms() - self._written_ms < SEEN_MS:
             return False
-        return found.value != (self._options.on if on else self._options.off)
+        if found.value == self._value(on=on) or (on in self._becomes and found.value == self._becomes[on]):
+            return False
+        if self._other == (on, found.value) and self._is_nearer(found.value, on=on):
+            self._becomes[on] = found.value
+            return False
+        self._other = on, found.value
+        return True
+
+    def _is_nearer(self, value: Value, *, on: bool) -> bool:
+        """Whether a number stands for on (or off) rather than for the other."""
+        wanted, other = self._value(on=on), self._value(on=not on)
+        numbers = [each for each in (value, wanted, other) if isinstance(each, int | float)]
+        return len(numbers) == 3 and abs(numbers[0] - numbers[1]) < abs(numbers[0] - numbers[2])
+
+    def _value(self, *, on: bool) -> Value:
+        return self._options.on if on else self._options.off
 
     def _concerns(self, alarm: Alarm) -> bool:
         if alarm.definition.priority not in self.target.priorities:
@@ -136,8 +156,8 @@ class LightLane(Paced):
         return shown in UNANSWERED if self._options.lit_while == "unacked" else alarm.state.holds and shown not in HIDDEN
 
     async def _write(self, *, on: bool, reason: str) -> Failure | None:
-        value: Any = self._options.on if on else self._options.off
-        act = Act(os.urandom(16), "core", OURSELVES, "device.write", self._options.tag, {"value": value}, None, reason)
+        params = {"value": self._value(on=on)}
+        act = Act(os.urandom(16), "core", OURSELVES, "device.write", self._options.tag, params, None, reason)
         try:
             outcome = await self._carry_out(act)
         except RequestRefusedError as refused:

@@ -69,6 +69,10 @@ class Alarms:
             group.create_task(self.engine.run(), name="alarm engine")
             group.create_task(self.notifier.run(), name="alarm notifier")
 
+    async def record(self) -> None:
+        """Record what happens to alarms until cancelled, which is for the end of the core only, after `close`."""
+        await self.engine.journal.run()
+
     async def close(self) -> None:
         """Record what is pending; for an end in order."""
         await self.engine.close(CLOSE_S)

@@ -7,7 +7,6 @@ nothing that the ledger does not have: after a kill the next one reads its way i
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +38,8 @@ OPEN_MS: Final = 600_000
 TRIES: Final = 2
 MODEL_RULE: Final = "model"
 CHECKING: Final = "checking"
+UNNAMED: Final = "unnamed"
+"""In place of advice: slow drifts are named by where they show."""
 Answer = TypeVar("Answer")
 ABSTAINED: Final = {MISSING: "missing", FILLING: "filling", GATE: "gate", NOT_FINITE: "not_finite"}
 BEHIND: Final = "judge_behind"
@@ -98,18 +99,27 @@ class ModelTask:
         until_ms = -1 if order.last_cell is None else order.last_cell * kept.manifest.plan.grid_ms
         self._findings = Findings(order.told, until_ms)
         self._follower = self._begin(from_receipt=receipt is not None)
+        self._is_unnamed = False
+        """Whether the model could not be asked how it answers, by which slow drifts are named; it is asked again at each receipt."""
 
     async def run(self) -> None:
         """Follow until cancelled. Raises StaleError, ModelFault, WorkerFault, LedgerError, OSError."""
         await self._end_interrupted()
-        with contextlib.suppress(ModelFault, WorkerFault):  # a model that cannot be asked is found out by its first rows
-            await self._answered(self._run.probing())
+        await self._probe()
         while True:
             if self._follower.next_seq >= self._ledger.head():
                 await self._flush_if_due()
                 await self._ledger.moved(self._follower.next_seq)
             await self.step()
             await asyncio.sleep(0)
+
+    async def _probe(self) -> None:
+        """Ask the model how it answers. Where it cannot be asked it scores all the same, and whoever looks at it is told."""
+        try:
+            await self._answered(self._run.probing())
+            self._is_unnamed = False
+        except (ModelFault, WorkerFault):
+            self._is_unnamed = True
 
     @property
     def is_behind(self) -> bool:
@@ -172,6 +182,8 @@ class ModelTask:
         receipt = self._receipt.receipt()
         await self._core.record("scores", receipt.encode())
         self._receipt = OpenReceipt(self._kept.manifest, self._kept.manifest_hash, receipt.to_seq + 1, receipt.decision)
+        if self._is_unnamed:
+            await self._probe()
 
     async def _tell(self, cell: Cell) -> None:
         """Have an onset or an end of the model's alarm recorded."""
@@ -209,7 +221,7 @@ class ModelTask:
 
     def _show(self, cell: Cell) -> None:
         at_ms = cell.number * self._kept.manifest.plan.grid_ms
-        advice = self._run.monitor.advice
+        advice = self._run.monitor.advice or (UNNAMED if self._is_unnamed else None)
         self.live = LiveRow(self.order.name, cell.score, cell.alarming, ABSTAINED.get(cell.code), at_ms, cell.contributions, advice)
 
     def _begin(self, *, from_receipt: bool) -> Follower:

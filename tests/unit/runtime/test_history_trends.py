@@ -163,7 +163,9 @@ def test_of_more_gaps_than_are_read_at_once_the_newest_is_there_and_each_is_coun
 
 @given(st.lists(st.tuples(st.sampled_from([None, 7, 8]), st.integers(0, 300), st.integers(0, 40), st.integers(1, 9)), max_size=30))
 def test_gaps_read_in_parts_are_the_gaps_read_at_once(rows: list[tuple[int | None, int, int, int]]) -> None:
-    told = [(7 + at // 3, at % 3, group, t0 * 1_000, (t0 + length) * 1_000, "x", scans) for at, (group, t0, length, scans) in enumerate(rows)]
+    told = [
+        (7 + at // 3, at % 3, group, t0 * 1_000, (t0 + length) * 1_000, "x", scans) for at, (group, t0, length, scans) in enumerate(rows)
+    ]
     with TemporaryDirectory() as folder, Index(Path(folder) / "h.db", "o/1") as index, pytest.MonkeyPatch.context() as patch:
         index.catalogue.note([], told)
         whole = Gaps(index.catalogue).of({7}, 50_000, 200_000, 0)

@@ -334,3 +334,54 @@ def test_a_stack_light_is_written_through_the_door() -> None:
     disk = lived(HIGH + lamp + light, day)
     intents = [payload.detail[2] for payload in payloads(disk) if payload.kind == Kind.COMMAND and payload.detail[1] == 0]
     assert intents.count("device.write") == 5
+
+
+class RoundingDriver(SetDriver):
+    """An output that knows tens only: it keeps what fits."""
+
+    async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:
+        await super().write(tag, value, deadline_s)
+        assert isinstance(value, int)
+        self.values[tag.name] = round(value, -1)
+
+
+def test_a_light_of_a_scaled_value_is_not_written_again_and_again() -> None:
+    lamp = device_toml("b", {"slow": (200, 1)}, more="writable = true\nwrite = { min = 0, max = 100, read_back = false }\n")
+    light = '[[notify.targets]]\nname = "lamp"\ntype = "light"\ntag = "b/slow0"\non = 77\noff = 2\n'
+
+    async def day(disk: ShimDisk, clock: VirtualClock, driver: SetDriver) -> None:
+        output = RoundingDriver(clock)
+        async with running(disk, clock, Plant(clock, {"a": driver, "b": output})) as core:
+            await after(clock, 120)
+            assert output.written == [("slow0", 2)] * 2, "once more, since it might have been lost"
+            driver.value = 99
+            await after(clock, 120)
+            assert output.written[2:] == [("slow0", 77)] * 2
+            output.values["slow0"] = 10  # the device was started again
+            await after(clock, 120)
+            assert output.written[4:] == [("slow0", 77)]
+            output.values["slow0"] = 40
+            await after(clock, 40)
+            assert output.written[5:] == [("slow0", 77)]
+            assert summary(core)["notify"][0]["failed"] == 0
+
+    lived(HIGH + lamp + light, day)
+
+
+def test_a_light_that_does_not_come_on_is_tried_again() -> None:
+    lamp = device_toml("b", {"slow": (200, 1)}, more="writable = true\nwrite = { min = 0, max = 1, read_back = false }\n")
+    light = '[[notify.targets]]\nname = "lamp"\ntype = "light"\ntag = "b/slow0"\non = 1\noff = 0\n'
+
+    class DeadDriver(SetDriver):
+        async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:
+            await super().write(tag, value, deadline_s)
+            self.values[tag.name] = 0
+
+    async def day(disk: ShimDisk, clock: VirtualClock, driver: SetDriver) -> None:
+        output = DeadDriver(clock)
+        async with running(disk, clock, Plant(clock, {"a": driver, "b": output})):
+            driver.value = 99
+            await after(clock, 120)
+            assert output.written.count(("slow0", 1)) >= 6
+
+    lived(HIGH + lamp + light, day)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from ledger_client.disk import write_atomically
 from runtime.alarms.engine import Who
 from runtime.alarms.machine import Plain, Rules
 from runtime.faces.feed import FRAME_SIZE_MAX, encode_frame
-from tests.rigs.core import Running
-from tests.rigs.field import after
+from runtime.layout import Layout
+from tests.rigs.core import STATE, Running, config_text
+from tests.rigs.field import after, device_toml
 from tests.simulation.disk import ShimDisk
 from tests.simulation.loop import VirtualClock
 from tests.unit.runtime.alarms.test_in_the_core import HIGH, SetDriver, core_with, lived, recorded, state_of, summary
@@ -59,6 +63,31 @@ def test_an_alarm_that_becomes_an_advisory_waits_for_nobody() -> None:
             assert (state_of(core), summary(core)["advisories"]) == ("acked", 1)
 
     lived(HIGH, day)
+
+
+@pytest.mark.parametrize("with_book", [True, False])
+def test_what_is_taken_out_of_the_file_while_the_core_is_stopped_is_said_to_be_removed_once(*, with_book: bool) -> None:
+    """`high` waits, `other` is shelved, `quiet` is normal; a person deletes all three from the file of a stopped gateway."""
+    other, quiet = (HIGH.replace('"high"\ncond', f'"{name}"\ncond') for name in ("other", "quiet"))
+
+    async def day(disk: ShimDisk, clock: VirtualClock, driver: SetDriver) -> None:
+        async with core_with(disk, clock, driver) as core:
+            driver.value = 81
+            await after(clock, 2)
+            assert (await core.act("alarm.shelve", "other", params={"minutes": 60}))["code"] == "done"
+            await after(clock, 1)
+        for start in range(2):
+            disk.restart()
+            write_atomically(disk, Layout(STATE).config, config_text(device_toml("a", {"fast": (100, 4)})).encode())
+            if not with_book:
+                disk.unlink(STATE / "index" / "alarms.cbor")
+            async with core_with(disk, clock, driver, 100 * (start + 1)) as core:
+                await after(clock, 2)
+                assert core.core.alarms.engine.alarms == {}
+
+    disk = lived(HIGH + other + quiet.replace("limit = 80", "limit = 95"), day)
+    removed = [(row.name, row.before, row.after, row.priority) for row in recorded(disk) if row.what == "removed"]
+    assert sorted(removed) == [("high", "unacked", "normal", "high"), ("other", "shelved", "normal", "high")]
 
 
 def test_a_condition_that_flickers_on_the_shelf_fills_no_memory() -> None:

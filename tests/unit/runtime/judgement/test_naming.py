@@ -69,15 +69,20 @@ def test_an_alarm_is_recorded_whatever_becomes_of_the_question_who_it_is_about(h
 
 
 class SpoiledFirst(SpoiledLater):
-    """The runtime; the first thing that is asked ends as `how` says."""
+    """The runtime; the first thing that is asked ends as `how` says, or all that is asked besides rows of the ledger."""
+
+    def __init__(self, model: bytes, how: str, *, always: bool) -> None:
+        super().__init__(model, how)
+        self.always = always
 
     async def run(self, key: str, rows: Any) -> Any:
-        self.asked = 0 if self.besides else 1
+        is_probe = len(rows) == 4 * TAGS if self.always else not self.besides
+        self.asked = 1 if is_probe else 0
         return await super().run(key, rows)
 
 
-@pytest.mark.parametrize("how", ["right", "worker", "shape"])
-def test_a_judge_asks_its_model_first_how_it_answers_and_scores_whatever_becomes_of_it(how: str) -> None:
+@pytest.mark.parametrize(("how", "always"), [("right", False), ("worker", False), ("shape", False), ("worker", True), ("shape", True)])
+def test_a_judge_asks_its_model_how_it_answers_until_it_does_and_scores_and_says_so_meanwhile(how: str, *, always: bool) -> None:
     async def scenario(work: ThreadPoolExecutor) -> None:
         log, model = JudgedLog(), model_bytes()
         plant = Plant(log, Random(5))
@@ -85,18 +90,20 @@ def test_a_judge_asks_its_model_first_how_it_answers_and_scores_whatever_becomes
             plant.batch()
         watched = replace(manifest(model), limits={"drift": [0.5] * TAGS})
         line = await judged_log(log, plant, watched, model, state="shadow", receipt_every_s=7.0, work=work)
-        outputs = line.outputs = SpoiledFirst(model, how)
+        outputs = line.outputs = SpoiledFirst(model, how, always=always)
         task = await line.begin()
+        shown, show = [], task._show
+        task._show = lambda cell: (show(cell), shown.append(task.live.drift if task.live else "none"))[0]  # type: ignore[method-assign]
         for _ in range(12):
             plant.batch()
         with pytest.raises(AssertionError):  # it has looked at everything, and would wait
             await task.run()
-        assert outputs.besides == 1, "nobody was asked: the test says nothing"
+        assert outputs.besides == 1 or (always and outputs.besides > 2), "nobody was asked: the test says nothing"
         assert task._run._drift is not None
-        knows_nothing = np.array_equal(task._run._drift._traces, np.eye(TAGS))
-        assert knows_nothing == (how != "right")
+        assert np.array_equal(task._run._drift._traces, np.eye(TAGS)) is always
         assert task.live is not None
         assert task.live.score is not None
+        assert (shown[0], shown[-1]) == (None if how == "right" else "unnamed", "unnamed" if always else None)
 
     with ThreadPoolExecutor(1) as work:
         asyncio.run(scenario(work))
