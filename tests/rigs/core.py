@@ -22,6 +22,7 @@ from ledger_client.reader import LedgerReader
 from ledger_client.segments import SegmentShape
 from ledger_client.signing import SignerCore
 from ledger_client.verify import Report, parse_policy, verify_ledger
+from runtime.accounts.store import MEMORY
 from runtime.app import Core, Outside, open_core
 from runtime.config import AnchorConfig
 from runtime.faces.feed import RequestRefusedError, Session
@@ -115,11 +116,12 @@ async def running(
     key: FileKey | None = None,
     first_act: int = 1,
     signer: SignerCore | None = None,
+    accounts: Path = MEMORY,
 ) -> AsyncIterator[Running]:
-    """Run a core on a prepared disk; leaving ends it in order."""
+    """Run a core on a prepared disk; leaving ends it in order. `accounts`: a file that stands for one on that disk, see `sqlite_disk`."""
     plant = plant or Plant(clock)
     signing = contextlib.nullcontext(signer or SignerCore(key or key_of(1), disk, STATE))
-    outside = Outside(disk, clock, lambda _: signing, plant, _no_anchor, SMALL, Random(first_act), plant.shared)
+    outside = Outside(disk, clock, lambda _: signing, plant, _no_anchor, SMALL, Random(first_act), plant.shared, lambda _: accounts)
     stop = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         core = await open_core(stack, outside, STATE)

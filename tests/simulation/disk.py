@@ -134,6 +134,13 @@ class ShimDisk:
         file.data[offset : offset + len(data)] = data
         self.log.append(("write", file.number, offset, bytes(data)))
 
+    def truncate(self, handle: int, size: int) -> None:
+        """Change a file's size. Not for `ledger_client`, which never does; SQLite does."""
+        file = self._writable(handle)
+        self._grow(file, size)
+        del file.data[size:]
+        self.log.append(("size", file.number, size))
+
     def size(self, handle: int) -> int:
         return len(self._handles[handle][0].data)
 
@@ -195,6 +202,15 @@ class ShimDisk:
                 medium.apply(entry)
             done = position
             yield Crash(number, position, medium.image(rng))
+
+    def every_state(self, *, seed: int, each: int, first: int = 0) -> Iterator[Crash]:
+        """Yield `each` states at every position from `first` on: for a short log of which no moment may be left out."""
+        medium = _Medium(self._start)
+        for position in range(len(self.log) + 1):
+            for number in range(seed, seed + each) if position >= first else ():
+                yield Crash(number, position, medium.image(random.Random(f"{number} {position}")))
+            if position < len(self.log):
+                medium.apply(self.log[position])
 
     def crash_state(self, seed: int, *, first: int = 0) -> Crash:
         """Return the state of one seed: what a failing test replays."""
@@ -316,11 +332,14 @@ class _Durable:
             self._versions.setdefault(sector, []).append((bytes(self._seen[sector * SECTOR : (sector + 1) * SECTOR]), True))
 
     def resize(self, size: int) -> None:
-        self._seen = self._seen[:size] + bytes(size - len(self._seen))
+        for sector in range(size // SECTOR, -(-len(self._seen) // SECTOR)):  # what is cut off and grows again is zeros
+            kept = bytes(self._seen[sector * SECTOR : max(size, sector * SECTOR)])
+            self._versions.setdefault(sector, []).append((kept + bytes(SECTOR - len(kept)), True))
+        self._seen = self._seen[:size] + bytes(max(0, size - len(self._seen)))
         self._sizes.append(size)
 
     def sync(self) -> None:
-        self._durable = self._durable[: len(self._seen)] + bytes(len(self._seen) - len(self._durable))
+        self._durable = self._durable[: len(self._seen)] + bytes(max(0, len(self._seen) - len(self._durable)))
         self._sizes = []
         for sector, versions in list(self._versions.items()):
             good = [i for i, (_data, counts) in enumerate(versions) if counts]
