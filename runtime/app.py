@@ -167,6 +167,7 @@ async def open_core(stack: AsyncExitStack, outside: Outside, state: Path, file: 
     stack.callback(work.shutdown, wait=False)
     core = Core(outside, layout, chain, outbox, revisions, choice, reader, work)
     stack.callback(core.accounts.close)
+    stack.callback(core.commands.close)
     await asyncio.get_running_loop().run_in_executor(work, core.accounts.open)
     await core.record(choice, edited)
     return core
@@ -211,7 +212,7 @@ class Core:
         models = ModelActs(self.desk, self._orders, judged, clock, lambda: self._devices)
         self.commands, writing = open_desk(
             self._field, self.live.known, lambda: self._revision, lambda: self._devices, clock, disk, layout.private, outside.random, work,
-            self.accounts.self_approval, LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size),
+            self.accounts.self_approval, self.accounts.is_gone, LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size),
         )  # fmt: skip
         page = certificate_acts(disk, layout, lambda: self._revision.config, clock, work)
         acts = self._tenants(writing, models.tenants(), self.accounts.tenants(), self.alarms.tenants(), page)

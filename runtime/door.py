@@ -1,15 +1,16 @@
 """The one way in for everything that changes anything: check, record the intent, act, record the outcome.
 
 Room: hall. Faces reach it through the feed's `act` request; `app` runs it. One act at a time, in its own task, so that a face that hangs
-up cannot leave an act half recorded. The authority (`accounts.desk`) says who acts, when it is asked and again when it begins. An id that
-was answered gets the same answer again. After a crash, an intent without an outcome gets the outcome `unknown`, and is shown. No act
-starts unless its outcome can be recorded.
+up cannot leave an act half recorded; what can only prevent harm (`AtOnce`) takes effect before its turn. The authority (`accounts.desk`)
+says who acts, when it is asked and again when it begins. An id that was answered gets the same answer again. After a crash, an intent
+without an outcome gets the outcome `unknown`, and is shown. No act starts unless its outcome can be recorded.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -25,6 +26,8 @@ from runtime.faces.feed import RequestRefusedError, Session
 from runtime.permissions import ACTIONS, FRESH, Actor
 
 QUEUE_MAX: Final = 16
+FIRST_MAX: Final = 16
+"""Acts that go before those that wait."""
 OUTCOME_BYTES: Final = 8_192
 """Space that must be in reserve before an act starts."""
 ACT_S_MAX: Final = 60.0
@@ -53,6 +56,19 @@ class ApprovesOthers(Protocol):
 
     def approves_own(self, act: Act) -> bool:
         """Whether that was the very person who approves it. Raises RequestRefusedError."""
+        ...
+
+
+@runtime_checkable
+class AtOnce(Protocol):
+    """A tenant some of whose acts take effect before their turn, because waiting could only do harm."""
+
+    def at_once(self, act: Act) -> bool:
+        """Let an act take effect that is not recorded yet; True: it goes before those that wait. Raises RequestRefusedError."""
+        ...
+
+    def take_back(self, act: Act) -> None:
+        """It could not be recorded: as if it had never been asked for."""
         ...
 
 
@@ -126,7 +142,8 @@ class Door:
         """`work` reads and writes its small files."""
         self._authority = authority
         self._ledger, self._entries, self._journal, self._tenants, self._work = ledger, entries, journal, tenants, work
-        self._queue: asyncio.Queue[tuple[Act, asyncio.Future[Outcome]]] = asyncio.Queue(QUEUE_MAX)
+        self._queue: asyncio.PriorityQueue[tuple[bool, int, Act, asyncio.Future[Outcome]]] = asyncio.PriorityQueue(QUEUE_MAX + FIRST_MAX)
+        self._numbers = itertools.count()
         self._unrecorded: dict[bytes, Outcome] = {}
         self._acting = asyncio.Lock()
         self._finished = False
@@ -160,10 +177,12 @@ class Door:
     async def carry_out(self, act: Act) -> Outcome:
         """Carry out an act that was allowed, when its turn comes. Raises RequestRefusedError when nothing was done and nothing recorded."""
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        try:
-            self._queue.put_nowait((act, answer))
-        except asyncio.QueueFull as error:
-            raise RequestRefusedError("acts_busy") from error
+        if self._queue.full():
+            raise RequestRefusedError("acts_busy")
+        first = self._at_once(act)
+        if not first and self._queue.qsize() >= QUEUE_MAX:
+            raise RequestRefusedError("acts_busy")
+        self._queue.put_nowait((not first, next(self._numbers), act, answer))
         try:
             async with asyncio.timeout(ASK_S_MAX):
                 return await answer
@@ -179,8 +198,8 @@ class Door:
             self._loaded = True
         while True:
             await self._settle()
-            act, answer = await self._queue.get()
-            if answer.done():  # whoever asked gave up before it began: it does not happen behind their back
+            waits, _, act, answer = await self._queue.get()
+            if waits and answer.done():  # whoever asked gave up before it began: it does not happen behind their back
                 continue
             try:
                 async with self._acting:
@@ -189,9 +208,11 @@ class Door:
                         await self._settle()
                     outcome = await self._serve(act)
             except RequestRefusedError as refusal:
+                self._take_back(act)
                 if not answer.done():
                     answer.set_exception(refusal)
             except (LedgerError, OSError) as error:
+                self._take_back(act)
                 if not answer.done():
                     answer.set_exception(RequestRefusedError("act_failed", detail=str(error)))
             else:
@@ -201,6 +222,20 @@ class Door:
                 self._serving = None
                 if not answer.done():
                     answer.set_exception(RequestRefusedError("act_failed", detail="interrupted"))
+
+    def _at_once(self, act: Act) -> bool:
+        """Let an act take effect before its turn where its tenant has such: one that is new, and can be recorded."""
+        tenant = self._tenants[act.action]
+        known = not self._loaded or act.id in self._journal.answered or act.id in self._journal.under_way
+        if not isinstance(tenant, AtOnce) or known or self._unrecorded:
+            return False
+        self.require_recordable()
+        return tenant.at_once(act)
+
+    def _take_back(self, act: Act) -> None:
+        tenant = self._tenants[act.action]
+        if isinstance(tenant, AtOnce):
+            tenant.take_back(act)
 
     async def finish(self, deadline_s: float) -> None:
         """Take no further act and wait for the one under way; one that takes longer becomes `unknown` at the next start."""

@@ -150,6 +150,14 @@ class AccountDesk:
             return self._token_actor(next((each for each in self._book.tokens.values() if each.id == actor.session_id), None))
         return actor
 
+    def is_gone(self, actor: Actor) -> bool:
+        """Tell whether somebody may not even ask any more: disabled, the session over, the token revoked or expired."""
+        try:
+            self.current(actor)
+        except RequestRefusedError as refused:
+            return refused.code == "session_gone"
+        return False
+
     def _person_actor(self, session: LoggedIn | None) -> Actor:
         person = self._book.people.get(session.account) if session is not None else None
         if session is None or person is None:

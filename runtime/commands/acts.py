@@ -49,11 +49,11 @@ class Carrying:
         return point, look
 
     async def carry_out(self, point: Point, kept: Ticket | Proposal, look: Look, who: dict[str, Plain]) -> Outcome:
-        """Write or call, once. Nothing is awaited between `look` and this but what the device makes us wait for."""
+        """Write or call, once. Nothing is awaited between `look` and this but the keeping of a move, after which it is looked at again."""
         told: dict[str, Plain] = {**who, "old": look.old, "conditions": "; ".join(each.text() for each in look.conditions)}
+        await self.desk.keep_move(point, kept.value, look.old)
         self.desk.unsure.add(point.target)  # until it is known: also when this is interrupted
         if point.tag is not None:
-            self.desk.moves(point.target, kept.value, look.old)
             outcome = await write_and_look(self.desk.writer, self.desk.clock, point.tag, kept.value, point.rules)
         else:
             assert point.method is not None
@@ -143,6 +143,7 @@ class ApproveCommand:
             if refused.code in LASTING:
                 self._desk.proposals.drop(proposal.id)
             raise
+        self._proposal(act)  # who asked may have left while the device was read
         self._desk.proposals.drop(proposal.id)
         who: dict[str, Plain] = {"requested_by": proposal.actor.text, "confirmed_by": actor.text, "requested_why": proposal.reason}
         if not _is_second(actor, proposal):

@@ -6,7 +6,6 @@ Preparing reads from the device and changes nothing, so nothing of it is recorde
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -14,10 +13,11 @@ from typing import Any, Final
 
 from drivers.reading import Value
 from runtime.clock import Clock
-from runtime.commands.evaluation import RATE_MS, Condition, KnownOf, conditions, distance, is_fresh, require, require_step
+from runtime.commands.evaluation import Condition, KnownOf, conditions, distance, is_fresh, require, require_step
 from runtime.commands.guard import Guard
 from runtime.commands.history import CommandHistory
 from runtime.commands.listed import Devices, Point, find_point, listed
+from runtime.commands.moves import Moves
 from runtime.commands.proposals import Proposals
 from runtime.commands.tickets import Ticket, Tickets
 from runtime.config import Config
@@ -62,21 +62,22 @@ class CommandDesk:
         guard: Guard,
         random: Random,
         self_approval: Callable[[], bool],
+        is_gone: Callable[[Actor], bool],
         history: CommandHistory,
+        moves: Moves,
     ) -> None:
         """`config` gives the revision in force with its number; `random` is where tickets come from.
 
-        `self_approval`: whether the site lets people approve what they asked for.
+        `self_approval`: whether the site lets people approve what they asked for. `is_gone`: whether somebody was shut out.
         """
         self.writer, self.clock, self.guard, self.self_approval = writer, clock, guard, self_approval
-        self._history = history
+        self._history, self._moves = history, moves
         self._known, self._config, self._devices, self._random = known, config, devices, random
         self.recordable: Callable[[], None] = lambda: None
         """Raises RequestRefusedError while no act can be recorded; `app` gives the door's."""
-        self.tickets, self.proposals = Tickets(), Proposals()
+        self.tickets, self.proposals = Tickets(), Proposals(is_gone)
         self.unsure: set[str] = set()
         """Targets whose last write nobody knows the end of: they are read before anything else."""
-        self._moved: dict[str, deque[tuple[int, float]]] = {}
 
     @property
     def revision(self) -> int:
@@ -87,6 +88,10 @@ class CommandDesk:
     def config(self) -> Config:
         """The configuration in force."""
         return self._config()[1]
+
+    def close(self) -> None:
+        """Let its thread end."""
+        self._history.close()
 
     def point(self, target: str) -> Point:
         """Return what a target names. Raises as `find_point`."""
@@ -161,14 +166,22 @@ class CommandDesk:
             try:
                 require(found)
                 if point.tag is not None:
-                    require_step(value, old, point.rules, self._moved_lately(point.target))
+                    require_step(value, old, point.rules, self._moves.lately(point.target) if point.rules.max_rate is not None else 0.0)
             except RequestRefusedError as refused:
                 refusal = refused.code, refused.params
         return Look(old, found, refusal)
 
-    def moves(self, target: str, value: Value, old: Value) -> None:
-        """Note that a setpoint is about to be moved; for `max_rate`."""
-        self._moved.setdefault(target, deque()).append((self.clock.mono_ms(), distance(value, old)))
+    async def keep_move(self, point: Point, value: Value, old: Value) -> None:
+        """Count a setpoint that is about to be moved, where it keeps a rate: durable before it happens.
+
+        Raises RequestRefusedError for what came meanwhile, OSError where it cannot be kept; what was counted stays counted.
+        """
+        if point.rules.max_rate is None:
+            return
+        self._moves.note(point.target, distance(value, old))
+        await self._moves.keep()
+        self.guard.check(point.device)
+        require(conditions(point.rules, self._known, self.clock.wall_ms()))
 
     def state(self) -> dict[str, Any]:
         """Return what may be commanded, what forbids it, and what waits for a second person."""
@@ -219,12 +232,6 @@ class CommandDesk:
         if point.target in self.unsure or newest is None or not is_fresh(newest, point.rules.known_for_ms, self.clock.wall_ms()):
             raise RequestRefusedError("command_value_not_known", tag=point.target)
         return newest.value
-
-    def _moved_lately(self, target: str) -> float:
-        moved = self._moved.get(target, deque())
-        while moved and moved[0][0] <= self.clock.mono_ms() - RATE_MS:
-            moved.popleft()
-        return sum(distance for _, distance in moved)
 
 
 def value_of(point: Point, given: object) -> Value:

@@ -1,7 +1,7 @@
 """What became of commands: the newest acts that reach a device or turn the read-only switch, out of the ledger itself.
 
-Room: hall, commands. The feed's request `command.history` comes here. It reads entries in the executor, each once, newest entries last; it
-keeps the newest acts and forgets the others. It writes nothing.
+Room: hall, commands. The feed's request `command.history` comes here. It reads entries in a thread of its own, page by page, so that no act
+waits for it; each once, newest entries last. It keeps the newest acts and forgets the others. It writes nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 from ledger_client.entry import Payload, parse
@@ -22,6 +22,8 @@ SHOWN: Final = ("command.confirm", "command.approve", "device.write", "device.ca
 KEPT_MAX: Final = 100
 LOOK_BACK: Final = 5_000
 """Entries looked through for the first answer after a start: at one each five seconds, the last seven hours."""
+PAGE: Final = 250
+"""Entries read in one go: reading them takes the interpreter from the loop by turns."""
 NOT_SHOWN: Final = "nonce"
 
 
@@ -44,9 +46,9 @@ class Entries(Protocol):
 class CommandHistory:
     """`newest` for faces."""
 
-    def __init__(self, entries: Entries, work: Executor) -> None:
-        """`entries` is read by nobody else, in `work`."""
-        self._entries, self._work = entries, work
+    def __init__(self, entries: Entries) -> None:
+        """`entries` is read by nobody else."""
+        self._entries, self._work = entries, ThreadPoolExecutor(1, thread_name_prefix="command history")
         self._reading = asyncio.Lock()
         self._acts: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
         self._read_to: int | None = None
@@ -56,19 +58,27 @@ class CommandHistory:
 
         Each {seq, at_ms, action, target, session, params, reason, code, told, outcome_seq}; `code` None while no outcome is recorded.
         """
+        loop = asyncio.get_running_loop()
         async with self._reading:
-            await asyncio.get_running_loop().run_in_executor(self._work, self._read)
+            size = await loop.run_in_executor(self._work, self._entries.size)
+            if self._read_to is None:
+                self._read_to = max(0, size - LOOK_BACK)
+            while self._read_to < size:
+                until = min(size, self._read_to + PAGE)
+                await loop.run_in_executor(self._work, self._read, self._read_to, until)
+                self._read_to = until
             return [dict(row) for row in reversed(self._acts.values())]
 
-    def _read(self) -> None:
-        size = self._entries.size()
-        start = max(0, size - LOOK_BACK) if self._read_to is None else self._read_to
-        for raw in self._entries.entries(start, size):
+    def close(self) -> None:
+        """Let the thread end."""
+        self._work.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, start: int, end: int) -> None:
+        for raw in self._entries.entries(start, end):
             with contextlib.suppress(FormatError):
                 payload = parse(raw).payload
                 if payload.kind == Kind.COMMAND:
                     self._take(payload)
-        self._read_to = size
 
     def _take(self, payload: Payload) -> None:
         act_id, phase, code, *_ = payload.detail

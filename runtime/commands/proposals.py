@@ -1,11 +1,12 @@
 """Proposals: confirmed commands of high risk that wait for a second person. Pure.
 
 Room: hall, commands. The desk adds one when a high-risk command is confirmed, and takes it when somebody approves. They last as long as the
-process and no longer than `until_ms`; the entry of the confirmation says until when.
+process, as long as whoever asked is let in, and no longer than `until_ms`; the entry of the confirmation says until when.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -41,12 +42,14 @@ class Proposal:
 class Proposals:
     """Those that wait, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_gone: Callable[[Actor], bool]) -> None:
+        """`is_gone` tells whether somebody was shut out since: disabled, the session over, the token revoked."""
+        self._is_gone = is_gone
         self._waiting: dict[str, Proposal] = {}
 
     def waiting(self, now_ms: int) -> list[Proposal]:
         """Return those that have not lapsed."""
-        self._waiting = {key: each for key, each in self._waiting.items() if now_ms < each.until_ms}
+        self._waiting = {key: each for key, each in self._waiting.items() if now_ms < each.until_ms and not self._is_gone(each.actor)}
         return list(self._waiting.values())
 
     def is_full(self, now_ms: int) -> bool:

@@ -32,6 +32,11 @@ SCOPES_MAX: Final = 256
 TURN_OFF: Final = "gateway.read_only.off"
 NOT_READABLE: Final = "?"
 """Who turned it, where the file does not say."""
+ASKED_MAX: Final = 64
+TURNED_SINCE: Final = "read_only_turned_since"
+DONE: Final = "done"
+Row = tuple[str, int]
+"""Who turned it on, and when (wall ms)."""
 
 
 class ReadOnly:
@@ -40,7 +45,7 @@ class ReadOnly:
     def __init__(self, disk: Disk, private: Path) -> None:
         """Call `load` first."""
         self._disk, self._path = disk, private / FILE_NAME
-        self.scopes: dict[str, tuple[str, int]] = {}
+        self.scopes: dict[str, Row] = {}
 
     def load(self) -> None:
         """Read the file. Never raises; what cannot be read is on."""
@@ -51,11 +56,15 @@ class ReadOnly:
             structlog.get_logger("commands").warning("read_only_file_invalid", path=str(self._path), reason=str(error))
             self.scopes = {ALL: (NOT_READABLE, 0)}
 
+    def set_row(self, scope: str, row: Row | None) -> None:
+        """Put a scope's row in memory; None turns it off."""
+        self.scopes = {name: each for name, each in self.scopes.items() if name != scope} | ({} if row is None else {scope: row})
+
     def over(self, device: str) -> str | None:
         """Return what makes a device read-only: "" the gateway's switch, its name its own, None nothing."""
         return next((scope for scope in (ALL, device) if scope in self.scopes), None)
 
-    def save(self, scopes: dict[str, tuple[str, int]]) -> None:
+    def save(self, scopes: dict[str, Row]) -> None:
         """Make a state durable. Blocking. Raises OSError."""
         write_atomically(self._disk, self._path, cbor.encode([VERSION, [[scope, *row] for scope, row in sorted(scopes.items())]]))
 
@@ -65,30 +74,65 @@ class ReadOnly:
 
 
 class TurnReadOnly:
-    """`gateway.read_only`: target a device or "" for all of them, param `on`. Who may turn it off again stands in the permission table."""
+    """`gateway.read_only`: target a device or "" for all of them, param `on`. Who may turn it off again stands in the permission table.
+
+    On takes effect as it is asked for, and is recorded before all that waits; a write that is under way ends. Off waits for its turn, and
+    does nothing where somebody has turned it on since it was asked for.
+    """
 
     def __init__(self, switch: ReadOnly, devices: Any, clock: Clock, work: Executor) -> None:
         """`devices()` gives them by name; `work` writes the file."""
         self._switch, self._devices, self._clock, self._work = switch, devices, clock, work
+        self._asked: dict[bytes, tuple[Row | None, Row | None]] = {}
+        """Act -> the scope's row when it was asked, and the one that it put there at once."""
+
+    def at_once(self, act: Act) -> bool:
+        """See AtOnce."""
+        turned_on, before = self._judge(act), self._switch.scopes.get(act.target)
+        put = self._turn_on(act) if turned_on else None
+        while len(self._asked) >= ASKED_MAX:
+            del self._asked[next(iter(self._asked))]
+        self._asked[act.id] = before, put
+        return turned_on
+
+    def take_back(self, act: Act) -> None:
+        """See AtOnce."""
+        before, put = self._asked.pop(act.id, (None, None))
+        if put is not None and self._switch.scopes.get(act.target) is put:
+            self._switch.set_row(act.target, before)
 
     async def check(self, act: Act) -> None:
         """See Tenant."""
         self._judge(act)
 
     async def perform(self, act: Act) -> Outcome:
-        """See Tenant. On: at once, whatever becomes of the file. Off: only once the file says so."""
-        turned_on, scopes = self._judge(act), dict(self._switch.scopes)
+        """See Tenant. On: whatever becomes of the file. Off: only once the file says so."""
+        turned_on, now = self._judge(act), self._switch.scopes.get(act.target)
+        before, _ = self._asked.pop(act.id, (now, None))
         if turned_on:
-            scopes[act.target] = (act.session, self._clock.wall_ms())
-            self._switch.scopes = scopes
-        else:
-            scopes.pop(act.target, None)
+            if now is None:
+                self._turn_on(act)
+            return await self._keep(act, turned_on, self._switch.scopes)
+        if now is not before:
+            return Outcome(TURNED_SINCE)
+        kept = await self._keep(act, turned_on, {scope: row for scope, row in self._switch.scopes.items() if scope != act.target})
+        if self._switch.scopes.get(act.target) is not before:  # turned on while the file was written; that act waits, and writes it again
+            return Outcome(TURNED_SINCE)
+        if kept.code == DONE:
+            self._switch.set_row(act.target, None)
+        return kept
+
+    def _turn_on(self, act: Act) -> Row:
+        row = (act.session, self._clock.wall_ms())
+        self._switch.set_row(act.target, row)
+        return row
+
+    async def _keep(self, act: Act, turned_on: bool, scopes: dict[str, Row]) -> Outcome:
         try:
             await asyncio.get_running_loop().run_in_executor(self._work, self._switch.save, scopes)
         except OSError as error:
             return Outcome("read_only_not_kept", {"on": turned_on, "detail": str(error)})
-        self._switch.scopes = scopes
-        return Outcome("done", {"on": turned_on, "device": act.target})
+        return Outcome(DONE, {"on": turned_on, "device": act.target})
 
     def _judge(self, act: Act) -> bool:
         turned_on = act.params.get("on")
@@ -104,7 +148,7 @@ class TurnReadOnly:
         return turned_on
 
 
-def _parse(data: bytes) -> dict[str, tuple[str, int]]:
+def _parse(data: bytes) -> dict[str, Row]:
     match cbor.decode(data, size_max=FILE_SIZE_MAX, what=FILE_NAME):
         case [1, list(rows)]:
             scopes = {}

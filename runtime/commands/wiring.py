@@ -19,10 +19,12 @@ from runtime.commands.evaluation import KnownOf
 from runtime.commands.guard import Guard
 from runtime.commands.history import CommandHistory, Entries
 from runtime.commands.listed import Devices
+from runtime.commands.moves import Moves
 from runtime.commands.read_only import ReadOnly, TurnReadOnly
 from runtime.device_write import DeviceWrite, Writer
 from runtime.door import Tenant
 from runtime.door_calls import DeviceCall, MethodCaller
+from runtime.permissions import Actor
 from runtime.revisions import Revision
 
 
@@ -32,18 +34,22 @@ class Field(Writer, MethodCaller, Protocol):
 
 def open_desk(
     field: Field, known: KnownOf, revision: Callable[[], Revision], devices: Callable[[], Devices], clock: Clock, disk: Disk,
-    private: Path, random: Random, work: Executor, self_approval: Callable[[], bool],
+    private: Path, random: Random, work: Executor, self_approval: Callable[[], bool], is_gone: Callable[[Actor], bool],
     entries: Entries,
 ) -> tuple[CommandDesk, dict[str, Tenant]]:  # fmt: skip
-    """Return the desk and the tenants of everything that reaches a device. Blocking: reads the switch's small file.
+    """Return the desk and the tenants of everything that reaches a device. Blocking: reads two small files.
 
     `entries` is a reader of the ledger that nobody else uses.
     """
     switch = ReadOnly(disk, private)
     switch.load()
+    moves = Moves(disk, private, clock, work)
+    moves.load()
     guard = Guard(lambda: revision().config, switch, clock)
-    history = CommandHistory(entries, work)
-    desk = CommandDesk(field, known, lambda: (revision().number, revision().config), devices, clock, guard, random, self_approval, history)
+    history = CommandHistory(entries)
+    desk = CommandDesk(
+        field, known, lambda: (revision().number, revision().config), devices, clock, guard, random, self_approval, is_gone, history, moves
+    )
     return desk, {
         "device.write": DeviceWrite(field, known, devices, clock, guard),
         "device.call": DeviceCall(field, devices, guard),

@@ -43,13 +43,15 @@ class Office:
     def __init__(self, clock: VirtualClock, limits: str = HIGH, more: str = "") -> None:
         self.clock, self.machine, self.number, self.disk = clock, Machine(clock), 1, ShimDisk()
         self.interlock_holds, self.interlock_stale, self.read_only, self.self_approval = True, False, False, False
+        self.gone: set[str] = set()
         self.disk.mkdir(STATE)
         text = config_text(device_toml("b", {"slow": (400, 2)}, more=limits)) + more
         points = points_of(device_toml("b", {"slow": (400, 2)}, more=limits))
         self.config = parse_config(text)
         self.desk, self.tenants = open_desk(
             self, self._known, lambda: Revision(self.number, 0, text, self.config),
-            lambda: points, clock, self.disk, STATE, Random(1), ThreadPoolExecutor(1), lambda: self.self_approval, NoEntries(),
+            lambda: points, clock, self.disk, STATE, Random(1), ThreadPoolExecutor(1), lambda: self.self_approval,
+            lambda actor: actor.name in self.gone, NoEntries(),
         )  # fmt: skip
 
     def _known(self, name: str) -> Known:
