@@ -19,13 +19,14 @@ from runtime.accounts.approvals import enrolled_key
 from runtime.accounts.attempts import Attempts
 from runtime.accounts.book import SELF_APPROVAL, AccountBook
 from runtime.accounts.claim_code import make_code
+from runtime.accounts.pace import OwnPace
 from runtime.accounts.passwords import Passwords
 from runtime.accounts.people import ApiToken, Person, folded
 from runtime.accounts.sessions import API_PREFIX, Sessions, digest_of, text_of
 from runtime.acts import Act, Outcome
 from runtime.clock import Clock
 from runtime.faces.feed import RequestRefusedError
-from runtime.permissions import Role
+from runtime.permissions import OWN, Role
 
 DONE: Final = "done"
 DAYS_MAX: Final = 366
@@ -41,7 +42,7 @@ class AccountActs:
         self, book: AccountBook, sessions: Sessions, passwords: Passwords, attempts: Attempts, clock: Clock, origin: Callable[[], str]
     ) -> None:
         """`origin` names the log that keys are enrolled for; `attempts` are those of the login."""
-        self._origin, self._attempts = origin, attempts
+        self._origin, self._attempts, self._pace = origin, attempts, OwnPace()
         self._book, self._sessions, self._passwords, self._clock = book, sessions, passwords, clock
 
     def tenants(self) -> dict[str, AccountAct]:
@@ -61,7 +62,10 @@ class AccountActs:
             "token.revoke": (self._check_revoke, self._revoke_token, frozenset()),
             "policy.set": (self._check_policy, self._set_policy, frozenset({"value"})),
         }
-        return {action: AccountAct(check, perform, params) for action, (check, perform, params) in plans.items()}
+        return {
+            action: AccountAct(self._paced(check) if action in OWN else check, self._counted(perform) if action in OWN else perform, params)
+            for action, (check, perform, params) in plans.items()
+        }
 
     # ------------------------------------------------------------------------------------------ people
     def _check_claim(self, act: Act) -> None:
@@ -189,7 +193,10 @@ class AccountActs:
     def _check_language(self, act: Act) -> None:
         if not self._is_own(act):
             raise RequestRefusedError("permission_denied", action=act.action)
-        rules.checked_language(act.params.get("lang", ""), act.params.get("zone", ""))
+        asked = rules.checked_language(act.params.get("lang", ""), act.params.get("zone", ""))
+        person = rules.find(self._book.people, act.target)
+        if asked == (person.lang, person.zone):  # nothing would change, so there is nothing to record
+            raise RequestRefusedError("account_language_same")
 
     async def _language(self, act: Act) -> Outcome:
         lang, zone = rules.checked_language(act.params.get("lang", ""), act.params.get("zone", ""))
@@ -272,6 +279,24 @@ class AccountActs:
     def _source(self, act: Act) -> str:
         session = self._sessions.by_id(act.actor.session_id)
         return session.source if session is not None else ""
+
+    def _paced(self, check: Callable[[Act], None]) -> Callable[[Act], None]:
+        """Return a check that refuses what somebody does to themselves too often."""
+
+        def paced(act: Act) -> None:
+            if self._is_own(act):
+                self._pace.require(folded(act.actor.name), act.action, self._clock.mono_ms())
+            check(act)
+
+        return paced
+
+    def _counted(self, perform: Perform) -> Perform:
+        async def counted(act: Act) -> Outcome:
+            if self._is_own(act):
+                self._pace.note(folded(act.actor.name), act.action, self._clock.mono_ms())
+            return await perform(act)
+
+        return counted
 
     def _is_own(self, act: Act) -> bool:
         return act.actor.has_account and folded(act.actor.name) == folded(act.target)
