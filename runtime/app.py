@@ -269,6 +269,7 @@ class Core:
             self.answer,
             mode=int(feed.mode, 8),
             group=feed.group or None,
+            web_user=feed.web_user or None,
             judgement=self.desk,
             alarms=self.alarms.view,
         )

@@ -142,6 +142,7 @@ class Feed(Strict):
 
     mode: FeedMode = "660"
     group: str = ""
+    web_user: str = Field(default="", max_length=64)
 
 
 class Report(Strict):

@@ -35,7 +35,9 @@ FRAME_SIZE_MAX = 1 << 20
 HELLO_SIZE_MAX = 256
 """A peer that has not said who it is gets no more of the core's memory and time than this."""
 STRANGER_SIZE_MAX = 16 << 10
-"""Requests of another user than the core's own (or root) are no longer: reading 1 MiB takes the core's loop half a second."""
+"""Requests of another user than the core's own, root and `[feed] web_user` are no longer."""
+LARGE_VALUES_MAX = 4_096
+"""Values in a frame that is longer than JUDGE_SIZE_MAX: a configuration is one text. Reading 1 MiB of small ones takes half a second."""
 JUDGE, JUDGE_SIZE_MAX = "judge", 32 << 10
 """The judge runs what others made of numbers, so it gets little of the core's time too; its longest word is a receipt of 24 kB."""
 ROWS_PER_FRAME = 500
@@ -161,30 +163,39 @@ def encode_frame(message: list[Any]) -> bytes:
     return len(payload).to_bytes(4, "big") + payload
 
 
-def decode_frame(payload: bytes) -> list[Any]:
-    """Return the message of a frame's payload. Raises FormatError unless it is a named array in strict CBOR."""
-    message = cbor.decode(payload, size_max=FRAME_SIZE_MAX, what="frame", map_max=MAP_MAX)
+def decode_frame(payload: bytes, values_max: int | None = None) -> list[Any]:
+    """Return the message of a frame's payload. Raises FormatError unless it is a named array in strict CBOR of at most so many values."""
+    message = cbor.decode(payload, size_max=FRAME_SIZE_MAX, what="frame", values_max=values_max, map_max=MAP_MAX)
     if not isinstance(message, list) or not message or not isinstance(message[0], str):
         raise FormatError("frame_shape")
     return message
 
 
 async def read_frame(reader: asyncio.StreamReader, size_max: int = FRAME_SIZE_MAX) -> list[Any] | None:
-    """Read one message; None at a clean end. Raises FormatError for a hostile or torn frame.
+    """Read one message; None at a clean end. Raises FormatError for a hostile or torn frame."""
+    size = await read_size(reader, size_max)
+    return None if size is None else decode_frame(await read_payload(reader, size))
 
-    The length is checked before anything is read, so that a peer cannot make us hold more than one frame.
-    """
+
+async def read_size(reader: asyncio.StreamReader, size_max: int) -> int | None:
+    """Read how long the next frame is; None at a clean end. Raises FormatError before any of it is read: no peer makes us hold more."""
     try:
-        head = await reader.readexactly(4)
-        size = int.from_bytes(head, "big")
-        if not 0 < size <= size_max:
-            raise FormatError("frame_too_long", size=size)
-        payload = await reader.readexactly(size)
+        size = int.from_bytes(await reader.readexactly(4), "big")
     except asyncio.IncompleteReadError as error:
         if error.partial:
             raise FormatError("frame_torn") from error
         return None
-    return decode_frame(payload)
+    if not 0 < size <= size_max:
+        raise FormatError("frame_too_long", size=size)
+    return size
+
+
+async def read_payload(reader: asyncio.StreamReader, size: int) -> bytes:
+    """Read a frame's payload. Raises FormatError for one that ends too early."""
+    try:
+        return await reader.readexactly(size)
+    except asyncio.IncompleteReadError as error:
+        raise FormatError("frame_torn") from error
 
 
 def are_rows(rows: list[Any], columns: int) -> bool:

@@ -2,7 +2,7 @@
 
 Room: hall. `app` enters and runs it. Each face has at most one frame under way: while it drains, changes only move a
 generation number, so a face that lags gets one fresh delta and never a longer queue; one that takes nothing for
-STALL_S is cut off. Frames of faces that stand at the same generation are encoded once.
+STALL_S is cut off. Frames of faces that stand at the same generation are encoded once. What faces send is read by `feed_reading`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from runtime.faces.feed import (
     Session,
     ValueSource,
 )
+from runtime.faces.feed_reading import FrameReading
 from runtime.supervisor import absorbed
 
 TICK_S = 0.1
@@ -47,10 +48,12 @@ class FeedServer:
 
     def __init__(
         self, path: Path, values: ValueSource, health: HealthSource, events: EventSource, handler: RequestHandler, *, mode: int = 0o660,
-        group: str | None = None, judgement: JudgementSource | None = None, alarms: AlarmSource | None = None,
+        group: str | None = None, web_user: str | None = None, judgement: JudgementSource | None = None, alarms: AlarmSource | None = None,
         tick_s: float = TICK_S,
     ) -> None:  # fmt: skip
+        """`web_user`: the one other user than the core's own whose requests may be as long as a configuration."""
         self._path, self._mode, self._group = path, mode, group
+        self._reading = FrameReading(web_user)
         self._values, self._health, self._events, self._handler = values, health, events, handler
         self._judgement, self._alarms, self._tick_s = judgement, alarms, tick_s
         self._waiting: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue(FACES_MAX)
@@ -68,7 +71,7 @@ class FeedServer:
             self._path.unlink()
         before = os.umask(0o177)
         try:
-            self._server = await asyncio.start_unix_server(self._accept, self._path, limit=feed.FRAME_SIZE_MAX)
+            self._server = await asyncio.start_unix_server(self._accept, self._path, limit=feed.STRANGER_SIZE_MAX)
         finally:
             os.umask(before)
         if self._group is not None:
@@ -82,6 +85,7 @@ class FeedServer:
             self._server.close()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
+        self._reading.close()
 
     async def run(self) -> None:
         """Serve faces until cancelled."""
@@ -118,12 +122,10 @@ class FeedServer:
 
     async def _converse(self, reader: asyncio.StreamReader, connection: _Connection, session: Session) -> None:
         lane = asyncio.Semaphore(feed.REQUESTS_IN_FLIGHT_MAX)
-        size_max = feed.FRAME_SIZE_MAX if session.uid in (0, os.getuid()) else feed.STRANGER_SIZE_MAX
-        size_max = min(size_max, feed.JUDGE_SIZE_MAX) if session.face == feed.JUDGE else size_max
         subscribed = False
         async with asyncio.TaskGroup() as group:
             while True:
-                match await feed.read_frame(reader, size_max):
+                match await self._reading.next(reader, session):
                     case ["subscribe", bool(wanted), (int() | None) as cursor, *more] if not subscribed and not isinstance(cursor, bool):
                         subscribed = True
                         parts = _parts(more)

@@ -100,8 +100,9 @@ async def until(condition: Callable[[], object], for_s: float | None = 10) -> No
 
 
 @contextlib.asynccontextmanager
-async def serving(path: Path, plant: Plant) -> AsyncIterator[FeedServer]:
-    async with FeedServer(path, plant, plant, plant, plant.answer, judgement=plant, tick_s=0.01) as server, asyncio.TaskGroup() as group:
+async def serving(path: Path, plant: Plant, **more: Any) -> AsyncIterator[FeedServer]:
+    made = FeedServer(path, plant, plant, plant, plant.answer, judgement=plant, tick_s=0.01, **more)
+    async with made as server, asyncio.TaskGroup() as group:
         task = group.create_task(server.run())
         yield server
         task.cancel()
