@@ -52,6 +52,7 @@ from runtime.clock import Clock, SystemClock
 from runtime.commands.wiring import open_desk
 from runtime.commissioning.late import LateDesk
 from runtime.config import AnchorConfig, Config
+from runtime.config_second import ApproveEdit, WaitingEdits
 from runtime.core_questions import core_questions
 from runtime.door import Door, Tenant
 from runtime.door_tenants import ConfigEdit
@@ -214,6 +215,7 @@ class Core:
             self._field, self.live.known, lambda: self._revision, lambda: self._devices, clock, disk, layout.private, outside.random, work,
             self.accounts.self_approval, self.accounts.is_gone, LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size),
         )  # fmt: skip
+        self.waiting_edits = WaitingEdits(lambda: self._revision, clock, outside.random, self.accounts.is_gone, self.accounts.self_approval)
         page = certificate_acts(disk, layout, lambda: self._revision.config, clock, work)
         acts = self._tenants(writing, models.tenants(), self.accounts.tenants(), self.alarms.tenants(), page)
         self._bench = LateDesk(
@@ -237,7 +239,8 @@ class Core:
     def _tenants(self, *others: Mapping[str, Tenant]) -> dict[str, Tenant]:
         """Return every kind of act: the core's own, and those of its parts."""
         own: dict[str, Tenant] = {
-            "config.edit": ConfigEdit(lambda: self._revision, self._apply, self._work),
+            "config.edit": ConfigEdit(lambda: self._revision, self._apply, self._work, self.waiting_edits),
+            "config.approve": ApproveEdit(self.waiting_edits, self._apply),
             "learned.forget": ForgetLearned(self._learned),
             "manual.enter": ManualEnter(self._field, self.live, self._evidence.seal, lambda: self._devices),
         }

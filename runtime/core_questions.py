@@ -16,6 +16,7 @@ from runtime.alarms.parts import Alarms
 from runtime.commands.desk import CommandDesk
 from runtime.commissioning.late import LateDesk
 from runtime.commissioning.methods import ACTION_OF as BENCH_METHODS
+from runtime.config_second import WaitingEdits
 from runtime.door import Door
 from runtime.frames_asked import frames_asked
 from runtime.health import Health
@@ -37,6 +38,7 @@ class Parts(Protocol):
     desk: JudgementDesk
     door: Door
     health: Health
+    waiting_edits: WaitingEdits
 
     @property
     def revision(self) -> Revision:
@@ -77,6 +79,9 @@ def core_questions(core: Parts, bench: LateDesk, orders: Orders, recorders: Mapp
     async def config(_: Asked) -> Any:
         return {"text": core.revision.text, "revision": core.revision.number}
 
+    async def config_waiting(asked: Asked) -> Any:
+        return core.waiting_edits.answer({name: value for name, value in asked.params.items() if name != "token"})
+
     async def registers(asked: Asked) -> Any:
         commissioning = core.revision.config.gateway.commissioning
         return await registers_asked(core.field, asked.actor(), asked.params, commissioning=commissioning)
@@ -105,6 +110,7 @@ def core_questions(core: Parts, bench: LateDesk, orders: Orders, recorders: Mapp
         **{method: Question(None, account) for method in core.accounts.methods},
         "status": Question(None, status),
         "config": Question("view.config", config),
+        "config.waiting": Question("view.config", config_waiting),
         "registers": Question("device.look", registers),
         "identify": Question("device.look", identify),
         "frames": Question("device.frames", frames),

@@ -65,6 +65,7 @@ _TABLE: Final = """
     gateway.read_only.off  -       -           yes       -
 
     config.edit            -       -           yes       -
+    config.approve         -       -           yes       -
     learned.forget         -       -           yes       -
     diag.bundle            -       yes         yes       yes
     audit.review           -       -           yes       yes
@@ -88,7 +89,7 @@ _TABLE: Final = """
 """
 """account.password, account.key and account.language: one's own; an admin also gives others a new password. account.break_glass is for
 whoever sits at the machine itself (`witnessmark accounts break-glass`), account.claim for whoever has the claim code. command.normal: what
-is of more than a low risk. gateway.read_only switches it on, gateway.read_only.off back."""
+is of more than a low risk. config.approve: what somebody else edited. gateway.read_only switches it on, gateway.read_only.off back."""
 
 
 def _read(table: str) -> dict[str, frozenset[Role]]:
@@ -100,9 +101,9 @@ ACTIONS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(_read(_TABLE))
 """Action -> the roles that may do it."""
 FRESH: Final = frozenset(
     {
-        "device.write", "device.call", "command.approve", "gateway.read_only.off", "epoch.open", "net.edit", "cert.edit", "model.import",
-        "audit.review", "account.create", "account.roles", "account.disable", "account.enable", "account.key", "token.create",
-        "token.revoke", "policy.set",
+        "config.edit", "config.approve", "device.write", "device.call", "command.approve", "gateway.read_only.off", "epoch.open",
+        "net.edit", "cert.edit", "model.import", "audit.review", "account.create", "account.roles", "account.disable", "account.enable",
+        "account.key", "token.create", "token.revoke", "policy.set",
     }
 )  # fmt: skip
 """Actions for which a person must have given the password within the last 300 s."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 
 import pytest
 
@@ -13,7 +14,9 @@ from ledger_client.errors import SignerError
 from ledger_client.kinds import Kind
 from ledger_client.signing import SignerCore
 from runtime.acts import Act
+from runtime.clock import SystemClock
 from runtime.config import parse_config
+from runtime.config_second import WaitingEdits
 from runtime.door_tenants import ConfigEdit
 from runtime.faces.feed import RequestRefusedError
 from runtime.layout import Layout
@@ -24,6 +27,11 @@ from tests.rigs.field import ScriptedDriver, after
 from tests.rigs.small_log import key_of
 from tests.simulation.disk import Image, ShimDisk
 from tests.simulation.loop import VirtualClock, run
+
+
+def nobody_waits(text: str) -> WaitingEdits:
+    """Edits that wait, of a core without people."""
+    return WaitingEdits(lambda: Revision(1, 0, text, parse_config(text)), SystemClock(), Random(1), lambda _: False, lambda: False)
 
 
 class Away(SignerCore):
@@ -61,7 +69,9 @@ def test_an_act_whose_asker_gave_up_before_it_began_does_not_happen() -> None:
 def test_an_edit_is_judged_off_the_loop() -> None:
     async def program() -> None:
         text = two_devices()
-        edit = ConfigEdit(lambda: Revision(1, 0, text, parse_config(text)), lambda *_: asyncio.sleep(0, {}), ThreadPoolExecutor(1))
+        edit = ConfigEdit(
+            lambda: Revision(1, 0, text, parse_config(text)), lambda *_: asyncio.sleep(0, {}), ThreadPoolExecutor(1), nobody_waits(text)
+        )
         act = Act(b"x" * 16, "cli", LOCAL, "config.edit", "", {"text": text}, 1, "")
         async with asyncio.TaskGroup() as group:
             judged = group.create_task(edit.check(act))
@@ -80,7 +90,9 @@ def test_an_edit_does_not_wait_for_names_that_nobody_resolves() -> None:
         loop.set_default_executor(ThreadPoolExecutor(1))
         stuck = loop.run_in_executor(None, resolved.wait)
         text = two_devices()
-        edit = ConfigEdit(lambda: Revision(1, 0, text, parse_config(text)), lambda *_: asyncio.sleep(0, {}), ThreadPoolExecutor(1))
+        edit = ConfigEdit(
+            lambda: Revision(1, 0, text, parse_config(text)), lambda *_: asyncio.sleep(0, {}), ThreadPoolExecutor(1), nobody_waits(text)
+        )
         try:
             async with asyncio.timeout(20):
                 await edit.check(Act(b"x" * 16, "cli", LOCAL, "config.edit", "", {"text": text}, 1, ""))
