@@ -6,6 +6,7 @@ Room: hall, face. `app` puts its rows into the table. Judging and drafting chang
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -23,6 +24,7 @@ EDIT: Final = "config.edit"
 JUDGE_S: Final = 30.0
 REVISIONS_SHOWN: Final = 100
 DONE: Final = "done"
+WAITS: Final = "config_waits"
 Answer = dict[str, Any]
 Text = Annotated[str, msgspec.Meta(max_length=1_000_000)]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
@@ -73,12 +75,17 @@ class ConfigNow(msgspec.Struct, frozen=True):
 
 
 class ConfigDone(msgspec.Struct, frozen=True):
-    """What became of an edit: the new revision, whether some of it waits for a restart, and the entry that says so."""
+    """What became of an edit: the new revision, whether some of it waits for a restart, and the entry that says so.
+
+    `proposal` is not empty where nothing changed yet: it waits for a second engineer, who sees it under that number; `what` says why.
+    """
 
     revision: int
     restart_needed: bool
     advice: str
     seq: int | None
+    proposal: str = ""
+    what: str = ""
 
 
 class ConfigApi:
@@ -139,8 +146,19 @@ class ConfigApi:
 
 
 async def put_in_force(face: Face, request: Request, text: str, expected_revision: int, reason: str) -> ConfigDone:
-    """Ask the door for `config.edit`. Raises RequestRefusedError, with the outcome's code where it was recorded and not done."""
+    """Ask the door for `config.edit`; it may wait for a second engineer.
+
+    Raises RequestRefusedError, with the outcome's code where it was recorded and not done.
+    """
     outcome = await face.act(request, EDIT, "", {"text": text}, reason, expected_revision=expected_revision)
+    if outcome["code"] == WAITS:
+        told = outcome["params"]
+        return ConfigDone(expected_revision, False, "", outcome.get("seq"), str(told["proposal"]), str(told["what"]))
+    return done_of(outcome)
+
+
+def done_of(outcome: Mapping[str, Any]) -> ConfigDone:
+    """Return what an outcome says. Raises RequestRefusedError with its code where nothing was put in force."""
     if outcome["code"] != DONE:
         raise RequestRefusedError(str(outcome["code"]), **outcome["params"])
     params = outcome["params"]

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from runtime.faces.web.bench_api import BenchApi
 from runtime.faces.web.config_api import ConfigApi
+from runtime.faces.web.config_waiting_api import ConfigWaitingApi
 from runtime.faces.web.face import Face
 from runtime.faces.web.rows import Part, RouteRow
 from runtime.faces.web.tags_api import TagsApi
@@ -30,7 +31,7 @@ SCRIPTS: Final = {"add": "add.js", "bench": "bench.js", "tags": "tags_page.js", 
 
 def setup_parts(face: Face) -> list[Part]:
     """Return the pages and what they ask."""
-    return [SetupPages(face), BenchApi(face), ConfigApi(face), TagsApi(face)]
+    return [SetupPages(face), BenchApi(face), ConfigApi(face), ConfigWaitingApi(face), TagsApi(face)]
 
 
 class SetupPages:

@@ -245,6 +245,7 @@ async def walked(browser: Browser, site: Site, token: str, screens: tuple[tuple[
     for name, path, steps in screens:
         for lang, theme, width in looks(name):
             async with page_of(browser, site.url, token=token, lang=lang, theme=theme, width=width) as at:
+                await ask(site, "account.again", token=token, password=PASSWORD)  # an edit wants a fresh one, and this walk may be long
                 await at.open(path)
                 try:
                     await steps(at.page)

@@ -5,19 +5,13 @@ import { html, render, signal, computed, useEffect, useRef, useState } from "/st
 import { ageOf, health, isStale, link, now, tags, values } from "/static/live.js";
 import { isoOf, moment, quality, showAge, showValue, word } from "/static/words.js";
 import { ask } from "/static/ask.js";
-import { approvalOf, coseOf, hex, isPossible, keyOf } from "/static/person_key.js";
+import { signedAct } from "/static/sign_act.js";
 
 const root = document.getElementById("commands");
 const may = new Set(root.dataset.may.split(" "));
 const state = signal(null), history = signal([]), fault = signal(""), chosen = signal(null);
 
-// The act's number, and what this person's own key signs about the act, where it is on this tablet.
-async function signed(action, target, params, reason, meaning) {
-  const id = crypto.getRandomValues(new Uint8Array(16)), name = document.body.dataset.who, { origin, key } = root.dataset;
-  const own = key && isPossible() ? await keyOf(name) : null;
-  if (!own || hex(coseOf(own.raw)) !== key) return { act: hex(id) };
-  return { act: hex(id), approval: await approvalOf({ origin, name, meaning, act: { id, action, target, params, reason } }) };
-}
+const signed = (action, target, params, reason, meaning) => signedAct(root.dataset, { action, target, params, reason }, meaning);
 
 async function refresh() {
   try {

@@ -4,6 +4,7 @@
 import { html, render, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ask } from "/static/ask.js";
 import { isoOf, localTimes, word } from "/static/words.js";
+import { Waiting } from "/static/config_waiting.js";
 import { Button, Diff, Fault, Faults, Advice, Field, Review, api, mounted, useWork } from "/static/setup.js";
 
 const { place, mayEdit } = mounted("config");
@@ -69,6 +70,7 @@ function Page() {
   const drafted = (made, reason) => setDraft({ made, reason });
   const devices = [...now.text.matchAll(/^\s*\[devices\.("[^"]+"|[A-Za-z0-9_-]+)\]/gm)].map((found) => found[1].replaceAll('"', ""));
   return html`${done ? html`<p class="verdict" role="status"><span class="mark" aria-hidden="true" /><span>${word("config.page.done", { revision: done.revision })}${done.restart_needed ? ` ${word("config.page.restart")}` : ""}</span></p>${done.advice ? html`<${Advice} advice=${[done.advice]} />` : null}` : null}
+    <${Waiting} revision=${now.revision} place=${place} onDone=${async (answer) => { const kept = text !== now.text ? text : null; setDone(answer); await fetchNow(); if (kept !== null) setText(kept); }} />
     <${Editor} now=${now} text=${text} setText=${setText} judge=${judge} work=${work} said=${said} />
     <section class="card wide"><h2>${word("config.page.parts")}</h2>${devices.length ? html`<ul class="list">${devices.map((each) => html`<${Device} key=${each} name=${each} drafted=${drafted} />`)}</ul>` : html`<p class="empty">${word("config.page.no_devices")} <a class="button" href="/setup/add">${word("web.nav.add")}</a></p>`}${mayEdit ? html`<h3>${word("config.page.one")}</h3><${OneValue} drafted=${drafted} />` : null}</section>
     <${Revisions} now=${now} drafted=${drafted} />`;

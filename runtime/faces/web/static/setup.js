@@ -74,14 +74,17 @@ export function Advice({ advice }) {
 
 // A draft before it counts: what is wrong with it, or what it changes and how busy the lines become; a reason, and the one button that puts it in force.
 export function Review({ draft, reason, mayEdit, accept, onDone, onBack, restart }) {
-  const [why, setWhy] = useState(reason), [work, run] = useWork(), at = useRef(null);
+  const [why, setWhy] = useState(reason), [waits, setWaits] = useState(null), [work, run] = useWork(), at = useRef(null);
   useEffect(() => { at.current?.focus(); }, []);
   const go = async (event) => {
     event.preventDefault();
     const send = accept ?? ((text) => ask("POST", `${api}/config`, { text: draft.text, expected_revision: draft.revision, reason: text }));
     const done = await run(() => send(why.trim()));
-    if (done) onDone(done);
+    if (done?.proposal) setWaits(done);
+    else if (done) onDone(done);
   };
+  if (waits) return html`<section class="card wide review stack"><p class="verdict warn" role="status"><span class="mark" aria-hidden="true" /><span>${word("config_waits", { what: waits.what })}</span></p>
+    <p>${word("config.waiting.next")}</p><p class="buttons"><a class="button primary" href="/config">${word("web.nav.config")}</a></p></section>`;
   const bad = draft.faults.length > 0;
   return html`<form class="card wide review stack" onSubmit=${go}><h2 tabindex="-1" ref=${at}>${word(bad ? "draft.bad" : "draft.title")}</h2>
     <${Faults} faults=${draft.faults} count=${draft.fault_count ?? draft.faults.length} /><${Advice} advice=${draft.advice ?? []} /><${Lines} lines=${draft.lines ?? []} /><${Diff} rows=${draft.diff ?? []} />
