@@ -6,6 +6,7 @@ Room: hall. The verb `status` calls it. Codes become words here and nowhere else
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,12 +20,14 @@ from ledger_client.quarantine import read_quarantine
 from ledger_client.reader import LedgerReader, epochs
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
+from runtime.faces.web.alarm_lines import about_text, rest_text, state_text
 from runtime.layout import Layout
 from runtime.messages.catalogue import word
 from runtime.messages.values import counted, moment_s
 from runtime.run_folder import feed_of
 
 NAMED_MAX: Final = 5
+ALARMS_SHOWN: Final = 3
 REASONS: Final = {"core_away": "status_not_running", "request_timeout": "status_no_answer"}
 """What the feed's refusals mean here."""
 
@@ -52,6 +55,8 @@ async def status_of(state: Path, timeout_s: float) -> dict[str, Any]:
         reason = REASONS.get(error.code, error.code) if rest["ledger"] is not None else "state_missing"
         return {**rest, "running": False, "recording": False, "reason": reason, "params": {"path": str(state), **error.params}}
     fault = _not_recording(found)
+    with suppress(RequestRefusedError):  # what it says of alarms is more than its state: without it the rest still stands
+        found["alarms"] = await ask_once(feed_of(state), "cli", "alarms", {"limit": ALARMS_SHOWN}, timeout_s)
     return {**found, "running": True, "recording": fault is None, "reason": fault, "params": {}}
 
 
@@ -116,6 +121,7 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
     if off:
         what = word("web.read_only.all") if any(each["device"] == "" for each in off) else ", ".join(each["device"] for each in off)
         lines.append(Text(word("web.read_only", {"what": what}), style="yellow"))
+    lines += _alarms(found.get("alarms"))
     return Group(*lines, *_calibrations(found["calibrations"]), *_rounds(found["rounds_overdue"]), devices, confirmed)
 
 
@@ -129,6 +135,23 @@ def _reason(device: Mapping[str, Any]) -> str:
         is_cut = len(rows) > NAMED_MAX or device.get("bad_group_count", 0) > len(device["bad_groups"])
         return "\n".join(rows[:NAMED_MAX]) + ("\n…" if is_cut else "")
     return "" if device["cause"] is None else word(device["cause"], device["params"])
+
+
+def _alarms(told: Mapping[str, Any] | None) -> list[Text]:
+    """Return how many alarms wait and are known, and the worst of them; nothing where none is defined."""
+    summary = (told or {}).get("summary") or {}
+    if told is None or not summary.get("defined"):
+        return []
+    waiting = summary["waiting"]
+    total = sum(waiting.values())
+    rest = rest_text(summary["states"], "en")
+    said = word("alarm.banner.waits", {"count": total}) if total else word("alarm.banner.none")
+    style = "bold red" if waiting["high"] else "yellow" if total else ""
+    lines = [Text(f"{said}{f' · {rest}' if rest else ''}", style=style)]
+    for row in told["rows"]:
+        letter = word(f"alarm.letter.{row['priority']}")
+        lines.append(Text(f"  {letter} {row['name']}: {about_text(row, 'en')}, {state_text(row, 'en')}", style=style))
+    return lines
 
 
 def _calibrations(found: list[dict[str, Any]]) -> list[Text]:

@@ -31,9 +31,13 @@ ACT_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class LiveRow:
-    """A model's newest cell. `contributions` = (tag, share, value, low, high); `abstained` and `drift` are codes."""
+    """A model's newest cell. `contributions` = (tag, share, value, low, high); `abstained` and `drift` are codes.
+
+    `manifest` is the hash of whose cell it is: after learning again a model of the same name is another one.
+    """
 
     name: str
+    manifest: bytes
     score: float | None
     alarming: bool
     abstained: str | None
@@ -43,7 +47,8 @@ class LiveRow:
 
     def row(self) -> list[Any]:
         """Return it for the wire."""
-        return [self.name, self.score, self.alarming, self.abstained, self.cell_ms, [list(each) for each in self.contributions], self.drift]
+        tags = [list(each) for each in self.contributions]
+        return [self.name, self.manifest, self.score, self.alarming, self.abstained, self.cell_ms, tags, self.drift]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +137,8 @@ def _plain(params: Any) -> dict[str, Plain] | None:
 
 def _live(row: Any) -> LiveRow | None:
     match row:
-        case [name, score, bool(alarming), abstained, cell_ms, list() as tags, drift] if len(tags) <= CONTRIBUTIONS_MAX:
-            codes = all(each is None or is_name(each) for each in (abstained, drift))
-            if is_name(name) and (score is None or is_number(score)) and codes and is_int(cell_ms) and all(map(is_contribution, tags)):
-                return LiveRow(name, score, alarming, abstained, cell_ms, tuple(tuple(each) for each in tags), drift)
+        case [name, manifest, score, bool(alarming), abstained, cell_ms, list() as tags, drift] if len(tags) <= CONTRIBUTIONS_MAX:
+            codes = all(each is None or is_name(each) for each in (abstained, drift)) and is_name(name) and is_hash(manifest)
+            if codes and (score is None or is_number(score)) and is_int(cell_ms) and all(map(is_contribution, tags)):
+                return LiveRow(name, manifest, score, alarming, abstained, cell_ms, tuple(tuple(each) for each in tags), drift)
     return None

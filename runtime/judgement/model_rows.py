@@ -91,6 +91,8 @@ class ModelRows:
 
     def _row(self, page: ModelPage) -> dict[str, Any]:
         manifest, live, progress = self.manifest(page.manifest), self._live.get(page.name), self._progress.get(page.name)
+        if live is not None and live.manifest != page.manifest:
+            live = None  # what the model of before said is no score of this one, whose threshold is another
         state = "refused" if page.refusal is not None else page.state
         return {
             "name": page.name, "state": "learning" if progress is not None and state == "off" else state, "progress": progress,
@@ -101,8 +103,14 @@ class ModelRows:
             "ended": self._ended.get(page.name),
             "model_sha256": page.model.hex() if page.model else None, "manifest_hash": page.manifest.hex() if page.manifest else None,
             "refused": {"code": page.refusal[0], "params": dict(page.refusal[1])} if page.refusal else None,
-            "labels": page.labels.plain(), "drift": live.drift if live else None,
+            "gates": gates_of(manifest), "labels": page.labels.plain(), "drift": live.drift if live else None,
         }  # fmt: skip
+
+
+def gates_of(manifest: Manifest | None) -> list[list[Any]]:
+    """Return [tag, values] of what must be so for the model to give a score: the machine runs, this recipe is in it."""
+    plan = manifest.plan if manifest else None
+    return [] if plan is None else [[plan.tags[plan.index_of(gate.uid)].name, list(gate.values)] for gate in plan.gates]
 
 
 def coverage_of(page: ModelPage, manifest: Manifest | None) -> dict[str, Any] | None:

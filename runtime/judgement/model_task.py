@@ -222,7 +222,8 @@ class ModelTask:
     def _show(self, cell: Cell) -> None:
         at_ms = cell.number * self._kept.manifest.plan.grid_ms
         advice = self._run.monitor.advice or (UNNAMED if self._is_unnamed else None)
-        self.live = LiveRow(self.order.name, cell.score, cell.alarming, ABSTAINED.get(cell.code), at_ms, cell.contributions, advice)
+        whose, why = (self.order.name, self._kept.manifest_hash), ABSTAINED.get(cell.code)
+        self.live = LiveRow(*whose, cell.score, cell.alarming, why, at_ms, cell.contributions, advice)
 
     def _begin(self, *, from_receipt: bool) -> Follower:
         """Return a follower that reads its way into the window. What is too long ago is said to be skipped."""

@@ -3,6 +3,9 @@
 Room: hall. Faces and the CLI call `word`; nobody words an error anywhere else. A code that no catalogue knows is shown as
 itself with its parameters, so that nothing is ever hidden by a missing text. Needs only the standard library: the
 verifier uses it on a laptop.
+
+One thing is not several: where the blank `count` or `n` is filled with 1, the text of `CODE.one` stands instead, if there is one. Chinese
+has the same form for both; its `.one` says the same. `static/words.js` has the same rule.
 """
 
 from __future__ import annotations
@@ -15,13 +18,17 @@ from importlib.resources import files
 from typing import Final
 
 LANGUAGES: Final = ("en", "zh")
+COUNTS: Final = ("count", "n")
+"""Blanks that hold how many."""
 _BLANK: Final = re.compile(r"\{\w+\}")
 
 
 def word(code: str, params: Mapping[str, object] | None = None, lang: str = "en") -> str:
     """Return the text of a code with its blanks filled; English where a language has none."""
     values = dict(params or {})
-    template = catalogue(lang if lang in LANGUAGES else "en").get(code) or catalogue("en").get(code)
+    one = [f"{code}.one"] if any(str(values.get(name)) == "1" for name in COUNTS) else []
+    known = [*dict.fromkeys((lang if lang in LANGUAGES else "en", "en"))]
+    template = next((text for each in known for name in (*one, code) if (text := catalogue(each).get(name)) is not None), None)
     if template is None:
         return code + (f" ({', '.join(f'{k}={v}' for k, v in values.items())})" if values else "")
     return template.format_map(_Blanks(values))

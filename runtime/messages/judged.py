@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from runtime.messages.alarm_words import short
 from runtime.messages.catalogue import LANGUAGES, catalogue, phrase, word
 from runtime.messages.values import moment_s
 
@@ -23,6 +24,10 @@ STATES: Final = ("learning", "checking", "shadow", "armed")
 SCORING: Final = frozenset({"checking", "shadow", "armed"})
 LEARNED: Final = "learned"
 """How a learning ends that came to something."""
+GATE: Final = "gate"
+"""Why a model abstains whose machine is in another state than it was learned in."""
+COVERED_SHARE_MAX: Final = 0.02
+"""Of what was held back, most that may be over the threshold (`models.decision.ALARMED_SHARE_MAX`): below it there are too few rows."""
 AT_WORK: Final = frozenset({"ok", "behind"})
 Row = Mapping[str, Any]
 Sentence = tuple[str, str]
@@ -84,7 +89,7 @@ def _verdict(model: Row, now_ms: int | None, lang: str) -> Sentence:
     if age_ms > SCORE_OLD_MS:
         return "warn", word("judged.old", {"age": span_text(age_ms)}, lang)
     if model.get("abstained"):
-        return "warn", word("judged.abstained", {"why": word(f"judged.abstained.{model['abstained']}", None, lang)}, lang)
+        return "warn", word("judged.abstained", {"why": abstained_text(model, lang)}, lang)
     values = {"share": share_text(model), "tag": first_tag(model) or "?"}
     if model.get("alarming"):
         score, threshold = model.get("score"), model.get("threshold")
@@ -92,6 +97,15 @@ def _verdict(model: Row, now_ms: int | None, lang: str) -> Sentence:
             return "alarm", word("judged.not_normal.still", values, lang)  # what weighs most now is not what it was about
         return "alarm", word("judged.not_normal", values, lang)
     return "ok", word("judged.normal", values, lang)
+
+
+def abstained_text(model: Row, lang: str = "en") -> str:
+    """Return why a model gives no score; where it was learned for one recipe only, for which: it never guesses about another."""
+    why, gates = model["abstained"], model.get("gates")
+    if why == GATE and gates:
+        states = ", ".join(f"{tag} = {' | '.join(map(short, values))}" for tag, values in gates)
+        return word("judged.abstained.gate.of", {"states": states}, lang)
+    return worded(f"judged.abstained.{why}", str(why), lang)
 
 
 def _on_trial(state: str, said: Sentence, lang: str) -> Sentence:
@@ -151,7 +165,10 @@ def coverage_text(model: Row, lang: str = "en") -> str:
     if not rows:
         return word("judged.coverage.no", {"percent": percent}, lang)
     span = span_text(rows * model["grid_ms"]) if model.get("grid_ms") else ""
-    return word("judged.coverage.more", {"percent": percent, "rows": f"{rows:,}", "span": f" ({span})" if span else ""}, lang)
+    missing = {"rows": f"{rows:,}", "span": f" ({span})" if span else ""}
+    if (coverage["alarmed_share"] or 0) <= COVERED_SHARE_MAX:
+        return word("judged.coverage.few", missing, lang)
+    return word("judged.coverage.more", {"percent": percent, **missing}, lang)
 
 
 def labels_text(model: Row, lang: str = "en") -> str:

@@ -111,7 +111,7 @@ def banner(alarms: Mapping[str, Any], lang: str) -> Banner | None:
     rest = rest_text(states, lang)
     newest = summary.get("newest")
     if total:
-        text = word("alarm.banner.one" if total == 1 else "alarm.banner.waits", {"count": total}, lang)
+        text = word("alarm.banner.waits", {"count": total}, lang)
         return Banner("alarm" if waiting["high"] else "warn", text, alarm_line(newest, lang) if newest else None, counts)
     text = word("alarm.banner.none", None, lang) + (f" · {rest}" if rest else "")
     return Banner("note" if states["acked"] or states["latched"] else "quiet", text, None, ())

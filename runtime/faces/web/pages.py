@@ -13,11 +13,16 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from runtime.faces.feed import Row
+from runtime.faces.web.alarm_lines import about_text, state_text
 from runtime.messages import judged
 from runtime.messages.catalogue import catalogue, sort_of, word
 
 MIND_MAX: Final = 12
 """Single tags on the first page; the others are a number that leads to them."""
+ALARMS_MAX: Final = 3
+"""Alarms on the first page, the worst of them; all stand on their own."""
+NOTED_ALARMS: Final = ("unacked", "returned", "latched_unacked", "acked", "latched")
+"""States of alarms that are there: neither normal nor hidden on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +53,31 @@ class DeviceBlock:
 
 @dataclass(frozen=True, slots=True)
 class Mind:
-    """One line of what needs attention: where it leads, what it is, why."""
+    """One line of what needs attention: where it leads, what it is, why, and its `level`: down (alarm) or waiting (warning)."""
 
     href: str
     name: str
     why: str
+    level: str = "down"
 
 
-def attention(blocks: Sequence[DeviceBlock], abnormal: Sequence[str], lang: str) -> list[Mind]:
-    """Return what needs attention: models that say so, devices that do not answer as one line each, then single tags, at most MIND_MAX."""
+def alarms_noted(alarms: Mapping[str, Any] | None, lang: str) -> list[Mind]:
+    """Return the worst alarms that are there, and how many more there are; `alarms` as the feed gives them, None for whom may not see."""
+    rows = [row for row in (alarms or {}).get("rows", ()) if row["state"] in NOTED_ALARMS and row["priority"] != "advisory"]
+    states = ((alarms or {}).get("summary") or {}).get("states") or {}
+    found = [
+        Mind(
+            f"/alarms/at/{quote(row['name'], safe='')}", row.get("text") or row["name"],
+            f"{about_text(row, lang)} · {state_text(row, lang)}", "down" if row["priority"] == "high" else "waiting",
+        )
+        for row in rows[:ALARMS_MAX]
+    ]  # fmt: skip
+    more = sum(states.get(name, 0) for name in NOTED_ALARMS) - len(found)
+    return [*found, Mind("/alarms", word("web.home.alarms.more", {"n": more}, lang), "", "waiting")] if more > 0 else found
+
+
+def attention(blocks: Sequence[DeviceBlock], abnormal: Sequence[str], lang: str, alarms: Mapping[str, Any] | None = None) -> list[Mind]:
+    """Return what needs attention: alarms, models that say so, silent devices as one line each, then single tags, at most MIND_MAX."""
     found = [Mind(f"/anomalies?model={quote(name)}", name, word("web.home.abnormal", None, lang)) for name in abnormal]
     tags: list[Mind] = []
     for block in blocks:
@@ -78,7 +99,7 @@ def attention(blocks: Sequence[DeviceBlock], abnormal: Sequence[str], lang: str)
     more = len(tags) - MIND_MAX
     if more > 0:
         tags[MIND_MAX:] = [Mind("/live?bad=1", word("web.home.more", {"n": more}, lang), "")]
-    return [*found, *tags]
+    return [*alarms_noted(alarms, lang), *found, *tags]
 
 
 def quality_of(status: int) -> int:

@@ -50,7 +50,8 @@ class ScreenPages:
         feed = self._face.feed
         blocks = pages.device_blocks(feed.tags, feed.values, feed.health, language(request))
         abnormal = pages.abnormal_models(feed.models, feed.health)
-        mind = pages.attention(blocks, abnormal, language(request))
+        alarms = feed.alarms if feed.connected and request.state.may("view.alarms") else None
+        mind = pages.attention(blocks, abnormal, language(request), alarms)
         return self._face.render(request, "home.html", blocks=blocks, mind=mind, devices_apart=True, here="home")
 
     async def live(self, request: Request) -> Response:

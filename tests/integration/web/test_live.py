@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 
 from tests.rigs.browser import chromium, page_of
 from tests.rigs.feed_plant import Plant
@@ -83,6 +83,27 @@ def test_a_killed_core_and_a_tablet_that_slept_strike_every_value(tmp_path: Path
                     break
             assert await page.locator("tr[data-uid] [data-value] s").count() == 5
             assert "does not answer" in (await page.locator("#sentence").text_content() or "")
+
+    asyncio.run(run())
+
+
+def test_the_servers_sentence_stands_until_the_stream_has_a_better_one(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        async with web(tmp_path, Plant(5)) as url, chromium(executable) as browser, page_of(browser, url) as screen:
+            held = asyncio.Event()
+
+            async def hold(route: Route) -> None:
+                await held.wait()
+                await route.continue_()
+
+            await screen.page.route("**/stream*", hold)
+            await screen.open("/live")
+            await screen.page.locator("tr[data-uid='4'] [data-value]").wait_for(timeout=20_000)  # values are there, health is not
+            said = await screen.page.locator("#sentence").text_content() or ""
+            assert "5 of 5" in said, said
+            held.set()
 
     asyncio.run(run())
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.requests import Request
@@ -166,6 +167,20 @@ def test_the_first_page_names_a_dead_device_once_and_few_of_many_tags() -> None:
     assert pages.attention([], [], "zh") == []
 
 
+def alarm(name: str, state: str = "unacked", priority: str = "high", **more: Any) -> dict[str, Any]:
+    row = {"name": name, "text": "", "state": state, "priority": priority, "condition": "above", "tag": "a/b", "limit": 5.0, "unit": "mm"}
+    return row | more
+
+
+def test_the_first_page_begins_with_the_worst_alarms_and_says_how_many_more_there_are() -> None:
+    rows = [alarm("hot/1", text="Too hot"), alarm("a"), alarm("b", "acked", "low"), alarm("c", "acked"), alarm("d", "shelved")]
+    told = {"summary": {"states": {"unacked": 2, "acked": 2, "shelved": 1}}, "rows": [alarm("x", "acked", "advisory"), *rows]}
+    found = pages.attention([], ["m"], "en", told)
+    assert found[0] == pages.Mind("/alarms/at/hot%2F1", "Too hot", "a/b above 5 mm · active, not acknowledged", "down")
+    assert [(each.name, each.level) for each in found[1:]] == [("a", "down"), ("b", "waiting"), ("1 more alarm", "waiting"), ("m", "down")]
+    assert pages.attention([], [], "en", {"summary": {}, "rows": []}) == []
+
+
 def test_a_technician_has_at_most_six_destinations_and_each_role_its_own() -> None:
     def seen(role: str) -> list[str]:
         return [each.code.rpartition(".")[2] for each in navigation("home", lambda action: permissions.allowed([role], action))[0]]
@@ -176,7 +191,7 @@ def test_a_technician_has_at_most_six_destinations_and_each_role_its_own() -> No
 
 
 def page_of(face: Face, name: str) -> str:
-    request = Request({"type": "http", "query_string": b"lang=en", "headers": []})
+    request = Request({"type": "http", "query_string": b"lang=en", "headers": [], "state": {"may": lambda action: True}})
     return unescape(bytes(asyncio.run(getattr(ScreenPages(face), name)(request)).body).decode())
 
 

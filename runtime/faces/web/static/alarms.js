@@ -4,7 +4,7 @@
 import { html, render, signal, computed, effect } from "/static/vendor/preact.js";
 import { alarms, link, now } from "/static/live.js";
 import { ask } from "/static/ask.js";
-import { isoOf, moment, word } from "/static/words.js";
+import { alarmAbout, alarmState, isoOf, moment, word } from "/static/words.js";
 
 const root = document.getElementById("alarms");
 const { mayAck, mayShelve } = root.dataset;
@@ -16,8 +16,7 @@ let drawnMs = 0, lookedAt = -Infinity, timer = null;
 
 const short = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value));
 const text = (row) => row.text || row.name;
-const about = (row) => word(`alarm.condition.${row.condition}`, { about: row.tag || row.device || row.model || "", limit: short(row.limit), unit: row.unit ?? "" }).trim();
-const state = (row) => word(row.priority === "advisory" && row.state === "acked" ? "alarm.state.advisory" : `alarm.state.${row.state}`);
+const about = alarmAbout, state = alarmState;
 const rows = computed(() => {
   const wanted = find.value.trim().toLowerCase();
   return (told.value?.rows ?? []).filter((row) => (which.value === "all" || (which.value === "waits" ? WAITS.has(row.state) : row.priority === which.value)) && (!wanted || `${row.name} ${text(row)} ${about(row)}`.toLowerCase().includes(wanted)));

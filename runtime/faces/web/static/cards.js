@@ -1,8 +1,8 @@
 // Keeps the cards beside a page true: evidence, witnesses, devices, gateway. Works on what the server drew (templates/cards.html).
 
 import { effect } from "/static/vendor/preact.js";
-import { abnormal, health, now, tags, values } from "/static/live.js";
-import { causeOf, count, quality, showAge, word } from "/static/words.js";
+import { abnormal, alarms, health, now, tags, values } from "/static/live.js";
+import { alarmAbout, alarmState, causeOf, count, quality, showAge, word } from "/static/words.js";
 
 const shown = (element, text) => { if (element && element.textContent !== text) element.textContent = text; };
 const confirmedSize = (told) => Math.max(0, ...(told.anchors ?? []).map((anchor) => anchor.cosigned_size ?? 0));
@@ -61,7 +61,14 @@ function drawList(id, things, prefix, note) {
 }
 
 // Home: what is not as it should be, in the same order and words as the server has it (pages.attention).
-const MIND_MAX = 12;
+const MIND_MAX = 12, ALARMS_MAX = 3, NOTED_ALARMS = ["unacked", "returned", "latched_unacked", "acked", "latched"];
+function alarmsNoted(told) {
+  const rows = (told?.rows ?? []).filter((row) => NOTED_ALARMS.includes(row.state) && row.priority !== "advisory").slice(0, ALARMS_MAX);
+  const found = rows.map((row) => [row.text || row.name, `${alarmAbout(row)} · ${alarmState(row)}`, `/alarms/at/${encodeURIComponent(row.name)}`, row.priority === "high" ? "down" : "waiting"]);
+  const more = NOTED_ALARMS.reduce((sum, name) => sum + (told?.summary?.states?.[name] ?? 0), 0) - found.length;
+  return more > 0 ? [...found, [word("web.home.alarms.more", { n: more }), "", "/alarms", "waiting"]] : found;
+}
+
 function attention() {
   const found = abnormal.value.map((name) => [name, word("web.home.abnormal"), `/anomalies?model=${encodeURIComponent(name)}`]), single = [];
   const bad = new Map();
@@ -77,7 +84,7 @@ function attention() {
   }
   const more = single.length - MIND_MAX;
   if (more > 0) single.splice(MIND_MAX, more, [word("web.home.more", { n: more }), "", "/live?bad=1"]);
-  return [...found, ...single];
+  return [...alarmsNoted(alarms.value), ...found, ...single];
 }
 
 function drawMind() {
@@ -86,8 +93,8 @@ function drawMind() {
   const found = attention(), key = JSON.stringify(found);
   if (list.dataset.key === key) return;
   list.dataset.key = key;
-  const line = ([name, why, href]) => {
-    const li = Object.assign(document.createElement("li"), { className: "down" });
+  const line = ([name, why, href, level]) => {
+    const li = Object.assign(document.createElement("li"), { className: level ?? "down" });
     const mark = Object.assign(document.createElement("span"), { className: "mark" });
     mark.setAttribute("aria-hidden", "true");
     const to = Object.assign(document.createElement("a"), { href });

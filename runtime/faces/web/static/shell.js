@@ -5,15 +5,16 @@ import { abnormal, alarms, health, link, silentMs, tags, values } from "/static/
 import { causeOf, localTimes, offsetAt, quality, showAge, word, zone } from "/static/words.js";
 
 const box = document.getElementById("sentence");
+let isDrawn = false; // until then the sentence of the server stands, which knew more than the first answers of the stream
 
-// Says the worst first, with the same words as the server (pages.sentence).
+// Says the worst first, with the same words as the server (pages.sentence); null: nothing better than what stands there.
 function sentence() {
   if (link.value === "starting") return null;
   if (link.value === "out") return ["alarm", word("session_gone")];
   if (link.value === "silent") return ["alarm", word("web.sentence.silent", { age: showAge(1000 * Math.round(silentMs.value / 1000)) })];
   if (link.value === "away") return ["alarm", word("web.sentence.away")];
   const told = health.value, all = tags.value;
-  if (!told.now_ms || !all.size) return ["ok", word("web.sentence.starting")];
+  if (!told.now_ms || !all.size) return isDrawn ? ["ok", word("web.sentence.starting")] : null;
   if (told.evidence?.state === "stopped") return ["alarm", `${word("web.sentence.stopped")}${told.evidence.cause ? ` — ${causeOf(told.evidence)}` : ""}`];
   if (told.ledger?.state === "quarantined") return ["alarm", `${word("web.sentence.quarantined")}. ${told.ledger.todo ? word(told.ledger.todo, told.ledger.params ?? {}) : ""}`];
   let bad = 0;
@@ -29,6 +30,7 @@ if (box) {
     const found = sentence();
     document.body.classList.toggle("unheard", link.value !== "ok" && link.value !== "starting");
     if (!found) return;
+    isDrawn = true;
     box.className = `sentence ${found[0]}`;
     const words = box.querySelector(".words");
     if (words.textContent !== found[1]) words.textContent = found[1];
@@ -107,7 +109,7 @@ function drawBanner({ summary }, old) {
   spoken = key;
   const level = total ? (summary.waiting.high ? "alarm" : "warn") : summary.states.acked || summary.states.latched ? "note" : "quiet";
   const more = restOf(summary.states);
-  const text = total ? word(total === 1 ? "alarm.banner.one" : "alarm.banner.waits", { count: total }) : word("alarm.banner.none") + (more ? ` · ${more}` : "");
+  const text = total ? word("alarm.banner.waits", { count: total }) : word("alarm.banner.none") + (more ? ` · ${more}` : "");
   const mark = made("span", "mark");
   mark.setAttribute("aria-hidden", "true");
   const inside = [mark, made("span", "banner-words", text)];

@@ -4,8 +4,9 @@ const { lang, mark } = document.body.dataset;
 export const language = lang;
 const words = await (await fetch(`/api/v1/words?lang=${lang}&v=${mark}`)).json();
 
+// One thing is not several: where the blank `count` or `n` is filled with 1, the text of `CODE.one` stands instead, if there is one.
 export function word(code, params = {}) {
-  const text = words[code];
+  const text = (String(params.count ?? params.n) === "1" ? words[`${code}.one`] : undefined) ?? words[code];
   if (text === undefined) return code;
   return text.replace(/\{(\w+)\}/g, (blank, name) => (name in params ? params[name] : blank));
 }
@@ -33,6 +34,10 @@ export function showAge(ms) {
 
 export const count = (n) => (n === null || n === undefined ? "—" : Number(n).toLocaleString(lang));
 export const quality = (status) => Math.min(status >>> 30, 2);
+const short = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value));
+// What an alarm's condition says, and its state; the same as alarm_lines.about_text and state_text of the server.
+export const alarmAbout = (row) => word(`alarm.condition.${row.condition}`, { about: row.tag || row.device || row.model || "", limit: short(row.limit), unit: row.unit ?? "" }).trim();
+export const alarmState = (row) => word(row.priority === "advisory" && row.state === "acked" ? "alarm.state.advisory" : `alarm.state.${row.state}`);
 export const causeOf = (thing) => (thing?.cause ? word(thing.cause, thing.params ?? {}) : "");
 
 // Times are the site's ([gateway] zone), whoever looks and from wherever; where none is configured the person's own, and else this browser's. Every page

@@ -69,6 +69,27 @@ def test_a_running_gateway(tmp_path: Path, evidence: str, ledger: str, reason: s
     assert "1 entry " in text_of(found)
 
 
+def test_alarms_are_counted_and_the_worst_named(tmp_path: Path) -> None:
+    row = {
+        "name": "hot",
+        "text": "",
+        "state": "unacked",
+        "priority": "high",
+        "condition": "above",
+        "tag": "a/b",
+        "limit": 5.0,
+        "unit": "mm",
+    }
+    waiting, states = {"high": 1, "medium": 0, "low": 0}, {"unacked": 1, "acked": 2}
+    found = asyncio.run(asked(tmp_path, health("recording", "ok", None)))
+    quiet = text_of(found)
+    found["alarms"] = {"summary": {"defined": 5, "waiting": waiting, "states": states}, "rows": [row]}
+    told = text_of(found)
+    assert "alarm" not in quiet
+    assert "1 alarm waits · 2 active, acknowledged" in told
+    assert "H hot: a/b above 5 mm, active, not acknowledged" in told
+
+
 def test_a_stopped_core_gives_no_answer(tmp_path: Path) -> None:
     state = EvidenceLog().typical(3).write(tmp_path)
     address = Layout(state).feed

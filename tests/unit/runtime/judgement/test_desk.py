@@ -82,11 +82,12 @@ def test_only_the_judge_of_our_own_user_is_heard() -> None:
 @pytest.mark.parametrize(
     "params",
     [
-        {"what": "live", "rows": [["line", float("nan"), False, None, 1, [], None]], "behind_ms": 0},
-        {"what": "live", "rows": [["line", 1.0, 1, None, 1, [], None]], "behind_ms": 0},
-        {"what": "live", "rows": [["line", 1.0, True, None, 1, [["t", 1.0, None, None, None]] * 6, None]], "behind_ms": 0},
-        {"what": "live", "rows": [["x" * 201, 1.0, True, None, 1, [], None]], "behind_ms": 0},
-        {"what": "live", "rows": [["line", 1.0, True, None, 1, [], None]] * 33, "behind_ms": 0},
+        {"what": "live", "rows": [["line", bytes(32), float("nan"), False, None, 1, [], None]], "behind_ms": 0},
+        {"what": "live", "rows": [["line", bytes(32), 1.0, 1, None, 1, [], None]], "behind_ms": 0},
+        {"what": "live", "rows": [["line", bytes(32), 1.0, True, None, 1, [["t", 1.0, None, None, None]] * 6, None]], "behind_ms": 0},
+        {"what": "live", "rows": [["x" * 201, bytes(32), 1.0, True, None, 1, [], None]], "behind_ms": 0},
+        {"what": "live", "rows": [["line", bytes(32), 1.0, True, None, 1, [], None]] * 33, "behind_ms": 0},
+        {"what": "live", "rows": [["line", bytes(31), 1.0, True, None, 1, [], None]], "behind_ms": 0},
         {"what": "live", "rows": [], "behind_ms": -1},
         {"what": "scores", "body": b"\x00" * 70_000},
         {"what": "scores", "body": b"\xff"},
@@ -249,7 +250,7 @@ def test_live_rows_reach_faces_and_say_how_old_they_are() -> None:
     async def scenario(work: ThreadPoolExecutor) -> None:
         line = await judged(work=work)
         before = line.desk.generation
-        row = LiveRow("line", 3.5, True, None, 7_000, (("device1/t2", 0.75, 21.0, 18.0, 22.0),), None)
+        row = LiveRow("line", line.kept.manifest_hash, 3.5, True, None, 7_000, (("device1/t2", 0.75, 21.0, 18.0, 22.0),), None)
         assert await line.desk.answer(JUDGE, {"what": "live", "rows": [row.row()], "behind_ms": 40_000}) == {"book": line.desk.book_number}
         (shown,) = line.desk.model_rows()
         assert (shown["score"], shown["alarming"], shown["contributions"]) == (3.5, True, [["device1/t2", 0.75, 21.0, 18.0, 22.0]])
@@ -257,6 +258,20 @@ def test_live_rows_reach_faces_and_say_how_old_they_are() -> None:
         assert line.desk.health()["state"] == "behind"
         line.clock.now_ms += 60_000
         assert (line.desk.health()["state"], line.desk.health()["cause"]) == ("away", "judge_away")
+
+    run(scenario)
+
+
+def test_what_the_model_of_before_said_is_no_score_of_the_one_that_was_learned_again() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(work=work)
+        before, after = bytes(32), line.kept.manifest_hash
+        for manifest, said in ((before, (None, False, None, [])), (after, (3.5, True, 7_000, [["t", 0.75, 21.0, 18.0, 22.0]]))):
+            row = LiveRow("line", manifest, 3.5, True, None, 7_000, (("t", 0.75, 21.0, 18.0, 22.0),), None)
+            await line.desk.answer(JUDGE, {"what": "live", "rows": [row.row()], "behind_ms": 0})
+            (shown,) = line.desk.model_rows()
+            assert shown["threshold"] == line.kept.manifest.threshold
+            assert (shown["score"], shown["alarming"], shown["cell_ms"], shown["contributions"]) == said
 
     run(scenario)
 

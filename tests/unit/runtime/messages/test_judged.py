@@ -27,6 +27,13 @@ FRESH = {"cell_ms": NOW - 4_000}
         (model(state="shadow", score=3.6, alarming=True, **FRESH), JUDGE, "warn", "On trial, it alarms nobody. It says: NOT NORMAL"),
         (model(state="checking", **FRESH), JUDGE, "ok", "Being checked, it alarms nobody. It says: Normal"),
         (model(score=None, abstained="missing", **FRESH), JUDGE, "warn", "No score: too many of its tags have no good value."),
+        (model(score=None, abstained="gate", gates=[], **FRESH), JUDGE, "warn", "No score: the machine is not in the state"),
+        (
+            model(score=None, abstained="gate", gates=[["filler/recipe", [1.0, 2.0]]], **FRESH),
+            JUDGE,
+            "warn",
+            "No score: it was learned while filler/recipe = 1 | 2; that is not so now",
+        ),
         (model(score=None, cell_ms=None), JUDGE, "warn", "There is no score yet."),
         (model(cell_ms=NOW - 600_000), JUDGE, "warn", "The newest score is 10 min old."),
         (model(cell_ms=NOW + 600_000), JUDGE, "warn", "The clock was set back: the newest score is of a time 10 min ahead"),
@@ -73,6 +80,9 @@ def test_a_score_is_a_share_of_its_threshold(score: float | None, threshold: flo
 def test_coverage_says_how_much_is_missing() -> None:
     poor = {"covered": False, "alarmed_share": 0.31, "rows_wanted": 2_400}
     assert judged.coverage_text(model(coverage=poor)).endswith("About 2,400 rows more are needed (40 min).")
+    few = judged.coverage_text(model(coverage=poor | {"alarmed_share": 0.0}))
+    assert "over the threshold" not in few, "what is missing are rows, and no share of them puzzles"
+    assert few.endswith("About 2,400 rows more are needed (40 min).")
     assert "2,400" in judged.coverage_text(model(coverage=poor, grid_ms=None))
     assert "More data" in judged.coverage_text(model(coverage=poor | {"rows_wanted": None}))
     assert "0.4 %" in judged.coverage_text(model())
