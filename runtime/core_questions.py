@@ -27,6 +27,7 @@ from runtime.questions import Asked, Question
 from runtime.registers_asked import identify_asked, registers_asked
 from runtime.revisions import Revision
 from runtime.stations_asked import stations_asked
+from runtime.tag_asked import tag_asked
 
 
 class Parts(Protocol):
@@ -102,6 +103,9 @@ def core_questions(core: Parts, bench: LateDesk, orders: Orders, recorders: Mapp
     async def stations(asked: Asked) -> Any:
         return stations_asked(core.field.pollers.values(), asked.actor())
 
+    async def tag(asked: Asked) -> Any:
+        return tag_asked((poller.points for poller in core.field.pollers.values()), core.desk, asked.params)
+
     async def alarms(asked: Asked) -> Any:
         return core.alarms.answer(asked.method, asked.params)
 
@@ -115,6 +119,7 @@ def core_questions(core: Parts, bench: LateDesk, orders: Orders, recorders: Mapp
         "identify": Question("device.look", identify),
         "frames": Question("device.frames", frames),
         "stations": Question("manual.enter", stations),
+        "tag": Question(None, tag),
         **{method: Question(action, look) for method, action in BENCH_METHODS.items()},
         **{method: Question(None, command) for method in ("commands", "command.history", "command.prepare")},
         **_of_models(core.desk, orders),

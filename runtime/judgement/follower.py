@@ -44,6 +44,7 @@ class Taken:
         silent: (tag uid, from ms): tags whose scans did not come from then on.
         withheld: a batch whose readings are not at hand.
         set_back: the wall clock was set back here.
+        begun: the gateway began here; nobody looked at the machine since the entry before.
         event: what an event entry of a known type says.
     """
 
@@ -54,6 +55,7 @@ class Taken:
     silent: tuple[tuple[int, int], ...] = ()
     withheld: bool = False
     set_back: bool = False
+    begun: bool = False
     event: EventBody | None = None
 
 
@@ -105,6 +107,8 @@ class Follower:
             return Taken(seq, wall_ms, silent=tuple(self._silent(detail)))
         if kind == Kind.CLOCK:
             return Taken(seq, wall_ms, set_back=detail[1] < detail[0])
+        if kind == Kind.BOOT:
+            return Taken(seq, wall_ms, begun=True)
         if kind not in {Kind.BATCH, Kind.SCHEMA, Kind.EVENT}:
             return Taken(seq, wall_ms)
         body = self._reader.body(seq)

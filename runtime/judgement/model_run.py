@@ -86,8 +86,9 @@ class ModelRun:
 
     def take(self, taken: Taken) -> list[Row]:
         """Take what one entry says; return the rows of cells that it closed and that are to be judged."""
-        if taken.set_back:
+        if taken.set_back or taken.begun:  # what the machine did while nobody looked is not known: windows fill, gates settle anew
             self._stream = InputStream(self.manifest.plan)
+        if taken.set_back:
             self.rules = None if self.rules is None else RuleBook(self.manifest.plan, self.manifest.limits)
         for uid, from_ms in taken.silent:
             if uid in self._index:

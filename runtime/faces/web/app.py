@@ -33,6 +33,7 @@ from runtime.faces.web.setup_pages import setup_parts
 from runtime.faces.web.station_pages import StationPages
 from runtime.faces.web.stream import Fanout
 from runtime.faces.web.tablet_pages import TabletPages
+from runtime.faces.web.tag_api import TagApi
 from runtime.faces.web.trend_pages import TrendPages
 from runtime.faces.web.values_api import ValuesApi
 from runtime.version import VERSION
@@ -43,6 +44,7 @@ API = "/api/"
 def parts(face: Face) -> list[Part]:
     """Return every part of the face."""
     own: list[Part] = [ScreenPages(face), ValuesApi(face), AccountPages(face), JudgementPages(face), ProvePages(face), TrendPages(face)]
+    own.append(TagApi(face))
     return [*own, *setup_parts(face), *alarm_parts(face), CommandPages(face), StationPages(face), TabletPages(face), *admin_parts(face)]
 
 

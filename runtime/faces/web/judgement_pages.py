@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 SCORES_TIMEOUT_S: Final = 10.0
 FINDINGS_SHOWN: Final = 20
-CHART_WORDS: Final = ("score", "threshold", "gap", "abstained", "finding", "nothing", "lost", "summary", "untold")
 
 
 class JudgedQuery(msgspec.Struct, frozen=True):
@@ -67,7 +66,6 @@ class JudgementPages:
         return self._page(
             request, "anomalies", models=views, model=shown, findings=findings, spans=list(SPANS_S), span=_span_s(request),
             every_ms=round(1000 * SPANS_S[_span_s(request)][1]),
-            chart_words={name: word(f"web.judged.chart.{name}", None, lang) for name in CHART_WORDS},
             label_command=judged.label_command(model["name"] if model else "MODEL"),
         )  # fmt: skip
 

@@ -118,7 +118,7 @@ def test_from_learning_to_scores_that_are_not_shown_when_old_and_a_swapped_model
             await becomes(state, lambda said: said["models"][0]["score"] is not None)
             await page.goto(url + "anomalies")
             await says(page, ".verdict", "On trial")
-            await page.locator("#chart path.score").first.wait_for(state="attached", timeout=60_000)
+            await page.locator("#chart .u-over").wait_for(state="attached", timeout=60_000)
             assert await page.locator(".shares li").count() == 5
             assert await page.locator(".figures.old").count() == 0
 
@@ -132,7 +132,7 @@ def test_from_learning_to_scores_that_are_not_shown_when_old_and_a_swapped_model
 
             assert (await cli("fault", "filler", "dead_device", "on", "--state", str(state)))[0] == 0
             await says(page, ".verdict.warn", "too many of its tags have no good value")
-            await page.locator("#chart rect.abstained").first.wait_for(state="attached", timeout=60_000)
+            await page.locator("#chart .lanes .abstained").first.wait_for(state="attached", timeout=60_000)
             await swapped(page, url, state / "models" / learned["model"]["manifest_hash"] / "model.tflite", judge_of(process))
             assert faults == []
             await browser.close()

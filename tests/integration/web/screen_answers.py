@@ -10,15 +10,29 @@ def answers(*, is_empty: bool) -> dict[str, Any]:
     off = {"cause": "read_only_device", "params": {"device": "d", "by": "Bo"}, "read_only": [{"device": "d", "by": "Bo", "since_ms": 9}]}
     state = {"now_ms": 10, "writes": {"cause": None, "params": {}, "read_only": []}, "points": [], "waiting": [], "unsure": []}
     if is_empty:
-        return {"commands": state | {"self_approval": False}, "command.history": {"acts": []}, "stations": {"stations": []}}
+        return {"tag": _tag(), "commands": state | {"self_approval": False}, "command.history": {"acts": []}, "stations": {"stations": []}}
     points, waiting = [_point("t0"), _point("t3")], [_waiting()]
     acts = [_act("done", {"old": 1, "read_back": 2}), _act("interlocked", {"tag": "d/t1", "value": "1", "wanted": "= 0"}), _act(None, {})]
     entries = [_entry("float64", 5), _entry("bool", None), _entry("text", 10**12)]
     return {
+        "tag": _tag(),
         "commands": state | {"self_approval": False, "writes": off, "points": points, "waiting": waiting, "unsure": ["d/t3"]},
         "command.history": {"acts": acts},
         "stations": {"stations": [{"name": "lab", "asset": "a/lab", "people": ["Ana"], "gauge": True, "tags": entries}]},
     }
+
+
+def _tag() -> dict[str, Any]:
+    instrument = {
+        "serial": "PT-100 4711", "certificate": "DKD 2026-0815", "calibrated": "2025-11-02", "due": "2026-05-02", "overdue_ms": 1,
+        "uncertainty": 0.2, "uncertainty_percent": None, "coverage": 2.0, "text": "serial=PT-100 4711",
+    }  # fmt: skip
+    report = {"on_change": True, "deadband": 0.1, "deadband_share": 0.01, "deadband_integral": 3.0, "heartbeat_ms": 60_000}
+    return {
+        "uid": 2, "tag": "d/t2", "group": "g", "period_ms": 1_000, "mode": "poll", "source": "holding:0", "report": report,
+        "range": {"low": 0.0, "high": 60.0, "outside": "bad"}, "instrument": instrument, "write": {"low": 1.0, "high": None},
+        "bands": [["line", "armed", 21.2, 25.6], ["night", "shadow", 19.0, 24.0]],
+    }  # fmt: skip
 
 
 def _point(name: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class ScreenRow:
 SCREENS: Final = (
     ScreenRow("home", "/"),
     ScreenRow("live", "/live", wait_for="#live table, #live .empty"),
+    ScreenRow("live_tag", "/live#d/t2", role="engineer", states=("full",), wait_for="dialog .facts"),
     ScreenRow("live_plain", "/live?plain=1"),
     ScreenRow("prove_waiting", "/prove?uid=2", states=("full",)),
     ScreenRow("trends", "/trends", wait_for="#none, .empty"),

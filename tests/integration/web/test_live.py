@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, Route
 
+from tests.integration.web.screen_answers import answers
 from tests.rigs.browser import chromium, page_of
 from tests.rigs.feed_plant import Plant
 from tests.rigs.web_process import web
@@ -104,6 +105,49 @@ def test_the_servers_sentence_stands_until_the_stream_has_a_better_one(tmp_path:
             said = await screen.page.locator("#sentence").text_content() or ""
             assert "5 of 5" in said, said
             held.set()
+
+    asyncio.run(run())
+
+
+def test_a_tag_by_itself_opens_by_key_and_by_link_and_is_struck_when_it_is_old(
+    tmp_path: Path, require_service: Callable[[str], str]
+) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        plant = Plant(5)
+        plant.answers.update(answers(is_empty=False))
+        plant.set(2, 1.5)  # from here on there is a time, by which a calibration can be overdue
+        async with contextlib.AsyncExitStack() as stack, chromium(executable) as browser:
+            core = await stack.enter_async_context(contextlib.AsyncExitStack())
+            url = await stack.enter_async_context(web(tmp_path, plant, serving_in=core))
+            page = (await stack.enter_async_context(page_of(browser, url, token="engineer"))).page
+            await page.goto(url + "live")
+            await page.locator("tr[data-uid='2'] .tag").focus()
+            await page.keyboard.press("Enter")
+            await page.locator("dialog .overdue").wait_for(timeout=20_000)
+            assert page.url.endswith("/live#d/t2")
+            shown = " ".join((await page.locator("dialog").inner_text()).split())
+            for said in (
+                "d/t2",
+                "21.2 to 25.6 (model line, armed)",
+                "0 to 60; a value outside is bad",
+                "PT-100 4711",
+                "at least every 60 s",
+            ):
+                assert said in shown
+            await page.keyboard.press("Escape")
+            await page.locator("dialog").wait_for(state="detached")
+            assert await page.evaluate("document.activeElement.closest('tr').dataset.uid") == "2", "the focus is where it was"
+            assert page.url.endswith("/live")
+
+            await page.goto(url + "live?again#d/t3")
+            await page.locator("dialog h2", has_text="d/t3").wait_for(timeout=20_000)
+            plant.set(3, 7.5)
+            await page.locator("dialog .now .big", has_text="7.5").wait_for(timeout=20_000)
+            assert await page.locator("dialog .now s").count() == 0
+            await core.aclose()
+            await page.locator("dialog .now s", has_text="7.5").wait_for(timeout=20_000)
 
     asyncio.run(run())
 

@@ -1,155 +1,210 @@
-// Draws a model's score against its threshold over time: plain SVG, made of what /api/scores says. It joins nothing over a gap.
-// Lines, dashes, hatches and triangles tell things apart, so that no colour is needed. Arrow keys and a pointer read values out.
+// The one chart of all pages: uPlot with a pen's number at its end, lanes of gaps and bad times under it, flags of what happened above it, and where
+// there is one a level, such as a threshold, across it. A line is broken where a gap is. It asks nobody for data; its page has buttons and keys for all
+// that a finger does (WCAG 2.5.7).
+//
+//   new Chart(element, { move(t0, t1), at(ms), look(ms) }, { height, isNumbered })    the chart was moved, a moment was chosen, or looked at (null: no more)
+//   .show(trend, [t0, t1], tails)      trend as /api/v1/trends gives it. A pen may have `over`: which of its points are drawn as beyond. `level` =
+//                                      {value, text, most}: the line across, and the highest value with a place on the chart; higher ones get a mark
 
-import { offsetMs, writer } from "/static/words.js";
+import uPlot from "/static/vendor/uplot.js";
+import { language, word, writer, zone } from "/static/words.js";
+import { broken } from "/static/trend_data.js";
+import { FLAGS_HEIGHT, flagsOf, lanesOf, svg } from "/static/chart_marks.js";
+import { touched } from "/static/chart_touch.js";
 
-const HEIGHT = 320, TOP = 26, BOTTOM = 30, LEFT = 64, RIGHT = 12;
-const minuteOf = writer({ hour: "2-digit", minute: "2-digit" }), secondOf = writer({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const CUT_AT = 5; // thresholds: what is higher stands at the upper edge, with a triangle
-const STEPS_S = [60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800];
-
-function svg(name, attributes, text) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
+const HEIGHT = 380, AXIS = 88, AXIS_NARROW = 60, FONT = "15px system-ui, sans-serif", MARK_APART = 14;
+export const DASHES = [[], [10, 5], [3, 4], [12, 4, 3, 4], [18, 6], [6, 3, 2, 3, 2, 3], [2, 2], [14, 3, 6, 3]];
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export class Chart {
-  constructor(figure, readout, lang) {
-    Object.assign(this, { figure, readout, lang, words: JSON.parse(figure.dataset.words), found: null, at: null, isOld: false });
-    new ResizeObserver(() => this.draw()).observe(figure);
-    figure.addEventListener("pointermove", (event) => this.read(this.msAt(event.clientX - figure.getBoundingClientRect().left)));
-    figure.addEventListener("pointerleave", () => this.read(null));
-    figure.addEventListener("keydown", (event) => this.step(event));
+  constructor(element, on, { height = HEIGHT, isNumbered = true } = {}) {
+    Object.assign(this, { on, height, isNumbered, plotted: null, shape: "", moment: null, trend: null });
+    this.flags = svg("svg", { class: "flags", height: FLAGS_HEIGHT, "aria-hidden": "true" });
+    this.plot = Object.assign(document.createElement("div"), { className: "plot" });
+    this.lanes = svg("svg", { class: "lanes", "aria-hidden": "true" });
+    element.append(this.flags, this.plot, this.lanes);
+    const redrawn = () => { this.shape = ""; this.draw(); };
+    this.watched = [new ResizeObserver(() => this.fit()), new MutationObserver(redrawn)];
+    this.watched[0].observe(element);
+    this.watched[1].observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawn);
   }
 
-  show(found) {
-    this.found = found;
-    this.isOld = false;
+  // The page shows it no more.
+  end() {
+    for (const each of this.watched) each.disconnect();
+    this.plotted?.destroy();
+    this.trend = null;
+  }
+
+  show(trend, range, tails = []) {
+    Object.assign(this, { trend, range, tails });
     this.draw();
   }
 
-  lost() {
-    this.isOld = true;
-    this.draw();
-  }
-
-  get points() { return this.found.runs.flat(); }
-  x(ms) { const { from_ms, to_ms } = this.found; return LEFT + ((ms - from_ms) / (to_ms - from_ms)) * (this.width - LEFT - RIGHT); }
-  y(score) { return HEIGHT - BOTTOM - (Math.min(score, this.top) / this.top) * (HEIGHT - TOP - BOTTOM); }
-  msAt(x) { const { from_ms, to_ms } = this.found ?? { from_ms: 0, to_ms: 0 }; return from_ms + ((x - LEFT) / (this.width - LEFT - RIGHT)) * (to_ms - from_ms); }
-  clock(ms, seconds) { return (seconds ? secondOf : minuteOf)(ms); }
-
+  // The same view, with newer readings.
   draw() {
-    this.width = this.figure.clientWidth;
-    if (!this.width) return;
-    if (!this.found) {
-      if (this.isOld) this.figure.replaceChildren(Object.assign(document.createElement("p"), { className: "quiet", textContent: this.words.lost }));
+    if (!this.trend) return;
+    const { pens, width_ms: width, level } = this.trend, banded = width > 0;
+    const data = uPlot.join(pens.map((pen, i) => this.table(pen, width, this.tails[i], banded)));
+    const shape = JSON.stringify([pens.map((pen) => [pen.uid, pen.unit]), banded, level?.value]);
+    if (shape !== this.shape) {
+      this.plotted?.destroy();
+      this.plotted = new uPlot(this.options(pens, banded), data, this.plot);
+      this.shape = shape;
+      touched(this);
+    } else this.plotted.setData(data, false);
+    this.plotted.setScale("x", { min: this.range[0] / 1000, max: this.range[1] / 1000 });
+  }
+
+  table(pen, width, tail, banded) {
+    const [t, low, high, last] = broken(pen, width), until = pen.t.at(-1) ?? -Infinity;
+    tail?.t.forEach((at, i) => {
+      if (at <= until) return;
+      t.push(at / 1000);
+      for (const column of [low, high, last]) column.push(tail.v[i]);
+    });
+    if (pen.over) return [t, last, beyond(pen, t, last)];
+    return banded ? [t, low, high, last] : [t, last];
+  }
+
+  options(pens, banded) {
+    const units = [...new Set(pens.map((pen) => pen.unit))], narrow = this.plot.clientWidth < 700, shown = narrow ? 2 : 4, { level } = this.trend;
+    const text = color("--text"), grid = { stroke: color("--line"), width: 1 }, lines = [];
+    this.places = []; // of each pen's own line among the series; two edges of its band stand before it
+    pens.forEach((pen, i) => {
+      const stroke = color(`--pen${i + 1}`), scale = `y${units.indexOf(pen.unit)}`;
+      const edge = { scale, stroke: "transparent", width: 0, points: { show: false } };
+      if (banded) lines.push(edge, edge);
+      this.places.push(lines.push({ label: pen.name, scale, stroke, width: 2, dash: DASHES[i], points: pointsShown() }));
+      if (pen.over) lines.push({ scale, stroke: color("--alarm"), width: 4, points: { show: false } });
+    });
+    const label = (unit) => (level ? level.unit : `${unit || word("web.trends.no_unit")} · ${pens.flatMap((pen, n) => (pen.unit === unit ? [n + 1] : [])).join(" ")}`);
+    const number = (v) => v.toLocaleString(language, { maximumSignificantDigits: 6 }) + (level ? ` ${level.sign}` : "");
+    const axes = units.map((unit, i) => ({ scale: `y${i}`, side: i % 2 ? 1 : 3, show: i < shown, size: narrow ? AXIS_NARROW : AXIS, stroke: text, font: FONT, grid: i ? { show: false } : grid, ticks: grid,
+      label: narrow ? undefined : label(unit), labelFont: FONT, labelSize: 22, values: (u, at) => at.map(number) }));
+    return {
+      width: Math.max(240, this.plot.clientWidth), height: this.height, padding: [8, 22, 0, 8], legend: { show: false },
+      cursor: { drag: { setScale: false, x: false, y: false }, points: { show: false }, y: false, x: false },
+      scales: { x: { time: true, auto: false }, ...Object.fromEntries(units.map((_, i) => [`y${i}`, { range: (u, min, max) => spread(min, max, this.trend.level) }])) },
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
+      axes: [{ stroke: text, font: FONT, grid, ticks: grid, space: 110, values: (u, at, _i, _space, step) => clock(at, step) }, ...axes], series: [{}, ...lines],
+      bands: banded ? this.places.map((place, i) => ({ series: [place - 1, place - 2], fill: `${color(`--pen${i + 1}`)}33` })) : [],
+      hooks: { draw: [(u) => { this.inside(u); this.around(u); }] },
+    };
+  }
+
+  // On the plot itself: each pen's number at its newest point, so that no pen is told by colour alone, the level, and the chosen moment.
+  inside(u) {
+    const { ctx } = u, ratio = devicePixelRatio || 1, { level, pens } = this.trend;
+    ctx.save();
+    Object.assign(ctx, { font: `bold ${14 * ratio}px system-ui, sans-serif`, textAlign: "left", textBaseline: "alphabetic" });
+    if (level) this.across(u, ratio, level);
+    else if (this.isNumbered) pens.forEach((_, i) => this.number(u, ratio, i));
+    if (this.moment !== null) {
+      const x = u.valToPos(this.moment / 1000, "x", true);
+      line(ctx, [x, u.bbox.top], [x, u.bbox.top + u.bbox.height], [4 * ratio, 4 * ratio], ratio);
+    }
+    ctx.restore();
+  }
+
+  number(u, ratio, i) {
+    const place = this.places[i], column = u.data[place];
+    for (let at = column.length - 1; at >= 0; at -= 1) {
+      const x = u.data[0][at];
+      if (column[at] === null || column[at] === undefined || x > u.scales.x.max || x < u.scales.x.min) continue;
+      u.ctx.fillStyle = color(`--pen${i + 1}`);
+      u.ctx.fillText(String(i + 1), u.valToPos(x, "x", true) + 5 * ratio, u.valToPos(column[at], u.series[place].scale, true) + 5 * ratio);
       return;
     }
-    const { threshold, score_max } = this.found;
-    this.top = threshold > 0 ? Math.min(CUT_AT, Math.max(1.5, (score_max / threshold) * 1.08)) * threshold : Math.max(score_max * 1.08, 1e-9);
-    const picture = svg("svg", { viewBox: `0 0 ${this.width} ${HEIGHT}`, role: "img", "aria-label": this.summary() });
-    picture.append(this.patterns());
-    this.drawAxes(picture);
-    this.drawHoles(picture, this.found.gaps, "gap", this.words.gap);
-    this.drawHoles(picture, this.found.untold, "untold", this.words.untold);
-    this.drawHoles(picture, this.found.abstained, "abstained", this.words.abstained);
-    for (const run of this.found.runs) this.drawRun(picture, run);
-    if (threshold > 0) {
-      picture.append(svg("path", { class: "threshold", d: `M${LEFT} ${this.y(threshold)} H${this.width - RIGHT}` }));
-      picture.append(svg("text", { class: "label", x: LEFT + 6, y: this.y(threshold) - 7 }, this.words.threshold));
-    }
-    for (const [ms, seq] of this.found.findings) this.drawFinding(picture, this.x(ms), seq);
-    if (!this.found.runs.length) picture.append(svg("text", { class: "label", x: LEFT + 12, y: TOP + 40 }, this.words.nothing));
-    if (this.isOld) picture.append(svg("text", { class: "label", x: LEFT + 12, y: TOP + 16 }, this.words.lost));
-    this.cursor = svg("path", { class: "cursor", d: "" });
-    picture.append(this.cursor);
-    this.figure.replaceChildren(picture);
-    this.read(this.at, true);
   }
 
-  patterns() {
-    const defs = svg("defs", {});
-    const hatch = svg("pattern", { id: "hatch", width: 8, height: 8, patternUnits: "userSpaceOnUse" });
-    hatch.append(svg("path", { class: "hatch", d: "M0 8 L8 0" }));
-    const dots = svg("pattern", { id: "dots", width: 8, height: 8, patternUnits: "userSpaceOnUse" });
-    dots.append(svg("circle", { class: "dot", cx: 4, cy: 4, r: 1.2 }));
-    defs.append(hatch, dots);
-    return defs;
-  }
-
-  drawAxes(picture) {
-    const { from_ms, to_ms, threshold } = this.found, bottom = HEIGHT - BOTTOM;
-    picture.append(svg("path", { class: "axis", d: `M${LEFT} ${TOP} V${bottom} H${this.width - RIGHT}` }));
-    const unit = threshold > 0 ? threshold : this.top, step = this.top / unit > 3 ? 1 : 0.5;
-    for (let n = 0; n * unit <= this.top; n += step) {
-      picture.append(svg("text", { x: LEFT - 8, y: this.y(n * unit) + 4, "text-anchor": "end" }, threshold > 0 ? `${Math.round(n * 100)} %` : (n * unit).toPrecision(2)));
-      if (n) picture.append(svg("path", { class: "axis", d: `M${LEFT} ${this.y(n * unit)} H${this.width - RIGHT}` }));
-    }
-    const room = Math.max(2, Math.floor((this.width - LEFT - RIGHT) / 90)), seconds = (to_ms - from_ms) / 1000;
-    const every_ms = 1000 * (STEPS_S.find((each) => seconds / each <= room) ?? STEPS_S.at(-1));
-    const zone_ms = -offsetMs(to_ms);
-    for (let ms = Math.ceil((from_ms - zone_ms) / every_ms) * every_ms + zone_ms; ms <= to_ms; ms += every_ms) {
-      picture.append(svg("path", { class: "axis", d: `M${this.x(ms)} ${bottom} v5` }));
-      picture.append(svg("text", { x: Math.min(this.x(ms), this.width - RIGHT - 18), y: bottom + 20, "text-anchor": "middle" }, this.clock(ms, false)));
-    }
-  }
-
-  drawHoles(picture, spans, name, text) {
-    for (const [from, to] of spans) {
-      const x = this.x(from), width = Math.max(2, this.x(to) - x);
-      picture.append(svg("rect", { class: name, x, y: TOP, width, height: HEIGHT - TOP - BOTTOM }));
-      if (width > 12 + 10 * text.length) picture.append(svg("text", { class: "label", x: x + 8, y: HEIGHT - BOTTOM - 12 }, text));
-    }
-  }
-
-  drawRun(picture, run) {
-    const at = run.map(([ms, score]) => [this.x(ms).toFixed(1), this.y(score).toFixed(1)]);
-    if (run.length === 1) picture.append(svg("circle", { class: run[0][2] ? "lone beyond" : "lone", cx: at[0][0], cy: at[0][1], r: 3 }));
-    else picture.append(svg("path", { class: "score", d: `M${at.map((each) => each.join(" ")).join("L")}` }));
-    let path = "", cutAt = -Infinity;
-    run.forEach(([, score, alarming], n) => {
-      if (alarming && n) path += `M${at[n - 1].join(" ")}L${at[n].join(" ")}`;
-      if (score > this.top && at[n][0] - cutAt >= 14) {
-        cutAt = at[n][0];
-        picture.append(svg("path", { class: "cut", d: `M${cutAt - 5} ${TOP - 3} h10 l-5 -9 Z` }));
-      }
+  // The level with its name, and a mark at the upper edge for what is too high to have a place.
+  across(u, ratio, level) {
+    const { ctx, bbox } = u, y = u.valToPos(level.value, "y0", true), column = u.data[this.places[0]], top = u.scales.y0.max;
+    line(ctx, [bbox.left, y], [bbox.left + bbox.width, y], [7 * ratio, 5 * ratio], 2 * ratio);
+    ctx.fillStyle = color("--text");
+    ctx.fillText(level.text, bbox.left + 6 * ratio, y - 7 * ratio);
+    ctx.fillStyle = color("--alarm");
+    let before = -Infinity;
+    column.forEach((value, i) => {
+      const x = u.valToPos(u.data[0][i], "x", true);
+      if (!(value > top) || x - before < MARK_APART * ratio || x < bbox.left || x > bbox.left + bbox.width) return;
+      before = x;
+      ctx.fill(new Path2D(`M${x - 5 * ratio} ${bbox.top + 9 * ratio} h${10 * ratio} l${-5 * ratio} ${-9 * ratio} Z`));
     });
-    if (path) picture.append(svg("path", { class: "beyond", d: path }));
   }
 
-  drawFinding(picture, x, seq) {
-    const mark = svg("path", { class: "found", d: `M${x} ${HEIGHT - BOTTOM} V${HEIGHT - BOTTOM - 14} M${x - 5} ${HEIGHT - BOTTOM - 12} L${x} ${HEIGHT - BOTTOM - 21} L${x + 5} ${HEIGHT - BOTTOM - 12} Z` });
-    mark.append(svg("title", {}, `${this.words.finding} ${seq}`));
-    picture.append(mark);
+  around(u) {
+    const [t0, t1] = this.range, left = u.over.offsetLeft, wide = u.over.clientWidth, { pens, width_ms: width, marks, level } = this.trend;
+    const at = (ms) => left + ((Math.min(t1, Math.max(t0, ms)) - t0) / (t1 - t0)) * wide;
+    this.flags.setAttribute("width", left + wide + 30);
+    this.flags.replaceChildren(...flagsOf(marks.filter((mark) => mark.at_ms >= t0 && mark.at_ms <= t1), at));
+    const { height, parts } = lanesOf(pens, width, this.range, at, { left, wide, numbered: this.isNumbered && !level });
+    this.lanes.setAttribute("width", left + wide + 30);
+    this.lanes.setAttribute("height", height);
+    this.lanes.replaceChildren(...parts);
   }
 
-  summary() {
-    const { threshold, gaps, abstained, score_max, findings } = this.found;
-    const untold = this.found.untold.length ? ` ${this.words.untold}` : "";
-    if (!this.points.length) return this.words.nothing + untold;
-    const highest = threshold > 0 ? `${Math.round((100 * score_max) / threshold)} %` : score_max.toPrecision(4);
-    const blanks = { highest, gaps: gaps.length, abstained: abstained.length, findings: findings.length };
-    return this.words.summary.replace(/\{(\w+)\}/g, (_, name) => blanks[name]) + untold;
+  select(ms) {
+    if (ms === this.moment) return;
+    this.moment = ms;
+    this.plotted?.redraw(false, false);
   }
 
-  step(event) {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!by || !this.found || !this.points.length) return;
-    event.preventDefault();
-    const points = this.points, here = points.findIndex(([ms]) => ms === this.at);
-    this.read(points[here < 0 ? points.length - 1 : Math.min(points.length - 1, Math.max(0, here + by))][0]);
+  fit() {
+    if (!this.plotted || Math.abs(this.plotted.width - this.plot.clientWidth) < 2) return;
+    this.plotted.setSize({ width: Math.max(240, this.plot.clientWidth), height: this.height });
   }
 
-  read(ms, quietly = false) {
-    if (!this.found) return;
-    const near = ms === null ? null : this.points.reduce((best, each) => (best && Math.abs(best[0] - ms) <= Math.abs(each[0] - ms) ? best : each), null);
-    this.at = near ? near[0] : null;
-    if (this.cursor) this.cursor.setAttribute("d", near ? `M${this.x(near[0])} ${TOP} V${HEIGHT - BOTTOM}` : "");
-    if (quietly && near) return;
-    const share = near && this.found.threshold > 0 ? ` (${Math.round((100 * near[1]) / this.found.threshold)} %)` : "";
-    this.readout.textContent = near ? `${this.clock(near[0], true)}  ${this.words.score} ${Number(near[1].toPrecision(4))}${share}` : this.summary();
+  preview(t0, t1) {
+    if (!(t1 - t0 > 1000)) return;
+    this.range = [t0, t1];
+    this.plotted.setScale("x", { min: t0 / 1000, max: t1 / 1000 });
   }
+}
+
+// Few points are drawn each; of many those that stand alone, which no line shows.
+function pointsShown() {
+  const alone = (u, place) => {
+    const column = u.data[place], none = (i) => column[i] === null || column[i] === undefined;
+    return u.data[0].flatMap((_, i) => (!none(i) && none(i - 1) && none(i + 1) ? [i] : []));
+  };
+  return { show: (u) => u.data[0].length < 40, size: 7, fill: color("--card"), filter: (u, place, isShown) => (isShown ? null : alone(u, place)) };
+}
+
+function line(ctx, from, to, dash, width) {
+  ctx.strokeStyle = color("--text");
+  ctx.lineWidth = width;
+  ctx.setLineDash(dash);
+  ctx.beginPath();
+  ctx.moveTo(...from);
+  ctx.lineTo(...to);
+  ctx.stroke();
+}
+
+// The stretches of a pen whose ends are beyond: null elsewhere. `t` and `last` are its table, in s, with its breaks in it.
+function beyond(pen, t, last) {
+  const over = new Set(pen.t.filter((_, i) => pen.over[i]));
+  return last.map((value, i) => (over.has(Math.round(t[i] * 1000)) || (value !== null && over.has(Math.round(t[i + 1] * 1000))) ? value : null));
+}
+
+// Times of day in 24 hours, of the site; where a day begins, and first of all, its date.
+const dayOf = writer({ month: "short", day: "numeric" }), minuteOf = writer({ hour: "2-digit", minute: "2-digit" }), secondOf = writer({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+function clock(at, step) {
+  let before = "";
+  return at.map((seconds) => {
+    const day = dayOf(seconds * 1000), time = (step < 60 ? secondOf : minuteOf)(seconds * 1000);
+    const text = day === before ? time : step >= 86400 ? day : `${time}\n${day}`;
+    before = day;
+    return text;
+  });
+}
+
+
+function spread(min, max, level) {
+  if (level) return [0, Math.min(level.most, Math.max(1.5 * level.value, 1.08 * (max ?? 0)))];
+  if (min === null || max === null || !Number.isFinite(min)) return [0, 1];
+  const room = (max - min || Math.abs(max) || 1) * 0.08;
+  return [min - room, max + room];
 }

@@ -1,7 +1,7 @@
 // Keeps the pages Anomalies and Learn normal fresh: fetches their live parts from the server, which words and judges them, and puts them in.
 // When the server does not answer, or this tablet slept, it says so at once and strikes what is shown; it never makes up a number.
 
-import { Chart } from "./chart.js";
+import { ScoreChart } from "/static/score_chart.js";
 import { localTimes } from "/static/words.js";
 
 const root = document.querySelector(".judged");
@@ -50,7 +50,6 @@ function put(part) {
   if (scrolled) part.querySelector(".scroll").scrollLeft = scrolled;
 }
 
-
 function watch() {
   const silent = Date.now() - heardAt > SILENT_AFTER_MS;
   if (silent === root.classList.contains("unreachable")) return;
@@ -67,7 +66,7 @@ function watch() {
 }
 
 const figure = document.getElementById("chart");
-const chart = figure && new Chart(figure, document.getElementById("readout"), document.body.dataset.lang);
+const chart = figure && new ScoreChart(figure, document.getElementById("readout"));
 
 async function renewChart() {
   if (document.hidden) return;
@@ -78,6 +77,7 @@ async function renewChart() {
   }
 }
 
+window.scoreChart = chart?.chart; // for the test, which looks at what was given to the chart
 localTimes(root);
 setInterval(renew, EVERY_MS);
 setInterval(watch, 500);

@@ -1,14 +1,16 @@
 // The page of live values: any number of tags, of which only the rows on the screen exist. A value that is not of now is struck, with its age.
 
-import { html, render, signal, computed, useEffect, useRef, useState } from "/static/vendor/preact.js";
+import { html, render, signal, computed, effect, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ageOf, heard, health, isStale, link, now, tags, values } from "/static/live.js";
 import { causeOf, isoOf, quality, showAge, showValue, word } from "/static/words.js";
 
 const SPARK_POINTS = 60, AROUND = 6;
+const root = document.getElementById("live"), may = { trend: Boolean(root.dataset.trend), proof: Boolean(root.dataset.proof), command: Boolean(root.dataset.command) };
 const place = new URL(location.href);
 const find = signal(place.searchParams.get("find") ?? ""), onlyBad = signal(place.searchParams.get("bad") === "1"), by = signal("device");
 const badMark = signal(0); // changes when the set of bad rows may have
 const courses = new Map();
+const opened = signal(null), detail = signal(null); // the tag that is shown by itself, and what shows it, fetched at the first
 
 heard((rows) => {
   for (const row of rows) {
@@ -22,6 +24,27 @@ heard((rows) => {
   }
   if (onlyBad.peek()) badMark.value += 1;
 });
+
+// The address names the tag that is open: #device/tag. It can be sent to somebody, and is where one comes back to.
+function named() {
+  let name = "";
+  try { name = decodeURIComponent(location.hash.slice(1)); } catch { /* no name of a tag */ }
+  return name ? ([...tags.peek().values()].find((tag) => tag[1] === name)?.[0] ?? null) : null;
+}
+async function open(uid) {
+  opened.value = uid;
+  if (uid === null) return;
+  history.replaceState(null, "", `#${encodeURIComponent(tags.peek().get(uid)[1]).replaceAll("%2F", "/")}`);
+  detail.value ??= (await import("/static/tag_detail.js")).TagDetail;
+}
+function close() {
+  const uid = opened.peek();
+  opened.value = null;
+  history.replaceState(null, "", location.pathname + location.search);
+  document.querySelector(`tr[data-uid="${uid}"] .tag`)?.focus();
+}
+addEventListener("hashchange", () => { const uid = named(); if (uid !== null) open(uid); });
+effect(() => { if (tags.value.size && opened.peek() === null && named() !== null) open(named()); });
 
 const isBad = (uid) => { const row = values(uid).peek(); return row === null || quality(row[2]) > 0; };
 
@@ -53,13 +76,13 @@ function evidenceOf(row) {
 function Row({ uid, tag, index }) {
   const row = values(uid).value, name = by.value === "device" ? tag[1].split("/").slice(1).join("/") : tag[1];
   if (row === null) {
-    return html`<tr data-uid=${uid} class="q2" aria-rowindex=${index}><th scope="row">${name}</th><td class="num value"><span data-value>—</span> <small>${tag[3]}</small></td>
+    return html`<tr data-uid=${uid} class="q2" aria-rowindex=${index}><th scope="row"><button type="button" class="tag" onClick=${() => open(uid)}>${name}</button></th><td class="num value"><span data-value>—</span> <small>${tag[3]}</small></td>
       <td class="spark" /><td class="quality"><span class="mark" aria-hidden="true" /><span>${word("web.no_data")}</span></td><td class="num age">—</td><td class="evidence" /><td class="act" /></tr>`;
   }
   const q = quality(row[2]), stale = isStale(row, tag), state = evidenceOf(row), why = row[7] ? word(row[7]) : "";
   now.value; // ages grow by themselves
   return html`<tr data-uid=${uid} class=${`q${q}${stale ? " stale" : ""}`} aria-rowindex=${index}>
-    <th scope="row">${name}</th>
+    <th scope="row"><button type="button" class="tag" onClick=${() => open(uid)}>${name}</button></th>
     <td class="num value"><span data-value>${stale ? html`<s>${showValue(row[1], tag)}</s>` : showValue(row[1], tag)}</span> <small>${tag[3]}</small></td>
     <td class="spark"><${Course} uid=${uid} /></td>
     <td class="quality"><span class="mark" aria-hidden="true" /><span data-quality>${stale ? word("web.live.old") : word(`web.quality.${q}`)}${why && html`<small>${why}</small>`}</span></td>
@@ -111,9 +134,9 @@ function Page() {
       <label class="switch"><input id="only-bad" type="checkbox" checked=${onlyBad.value} onChange=${(e) => { onlyBad.value = e.target.checked; }} /><span>${word("web.only_bad")}</span></label>
       <label class="pick"><span>${word("web.live.by")}</span> <select onChange=${(e) => { by.value = e.target.value; }}><option value="device">${word("web.live.by.device")}</option><option value="asset">${word("web.live.by.asset")}</option></select></label>
     </div>
-    ${all.length ? html`<div class="device"><${Table} /></div>` : html`<p class="empty" id="nothing">${tags.value.size ? word("web.nothing") : link.value === "ok" ? word("web.home.empty") : word("web.loading")}</p>`}`;
+    ${all.length ? html`<div class="device"><${Table} /></div>` : html`<p class="empty" id="nothing">${tags.value.size ? word("web.nothing") : link.value === "ok" ? word("web.home.empty") : word("web.loading")}</p>`}
+    ${opened.value !== null && detail.value && tags.value.has(opened.value) ? html`<${detail.value} key=${opened.value} uid=${opened.value} tag=${tags.value.get(opened.value)} may=${may} evidence=${evidenceOf} onClose=${close} />` : ""}`;
 }
 
-const root = document.getElementById("live");
 root.replaceChildren();
 render(html`<${Page} />`, root);

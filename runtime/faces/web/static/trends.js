@@ -6,7 +6,8 @@ import { ageOf, heard, isStale, link, now, tags, values } from "/static/live.js"
 import { language, moment as when, offsetAt, quality, showAge, showValue, timeOfDay as clock, word } from "/static/words.js";
 import { ask } from "/static/ask.js";
 import { Tail, nearest } from "/static/trend_data.js";
-import { DASHES, LETTERS, TrendChart, markShape } from "/static/trend_chart.js";
+import { Chart as Plot, DASHES } from "/static/chart.js";
+import { LETTERS, markShape } from "/static/chart_marks.js";
 
 const PENS_MAX = 8, FOUND_MAX = 8, ROWS_MAX = 120, REFRESH_MS = 30000, DRAW_MS = 1000;
 const RANGES = [["10m", 600e3], ["1h", 3600e3], ["8h", 28800e3], ["24h", 86400e3], ["7d", 604800e3]];
@@ -113,7 +114,7 @@ function Tools() {
 function Chart() {
   const here = useRef(null);
   useEffect(() => {
-    const chart = new TrendChart(here.current, { move: moved, at: (ms) => { moment.value = ms; } });
+    const chart = new Plot(here.current, { move: moved, at: (ms) => { moment.value = ms; } });
     window.trendChart = chart; // for the test, which looks at what was given to the chart
     const draw = () => { if (trend.peek()) chart.show(trend.peek(), end.peek() === null ? range() : [end.peek() - span.peek(), end.peek()], trend.peek().pens.map((pen) => tail(pen.uid))); };
     const stop = effect(() => { trend.value; span.value; end.value; draw(); }), stopMoment = effect(() => chart.select(moment.value));

@@ -96,12 +96,14 @@ def test_a_clock_that_was_set_back_and_events_are_said(reader: LogReader) -> Non
     reader.log.add(Kind.CLOCK, (T0_MS, T0_MS + 5000, 2, 4))
     reader.log.add(Kind.EVENT, (MODEL, 1, sha256(body).digest(), len(body)), body)
     reader.log.add(Kind.CLOSE, ("stopped",))
+    reader.log.add(Kind.BOOT, ("0.1.0", "sim", 1, 0))
     follower = Follower(reader, 0, {1})
     assert [follower.take().set_back for _ in range(2)] == [True, False]
     event = follower.take().event
     assert isinstance(event, ModelBody)
     assert event.code == "learn_interrupted"
-    assert follower.take().event is None
+    closed, begun = follower.take(), follower.take()
+    assert (closed.event, closed.begun, begun.begun) == (None, False, True)
 
 
 def test_the_same_entries_say_the_same_wherever_reading_begins(reader: LogReader) -> None:

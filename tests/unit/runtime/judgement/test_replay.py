@@ -276,3 +276,28 @@ def test_a_clock_that_is_set_back_doubles_no_cell_and_replays(back_s: int) -> No
         assert (found.differences, found.not_recorded, found.verdict) == ([], 0, "holds")
 
     run(scenario)
+
+
+def test_after_a_restart_of_the_gateway_a_model_is_silent_until_its_window_is_of_what_it_saw_since() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(5, work=work)
+        task = await line.begin()
+        for _ in range(8):
+            line.plant.batch()
+            await line.follow(task)
+        assert task.live is not None
+        assert task.live.score is not None
+        line.plant.silence(3)  # shorter than values are held: without the boot entry nothing would be missing
+        line.log.wall_ms = line.plant.at_ms
+        line.log.add(Kind.BOOT, ("0.1.0", "sim", 1, 0))
+        said = []
+        for _ in range(4):
+            line.plant.batch()
+            await line.follow(task)
+            said.append(task.live.abstained)
+        assert said[0] in {"filling", "missing"}
+        assert said[-1] is None
+        found = await replayed(line)
+        assert (found.differences, found.not_recorded, found.verdict) == ([], 0, "holds")
+
+    run(scenario)

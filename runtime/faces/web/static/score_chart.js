@@ -1,0 +1,79 @@
+// The chart of the page Anomalies: what /api/v1/scores says, as shares of the threshold, on the chart of all pages. `judgement.js` gives it answers.
+// It joins nothing over a gap and says in one line what can be seen; arrow keys, a tap and a mouse read values out.
+
+import { Chart } from "/static/chart.js";
+import { nearest } from "/static/trend_data.js";
+import { timeOfDay, word } from "/static/words.js";
+
+const MOST = 500, HEIGHT = 300, SHOWN_MAX = 10000; // percent of the threshold: what is higher stands at the upper edge, with a mark
+const KINDS = { gaps: "gap", abstained: "abstained", untold: "untold" };
+
+// A score as a share of the threshold; the server has the same rule (messages/judged.py).
+export const share = (score, threshold) => {
+  const percent = (100 * score) / threshold;
+  return percent < SHOWN_MAX ? `${percent.toFixed(0)} %` : "> 9,999 %";
+};
+
+// The answer as a trend of one pen.
+export function trendOf(found) {
+  const points = found.runs.flat(), { threshold } = found, isShare = threshold > 0;
+  const gaps = Object.entries(KINDS).flatMap(([name, kind]) => found[name].map(([from_ms, to_ms]) => ({ from_ms, to_ms, kind, cause: word(`web.judged.chart.${kind}`) })));
+  const level = { value: 100, most: MOST, sign: "%", text: word("web.judged.chart.threshold"), unit: word("web.judged.share") };
+  return {
+    t0: found.from_ms, t1: found.to_ms, width_ms: 0, ...(isShare ? { level } : {}),
+    marks: [...found.findings].sort((a, b) => a[0] - b[0]).map(([at_ms, seq]) => ({ at_ms, seq, sort: "anomaly", text: `${word("web.judged.chart.finding")} ${seq}` })),
+    pens: [{
+      uid: 0, name: word("web.judged.chart.score"), unit: "", t: points.map(([ms]) => ms), low: [], high: [], bad: [], over: points.map(([, , over]) => over),
+      last: points.map(([, score]) => (isShare ? (100 * score) / threshold : score)), gaps: gaps.sort((a, b) => a.from_ms - b.from_ms),
+    }],
+  };
+}
+
+export class ScoreChart {
+  constructor(figure, readout) {
+    Object.assign(this, { figure, readout, found: null, at: null, said: figure.querySelector("p") });
+    this.chart = new Chart(figure, { at: (ms) => this.read(ms), look: (ms) => this.read(ms) }, { height: HEIGHT });
+    figure.addEventListener("keydown", (event) => this.step(event));
+  }
+
+  show(found) {
+    this.found = found;
+    this.points = found.runs.flat();
+    this.times = this.points.map(([ms]) => ms);
+    this.chart.show(trendOf(found), [found.from_ms, found.to_ms]);
+    this.say(this.points.length ? "" : word("web.judged.chart.nothing"));
+    if (this.at === null) this.read(null);
+  }
+
+  // The scores cannot be had: old lines stay, and it is said that they are old.
+  lost() { this.say(word("web.judged.chart.lost")); }
+
+  say(text) {
+    this.said.textContent = text;
+    this.said.hidden = !text;
+  }
+
+  summary() {
+    const { threshold, gaps, abstained, untold, score_max, findings } = this.found, more = untold.length ? ` ${word("web.judged.chart.untold")}` : "";
+    if (!this.points.length) return word("web.judged.chart.nothing") + more;
+    const highest = threshold > 0 ? share(score_max, threshold) : score_max.toPrecision(4);
+    return word("web.judged.chart.summary", { highest, gaps: gaps.length, abstained: abstained.length, findings: findings.length }) + more;
+  }
+
+  step(event) {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by || !this.found || !this.points.length) return;
+    event.preventDefault();
+    const last = this.times.length - 1, here = this.at === null ? -1 : nearest(this.times, this.at);
+    this.read(this.times[here < 0 ? last : Math.min(last, Math.max(0, here + by))]);
+  }
+
+  read(ms) {
+    if (!this.found) return;
+    const near = ms === null || !this.points.length ? null : this.points[nearest(this.times, ms)];
+    this.at = near ? near[0] : null;
+    this.chart.select(this.at);
+    const text = near ? `${timeOfDay(near[0])}  ${word("web.judged.chart.score")} ${Number(near[1].toPrecision(4))}${this.found.threshold > 0 ? ` (${share(near[1], this.found.threshold)})` : ""}` : this.summary();
+    if (this.readout.textContent !== text) this.readout.textContent = text;
+  }
+}
