@@ -6,6 +6,7 @@ import { batch, signal } from "/static/vendor/preact.js";
 
 const SILENT_AFTER_MS = 5000;
 const TAKE_OVER_MS = 8000;
+const AGE_STEP_MS = 900;
 const LOCK = "witnessmark-live";
 
 export const link = signal("starting"); // starting | ok | away (the core does not answer) | silent (nothing is heard) | out (not signed in)
@@ -72,8 +73,8 @@ function take(message) {
     if (message.models) models.value = message.models;
     if ("alarms" in message) alarms.value = message.alarms;
     watch();
+    for (const each of listeners) each(message.values);
   });
-  for (const each of listeners) each(message.values);
   if (message.points !== undefined && message.points !== points) fetchAll();
 }
 
@@ -120,10 +121,11 @@ async function fetchTags(name) {
   return new Map((await answer.json()).tags.map((tag) => [tag[0], tag]));
 }
 
+// Looked at twice a second, so that silence is noticed at once; ages on the page grow once a second, or all their rows would be drawn twice.
 function watch() {
-  const silent = sinceHeard();
+  const silent = sinceHeard(), at = coreMs === null ? null : coreMs + Math.max(0, Math.min(silent, 1e12));
   silentMs.value = Number.isFinite(silent) ? silent : 0;
-  if (coreMs !== null) now.value = coreMs + Math.max(0, Math.min(silent, 1e12));
+  if (at !== null && (now.peek() === null || Math.abs(at - now.peek()) >= AGE_STEP_MS)) now.value = at;
   if (link.value === "out") return;
   if (!Number.isFinite(silent)) link.value = "starting";
   else if (silent > SILENT_AFTER_MS) link.value = "silent";

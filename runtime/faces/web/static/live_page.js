@@ -1,7 +1,7 @@
 // The page of live values: any number of tags, of which only the rows on the screen exist. A value that is not of now is struck, with its age.
 
-import { html, render, signal, computed, effect, useEffect, useRef, useState } from "/static/vendor/preact.js";
-import { ageOf, heard, health, isStale, link, now, tags, values } from "/static/live.js";
+import { html, render, signal, computed, effect, useComputed, useEffect, useRef, useState } from "/static/vendor/preact.js";
+import { ageOf, heard, health, isStale, link, tags, values } from "/static/live.js";
 import { causeOf, isoOf, quality, showAge, showValue, word } from "/static/words.js";
 
 const SPARK_POINTS = 60, AROUND = 6;
@@ -61,32 +61,33 @@ const lines = computed(() => {
   return [...groups].flatMap(([group, rows]) => [{ group, n: rows.length, asset: by.value === "device" ? rows[0].tag[9] : "" }, ...rows]);
 });
 
-function Course({ uid }) {
+function courseOf(uid) {
   const points = courses.get(uid)?.points ?? [];
   const low = Math.min(...points), span = Math.max(...points) - low || 1, step = 96 / (SPARK_POINTS - 1), start = 96 - step * (points.length - 1);
-  const path = points.map((v, i) => `${(start + i * step).toFixed(1)},${(21 - ((v - low) / span) * 18).toFixed(1)}`).join(" ");
-  return html`<svg viewBox="0 0 96 24" preserveAspectRatio="none" aria-hidden="true"><polyline points=${path} /></svg>`;
+  return points.map((v, i) => `${(start + i * step).toFixed(1)},${(21 - ((v - low) / span) * 18).toFixed(1)}`).join(" ");
 }
 
-function evidenceOf(row) {
-  const size = Math.max(0, ...(health.value.anchors ?? []).map((anchor) => anchor.cosigned_size ?? 0));
-  return row[5] === "recorded" && row[6] !== null && row[6] < size ? "confirmed" : row[5];
-}
+const confirmedSize = computed(() => Math.max(0, ...(health.value.anchors ?? []).map((anchor) => anchor.cosigned_size ?? 0)));
+const evidenceOf = (row) => (row[5] === "recorded" && row[6] !== null && row[6] < confirmedSize.value ? "confirmed" : row[5]);
 
+// What changes with every reading (value, age, course) is put where it stands; a row is drawn again only when it is of another kind: `kind` says.
 function Row({ uid, tag, index }) {
-  const row = values(uid).value, name = by.value === "device" ? tag[1].split("/").slice(1).join("/") : tag[1];
+  const cell = values(uid), name = by.value === "device" ? tag[1].split("/").slice(1).join("/") : tag[1];
+  const kind = useComputed(() => { const row = cell.value; return row === null ? null : [quality(row[2]), isStale(row, tag), evidenceOf(row), row[7] ?? ""].join(" "); });
+  const text = useComputed(() => showValue(cell.value?.[1], tag)), age = useComputed(() => showAge(ageOf(cell.value))), course = useComputed(() => { cell.value; return courseOf(uid); });
+  const sourced = useComputed(() => { const at = cell.value?.[4]; return at ? `${word("web.live.source_time")} ${isoOf(at)}` : ""; });
+  const row = kind.value === null ? null : cell.peek();
+  const first = html`<th scope="row"><button type="button" class="tag" onClick=${() => open(uid)}>${name}</button></th>`;
   if (row === null) {
-    return html`<tr data-uid=${uid} class="q2" aria-rowindex=${index}><th scope="row"><button type="button" class="tag" onClick=${() => open(uid)}>${name}</button></th><td class="num value"><span data-value>—</span> <small>${tag[3]}</small></td>
+    return html`<tr data-uid=${uid} class="q2" aria-rowindex=${index}>${first}<td class="num value"><span data-value>—</span> <small>${tag[3]}</small></td>
       <td class="spark" /><td class="quality"><span class="mark" aria-hidden="true" /><span>${word("web.no_data")}</span></td><td class="num age">—</td><td class="evidence" /><td class="act" /></tr>`;
   }
   const q = quality(row[2]), stale = isStale(row, tag), state = evidenceOf(row), why = row[7] ? word(row[7]) : "";
-  now.value; // ages grow by themselves
-  return html`<tr data-uid=${uid} class=${`q${q}${stale ? " stale" : ""}`} aria-rowindex=${index}>
-    <th scope="row"><button type="button" class="tag" onClick=${() => open(uid)}>${name}</button></th>
-    <td class="num value"><span data-value>${stale ? html`<s>${showValue(row[1], tag)}</s>` : showValue(row[1], tag)}</span> <small>${tag[3]}</small></td>
-    <td class="spark"><${Course} uid=${uid} /></td>
+  return html`<tr data-uid=${uid} class=${`q${q}${stale ? " stale" : ""}`} aria-rowindex=${index}>${first}
+    <td class="num value"><span data-value>${stale ? html`<s>${text}</s>` : text}</span> <small>${tag[3]}</small></td>
+    <td class="spark"><svg viewBox="0 0 96 24" preserveAspectRatio="none" aria-hidden="true"><polyline points=${course} /></svg></td>
     <td class="quality"><span class="mark" aria-hidden="true" /><span data-quality>${stale ? word("web.live.old") : word(`web.quality.${q}`)}${why && html`<small>${why}</small>`}</span></td>
-    <td class="num age" title=${row[4] ? `${word("web.live.source_time")} ${isoOf(row[4])}` : ""}>${showAge(ageOf(row))}</td>
+    <td class="num age" title=${sourced}>${age}</td>
     <td class=${`evidence ${state}`}><span class="mark" aria-hidden="true" /><span class="words">${word(`web.state.${state}`)}</span></td>
     <td class="act"><a class="prove" href=${`/prove?uid=${uid}`} aria-label=${`${word("web.prove")}: ${tag[1]}`}>${word("web.prove")}</a></td>
   </tr>`;

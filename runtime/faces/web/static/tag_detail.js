@@ -51,15 +51,16 @@ function facts(told, tag) {
   if (report.deadband_integral) band.push(word("web.tag.report.integral", { value: `${Number(report.deadband_integral.toPrecision(6))} ${unit ? `${unit}·s` : "s"}` }));
   const kept = [!report.on_change ? word("web.tag.report.every") : band.length ? band.join(", ") : word("web.tag.report.change"), ...(report.heartbeat_ms && report.on_change ? [word("web.tag.report.heartbeat", { every: seconds(report.heartbeat_ms) })] : [])];
   const spread = [instrument.uncertainty !== null ? `± ${Number(instrument.uncertainty.toPrecision(6))} ${unit}`.trim() : "", instrument.uncertainty_percent !== null ? `± ${instrument.uncertainty_percent} %` : "", instrument.coverage !== null ? `(k = ${instrument.coverage})` : ""].filter(Boolean).join(" ");
-  const isOver = instrument.overdue_ms !== null && now.peek() !== null && now.peek() >= instrument.overdue_ms;
   const rows = [
     ["unit", unit || word("web.tag.no_unit")], ["period", told.mode === "subscribe" ? word("web.tag.pushed") : seconds(told.period_ms)], ["limits", between(range) && `${between(range)}; ${word("web.tag.outside", { quality: word(`web.quality.${range.outside === "bad" ? 2 : 1}`) })}`],
     ...told.bands.map((each) => ["band", `${between(each)} (${word("web.tag.band.of", { model: each.model, state: word(`web.model.state.${each.state}`) })})`]),
-    ["report", kept.join("; ")], ["serial", instrument.serial], ["certificate", instrument.certificate], ["calibrated", instrument.calibrated], ["due", instrument.due && (isOver ? html`<b class="overdue">${instrument.due} — ${word("web.tag.overdue")}</b>` : instrument.due)],
+    ["report", kept.join("; ")], ["serial", instrument.serial], ["certificate", instrument.certificate], ["calibrated", instrument.calibrated], ["due", instrument.due && html`<${Due} instrument=${instrument} />`],
     ["uncertainty", spread], ["calibration", instrument.serial || instrument.calibrated || instrument.due || spread ? "" : instrument.text], ["write", write && (between(write) || word("web.tag.write.free"))],
   ];
   return rows.filter(([, text]) => text).map(([name, text]) => html`<dt>${word(`web.tag.${name}`)}</dt><dd>${text}</dd>`);
 }
+
+const Due = ({ instrument }) => (now.value !== null && now.value >= instrument.overdue_ms ? html`<b class="overdue">${instrument.due} — ${word("web.tag.overdue")}</b>` : instrument.due);
 
 // The last hour, from the history, going on with what comes.
 function LastHour({ uid, name }) {

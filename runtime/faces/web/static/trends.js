@@ -3,7 +3,7 @@
 
 import { html, render, signal, effect, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ageOf, heard, isStale, link, now, tags, values } from "/static/live.js";
-import { language, moment as when, offsetAt, quality, showAge, showValue, timeOfDay as clock, word } from "/static/words.js";
+import { language, moment as when, offsetAt, quality, showAge, showValue, timeOfDay as clock, word, zone } from "/static/words.js";
 import { ask } from "/static/ask.js";
 import { Tail, nearest } from "/static/trend_data.js";
 import { Chart as Plot, DASHES } from "/static/chart.js";
