@@ -56,29 +56,41 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def site(
-    folder: Path, *, tags: int = 30, web: str = "", more: str = "", devices: bool = True, people: bool = True, zone: str = ""
+    folder: Path,
+    *,
+    tags: int = 30,
+    web: str = "",
+    gateway: str = "",
+    evidence: str = "",
+    more: str = "",
+    devices: bool = True,
+    people: bool = True,
 ) -> AsyncIterator[Site]:
-    """Run a gateway; `web` are further lines of [web], `more` further sections. Without `people` nobody has claimed it yet."""
+    """Run a gateway; `web`, `gateway` and `evidence` are further lines of these sections, `more` further ones.
+
+    Without `people` nobody has claimed it yet.
+    """
     port = free_port()
     async with LoadDevice() as device:
         config = folder / "gateway.toml"
-        head = f'[gateway]\nname = "press"\nzone = "{zone}"\n[evidence]\nseal_every_s = 1\n[models]\nenabled = false\n'
+        folder.mkdir(parents=True, exist_ok=True)
+        head = f'[gateway]\nname = "press"\n{gateway}\n[evidence]\nseal_every_s = 1\n{evidence}\n[models]\nenabled = false\n'
         config.write_text(
             f"{head}[web]\nport = {port}\n{web}\n{more}\n"
             + (device_config("press", device.port, tags=tags, period_ms=500) if devices else "")
         )
-        gateway = Gateway(folder / "state", config)
-        await gateway.start()
+        process = Gateway(folder / "state", config)
+        await process.start()
         try:
             scheme = "https" if "tls = true" in web or "0.0.0.0" in web else "http"
-            found = Site(gateway, f"{scheme}://127.0.0.1:{port}/", {}, device)
+            found = Site(process, f"{scheme}://127.0.0.1:{port}/", {}, device)
             await until(found.feed.exists)
             if people:
                 await _claim(found)
             await _serves(found)
             yield found
         finally:
-            await gateway.stop()
+            await process.stop()
 
 
 async def _claim(found: Site) -> None:
@@ -92,19 +104,18 @@ async def _claim(found: Site) -> None:
     found.tokens["admin"] = (await found.ask("account.claim", claim))["token"]
     for role, name in PEOPLE.items():
         if role != "admin":
-            act = {
-                "id": name.encode().ljust(16, b"."),
-                "action": "account.create",
-                "target": name,
-                "params": {"roles": role},
-                "reason": "test",
-            }
-            made = await found.ask("act", act | {"token": found.tokens["admin"], "reason": "test"})
-            assert made["code"] == "done", made
-            found.tokens[role] = await _first_login(found, name, made["told"]["password"])
+            found.tokens[role] = await add_person(found, name, role)
 
 
-async def _first_login(found: Site, name: str, given: str) -> str:
+async def add_person(found: Site, name: str, roles: str) -> str:
+    """Make one more person, who is signed in with a password of their own; return the session's token."""
+    act = {"id": name.encode().ljust(16, b"."), "action": "account.create", "target": name, "params": {"roles": roles}, "reason": "test"}
+    made = await found.ask("act", act | {"token": found.tokens["admin"]})
+    assert made["code"] == "done", made
+    return await first_login(found, name, made["told"]["password"])
+
+
+async def first_login(found: Site, name: str, given: str) -> str:
     """Sign in with the password that the admin gave and choose one's own."""
     token = str((await found.ask("account.login", {"name": name, "password": given, "source": "test"}))["token"])
     act = {"id": name.encode().ljust(16, b"!"), "action": "account.password", "target": name, "reason": "first login"}

@@ -7,27 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import os
 import re
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from runtime.faces.feed_client import ask_once
+from tests.integration.web.screen_look import looks, some, wrong_with
 from tests.integration.web.test_newcomer import PASSWORD, Site, out_of_the_box
-from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot, targets
+from tests.rigs.browser import Screen, chromium, page_of, shot
 from tests.rigs.opcua import OpcUaPlant, Secured
 
 pytestmark = pytest.mark.integration
 WAIT_MS = 20_000
-TOO_SMALL = ("Failed to load resource",)
-"""Chromium's own words about an answer that is an error."""
 DEVICE = """
 [devices.meter]
 type = "modbus"
@@ -216,34 +213,10 @@ FULL: tuple[tuple[str, str, Steps], ...] = (
 )
 
 
-def some(screens: tuple[tuple[str, str, Steps], ...], most: int) -> tuple[tuple[str, str, Steps], ...]:
-    """Return all of them in size full, else some, others with every seed."""
-    if os.environ.get("WITNESSMARK_TEST_SIZE") == "full":
-        return screens
-    return tuple(Random(os.environ.get("WITNESSMARK_SEED", "1")).sample(screens, most))
-
-
-def looks(name: str) -> list[tuple[str, str, int]]:
-    """Return what to look at it in: everything in size full, else one language, theme and width, another every time."""
-    every = list(itertools.product(("en", "zh"), ("light", "dark"), (320, 1280)))
-    if os.environ.get("WITNESSMARK_TEST_SIZE") == "full":
-        return every
-    return [Random(f"{os.environ.get('WITNESSMARK_SEED', '1')} {name}").choice(every)]
-
-
-async def wrong_with(at: Screen, name: str) -> list[str]:
-    await at.page.wait_for_timeout(150)
-    await shot(at.page, name)
-    faults = [fault for fault in at.faults if not fault.startswith(TOO_SMALL)]
-    away = [each for each in at.requests if not each.startswith((at.url, "blob:"))]
-    told = [*await axe(at.page), *await no_sideways_scroll(at.page), *await targets(at.page), *faults, *away]
-    return [f"{name}: {each}" for each in told]
-
-
 async def walked(browser: Browser, site: Site, token: str, screens: tuple[tuple[str, str, Steps], ...]) -> list[str]:
     found = []
     for name, path, steps in screens:
-        for lang, theme, width in looks(name):
+        for lang, theme, width in looks(name, (320, 1280)):
             async with page_of(browser, site.url, token=token, lang=lang, theme=theme, width=width) as at:
                 await ask(site, "account.again", token=token, password=PASSWORD)  # an edit wants a fresh one, and this walk may be long
                 await at.open(path)

@@ -52,7 +52,7 @@ def test_the_sites_zone(tmp_path: Path, require_service: Callable[[str], str]) -
     executable = require_service("chromium")
 
     async def run() -> None:
-        async with site(tmp_path, tags=2, zone=SITE) as at, chromium(executable) as browser:
+        async with site(tmp_path, tags=2, gateway=f'zone = "{SITE}"') as at, chromium(executable) as browser:
             async with page_of(browser, at.url, token=at.tokens["admin"], zone="America/New_York") as screen:
                 for path in ("/audit", "/ledger", "/people"):
                     for text, exact, ms in await times(screen, path):
