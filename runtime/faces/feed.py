@@ -52,6 +52,9 @@ ALARMS = "alarms"
 PARTS = (*JUDGEMENT_PARTS, ALARMS)
 FINDINGS_MAX = 50
 
+UNFIT = (ValueError, TypeError, OverflowError, RecursionError)
+"""What the encoder raises for what is no plain data."""
+
 Row = list[Any]
 
 
@@ -161,6 +164,24 @@ def encode_frame(message: list[Any]) -> bytes:
     if len(payload) > FRAME_SIZE_MAX:
         raise FormatError("frame_too_long", size=len(payload))
     return len(payload).to_bytes(4, "big") + payload
+
+
+def request_frame(number: int, method: str, params: Mapping[str, Any]) -> bytes:
+    """Return the frame of a request. The other end hangs up on one that it cannot read, and all pages of a gateway share one connection.
+
+    Raises:
+        RequestRefusedError: `frame_too_long`, or `body_unreadable` for a number beyond 64 bits, nesting that is too deep and the like.
+    """
+    try:
+        frame = encode_frame(["request", number, method, dict(params)])
+        decode_frame(frame[4:], LARGE_VALUES_MAX if len(frame) > JUDGE_SIZE_MAX else None)
+    except FormatError as error:
+        if error.code == "frame_too_long":
+            raise RequestRefusedError(error.code, **error.params) from error
+        raise RequestRefusedError("body_unreadable", detail=f"{error.code} {error.params.get('reason', '')}".strip()) from error
+    except UNFIT as error:
+        raise RequestRefusedError("body_unreadable", detail=type(error).__name__) from error
+    return frame
 
 
 def decode_frame(payload: bytes, values_max: int | None = None) -> list[Any]:

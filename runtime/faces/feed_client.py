@@ -87,17 +87,18 @@ class FeedClient:
         """Ask the core over the running connection.
 
         Raises:
-            RequestRefusedError: the core's own refusal, or `core_away` / `request_timeout`.
+            RequestRefusedError: the core's own refusal, `core_away` / `request_timeout`, or as `feed.request_frame`.
         """
         if not self.connected:
             raise RequestRefusedError("core_away")
         self._number += 1
         number = self._number
+        frame = feed.request_frame(number, method, params)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
         try:
             async with asyncio.timeout(timeout_s):
-                await self.send(["request", number, method, dict(params)])
+                await self._send(frame)
                 return await answer
         except TimeoutError as error:
             raise RequestRefusedError("request_timeout", method=method, timeout_s=timeout_s) from error
@@ -108,9 +109,16 @@ class FeedClient:
 
     async def send(self, message: list[Any]) -> None:
         """Write one frame. Raises OSError when the link is down."""
+        await self._send(feed.encode_frame(message))
+
+    async def ask_first(self, method: str, params: Mapping[str, Any]) -> None:
+        """Send request 1 of a connection that nobody else uses. Raises OSError, and RequestRefusedError as `request` does."""
+        await self._send(feed.request_frame(1, method, params))
+
+    async def _send(self, frame: bytes) -> None:
         if self._writer is None:
             raise ConnectionResetError
-        self._writer.write(feed.encode_frame(message))
+        self._writer.write(frame)
         await self._writer.drain()
 
     def _take(self, message: list[Any]) -> None:
@@ -172,7 +180,7 @@ async def ask_once(path: Path, face: str, method: str, params: Mapping[str, Any]
     try:
         async with client, asyncio.timeout(timeout_s):
             reader = await client.connect()
-            await client.send(["request", 1, method, dict(params)])
+            await client.ask_first(method, params)
             while (message := await feed.read_frame(reader)) is not None:
                 match message:
                     case ["response", 1, True, result]:

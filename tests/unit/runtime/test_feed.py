@@ -69,6 +69,35 @@ def test_a_face_hears_of_models_and_findings_when_it_asks_and_again_when_they_ch
     asyncio.run(run())
 
 
+UNREADABLE = {
+    "beyond 64 bits": {"a": 1 << 64},
+    "too deep": {"a": [[[[[[[[[1]]]]]]]]]},
+    "half a character": {"a": "\udb25"},
+    "too many names": {"a": {str(n): n for n in range(feed.MAP_MAX + 1)}},
+    "too long": {"a": "x" * feed.FRAME_SIZE_MAX},
+    "too many small ones": {"a": [0] * 50_000},
+}
+
+
+@pytest.mark.parametrize("params", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_the_core_cannot_read_is_refused_by_the_face_and_the_connection_lives_on(tmp_path: Path, params: dict[str, Any]) -> None:
+    async def run() -> None:
+        async with serving(tmp_path / "f.sock", Plant(1)), FeedClient(tmp_path / "f.sock", "test") as client, asyncio.TaskGroup() as group:
+            heard: list[object] = []
+            client._listener = lambda what, data: heard.append(data) if what == "link" else None
+            task = group.create_task(client.run())
+            await until(lambda: client.connected)
+            with pytest.raises(RequestRefusedError, match=r"body_unreadable|frame_too_long"):
+                await client.request("add", params, 5)
+            with pytest.raises(RequestRefusedError, match=r"body_unreadable|frame_too_long"):
+                await ask_once(tmp_path / "f.sock", "test", "add", params, 5)
+            assert await client.request("add", {"a": 1, "b": 2}, 5) == 3
+            assert heard == [True], "one connection, all along"
+            task.cancel()
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(("face", "heard"), [("cli", True), (feed.JUDGE, False)])
 def test_a_judge_that_says_too_much_at_once_is_cut_off(tmp_path: Path, face: str, heard: bool) -> None:
     async def run() -> None:
