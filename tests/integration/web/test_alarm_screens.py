@@ -205,7 +205,7 @@ def test_every_state_of_the_alarm_pages_and_people_who_answer(tmp_path: Path, re
             await site.shows(230.0)
             token = await signed_in(site)
             found = await walked(browser, site, token, EMPTY)
-            now = (await ask(site, "config"))["text"].replace("[web]", "device_writes = true\n[web]", 1)
+            now = (await ask(site, "config", token=token))["text"].replace("[web]", "device_writes = true\n[web]", 1)
             await put_in_force(site, token, now + DEVICE.format(port=site.plant.port))
             await is_in(site, token, "count_high", "unacked")
             await lit(site, 0)
@@ -237,7 +237,7 @@ def test_five_hundred_alarms_leave_the_page_usable(tmp_path: Path, require_servi
         async with out_of_the_box(tmp_path) as site, chromium(executable) as browser:
             await site.shows(230.0)
             token = await signed_in(site)
-            now = (await ask(site, "config"))["text"]
+            now = (await ask(site, "config", token=token))["text"]
             await put_in_force(site, token, now + DEVICE.split("[[notify", 1)[0].format(port=site.plant.port) + many)
             async with page_of(browser, site.url, token=token) as at:
                 await at.open("/live")

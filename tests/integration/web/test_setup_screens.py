@@ -59,7 +59,7 @@ async def signed_in(site: Site) -> str:
 
 
 async def put_in_force(site: Site, token: str, text: str) -> None:
-    now = await ask(site, "config")
+    now = await ask(site, "config", token=token)
     request = {"id": os.urandom(16), "action": "config.edit", "target": "", "params": {"text": text}, "reason": "test", "token": token}
     assert (await ask(site, "act", **request, expected_revision=now["revision"]))["code"] == "done"
 
@@ -247,7 +247,7 @@ def test_every_state_of_the_setup_pages_and_the_keyboard_alone(tmp_path: Path, r
     async def run() -> list[str]:
         async with claimed(tmp_path) as (site, token), chromium(executable) as browser:
             found = await walked(browser, site, token, some(EMPTY, 1))
-            now = await ask(site, "config")
+            now = await ask(site, "config", token=token)
             await put_in_force(site, token, now["text"] + DEVICE.format(port=site.plant.port))
             found += await walked(browser, site, token, some(FULL, 4))
             for _, path, _ in some(EMPTY, 1):
@@ -258,7 +258,7 @@ def test_every_state_of_the_setup_pages_and_the_keyboard_alone(tmp_path: Path, r
                     await expect(at.page.locator("main [role=alert]").first).to_contain_text("does not answer", timeout=WAIT_MS)
                     found += await wrong_with(at, f"{path.rpartition('/')[2]}-error")
             async with page_of(browser, site.url, token=token) as at:
-                await by_keyboard_alone(at, site)
+                await by_keyboard_alone(at, site, token)
         return found
 
     found = asyncio.run(run())
@@ -273,9 +273,9 @@ async def tab_to(page: Page, selector: str) -> None:
     raise AssertionError(f"{selector} is not reached by the keyboard")
 
 
-async def by_keyboard_alone(at: Screen, site: Site) -> None:
+async def by_keyboard_alone(at: Screen, site: Site, token: str) -> None:
     """Change a cell, look at the draft, put it in force, and undo it by the revision: Tab, Enter and letters, never a click."""
-    page, before = at.page, await ask(site, "config")
+    page, before = at.page, await ask(site, "config", token=token)
     await at.open("/setup/tags?device=meter")
     await page.get_by_label("unit, n").wait_for(timeout=WAIT_MS)
     await tab_to(page, '[aria-label="unit, n"]')
@@ -285,7 +285,7 @@ async def by_keyboard_alone(at: Screen, site: Site) -> None:
     await tab_to(page, "input[name=reason]")
     await page.keyboard.press("Enter")
     await expect(page.locator(".verdict")).to_contain_text(str(before["revision"] + 1), timeout=WAIT_MS)
-    assert 'unit = "pieces"' in (await ask(site, "config"))["text"]
+    assert 'unit = "pieces"' in (await ask(site, "config", token=token))["text"]
     await at.open("/config")
     await page.locator(".revisions button").first.wait_for(timeout=WAIT_MS)
     await tab_to(page, ".revisions button")
@@ -297,4 +297,4 @@ async def by_keyboard_alone(at: Screen, site: Site) -> None:
     await tab_to(page, ".review button.primary")
     await page.keyboard.press("Enter")
     await expect(page.locator("main .verdict").first).to_contain_text(str(before["revision"] + 2), timeout=WAIT_MS)
-    assert (await ask(site, "config")) == {"text": before["text"], "revision": before["revision"] + 2}
+    assert (await ask(site, "config", token=token)) == {"text": before["text"], "revision": before["revision"] + 2}
