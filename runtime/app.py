@@ -10,33 +10,21 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
 from pathlib import Path
-from random import Random, SystemRandom
 from typing import Any, Final
 
 import structlog
 
 from drivers.driver import Driver, DriverError
-from drivers.memory import MemoryOf
-from drivers.registry import make_driver
-from drivers.shared import Shared
-from ledger_client.anchors.anchor import Anchor
-from ledger_client.anchors.registry import make_anchor
 from ledger_client.chain import Chain
-from ledger_client.chain_seams import Signer
-from ledger_client.disk import Disk, RealDisk
 from ledger_client.errors import LedgerError
 from ledger_client.kinds import ClockState, Kind
 from ledger_client.outbox import Outbox
 from ledger_client.outbox_needs import Pace
 from ledger_client.reader import LedgerReader
-from ledger_client.segments import SegmentShape
-from ledger_client.signer_client import SignerProcess
 from runtime import first_start
 from runtime.accounts.desk import AccountDesk
-from runtime.accounts.store import MEMORY
 from runtime.acquisition.evidence import Evidence
 from runtime.acquisition.field import Field
 from runtime.acquisition.governor import Governor
@@ -48,12 +36,14 @@ from runtime.acts import ActJournal
 from runtime.alarms.parts import Alarms
 from runtime.cert_acts import certificate_acts
 from runtime.children import Part, children_of
-from runtime.clock import Clock, SystemClock
 from runtime.commands.wiring import open_desk
 from runtime.commissioning.late import LateDesk
-from runtime.config import AnchorConfig, Config
+from runtime.config import Config
 from runtime.config_second import ApproveEdit, WaitingEdits
 from runtime.core_questions import core_questions
+from runtime.diagnostics.log_ring import LogRing
+from runtime.diagnostics.methods import BUNDLE as DIAG_BUNDLE
+from runtime.diagnostics.wiring import diagnostics_of
 from runtime.door import Door, Tenant
 from runtime.door_tenants import ConfigEdit
 from runtime.events import Events
@@ -67,6 +57,7 @@ from runtime.layout import Layout
 from runtime.learned_maps import ForgetLearned, LearnedMaps
 from runtime.loop_stall import LoopStall
 from runtime.manual_enter import ManualEnter
+from runtime.outside import Outside, machine
 from runtime.points import DevicePoints, number_points, schema_of
 from runtime.questions import Questions
 from runtime.revisions import Choice, Revision, Revisions
@@ -81,36 +72,17 @@ WORK_THREADS: Final = 2
 """Of our own small blocking work. The loop's default executor is left to what may hang there: names that no DNS server answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What the core stands on: the machine itself, or in the simulation one whose disk, time, devices and anchors are ours.
-
-    `signer` is entered before the ledger is touched; it makes the key of a first start, which this process never sees.
-    """
-
-    disk: Disk
-    clock: Clock
-    signer: Callable[[Layout], AbstractAsyncContextManager[Signer]]
-    make_driver: Callable[[DevicePoints, MemoryOf], Driver]
-    """The second gives what a driver remembers of its device between starts."""
-    make_anchor: Callable[[AnchorConfig], Anchor]
-    shape: SegmentShape
-    random: Random
-    """Where the secrets of batches and the jitter of retries come from."""
-    shared: Shared = field(default_factory=Shared)
-    """What drivers have in common: what those of lines saw last, and the newest values, which this core tells them."""
-    accounts: Callable[[Layout], Path] = lambda _: MEMORY
-    """Where the accounts' file is: it is SQLite's, which knows no disk but the machine's."""
-
-
-async def run_gateway(state: Path, file: Path | None, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
+async def run_gateway(
+    state: Path, file: Path | None, stop: asyncio.Event, ready: Callable[[], None] = lambda: None, log: LogRing | None = None
+) -> None:
     """Run the core on a state folder until `stop` is set, then end in order.
 
-    `file` is the config file (default: the one in the state folder); `ready` is called once polling has begun and the feed answers.
+    `file` is the config file (default: the one in the state folder); `ready` is called once polling has begun and the feed answers;
+    `log` is what keeps the newest lines of this process.
     Raises ConfigError, LedgerError, OSError when it cannot start.
     """
     with only_core(Layout(state)) as run:
-        await run_core(state, file, stop, ready, run=run)
+        await run_core(state, file, stop, ready, run=run, log=log)
 
 
 async def run_core(
@@ -121,32 +93,15 @@ async def run_core(
     *,
     run: Path,
     edited: str = EDITED_BY_HAND,
+    log: LogRing | None = None,
 ) -> None:
     """Do what `run_gateway` does, for a caller that holds `only_core`, which gave `run`. `edited`: why a changed file changed."""
     if run != Layout(state).feed.parent:
         structlog.get_logger("core").warning("run_folder_elsewhere", state=str(state), folder=str(run))
     async with AsyncExitStack() as stack:
-        core = await open_core(stack, machine(), state, file, edited)
+        core = await open_core(stack, machine(log), state, file, edited)
         server = await stack.enter_async_context(core.feed_server(run))
-        await core.run({"feed": server.run, "loop stall": core.stall.run, **children_of(core.config, state, run)}, stop, ready)
-
-
-def machine() -> Outside:
-    """Return the machine that this process runs on."""
-    clock, shared = SystemClock(), Shared()
-
-    def driver(points: DevicePoints, memory: MemoryOf) -> Driver:
-        shared.memory = memory
-        return make_driver(points.config.type, points.name, points.config.options, clock, shared)
-
-    def signer(layout: Layout) -> SignerProcess:
-        return SignerProcess(layout.state, lambda: not first_start.has_ledger(layout.state))
-
-    return Outside(
-        RealDisk(), clock, signer, driver,
-        lambda anchor: make_anchor(anchor.type, anchor.name, anchor.options, clock),
-        SegmentShape(), SystemRandom(), shared, lambda layout: layout.accounts,
-    )  # fmt: skip
+        await core.run({"feed": server.run, "loop stall": core.stall.run, **core.children(run)}, stop, ready)
 
 
 async def open_core(stack: AsyncExitStack, outside: Outside, state: Path, file: Path | None = None, edited: str = EDITED_BY_HAND) -> Core:
@@ -186,7 +141,7 @@ class Core:
         self._revision, config = choice.revision, choice.revision.config
         self._ids = first_start.load_ids(disk, layout)
         self._devices = number_points(config, self._ids)
-        self._work = work
+        self._work, self.log = work, outside.log
         self._supervisor = Supervisor()
         self.live = Live()
         outside.shared.newest = self.live.newest
@@ -217,7 +172,9 @@ class Core:
         )  # fmt: skip
         self.waiting_edits = WaitingEdits(lambda: self._revision, clock, outside.random, self.accounts.is_gone, self.accounts.self_approval)
         page = certificate_acts(disk, layout, lambda: self._revision.config, clock, work)
-        acts = self._tenants(writing, models.tenants(), self.accounts.tenants(), self.alarms.tenants(), page)
+        self.diagnostics = diagnostics_of(self, self.log, outside.shared.recorders, disk, layout, clock, work, outside.random.randbytes)
+        helping: dict[str, Tenant] = {DIAG_BUNDLE: self.diagnostics}
+        acts = self._tenants(writing, models.tenants(), self.accounts.tenants(), self.alarms.tenants(), page, helping)
         self._bench = LateDesk(
             lambda desk: desk(
                 self._field, disk, layout, clock, work, lambda: self._revision,
@@ -260,6 +217,10 @@ class Core:
     def field(self) -> Field:
         """The pollers."""
         return self._field
+
+    def children(self, run: Path) -> dict[str, Part]:
+        """Return the child processes that belong to the configuration in force; `run` is the folder for sockets."""
+        return children_of(self.config, self._layout.state, run, self.log.relay)
 
     def feed_server(self, run: Path) -> FeedServer:
         """Return the feed's socket in the folder for sockets, not yet entered."""

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from runtime.child_lines import Said
 from runtime.config import Config
 from runtime.config_model import History
 from runtime.judgement.installed import models_installed
@@ -58,11 +59,13 @@ CHILDREN: Final = (
 )
 
 
-def children_of(config: Config, state: Path, run: Path) -> dict[str, Part]:
-    """Return the child processes that belong to a configuration, by name. `run` is the folder of the sockets."""
+def children_of(config: Config, state: Path, run: Path, said: Said | None = None) -> dict[str, Part]:
+    """Return the child processes that belong to a configuration, by name. `run` is the folder of the sockets, `said` takes their log."""
     found: dict[str, Part] = {}
     for rule in CHILDREN:
         if rule.wanted(config) and find_spec(rule.module) is not None and rule.possible():
             name = rule.module.rpartition(".")[2]
-            found[name] = Child(name, (rule.module, "--state", str(state), "--run", str(run), *rule.arguments(config)), rule.niceness).run
+            found[name] = Child(
+                name, (rule.module, "--state", str(state), "--run", str(run), *rule.arguments(config)), rule.niceness, said
+            ).run
     return found

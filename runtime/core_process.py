@@ -59,9 +59,12 @@ def _run(state: Path, config: Path | None, *, as_json: bool) -> int:
     from runtime.cli.console import print_json
     from runtime.cli.log import set_up_log
     from runtime.cli.until_stopped import until_stopped
+    from runtime.clock import SystemClock
+    from runtime.diagnostics.log_ring import LogRing
     from runtime.layout import Layout
 
-    set_up_log(json_lines=as_json)
+    log = LogRing(SystemClock().wall_ms)
+    set_up_log(json_lines=as_json, ring=log)
 
     def ready() -> None:
         if as_json:
@@ -73,7 +76,7 @@ def _run(state: Path, config: Path | None, *, as_json: bool) -> int:
             sys.stdout.flush()
 
     async def serve(stop: asyncio.Event) -> None:
-        await run_gateway(state, config, stop, ready)
+        await run_gateway(state, config, stop, ready, log)
 
     return until_stopped(serve, config=config or Layout(state).config, as_json=as_json)
 

@@ -17,6 +17,8 @@ from runtime.commands.desk import CommandDesk
 from runtime.commissioning.late import LateDesk
 from runtime.commissioning.methods import ACTION_OF as BENCH_METHODS
 from runtime.config_second import WaitingEdits
+from runtime.diagnostics.late import LateDiagnostics
+from runtime.diagnostics.methods import ACTION_OF as DIAGNOSTIC_METHODS
 from runtime.door import Door
 from runtime.frames_asked import frames_asked
 from runtime.health import Health
@@ -37,6 +39,7 @@ class Parts(Protocol):
     alarms: Alarms
     commands: CommandDesk
     desk: JudgementDesk
+    diagnostics: LateDiagnostics
     door: Door
     health: Health
     waiting_edits: WaitingEdits
@@ -63,6 +66,13 @@ def _of_models(desk: JudgementDesk, orders: Orders) -> dict[str, Question]:
         return await scores_asked(desk, orders, asked.params)
 
     return {"judgement": Question(None, judgement), "models": Question(None, models), "scores": Question(None, scores)}
+
+
+def _of_diagnostics(core: Parts) -> dict[str, Question]:
+    async def diagnostics(asked: Asked) -> Any:
+        return await core.diagnostics.answer(asked.method, asked.actor().text, asked.params)
+
+    return {method: Question(action, diagnostics) for method, action in DIAGNOSTIC_METHODS.items()}
 
 
 def core_questions(core: Parts, bench: LateDesk, orders: Orders, recorders: Mapping[str, FlightRecorder]) -> dict[str, Question]:
@@ -121,6 +131,7 @@ def core_questions(core: Parts, bench: LateDesk, orders: Orders, recorders: Mapp
         "stations": Question("manual.enter", stations),
         "tag": Question(None, tag),
         **{method: Question(action, look) for method, action in BENCH_METHODS.items()},
+        **_of_diagnostics(core),
         **{method: Question(None, command) for method in ("commands", "command.history", "command.prepare")},
         **_of_models(core.desk, orders),
         **{method: Question(None, alarms) for method in ALARM_METHODS},

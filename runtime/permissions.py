@@ -67,7 +67,9 @@ _TABLE: Final = """
     config.edit            -       -           yes       -
     config.approve         -       -           yes       -
     learned.forget         -       -           yes       -
+    view.diagnostics       -       yes         yes       yes
     diag.bundle            -       yes         yes       yes
+    diag.probe             -       yes         yes       -
     audit.review           -       -           yes       yes
     net.edit               -       -           -         yes
     cert.edit              -       -           -         yes

@@ -35,7 +35,7 @@ UNFORESEEN: Final = (
 class Asked:
     """One request: the process that asks, what, with which parameters; `actor()` finds out the person or program behind it.
 
-    It raises RequestRefusedError for a session that is gone, and counts as use of one that is not.
+    It raises RequestRefusedError for a session that is gone, and counts as use of one that is not, unless the param `quiet` is true.
     """
 
     session: Session
@@ -58,8 +58,8 @@ class Question:
 class Questions:
     """The table, by method."""
 
-    def __init__(self, actor: Callable[[Session, Any], Actor], table: Mapping[str, Question]) -> None:
-        """`actor(session, token)` is accounts' own: see Asked."""
+    def __init__(self, actor: Callable[..., Actor], table: Mapping[str, Question]) -> None:
+        """`actor(session, token, quiet=)` is accounts' own: see Asked."""
         self._actor, self._table = actor, dict(table)
 
     async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
@@ -67,7 +67,8 @@ class Questions:
         question = self._table.get(method)
         if question is None:
             raise RequestRefusedError("method_unknown", method=method[:80])
-        asked = Asked(session, method, params, partial(self._actor, session, params.get("token")))
+        quiet = {"quiet": True} if params.get("quiet") is True else {}  # a page asks by itself: its session is no less idle
+        asked = Asked(session, method, params, partial(self._actor, session, params.get("token"), **quiet))
         if question.action is not None:
             refuse_unless_may(asked.actor(), question.action)
         try:

@@ -13,10 +13,13 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import structlog
+
+from runtime.child_lines import Said, said_lines
 
 REST_S_MIN: Final = 0.5
 REST_S_MAX: Final = 30.0
@@ -95,6 +98,8 @@ class Child:
     name: str
     arguments: Sequence[str]
     niceness: int = 0
+    said: Said | None = None
+    """Takes (name, line) of what it writes to standard error; None: that is ours."""
 
     async def run(self) -> None:
         """Start it, wait for its end, and call that a failure. On cancellation: SIGTERM, then SIGKILL after STOP_S.
@@ -106,12 +111,14 @@ class Child:
         process = subprocess.Popen(  # noqa: ASYNC220
             module_command(*self.arguments, niceness=self.niceness),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
+            stderr=None if self.said is None else subprocess.PIPE,
         )  # fmt: skip
-        try:
-            code = await _end_of(process)
-        except asyncio.CancelledError:
-            await _end(process)
-            raise
+        with said_lines(process.stderr, partial(self.said, self.name) if self.said is not None else None):
+            try:
+                code = await _end_of(process)
+            except asyncio.CancelledError:
+                await _end(process)
+                raise
         raise ChildError(self.name, code)
 
 

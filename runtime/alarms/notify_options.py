@@ -104,7 +104,8 @@ class Email(Strict):
 class Webhook(Strict):
     """Keys of type = "webhook"."""
 
-    url: Annotated[str, Field(max_length=2000)]
+    url: Annotated[str, Field(max_length=2000, json_schema_extra={"secret": True})]
+    """Whoever knows it can post there: diagnostics never show it."""
     hmac_file: str = ""
     ca_file: str = ""
 

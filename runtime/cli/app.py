@@ -35,6 +35,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "tags": ("runtime.cli.tags_verb", "gateway"),
     "browse": ("runtime.cli.browse_verb", "gateway"),
     "status": ("runtime.cli.gateway_verbs", "gateway"),
+    "diagnose": ("runtime.cli.diagnose_verb", "gateway"),
     "write": ("runtime.cli.write_verbs", ""),
     "approve": ("runtime.cli.write_verbs", ""),
     "read-only": ("runtime.cli.write_verbs", ""),

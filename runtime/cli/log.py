@@ -11,12 +11,16 @@ import contextlib
 import json
 import logging
 import sys
+import traceback
+from collections.abc import MutableMapping
 from queue import Full, Queue
 from threading import Thread
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from structlog.typing import Processor
+
+from runtime.diagnostics.log_ring import OWN, LogRing
 
 LINES_MAX: Final = 1_000
 LINE_CHARS_MAX: Final = 16_384
@@ -88,8 +92,8 @@ class LineWriter:
         return f"[warning] {DROPPED} count={count}\n"
 
 
-def set_up_log(*, json_lines: bool) -> None:
-    """Send structlog and the libraries' warnings to standard error."""
+def set_up_log(*, json_lines: bool, ring: LogRing | None = None) -> None:
+    """Send structlog and the libraries' warnings to standard error; `ring` keeps the newest, and passes on what children say."""
     # Plain tracebacks: structlog's own show the values of local variables, and a token may be one of them.
     words = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     last = structlog.processors.JSONRenderer() if json_lines else words
@@ -97,15 +101,18 @@ def set_up_log(*, json_lines: bool) -> None:
     if json_lines:
         processors.insert(2, structlog.processors.format_exc_info)
     writer = LineWriter(sys.stderr, json_lines=json_lines)
+    if ring is not None:
+        processors.insert(1, _Keeper(ring))
+        ring.pass_on = writer.write
     atexit.register(writer.close)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=lambda *_: _LineLogger(writer),
+        logger_factory=lambda *names: _LineLogger(writer, names[0] if names else ""),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(writer)
-    logging.basicConfig(level=logging.ERROR, handlers=[handler])
+    handlers: list[logging.Handler] = [logging.StreamHandler(writer), *([_LibraryKeeper(ring)] if ring is not None else [])]
+    logging.basicConfig(level=logging.ERROR, handlers=handlers)
     for name in ("asyncua", "pymodbus"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a device that is away is our own state, said once
 
@@ -113,10 +120,41 @@ def set_up_log(*, json_lines: bool) -> None:
 class _LineLogger:
     """What structlog writes a rendered line to."""
 
-    def __init__(self, writer: LineWriter) -> None:
-        self._writer = writer
+    def __init__(self, writer: LineWriter, name: str) -> None:
+        self._writer, self.name = writer, name
 
     def msg(self, message: str) -> None:
         self._writer.write(message + "\n")
 
     log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg
+
+
+class _Keeper:
+    """A processor that has a ring keep each event, before it becomes text."""
+
+    def __init__(self, ring: LogRing) -> None:
+        self._ring = ring
+
+    def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        params = {name: value for name, value in event.items() if name not in OWN}
+        source, text = str(getattr(logger, "name", "")) or "core", _traceback(event.get("exc_info"))
+        self._ring.note(str(event.get("level", method)), source, str(event.get("event", "")), params, text)
+        return event
+
+
+class _LibraryKeeper(logging.Handler):
+    """Has a ring keep what libraries log."""
+
+    def __init__(self, ring: LogRing) -> None:
+        super().__init__()
+        self._ring = ring
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        self._ring.note(record.levelname.lower(), record.name, "", text=self.format(record))
+
+
+def _traceback(raised: Any) -> str:
+    """Return the traceback of what a line is about: `True` means the exception at hand. No values of variables are in it."""
+    error = sys.exc_info()[1] if raised is True else raised[1] if isinstance(raised, tuple) else raised
+    return "".join(traceback.format_exception(error)) if isinstance(error, BaseException) else ""

@@ -23,10 +23,11 @@ from ledger_client.segments import SegmentShape
 from ledger_client.signing import SignerCore
 from ledger_client.verify import Report, parse_policy, verify_ledger
 from runtime.accounts.store import MEMORY
-from runtime.app import Core, Outside, open_core
+from runtime.app import Core, open_core
 from runtime.config import AnchorConfig
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.layout import Layout
+from runtime.outside import Outside
 from runtime.points import DevicePoints
 from tests.rigs.field import ScriptedDriver, device_toml
 from tests.rigs.small_log import key_of

@@ -27,9 +27,10 @@ from ledger_client.reader import LedgerReader, epochs
 from ledger_client.segments import SegmentShape
 from ledger_client.signing import SignerCore
 from ledger_client.verify import Report, verify_ledger
-from runtime.app import Core, Outside, open_core
+from runtime.app import Core, open_core
 from runtime.faces.feed import Session
 from runtime.layout import Layout
+from runtime.outside import Outside
 from tests.rigs.small_log import key_of
 from tests.simulation.disk import ShimDisk
 from tests.simulation.loop import VirtualClock, VirtualLoop

@@ -1,4 +1,4 @@
-"""The parts for whoever looks after the gateway: people, certificate, audit trail, connections, about.
+"""The parts for whoever looks after the gateway: people, certificate, audit trail, connections, about, diagnostics.
 
 Room: hall, face. `app` takes them into its table.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from runtime.faces.web.audit_pages import AuditPages
 from runtime.faces.web.certificate_pages import CertificatePages
+from runtime.faces.web.diagnostics_pages import DiagnosticsPages
 from runtime.faces.web.face import Face
 from runtime.faces.web.people_pages import PeoplePages
 from runtime.faces.web.rows import Part
@@ -14,4 +15,4 @@ from runtime.faces.web.rows import Part
 
 def admin_parts(face: Face) -> list[Part]:
     """Return them."""
-    return [PeoplePages(face), CertificatePages(face), AuditPages(face)]
+    return [PeoplePages(face), CertificatePages(face), AuditPages(face), DiagnosticsPages(face)]

@@ -17,9 +17,9 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.answers import NO_STORE, language
 from runtime.faces.web.audit_trail import as_csv, chosen, lines_of
 from runtime.faces.web.face import Face
-from runtime.faces.web.made_of import bill_of_materials, libraries
 from runtime.faces.web.rows import RouteRow
 from runtime.faces.web.site_zone import zone_name, zone_of
+from runtime.made_of import bill_of_materials, libraries
 
 PER_PAGE: Final = 200
 """Entries that the history gives at once."""

@@ -61,6 +61,7 @@ NAV: Final = (
         (
             Tab("ledger", "/ledger", "web.nav.ledger", "view.ledger"),
             Tab("connections", "/connections", "web.nav.connections", "view.ledger"),
+            Tab("diagnostics", "/diagnostics", "web.nav.diagnostics", "view.diagnostics"),
             Tab("about", "/about", "web.nav.about", "view.values"),
         ),
     ),

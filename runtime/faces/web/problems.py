@@ -11,6 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runtime.diagnostics.redaction import Redactor
 from runtime.faces.feed import RequestRefusedError
 from runtime.messages.catalogue import word
 
@@ -22,6 +23,10 @@ STATUS: Final = {
     "busy": 503,
     "core_away": 503,
     "csrf_missing": 403,
+    "diag_bundle_gone": 404,
+    "diag_busy": 503,
+    "diag_not_made": 409,
+    "diag_part_unknown": 404,
     "fresh_needed": 403,
     "history_away": 503,
     "login_busy": 503,
@@ -32,6 +37,8 @@ STATUS: Final = {
     "page_missing": 404,
     "password_must_change": 403,
     "permission_denied": 403,
+    "probe_busy": 503,
+    "probe_not_configured": 403,
     "proof_no_witness": 409,
     "proof_not_ready": 409,
     "request_timeout": 504,
@@ -61,9 +68,9 @@ def status_of(code: str) -> int:
 
 def problem(refused: RequestRefusedError, lang: str) -> Response:
     """Return a refusal as an answer for a program."""
-    status = status_of(refused.code)
-    title, detail = word(f"web.status.{status}", None, lang), word(refused.code, refused.params, lang)
-    told = Problem(f"urn:witnessmark:problem:{refused.code}", title, status, detail, refused.code, dict(refused.params))
+    status, params = status_of(refused.code), Redactor().plain(refused.params)
+    title, detail = word(f"web.status.{status}", None, lang), word(refused.code, params, lang)
+    told = Problem(f"urn:witnessmark:problem:{refused.code}", title, status, detail, refused.code, params)
     return Response(msgspec.json.encode(told), status, answer_headers(refused), MEDIA)
 
 

@@ -10,11 +10,12 @@ def answers(*, is_empty: bool) -> dict[str, Any]:
     off = {"cause": "read_only_device", "params": {"device": "d", "by": "Bo"}, "read_only": [{"device": "d", "by": "Bo", "since_ms": 9}]}
     state = {"now_ms": 10, "writes": {"cause": None, "params": {}, "read_only": []}, "points": [], "waiting": [], "unsure": []}
     if is_empty:
-        return {"tag": _tag(), "commands": state | {"self_approval": False}, "command.history": {"acts": []}, "stations": {"stations": []}}
+        found = {"commands": state | {"self_approval": False}, "command.history": {"acts": []}, "stations": {"stations": []}}
+        return found | {"tag": _tag()} | diagnostics(is_empty=True)
     points, waiting = [_point("t0"), _point("t3")], [_waiting()]
     acts = [_act("done", {"old": 1, "read_back": 2}), _act("interlocked", {"tag": "d/t1", "value": "1", "wanted": "= 0"}), _act(None, {})]
     entries = [_entry("float64", 5), _entry("bool", None), _entry("text", 10**12)]
-    return {
+    return diagnostics(is_empty=False) | {
         "tag": _tag(),
         "commands": state | {"self_approval": False, "writes": off, "points": points, "waiting": waiting, "unsure": ["d/t3"]},
         "command.history": {"acts": acts},
@@ -33,6 +34,31 @@ def _tag() -> dict[str, Any]:
         "range": {"low": 0.0, "high": 60.0, "outside": "bad"}, "instrument": instrument, "write": {"low": 1.0, "high": None},
         "bands": [["line", "armed", 21.2, 25.6], ["night", "shadow", 19.0, 24.0]],
     }  # fmt: skip
+
+
+def diagnostics(*, is_empty: bool) -> dict[str, Any]:
+    """Return what the page of diagnostics asks for."""
+    rows = [
+        {"name": name, "pid": at, "cpu_percent": 3.5, "rss_kb": 40_000, "threads": 3, "uptime_s": 99.0, "restarts": at, "fault": fault}
+        for at, (name, fault) in enumerate((("core", None), ("signer", None), ("history", "ChildError: history ended with -9")))
+    ]
+    state = {
+        "now_ms": 10, "processes": rows, "loop": {"stall_p99_ms": None, "stall_max_ms": 1.5}, "faces": 2, "log_newest": 3,
+        "queues": [{"name": "readings", "of": "", "waiting": 0}, {"name": "anchor", "of": "w", "waiting": 12_345}],
+        "memory_kb": {"MemTotal": 900_000, "MemAvailable": 300_000}, "disk": {"size_bytes": 10**10, "free_bytes": 10**9},
+        "parts": {"alarms": [3, "ValueError: <b>no</b>"]},
+    }  # fmt: skip
+    lines = [
+        [1, 1_750_000_000_000, "info", "probe", "probe_asked", {"by": "Tess", "kind": "tcp", "host": "h", "port": 1}, ""],
+        [2, 1_750_000_001_000, "warning", "supervisor", "part_failed", {"part": "<img src=x onerror=alert(1)>", "fault": "x"}, "Traceback"],
+        [3, 1_750_000_002_000, "error", "web", "", {}, "a line of a library " + "without a place to break it" * 8],
+    ]
+    known = [{"host": "10.0.0.9", "port": 502, "what": "device", "name": "press", "line": "press"}]
+    return {
+        "diag.state": state,
+        "diag.log": {"lines": [] if is_empty else lines, "newest": 0 if is_empty else 3, "missed": 0 if is_empty else 4},
+        "diag.targets": {"addresses": [] if is_empty else known, "commissioning": not is_empty},
+    }
 
 
 def _point(name: str) -> dict[str, Any]:

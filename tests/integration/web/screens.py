@@ -57,6 +57,7 @@ SCREENS: Final = (
     ScreenRow("commands", "/commands", role="engineer", wait_for="#commands .columns, .verdict"),
     ScreenRow("stations", "/stations", role="technician", wait_for=".stations .card, .verdict"),
     ScreenRow("connections", "/connections"),
+    ScreenRow("diagnostics", "/diagnostics", role="technician", wait_for="table.processes, .verdict"),
     ScreenRow("about", "/about"),
     ScreenRow("people", "/people", role="admin", states=("error",)),
     ScreenRow("certificate", "/certificate", role="admin", states=("error",)),

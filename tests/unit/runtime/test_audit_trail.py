@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ledger_client.kinds import Kind
 from runtime.acts import INTENT, OUTCOME, Act, command_detail
 from runtime.faces.web.audit_trail import as_csv, chosen, lines_of
-from runtime.faces.web.made_of import bill_of_materials
+from runtime.made_of import bill_of_materials
 from runtime.permissions import Actor, Role
 
 ADA = Actor("Ada", frozenset({Role.ADMIN}), "3f2a", fresh=True, kind="person")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from runtime.child_lines import LINE_BYTES_MAX, said_lines
 from runtime.clock import STEP_MS, StepWatch, SystemClock
 from runtime.loop_stall import percentile
 from runtime.supervisor import REST_S_MAX, Child, ChildError, Supervisor
@@ -61,6 +62,44 @@ def test_a_child_that_ends_is_a_failure_and_a_cancelled_one_is_gone() -> None:
         assert not Path(f"/proc/{pid}").exists()
 
     asyncio.run(program())
+
+
+def test_what_a_child_says_is_taken_line_by_line_to_its_last_word(capfd: pytest.CaptureFixture[str]) -> None:
+    said: list[tuple[str, str]] = []
+
+    async def program() -> None:
+        with pytest.raises(ChildError):
+            await Child("talker", ("http.server", "no port"), said=lambda name, line: said.append((name, line))).run()
+
+    asyncio.run(program())
+    assert {name for name, _ in said} == {"talker"}
+    assert said[0][1].startswith("usage:")
+    assert "no port" in said[-1][1]
+    assert capfd.readouterr().err == "", "what the child says goes through us"
+
+
+FLOOD = """
+import os, sys
+for n in range(400):
+    os.write(2, b"x" * 199 + b"\\n")
+os.write(2, b"y" * 50_000 + b"the end without one")
+"""
+
+
+def test_a_child_that_says_much_loses_nothing_but_time() -> None:
+    lines: list[str] = []
+
+    async def program() -> None:
+        process = subprocess.Popen([sys.executable, "-c", FLOOD], stderr=subprocess.PIPE)  # noqa: ASYNC220  there is no other
+        with said_lines(process.stderr, lines.append):
+            while process.poll() is None:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(program())
+    assert lines[:400] == ["x" * 199] * 400
+    assert "".join(lines[400:]).startswith("y" * 16_384)
+    assert lines[-1].endswith("the end without one")
+    assert max(map(len, lines)) <= 2 * LINE_BYTES_MAX
 
 
 ORPHANED = """

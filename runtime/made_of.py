@@ -1,6 +1,7 @@
 """What this installation is made of: the Python packages that are installed, and the browser's libraries, as a CycloneDX bill of materials.
 
-Room: hall, face. `audit_pages` shows it. It reads what pip recorded beside each package and our own manifest; it asks nobody outside.
+Room: hall. The page *About* shows it, diagnostics have it in their bundle. It reads what pip recorded beside each package and
+our own manifest; it asks nobody outside.
 Source of the form: CycloneDX 1.6 (ECMA-424), package URLs as in the purl specification.
 """
 

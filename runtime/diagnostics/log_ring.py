@@ -1,0 +1,94 @@
+"""The newest log lines of the core and of its children, kept in memory for whoever looks at them. Bounded.
+
+Room: hall, diagnostics. `cli.log` notes each line of this process, the supervisor relays those of children; the page, the bundle and nobody
+else read it. Lines are kept as they came and redacted when they leave. Any thread may note one; noting never waits for a disk or a peer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Final
+
+LINES_MAX: Final = 2_000
+CHARS_MAX: Final = 1 << 20
+"""Of all lines together."""
+TEXT_MAX: Final = 4_096
+"""Of one line; the rest of a longer one is not kept."""
+LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+OWN: Final = frozenset({"event", "level", "timestamp", "exc_info", "stack_info"})
+Plain = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line. `code` is the event, `params` its fields; `text` is what else there was: a traceback, or a line that is no event."""
+
+    number: int
+    wall_ms: int
+    level: str
+    source: str
+    code: str
+    params: Mapping[str, Plain] = field(default_factory=dict)
+    text: str = ""
+
+
+class LogRing:
+    """`note` and `relay` from anywhere, `since` from the loop. `pass_on` writes a child's line where the core's own lines go."""
+
+    def __init__(self, wall_ms: Callable[[], int], *, lines_max: int = LINES_MAX, chars_max: int = CHARS_MAX) -> None:
+        self._wall_ms, self._lines_max, self._chars_max = wall_ms, lines_max, chars_max
+        self._lines: deque[tuple[LogLine, int]] = deque()
+        self._chars = self._number = 0
+        self._lock = Lock()
+        self.pass_on: Callable[[str], object] = lambda _line: None
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest line; the first one ever was 1."""
+        return self._number
+
+    def note(self, level: str, source: str, code: str, params: Mapping[str, Any] | None = None, text: str = "") -> None:
+        """Keep one line. Values that are not plain are kept as their text; long ones are cut."""
+        kept = {str(name)[:80]: _plain(value) for name, value in (params or {}).items()}
+        level = level if level in LEVELS else "info"
+        code, text = code[:TEXT_MAX], text[:TEXT_MAX]
+        size = 64 + len(code) + len(text) + sum(len(name) + len(str(value)) for name, value in kept.items())
+        with self._lock:
+            self._number += 1
+            self._lines.append((LogLine(self._number, self._wall_ms(), level, source, code, kept, text), size))
+            self._chars += size
+            while self._lines and (len(self._lines) > self._lines_max or self._chars > self._chars_max):
+                self._chars -= self._lines.popleft()[1]
+
+    def relay(self, source: str, line: str) -> None:
+        """Keep a line that a child wrote, a JSON event or any text, and pass it on."""
+        self.pass_on(line + "\n")
+        try:
+            found = json.loads(line) if line.startswith("{") else None
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict) and isinstance(found.get("event"), str):
+            params = {name: value for name, value in found.items() if name not in OWN and name != "exception"}
+            self.note(str(found.get("level", "info")), source, found["event"], params, str(found.get("exception", "")))
+        elif line.strip():
+            self.note("info", source, "", text=line)
+
+    def since(self, after: int, limit: int) -> tuple[list[LogLine], int]:
+        """Return up to `limit` of the newest lines after a number, oldest first, and how many of those after it are not among them."""
+        with self._lock:
+            found = [line for line, _ in self._lines if line.number > after]
+            newest = self._number
+        shown = found[-limit:] if limit > 0 else []
+        return shown, max(0, newest - max(after, 0) - len(shown))
+
+
+def _plain(value: Any) -> Plain:
+    if isinstance(value, str):
+        return value[:TEXT_MAX]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value)[:TEXT_MAX]

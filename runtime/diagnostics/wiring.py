@@ -1,0 +1,64 @@
+"""The diagnostics of one core, wired to its parts.
+
+Room: hall, diagnostics. `app` calls it. It holds no rule of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Protocol
+
+from drivers.recorder import FlightRecorder
+from ledger_client.disk import Disk
+from runtime.acquisition.field import Field
+from runtime.alarms.parts import Alarms
+from runtime.clock import Clock
+from runtime.diagnostics.late import LateDiagnostics
+from runtime.diagnostics.log_ring import LogRing
+from runtime.health import Health
+from runtime.judgement.desk import JudgementDesk
+from runtime.layout import Layout
+from runtime.revisions import Revision
+
+if TYPE_CHECKING:
+    from runtime.diagnostics.desk import DiagnosticsDesk
+
+
+class Parts(Protocol):
+    """The parts of a core that it looks at."""
+
+    alarms: Alarms
+    desk: JudgementDesk
+    health: Health
+
+    @property
+    def revision(self) -> Revision:
+        """The revision in force."""
+        ...
+
+    @property
+    def field(self) -> Field:
+        """The pollers."""
+        ...
+
+
+def diagnostics_of(
+    core: Parts, log: LogRing, recorders: Mapping[str, FlightRecorder], disk: Disk, layout: Layout, clock: Clock, work: Executor,
+    random_bytes: Callable[[int], bytes],
+) -> LateDiagnostics:  # fmt: skip
+    """Return the desk, not yet made. Nothing is asked of the parts before the first question."""
+
+    def make() -> DiagnosticsDesk:
+        from runtime.diagnostics.desk import DiagnosticsDesk, Sources
+
+        sources = Sources(
+            core.health.snapshot,
+            lambda: core.revision,
+            lambda: core.alarms.view.page({}),
+            core.desk.model_rows,
+            lambda: [recorder.summary() for _, recorder in sorted(recorders.items())],
+        )
+        return DiagnosticsDesk(sources, log, core.field, disk, layout, clock, work, random_bytes)
+
+    return LateDiagnostics(make, work)

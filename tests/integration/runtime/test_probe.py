@@ -1,0 +1,206 @@
+"""Probes against real servers: names, ports, TLS, Modbus; what may not be tried, and a device that allows one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.clock import SystemClock
+from runtime.config import Config, parse_config
+from runtime.diagnostics import probes as probes_module
+from runtime.diagnostics.addresses import addresses_of
+from runtime.diagnostics.probes import Probes
+from runtime.faces.feed import RequestRefusedError
+from tests.rigs.certificate import make_certificate
+from tests.rigs.modbus import WRITES, ModbusPlant
+from tests.rigs.ports import free_port
+
+pytestmark = pytest.mark.integration
+DEVICE = """
+[devices.press]
+type = "modbus"
+host = "localhost"
+port = {port}
+[[devices.press.groups]]
+name = "g"
+period_ms = 1000
+tags = [{{ name = "t", address = "holding:1", data = "uint16" }}]
+"""
+
+
+class Line:
+    """The line of the polled device: counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    async def registers(self, device: str, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
+        self.asked.append(("registers", device, table, start, count))
+        return {start: 7}
+
+    async def probe(self, device: str, unit: int, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
+        self.asked.append(("probe", device, unit, table, start, count))
+        return {}
+
+    async def identify(self, device: str, unit: int | None, deadline_s: float) -> dict[str, str]:
+        self.asked.append(("identify", device, unit))
+        return {"VendorName": "Acme"}
+
+
+def config(*devices: str, commissioning: bool = True) -> Config:
+    return parse_config(f'[gateway]\nname = "g"\ncommissioning = {str(commissioning).lower()}\n' + "".join(devices))
+
+
+def prober(line: Line, *devices: str, commissioning: bool = True) -> Probes:
+    found = config(*devices, commissioning=commissioning)
+    return Probes(lambda: found, line, SystemClock())
+
+
+@contextlib.asynccontextmanager
+async def listening(context: ssl.SSLContext | None = None, *, silent: bool = False) -> AsyncIterator[tuple[int, list[int]]]:
+    port, seen = free_port(), []
+
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(1)
+        with contextlib.suppress(OSError):
+            await (ended.wait() if silent else reader.read(1))
+            writer.close()
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port, ssl=context)
+    try:
+        yield port, seen
+    finally:
+        ended.set()
+        server.close()
+        await server.wait_closed()
+        await asyncio.sleep(0.05)
+
+
+def test_names_ports_and_tls(tmp_path: Path) -> None:
+    async def run() -> None:
+        probes = prober(Line())
+        told = await probes.probe("t", {"kind": "name", "host": "localhost"})
+        assert told["ok"]
+        assert "127.0.0.1" in told["addresses"]
+        told = await probes.probe("t", {"kind": "name", "host": "nobody.invalid"})
+        assert (told["ok"], told["code"]) == (False, "probe_name_unknown")
+        told = await probes.probe("t", {"kind": "tcp", "host": "127.0.0.1", "port": free_port()})
+        assert (told["ok"], told["code"]) == (False, "probe_refused")
+        made = make_certificate(tmp_path)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*made)
+        async with listening(context) as (port, _):
+            told = await probes.probe("t", {"kind": "tls", "host": "127.0.0.1", "port": port})
+            assert told["ok"], told
+            assert told["tls"]["version"] == "TLSv1.3"
+            assert len(told["tls"]["fingerprint"]) == 64
+            assert told["tls"]["is_valid_now"] is True
+        async with listening() as (port, seen):
+            told = await probes.probe("t", {"kind": "tcp", "host": "localhost", "port": port})
+            assert told["ok"]
+            assert told["connect_ms"] >= 0
+            assert seen == [1]
+
+    asyncio.run(run())
+
+
+def test_one_at_a_time_and_never_longer_than_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes_module, "PROBE_S", 0.4)
+
+    async def run() -> None:
+        probes = prober(Line())
+        async with listening(silent=True) as (port, _), asyncio.TaskGroup() as group:
+            slow = group.create_task(probes.probe("t", {"kind": "tls", "host": "127.0.0.1", "port": port}))
+            await asyncio.sleep(0.1)
+            with pytest.raises(RequestRefusedError, match="probe_busy"):
+                await probes.probe("t", {"kind": "name", "host": "localhost"})
+            told = await slow
+            assert (told["ok"], told["code"]) == (False, "probe_no_answer")
+
+    asyncio.run(run())
+
+
+def test_a_polled_device_is_asked_through_its_line_under_whatever_name() -> None:
+    async def run() -> None:
+        async with listening() as (port, seen):
+            line = Line()
+            probes = prober(line, DEVICE.format(port=port))
+            for kind, host in (("tcp", "localhost"), ("tcp", "127.0.0.1"), ("tls", "127.0.0.1"), ("modbus", "127.0.0.1")):
+                told = await probes.probe("t", {"kind": kind, "host": host, "port": port})
+                assert (told["ok"], told["line"], told["identity"]) == (True, "press", {"VendorName": "Acme"}), told
+            told = await probes.probe("t", {"kind": "modbus", "host": "localhost", "port": port, "address": 5, "table": "input"})
+            assert told["registers"] == [[5, 7]]
+            told = await probes.probe("t", {"kind": "modbus", "host": "localhost", "port": port, "unit": 9, "address": 5})
+            assert told["registers"] == []
+            assert line.asked[-2:] == [("registers", "press", "input", 5, 1), ("probe", "press", 9, "holding", 5, 1)]
+            assert seen == [], "nobody else connected to the device"
+
+    asyncio.run(run())
+
+
+def test_a_modbus_unit_that_is_not_polled() -> None:
+    async def run() -> None:
+        plant = ModbusPlant()
+        await plant.start()
+        try:
+            probes = prober(Line())
+            asked = {"kind": "modbus", "host": "127.0.0.1", "port": plant.port}
+            told = await probes.probe("t", asked | {"unit": 1, "address": 5})
+            assert (told["ok"], told["registers"]) == (True, [[5, 5]]), told
+            told = await probes.probe("t", asked | {"unit": 1})
+            assert told["ok"], told
+            assert not [function for function, _, _ in plant.requests if function in WRITES]
+            told = await probes.probe("t", asked | {"unit": 77, "address": 5})
+            assert (told["ok"], told["registers"]) == (True, []), "the server answers that it has no such thing"
+            await plant.stop()
+            assert (await probes.probe("t", asked | {"unit": 1}))["ok"] is False
+        finally:
+            await plant.stop()
+
+    asyncio.run(run())
+
+
+def test_in_service_only_what_the_configuration_names_is_tried() -> None:
+    async def run() -> None:
+        more = '[syslog]\nhost = "log.example"\n[[notify.targets]]\nname = "h"\ntype = "webhook"\nurl = "https://hooks.example/x"\n'
+        probes = prober(Line(), more, DEVICE.format(port=5020), commissioning=False)
+        known = {(each["host"], each["port"], each["what"]) for each in probes.targets()["addresses"]}
+        assert known == {("localhost", 5020, "device"), ("log.example", 6514, "syslog"), ("hooks.example", 443, "notify")}
+        for asked in ({"kind": "tcp", "host": "localhost", "port": 22}, {"kind": "name", "host": "elsewhere.example"}):
+            with pytest.raises(RequestRefusedError, match="probe_not_configured"):
+                await probes.probe("t", asked)
+        with pytest.raises(RequestRefusedError, match="commissioning_off"):
+            await probes.probe("t", {"kind": "modbus", "host": "localhost", "port": 5020, "unit": 9})
+        assert (await probes.probe("t", {"kind": "modbus", "host": "localhost", "port": 5020, "unit": 1}))["ok"]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"kind": "tcp", "host": "x", "port": 0}, {"kind": "tcp", "host": "x", "port": 70_000}, {"kind": "shell", "host": "x", "port": 1},
+        {"kind": "tcp", "host": "a b", "port": 1}, {"kind": "tcp", "host": "-x", "port": 1}, {"kind": "tcp", "host": "x" * 300, "port": 1},
+        {"kind": "tcp", "host": "x", "port": True}, {"kind": "tcp"},
+        {"kind": "modbus", "host": "127.0.0.1", "port": 1, "unit": 256}, {"kind": "modbus", "host": "127.0.0.1", "port": 1, "address": -1},
+    ],
+)  # fmt: skip
+def test_what_is_no_probe_is_refused(asked: dict[str, Any]) -> None:
+    with pytest.raises(RequestRefusedError, match="probe_shape"):
+        asyncio.run(prober(Line()).probe("t", asked))
+
+
+def test_backup_hosts_are_lines_too() -> None:
+    text = DEVICE.format(port=5020).replace('host = "localhost"', 'host = "localhost"\nbackup_hosts = ["10.0.0.9:5021", "[::1]"]')
+    assert [(each.host, each.port, each.line) for each in addresses_of(config(text))] == [
+        ("localhost", 5020, "press"), ("10.0.0.9", 5021, "press"), ("::1", 5020, "press"),
+    ]  # fmt: skip

@@ -1,0 +1,151 @@
+"""Diagnostics of a whole core on virtual time: who may, what is recorded, what is handed out, and that canaries are nowhere in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+import pytest
+
+from ledger_client.kinds import Kind
+from ledger_client.reader import LedgerReader
+from runtime.acts import INTENT, read_command
+from runtime.diagnostics.methods import ACTION_OF
+from runtime.faces.feed import RequestRefusedError
+from runtime.faces.web.log_lines import rows_of
+from runtime.faces.web.problems import problem
+from tests.rigs.core import STATE, Plant, payloads, prepare, running, two_devices
+from tests.rigs.people import People
+from tests.simulation.disk import ShimDisk
+from tests.simulation.loop import VirtualClock, run
+
+CANARY = "kanarienvogel"
+HOOK = f"https://hooks.example/T0001/{CANARY}/x"
+CONFIG = f"""
+# password = "{CANARY}-1"
+[[notify.targets]]
+name = "hook"
+type = "webhook"
+url = "{HOOK}"
+"""
+
+
+async def archive_of(people: People, token: str, bundle: str) -> bytes:
+    data = b""
+    while True:
+        piece = await people.ask("diag.archive", token=token, id=bundle, offset=len(data))
+        data += piece["data"]
+        if len(data) >= piece["size_bytes"]:
+            return data
+
+
+def test_a_bundle_is_what_was_previewed_and_the_ledger_says_who_took_it() -> None:
+    async def program(clock: VirtualClock) -> None:
+        disk = ShimDisk()
+        prepare(disk, two_devices() + CONFIG)
+        async with running(disk, clock, Plant(clock)) as now:
+            people = People(now, disk)
+            admin = await people.claim()
+            tess, vic = await people.add(admin, "Tess", "technician"), await people.add(admin, "Vic", "viewer")
+            now.core.log.note("warning", "core", "part_failed", {"part": "hook", "fault": f"POST {HOOK} token={CANARY}"})
+            seen = await people.ask("diag.preview", token=tess)
+            names = [each["name"] for each in seen["files"]]
+            assert names[0] == "about.json"
+            assert {"config.toml", "log.txt", "status.json", "ledger.json", "machine.json", "packages.json"} <= set(names)
+            shown = {name: (await people.ask("diag.part", token=tess, id=seen["id"], name=name))["data"] for name in names}
+            assert [[each["size_bytes"], each["sha256"]] for each in seen["files"]] == [
+                [len(data), sha256(data).hexdigest()] for data in shown.values()
+            ]
+            assert (await people.ask("diag.archive", token=tess, id=seen["id"])) == {"refused": "diag_not_made"}
+            made = await people.act(tess, "diag.bundle", seen["id"], leave_out="learned.json")
+            assert made["code"] == "done", made
+            data = await archive_of(people, tess, seen["id"])
+            assert sha256(data).hexdigest() == made["params"]["sha256"]
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                found = {name: archive.read(name) for name in archive.namelist()}
+            assert found == {name: text for name, text in shown.items() if name != "learned.json"}
+            assert not [name for name, text in shown.items() if CANARY.encode() in text]
+            assert b"https://" not in shown["config.toml"].split(b"[[notify.targets]]")[1]
+            assert json.loads(shown["about.json"])["redacted"] >= 3
+            assert (await people.act(vic, "diag.bundle", seen["id"]))["refused"] == "permission_denied"
+            assert (await people.act(tess, "diag.bundle", "0" * 16))["refused"] == "diag_bundle_gone"
+            for method in ACTION_OF:
+                assert (await people.ask(method, token=vic))["refused"] == "permission_denied", method
+        bodies = [p for p in payloads(disk) if p.kind == Kind.COMMAND and p.detail[2] == "diag.bundle"]
+        assert len(bodies) == 1
+
+    run(program, seed=1)
+
+
+def test_the_log_is_told_in_words_without_secrets_and_does_not_keep_a_session_alive() -> None:
+    async def program(clock: VirtualClock) -> None:
+        disk = ShimDisk()
+        prepare(disk, two_devices() + CONFIG)
+        async with running(disk, clock, Plant(clock)) as now:
+            people = People(now, disk)
+            admin = await people.claim()
+            log = now.core.log
+            log.note("error", "supervisor", "part_failed", {"part": "<b>x</b>", "fault": f"Authorization: Bearer {CANARY}"})
+            log.relay("history", f'{{"event": "history_page_not_written", "level": "warning", "reason": "password={CANARY}"}}')
+            log.relay("web", f"INFO wm_{CANARY}{CANARY}")
+            told = await people.ask("diag.log", token=admin, quiet=True)
+            assert CANARY not in str(told)
+            rows = rows_of(told["lines"], "en")
+            assert [row.text for row in rows][-3:] == [
+                "<b>x</b> failed and is started again: Authorization: [redacted]",
+                "A page of history could not be written: password=[redacted]",
+                "INFO [redacted]",
+            ]
+            assert [row.source for row in rows_of(told["lines"], "zh", "warning", "历史页")] == ["history"]
+            assert rows_of(told["lines"], "en", "error", "page of history") == []
+            after = await people.ask("diag.log", token=admin, after=told["newest"], quiet=True)
+            assert (after["lines"], after["missed"]) == ([], 0)
+            idle_ms = now.core.config.accounts.idle_min * 60_000
+            began = clock.mono_ms()
+            while clock.mono_ms() - began < idle_ms + 5_000:
+                await clock.sleep_until_mono(clock.mono_ms() + 60_000)
+                last = await people.ask("diag.log", token=admin, quiet=True)
+            assert last == {"refused": "session_gone"}
+
+    run(program, seed=1)
+
+
+@pytest.mark.parametrize(
+    "params", [{"detail": f"Bearer {CANARY}1"}, {"password": CANARY}, {"host": f"ada:{CANARY}@broker"}, {"url": f"https://h/?k={CANARY}"}]
+)
+def test_a_problem_answer_has_no_secret_in_it(params: dict[str, Any]) -> None:
+    answer = problem(RequestRefusedError("act_failed", **params), "en")
+    assert CANARY.encode() not in answer.body
+    assert b"[redacted]" in answer.body
+
+
+def test_what_a_person_reads_of_a_problem_stays_as_it_was() -> None:
+    told = msgspec.json.decode(problem(RequestRefusedError("permission_denied", action="account.password"), "en").body)
+    assert told["params"] == {"action": "account.password"}
+
+
+def test_an_act_says_what_was_left_out_and_why() -> None:
+    async def program(clock: VirtualClock) -> None:
+        disk = ShimDisk()
+        prepare(disk, two_devices())
+        async with running(disk, clock, Plant(clock)) as now:
+            people = People(now, disk)
+            admin = await people.claim()
+            seen = await people.ask("diag.preview", token=admin)
+            assert (await people.act(admin, "diag.bundle", seen["id"], leave_out="no.txt"))["refused"] == "diag_part_unknown"
+            assert (await people.act(admin, "diag.bundle", seen["id"], more=1))["refused"] == "act_shape"
+            assert (await now.act("diag.bundle", seen["id"], token=admin, params={"leave_out": "log.txt"}))["code"] == "done"
+        reader = LedgerReader(disk, STATE, 1)
+        told = [
+            read_command(p.detail[1], reader.body(p.seq) or b"")
+            for p in payloads(disk)
+            if p.kind == Kind.COMMAND and p.detail[1] == INTENT and p.detail[2] == "diag.bundle"
+        ]
+        assert [(each["reason"], each["target"], each["params"]) for each in told] == [("test", seen["id"], {"leave_out": "log.txt"})]
+        assert told[0]["session"].startswith("Ada (session ")
+
+    run(program, seed=1)
