@@ -13,6 +13,11 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from ledger_client.disk import RealDisk
+from ledger_client.entry import parse
+from ledger_client.kinds import Kind
+from ledger_client.reader import LedgerReader
+from runtime.acts import INTENT, read_command
 from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot, targets
 from tests.rigs.web_site import PASSWORD, Site, site
 
@@ -47,6 +52,15 @@ async def edited(at: Screen, old: str, new: str) -> None:
     await at.page.locator("form button.primary").first.click()
     await at.page.locator("input[name=reason]").fill("for the night shift", timeout=WAIT_MS)
     await at.page.locator(".review button.primary").click()
+
+
+def signers(found: Site) -> list[tuple[str, str]]:
+    """Return what the newest intent of `config.approve` says of signatures: meaning and name of each."""
+    reader = LedgerReader(RealDisk(), found.gateway.state, 1)
+    payloads = [parse(raw).payload for raw in reader.entries(0, reader.size())]
+    intents = [each for each in payloads if each.kind == Kind.COMMAND and each.detail[1:3] == (INTENT, "config.approve")]
+    told = read_command(INTENT, reader.body(intents[-1].seq) or b"")
+    return [(each["meaning"], each["name"]) for each in told["approvals"]]
 
 
 async def wrong_with(at: Screen, name: str) -> list[str]:
@@ -90,6 +104,9 @@ def test_the_first_asks_and_the_second_looks_and_approves(tmp_path: Path, requir
             wrong += await looked_at(browser, found, first, "waiting-own", nothing_more)
             wrong += await looked_at(browser, found, second, "waiting", open_it)
             async with page_of(browser, found.url, token=second) as at:
+                await at.open("/tablet")  # who has a key of their own signs what they approve
+                await at.page.click("#tablet-enrol")
+                await at.page.wait_for_selector("#tablet-state.ok")
                 await at.open("/config")
                 await at.page.locator(".waiting li").first.wait_for(timeout=WAIT_MS)
                 await open_it(at.page)
@@ -100,6 +117,7 @@ def test_the_first_asks_and_the_second_looks_and_approves(tmp_path: Path, requir
             now = await found.ask("config", {"token": first})
             assert now["revision"] == 2
             assert 'risk = "low"' in now["text"]
+            assert signers(found) == [("approved", "Tess")]
             async with found.client("engineer") as client:
                 assert (await client.get("/api/v1/config/waiting")).json() == {"waiting": [], "self_approval": False}
                 assert (await client.get(f"/api/v1/config/waiting/{'0' * 32}")).json()["code"] == "config_proposal_gone"
