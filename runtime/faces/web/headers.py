@@ -91,14 +91,18 @@ class Hosts:
         """See ASGI."""
         if scope["type"] == "http":
             named = [value for name, value in scope["headers"] if name == b"host"]
-            if len(named) != 1 or not is_known(named[0].decode("latin-1"), self._known()):
+            reached_at = str((scope.get("server") or ("", 0))[0])
+            if len(named) != 1 or not is_known(named[0].decode("latin-1"), self._known(), reached_at):
                 await PlainTextResponse("unknown host", 421 if len(named) == 1 else 400)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
-def is_known(host: str, known: Collection[str]) -> bool:
-    """Tell whether a Host header names one of `known` (lower case, addresses without brackets), with or without a port."""
+def is_known(host: str, known: Collection[str], reached_at: str = "") -> bool:
+    """Tell whether a Host header names one of `known` (lower case, addresses without brackets), with or without a port.
+
+    `reached_at`: the address of ours at which the connection came in. It may be younger than `known`, and no site's name leads to a number.
+    """
     name, _, port = host.rpartition(":") if not host.endswith("]") and ":" in host else (host, "", "")
     if port and not port.isdecimal():
         return False
@@ -108,4 +112,4 @@ def is_known(host: str, known: Collection[str]) -> bool:
             name = str(ipaddress.ip_address(name[1:-1]))
         except ValueError:
             return False
-    return name in LOCAL_NAMES or name in known
+    return name in LOCAL_NAMES or name in known or (bool(name) and name == reached_at.partition("%")[0])

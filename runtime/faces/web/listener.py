@@ -142,11 +142,12 @@ class Listener:
     async def _redirect(self, connection: socket.socket) -> None:
         """Answer plain HTTP with the same address under https, when it names this machine; say nothing else."""
         with contextlib.suppress(OSError, TimeoutError):
+            reached_at = str(connection.getsockname()[0])
             reader, writer = await asyncio.open_connection(sock=connection, limit=HEAD_SIZE_MAX)
             try:
                 async with asyncio.timeout(HEADERS_S):
                     head = await reader.readuntil(b"\r\n\r\n")
-                    writer.write(redirect_of(head, self._known()))
+                    writer.write(redirect_of(head, self._known(), reached_at))
                     await writer.drain()
             except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 pass
@@ -171,15 +172,15 @@ class _Ending(asyncio.Protocol):
         self._ended.set()
 
 
-def redirect_of(head: bytes, known: Collection[str]) -> bytes:
-    """Return the answer to a plain request: 308 to https for a name of ours and a path without tricks, 400 for anything else."""
+def redirect_of(head: bytes, known: Collection[str], reached_at: str = "") -> bytes:
+    """Return the answer to a plain request: 308 to https for a name of ours (`is_known`) and a path without tricks, else 400."""
     lines = head.decode("latin-1").split("\r\n")
     method, _, rest = lines[0].partition(" ")
     path = rest.partition(" ")[0]
     hosts = [line.partition(":")[2].strip() for line in lines[1:] if line.lower().startswith("host:")]
     fine = method in {"GET", "HEAD"} and path.startswith("/") and not path.startswith("//") and path.isascii() and path.isprintable()
     fine = fine and "\\" not in path
-    if not fine or len(hosts) != 1 or not is_known(hosts[0], known):
+    if not fine or len(hosts) != 1 or not is_known(hosts[0], known, reached_at):
         return b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     target = f"https://{hosts[0]}{path}".encode("ascii", "ignore")
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.faces.web.guard import local_path
+from runtime.faces.web.headers import is_known
 from runtime.faces.web.listener import redirect_of
 from runtime.faces.web.site_zone import zone_of
 
@@ -28,6 +29,19 @@ def test_what_might_lead_elsewhere_leads_to_the_first_page(text: str | None) -> 
 @pytest.mark.parametrize("path", ["/a\nSet-Cookie: b=c", "/a\rb", "/a\tb", "/\\evil.example", "//evil.example", "/\x7f"])
 def test_a_plain_request_with_a_trick_in_its_path_is_not_sent_on(path: str) -> None:
     assert redirect_of(f"GET {path} HTTP/1.1\r\nHost: localhost:8480\r\n\r\n".encode(), ()).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    ("host", "reached_at", "is_ours"),
+    [
+        ("10.1.2.3:8480", "10.1.2.3", True), ("10.1.2.3", "10.1.2.4", False), ("[fd00::5]:8480", "fd00::5", True), ("", "", False),
+        ("[FD00:0::5]", "fd00::5%eth0", True), ("10.1.2.3.evil.example", "10.1.2.3", False), ("evil.example", "10.1.2.3", False),
+    ],
+)  # fmt: skip
+def test_an_address_at_which_a_connection_came_in_is_ours_whether_or_not_it_was_known(host: str, reached_at: str, *, is_ours: bool) -> None:
+    assert is_known(host, (), reached_at) is is_ours
+    sent = redirect_of(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), (), reached_at)
+    assert sent.startswith(b"HTTP/1.1 308 ") is is_ours
 
 
 @pytest.mark.parametrize("zone", ["America", "Etc", "/UTC", "Mars", "leapseconds", ""])
