@@ -1,4 +1,4 @@
-"""`witnessmark tags export | import DEVICE FILE`: the tags of a device as a table for spreadsheets, and back.
+"""`witnessmark tags export | import DEVICE FILE`: the tags of a device as a table for spreadsheets, and back; `tags write-out DEVICE`.
 
 Room: hall. `cli.app` registers it. An import becomes an edit of the configuration through the door of the running gateway, or of the config
 file where none runs; it writes nothing while a single cell is wrong. Exit codes: 0 done, 1 faults in the table or a refusal, 2 it could
@@ -32,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Tags of a device as a table for spreadsheets (CSV), and back.")
     group.command("export")(export)
     group.command("import")(take_in)
+    group.command("write-out")(write_out)
     app.add_typer(group, name="tags")
 
 
@@ -102,17 +103,49 @@ def take_in(
     if dry_run or text == source.text:
         _say(done, "tags_would" if text != source.text else "tags_same", as_json=as_json)
         return
-    if source.revision is not None:
-        if not as_json:
-            _say(done, "tags_will", as_json=False)
-        why = reason or f"tags of {device} from {file.name}"[:200]
-        if (size := len(text.encode())) > TEXT_SIZE_MAX:
-            fail("file_too_long", {"size": size, "size_max": TEXT_SIZE_MAX}, as_json=as_json)
-        request = {"action": "config.edit", "target": "", "params": {"text": text}, "expected_revision": source.revision, "reason": why}
-        send_act(state, request, as_json=as_json)
+    if source.revision is not None and not as_json:
+        _say(done, "tags_will", as_json=False)
+    if not _put_in_force(source, text, state, reason or f"tags of {device} from {file.name}"[:200], as_json=as_json):
+        _say({**done, "path": str(source.file)}, "tags_written", as_json=as_json)
+
+
+def write_out(
+    device: Device,
+    state: State = Path("state"),
+    config: ConfigFile = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the configuration as it would be.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write the template that a device names into the configuration, so that its tags can be edited. The device stays what it is."""
+    from runtime.commissioning.written_out import written_out
+    from runtime.config import parse_config
+
+    with worded_faults(config or state, device, as_json=as_json):
+        source = _source(state, config)
+        text = written_out(source.text, device)
+        parse_config(text)
+    if dry_run:
+        print(text, end="")
         return
-    _write(source.file, text, state, as_json=as_json)
-    _say({**done, "path": str(source.file)}, "tags_written", as_json=as_json)
+    if not _put_in_force(source, text, state, reason or f"tags of {device} written out of its template", as_json=as_json):
+        done = {"device": device, "path": str(source.file)}
+        if as_json:
+            print_json({**done, "code": "tags_written_out"})
+        else:
+            console().print(word("tags_written_out", done), markup=False)
+
+
+def _put_in_force(source: Source, text: str, state: Path, reason: str, *, as_json: bool) -> bool:
+    """Put a text in force through the door of the running gateway and return True; where none runs, write the file and return False."""
+    if source.revision is None:
+        _write(source.file, text, state, as_json=as_json)
+        return False
+    if (size := len(text.encode())) > TEXT_SIZE_MAX:
+        fail("file_too_long", {"size": size, "size_max": TEXT_SIZE_MAX}, as_json=as_json)
+    request = {"action": "config.edit", "target": "", "params": {"text": text}, "expected_revision": source.revision, "reason": reason}
+    send_act(state, request, as_json=as_json)
+    return True
 
 
 def _source(state: Path, config: Path | None) -> Source:

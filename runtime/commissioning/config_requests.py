@@ -14,6 +14,7 @@ from drivers.option_error import OptionError
 from ledger_client.disk import Disk, read_whole
 from runtime.commissioning import drafts
 from runtime.commissioning.judged_text import judged
+from runtime.commissioning.written_out import written_out
 from runtime.config import CONFIG_SIZE_MAX
 from runtime.config_text import with_values
 from runtime.revisions import Revision
@@ -34,7 +35,7 @@ def draft(asked: Mapping[str, Any], revision: Revision) -> dict[str, Any]:
     """Return {text, revision, …} of {kind, …}: the revision in force, or {text}, with one thing changed, judged.
 
     Kinds: `device` {device, raw, comments}, `template` {device, template, options}, `copy` {device, name, changes}, `remove` {device},
-    `tag` {device, group, period_ms, tag}, `setting` {table, key, value}, `values` {values}, `text` (nothing changed).
+    `write_out` {device}, `tag` {device, group, period_ms, tag}, `setting` {table, key, value}, `values` {values}, `text` (nothing changed).
     """
     before = _text(asked) if "text" in asked else revision.text
     made = _drafted(asked, before)
@@ -52,6 +53,8 @@ def _drafted(asked: Mapping[str, Any], before: str) -> str:
             return drafts.with_copy(before, device, name, changes)
         case {"kind": "remove", "device": str(device)}:
             return drafts.without_device(before, device)
+        case {"kind": "write_out", "device": str(device)}:
+            return written_out(before, device)
         case {"kind": "tag", "device": str(device), "group": str(group), "period_ms": int(period_ms), "tag": dict(tag)}:
             return drafts.with_tag(before, device, group, period_ms, tag)
         case {"kind": "setting", "table": str(table), "key": str(key), "value": bool() | int() | float() | str() as value}:

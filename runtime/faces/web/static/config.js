@@ -24,10 +24,10 @@ function Editor({ now, text, setText, judge, work, said }) {
     <p class="buttons"><${Button} primary busy=${work.busy}>${word("config.page.check")}<//>${text !== now.text ? html`<button type="button" onClick=${() => setText(now.text)}>${word("config.page.discard")}</button>` : null}</p></form>`;
 }
 
-function Device({ name, drafted }) {
+function Device({ name, isTemplate, drafted }) {
   const [copy, setCopy] = useState(null), [work, run] = useWork();
   const draft = async (asked, reason) => { const made = await run(() => ask("POST", `${api}/config/draft`, asked)); if (made) drafted(made, reason); };
-  return html`<li><b>${name}</b> <span class="buttons"><a class="button" href=${`/setup/tags?device=${encodeURIComponent(name)}`}>${word("web.nav.tags")}</a>${mayEdit ? html`<button type="button" aria-expanded=${copy === null ? "false" : "true"} onClick=${() => setCopy(copy === null ? `${name}_2` : null)}>${word("config.page.copy")}</button><button type="button" onClick=${() => draft({ kind: "remove", device: name }, word("config.reason.remove", { name }))}>${word("config.page.remove")}</button>` : null}</span><${Fault} fault=${work.fault} />
+  return html`<li><b>${name}</b> <span class="buttons"><a class="button" href=${`/setup/tags?device=${encodeURIComponent(name)}`}>${word("web.nav.tags")}</a>${mayEdit ? html`<button type="button" aria-expanded=${copy === null ? "false" : "true"} onClick=${() => setCopy(copy === null ? `${name}_2` : null)}>${word("config.page.copy")}</button>${isTemplate ? html`<button type="button" onClick=${() => draft({ kind: "write_out", device: name }, word("config.reason.write_out", { name }))}>${word("config.page.write_out")}</button>` : null}<button type="button" onClick=${() => draft({ kind: "remove", device: name }, word("config.reason.remove", { name }))}>${word("config.page.remove")}</button>` : null}</span><${Fault} fault=${work.fault} />
     ${copy !== null ? html`<form class="what stack" onSubmit=${(e) => { e.preventDefault(); draft({ kind: "copy", device: name, name: copy.trim(), changes: {} }, word("config.reason.copy", { name: copy, from: name })); }}><${Field} label=${word("bench.make.device_name")} required maxlength="64" value=${copy} onInput=${(e) => setCopy(e.target.value)} /><p class="buttons"><button>${word("bench.make.go")}</button></p></form>` : null}</li>`;
 }
 
@@ -69,10 +69,11 @@ function Page() {
   }
   const drafted = (made, reason) => setDraft({ made, reason });
   const devices = [...now.text.matchAll(/^\s*\[devices\.("[^"]+"|[A-Za-z0-9_-]+)\]/gm)].map((found) => found[1].replaceAll('"', ""));
+  const templated = now.text.split(/^(?=\s*\[)/m).filter((table) => /^\s*template\s*=/m.test(table)).map((table) => table.match(/^\s*\[devices\.("[^"]+"|[A-Za-z0-9_-]+)\]/)?.[1].replaceAll('"', ""));
   return html`${done ? html`<p class="verdict" role="status"><span class="mark" aria-hidden="true" /><span>${word("config.page.done", { revision: done.revision })}${done.restart_needed ? ` ${word("config.page.restart")}` : ""}</span></p>${done.advice ? html`<${Advice} advice=${[done.advice]} />` : null}` : null}
     <${Waiting} revision=${now.revision} place=${place} onDone=${async (answer) => { const kept = text !== now.text ? text : null; setDone(answer); await fetchNow(); if (kept !== null) setText(kept); }} />
     <${Editor} now=${now} text=${text} setText=${setText} judge=${judge} work=${work} said=${said} />
-    <section class="card wide"><h2>${word("config.page.parts")}</h2>${devices.length ? html`<ul class="list">${devices.map((each) => html`<${Device} key=${each} name=${each} drafted=${drafted} />`)}</ul>` : html`<p class="empty">${word("config.page.no_devices")} <a class="button" href="/setup/add">${word("web.nav.add")}</a></p>`}${mayEdit ? html`<h3>${word("config.page.one")}</h3><${OneValue} drafted=${drafted} />` : null}</section>
+    <section class="card wide"><h2>${word("config.page.parts")}</h2>${devices.length ? html`<ul class="list">${devices.map((each) => html`<${Device} key=${each} name=${each} isTemplate=${templated.includes(each)} drafted=${drafted} />`)}</ul>` : html`<p class="empty">${word("config.page.no_devices")} <a class="button" href="/setup/add">${word("web.nav.add")}</a></p>`}${mayEdit ? html`<h3>${word("config.page.one")}</h3><${OneValue} drafted=${drafted} />` : null}</section>
     <${Revisions} now=${now} drafted=${drafted} />`;
 }
 
