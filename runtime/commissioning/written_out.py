@@ -95,10 +95,10 @@ def _comments(text: str, device: str) -> list[str]:
     return [said for comment in _comments_of(table) if (said := comment.lstrip("# ").rstrip())]
 
 
-def _comments_of(item: Any) -> Iterator[str]:
-    for each in getattr(item, "body", ()):  # of an array of tables
+def _comments_of(table: Any) -> Iterator[str]:
+    for each in getattr(table, "body", ()):  # of an array of tables
         yield from _comments_of(each)
-    for _, each in getattr(getattr(item, "value", None), "body", ()):
+    for _, each in getattr(getattr(table, "value", None), "body", ()):
         if isinstance(each, Comment):
             yield each.as_string()
         elif not isinstance(each, Null | Whitespace):

@@ -36,6 +36,7 @@ name = "fast"
 period_ms = 500
 tags = [{{ name = "u", address = "holding:50", data = "float32", order = "CDAB", unit = "V" }}, {{ name = "n", address = "holding:5" }}]
 """
+SPARE = '\n[devices.spare]\ntemplate = "sdm120"\nenabled = false\nhost = "127.0.0.1"\n'
 
 
 async def ask(site: Site, method: str, **params: Any) -> Any:
@@ -97,6 +98,12 @@ async def change_the_text(page: Page) -> None:
     await area.fill((await area.input_value()).replace("period_ms = 500", "period_ms = 700"))
     await page.locator("button.primary").click()
     await page.locator(".diff .ins").first.wait_for(timeout=WAIT_MS)
+
+
+async def write_tags_out(page: Page) -> None:
+    await page.locator("ul.list li", has_text="spare").locator("button").nth(1).click(timeout=WAIT_MS)
+    await page.locator(".diff .del").first.wait_for(timeout=WAIT_MS)
+    await expect(page.locator(".diff")).to_contain_text("[[devices.spare.groups]]")
 
 
 async def show_a_revision(page: Page) -> None:
@@ -209,6 +216,7 @@ FULL: tuple[tuple[str, str, Steps], ...] = (
     ("config-full", "/config", nothing_more),
     ("config-faults", "/config", spoil_the_text),
     ("config-draft", "/config", change_the_text),
+    ("config-write-out", "/config", write_tags_out),
     ("config-revision", "/config", show_a_revision),
 )
 
@@ -248,7 +256,7 @@ def test_every_state_of_the_setup_pages_and_the_keyboard_alone(tmp_path: Path, r
         async with claimed(tmp_path) as (site, token), chromium(executable) as browser:
             found = await walked(browser, site, token, some(EMPTY, 1))
             now = await ask(site, "config", token=token)
-            await put_in_force(site, token, now["text"] + DEVICE.format(port=site.plant.port))
+            await put_in_force(site, token, now["text"] + DEVICE.format(port=site.plant.port) + SPARE)
             found += await walked(browser, site, token, some(FULL, 4))
             for _, path, _ in some(EMPTY, 1):
                 async with page_of(browser, site.url, token=token, width=320) as at:
