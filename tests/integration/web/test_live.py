@@ -141,6 +141,9 @@ def test_a_tag_by_itself_opens_by_key_and_by_link_and_is_struck_when_it_is_old(
             assert await page.evaluate("document.activeElement.closest('tr').dataset.uid") == "2", "the focus is where it was"
             assert page.url.endswith("/live")
 
+            await page.goto(url + "commands#d/t3")  # where its way to a command leads
+            await page.locator("tr[data-target='d/t3'] button:focus").wait_for(timeout=20_000)
+
             await page.goto(url + "live?again#d/t3")
             await page.locator("dialog h2", has_text="d/t3").wait_for(timeout=20_000)
             plant.set(3, 7.5)

@@ -183,3 +183,8 @@ await refresh();
 root.replaceChildren();
 render(html`<${Page} />`, root);
 setInterval(() => { if (!document.hidden && !chosen.value) refresh(); }, 5000);
+
+// Whoever comes from a tag (/commands#device/tag) has its button before him.
+const wanted = location.hash ? [...root.querySelectorAll("[data-target]")].find((each) => `#${encodeURIComponent(each.dataset.target).replaceAll("%2F", "/")}` === location.hash) : null;
+wanted?.scrollIntoView({ block: "center" });
+wanted?.querySelector("button")?.focus({ preventScroll: true });

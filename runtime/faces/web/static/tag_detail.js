@@ -24,7 +24,7 @@ export function TagDetail({ uid, tag, may, evidence, onClose }) {
     ${may.trend && html`<${LastHour} uid=${uid} name=${tag[1]} />`}
     ${fault ? html`<p class="note warn" role="alert"><span class="mark" aria-hidden="true" /><span>${fault}</span></p>` : told ? html`<dl class="long facts">${facts(told, tag)}</dl>` : html`<p class="quiet">${word("web.loading")}</p>`}
     <p class="buttons">${may.proof && html`<a class="button" href=${`/prove?uid=${uid}`}>${word("web.prove")}</a>`}${may.trend && html`<a class="button" href=${`/trends?uids=${uid}&range=1h`}>${word("web.tag.trend")}</a>`}
-      ${may.command && tag[8] && html`<a class="button" href="/commands">${word("web.tag.command")}</a>`}</p></div></dialog>`;
+      ${may.command && tag[8] && html`<a class="button" href=${`/commands#${encodeURIComponent(tag[1]).replaceAll("%2F", "/")}`}>${word("web.tag.command")}</a>`}</p></div></dialog>`;
 }
 
 // The value and all that tells whether to believe it; a row of its own, which alone is drawn again with every tick.
