@@ -13,13 +13,13 @@ from runtime.faces.web.face import Face
 from runtime.faces.web.rows import RouteRow
 
 
-class TagQuery(msgspec.Struct, frozen=True):
+class TagAsked(msgspec.Struct, frozen=True):
     """The tag's number, as in `/api/v1/tags`."""
 
     uid: int
 
 
-class Report(msgspec.Struct, frozen=True):
+class TagReport(msgspec.Struct, frozen=True):
     """When a reading is recorded: at any change, beyond a deadband (the tag's unit, a share of its value, unit times s), at the latest."""
 
     on_change: bool
@@ -29,7 +29,7 @@ class Report(msgspec.Struct, frozen=True):
     heartbeat_ms: int
 
 
-class Range(msgspec.Struct, frozen=True):
+class TagRange(msgspec.Struct, frozen=True):
     """Between what a value can lie; `outside` is what one beyond is called: uncertain or bad."""
 
     low: float | None
@@ -37,7 +37,7 @@ class Range(msgspec.Struct, frozen=True):
     outside: str
 
 
-class Instrument(msgspec.Struct, frozen=True):
+class TagInstrument(msgspec.Struct, frozen=True):
     """What measures the tag. Days are ISO 8601; `overdue_ms` is when the calibration runs out, `text` what every proof says of it."""
 
     serial: str
@@ -51,14 +51,14 @@ class Instrument(msgspec.Struct, frozen=True):
     text: str
 
 
-class Limits(msgspec.Struct, frozen=True):
+class TagLimits(msgspec.Struct, frozen=True):
     """Between what the tag may be commanded."""
 
     low: float | None
     high: float | None
 
 
-class Band(msgspec.Struct, frozen=True):
+class TagBand(msgspec.Struct, frozen=True):
     """What a model has learned to be normal for the tag, and the model's state."""
 
     model: str
@@ -76,11 +76,11 @@ class TagDetail(msgspec.Struct, frozen=True):
     period_ms: int
     mode: str
     source: str
-    report: Report
-    range: Range
-    instrument: Instrument
-    write: Limits | None
-    bands: list[Band]
+    report: TagReport
+    range: TagRange
+    instrument: TagInstrument
+    write: TagLimits | None
+    bands: list[TagBand]
 
 
 class TagApi:
@@ -91,13 +91,13 @@ class TagApi:
 
     def routes(self) -> list[RouteRow]:
         """See `rows.Part`."""
-        return [RouteRow("GET", "/api/v1/tag", "view.values", self.tag, query=TagQuery, gives=TagDetail, doc="api.tag")]
+        return [RouteRow("GET", "/api/v1/tag", "view.values", self.tag, query=TagAsked, gives=TagDetail, doc="api.tag")]
 
     async def tag(self, request: Request) -> TagDetail:
         """All that is known of one tag besides its value."""
-        asked: TagQuery = request.state.query
+        asked: TagAsked = request.state.query
         if asked.uid not in self._face.feed.tags:
             raise RequestRefusedError("page_missing")
         told = await self._face.ask("tag", {"uid": asked.uid}, request)
-        bands = [Band(*band) for band in told["bands"]]
+        bands = [TagBand(*band) for band in told["bands"]]
         return msgspec.convert({**told, "bands": bands}, TagDetail)

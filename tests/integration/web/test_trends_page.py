@@ -79,6 +79,7 @@ def test_a_gap_is_drawn_as_a_gap(tmp_path: Path, require_service: Callable[[str]
             await reads_by_keys(page, face.tags[uid][1])
             await moves_without_a_pointer(page)
             await is_cut_by_silence(page)
+            await breaks_beside_another_pen(page)
             await the_file_holds(url, uid, pen)
             told = [*await axe(page), *await no_sideways_scroll(page), *await targets(page), *at.faults]
             await shot(page, "trends-gap")
@@ -135,6 +136,27 @@ CUT = """async (module) => {
   tail.add(6000, 3, true);
   return [tail.t, tail.v];
 }"""
+
+
+JOINED = """async (module) => {
+  const { Chart } = await import(module);
+  const box = document.createElement("div");
+  document.body.append(box);
+  const pen = (uid, t, gaps) => ({ uid, name: `${uid}`, unit: "", t, low: [], high: [], last: t.map(() => uid), bad: [], gaps });
+  const gap = { from_ms: 2500, to_ms: 7500, cause: "x" };
+  const pens = [pen(1, [1000, 2000, 8000], [gap]), pen(2, [1500, 3000, 4000, 5000, 6000, 7000, 8500], [])];
+  const chart = new Chart(box, {});
+  chart.show({ width_ms: 0, marks: [], pens }, [0, 10000]);
+  const [times, first] = chart.plotted.data;
+  chart.end();
+  box.remove();
+  return [...times].flatMap((t, i) => (t > 2 && t < 8 ? [first[i] === undefined ? "joined" : first[i]] : []));
+}"""
+
+
+async def breaks_beside_another_pen(page: Page) -> None:
+    """A gap of one pen is one from its last reading to its next, however many readings another pen has meanwhile."""
+    assert set(await page.evaluate(JOINED, "/static/chart.js")) == {None}
 
 
 async def is_cut_by_silence(page: Page) -> None:

@@ -12,7 +12,7 @@ import { broken } from "/static/trend_data.js";
 import { FLAGS_HEIGHT, flagsOf, lanesOf, svg } from "/static/chart_marks.js";
 import { touched } from "/static/chart_touch.js";
 
-const HEIGHT = 380, AXIS = 88, AXIS_NARROW = 60, FONT = "15px system-ui, sans-serif", MARK_APART = 14;
+const HEIGHT = 380, AXIS = 88, AXIS_NARROW = 60, FONT = "15px system-ui, sans-serif", MARK_APART = 14, BREAKS = 2;
 export const DASHES = [[], [10, 5], [3, 4], [12, 4, 3, 4], [18, 6], [6, 3, 2, 3, 2, 3], [2, 2], [14, 3, 6, 3]];
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -46,7 +46,8 @@ export class Chart {
   draw() {
     if (!this.trend) return;
     const { pens, width_ms: width, level } = this.trend, banded = width > 0;
-    const data = uPlot.join(pens.map((pen, i) => this.table(pen, width, this.tails[i], banded)));
+    const tables = pens.map((pen, i) => this.table(pen, width, this.tails[i], banded));
+    const data = uPlot.join(tables, tables.map((columns) => columns.map(() => BREAKS))); // else a break ends at the next point of any pen
     const shape = JSON.stringify([pens.map((pen) => [pen.uid, pen.unit]), banded, level?.value]);
     if (shape !== this.shape) {
       this.plotted?.destroy();
@@ -86,11 +87,11 @@ export class Chart {
     return {
       width: Math.max(240, this.plot.clientWidth), height: this.height, padding: [8, 22, 0, 8], legend: { show: false },
       cursor: { drag: { setScale: false, x: false, y: false }, points: { show: false }, y: false, x: false },
-      scales: { x: { time: true, auto: false }, ...Object.fromEntries(units.map((_, i) => [`y${i}`, { range: (u, min, max) => spread(min, max, this.trend.level) }])) },
+      scales: { x: { time: true, auto: false }, ...Object.fromEntries(units.map((_, i) => [`y${i}`, { range: (u, min, max) => spread(min, max, this.trend?.level) }])) },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
       axes: [{ stroke: text, font: FONT, grid, ticks: grid, space: 110, values: (u, at, _i, _space, step) => clock(at, step) }, ...axes], series: [{}, ...lines],
       bands: banded ? this.places.map((place, i) => ({ series: [place - 1, place - 2], fill: `${color(`--pen${i + 1}`)}33` })) : [],
-      hooks: { draw: [(u) => { this.inside(u); this.around(u); }] },
+      hooks: { draw: [(u) => { if (this.trend) { this.inside(u); this.around(u); } }] }, // a drawing may still be under way when the chart ends
     };
   }
 
@@ -164,11 +165,12 @@ export class Chart {
   }
 }
 
-// Few points are drawn each; of many those that stand alone, which no line shows.
+// Few points are drawn each; of many those that stand alone between two breaks, which no line shows. Where another pen has a point and this one none,
+// with no break, the column holds undefined.
 function pointsShown() {
   const alone = (u, place) => {
-    const column = u.data[place], none = (i) => column[i] === null || column[i] === undefined;
-    return u.data[0].flatMap((_, i) => (!none(i) && none(i - 1) && none(i + 1) ? [i] : []));
+    const column = u.data[place], own = u.data[0].flatMap((_, i) => (column[i] === undefined ? [] : [i])), none = (n) => (column[own[n]] ?? null) === null;
+    return own.filter((_, n) => !none(n) && none(n - 1) && none(n + 1));
   };
   return { show: (u) => u.data[0].length < 40, size: 7, fill: color("--card"), filter: (u, place, isShown) => (isShown ? null : alone(u, place)) };
 }
