@@ -126,7 +126,7 @@ GATEWAY: Final = (
     ScreenRow("own_sheet", "/", role="all", steps=own_sheet, states=("full",)),
     ScreenRow("live", "/live", role="viewer", wait_for="#live table, #live .empty"),
     ScreenRow("prove", "/prove?uid={uid}", role="viewer", states=("full",), wait_for=".proof, .verdict"),
-    ScreenRow("trends", "/trends?uids={uid}&range=10m", role="viewer", states=("full",), wait_for=".lanes canvas, #none, .empty"),
+    ScreenRow("trends", "/trends?uids={uid}&range=10m", role="viewer", states=("full",), wait_for=".uplot canvas, #none, .empty"),
     ScreenRow("trends_empty", "/trends", role="viewer", states=("empty",), wait_for="#none, .empty"),
     ScreenRow("ledger", "/ledger", role="viewer"),
     ScreenRow("anomalies_off", "/anomalies", role="viewer", states=("empty",)),

@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.integration.web.test_newcomer import Site, out_of_the_box
 from tests.integration.web.test_setup_screens import WAIT_MS, ask, put_in_force, signed_in, walked
 from tests.rigs.browser import chromium, page_of
+from tests.rigs.keyboard import Keys
 
 pytestmark = pytest.mark.integration
 DEVICE = """
@@ -158,19 +159,13 @@ async def answer_by_keyboard(browser: Browser, site: Site, token: str) -> None:
         await at.open("/alarms")
         await listed(at.page)
 
-        async def tab_to(selector: str) -> None:
-            for _ in range(80):
-                if await at.page.evaluate("(wanted) => document.activeElement?.matches(wanted) ?? false", selector):
-                    return
-                await at.page.keyboard.press("Tab")
-            raise AssertionError(f"{selector} is not reached by the keyboard")
-
-        await tab_to(".alarm-row.medium .tick input")
+        keys = Keys(at.page)
+        await keys.to(".alarm-row.medium .tick input")
         await at.page.keyboard.press("Space")
-        await tab_to(".acting button:nth-of-type(2)")
+        await keys.to(".acting button:nth-of-type(2)")
         await at.page.keyboard.press("Enter")
         await at.page.locator("dialog").wait_for(timeout=WAIT_MS)
-        await tab_to("dialog input[name=reason]")
+        await keys.to("dialog input[name=reason]")
         await at.page.keyboard.type("box is on its way")
         await at.page.keyboard.press("Enter")
         await is_in(site, token, "count_high", "shelved")

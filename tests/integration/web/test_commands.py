@@ -19,6 +19,7 @@ from runtime.faces.feed_client import ask_once
 from runtime.run_folder import feed_of
 from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot, targets
 from tests.rigs.gateway import ROOT, cli
+from tests.rigs.keyboard import Keys
 from tests.rigs.ports import free_port
 
 pytestmark = pytest.mark.integration
@@ -95,19 +96,15 @@ async def press(page: Page, *keys: str) -> None:
         await page.keyboard.press(key)
 
 
-async def tab_to(page: Page, selector: str) -> None:
-    """Go there with the Tab key, as whoever has no mouse does."""
-    for _ in range(120):
-        if await page.evaluate("(selector) => document.activeElement?.matches(selector) ?? false", selector):
-            return
-        await page.keyboard.press("Tab")
-    raise AssertionError(f"the Tab key does not lead to {selector}")
+async def enter(page: Page, selector: str) -> None:
+    """Go there with the Tab key and press Enter, as whoever has no mouse does."""
+    await page.locator(selector).first.wait_for()
+    await Keys(page).enter(selector)
 
 
 async def command(page: Page, target: str, value: str) -> str:
     """Prepare and confirm by keyboard; return what the dialog says in the end, or why it will not."""
-    await tab_to(page, f'tr[data-target="{target}"] button')
-    await press(page, "Enter")
+    await enter(page, f'tr[data-target="{target}"] button')
     await page.locator("#value:focus").wait_for()
     await page.keyboard.type(value)
     await press(page, "Enter")
@@ -124,8 +121,7 @@ async def an_engineer(at: Screen, state: Path) -> list[str]:
     await at.open("/commands")
     await page.locator('tr[data-target="filler/speed_setpoint"] .value span', has_text="90.0 1/min").wait_for()
     told = await fine(at, "page")
-    await tab_to(page, 'tr[data-target="filler/speed_setpoint"] button')
-    await press(page, "Enter")
+    await enter(page, 'tr[data-target="filler/speed_setpoint"] button')
     await page.locator("#value:focus").wait_for()
     await page.keyboard.type("100")
     await press(page, "Enter")
@@ -147,8 +143,8 @@ async def an_engineer(at: Screen, state: Path) -> list[str]:
     await page.keyboard.press("Escape")
     await page.locator(".waiting li").wait_for()
     told += await fine(at, "waiting")
-    await page.locator(".approve").click()
-    await page.locator("#confirm").click()
+    await enter(page, ".approve")
+    await enter(page, "#confirm")
     await page.locator("#result", has_text="asked for it yourself").wait_for()
     return told
 
@@ -156,13 +152,13 @@ async def an_engineer(at: Screen, state: Path) -> list[str]:
 async def a_second_person(at: Screen, state: Path) -> list[str]:
     """What somebody else asked for is approved, signed with a key of one's own on this tablet, and done."""
     await at.open("/tablet")
-    await at.page.locator("#tablet-enrol").click()
+    await enter(at.page, "#tablet-enrol")
     await at.page.locator("#tablet-state.ok").wait_for()
     await at.open("/commands")
-    await at.page.locator(".approve").click()
-    await at.page.locator("#confirm").click()
+    await enter(at.page, ".approve")
+    await enter(at.page, "#confirm")
     await at.page.locator("#result.ok").wait_for()
-    await at.page.locator("#close").click()
+    await enter(at.page, "#close")
     await at.page.locator(".history td", has_text="capper/program_wanted").first.wait_for()
     assert (await cli("read", "capper/program_wanted", "--state", str(state)))[1]["readings"][0]["value"] == 2
     return await fine(at, "narrow")
@@ -176,7 +172,7 @@ async def a_technician(at: Screen) -> None:
     assert await page.locator('tr[data-target="filler/speed_setpoint"] button').count() == 0, "an engineer's"
     assert "read back: 26" in await command(page, "filler/temperature_setpoint", "26")
     await page.keyboard.press("Escape")
-    await page.locator('[data-device=""] button').click()
+    await enter(page, '[data-device=""] button')
     await page.locator("#read-only", has_text="any device").wait_for()
     assert await page.locator('[data-device=""] button').count() == 0, "an engineer switches it back"
     assert "read-only" in await command(page, "filler/temperature_setpoint", "25")

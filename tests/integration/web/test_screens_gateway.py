@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Error
 
 from tests.integration.web.full_site import full_site, good_uid
 from tests.integration.web.screen_look import looks, some, wrong_with
@@ -33,9 +33,10 @@ async def walked(browser: Browser, at: Site, rows: Sequence[ScreenRow], state: s
                     await screen.page.locator(row.wait_for).first.wait_for(timeout=WAIT_MS)
                     if row.steps is not None:
                         await row.steps(screen.page)
-                except Exception as error:
+                except Error as error:  # the others are looked at all the same
                     await shot(screen.page, f"{name}-stuck")
-                    raise AssertionError(f"{name}: {screen.faults}") from error
+                    found.append(f"{name}: stuck, {str(error).splitlines()[0]} {screen.faults}")
+                    continue
                 found += await wrong_with(screen, name)
     print(f"{state}: {len(rows)} screens")
     return found

@@ -21,6 +21,7 @@ from runtime.faces.feed_client import ask_once
 from tests.integration.web.screen_look import looks, some, wrong_with
 from tests.integration.web.test_newcomer import PASSWORD, Site, out_of_the_box
 from tests.rigs.browser import Screen, chromium, page_of, shot
+from tests.rigs.keyboard import Keys
 from tests.rigs.opcua import OpcUaPlant, Secured
 
 pytestmark = pytest.mark.integration
@@ -273,36 +274,28 @@ def test_every_state_of_the_setup_pages_and_the_keyboard_alone(tmp_path: Path, r
     assert not found, "\n".join(found)
 
 
-async def tab_to(page: Page, selector: str) -> None:
-    for _ in range(120):
-        if await page.evaluate("(wanted) => document.activeElement?.matches(wanted) ?? false", selector):
-            return
-        await page.keyboard.press("Tab")
-    raise AssertionError(f"{selector} is not reached by the keyboard")
-
-
 async def by_keyboard_alone(at: Screen, site: Site, token: str) -> None:
     """Change a cell, look at the draft, put it in force, and undo it by the revision: Tab, Enter and letters, never a click."""
-    page, before = at.page, await ask(site, "config", token=token)
+    page, keys, before = at.page, Keys(at.page), await ask(site, "config", token=token)
     await at.open("/setup/tags?device=meter")
     await page.get_by_label("unit, n").wait_for(timeout=WAIT_MS)
-    await tab_to(page, '[aria-label="unit, n"]')
+    await keys.to('[aria-label="unit, n"]')
     await page.keyboard.type("pieces")
     await page.keyboard.press("Enter")
     await page.locator(".review").wait_for(timeout=WAIT_MS)
-    await tab_to(page, "input[name=reason]")
+    await keys.to("input[name=reason]")
     await page.keyboard.press("Enter")
     await expect(page.locator(".verdict")).to_contain_text(str(before["revision"] + 1), timeout=WAIT_MS)
     assert 'unit = "pieces"' in (await ask(site, "config", token=token))["text"]
     await at.open("/config")
     await page.locator(".revisions button").first.wait_for(timeout=WAIT_MS)
-    await tab_to(page, ".revisions button")
+    await keys.to(".revisions button")
     await page.keyboard.press("Enter")
     await page.locator(".revisions .diff").wait_for(timeout=WAIT_MS)
-    await tab_to(page, ".revisions .stack button")
+    await keys.to(".revisions .stack button")
     await page.keyboard.press("Enter")
     await page.locator(".review").wait_for(timeout=WAIT_MS)
-    await tab_to(page, ".review button.primary")
+    await keys.to(".review button.primary")
     await page.keyboard.press("Enter")
     await expect(page.locator("main .verdict").first).to_contain_text(str(before["revision"] + 2), timeout=WAIT_MS)
     assert (await ask(site, "config", token=token)) == {"text": before["text"], "revision": before["revision"] + 2}
