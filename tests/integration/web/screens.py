@@ -14,6 +14,7 @@ from typing import Final
 from playwright.async_api import Page
 
 from tests.rigs.judged_plant import JudgedPlant, model
+from tests.rigs.web_site import PASSWORD
 
 EVERY_STATE: Final = ("empty", "full", "error")
 Steps = Callable[[Page], Awaitable[None]]
@@ -108,6 +109,10 @@ async def refused_certificate(page: Page) -> None:
     form = page.locator('form[data-post="/api/v1/certificate"]')
     await form.locator("[name=pem]").fill("no certificate")
     await form.locator("button").click()
+    await page.locator("dialog.again, [data-said].warn").first.wait_for()
+    if await page.locator("dialog.again").count():  # the password was given a while ago
+        await page.locator("dialog.again [name=password]").fill(PASSWORD)
+        await page.keyboard.press("Enter")
     await form.locator("[data-said].warn").wait_for()
 
 
