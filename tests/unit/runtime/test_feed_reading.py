@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from runtime.faces import feed, feed_reading
-from runtime.faces.feed_client import ask_once
 from tests.rigs.feed_plant import Plant, serving
 from tests.rigs.other_user import NOBODY, STRANGER, as_root, connected_as, open_folder
 
@@ -20,7 +19,12 @@ LONG = "x" * 900_000
 
 async def ask(path: Path, uid: int, face: str = "web", **params: Any) -> Any:
     """Ask as another user; None when the core hangs up."""
-    reader, writer = await asyncio.open_unix_connection(sock=connected_as(uid, path), limit=feed.FRAME_SIZE_MAX)
+    return await ask_over(await asyncio.open_unix_connection(sock=connected_as(uid, path), limit=feed.FRAME_SIZE_MAX), face, **params)
+
+
+async def ask_over(ends: tuple[asyncio.StreamReader, asyncio.StreamWriter], face: str = "web", **params: Any) -> Any:
+    """Ask over a connection, whatever a face of ours would think of the request."""
+    reader, writer = ends
     try:
         with contextlib.suppress(OSError):  # it may have hung up already: the answer tells
             writer.write(feed.encode_frame(["hello", feed.VERSION, face]))
@@ -112,18 +116,13 @@ def test_a_frame_is_decoded_beside_the_loop(monkeypatch: pytest.MonkeyPatch, tmp
         async with serving(tmp_path / "f.sock", Plant(1)), asyncio.TaskGroup() as group:
 
             async def long() -> None:
-                assert await ask_here(tmp_path / "f.sock", text=LONG) == 3
+                assert await ask_over(await asyncio.open_unix_connection(tmp_path / "f.sock"), text=LONG) == 3
                 go_on.append("long")
 
             group.create_task(long())
-            assert await ask_here(tmp_path / "f.sock") == 3
+            assert await ask_over(await asyncio.open_unix_connection(tmp_path / "f.sock")) == 3
             go_on.append("short")
             held.set()
         assert go_on == ["short", "long"]
 
     asyncio.run(program())
-
-
-async def ask_here(path: Path, **params: Any) -> Any:
-    """Ask as the user that we are."""
-    return await ask_once(path, "cli", "add", {"a": 1, "b": 2, **params}, 20)
