@@ -30,6 +30,7 @@ from runtime.cli.claim_notice import claim_notice
 from runtime.config import parse_config
 from runtime.demo_config import OWN_EDIT, read_config, web_port_of, write_config
 from runtime.demo_report import Firsts, Tell, judged, ledger_size, summary, watch
+from runtime.diagnostics.log_ring import LogRing
 from runtime.first_start import ensure_key, origin_of
 from runtime.layout import Layout
 from runtime.run_folder import only_core
@@ -52,6 +53,8 @@ class DemoOptions:
     speed: float = 1.0
     seed: int = 1
     witnesses: int = 1
+    log: LogRing | None = None
+    """Keeps the newest lines of this process, for the page."""
 
 
 class DemoError(Exception):
@@ -111,7 +114,8 @@ async def _run_core(options: DemoOptions, run: Path, stop: asyncio.Event, firsts
     """Run the gateway in this process until `stop`, or until the time asked for is over; it counts from here."""
     started = time.monotonic()
     async with asyncio.TaskGroup() as group:
-        core = group.create_task(run_core(options.state, None, stop, _say_claim(options.state, tell), run=run, edited=edited), name="core")
+        ready = _say_claim(options.state, tell)
+        core = group.create_task(run_core(options.state, None, stop, ready, run=run, edited=edited, log=options.log), name="core")
         watching = group.create_task(watch(run / Layout(options.state).feed.name, firsts, tell, started), name="watch")
         if options.for_s is not None:
             with contextlib.suppress(TimeoutError):

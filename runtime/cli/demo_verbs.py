@@ -41,11 +41,14 @@ def demo(
     """A simulated filling line, a witness and a gateway, all on this machine."""
     from runtime.cli.log import set_up_log
     from runtime.cli.until_stopped import until_stopped
+    from runtime.clock import SystemClock
     from runtime.demo import DemoError, DemoOptions, run_demo
+    from runtime.diagnostics.log_ring import LogRing
     from runtime.layout import Layout
 
-    set_up_log(json_lines=json_lines)
-    options = DemoOptions(state, for_s, port, speed, seed, witnesses)
+    log = LogRing(SystemClock().wall_ms)
+    set_up_log(json_lines=json_lines, ring=log)
+    options = DemoOptions(state, for_s, port, speed, seed, witnesses, log)
 
     def tell(facts: Mapping[str, Any]) -> None:
         for name, value in facts.items():

@@ -18,7 +18,7 @@ from runtime.cli.console import console, fail, print_json
 from runtime.cli.places import write_file
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
-from runtime.messages.catalogue import phrase, word
+from runtime.messages.catalogue import word
 from runtime.run_folder import feed_of
 
 ASK_S: Final = 30.0
@@ -91,6 +91,8 @@ def _at_rest(
 
     if not state.is_dir():
         fail("state_missing", {"path": str(state)}, as_json=as_json)
+    if show in ONLY_LIVE:
+        fail(away.code, away.params, as_json=as_json, exit_code=1)
     bundle = Bundle("", 0, parts_at_rest(state, away.code, status_at_rest))
     try:
         files = bundle.chosen(without)
@@ -101,7 +103,7 @@ def _at_rest(
         fail(error.code, error.params, as_json=as_json, exit_code=1)
     missing = ", ".join(ONLY_LIVE)
     if not as_json:
-        console(errors=True).print(word("diagnose_at_rest", {"why": phrase(away.code, away.params), "missing": missing}), markup=False)
+        console(errors=True).print(word("diagnose_at_rest", {"why": word(away.code, away.params), "missing": missing}), markup=False)
     if out is not None:
         _write(out, zip_of(files), len(files), as_json=as_json, missing=list(ONLY_LIVE))
     elif show is None:

@@ -6,7 +6,9 @@ else read it. Lines are kept as they came and redacted when they leave. Any thre
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,14 +39,14 @@ class LogLine:
 
 
 class LogRing:
-    """`note` and `relay` from anywhere, `since` from the loop. `pass_on` writes a child's line where the core's own lines go."""
+    """`note` and `relay` from anywhere, `since` from the loop. `pass_on` writes a child's line where our own lines go."""
 
     def __init__(self, wall_ms: Callable[[], int], *, lines_max: int = LINES_MAX, chars_max: int = CHARS_MAX) -> None:
         self._wall_ms, self._lines_max, self._chars_max = wall_ms, lines_max, chars_max
         self._lines: deque[tuple[LogLine, int]] = deque()
         self._chars = self._number = 0
         self._lock = Lock()
-        self.pass_on: Callable[[str], object] = lambda _line: None
+        self.pass_on: Callable[[str], object] = _to_standard_error
 
     @property
     def newest(self) -> int:
@@ -84,6 +86,12 @@ class LogRing:
             newest = self._number
         shown = found[-limit:] if limit > 0 else []
         return shown, max(0, newest - max(after, 0) - len(shown))
+
+
+def _to_standard_error(line: str) -> None:
+    """Where lines go before `cli.log` says otherwise."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(line)
 
 
 def _plain(value: Any) -> Plain:

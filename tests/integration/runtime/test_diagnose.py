@@ -42,6 +42,8 @@ def test_a_bundle_of_a_gateway_that_runs_and_of_one_that_does_not(tmp_path: Path
         code, listed = await cli("diagnose", *state)
         assert code == 1, "some of it could not be had"
         assert listed["missing"] == ["alarms.json", "lines.json", "log.txt", "models.json", "processes.json"]
+        code, told = await cli("diagnose", *state, "--show", "log.txt")
+        assert (code, told["error"]) == (1, "core_away")
         code, made = await cli("diagnose", *state, "--out", str(out))
         assert code == 1
         assert names(out) | {"packages.json"} == (running | {"packages.json"}) - set(made["missing"])
