@@ -183,7 +183,7 @@ class Core:
             work,
         )  # fmt: skip
         self.door = Door(chain, reader, ActJournal(disk, layout.private), acts, work, self.accounts)
-        self.accounts.carry_out = self.alarms.notifier.carry_out = self.door.carry_out
+        self.accounts.directories.carry_out = self.alarms.notifier.carry_out = self.door.carry_out
         self.door.heard = self.accounts.heard
         self.commands.recordable = self.door.require_recordable
         self.health = Health(

@@ -32,6 +32,7 @@ from runtime.config_commands import MethodConfig, check_methods, method_config, 
 from runtime.config_faults import ConfigError, Fault, Faults, Place
 from runtime.config_judged import check_models, known_to_alarms
 from runtime.config_references import References
+from runtime.config_signin import Ldap, Oidc
 from runtime.config_templates import with_template
 from runtime.config_web import Web
 from runtime.config_writes import Commands
@@ -143,6 +144,8 @@ class Config:
     evidence: model.Evidence
     web: Web
     accounts: model.Accounts
+    ldap: Ldap
+    oidc: Oidc
     syslog: model.Syslog
     history: model.History
     feed: model.Feed
@@ -182,7 +185,7 @@ def parse_config(text: str) -> Config:
         raise ConfigError(sorted(faults.found, key=lambda fault: (fault.line or 0, fault.where)))
     found = tuple(device for device in devices if device is not None)
     return Config(
-        file.gateway, file.evidence, file.web, file.accounts, file.syslog, file.history,
+        file.gateway, file.evidence, file.web, file.accounts, file.ldap, file.oidc, file.syslog, file.history,
         file.feed, file.commands, file.models, anchors, found, alarms,
         notify,
     )  # fmt: skip

@@ -18,6 +18,7 @@ from drivers.option_error import OptionError
 from ledger_client.errors import FormatError
 from ledger_client.note import check_name
 from runtime.config_shapes import Name, Strict, TagName, Text, shaped
+from runtime.config_signin import Ldap, Oidc
 from runtime.config_web import Web
 from runtime.config_writes import Commands, Method, Write
 
@@ -316,6 +317,8 @@ class File(Strict):
     evidence: Evidence = Evidence()
     web: Web = Web()
     accounts: Accounts = Accounts()
+    ldap: Ldap = Ldap()
+    oidc: Oidc = Oidc()
     syslog: Syslog = Syslog()
     history: History = History()
     feed: Feed = Feed()

@@ -18,6 +18,7 @@ from runtime.bus_budget import accept_config, said
 from runtime.commands.four_eyes import Changed, changed_commanding
 from runtime.config_faults import ConfigError, Fault
 from runtime.config_second import WaitingEdits
+from runtime.door import refuse_unless_may
 from runtime.faces.feed import RequestRefusedError
 from runtime.revisions import Revision
 
@@ -57,7 +58,10 @@ class ConfigEdit:
         current = self._current()
         if act.expected_revision != current.number:
             raise RequestRefusedError("revision_conflict", revision=current.number)
-        await self._judge(act)
+        judged = await self._judge(act)
+        before, after = current.config, judged.revision.config
+        if (before.ldap, before.oidc) != (after.ldap, after.oidc):  # whoever says who gets in could make themselves admin
+            refuse_unless_may(act.actor, "directory.edit")
 
     async def perform(self, act: Act) -> Outcome:
         """See Tenant. Whoever sits at the machine has the file anyway: what they edit waits for nobody."""

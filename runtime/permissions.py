@@ -84,14 +84,19 @@ _TABLE: Final = """
     account.enable         -       -           -         yes
     account.break_glass    -       -           -         -
     account.claim          -       -           -         -
+    account.vouched        -       -           -         -
+    account.release        -       -           -         yes
+    directory.edit         -       -           -         yes
     session.end            -       -           -         yes
     token.create           -       -           -         yes
     token.revoke           -       -           -         yes
     policy.set             -       -           -         yes
 """
 """account.password, account.key and account.language: one's own; an admin also gives others a new password. account.break_glass is for
-whoever sits at the machine itself (`witnessmark accounts break-glass`), account.claim for whoever has the claim code. command.normal: what
-is of more than a low risk. config.approve: what somebody else edited. gateway.read_only switches it on, gateway.read_only.off back."""
+whoever sits at the machine itself (`witnessmark accounts break-glass`), account.claim for whoever has the claim code, account.vouched for
+the core when a directory has vouched for somebody. directory.edit: to change [ldap] or [oidc], besides config.edit: it says who gets in.
+command.normal: what is of more than a low risk. config.approve: what somebody else edited. gateway.read_only switches it on,
+gateway.read_only.off back."""
 
 
 def _read(table: str) -> dict[str, frozenset[Role]]:
@@ -105,7 +110,7 @@ FRESH: Final = frozenset(
     {
         "config.edit", "config.approve", "device.write", "device.call", "command.approve", "gateway.read_only.off", "epoch.open",
         "net.edit", "cert.edit", "model.import", "audit.review", "account.create", "account.roles", "account.disable", "account.enable",
-        "account.key", "token.create", "token.revoke", "policy.set",
+        "account.key", "account.release", "directory.edit", "token.create", "token.revoke", "policy.set",
     }
 )  # fmt: skip
 """Actions for which a person must have given the password within the last 300 s."""
@@ -131,8 +136,9 @@ def allowed(roles: Iterable[str], action: str) -> bool:
 class Actor:
     """Who acts, as the core found out. `name` is the account's, empty for whoever has none.
 
-    `kind`: person, token (`scope` says for what), local (the command line of the gateway's own user), claim (whoever has the claim code)
-    or nobody. `must_change`: the password was given by an admin and has to be changed before anything else.
+    `kind`: person, token (`scope` says for what), local (the command line of the gateway's own user), claim (whoever has the claim code),
+    directory (what vouches for somebody who is not signed in yet) or nobody. `must_change`: the password was given by an admin and has to
+    be changed before anything else.
     """
 
     name: str
@@ -161,9 +167,9 @@ class Actor:
         if self.kind == "token":
             return action in self.scope and action in TOKENS_MAY
         if self.kind == "local":
-            return action in ACTIONS and action != "account.claim"
-        if self.kind == "claim":
-            return action == "account.claim"
+            return action in ACTIONS and action not in {"account.claim", "account.vouched"}
+        if self.kind in {"claim", "directory"}:
+            return action == ("account.claim" if self.kind == "claim" else "account.vouched")
         if self.must_change:
             return action == "account.password"
         return allowed(self.roles, action)

@@ -23,6 +23,8 @@ PACKAGE_OF: Final = {
     "gcc": "gcc",
     "shellcheck": "shellcheck",
     "mosquitto": "mosquitto",
+    "slapd": "slapd",
+    "ldapmodify": "ldap-utils",
 }
 """Command -> the Debian package that brings it."""
 

@@ -26,6 +26,10 @@ from runtime.accounts.attempts import Attempts
 from runtime.accounts.audit_review import AuditReview
 from runtime.accounts.book import AccountBook
 from runtime.accounts.claim_code import RANDOM_BYTES, forget_code, keep_code, same_code
+from runtime.accounts.directory import LDAP, OIDC
+from runtime.accounts.directory_acts import DirectoryActs
+from runtime.accounts.directory_desk import Directories, LdapDesk
+from runtime.accounts.oidc_desk import OidcDesk
 from runtime.accounts.passwords import Passwords
 from runtime.accounts.people import ApiToken, Person, folded
 from runtime.accounts.sessions import API_PREFIX, FRESH_S, TOKEN_BYTES, LoggedIn, Sessions, digest_of, is_over
@@ -45,7 +49,7 @@ Asked = Callable[[Session, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class AccountDesk:
-    """`carry_out` is the door's, given once the door exists."""
+    """Of every account. `directories.carry_out` is the door's, given once the door exists."""
 
     def __init__(self, path: Path, private: Path, disk: Disk, clock: Clock, config: Callable[[], Config], ledger: Ledger) -> None:
         """`path` is the accounts' file, `private` the folder of the claim code."""
@@ -59,11 +63,13 @@ class AccountDesk:
         self.log = AccessLog(ledger, clock)
         self.syslog = SyslogTeller(config, clock)
         self.log.heard = self.syslog.access
+        self.directories = Directories(config, clock, self._book, self._sessions, self._attempts, self.log, self._let_in)
+        self._ldap, self._oidc = LdapDesk(self.directories), OidcDesk(self.directories, self._person_actor, self._describe)
         self._code: str | None = None
-        self.carry_out: Callable[[Act], Awaitable[Outcome]] | None = None
         self._answers: Mapping[str, Asked] = {
             "account.state": self._state, "account.claim": self._claim, "account.login": self._login, "account.who": self._who,
-            "account.again": self._again, "account.logout": self._logout, "account.list": self._list,
+            "account.again": self._again, "account.logout": self._logout, "account.list": self._list, "account.sso": self._sso,
+            "account.sso_back": self._sso_back,
         }  # fmt: skip
 
     def open(self) -> None:
@@ -79,6 +85,7 @@ class AccountDesk:
 
     def close(self) -> None:
         """Close the file. Blocking."""
+        self.directories.asks.close()
         for threads in (self._work, self._hashing):
             threads.shutdown(cancel_futures=True)
         self.syslog.close()
@@ -100,7 +107,8 @@ class AccountDesk:
 
     def tenants(self) -> dict[str, Tenant]:
         """Return the acts that change accounts, and the sign-off of what people did, by action."""
-        return {**self._acts.tenants(), "audit.review": AuditReview(lambda: self._ledger.size)}
+        vouched = DirectoryActs(self._book, self._sessions, self._clock).tenants()
+        return {**self._acts.tenants(), **vouched, "audit.review": AuditReview(lambda: self._ledger.size)}
 
     async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer a request `account.*` of the feed. Raises RequestRefusedError."""
@@ -163,7 +171,8 @@ class AccountDesk:
         if session is None or person is None:
             raise RequestRefusedError("session_gone")
         now_ms = self._clock.mono_ms()
-        if not person.enabled or is_over(session, now_ms, *self._limits_ms(person)):
+        gone = bool(person.directory) and person.directory not in self.directories.ways()  # nobody vouches for them any more
+        if gone or not person.enabled or is_over(session, now_ms, *self._limits_ms(person)):
             self._sessions.end(session.id)
             raise RequestRefusedError("session_gone")
         fresh = now_ms < session.fresh_until_ms
@@ -183,7 +192,7 @@ class AccountDesk:
         """Idle and longest time of a session: a person who only views may have a screen on the wall."""
         options = self._config().accounts
         idle_min, longest_min = options.idle_min, options.longest_h * 60
-        if person.roles == {Role.VIEWER} and options.kiosk_idle_min:
+        if person.roles == {Role.VIEWER} and options.kiosk_idle_min and not person.directory:
             idle_min, longest_min = options.kiosk_idle_min, max(longest_min, options.kiosk_idle_min)
         return idle_min * 60_000, longest_min * 60_000
 
@@ -194,6 +203,7 @@ class AccountDesk:
             "people": len(self._book.people),
             "open_view": self._config().web.open_view,
             "origin": self._ledger.origin,
+            "ways": self.directories.ways(),
         }
 
     async def _claim(self, session: Session, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,12 +220,12 @@ class AccountDesk:
         lang, zone = rules.checked_language(params.get("lang", ""), params.get("zone", ""))
         roles = " ".join(sorted(rules.checked_roles(params.get("roles", Role.ADMIN.value)) | {Role.ADMIN}))
         hashed = await self.passwords.hash(password)
-        if self.carry_out is None:
+        if self.directories.carry_out is None:
             raise RequestRefusedError("acts_refused_stopped")
         claimer = Actor("", frozenset(), f"{CLAIM} from {source}", fresh=True, kind="claim")
         said = {"lang": lang, "zone": zone, "source": source, "roles": roles}
         act = Act(os.urandom(16), session.face, claimer, "account.claim", name, said, None, "first admin", {"hash": hashed})
-        outcome = await self.carry_out(act)
+        outcome = await self.directories.carry_out(act)
         if outcome.code != "done":
             raise RequestRefusedError(outcome.code, **{key: value for key, value in outcome.params.items() if not isinstance(value, bytes)})
         let_in = self._let_in(self._book.people[folded(name)], source, session.face)
@@ -227,12 +237,14 @@ class AccountDesk:
         source, name, password = _source(params), params.get("name"), params.get("password")
         if not isinstance(name, str) or not isinstance(password, str) or len(name) > rules.NAME_MAX or len(password) > rules.PASSWORD_MAX:
             raise RequestRefusedError("login_refused", retry_after_s=0)
+        if params.get("via") == LDAP:
+            return await self._ldap.login(name, password, source, session.face)
         account = folded(name)
         self._wait(account, source)
         if self._book.fault is not None:
             raise RequestRefusedError("accounts_damaged", reason=self._book.fault)
         person = self._book.people.get(account)
-        hashed = person.password if person is not None and person.enabled else None
+        hashed = person.password if person is not None and person.enabled and not person.directory else None
         password = rules.normal_password(password)
         holds = await self.passwords.holds(password, hashed, source)
         person = self._book.people.get(account)  # as it is now: the hash took its time
@@ -260,6 +272,12 @@ class AccountDesk:
         found = self._sessions.by_id(actor.session_id)
         if found is None or not isinstance(password, str) or len(password) > rules.PASSWORD_MAX:
             raise RequestRefusedError("again_refused", retry_after_s=0)
+        person = self._book.people[found.account]
+        if person.directory == OIDC:
+            raise RequestRefusedError("again_elsewhere", label=self.directories.ways()[OIDC])
+        if person.directory:
+            await self._ldap.again(found, person, password, session.face)
+            return self._describe(self.current(actor))
         self._wait(found.account, found.source, "again_refused")
         hashed = self._book.people[found.account].password
         if not await self.passwords.holds(rules.normal_password(password), hashed, found.source):
@@ -270,6 +288,13 @@ class AccountDesk:
         self._attempts.succeeded(found.account, found.source)
         found.fresh_until_ms = self._clock.mono_ms() + FRESH_S * 1_000
         return self._describe(self.current(actor))
+
+    async def _sso(self, session: Session, params: Mapping[str, Any]) -> dict[str, Any]:
+        actor = self.actor(session, params["token"]) if params.get("token") is not None else None
+        return await self._oidc.begin(actor, params, _source(params))
+
+    async def _sso_back(self, session: Session, params: Mapping[str, Any]) -> dict[str, Any]:
+        return await self._oidc.finish(params, _source(params), session.face)
 
     async def _logout(self, session: Session, params: Mapping[str, Any]) -> dict[str, Any]:
         token = params.get("token")
@@ -298,6 +323,7 @@ class AccountDesk:
             "sessions": sorted(sessions, key=lambda row: (row["name"], row["since_ms"])),
             "tokens": [token.plain() for token in sorted(self._book.tokens.values(), key=lambda token: token.name)],
             "self_approval": self._book.self_approval(),
+            "directories": self.directories.snapshot(),
             "syslog": self.syslog.snapshot(),
             "unrecorded": self.log.unrecorded,
         }
@@ -323,7 +349,7 @@ class AccountDesk:
             "csrf": found.csrf if found is not None else "", "fresh_until_ms": self._clock.wall_ms() + fresh_ms if fresh_ms > 0 else None,
             "idle_s": self._limits_ms(person)[0] // 1_000 if person is not None else 0, "lang": person.lang if person is not None else "",
             "zone": person.zone if person is not None else "", "key": actor.key, "must_change": actor.must_change,
-            "actions": sorted(actor.scope),
+            "actions": sorted(actor.scope), "directory": person.directory if person is not None else "",
         }  # fmt: skip
 
 

@@ -26,6 +26,9 @@ SIGNS: Final = frozenset(" .-_'@+·")
 SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
 """Alphabets whose letters look alike: a name keeps to one of them."""
 RESERVED: Final = frozenset({"cli", "nobody", "anonymous", "system", "gateway", "witnessmark"})
+SUFFIXES: Final = {"ldap": "@ldap", "oidc": "@oidc"}
+"""How the names of people end whom a directory vouches for; no account of the gateway's own ends so."""
+_ALIKE: Final = str.maketrans("i1|0", "lllo")
 COMMON: Final = frozenset(
     {
         "password", "passwort", "passw0rd", "qwertyuiop", "1234567890", "letmein", "changeme", "administrator", "welcome", "iloveyou",
@@ -50,16 +53,20 @@ class Person:
     key: str | None = None
     made_ms: int = 0
     login_ms: int | None = None
+    directory: str = ""
+    """Who vouches for them (`ldap`, `oidc`); empty: they have an account of this gateway's own."""
+    subject: str = ""
+    """What that directory knows them by for ever; a name may go to another person there."""
 
     def is_acting_admin(self) -> bool:
-        """Whether they can let others in."""
-        return self.enabled and Role.ADMIN in self.roles
+        """Whether they can let others in, whatever becomes of a directory."""
+        return self.enabled and Role.ADMIN in self.roles and not self.directory
 
     def plain(self) -> dict[str, object]:
         """Return them for a page; nothing of the password."""
         return {
             "name": self.name, "roles": sorted(self.roles), "enabled": self.enabled, "must_change": self.must_change, "lang": self.lang,
-            "zone": self.zone, "key": self.key, "made_ms": self.made_ms, "login_ms": self.login_ms,
+            "zone": self.zone, "key": self.key, "made_ms": self.made_ms, "login_ms": self.login_ms, "directory": self.directory,
         }  # fmt: skip
 
 
@@ -95,7 +102,7 @@ def checked_name(raw: object) -> str:
         raise RequestRefusedError("account_name_shape")
     if len({script for char in name for script in SCRIPTS if unicodedata.name(char, "").startswith(script)}) > 1:
         raise RequestRefusedError("account_name_mixed")
-    if folded(name) in RESERVED:
+    if folded(name) in RESERVED or _looks_vouched(name):
         raise RequestRefusedError("account_name_reserved", name=name)
     return name
 
@@ -103,6 +110,17 @@ def checked_name(raw: object) -> str:
 def folded(name: str) -> str:
     """Return what two names must not share: case and width make no other person."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def directory_of(name: str) -> str:
+    """Return which directory a name says that it comes from, empty for none."""
+    return next((directory for directory, suffix in SUFFIXES.items() if folded(name).endswith(suffix)), "")
+
+
+def _looks_vouched(name: str) -> bool:
+    """Whether a name ends as those of a directory do, or so that one would read it as such: `@Idap`, `@0idc`."""
+    tail = folded(name).translate(_ALIKE).replace(" ", "")
+    return any(tail.endswith(suffix.translate(_ALIKE)) for suffix in SUFFIXES.values())
 
 
 def checked_password(raw: object, name: str) -> str:

@@ -32,6 +32,8 @@ class LoggedIn:
     seen_ms: int
     fresh_until_ms: int
     wall_ms: int
+    login: str = ""
+    """The name by which a directory was asked."""
 
 
 class Sessions:

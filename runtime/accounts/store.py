@@ -31,9 +31,13 @@ MIGRATIONS: Final = (
     ) STRICT;
     CREATE TABLE policy (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     """,
+    """
+    ALTER TABLE people ADD COLUMN directory TEXT NOT NULL DEFAULT '';
+    ALTER TABLE people ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+    """,
 )
 """Applied in order; PRAGMA user_version counts them. They only add: the release before this one still reads the file."""
-_PERSON: Final = "name, roles, password, enabled, must_change, lang, zone, key, made_ms, login_ms"
+_PERSON: Final = "name, roles, password, enabled, must_change, lang, zone, key, made_ms, login_ms, directory, subject"
 
 
 class StoreFaultError(Exception):
@@ -144,9 +148,9 @@ class Store:
     def _put(self, db: sqlite3.Connection, person: Person) -> None:
         row = (
             folded(person.name), person.name, _words(person.roles), person.password, int(person.enabled), int(person.must_change),
-            person.lang, person.zone, person.key, person.made_ms, person.login_ms,
+            person.lang, person.zone, person.key, person.made_ms, person.login_ms, person.directory, person.subject,
         )  # fmt: skip
-        db.execute(f"INSERT OR REPLACE INTO people (folded, {_PERSON}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608  our own names
+        db.execute(f"INSERT OR REPLACE INTO people (folded, {_PERSON}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608  our own names
 
     def _migrate(self, db: sqlite3.Connection) -> None:
         (version,) = db.execute("PRAGMA user_version").fetchone()

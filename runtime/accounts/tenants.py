@@ -105,6 +105,7 @@ class AccountActs:
         return Outcome(DONE, {"name": person.name, "roles": _words(person.roles)}, told=told)
 
     def _check_roles(self, act: Act) -> None:
+        self._check_local(act)
         roles = rules.checked_roles(act.params.get("roles"))
         self._keep_an_admin(replace(rules.find(self._book.people, act.target), roles=roles))
 
@@ -134,6 +135,7 @@ class AccountActs:
         return Outcome(DONE, {"name": person.name})
 
     def _check_password(self, act: Act) -> None:
+        self._check_local(act)
         person, own = rules.find(self._book.people, act.target), self._is_own(act)
         if not own and not (act.actor.kind == "local" or (Role.ADMIN in act.actor.roles and act.actor.has_account)):
             raise RequestRefusedError("permission_denied", action=act.action)
@@ -275,6 +277,12 @@ class AccountActs:
     def _keep_an_admin(self, changed: Person) -> None:
         if not rules.keeps_an_admin(self._book.people.values(), changed):
             raise RequestRefusedError("account_last_admin", name=changed.name)
+
+    def _check_local(self, act: Act) -> None:
+        """Refuse what a directory decides about its people."""
+        person = rules.find(self._book.people, act.target)
+        if person.directory:
+            raise RequestRefusedError("directory_decides", name=person.name)
 
     def _source(self, act: Act) -> str:
         session = self._sessions.by_id(act.actor.session_id)

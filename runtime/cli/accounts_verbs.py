@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
     for name, verb in (
         ("claim-code", show_code), ("list", show_all), ("create", create), ("roles", roles), ("disable", disable), ("enable", enable),
         ("reset-password", reset_password), ("break-glass", break_glass), ("token", make_token), ("revoke-token", revoke_token),
-        ("end-session", end_session), ("self-approval", self_approval),
+        ("end-session", end_session), ("self-approval", self_approval), ("release", release),
     ):  # fmt: skip
         group.command(name)(verb)
     app.add_typer(group, name="accounts")
@@ -76,6 +76,10 @@ def show_all(state: State = STATE, as_json: AsJson = False) -> None:
         said = {"id": row["id"], "name": row["name"], "actions": " ".join(row["actions"]), "at": _moment(row["expires_ms"])}
         console().print(word("accounts_token", said), markup=False)
     _say_syslog(found["syslog"])
+    for name, each in found["directories"].items():
+        console().print(
+            word("accounts_directory", {"directory": name, "state": each["state"], "cause": each["cause"] or "-"}), markup=False
+        )
 
 
 def _say_syslog(found: Mapping[str, Any]) -> None:
@@ -107,6 +111,11 @@ def enable(name: Name, reason: Reason, state: State = STATE, as_json: AsJson = F
 def reset_password(name: Name, reason: Reason, password_stdin: Stdin = False, state: State = STATE, as_json: AsJson = False) -> None:
     """Give somebody a password that is good for one login."""
     _act(state, "account.password", name, _password(given=password_stdin), reason, as_json=as_json)
+
+
+def release(name: Name, reason: Reason, state: State = STATE, as_json: AsJson = False) -> None:
+    """Let a name that came from a directory stand for another person there: who comes next under it is somebody new."""
+    _act(state, "account.release", name, {}, reason, as_json=as_json)
 
 
 def break_glass(name: Name, reason: Reason, state: State = STATE, as_json: AsJson = False) -> None:

@@ -83,7 +83,7 @@ def who_of(role: str) -> dict[str, Any]:
     """Return somebody with one role, as the core tells a face of them."""
     return {
         "name": role.title(), "roles": [role], "session": "0a1b2c3d", "kind": "person", "csrf": "0" * 32, "fresh_until_ms": None,
-        "idle_s": 1800, "lang": "en", "zone": "UTC", "key": None, "must_change": False,
+        "idle_s": 1800, "lang": "en", "zone": "UTC", "key": None, "must_change": False, "directory": "",
     }  # fmt: skip
 
 

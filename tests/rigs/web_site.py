@@ -65,12 +65,13 @@ async def site(
     more: str = "",
     devices: bool = True,
     people: bool = True,
+    port: int = 0,
 ) -> AsyncIterator[Site]:
     """Run a gateway; `web`, `gateway` and `evidence` are further lines of these sections, `more` further ones.
 
     Without `people` nobody has claimed it yet.
     """
-    port = free_port()
+    port = port or free_port()
     async with LoadDevice() as device:
         config = folder / "gateway.toml"
         folder.mkdir(parents=True, exist_ok=True)

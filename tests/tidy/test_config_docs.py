@@ -20,6 +20,8 @@ PAGES = {
     "[[anchors]]": "runtime.config_model:Anchor",
     "[web]": "runtime.config_web:Web",
     "[accounts]": "runtime.config_model:Accounts",
+    "[ldap]": "runtime.config_signin:Ldap",
+    "[oidc]": "runtime.config_signin:Oidc",
     "[syslog]": "runtime.config_model:Syslog",
     "[history]": "runtime.config_model:History",
     "[feed]": "runtime.config_model:Feed",
@@ -44,6 +46,8 @@ PAGES = {
     "Devices of type replay": "drivers.replay.config:DeviceOptions drivers.replay.config:TagOptions",
 }
 NESTED = {
+    "[ldap]": "runtime.config_signin:Roles",
+    "[oidc]": "runtime.config_signin:Roles",
     "[[models.define]]": "runtime.config_model:JudgedTag",
     "[[alarms]]": "runtime.alarms.options:SuppressWhile",
     "Devices of type manual": "drivers.manual.config:Gauge",

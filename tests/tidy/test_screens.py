@@ -19,6 +19,9 @@ ALIKE: Final = {
     "/password": {"full", "error"},
     "/tablet": {"full", "error"},
     "/prove": {"full", "error"},
+    "/login/sso": {"full", "error"},
+    "/login/sso/back": {"full", "error"},
+    "/again/sso": {"full", "error"},
 }
 """Pages that show nothing of the plant, or nothing without one: the states that there are."""
 ELSEWHERE: Final = {

@@ -35,6 +35,8 @@ class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Text
     password: Secret
     next: Text = "/"
+    via: Text = ""
+    """`ldap`: the account is of the site's directory; anything else: of this gateway."""
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,16 +115,17 @@ class AccountPages:
             return RedirectResponse(local_path(request.state.query.next), 303, NO_STORE)
         if not request.state.accounts.get("claimed"):
             return RedirectResponse("/claim", 303, NO_STORE)
-        return self._face.render(request, "login.html", name="", next=local_path(request.state.query.next), refused=None)
+        return self._face.render(request, "login.html", name="", via="", next=local_path(request.state.query.next), refused=None)
 
     async def login(self, request: Request) -> Response:
         """Sign in."""
         given: Login = request.state.body
+        asked = {"name": given.name, "password": given.password, "via": given.via, "source": source_of(request)}
         try:
-            answer = await self._ask("account.login", {"name": given.name, "password": given.password, "source": _source(request)})
+            answer = await self._ask("account.login", asked)
         except RequestRefusedError as refused:
-            page = self._face.render(request, "login.html", name=given.name, next=local_path(given.next), refused=refused)
-            return _refused(page, refused)
+            page = self._face.render(request, "login.html", name=given.name, via=given.via, next=local_path(given.next), refused=refused)
+            return refused_page(page, refused)
         return self._begin(request, answer, local_path(given.next))
 
     async def claim_page(self, request: Request) -> Response:
@@ -137,9 +140,9 @@ class AccountPages:
         asked = {"code": given.code, "name": given.name, "password": given.password, "lang": given.lang, "zone": given.zone}
         asked["roles"] = "admin engineer technician" if given.setup == "yes" else "admin"
         try:
-            answer = await self._ask("account.claim", {**asked, "source": _source(request)})
+            answer = await self._ask("account.claim", {**asked, "source": source_of(request)})
         except RequestRefusedError as refused:
-            return _refused(self._face.render(request, "claim.html", given=given, refused=refused), refused)
+            return refused_page(self._face.render(request, "claim.html", given=given, refused=refused), refused)
         return self._begin(request, answer, "/setup/add" if given.setup == "yes" and not self._face.feed.tags else "/")
 
     async def logout(self, request: Request) -> Response:
@@ -166,7 +169,7 @@ class AccountPages:
             if outcome["code"] != "done":
                 raise RequestRefusedError(outcome["code"], **outcome["params"])
         except RequestRefusedError as refused:
-            return _refused(self._face.render(request, "password.html", refused=refused), refused)
+            return refused_page(self._face.render(request, "password.html", refused=refused), refused)
         self._face.sessions.forget(request.state.token)
         return RedirectResponse("/", 303, NO_STORE)
 
@@ -195,19 +198,24 @@ class AccountPages:
 
     def _begin(self, request: Request, answer: Mapping[str, Any], target: str) -> Response:
         """Set the session's cookie: this browser's until it closes, for our own pages only, for no script."""
-        self._face.sessions.forget()
         response = RedirectResponse(target, 303, NO_STORE)
-        response.set_cookie(
-            cookie_name(request), str(answer["token"]), path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict"
-        )
+        set_session(self._face, request, response, str(answer["token"]))
         return response
 
 
-def _refused(page: Response, refused: RequestRefusedError) -> Response:
+def set_session(face: Face, request: Request, response: Response, token: str) -> None:
+    """Give a browser the cookie of a session that has begun."""
+    face.sessions.forget()
+    response.set_cookie(cookie_name(request), token, path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict")
+
+
+def refused_page(page: Response, refused: RequestRefusedError) -> Response:
+    """Return a page that says why not, with the status and headers of that."""
     page.status_code = status_of(refused.code)
     page.headers.update(answer_headers(refused))
     return page
 
 
-def _source(request: Request) -> str:
+def source_of(request: Request) -> str:
+    """Return where a request comes from, as the core records it."""
     return request.client.host if request.client else ""

@@ -30,6 +30,7 @@ from runtime.faces.web.prove_pages import ProvePages
 from runtime.faces.web.rows import ANYONE, Part, RouteRow
 from runtime.faces.web.screen_pages import ScreenPages
 from runtime.faces.web.setup_pages import setup_parts
+from runtime.faces.web.sso_pages import SsoPages
 from runtime.faces.web.station_pages import StationPages
 from runtime.faces.web.stream import Fanout
 from runtime.faces.web.tablet_pages import TabletPages
@@ -44,7 +45,7 @@ API = "/api/"
 def parts(face: Face) -> list[Part]:
     """Return every part of the face."""
     own: list[Part] = [ScreenPages(face), ValuesApi(face), AccountPages(face), JudgementPages(face), ProvePages(face), TrendPages(face)]
-    own.append(TagApi(face))
+    own += [SsoPages(face), TagApi(face)]
     return [*own, *setup_parts(face), *alarm_parts(face), CommandPages(face), StationPages(face), TabletPages(face), *admin_parts(face)]
 
 

@@ -91,6 +91,7 @@ class PeoplePages:
             RouteRow("POST", f"{api}/roles", "account.roles", self.roles, takes=Roles, gives=Changed, doc="api.people.roles"),
             RouteRow("POST", f"{api}/disable", "account.disable", self.disable, takes=Person, gives=Changed, doc="api.people.disable"),
             RouteRow("POST", f"{api}/enable", "account.enable", self.enable, takes=Person, gives=Changed, doc="api.people.enable"),
+            RouteRow("POST", f"{api}/release", "account.release", self.release, takes=Person, gives=Changed, doc="api.people.release"),
             RouteRow("POST", f"{api}/password", "account.create", self.password, takes=Person, gives=Changed, doc="api.people.password"),
             RouteRow("POST", "/api/v1/sessions/end", "session.end", self.end, takes=Session, gives=Changed, doc="api.sessions.end"),
             RouteRow("POST", "/api/v1/tokens", "token.create", self.make_token, takes=NewToken, gives=Changed, doc="api.tokens.create"),
@@ -129,6 +130,11 @@ class PeoplePages:
         """Let somebody in again."""
         given: Person = request.state.body
         return await self._change(request, "account.enable", given.name, {}, given.reason)
+
+    async def release(self, request: Request) -> Changed:
+        """Let a name that came from a directory stand for another person there."""
+        given: Person = request.state.body
+        return await self._change(request, "account.release", given.name, {}, given.reason)
 
     async def password(self, request: Request) -> Changed:
         """Give somebody a password that is good for one login."""

@@ -27,6 +27,11 @@ STATUS: Final = {
     "diag_busy": 503,
     "diag_not_made": 409,
     "diag_part_unknown": 404,
+    "directory_away": 503,
+    "directory_disabled": 403,
+    "directory_no_role": 403,
+    "directory_off": 404,
+    "directory_wait": 403,
     "fresh_needed": 403,
     "history_away": 503,
     "login_busy": 503,
@@ -44,6 +49,9 @@ STATUS: Final = {
     "request_timeout": 504,
     "session_gone": 401,
     "sign_in_needed": 401,
+    "sso_clock_unset": 503,
+    "sso_denied": 403,
+    "sso_state": 403,
 }
 """Code -> HTTP status; any other code is a request that cannot be carried out as it is: 422 when it was well formed, 400 when not."""
 MALFORMED: Final = frozenset({"number_invalid", "query_invalid", "body_unreadable"})

@@ -66,6 +66,9 @@ SCREENS: Final = (
     ScreenRow("tablet", "/tablet", role="engineer", states=("error",)),
     ScreenRow("password", "/password", role="engineer", states=("error",)),
     ScreenRow("login", "/login", states=("error",)),
+    ScreenRow("sso", "/login/sso", states=("error",)),
+    ScreenRow("sso_back", "/login/sso/back?state=x", states=("error",)),
+    ScreenRow("again_sso", "/again/sso", role="engineer", states=("error",)),
     ScreenRow("missing", "/nothing-here"),
 )
 """On a feed of plain data; what is away or refused by the core is the core's own word there."""
@@ -152,6 +155,9 @@ GATEWAY: Final = (
     ScreenRow("password_refused", "/password", role="viewer", states=("full",), steps=refused_password),
     ScreenRow("login", "/login", states=("full",)),
     ScreenRow("login_refused", "/login", states=("full",), steps=refused_login),
+    ScreenRow("sso_off", "/login/sso", states=("full",), wait_for=".problem"),
+    ScreenRow("sso_back_off", "/login/sso/back?state=x", states=("full",), wait_for=".verdict"),
+    ScreenRow("again_sso_off", "/again/sso", role="viewer", states=("full",), wait_for=".problem"),
     ScreenRow("denied", "/people", role="viewer", states=("full",), wait_for=".problem"),
     ScreenRow("handover", "/handover", role="viewer", states=("full",)),
     ScreenRow("alarm_unknown", "/alarms/at/high", role="viewer", states=("empty",), wait_for=".problem"),

@@ -33,11 +33,17 @@ export async function ask(method, path, body, { retry = true } = {}) {
   throw new Problem(told);
 }
 
-// Asks for the password of whoever is signed in; true when it was right.
+// Asks whoever is signed in to prove once more who they are: by the password, or at the site's own provider; true when they have.
 export function again() {
+  const label = document.body.dataset.sso;
+  return label ? againElsewhere(label) : againHere();
+}
+
+const made = (name, more, ...inside) => { const each = Object.assign(document.createElement(name), more); each.append(...inside); return each; };
+
+function againHere() {
   const dialog = document.createElement("dialog");
   dialog.className = "again";
-  const made = (name, more, ...inside) => { const each = Object.assign(document.createElement(name), more); each.append(...inside); return each; };
   const field = made("input", { type: "password", required: true, autocomplete: "current-password", name: "password" });
   const fault = made("p", { className: "verdict warn", hidden: true });
   fault.setAttribute("role", "alert");
@@ -62,6 +68,34 @@ export function again() {
         field.select();
       }
     };
+    dialog.onclose = () => { dialog.remove(); resolve(done); };
+    dialog.showModal();
+  });
+}
+
+// The provider asks in a tab of its own, so that nothing that was typed here is lost; then the core is asked whether it has heard.
+function againElsewhere(label) {
+  const dialog = made("dialog", { className: "again" });
+  const fault = made("p", { className: "verdict warn", hidden: true });
+  fault.setAttribute("role", "alert");
+  const away = made("a", { className: "button primary", href: "/again/sso", target: "_blank", rel: "noopener" }, word("web.again.sso", { label }));
+  let done = false;
+  const look = async () => {
+    try {
+      const { who } = await ask("GET", "/api/v1/account/who", undefined, { retry: false });
+      done = who.fresh_until_ms !== null;
+      if (done) return dialog.close();
+      fault.textContent = word("web.again.sso.not");
+    } catch (problem) {
+      fault.textContent = problem.message;
+    }
+    fault.hidden = false;
+  };
+  dialog.setAttribute("aria-labelledby", "again-title");
+  dialog.append(made("div", { className: "stack" }, made("h2", { id: "again-title" }, word("web.again.sso.title")), made("p", {}, word("web.again.sso.why", { label })), fault,
+    made("p", { className: "buttons" }, away, made("button", { type: "button", onclick: look }, word("web.again.sso.go")), made("button", { type: "button", onclick: () => dialog.close() }, word("web.cancel")))));
+  document.body.append(dialog);
+  return new Promise((resolve) => {
     dialog.onclose = () => { dialog.remove(); resolve(done); };
     dialog.showModal();
   });
