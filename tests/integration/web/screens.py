@@ -175,15 +175,15 @@ def calm(plant: JudgedPlant) -> None:
 
 
 def abstaining(plant: JudgedPlant) -> None:
-    plant.models = [model("line", score=None, abstained="inputs_missing", cell_ms=plant.clock_ms())]
+    plant.models = [model("line", score=None, abstained="missing", cell_ms=plant.clock_ms())]
 
 
 def hard_to_learn(plant: JudgedPlant) -> None:
     poor = {"covered": False, "alarmed_share": 0.31, "rows_wanted": 2_400}
     plant.models = [
         model("poor", "checking", coverage=poor, contributions=[]),
-        model("swapped", "refused", refused="model_bytes_changed", contributions=[]),
-        model("new", "defined", coverage=None, contributions=[]),
+        model("swapped", "refused", refused={"code": "model_changed", "params": {"model": "swapped"}}, contributions=[]),
+        model("new", "off", manifest_hash=None, coverage=None, contributions=[]),
         model("young", "learning", progress={"stage": "rows", "share": 0.4}, coverage=None, contributions=[]),
     ]
 
@@ -194,9 +194,9 @@ def judge_gone(plant: JudgedPlant) -> None:
 
 
 JUDGED: Final = (
-    (ScreenRow("anomalies_alarming", "/anomalies?model=line", states=("full",), wait_for="#chart path.score"), alarming),
+    (ScreenRow("anomalies_alarming", "/anomalies?model=line", states=("full",), wait_for="#chart .u-over"), alarming),
     (ScreenRow("learn_models", "/learn", states=("full",)), alarming),
-    (ScreenRow("anomalies_calm", "/anomalies", states=("full",), wait_for="#chart path.score"), calm),
+    (ScreenRow("anomalies_calm", "/anomalies", states=("full",), wait_for="#chart .u-over"), calm),
     (ScreenRow("anomalies_abstaining", "/anomalies", states=("full",), wait_for=".verdict"), abstaining),
     (ScreenRow("learn_hard", "/learn", states=("full",)), hard_to_learn),
     (ScreenRow("anomalies_no_score", "/anomalies?model=poor", states=("full",)), hard_to_learn),
