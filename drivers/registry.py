@@ -11,9 +11,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Final, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -21,6 +20,9 @@ from drivers.driver import Clock, Driver, DriverError
 from drivers.load import Addresses, LineLoad
 from drivers.reading import Status
 from drivers.shared import Shared
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 entry_point_group: Final = "witnessmark.drivers"
 
@@ -139,13 +141,16 @@ def driver_types(found: Iterable[EntryPoint] | None = None) -> list[str]:
 
 
 def load_factory(type_name: str, found: Iterable[EntryPoint] | None = None) -> Factory:
-    """Return the factory of a type. Raises DriverError `driver_unknown`, `driver_duplicate` or `library_missing`."""
-    places = _places(found)
+    """Return the factory of a type. Raises DriverError `driver_unknown`, `driver_duplicate` or `library_missing`.
+
+    A built-in type is not looked for among packages, none of which could take its name: that reads the metadata of all of them, 1 MB.
+    """
+    places = dict[str, "str | EntryPoint"](built_in) if found is None and type_name in built_in else _places(found)
     place = places.get(type_name)
     if place is None:
         raise DriverError("driver_unknown", Status.BAD_CONFIGURATION_ERROR, type=type_name, known=", ".join(sorted(places)))
     try:
-        loaded = place.load() if isinstance(place, EntryPoint) else importlib.import_module(place)
+        loaded = importlib.import_module(place) if isinstance(place, str) else place.load()
     except ImportError as error:
         raise _library_missing(error, type_name) from error
     return cast(Factory, loaded)
@@ -230,6 +235,8 @@ def _places(found: Iterable[EntryPoint] | None) -> dict[str, str | EntryPoint]:
 @cache
 def _installed() -> tuple[EntryPoint, ...]:
     """Return the drivers of other packages. Looked for once: it reads files, and a configuration asks for each of its tags."""
+    from importlib.metadata import entry_points
+
     return tuple(entry_points(group=entry_point_group))
 
 

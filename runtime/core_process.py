@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Final, NoReturn
 
 from runtime.cli.streams import outlive_readers
@@ -54,6 +55,7 @@ def main() -> NoReturn:
 def _run(state: Path, config: Path | None, *, as_json: bool) -> int:
     sys.setswitchinterval(SWITCH_S)
     _import_structlog_alone()
+    _leave_out_plugins()
     from runtime.app import run_gateway
     from runtime.cli.claim_notice import claim_notice
     from runtime.cli.console import print_json
@@ -92,3 +94,10 @@ def _import_structlog_alone() -> None:
 
     for name in absent:
         del sys.modules[name]
+
+
+def _leave_out_plugins() -> None:
+    """Keep pydantic from looking for plugins in every installed package: that takes 1 MB, and nobody's code runs in the core unasked."""
+    finder = ModuleType("pydantic.plugin._loader")
+    finder.get_plugins = lambda: ()  # type: ignore[attr-defined]
+    sys.modules.setdefault(finder.__name__, finder)

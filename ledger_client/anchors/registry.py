@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any, cast
 
 from ledger_client.anchors.anchor import Anchor, Clock
@@ -26,6 +25,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 def anchor_types() -> dict[str, str]:
     """Return type name -> `module:function`. Raises AnchorError when a name is declared twice."""
+    from importlib.metadata import entry_points  # 1 MB that a gateway without anchors does not need
+
     found = dict(BUILT_IN)
     for point in entry_points(group=ENTRY_POINTS):
         if point.name in found:
