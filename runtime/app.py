@@ -36,6 +36,7 @@ from runtime.acts import ActJournal
 from runtime.alarms.parts import Alarms
 from runtime.cert_acts import certificate_acts
 from runtime.children import Part, children_of
+from runtime.clock_told import clock_told
 from runtime.commands.wiring import open_desk
 from runtime.commissioning.late import LateDesk
 from runtime.config import Config
@@ -57,6 +58,8 @@ from runtime.layout import Layout
 from runtime.learned_maps import ForgetLearned, LearnedMaps
 from runtime.loop_stall import LoopStall
 from runtime.manual_enter import ManualEnter
+from runtime.network.tenants import network_acts
+from runtime.network.wiring import open_network
 from runtime.outside import Outside, machine
 from runtime.points import DevicePoints, number_points, schema_of
 from runtime.questions import Questions
@@ -142,8 +145,7 @@ class Core:
         self._ids = first_start.load_ids(disk, layout)
         self._devices = number_points(config, self._ids)
         self._work, self.log = work, outside.log
-        self._supervisor = Supervisor()
-        self.live = Live()
+        self._supervisor, self.live = Supervisor(), Live()
         outside.shared.newest = self.live.newest
         self._evidence = Evidence(
             NumberedLedger(chain, self._save_numbers, work), self.live, clock, schema_of(self._devices.values()),
@@ -171,9 +173,10 @@ class Core:
             self.accounts.self_approval, self.accounts.is_gone, LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size),
         )  # fmt: skip
         self.waiting_edits = WaitingEdits(lambda: self._revision, clock, outside.random, self.accounts.is_gone, self.accounts.self_approval)
+        self.network = open_network(clock, disk, layout.private, lambda: self._revision.config, work)
         page = certificate_acts(disk, layout, lambda: self._revision.config, clock, work)
         self.diagnostics = diagnostics_of(self, self.log, outside.shared.recorders, disk, layout, clock, work, outside.random.randbytes)
-        helping: dict[str, Tenant] = {DIAG_BUNDLE: self.diagnostics}
+        helping: dict[str, Tenant] = {DIAG_BUNDLE: self.diagnostics, **network_acts(self.network)}
         acts = self._tenants(writing, models.tenants(), self.accounts.tenants(), self.alarms.tenants(), page, helping)
         self._bench = LateDesk(
             lambda desk: desk(
@@ -183,12 +186,12 @@ class Core:
             work,
         )  # fmt: skip
         self.door = Door(chain, reader, ActJournal(disk, layout.private), acts, work, self.accounts)
-        self.accounts.directories.carry_out = self.alarms.notifier.carry_out = self.door.carry_out
+        self.accounts.directories.carry_out = self.alarms.notifier.carry_out = self.network.carry_out = self.door.carry_out
         self.door.heard = self.accounts.heard
         self.commands.recordable = self.door.require_recordable
         self.health = Health(
             clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self.door, self.stall, self._supervisor, self._events,
-            lambda: self._revision, self.desk, self.commands, config_faults=choice.faults,
+            lambda: self._revision, self.desk, self.commands, config_faults=choice.faults, network=self.network.health,
         )  # fmt: skip
         self._questions = Questions(self.accounts.actor, core_questions(self, self._bench, self._orders, outside.shared.recorders))
         self._swap(self._devices, {name: self._driver_or_cause(points) for name, points in self._devices.items()})
@@ -270,6 +273,7 @@ class Core:
                     "alarms": self.alarms.run,
                     "alarm journal": self.alarms.record,
                     "accounts": self.accounts.run,
+                    "network": self.network.run,
                     **others,
                 }.items()
             ]
@@ -292,6 +296,12 @@ class Core:
             if drained:  # without a close entry the next start says that this end was not in order
                 with contextlib.suppress(LedgerError):
                     await self._chain.append(Kind.CLOSE, ("stopped",), reserve=True)
+
+    async def clock_told(self) -> Mapping[str, Any]:
+        """Return what can be told of the clock, for a person."""
+        told = await asyncio.get_running_loop().run_in_executor(self._work, clock_told)
+        clock, health = self._outside.clock, self.health.clock_health()
+        return {**told, **health, "wall_ms": clock.wall_ms(), "boot_ms": clock.mono_ms(), "zone": self.config.gateway.zone}
 
     async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
         """Answer a request of the feed. Raises RequestRefusedError."""

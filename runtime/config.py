@@ -36,6 +36,7 @@ from runtime.config_signin import Ldap, Oidc
 from runtime.config_templates import with_template
 from runtime.config_web import Web
 from runtime.config_writes import Commands
+from runtime.network.options import Network
 from runtime.setpoint import SetpointRules
 from runtime.tag_checks import OUTSIDE, Instrument, TagCheck
 
@@ -149,6 +150,7 @@ class Config:
     syslog: model.Syslog
     history: model.History
     feed: model.Feed
+    network: Network
     commands: Commands
     models: model.Models
     anchors: tuple[AnchorConfig, ...]
@@ -186,7 +188,7 @@ def parse_config(text: str) -> Config:
     found = tuple(device for device in devices if device is not None)
     return Config(
         file.gateway, file.evidence, file.web, file.accounts, file.ldap, file.oidc, file.syslog, file.history,
-        file.feed, file.commands, file.models, anchors, found, alarms,
+        file.feed, file.network, file.commands, file.models, anchors, found, alarms,
         notify,
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from runtime.config_shapes import Name, Strict, TagName, Text, shaped
 from runtime.config_signin import Ldap, Oidc
 from runtime.config_web import Web
 from runtime.config_writes import Commands, Method, Write
+from runtime.network.options import Network
 
 
 def _day(raw: Any) -> Any:
@@ -322,6 +323,7 @@ class File(Strict):
     syslog: Syslog = Syslog()
     history: History = History()
     feed: Feed = Feed()
+    network: Network = Network()
     commands: Commands = Commands()
     models: Models = Models()
     anchors: list[dict[str, Any]] = Field(default=[])

@@ -25,6 +25,8 @@ from runtime.health import Health
 from runtime.judgement.desk import JudgementDesk
 from runtime.judgement.orders import Orders
 from runtime.judgement.scores_asked import scores_asked
+from runtime.network.desk import NetworkDesk
+from runtime.network.wiring import network_questions
 from runtime.questions import Asked, Question
 from runtime.registers_asked import identify_asked, registers_asked
 from runtime.revisions import Revision
@@ -43,6 +45,11 @@ class Parts(Protocol):
     door: Door
     health: Health
     waiting_edits: WaitingEdits
+    network: NetworkDesk
+
+    async def clock_told(self) -> Mapping[str, Any]:
+        """Everything that can be told of the clock."""
+        ...
 
     @property
     def revision(self) -> Revision:
@@ -135,4 +142,4 @@ def core_questions(core: Parts, bench: LateDesk, orders: Orders, recorders: Mapp
         **{method: Question(None, command) for method in ("commands", "command.history", "command.prepare")},
         **_of_models(core.desk, orders),
         **{method: Question(None, alarms) for method in ALARM_METHODS},
-    }
+    } | network_questions(core.network, core.clock_told)

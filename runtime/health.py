@@ -62,6 +62,8 @@ class Health:
     commands: CommandDesk
     faces: Callable[[], int] = lambda: 0
     config_faults: tuple[Fault, ...] = ()
+    network: Callable[[], Mapping[str, Any] | None] = lambda: None
+    """The change of the gateway's own network that waits to be confirmed."""
     _calibrations: tuple[int, Calibrations] | None = None
     """Of a revision: its number and them."""
 
@@ -83,15 +85,20 @@ class Health:
             "anchors": anchored["anchors"],
             "calibrations": self._calibrations_of(revision),
             "rounds_overdue": [{"tag": tag, "due_ms": due_ms} for tag, due_ms in self.field.overdue(self.clock.wall_ms())[:OVERDUE_MAX]],
-            "clock": {"state": state_names[self.clock.state()], "steps": self.evidence.steps},
+            "clock": self.clock_health(),
             "loop": {"stall_p99_ms": self.stall.p99_ms, "stall_max_ms": round(self.stall.max_ms, 2)},
             "gaps": dict(self.evidence.gaps.totals),
             "judge": self.judgement.health(),
             "acts_unknown": self.door.unknown,
             "writes": self.commands.health(),
+            "network": self.network(),
             "faces": self.faces(),
             "parts": {name: [counts.starts, counts.fault] for name, counts in self.supervisor.parts.items()},
         }  # fmt: skip
+
+    def clock_health(self) -> dict[str, Any]:
+        """Return how far the clock can be trusted, and how often it was set since the start."""
+        return {"state": state_names[self.clock.state()], "steps": self.evidence.steps}
 
     def _calibrations_of(self, revision: Revision) -> list[dict[str, Any]]:
         if self.clock.state() == ClockState.UNSET:

@@ -72,6 +72,8 @@ _TABLE: Final = """
     diag.probe             -       yes         yes       -
     audit.review           -       -           yes       yes
     net.edit               -       -           -         yes
+    net.confirm            -       -           -         yes
+    net.undo               -       -           -         yes
     cert.edit              -       -           -         yes
     epoch.open             -       -           -         yes
 

@@ -42,6 +42,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "accounts": ("runtime.cli.accounts_verbs", ""),
     "act": ("runtime.cli.act_verbs", ""),
     "enter": ("runtime.cli.enter_verb", ""),
+    "network": ("runtime.cli.network_verbs", ""),
     "alarm": ("runtime.cli.alarm_verbs", ""),
     "frames": ("runtime.cli.frames_verb", ""),
     "learned": ("runtime.cli.learned_verbs", ""),

@@ -87,14 +87,14 @@ async def site(
             found = Site(process, f"{scheme}://127.0.0.1:{port}/", {}, device)
             await until(found.feed.exists)
             if people:
-                await _claim(found)
+                await claim(found)
             await _serves(found)
             yield found
         finally:
             await process.stop()
 
 
-async def _claim(found: Site) -> None:
+async def claim(found: Site) -> None:
     """Claim it and give every role a person who has a password of their own and is signed in."""
     state = ["--state", str(found.gateway.state)]
     code = ""

@@ -57,18 +57,20 @@ def main() -> int:
     is_tls = options.tls or not _is_loopback(host)
     folder = options.state / "private" / "web"
     try:
-        fingerprint = _own_certificate(folder, options.name) if is_tls else None
+        fingerprint = _own_certificate(folder, options.name) if is_tls or waits else None
         context = tls_context(folder) if is_tls else None
     except (LedgerError, OSError) as error:
         sys.stderr.write(word("web_certificate_unusable", {"reason": str(error)}) + "\n")
         return 1
+    if waits:  # whoever stands before the console can compare it once the page listens for others
+        sys.stderr.write(word("web_fingerprint", {"fingerprint": str(fingerprint)}) + "\n")
     bound = _bound(host, options.port)
     if isinstance(bound, OSError):
         sys.stderr.write(word("web_port_taken", {"host": host, "port": options.port, "reason": bound.strerror}) + "\n")
         return 1
     shown = f"[{host}]" if ":" in host else host
     url = f"http{'s' if is_tls else ''}://{shown}:{bound.getsockname()[1]}/"
-    sys.stdout.write((json.dumps({"url": url, "fingerprint": fingerprint}) if options.json else url) + "\n")
+    sys.stdout.write((json.dumps({"url": url, "fingerprint": fingerprint if is_tls else None}) if options.json else url) + "\n")
     sys.stdout.flush()
     face = FaceOptions(options.verifier, options.state / "policy.txt", folder)
     asyncio.run(_serve(run, bound, context, folder, face, options.name, waits=waits))

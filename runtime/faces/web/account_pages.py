@@ -143,7 +143,7 @@ class AccountPages:
             answer = await self._ask("account.claim", {**asked, "source": source_of(request)})
         except RequestRefusedError as refused:
             return refused_page(self._face.render(request, "claim.html", given=given, refused=refused), refused)
-        return self._begin(request, answer, "/setup/add" if given.setup == "yes" and not self._face.feed.tags else "/")
+        return self._begin(request, answer, "/" if self._face.feed.tags else "/first")
 
     async def logout(self, request: Request) -> Response:
         """End the session; who is not signed in any more is simply shown the way in."""

@@ -70,6 +70,7 @@ NAV: Final = (
         (
             Tab("config", "/config", "web.nav.config", "view.config"),
             Tab("people", "/people", "web.nav.people", "view.accounts"),
+            Tab("network", "/network", "web.nav.network", "view.config"),
             Tab("certificate", "/certificate", "web.nav.certificate", "cert.edit"),
             Tab("audit", "/audit", "web.nav.audit", "view.audit"),
         ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.integration.web.screen_network import network_answers
+
 
 def answers(*, is_empty: bool) -> dict[str, Any]:
     """Return method -> answer."""
@@ -11,16 +13,20 @@ def answers(*, is_empty: bool) -> dict[str, Any]:
     state = {"now_ms": 10, "writes": {"cause": None, "params": {}, "read_only": []}, "points": [], "waiting": [], "unsure": []}
     if is_empty:
         found = {"commands": state | {"self_approval": False}, "command.history": {"acts": []}, "stations": {"stations": []}}
-        return found | {"tag": _tag()} | diagnostics(is_empty=True)
+        return found | {"tag": _tag()} | diagnostics(is_empty=True) | network_answers(is_empty=True)
     points, waiting = [_point("t0"), _point("t3")], [_waiting()]
     acts = [_act("done", {"old": 1, "read_back": 2}), _act("interlocked", {"tag": "d/t1", "value": "1", "wanted": "= 0"}), _act(None, {})]
     entries = [_entry("float64", 5), _entry("bool", None), _entry("text", 10**12)]
-    return diagnostics(is_empty=False) | {
-        "tag": _tag(),
-        "commands": state | {"self_approval": False, "writes": off, "points": points, "waiting": waiting, "unsure": ["d/t3"]},
-        "command.history": {"acts": acts},
-        "stations": {"stations": [{"name": "lab", "asset": "a/lab", "people": ["Ana"], "gauge": True, "tags": entries}]},
-    }
+    return (
+        diagnostics(is_empty=False)
+        | network_answers(is_empty=False)
+        | {
+            "tag": _tag(),
+            "commands": state | {"self_approval": False, "writes": off, "points": points, "waiting": waiting, "unsure": ["d/t3"]},
+            "command.history": {"acts": acts},
+            "stations": {"stations": [{"name": "lab", "asset": "a/lab", "people": ["Ana"], "gauge": True, "tags": entries}]},
+        }
+    )
 
 
 def _tag() -> dict[str, Any]:

@@ -69,6 +69,8 @@ SCREENS: Final = (
     ScreenRow("sso", "/login/sso", states=("error",)),
     ScreenRow("sso_back", "/login/sso/back?state=x", states=("error",)),
     ScreenRow("again_sso", "/again/sso", role="engineer", states=("error",)),
+    ScreenRow("network", "/network", role="admin"),
+    ScreenRow("first", "/first", role="admin"),
     ScreenRow("missing", "/nothing-here"),
 )
 """On a feed of plain data; what is away or refused by the core is the core's own word there."""

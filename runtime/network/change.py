@@ -1,0 +1,98 @@
+"""The change of the network that waits to be confirmed, and the file that outlives a power cut: at the next start it is undone.
+
+Room: hall, network. The desk keeps one at most. The file is there from before the first step until the change is confirmed or undone.
+
+    private/network_change.cbor   cbor [1, back end, interface, before, wish, [* address], keeps address, who, wall ms]
+                                  before, wish = [method, [* address], gateway, [* name server]]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ledger_client import cbor
+from ledger_client.disk import Disk, read_whole, write_atomically
+from ledger_client.errors import FormatError
+from runtime.network.settings import NetworkError, Settings, interface_name, settings_of
+
+VERSION: Final = 1
+FILE_NAME: Final = "network_change.cbor"
+FILE_SIZE_MAX: Final = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change. `confirm_at`: the addresses over which it may be confirmed.
+
+    It is empty where a lease decides; with `keeps_address` it does not matter.
+    """
+
+    backend: str
+    interface: str
+    before: Settings
+    wish: Settings
+    confirm_at: tuple[str, ...]
+    keeps_address: bool
+    by: str
+    made_ms: int
+
+    def plain(self) -> dict[str, Any]:
+        """Return it for a face."""
+        return {
+            "interface": self.interface, "wish": self.wish.plain(), "before": self.before.plain(), "confirm_at": list(self.confirm_at),
+            "keeps_address": self.keeps_address, "by": self.by, "made_ms": self.made_ms,
+        }  # fmt: skip
+
+
+class ChangeFile:
+    """Keeps it. Blocking."""
+
+    def __init__(self, disk: Disk, private: Path) -> None:
+        self._disk, self._path = disk, private / FILE_NAME
+
+    def load(self) -> Change | None:
+        """Return the change that nobody confirmed before the last end, None without.
+
+        Raises FormatError for a file that says nothing, OSError.
+        """
+        data = read_whole(self._disk, self._path, FILE_SIZE_MAX)
+        return None if data is None else _parse(data)
+
+    def save(self, change: Change) -> None:
+        """Make it durable. Raises OSError."""
+        row = [
+            VERSION, change.backend, change.interface, _row(change.before), _row(change.wish), list(change.confirm_at),
+            change.keeps_address, change.by, change.made_ms,
+        ]  # fmt: skip
+        write_atomically(self._disk, self._path, cbor.encode(row))
+
+    def clear(self) -> None:
+        """Forget it, durably. Raises OSError."""
+        if read_whole(self._disk, self._path, FILE_SIZE_MAX) is not None:
+            self._disk.unlink(self._path)
+            self._disk.sync_folder(self._path.parent)
+
+
+def _parse(data: bytes) -> Change:
+    try:
+        match cbor.decode(data, size_max=FILE_SIZE_MAX, what=FILE_NAME):
+            case [1, str(backend), str(name), before, wish, list(at), bool(keeps), str(by), int(made_ms)]:
+                return Change(
+                    backend, interface_name(name), _settings(before), _settings(wish), tuple(str(each) for each in at), keeps, by, made_ms
+                )
+    except NetworkError as error:
+        raise FormatError("network_change_invalid") from error
+    raise FormatError("network_change_invalid")
+
+
+def _row(settings: Settings) -> list[Any]:
+    return [settings.method, list(settings.addresses), settings.gateway, list(settings.dns)]
+
+
+def _settings(row: object) -> Settings:
+    names = ("method", "addresses", "gateway", "dns")
+    raw: Mapping[str, Any] = dict(zip(names, row, strict=False)) if isinstance(row, list) and len(row) == len(names) else {}
+    return settings_of(raw)
