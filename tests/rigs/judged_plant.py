@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runtime.faces.feed import RequestRefusedError, Session
-from tests.rigs.feed_plant import Plant, handler
+from tests.rigs.feed_plant import Plant
 
 TAGS = {
     0: ["filler/product_temperature", "°C", -1],
@@ -97,7 +97,7 @@ class JudgedPlant(Plant):
                 raise RequestRefusedError("model_unknown", model=str(params["model"]))
             case "models":
                 return {"models": self.models, "findings": self.findings, "judge": self.snapshot()["judge"]}
-        return await handler(session, method, params)
+        return await super().answer(session, method, params)
 
 
 def day_of_scores(now_ms: int, *, span_s: int = 600) -> list[list[Any]]:

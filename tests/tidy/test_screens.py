@@ -33,9 +33,15 @@ SENT: Final = {
     "/password": "password_refused",
     "/stations": "reading_refused",
     "/alarms/shelve": "alarm-refused",
+    "/learn/arm": "model_refused",
+    "/anomalies/label": "label_refused",
 }
 """Forms, and the row in which one is refused on the page that sent it."""
 SENT_ALIKE: Final = {
+    "/learn/learn": "as /learn/arm, one endpoint",
+    "/learn/check": "as /learn/arm, one endpoint",
+    "/learn/shadow": "as /learn/arm, one endpoint",
+    "/learn/disarm": "as /learn/arm, one endpoint",
     "/logout": "it is not refused: who is signed in no more is shown the way in",
     "/alarms/ack": "as /alarms/shelve, one endpoint",
     "/alarms/reset": "as /alarms/shelve, one endpoint",

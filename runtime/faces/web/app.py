@@ -25,7 +25,7 @@ from runtime.faces.web.command_pages import CommandPages
 from runtime.faces.web.face import Face, FaceOptions
 from runtime.faces.web.guard import admit, guarded, refusal
 from runtime.faces.web.headers import Headers, Hosts
-from runtime.faces.web.judgement_pages import JudgementPages
+from runtime.faces.web.model_acts import ModelActs
 from runtime.faces.web.prove_pages import ProvePages
 from runtime.faces.web.rows import ANYONE, Part, RouteRow
 from runtime.faces.web.screen_pages import ScreenPages
@@ -44,7 +44,7 @@ API = "/api/"
 
 def parts(face: Face) -> list[Part]:
     """Return every part of the face."""
-    own: list[Part] = [ScreenPages(face), ValuesApi(face), AccountPages(face), JudgementPages(face), ProvePages(face), TrendPages(face)]
+    own: list[Part] = [ScreenPages(face), ValuesApi(face), AccountPages(face), ModelActs(face), ProvePages(face), TrendPages(face)]
     own += [SsoPages(face), TagApi(face)]
     return [*own, *setup_parts(face), *alarm_parts(face), CommandPages(face), StationPages(face), TabletPages(face), *admin_parts(face)]
 

@@ -1,14 +1,15 @@
 """The pages Anomalies and Learn normal, and the scores behind their chart.
 
-Room: hall, face. `app` puts its routes beside the others, behind the same permission hook. It shows and changes nothing: acts on models
-go through the command line until a page knows who asks. A page renews its own live part (`?part=1`), so each thing is drawn in one place.
+Room: hall, face. `model_acts` puts its routes beside those of what people do with models, and has it draw a page anew after a refusal.
+It shows and changes nothing. A page renews its own live parts (`?part=1`), so each thing is drawn in one place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from starlette.responses import Response
 
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.answers import as_json, language, whole_number
-from runtime.faces.web.judgement_view import chosen_model, finding_views, model_view
+from runtime.faces.web.judgement_view import FindingView, chosen_model, finding_views, model_view
 from runtime.faces.web.rows import RouteRow
 from runtime.faces.web.score_answers import SPANS_S, ScoreAnswers
 from runtime.faces.web.score_runs import score_runs
@@ -29,14 +30,20 @@ if TYPE_CHECKING:
 
 SCORES_TIMEOUT_S: Final = 10.0
 FINDINGS_SHOWN: Final = 20
+Given = Mapping[str, Any]
 
 
 class JudgedQuery(msgspec.Struct, frozen=True):
-    """Which model, which span of time (one of SPANS_S), and whether only the live part of a page is wanted."""
+    """Which model, which span of time (one of SPANS_S), and whether only the live part of a page is wanted.
+
+    `finding` is the entry of the one to label, `done` what was done just now.
+    """
 
     model: str | None = None
     span: int | None = None
     part: int | None = None
+    finding: int | None = None
+    done: Literal["learn", "check", "shadow", "arm", "disarm", "label"] | None = None
 
 
 class JudgementPages:
@@ -55,25 +62,27 @@ class JudgementPages:
             RouteRow("GET", "/api/v1/scores", "view.trend", self.scores, query=JudgedQuery, doc="api.scores"),
         ]
 
-    async def anomalies(self, request: Request) -> Response:
-        """One model's state, score, tags and findings; the others as links."""
+    async def anomalies(self, request: Request, given: Given | None = None, refused: RequestRefusedError | None = None) -> Response:
+        """One model's state, score, tags and findings; the others as links. `given` is a form that was refused."""
         feed, lang = self._face.feed, language(request)
         judge, now_ms = self._now()
-        model = self._chosen(request)
+        model = self._chosen(request, given)
         views = [model_view(each, feed.tags, judge, now_ms, lang) for each in feed.models]
         shown = None if model is None else next(view for view in views if view.name == model["name"])
         findings = finding_views(feed.findings, lang, model=model["name"] if model else None)[:FINDINGS_SHOWN]
         return self._page(
             request, "anomalies", models=views, model=shown, findings=findings, spans=list(SPANS_S), span=_span_s(request),
             every_ms=round(1000 * SPANS_S[_span_s(request)][1]),
-            label_command=judged.label_command(model["name"] if model else "MODEL"),
+            label_command=judged.label_command(model["name"] if model else "MODEL"), given=given, refused=refused,
+            labelled=_finding_to_label(request, given, findings),
         )  # fmt: skip
 
-    async def learn(self, request: Request) -> Response:
-        """Every model on its way from learning to armed."""
+    async def learn(self, request: Request, given: Given | None = None, refused: RequestRefusedError | None = None) -> Response:
+        """Every model on its way from learning to armed. `given` is a form that was refused."""
         feed, lang = self._face.feed, language(request)
         judge, now_ms = self._now()
-        return self._page(request, "learn", models=[model_view(each, feed.tags, judge, now_ms, lang) for each in feed.models])
+        views = [model_view(each, feed.tags, judge, now_ms, lang) for each in feed.models]
+        return self._page(request, "learn", models=views, given=given, refused=refused)
 
     async def models(self, request: Request) -> Response:
         """The rows of the feed as they are, and the judge's state."""
@@ -95,9 +104,9 @@ class JudgementPages:
         marks = [[each["at_ms"], each["seq"]] for each in onsets]
         return as_json(asdict(found) | {"model": model["name"], "findings": [mark for mark in marks if from_ms <= mark[0] <= now_ms]})
 
-    def _chosen(self, request: Request) -> Mapping[str, Any] | None:
+    def _chosen(self, request: Request, given: Given | None = None) -> Mapping[str, Any] | None:
         """Raises RequestRefusedError `page_missing` for a name that no model has."""
-        name = request.query_params.get("model")
+        name = given["model"] if given is not None else request.query_params.get("model")
         model = chosen_model(self._face.feed.models, name)
         if model is None and name is not None and self._face.feed.models:
             raise RequestRefusedError("page_missing")
@@ -115,7 +124,16 @@ class JudgementPages:
         lang, feed = language(request), self._face.feed
         fault = judged.judge_fault(judge, now_ms, lang) if feed.health else ("ok", word("web.sentence.starting", None, lang))
         template = f"{name}_live.html" if request.query_params.get("part") == "1" else f"{name}.html"
-        return self._face.render(request, template, here=name, judge_fault=fault, **more)
+        given, query = more["given"], request.query_params
+        at = "" if given is None else f"/{name}?" + urlencode({"model": given["model"]})
+        done = word(f"web.judged.done.{query['done']}", {"model": query.get("model", "")}, lang) if "done" in query else ""
+        return self._face.render(request, template, here=name, judge_fault=fault, at=at, done=done, **more)
+
+
+def _finding_to_label(request: Request, given: Given | None, findings: list[FindingView]) -> FindingView | None:
+    """Return the finding that the form speaks of; None where it is to speak of a span of time."""
+    seq = request.query_params.get("finding", "") if given is None else given["finding"]
+    return next((each for each in findings if str(each.seq) == seq), None)
 
 
 def _span_s(request: Request) -> int:

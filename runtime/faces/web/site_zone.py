@@ -11,6 +11,8 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from runtime.faces.feed import RequestRefusedError
+
 
 def zone_name(health: Mapping[str, Any], who: Mapping[str, Any] | None) -> str:
     """Return the site's zone, where none is configured the person's own, or nothing."""
@@ -50,3 +52,12 @@ def offset(wall_ms: int | None, zone: tzinfo) -> str:
         return datetime.fromtimestamp((wall_ms or 0) // 1000, zone).isoformat()[19:]
     except (ValueError, OverflowError, OSError):
         return "+00:00"
+
+
+def wall_ms(text: str, zone: tzinfo) -> int:
+    """Return a time of a form, such as `2026-03-01T06:00`, of this zone where it names no offset, as wall time. Raises `time_invalid`."""
+    try:
+        at = datetime.fromisoformat(text)
+        return round((at if at.tzinfo is not None else at.replace(tzinfo=zone)).timestamp() * 1000)
+    except (ValueError, OverflowError, OSError) as error:
+        raise RequestRefusedError("time_invalid", text=text[:40]) from error

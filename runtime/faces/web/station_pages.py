@@ -6,7 +6,7 @@ station's driver judges it. A scanner that types a value and ends it with Enter 
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -20,7 +20,7 @@ from runtime.faces.web.answers import NO_STORE
 from runtime.faces.web.face import Face
 from runtime.faces.web.problems import answer_headers, status_of
 from runtime.faces.web.rows import RouteRow
-from runtime.faces.web.site_zone import zone_name, zone_of
+from runtime.faces.web.site_zone import wall_ms, zone_name, zone_of
 
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
 Target = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -90,7 +90,7 @@ class StationPages:
         """Enter one reading; when it is refused, what was typed stays."""
         given: EntryForm = request.state.body
         try:
-            taken_ms = _wall_ms(given.taken, self._zone(request)) if given.taken else None
+            taken_ms = wall_ms(given.taken, self._zone(request)) if given.taken else None
             done = await self._enter(request, given.target, given.value, taken_ms, given.reason)
         except RequestRefusedError as refused:
             page = await self._page(request, given, refused)
@@ -147,12 +147,3 @@ class StationPages:
             shown = pages.show_value(last[1], named) if is_there and last is not None and named is not None else None
             rows.append({**tag, "last": shown, "last_ms": at_ms, "overdue": overdue})
         return sorted(rows, key=lambda row: (row["due_ms"] is None, row["due_ms"] or 0))
-
-
-def _wall_ms(text: str, zone: tzinfo) -> int:
-    """Return a time such as `2026-03-01T06:00`, of this zone where it names no offset, as wall time. Raises `time_invalid`."""
-    try:
-        at = datetime.fromisoformat(text)
-        return round((at if at.tzinfo is not None else at.replace(tzinfo=zone)).timestamp() * 1000)
-    except (ValueError, OverflowError, OSError) as error:
-        raise RequestRefusedError("time_invalid", text=text[:40]) from error

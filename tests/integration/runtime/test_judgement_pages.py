@@ -114,7 +114,7 @@ def test_the_chart_is_of_the_model_that_is_shown_and_nothing_is_left_of_one_that
         async with web(tmp_path, plant) as url, async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
             page = await browser.new_page()
-            await page.goto(url + "anomalies")
+            await page.goto(url + "anomalies#label")
             assert await page.locator('#chart[data-src*="model=calm"]').count() == 1
             plant.models[1] = alarming
             plant.tell()

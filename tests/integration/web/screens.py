@@ -13,7 +13,7 @@ from typing import Final
 
 from playwright.async_api import Page
 
-from tests.rigs.judged_plant import JudgedPlant, model
+from tests.rigs.judged_plant import JudgedPlant, finding, model
 from tests.rigs.web_site import PASSWORD
 
 EVERY_STATE: Final = ("empty", "full", "error")
@@ -195,7 +195,35 @@ def judge_gone(plant: JudgedPlant) -> None:
     plant.heard_ms = plant.clock_ms() - 90_000
 
 
+def refusing(plant: JudgedPlant) -> None:
+    """Every act is refused, one of them with many words."""
+    hard_to_learn(plant)
+    plant.models.append(model("line", "shadow", cell_ms=plant.clock_ms()))
+    plant.findings = [finding(5033, plant.clock_ms() - 120_000, evidence={"count": 41})]
+    short = {"model": "line", "rows_have": 40, "alarmed_share": 0.31, "rows_wanted": 2_400}
+    plant.outcome = {"code": "model_not_covered", "params": short, "seq": 78}
+
+
+async def refused_arming(page: Page) -> None:
+    form = page.locator("form[data-act=step]", has=page.locator("[formaction='/learn/arm']:not([hidden])"))
+    await form.locator("[name=reason]").fill("its trial was quiet")
+    await form.locator("[formaction='/learn/arm']").click()
+    await page.locator("#refused").wait_for()
+    assert await form.locator("[name=reason]").input_value() == "its trial was quiet"
+
+
+async def refused_label(page: Page) -> None:
+    await page.locator("#label-5033").click()
+    await page.locator("#label-note").fill("valve 3 stuck")
+    await page.locator("[value=not_normal]").click()
+    await page.locator("#refused").wait_for()
+    assert await page.locator("#label-note").input_value() == "valve 3 stuck"
+    assert await page.locator("form [name=finding]").get_attribute("value") == "5033"
+
+
 JUDGED: Final = (
+    (ScreenRow("model_refused", "/learn", "engineer", ("full",), "[formaction='/learn/arm']:not([hidden])", refused_arming), refusing),
+    (ScreenRow("label_refused", "/anomalies?model=line", "technician", ("full",), "#label-5033", refused_label), refusing),
     (ScreenRow("anomalies_alarming", "/anomalies?model=line", states=("full",), wait_for="#chart .u-over"), alarming),
     (ScreenRow("learn_models", "/learn", states=("full",)), alarming),
     (ScreenRow("anomalies_calm", "/anomalies", states=("full",), wait_for="#chart .u-over"), calm),

@@ -116,9 +116,11 @@ def test_pages_about_models_in_every_state(tmp_path: Path, require_service: Call
                 change(plant)
                 plant.tell()
                 for lang, theme, width in looks(screen.name):
-                    async with page_of(browser, url, lang=lang, theme=theme, width=width) as at:
+                    async with page_of(browser, url, token=screen.role, lang=lang, theme=theme, width=width) as at:
                         await at.open(screen.path)
                         await at.page.locator(screen.wait_for).first.wait_for(timeout=WAIT_MS)
+                        if screen.steps is not None:
+                            await screen.steps(at.page)
                         found += await wrong_with(at, f"{screen.name}-{lang}-{theme}-{width}")
         return found
 

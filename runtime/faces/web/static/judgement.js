@@ -7,7 +7,8 @@ import { localTimes } from "/static/words.js";
 const root = document.querySelector(".judged");
 const EVERY_MS = 2000;
 const SILENT_AFTER_MS = 8000;
-const place = new URL(location.href);
+const { at } = root.dataset; // where to come back to from a form that was refused: its own address takes forms only
+const place = new URL(at || location.href, location.href);
 place.searchParams.set("part", "1");
 place.searchParams.set("lang", document.body.dataset.lang);
 let heardAt = Date.now(); // the wall clock: others stand still while a tablet sleeps
@@ -25,7 +26,7 @@ async function renew() {
   try {
     const fresh = new DOMParser().parseFromString(await (await fetched(place)).text(), "text/html");
     const parts = [...fresh.querySelectorAll("[data-live]")];
-    if (!parts.every(fits)) return location.reload(); // a model came or went, or another is shown now: its chart too is another
+    if (parts.length !== root.querySelectorAll("[data-live]").length || !parts.every(fits)) return at ? location.replace(at) : location.reload(); // a model came or went, or another is shown now: its chart too is another
     parts.forEach(put);
     heardAt = Date.now();
   } catch {
@@ -42,12 +43,21 @@ function fits(part) { const here = placeOf(part); return here !== null && here.d
 function put(part) {
   const here = placeOf(part);
   localTimes(part);
+  if (part.dataset.state !== here.dataset.state) offer(here.parentElement, part.dataset.state);
   if (here.innerHTML === part.innerHTML && here.className === part.className) return;
   const focused = here.contains(document.activeElement) ? document.activeElement.id : "";
   const scrolled = here.querySelector(".scroll")?.scrollLeft;
   here.replaceWith(part);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   if (scrolled) part.querySelector(".scroll").scrollLeft = scrolled;
+}
+
+// Forms stand beside what is renewed, so that nothing typed is lost; what fits another state of the model comes and goes.
+function offer(model, state) {
+  for (const each of model.querySelectorAll("[data-states]")) {
+    each.hidden = !each.dataset.states.split(" ").includes(state);
+    if (each instanceof HTMLButtonElement) each.disabled = each.hidden;
+  }
 }
 
 function watch() {
