@@ -134,14 +134,16 @@ class ApproveEdit:
         if fault is not None:
             edit.told.add(fault)
             return Outcome(fault)
-        self._edits.drop(edit.id)
         who: dict[str, Plain] = {"requested_by": edit.actor.text, "confirmed_by": act.actor.text, "requested_why": edit.reason}
+        by = f"{edit.face} {edit.actor.text}, approved by {act.actor.text}"
         if not _is_second(act.actor, edit):
-            who["self_approved"] = True
+            who["self_approved"], by = True, f"{by}, SELF-APPROVED"
         try:
-            done = await self._apply(edit.revision, f"{edit.face} {edit.actor.text}, approved by {act.actor.text}", edit.reason)
+            done = await self._apply(edit.revision, by, edit.reason)
         except DriverError as error:
+            self._edits.drop(edit.id)
             return Outcome(error.cause, {**who, **error.params})
+        self._edits.drop(edit.id)
         return Outcome(DONE, {**who, **done, **said(edit.advice)})
 
     def approves_own(self, act: Act) -> bool:

@@ -334,9 +334,10 @@ class AccountDesk:
         if wait_ms > 0:
             raise RequestRefusedError(code, retry_after_s=-(-wait_ms // 1_000))
 
-    def _let_in(self, person: Person, source: str, face: str) -> dict[str, Any]:
+    def _let_in(self, person: Person, source: str, face: str, fresh_ms: int = FRESH_S * 1_000) -> dict[str, Any]:
         secret = os.urandom(TOKEN_BYTES + 24)
-        token, session = self._sessions.open(secret, folded(person.name), source, self._clock.mono_ms(), self._clock.wall_ms())
+        now_ms, wall_ms = self._clock.mono_ms(), self._clock.wall_ms()
+        token, session = self._sessions.open(secret, folded(person.name), source, now_ms, wall_ms, fresh_ms)
         self.log.note(LOGIN, person.name, session.id, source, face)
         return {"token": token, "who": self._describe(self._person_actor(session))}
 

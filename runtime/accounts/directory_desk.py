@@ -33,8 +33,8 @@ from runtime.config_signin import Ldap
 from runtime.faces.feed import RequestRefusedError
 from runtime.permissions import Actor, Role
 
-LetIn = Callable[[Person, str, str], dict[str, Any]]
-"""(person, source, face) -> {token, who}: opens a session at once."""
+LetIn = Callable[[Person, str, str, int], dict[str, Any]]
+"""(person, source, face, ms for which what they showed counts as shown just now) -> {token, who}: opens a session at once."""
 
 
 class Directories:
@@ -85,14 +85,27 @@ class Directories:
     async def admit(self, vouched: Vouched, source: str, face: str) -> dict[str, Any]:
         """Open a session for whom a directory vouches. Raises RequestRefusedError: no role here, disabled here, the name is another's."""
         account = folded(name_here(vouched))
-        await self._remember(vouched, source, face)
-        person = self.book.people.get(account)  # as it is now: recording took its time
-        if person is None or person.subject != vouched.subject or not person.enabled:
-            raise RequestRefusedError("directory_disabled", name=name_here(vouched))
-        opened = self.let_in(person, source, face)
+        try:
+            await self._remember(vouched, source, face)
+            person = self.book.people.get(account)  # as it is now: recording took its time
+            if person is None or person.subject != vouched.subject or not person.enabled:
+                raise RequestRefusedError("directory_disabled", name=name_here(vouched))
+        except RequestRefusedError:
+            known = self.book.people.get(account)
+            self.log.note(LOGIN_FAILED, known.name if known is not None else "", "", source, face)
+            raise
+        opened = self.let_in(person, source, face, self._fresh_ms(vouched))
         with contextlib.suppress(RequestRefusedError):  # a disk that refuses keeps nobody out
             await self.book.note_login(person.name, self.clock.wall_ms())
         return opened
+
+    def _fresh_ms(self, vouched: Vouched) -> int:
+        """An LDAP server was just given a password. OpenID may vouch for who showed it hours ago: it counts from when it says that was."""
+        if vouched.directory == LDAP:
+            return FRESH_S * 1_000
+        if vouched.auth_s is None:
+            return 0
+        return FRESH_S * 1_000 - min(FRESH_S * 1_000, max(0, self.clock.wall_ms() - vouched.auth_s * 1_000))
 
     async def renew(self, found: LoggedIn, vouched: Vouched, face: str) -> None:
         """Let a session be fresh again for whom the directory vouches once more; other roles end it. Raises RequestRefusedError."""
@@ -101,18 +114,13 @@ class Directories:
             self.log.note(AGAIN_FAILED, person.name if person is not None else "", found.id, found.source, face)
             raise self.refused(found.account, found.source, "again_refused")
         self.attempts.succeeded(found.account, found.source)
-        try:
-            await self._remember(vouched, found.source, face)
-        except RequestRefusedError as refused:
-            if refused.code == "directory_no_role" and self.sessions.end_of(found.account):
-                self.log.note(ENDED, person.name, found.id, found.source, face)
-            raise
+        await self._remember(vouched, found.source, face)
         if self.sessions.by_id(found.id) is None:  # the roles are others now, and recording them has ended it
             raise RequestRefusedError("session_gone")
         found.fresh_until_ms = self.clock.mono_ms() + FRESH_S * 1_000
 
     async def _remember(self, vouched: Vouched, source: str, face: str) -> None:
-        """Have it recorded that somebody is new here, or has other roles: an act, or they do not come in."""
+        """Have it recorded that somebody is new here, or has other roles: an act, or they do not come in. Who has none left is put out."""
         name, roles = name_here(vouched), frozenset(Role(role) for role in roles_of(vouched.groups, self._wanted(vouched.directory)))
         known = self.book.people.get(folded(name))
         if known is not None and (known.directory != vouched.directory or known.subject not in {"", vouched.subject}):
@@ -120,6 +128,8 @@ class Directories:
         if known is not None and not known.enabled:
             raise RequestRefusedError("directory_disabled", name=name)
         if not roles:
+            if known is not None and self.sessions.end_of(folded(name)):
+                self.log.note(ENDED, known.name, "", source, face)
             raise RequestRefusedError("directory_no_role", name=name)
         if known is not None and (known.roles, known.subject) == (roles, vouched.subject):
             return

@@ -25,6 +25,8 @@ from runtime.permissions import Actor
 PLACE: Final = "@oidc"
 """The account that codes which stand for nobody are counted for."""
 DISCOVERY_MS: Final = 300_000
+AWAY_MS: Final = 5_000
+"""So long a provider that could not be asked is not asked again, whoever knocks."""
 CODE_MAX: Final = 4_096
 NEXT_MAX: Final = 500
 Describe = Callable[[Actor], dict[str, Any]]
@@ -40,6 +42,7 @@ class OidcDesk:
         self._pending = PendingSignIns()
         self._asking = asyncio.Lock()
         self._known: tuple[int, Oidc, dict[str, str]] | None = None
+        self._away: tuple[int, Oidc] | None = None
 
     async def begin(self, actor: Actor | None, params: Mapping[str, Any], source: str) -> dict[str, Any]:
         """Return {url, binding}; `actor`: who is signed in and is to prove it once more. Raises RequestRefusedError."""
@@ -56,8 +59,8 @@ class OidcDesk:
         session = actor.session_id if actor is not None else ""
         clock = self._all.clock
         state, binding, pending = self._pending.begin(
-            os.urandom(4 * RANDOM_BYTES), source, target, session, clock.mono_ms(), clock.wall_ms() // 1_000, endpoints
-        )
+            os.urandom(4 * RANDOM_BYTES), source, target, session, clock.mono_ms(), clock.wall_ms() // 1_000, endpoints, options,
+        )  # fmt: skip
         return {"url": address(pending, state, options.client_id, options.redirect_uri, options.scopes), "binding": binding}
 
     async def finish(self, params: Mapping[str, Any], source: str, face: str) -> dict[str, Any]:
@@ -65,7 +68,7 @@ class OidcDesk:
         options, both = self._options(), self._all
         state, binding, code = (str(params.get(name) or "") for name in ("state", "binding", "code"))
         pending = self._pending.take(state, binding, both.clock.mono_ms()) if len(binding) <= NEXT_MAX else None
-        if pending is None:
+        if pending is None or pending.provider != options:
             raise RequestRefusedError("sso_state")
         if params.get("iss") not in {None, "", options.issuer}:
             raise RequestRefusedError("sso_state")
@@ -113,10 +116,17 @@ class OidcDesk:
             now_ms = self._all.clock.mono_ms()
             if self._known is not None and self._known[1] == options and now_ms - self._known[0] < DISCOVERY_MS:
                 return self._known[2]
-            said = await self._ask("discover", options, "")
-            if not said or not all(isinstance(url, str) for url in said.values()):
+            if self._away is not None and self._away[1] == options and now_ms - self._away[0] < AWAY_MS:
                 raise RequestRefusedError(AWAY, label=options.label)
-            self._known = now_ms, options, said
+            try:
+                said = await self._ask("discover", options, "")
+                if not said or not all(isinstance(url, str) for url in said.values()):
+                    raise RequestRefusedError(AWAY, label=options.label)
+            except RequestRefusedError as refused:
+                if refused.code == AWAY:
+                    self._away = self._all.clock.mono_ms(), options
+                raise
+            self._known, self._away = (now_ms, options, said), None
             return said
 
     async def _redeem(self, options: Oidc, pending: Pending, code: str, source: str) -> Vouched:

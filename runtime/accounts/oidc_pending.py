@@ -1,6 +1,6 @@
 """People who were sent to an OpenID provider and have not come back yet: what must fit when they do. Pure; bounded; each good once.
 
-Room: hall, accounts. `directory_desk` holds it. Times are ms since boot. The state belongs to one browser: what it carries meanwhile
+Room: hall, accounts. `oidc_desk` holds it. Times are ms since boot. The state belongs to one browser: what it carries meanwhile
 (`binding`, a cookie) is kept here as its hash only, so that nobody finishes what somebody else began.
 """
 
@@ -34,6 +34,8 @@ class Pending:
     since_ms: int
     wall_s: int
     endpoints: dict[str, str]
+    provider: object = None
+    """The options by which they left: a code is redeemed by no others, nor any secret sent to who was asked before."""
 
 
 class PendingSignIns:
@@ -43,7 +45,8 @@ class PendingSignIns:
         self._waiting: dict[str, Pending] = {}
 
     def begin(
-        self, random: bytes, source: str, target: str, session: str, now_ms: int, wall_s: int, endpoints: dict[str, str]
+        self, random: bytes, source: str, target: str, session: str, now_ms: int, wall_s: int, endpoints: dict[str, str],
+        provider: object = None,
     ) -> tuple[str, str, Pending]:  # fmt: skip
         """Return state, the browser's own secret, and what waits. `random` is 4 x RANDOM_BYTES. Too many push out the oldest."""
         state, nonce, verifier, binding = (_text(random[at : at + RANDOM_BYTES]) for at in range(0, 4 * RANDOM_BYTES, RANDOM_BYTES))
@@ -53,7 +56,7 @@ class PendingSignIns:
             del self._waiting[own[0]]
         elif len(self._waiting) >= PENDING_MAX:
             del self._waiting[next(iter(self._waiting))]
-        made = Pending(nonce, verifier, _digest(binding), source, target, session, now_ms, wall_s, endpoints)
+        made = Pending(nonce, verifier, _digest(binding), source, target, session, now_ms, wall_s, endpoints, provider)
         self._waiting[state] = made
         return state, binding, made
 

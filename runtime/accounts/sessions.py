@@ -45,11 +45,16 @@ class Sessions:
     def __iter__(self) -> Iterator[LoggedIn]:
         return iter(list(self._by_digest.values()))
 
-    def open(self, secret: bytes, account: str, source: str, now_ms: int, wall_ms: int) -> tuple[str, LoggedIn]:
-        """Open a session and return its token. `secret` is TOKEN_BYTES and 24 more random bytes. Too many end the least used one."""
+    def open(
+        self, secret: bytes, account: str, source: str, now_ms: int, wall_ms: int, fresh_ms: int = FRESH_S * 1_000
+    ) -> tuple[str, LoggedIn]:
+        """Open a session, fresh for `fresh_ms`, and return its token. Too many end the least used one.
+
+        `secret` is TOKEN_BYTES and 24 more random bytes.
+        """
         token = text_of(secret[:TOKEN_BYTES])
         more = secret[TOKEN_BYTES:]
-        session = LoggedIn(more[:4].hex(), account, source[:64], more[4:20].hex(), now_ms, now_ms, now_ms + FRESH_S * 1_000, wall_ms)
+        session = LoggedIn(more[:4].hex(), account, source[:64], more[4:20].hex(), now_ms, now_ms, now_ms + fresh_ms, wall_ms)
         own = [(each.seen_ms, key) for key, each in self._by_digest.items() if each.account == account]
         if len(own) >= SESSIONS_PER_PERSON:
             del self._by_digest[min(own)[1]]

@@ -122,17 +122,17 @@ class CommandDesk:
         if not isinstance(target, str):
             raise RequestRefusedError("command_shape")
         refuse_unless_may(actor, PREPARE)
-        point = self.point(target)
+        revision, point = self.revision, self.point(target)
         self.require_rank(actor, point)
         value = value_of(point, given)
-        look = await self.look(point, value)
+        look = await self.look(point, value)  # takes its time: rules that an edit changes meanwhile are those of a later revision
         nonce, left_ms = None, 0
         if look.refusal is None:
             nonce, left_ms = self.new_id(), round(self.config.commands.confirm_within_s * 1000)
-            self.tickets.issue(Ticket(nonce, actor, target, value, look.old, self.revision, self.clock.mono_ms() + left_ms))
+            self.tickets.issue(Ticket(nonce, actor, target, value, look.old, revision, self.clock.mono_ms() + left_ms))
         tag = point.tag
         return {
-            "nonce": nonce, "left_ms": left_ms, "target": target, "value": value, "old": look.old, "revision": self.revision,
+            "nonce": nonce, "left_ms": left_ms, "target": target, "value": value, "old": look.old, "revision": revision,
             "unit": tag.unit if tag else "", "type": tag.type if tag else "method", "exponent": tag.exponent if tag else None,
             "risk": point.rules.risk, "second_person": point.rules.risk == HIGH,
             "conditions": [each.plain() for each in look.conditions],

@@ -30,10 +30,15 @@ class Machine(ScriptedDriver):
         self.mute = self.lost = self.slips = self.blind = self.dead = False
         self.called: list[list[str]] = []
         self.before_write: Callable[[], Awaitable[None]] | None = None
+        self.before_look: Callable[[], Awaitable[None]] | None = None
+        """Called once, before a read that is not a poll."""
 
     async def read(self, group: TagGroup, deadline_s: float) -> Scan:
         if self.dead or (self.blind and group.uid < 0):
             raise DriverError("no_answer")
+        if group.uid < 0 and self.before_look is not None:
+            before, self.before_look = self.before_look, None
+            await before()
         return Scan(group, [self.value] * len(group.tags), self._clock.wall_ms())
 
     async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:

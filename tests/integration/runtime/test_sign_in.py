@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.gateway import cli
+from tests.rigs.gateway import cli, until
 from tests.rigs.ports import free_port
 from tests.rigs.sign_in import act, ask, by_ldap, locally, section
 from tests.rigs.slapd import BASE, PASSWORD, Slapd
@@ -94,14 +94,23 @@ def test_roles_are_the_directorys_of_now_and_a_session_does_not_outlive_them(tmp
         works.change(f"dn: {ENGINEERS}\nchangetype: modify\nadd: member\nmember: uid=bert,ou=people,{BASE}\n")
         assert (await ask(found, "account.again", token=first, password=password))["refused"] == "session_gone"
         assert (await ask(found, "account.who", token=second))["refused"] == "session_gone", "the other one had the old roles too"
-        third = await by_ldap(found, "bert", password)
+        third, fourth = await by_ldap(found, "bert", password), await by_ldap(found, "bert", password)
         assert third["who"]["roles"] == ["engineer", "technician"]
 
         for group in (ENGINEERS, f"cn=fitters,ou=groups,{BASE}"):
             works.change(f"dn: {group}\nchangetype: modify\ndelete: member\nmember: uid=bert,ou=people,{BASE}\n")
         assert (await ask(found, "account.again", token=third["token"], password=password))["refused"] == "directory_no_role"
         assert (await ask(found, "account.who", token=third["token"]))["refused"] == "session_gone"
+        assert (await ask(found, "account.who", token=fourth["token"]))["refused"] == "session_gone"
         assert (await by_ldap(found, "bert", password))["refused"] == "directory_no_role"
+
+        works.change(f"dn: {ENGINEERS}\nchangetype: modify\nadd: member\nmember: uid=bert,ou=people,{BASE}\n")
+        fifth = await by_ldap(found, "bert", password)
+        works.change(f"dn: {ENGINEERS}\nchangetype: modify\ndelete: member\nmember: uid=bert,ou=people,{BASE}\n")
+        assert (await by_ldap(found, "bert", password))["refused"] == "directory_no_role"
+        assert (await ask(found, "account.who", token=fifth["token"]))["refused"] == "session_gone", (
+            "a refused sign-in elsewhere says so too"
+        )
 
     played(tmp_path, story)
 
@@ -113,6 +122,9 @@ def test_who_is_disabled_here_stays_out_and_a_name_that_became_somebody_elses_is
         assert (await act(found, admin, "account.disable", "bert@ldap"))["code"] == "done"
         assert (await ask(found, "account.who", token=bert))["refused"] == "session_gone"
         assert (await by_ldap(found, "bert", password))["refused"] == "directory_disabled"
+        ledger_files = found.gateway.state / "ledger"
+        said = b"login_failedibert@ldap"  # both texts as CBOR has them, one after the other
+        await until(lambda: said in b"".join(path.read_bytes() for path in ledger_files.rglob("*.wmlog")), 30)
         assert (await act(found, admin, "account.enable", "bert@ldap"))["code"] == "done"
         bert = (await by_ldap(found, "bert", password))["token"]
 

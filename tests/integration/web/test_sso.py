@@ -122,6 +122,18 @@ def test_who_is_nobody_here_or_is_not_to_be_does_not_come_in(tmp_path: Path) -> 
     played(tmp_path, story)
 
 
+def test_who_comes_in_by_a_login_of_before_is_not_fresh(tmp_path: Path) -> None:
+    async def story(found: Site, works: Provider) -> None:
+        for age_s, is_fresh in ((0, True), (100, True), (3_600, False)):
+            works.auth_time = lambda age_s=age_s: int(time.time()) - age_s
+            async with found.client() as client:
+                await client.get(path_of(works.give_code(await away(client))))
+                who = (await client.get("/api/v1/account/who")).json()["who"]
+                assert (who["name"], who["fresh_until_ms"] is not None) == ("anna@oidc", is_fresh)
+
+    played(tmp_path, story)
+
+
 def test_who_proves_themselves_again_does_so_there_and_then(tmp_path: Path) -> None:
     async def story(found: Site, works: Provider) -> None:
         async with found.client() as client:

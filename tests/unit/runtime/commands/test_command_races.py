@@ -342,3 +342,17 @@ def test_a_listed_method_goes_the_same_way() -> None:
         assert (await it.prepare(["string:5"], "b/Reset()"))["refused"] == "command_arguments"
 
     assert story(play(scene, methods=METHOD)) == [CONFIRM, "-> done"]
+
+
+def test_limits_that_are_narrowed_while_the_device_is_looked_at_hold() -> None:
+    async def scene(it: Scene) -> None:
+        async def narrow() -> None:
+            text = it.now.core._revision.text.replace("max = 100", "max = 15")
+            assert (await it.now.act("config.edit", params={"text": text}, expected_revision=1))["code"] == "done"
+
+        it.b.before_look = narrow
+        seen = await it.prepare()
+        assert (await it.confirm(seen))["code"] == "command_config_changed"
+        assert it.b.written == []
+
+    assert story(play(scene)) == ["config.edit", "-> done", CONFIRM, "-> command_config_changed"]
