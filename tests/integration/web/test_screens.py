@@ -25,7 +25,7 @@ from tests.rigs.web_process import web
 pytestmark = pytest.mark.integration
 WAIT_MS = 15_000
 LOST_MS = 25_000
-SOME, SOME_LOST, SOME_JUDGED = 10, 6, 4
+SOME, SOME_LOST, SOME_JUDGED = 8, 4, 3
 """Screens of a state in other sizes than full."""
 
 

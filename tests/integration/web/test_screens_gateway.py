@@ -17,7 +17,7 @@ from tests.rigs.web_site import Site, add_person, site
 
 pytestmark = pytest.mark.integration
 WAIT_MS = 20_000
-SOME = 10
+SOME = 8
 """Screens of a state in other sizes than full."""
 
 
