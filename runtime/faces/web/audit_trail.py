@@ -14,11 +14,12 @@ from typing import Any, Final
 
 from ledger_client.errors import FormatError
 from ledger_client.kinds import Kind
-from runtime.acts import INTENT, read_command
 from runtime.faces.web.site_zone import iso
 from runtime.messages.catalogue import word
 from runtime.messages.entries import VALUE_LENGTH_MAX, describe
 
+INTENT: Final = 0
+"""The phase of a command entry that says what was asked, as runtime.acts has it."""
 KINDS: Final = (Kind.COMMAND, Kind.CONFIG, Kind.EVENT, Kind.ROTATE, Kind.GENESIS)
 """What people and parts of the gateway did; gaps, clocks and receipts stand in the ledger."""
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -86,6 +87,8 @@ def as_csv(lines: Iterable[AuditLine], origin: str, zone: tzinfo = UTC) -> bytes
 def _intent(seq: int, wall_ms: int, detail: Sequence[Any], told: bytes | None, outcome: tuple[int, str] | None, lang: str) -> AuditLine:
     outcome_seq, text = outcome or (None, "")
     try:
+        from runtime.acts import read_command  # what signs approvals comes with it: 7 MB that most pages do not need
+
         asked: Mapping[str, Any] | None = read_command(INTENT, told) if told is not None else None
     except FormatError:
         asked = None

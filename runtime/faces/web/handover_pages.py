@@ -23,12 +23,11 @@ from runtime.alarms.machine import Shown
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.alarm_lines import ACTIVE, HIDDEN, UNANSWERED, alarm_lines
 from runtime.faces.web.answers import language
+from runtime.faces.web.audit_trail import INTENT
 from runtime.faces.web.face import Face
 from runtime.faces.web.rows import RouteRow
 from runtime.messages.entries import describe
 
-INTENT: Final = 0
-"""The phase of a command entry that says what was asked, as runtime.acts has it."""
 HOUR_MS: Final = 3_600_000
 PAGES_MAX: Final = 5
 PER_PAGE: Final = 200
