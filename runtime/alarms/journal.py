@@ -55,7 +55,7 @@ class Journal:
         self._pending: deque[Told] = deque()
         self._more, self._idle, self._turn = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._idle.set()
-        self._lost = 0
+        self._lost, self._is_cut = 0, False
         self.lost = 0
         """All in all."""
         self.fault: LedgerError | None = None
@@ -95,7 +95,10 @@ class Journal:
                     await self._clock.sleep_until_mono(self._clock.mono_ms() + rest_ms)
 
     async def flush(self, deadline_s: float) -> None:
-        """Record what is pending, for an end in order, also while `run` still does; what cannot be recorded in time is given up."""
+        """Record what is pending, for an end in order, also while `run` still does; what cannot be recorded in time is given up.
+
+        An append that is cut off may be recorded all the same; nothing is appended after it, by `run` neither, or it would be told twice.
+        """
         try:
             async with asyncio.timeout(deadline_s):
                 while self._pending and await self._record():
@@ -106,7 +109,7 @@ class Journal:
     async def _record(self) -> bool:
         """Append one entry of what is pending; return whether that was possible. One at a time, or rows would be told twice."""
         async with self._turn:
-            return not self._pending or await self._append()
+            return not self._pending or (not self._is_cut and await self._append())
 
     async def _append(self) -> bool:
         rows = [self._pending[i] for i in range(min(ROWS_PER_ENTRY, len(self._pending)))]
@@ -114,6 +117,9 @@ class Journal:
         body = AlarmsBody(tuple(told.row for told in rows), lost).encode()
         try:
             seq = (await self._ledger.append(Kind.EVENT, (ALARMS, ALARMS_VERSION, sha256(body).digest(), len(body)), body)).seq
+        except asyncio.CancelledError:
+            self._is_cut = True
+            raise
         except LedgerError as error:
             self.fault = error
             self._lost += lost

@@ -133,6 +133,7 @@ class LightLane(Paced):
         if found is None or found.status != 0 or self.clock.mono_ms() - self._written_ms < SEEN_MS:
             return False
         if found.value == self._value(on=on) or (on in self._becomes and found.value == self._becomes[on]):
+            self._other = None  # it is right again: what comes another time was made by somebody else
             return False
         if self._other == (on, found.value) and self._is_nearer(found.value, on=on):
             self._becomes[on] = found.value

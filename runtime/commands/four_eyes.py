@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from drivers.registry import inputs_of
-from runtime.config import Config, DeviceConfig, TagConfig
+from runtime.config import Config, DeviceConfig, GroupConfig, TagConfig
 from runtime.setpoint import HIGH, SetpointRules
 
 GATEWAY: Final = ("gateway.device_writes", "commands")
@@ -52,27 +52,29 @@ def _commands(config: Config) -> Iterator[tuple[str, tuple[SetpointRules, object
 
     Devices that are switched off count like the others: they can be switched on again.
     """
-    tags = {f"{device.name}/{tag.name}": (device, tag) for device in config.devices for group in device.groups for tag in group.tags}
-    for name, (device, tag) in tags.items():
+    places = ((device, group, tag) for device in config.devices for group in device.groups for tag in group.tags)
+    tags = {f"{device.name}/{tag.name}": (device, group, tag) for device, group, tag in places}
+    for name, (device, group, tag) in tags.items():
         if tag.writable and tag.write is not None:
-            yield name, (tag.write, (_read_from(device, tag), _locks(tag.write, tags)))
+            yield name, (tag.write, (_read_from(device, group, tag), _locks(tag.write, tags)))
     for device in config.devices:
         for method in device.methods:
             yield f"{device.name}/{method.name}()", (method.rules, (device.type, device.options, method, _locks(method.rules, tags)))
 
 
-def _locks(rules: SetpointRules, tags: Mapping[str, tuple[DeviceConfig, TagConfig]]) -> dict[str, Any]:
+def _locks(rules: SetpointRules, tags: Mapping[str, tuple[DeviceConfig, GroupConfig, TagConfig]]) -> dict[str, Any]:
     """Return what the interlocks' tags are, and the tags that those are reckoned from."""
     found: dict[str, Any] = {}
     names = [lock.tag for lock in rules.interlocks]
     while names:
         name = names.pop()
         if name in tags and name not in found:
-            device, tag = tags[name]
-            found[name] = _read_from(device, tag)
+            device, group, tag = tags[name]
+            found[name] = _read_from(device, group, tag)
             names += inputs_of(device.type, tag.address)
     return found
 
 
-def _read_from(device: DeviceConfig, tag: TagConfig) -> tuple[object, ...]:
-    return device.type, device.options, tag.address, tag.type, tag.exponent, tag.check
+def _read_from(device: DeviceConfig, group: GroupConfig, tag: TagConfig) -> tuple[object, ...]:
+    """Return what a tag's value is and how old it gets: one that is subscribed to counts as fresh for as long as nothing else comes."""
+    return device.type, device.options, group.mode, group.period_ms, tag.address, tag.type, tag.exponent, tag.check

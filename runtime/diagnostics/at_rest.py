@@ -26,6 +26,7 @@ ONLY_LIVE: Final = ("alarms.json", "lines.json", "log.txt", "models.json", "proc
 def parts_at_rest(state: Path, why: str, status: Callable[[Path], Mapping[str, Any]]) -> tuple[PartFile, ...]:
     """Return every file; `why` the core was not asked, `status` what its ledger says when nobody runs it."""
     disk, layout = RealDisk(), Layout(state)
+    lacking = "empty"  # which is what a power cut leaves
     try:
         config = newest_config(disk, layout)
         known = secrets_in_text(config)
@@ -35,7 +36,7 @@ def parts_at_rest(state: Path, why: str, status: Callable[[Path], Mapping[str, A
     if config:
         parts.add_text("config.toml", config)
     else:
-        parts.missing("config.toml", lacking if not known and not config else "empty")
+        parts.missing("config.toml", lacking)
     parts.attempt("status.json", lambda: dict(status(state)))
     parts.attempt("ledger.json", lambda: ledger_files(disk, layout))
     add_of_folder(parts, disk, layout)

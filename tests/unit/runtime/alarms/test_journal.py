@@ -78,6 +78,23 @@ def test_a_flush_that_is_given_up_leaves_what_is_not_recorded_pending() -> None:
     run(program, seed=1)
 
 
+def test_an_append_of_a_flush_that_is_given_up_is_not_made_again_by_what_runs_on() -> None:
+    async def program(clock: VirtualClock) -> None:
+        ledger = SlowLedger(clock, full=True)
+        journal = Journal(ledger, clock, lambda: None)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(journal.run())
+            journal.note(row(1))
+            await clock.sleep_until_mono(clock.mono_ms() + 10)  # refused, and it rests
+            ledger.full, ledger.flush_ms = False, 60_000
+            await journal.flush(1)
+            await clock.sleep_until_mono(clock.mono_ms() + 200_000)
+            running.cancel()
+        assert ledger.names() == ["n1"]
+
+    run(program, seed=1)
+
+
 def test_while_the_ledger_is_full_nothing_is_lost_and_nothing_is_told_twice() -> None:
     async def program(clock: VirtualClock) -> None:
         ledger = SlowLedger(clock, full=True)

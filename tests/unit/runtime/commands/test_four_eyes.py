@@ -36,6 +36,9 @@ LOCKED = PLANT.replace('tag = "a/fast0", equals', 'tag = "v/s", equals') + SUM +
         ("[evidence]", '[commands]\nsigned_approvals = false\nclock_needed = "any"\n[evidence]', ("commands",)),
         ('arguments = ["int16"]', 'arguments = ["int32"]', ("b/Reset()",)),
         (METHOD, "", ("b/Reset()",)),
+        ('period_ms = 200\nmode = "poll"', 'period_ms = 200\nmode = "subscribe"', ("b/slow0",)),  # of the interlock
+        ("period_ms = 200", "period_ms = 60000", ("b/slow0",)),
+        ("period_ms = 400", "period_ms = 60000", ("b/slow0",)),  # of the present value
         ('name = "g"', 'name = "h"', ()),
         ("seal_every_s = 1", "seal_every_s = 2", ()),
     ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.network.backend import BACKENDS, NONE, chosen
-from runtime.network.commands import program
 from runtime.network.networkd_backend import NetworkdBackend, parse, text_of
 from runtime.network.nmcli_backend import modifications, settings_from
 from runtime.network.privileged import answer_of
@@ -30,17 +28,6 @@ WISHES = (
 @pytest.mark.parametrize("settings", WISHES, ids=str)
 def test_a_file_of_networkd_is_read_back(settings: Settings) -> None:
     assert parse(text_of("eth0", settings)) == settings
-
-
-@pytest.mark.parametrize("settings", WISHES, ids=str)
-def test_systemd_itself_finds_no_fault_in_the_file(settings: Settings, tmp_path: Path) -> None:
-    tool = program("systemd-analyze")
-    if tool is None:
-        pytest.skip("no systemd-analyze here")
-    path = tmp_path / "05-witnessmark-eth0.network"
-    path.write_text(text_of("eth0", settings))
-    done = subprocess.run([tool, "verify", str(path)], capture_output=True, text=True, check=False)
-    assert "Unknown" not in done.stderr
 
 
 def test_a_file_that_could_not_be_put_in_force_is_gone_again(tmp_path: Path) -> None:
