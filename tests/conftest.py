@@ -36,6 +36,9 @@ SLOW: Final = {
 }  # fmt: skip
 """Of tests/unit: what computes longest. Size fast leaves it out, to stay under its 90 s."""
 
+LONGEST: Final = (("integration", "web"), ("integration", "runtime"))
+"""Folders of tests that start browsers and whole gateways."""
+
 for _name, _examples in (("fast", 60), ("run", 300), ("full", 3000)):
     settings.register_profile(_name, max_examples=_examples, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(SIZE)
@@ -47,14 +50,25 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder, so that nobody forgets to."""
+    """Mark tests by their folder, so that nobody forgets to. Those that take longest come first, or two workers wait for the third."""
+    items.sort(key=_place)
     for item in items:
-        parts = Path(item.path).parts
-        for name in ("integration", "simulation", "hardware"):
-            if name in parts:
-                item.add_marker(name)
-        if "/".join(parts).rpartition("tests/unit/")[2] in SLOW:
+        parts = _parts(item)
+        if parts[0] in ("integration", "simulation", "hardware"):
+            item.add_marker(parts[0])
+        if "/".join(parts).removeprefix("unit/") in SLOW:
             item.add_marker("slow")
+
+
+def _parts(item: pytest.Item) -> tuple[str, ...]:
+    path = Path(item.path)
+    here = Path(__file__).parent
+    return path.relative_to(here).parts if path.is_relative_to(here) else path.parts
+
+
+def _place(item: pytest.Item) -> int:
+    folder = _parts(item)[:2]
+    return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
 
 
 @pytest.fixture(scope="session")
