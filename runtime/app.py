@@ -73,6 +73,8 @@ DRAIN_S: Final = 15.0
 EDITED_BY_HAND: Final = "edited by hand"
 WORK_THREADS: Final = 2
 """Of our own small blocking work. The loop's default executor is left to what may hang there: names that no DNS server answers."""
+LOOK_THREADS: Final = 1
+"""For looks at the network and the clock: tools of this machine, which may take seconds."""
 
 
 async def run_gateway(
@@ -144,7 +146,7 @@ class Core:
         self._revision, config = choice.revision, choice.revision.config
         self._ids = first_start.load_ids(disk, layout)
         self._devices = number_points(config, self._ids)
-        self._work, self.log = work, outside.log
+        self._work, self._looks, self.log = work, ThreadPoolExecutor(LOOK_THREADS, thread_name_prefix="looks"), outside.log
         self._supervisor, self.live = Supervisor(), Live()
         outside.shared.newest = self.live.newest
         self._evidence = Evidence(
@@ -173,9 +175,9 @@ class Core:
             self.accounts.self_approval, self.accounts.is_gone, LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size),
         )  # fmt: skip
         self.waiting_edits = WaitingEdits(lambda: self._revision, clock, outside.random, self.accounts.is_gone, self.accounts.self_approval)
-        self.network = open_network(clock, disk, layout.private, lambda: self._revision.config, work)
+        self.network = open_network(clock, disk, layout.private, lambda: self._revision.config, self._looks)
         page = certificate_acts(disk, layout, lambda: self._revision.config, clock, work)
-        self.diagnostics = diagnostics_of(self, self.log, outside.shared.recorders, disk, layout, clock, work, outside.random.randbytes)
+        self.diagnostics = diagnostics_of(self, self.log, outside.shared.recorders, disk, layout, clock, outside.random.randbytes)
         helping: dict[str, Tenant] = {DIAG_BUNDLE: self.diagnostics, **network_acts(self.network)}
         acts = self._tenants(writing, models.tenants(), self.accounts.tenants(), self.alarms.tenants(), page, helping)
         self._bench = LateDesk(
@@ -270,6 +272,7 @@ class Core:
                     "learned": self._learned.run,
                     "models": self.desk.run,
                     "bench": self._bench.run,
+                    "diagnostics": self.diagnostics.run,
                     "alarms": self.alarms.run,
                     "alarm journal": self.alarms.record,
                     "accounts": self.accounts.run,
@@ -299,7 +302,7 @@ class Core:
 
     async def clock_told(self) -> Mapping[str, Any]:
         """Return what can be told of the clock, for a person."""
-        told = await asyncio.get_running_loop().run_in_executor(self._work, clock_told)
+        told = await asyncio.get_running_loop().run_in_executor(self._looks, clock_told)
         clock, health = self._outside.clock, self.health.clock_health()
         return {**told, **health, "wall_ms": clock.wall_ms(), "boot_ms": clock.mono_ms(), "zone": self.config.gateway.zone}
 

@@ -1,16 +1,16 @@
 """The desk of commissioning, made when somebody first asks: what it stands on is 2 MB that a gateway in service never needs.
 
-Room: hall, commissioning. `app` makes one in place of the desk. Modules are read in the executor, never on the loop of the pollers.
+Room: hall, commissioning. `app` makes one in place of the desk.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 from runtime.faces.feed import Session
+from runtime.late import Late
 
 if TYPE_CHECKING:
     from runtime.commissioning.desk import Desk
@@ -21,23 +21,12 @@ class LateDesk:
 
     def __init__(self, make: Callable[[type[Desk]], Desk], work: Executor) -> None:
         """`make` is given the class and returns the desk; it is called once, on the loop."""
-        self._make, self._work = make, work
-        self._desk: Desk | None = None
-        self._is_made = asyncio.Event()
-
-    async def run(self) -> None:
-        """Carry out scans until cancelled."""
-        await self._is_made.wait()
-        assert self._desk is not None
-        await self._desk.run()
+        self._late = Late(_desk_class, make, work)
+        self.run = self._late.run
 
     async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
         """See Desk.answer."""
-        kind = await asyncio.get_running_loop().run_in_executor(self._work, _desk_class)
-        if self._desk is None:
-            self._desk = self._make(kind)
-            self._is_made.set()
-        return await self._desk.answer(session, method, params)
+        return await (await self._late.found()).answer(session, method, params)
 
 
 def _desk_class() -> type[Desk]:

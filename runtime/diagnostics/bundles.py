@@ -1,7 +1,7 @@
 """Bundles that were previewed and wait to be made: kept in memory for a while, so that what is handed out is what was looked at.
 
-Room: hall, diagnostics. The desk keeps them, the act `diag.bundle` makes an archive of one. Bounded in number, size and age; nothing is
-written to the disk. Pure but for the identifiers, which the caller's random source gives.
+Room: hall, diagnostics. The desk keeps them and lets go of old ones, the act `diag.bundle` makes an archive of one. Bounded in number,
+size and age; nothing is written to the disk. Pure but for the identifiers, which the caller's random source gives.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the diagnostics page and `witnessmark diagnose` ask of a running core: state, log, bundles, probes.
 
-Room: hall, diagnostics. `app` makes it; `core_questions` answers faces through `answer`, each method with the action that `methods` names.
-What costs processor time runs in the executor. It changes nothing; handing out a bundle is an act of the door (`acts`).
+Room: hall, diagnostics. `late` makes it and runs it; `core_questions` answers faces through `answer`, each method with the action that
+`methods` names. What costs processor time runs in the executor. It changes nothing; handing out a bundle is an act of the door (`acts`).
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from runtime.registers_asked import RegisterField
 from runtime.revisions import Revision
 
 PIECE_BYTES: Final = 256 << 10
-LOG_ANSWER_CHARS: Final = 600_000
-"""Of the lines of one answer: it fits into a frame of the feed."""
+LOG_ANSWER_BYTES: Final = 600_000
+"""Of the lines of one answer, as UTF-8: it fits into a frame of the feed."""
+FORGET_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Sources:
 
 
 class DiagnosticsDesk:
-    """`answer` from the feed; `tenant` for the door."""
+    """`answer` from the feed; `tenant` for the door; `run` lets go of bundles that nobody fetched."""
 
     def __init__(
         self, sources: Sources, log: LogRing, field: RegisterField, disk: Disk, layout: Layout, clock: Clock, work: Executor,
@@ -75,6 +76,12 @@ class DiagnosticsDesk:
                 return self._probes.targets()
         return await self._probes.probe(by, params)
 
+    async def run(self) -> None:
+        """Let go of old bundles, until cancelled."""
+        while True:
+            await self._clock.sleep_until_mono(self._clock.mono_ms() + FORGET_MS)
+            self._bundles.forget_old()
+
     async def _state(self) -> dict[str, Any]:
         """Return processes, loop, queues, memory and disk."""
         health = self._sources.health()
@@ -99,8 +106,8 @@ class DiagnosticsDesk:
         if type(after) is not int or type(limit) is not int:
             raise RequestRefusedError("diag_shape")
         lines, _ = self._log.since(max(after, 0), min(max(limit, 1), LINES_MAX))
-        redactor = Redactor(known_secrets(self._sources.revision().config))
-        rows = await self._blocking(lambda: _rows(lines, redactor))
+        config = self._sources.revision().config
+        rows = await self._blocking(lambda: _rows(lines, Redactor(known_secrets(config))))
         first = rows[0][0] if rows else self._log.newest + 1
         return {"lines": rows, "newest": lines[-1].number if lines else self._log.newest, "missed": max(0, first - 1 - max(after, 0))}
 
@@ -136,13 +143,17 @@ class DiagnosticsDesk:
 def _rows(lines: list[LogLine], redactor: Redactor) -> list[list[Any]]:
     """Return lines as plain data, the newest that fit into an answer."""
     rows: list[list[Any]] = []
-    room = LOG_ANSWER_CHARS
+    room = LOG_ANSWER_BYTES
     for line in reversed(lines):
         params = redactor.plain(line.params)
         row = [line.number, line.wall_ms, line.level, line.source, redactor.text(line.code), params, redactor.text(line.text)]
-        room -= 100 + len(row[4]) + len(row[6]) + sum(len(name) + len(str(value)) for name, value in params.items())
+        room -= 100 + sum(_size(text) for text in (row[4], row[6], *params, *params.values()))
         if room < 0:
             break
         rows.append(row)
     rows.reverse()
     return rows
+
+
+def _size(value: object) -> int:
+    return len(str(value).encode("utf-8", "replace"))

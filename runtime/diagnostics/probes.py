@@ -21,6 +21,7 @@ from runtime.commissioning.line_places import Place, opened_directly
 from runtime.config import Config
 from runtime.diagnostics import reach
 from runtime.diagnostics.addresses import Address, addresses_of
+from runtime.diagnostics.aside import Aside
 from runtime.diagnostics.reach import ProbeError
 from runtime.faces.feed import RequestRefusedError
 from runtime.registers_asked import RegisterField
@@ -37,7 +38,7 @@ class Probes:
 
     def __init__(self, config: Callable[[], Config], field: RegisterField, clock: Clock) -> None:
         self._config, self._field, self._clock = config, field, clock
-        self._busy = asyncio.Lock()
+        self._busy, self._aside = asyncio.Lock(), Aside()
 
     def targets(self) -> dict[str, Any]:
         """Return the addresses of the configuration, and whether others may be tried."""
@@ -54,7 +55,7 @@ class Probes:
         is_named = any(each.host == host and (kind == "name" or each.port == port) for each in known)
         if not is_named and not self._config().gateway.commissioning:
             raise RequestRefusedError("probe_not_configured", host=host)
-        if self._busy.locked():
+        if self._busy.locked() or not self._aside.is_free:
             raise RequestRefusedError("probe_busy")
         async with self._busy:
             structlog.get_logger("probe").info("probe_asked", by=by, kind=kind, host=host, port=port)
@@ -73,11 +74,11 @@ class Probes:
             return answer | {"took_ms": self._clock.mono_ms() - began_ms}
 
     async def _carry_out(self, kind: str, host: str, port: int, asked: Mapping[str, Any], known: list[Address]) -> dict[str, Any]:
-        resolved, name_ms = await self._timed(reach.resolve(host))
+        resolved, name_ms = await self._timed(self._resolve(host))
         found: dict[str, Any] = {"addresses": resolved, "name_ms": name_ms}
         if kind == "name":
             return found
-        line = await _line_at(resolved, host, port, known)
+        line = await self._line_at(resolved, host, port, known)
         if line:
             return found | {"line": line} | await self._through(line, kind, asked)
         if kind == "modbus":
@@ -87,7 +88,7 @@ class Probes:
             return found | {"connect_ms": connect_ms}
         shown, connect_ms = await self._timed(reach.handshake(resolved[0], port, host))
         now = datetime.fromtimestamp(self._clock.wall_ms() / 1000, UTC)
-        told = await asyncio.to_thread(reach.describe, shown.certificate, host, now)
+        told = await self._aside.run(lambda: reach.describe(shown.certificate, host, now))
         return found | {"connect_ms": connect_ms, "tls": {"version": shown.version, "cipher": shown.cipher, **told}}
 
     async def _through(self, line: str, kind: str, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,24 +126,26 @@ class Probes:
         options = next((each.options for each in self._config().devices if each.name == line), None)
         return int(getattr(options, "unit_id", 1))
 
+    async def _line_at(self, resolved: list[str], host: str, port: int, known: list[Address]) -> str:
+        """Return the polled device that a connection there would reach, under whatever name; empty when none is."""
+        for each in known:
+            if each.line and each.port == port:
+                if each.host == host:
+                    return each.line
+                try:
+                    if set(await self._resolve(each.host)) & set(resolved):
+                        return each.line
+                except ProbeError:  # its name means nothing now, so nothing leads there
+                    continue
+        return ""
+
+    async def _resolve(self, host: str) -> list[str]:
+        return await self._aside.run(lambda: reach.resolve(host))
+
     async def _timed(self, work: Awaitable[Any]) -> tuple[Any, int]:
         began_ms = self._clock.mono_ms()
         found = await work
         return found, self._clock.mono_ms() - began_ms
-
-
-async def _line_at(resolved: list[str], host: str, port: int, known: list[Address]) -> str:
-    """Return the polled device that a connection there would reach, under whatever name; empty when none is."""
-    for each in known:
-        if each.line and each.port == port:
-            if each.host == host:
-                return each.line
-            try:
-                if set(await reach.resolve(each.host)) & set(resolved):
-                    return each.line
-            except ProbeError:  # its name means nothing now, so nothing leads there
-                continue
-    return ""
 
 
 def _asked(asked: Mapping[str, Any]) -> tuple[str, str, int]:

@@ -42,12 +42,12 @@ class Shown:
     certificate: bytes
 
 
-async def resolve(host: str) -> list[str]:
-    """Return the addresses of a name, or of an address itself. Raises ProbeError."""
+def resolve(host: str) -> list[str]:
+    """Return the addresses of a name, or of an address itself. Blocking, for as long as name servers are silent. Raises ProbeError."""
     with contextlib.suppress(ValueError):
         return [str(ipaddress.ip_address(host))]
     try:
-        rows = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        rows = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise ProbeError(NAME_UNKNOWN, host=host, reason=_reason(error)) from error
     return list(dict.fromkeys(str(row[4][0]) for row in rows))[:ADDRESSES_MAX]

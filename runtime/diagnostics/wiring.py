@@ -6,7 +6,7 @@ Room: hall, diagnostics. `app` calls it. It holds no rule of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 from drivers.recorder import FlightRecorder
@@ -44,13 +44,17 @@ class Parts(Protocol):
 
 
 def diagnostics_of(
-    core: Parts, log: LogRing, recorders: Mapping[str, FlightRecorder], disk: Disk, layout: Layout, clock: Clock, work: Executor,
+    core: Parts, log: LogRing, recorders: Mapping[str, FlightRecorder], disk: Disk, layout: Layout, clock: Clock,
     random_bytes: Callable[[int], bytes],
 ) -> LateDiagnostics:  # fmt: skip
-    """Return the desk, not yet made. Nothing is asked of the parts before the first question."""
+    """Return the desk, not yet made. Nothing is asked of the parts before the first question.
 
-    def make() -> DiagnosticsDesk:
-        from runtime.diagnostics.desk import DiagnosticsDesk, Sources
+    It has a thread of its own: a bundle, or a log that many look at, holds up no act of the door.
+    """
+    work = ThreadPoolExecutor(1, thread_name_prefix="diagnostics")
+
+    def make(kind: type[DiagnosticsDesk]) -> DiagnosticsDesk:
+        from runtime.diagnostics.desk import Sources
 
         sources = Sources(
             core.health.snapshot,
@@ -59,6 +63,6 @@ def diagnostics_of(
             core.desk.model_rows,
             lambda: [recorder.summary() for _, recorder in sorted(recorders.items())],
         )
-        return DiagnosticsDesk(sources, log, core.field, disk, layout, clock, work, random_bytes)
+        return kind(sources, log, core.field, disk, layout, clock, work, random_bytes)
 
     return LateDiagnostics(make, work)

@@ -18,9 +18,12 @@ from runtime.network.privileged_process import Privileged
 from runtime.questions import Asked, Question
 
 
-def open_network(clock: Clock, disk: Disk, private: Path, config: Callable[[], Config], work: Executor) -> NetworkDesk:
-    """Return the desk. The privileged part has a thread of its own: it may take tens of seconds, and one at a time is enough."""
-    return NetworkDesk(clock, disk, private, config, work, Privileged(ThreadPoolExecutor(1, thread_name_prefix="network")))
+def open_network(clock: Clock, disk: Disk, private: Path, config: Callable[[], Config], looks: Executor) -> NetworkDesk:
+    """Return the desk; `looks` is the thread that looks at the machine and keeps the file of a change.
+
+    The privileged part has a thread of its own: it may take tens of seconds, and one at a time is enough.
+    """
+    return NetworkDesk(clock, disk, private, config, looks, Privileged(ThreadPoolExecutor(1, thread_name_prefix="network")))
 
 
 def network_questions(desk: NetworkDesk, clock_told: Callable[[], Awaitable[Mapping[str, Any]]]) -> dict[str, Question]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +130,42 @@ def test_one_at_a_time_and_never_longer_than_its_time(monkeypatch: pytest.Monkey
             assert (told["ok"], told["code"]) == (False, "probe_no_answer")
 
     asyncio.run(run())
+
+
+def test_a_name_that_no_server_answers_holds_up_nobody_and_keeps_probes_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes_module, "PROBE_S", 0.3)
+    answered, asked, real = threading.Event(), list[str](), socket.getaddrinfo
+
+    def slow(host: str, *more: Any, **named: Any) -> Any:
+        asked.append(threading.current_thread().name)
+        answered.wait(20)
+        return real(host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        probes, wanted = prober(Line()), {"kind": "name", "host": "localhost"}
+        told = await probes.probe("t", wanted)
+        assert (told["ok"], told["code"]) == (False, "probe_no_answer")
+        async with asyncio.timeout(5):
+            assert await asyncio.to_thread(lambda: "free") == "free", "drivers look up names there"
+        with pytest.raises(RequestRefusedError, match="probe_busy"):
+            await probes.probe("t", wanted)
+        assert asked == ["probe"]
+        answered.set()
+        async with asyncio.timeout(5):
+            while True:
+                with contextlib.suppress(RequestRefusedError):
+                    told = await probes.probe("t", wanted)
+                    break
+                await asyncio.sleep(0.01)
+        assert told["ok"], told
+
+    try:
+        asyncio.run(run())
+    finally:
+        answered.set()
 
 
 def test_a_polled_device_is_asked_through_its_line_under_whatever_name() -> None:

@@ -27,12 +27,14 @@ export class Chart {
     this.watched = [new ResizeObserver(() => this.fit()), new MutationObserver(redrawn)];
     this.watched[0].observe(element);
     this.watched[1].observe(document.documentElement, { attributeFilter: ["data-theme"] });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawn);
+    this.ended = new AbortController();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawn, { signal: this.ended.signal });
   }
 
   // The page shows it no more.
   end() {
     for (const each of this.watched) each.disconnect();
+    this.ended.abort();
     this.plotted?.destroy();
     this.trend = null;
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import zipfile
@@ -11,11 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from ledger_client.cbor import encode
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from runtime.acts import INTENT, read_command
+from runtime.diagnostics.bundles import KEPT_S_MAX, Bundle
+from runtime.diagnostics.log_ring import TEXT_MAX
 from runtime.diagnostics.methods import ACTION_OF
-from runtime.faces.feed import RequestRefusedError
+from runtime.faces.feed import FRAME_SIZE_MAX, RequestRefusedError
 from runtime.faces.web.log_lines import rows_of
 from runtime.faces.web.problems import problem
 from tests.rigs.core import STATE, Plant, payloads, prepare, running, two_devices
@@ -147,5 +151,38 @@ def test_an_act_says_what_was_left_out_and_why() -> None:
         ]
         assert [(each["reason"], each["target"], each["params"]) for each in told] == [("test", seen["id"], {"leave_out": "log.txt"})]
         assert told[0]["session"].startswith("Ada (session ")
+
+    run(program, seed=1)
+
+
+def test_a_bundle_that_nobody_fetches_is_let_go_without_anybody_asking() -> None:
+    def kept(bundle: str) -> int:
+        gc.collect()
+        return sum(isinstance(each, Bundle) and each.id == bundle for each in gc.get_objects())
+
+    async def program(clock: VirtualClock) -> None:
+        disk = ShimDisk()
+        prepare(disk, two_devices())
+        async with running(disk, clock, Plant(clock)) as now:
+            people = People(now, disk)
+            seen = await people.ask("diag.preview", token=await people.claim())
+            assert kept(seen["id"]) == 1
+            await clock.sleep_until_mono(clock.mono_ms() + (KEPT_S_MAX + 120) * 1_000)
+            assert kept(seen["id"]) == 0
+
+    run(program, seed=19)  # its own: other tests may have left bundles of the same id
+
+
+def test_a_log_in_chinese_fits_into_a_frame_too() -> None:
+    async def program(clock: VirtualClock) -> None:
+        disk = ShimDisk()
+        prepare(disk, two_devices())
+        async with running(disk, clock, Plant(clock)) as now:
+            people = People(now, disk)
+            for _ in range(200):
+                now.core.log.note("info", "core", "said", {"what": "网关" * 400}, "日志" * (TEXT_MAX // 2))
+            told = await people.ask("diag.log", token=await people.claim())
+            assert len(encode(told)) < FRAME_SIZE_MAX
+            assert len(told["lines"]) > 30
 
     run(program, seed=1)

@@ -1,0 +1,47 @@
+"""Calls that may hang, such as asking what a name means, each in a thread that nobody has to wait for.
+
+Room: hall, diagnostics. `probes` has one. The loop's own executor is left to drivers, which look up names there; the thread is a daemon,
+so it delays neither the core nor its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from runtime.diagnostics.reach import ProbeError
+
+Result = TypeVar("Result")
+
+
+class Aside:
+    """One call at a time. `is_free`: none goes on, also none that was given up."""
+
+    def __init__(self) -> None:
+        self._last: Future[Any] | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the last call has come back."""
+        return self._last is None or self._last.done()
+
+    async def run(self, call: Callable[[], Result]) -> Result:
+        """Return what a call returns. One that is given up goes on. Raises OSError, ValueError, ProbeError as the call does."""
+        told: Future[Result] = Future()
+        told.set_running_or_notify_cancel()  # so that giving it up does not make it look ended
+
+        def work() -> None:
+            try:
+                told.set_result(call())
+            except (OSError, ValueError, ProbeError) as error:
+                told.set_exception(error)
+            finally:
+                if not told.done():
+                    told.set_exception(RuntimeError("a call aside failed"))
+
+        self._last = told
+        threading.Thread(target=work, name="probe", daemon=True).start()
+        return await asyncio.wrap_future(told)
