@@ -39,6 +39,8 @@ class Backend(Protocol):
 
 BACKENDS: Final[Mapping[str, Backend]] = {"networkmanager": NmcliBackend(), "networkd": NetworkdBackend(), "ip": IpBackend()}
 """By the name that the configuration gives them."""
+REPLACING: Final = frozenset({"networkd"})
+"""Whose file stands instead of the machine's whole file for the interface, not beside it."""
 
 
 def chosen(wanted: str) -> str:

@@ -22,12 +22,12 @@ from runtime.acts import Act, Outcome
 from runtime.clock import Clock
 from runtime.config import Config
 from runtime.faces.feed import RequestRefusedError
-from runtime.network.backend import NONE, chosen
+from runtime.network.backend import BACKENDS, NONE, REPLACING, chosen
 from runtime.network.change import Change, ChangeFile
 from runtime.network.look import look
 from runtime.network.picture import Picture
 from runtime.network.plan import Plan, plan_of
-from runtime.network.privileged_process import Found, Privileged
+from runtime.network.privileged_process import TIMEOUT_S, Found, Privileged
 from runtime.network.settings import NetworkError, interface_name, settings_from_text
 from runtime.permissions import Actor, Role
 
@@ -73,14 +73,15 @@ class NetworkDesk:
     # ------------------------------------------------------------------------------------------------- what faces ask
     async def shown(self) -> dict[str, Any]:
         """Return what the network is, how it can be changed, and what waits."""
-        config = self._config()
+        config, backend = self._config(), self.backend
         fault, picture = None, None
         try:
             picture = (await self._blocking(self._look)).plain()
         except NetworkError as error:
             fault = [error.code, error.params]
         return {
-            "picture": picture, "fault": fault, "backend": self.backend, "wanted": config.network.backend, "host": config.web.host,
+            "picture": picture, "fault": fault, "backend": backend, "wanted": config.network.backend, "host": config.web.host,
+            "can": list(BACKENDS[backend].can) if backend in BACKENDS else [],
             "confirm_within_s": config.network.confirm_within_s, "change": self.change.plain() if self.change is not None else None,
             "pending": self.health(),
         }  # fmt: skip
@@ -118,7 +119,8 @@ class NetworkDesk:
             )
             await self._blocking(lambda: self._file.save(change))
             within_ms = 1000 * self._config().network.confirm_within_s
-            self.change, self._state, self._undo_at_ms = change, WAITING, self._clock.mono_ms() + within_ms
+            self.change, self._state = change, WAITING
+            self._undo_at_ms = self._clock.mono_ms() + within_ms + int(1000 * TIMEOUT_S)  # its time begins when it is made
             self._news.set()
             try:
                 await self._privileged.put(change.backend, change.interface, change.wish)
@@ -187,9 +189,16 @@ class NetworkDesk:
             async with asyncio.timeout(RECORD_S):
                 await self.carry_out(act)
         except (TimeoutError, RequestRefusedError) as error:
-            structlog.get_logger("network").warning("network_undo_unrecorded", interface=change.interface, reason=str(error))
+            await self._undo_unrecorded(change, str(error))
+
+    async def _undo_unrecorded(self, change: Change, reason: str) -> None:
+        """Undo this one, unless it was confirmed or undone while the door was asked; the next one has a time of its own."""
+        async with self._turn:
+            if self.change is not change:
+                return
+            structlog.get_logger("network").warning("network_undo_unrecorded", interface=change.interface, reason=reason)
             try:
-                await self.undo()
+                await self._undo()
             except NetworkError as failed:
                 structlog.get_logger("network").error("network_undo_failed", interface=change.interface, reason=failed.code)
 
@@ -214,8 +223,8 @@ class NetworkDesk:
         picture: Picture = await self._blocking(self._look)
         config = self._config()
         plan = plan_of(
-            picture, name, found.settings, wish, can=found.can, lasting=found.lasting, via=str(params.get("via", "")),
-            page_host=config.web.host,
+            picture, name, found.settings, wish, can=found.can, lasting=found.lasting, replaces_file=backend in REPLACING,
+            via=str(params.get("via", "")), page_host=config.web.host,
         )  # fmt: skip
         return plan, found
 

@@ -1,7 +1,8 @@
 """The back end `networkd`: one .network file of ours for an interface, and `networkctl` to have it read. Lasts over a restart.
 
 Room: hall, network; in the privileged part. The file sorts before those of the machine, so the first match is ours; without it the
-machine's own hold again. It is written whole or not at all, and never holds more than `Settings`, which is read back from it.
+machine's own hold again, and with it nothing of theirs does: static IPv6, DHCPv6, routes, VLAN=, Bond=. The plan warns. It is written
+whole or not at all, and never holds more than `Settings`, which is read back from it.
 """
 
 from __future__ import annotations

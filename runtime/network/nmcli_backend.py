@@ -1,7 +1,8 @@
 """The back end `networkmanager`: the profile that is active on an interface, changed and brought up again with `nmcli`. It lasts.
 
 Room: hall, network; in the privileged part. It changes ipv4.* of that one profile and makes none: an interface without an active profile
-is refused. What `nmcli -g` prints is read back as strictly as what it is given.
+is refused, and so is a profile that holds more in those fields than `Settings`, since undoing could not put that back. What `nmcli -g`
+prints is read back as strictly as what it is given.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from runtime.network.commands import run
 from runtime.network.settings import NetworkError, Settings, settings_of
 
 WAIT_S: Final = "15"
-_METHODS: Final = {"auto": "dhcp", "manual": "static", "disabled": "absent", "link-local": "absent"}
+FIELDS: Final = ("ipv4.method", "ipv4.addresses", "ipv4.gateway", "ipv4.dns", "ipv4.ignore-auto-dns")
+"""What is read, and all that is written."""
+_METHODS: Final = {"auto": "dhcp", "manual": "static", "disabled": "absent"}
+_OTHERS: Final = frozenset({"link-local", "shared"})
 _UUID: Final = re.compile(r"[0-9a-f-]{36}")
 
 
@@ -26,9 +30,7 @@ class NmcliBackend:
 
     def read(self, name: str) -> Settings:
         """See Backend."""
-        return settings_from(
-            run("nmcli", "-g", "ipv4.method,ipv4.addresses,ipv4.gateway,ipv4.dns", "connection", "show", self._profile(name))
-        )
+        return settings_from(run("nmcli", "-g", ",".join(FIELDS), "connection", "show", self._profile(name)))
 
     def put(self, name: str, settings: Settings) -> None:
         """See Backend."""
@@ -56,25 +58,33 @@ class NmcliBackend:
 def modifications(settings: Settings) -> list[str]:
     """Return the arguments of `nmcli connection modify`."""
     method = {"dhcp": "auto", "static": "manual", "absent": "disabled"}[settings.method]
-    ignores = "yes" if settings.method == "dhcp" and settings.dns else "no"
-    pairs = {
-        "ipv4.method": method, "ipv4.addresses": ",".join(settings.addresses), "ipv4.gateway": settings.gateway,
-        "ipv4.dns": ",".join(settings.dns), "ipv4.ignore-auto-dns": ignores,
-    }  # fmt: skip
-    return [part for pair in pairs.items() for part in pair]
+    values = (method, ",".join(settings.addresses), settings.gateway, ",".join(settings.dns), _ignores(settings))
+    return [part for pair in zip(FIELDS, values, strict=True) for part in pair]
 
 
 def settings_from(text: str) -> Settings:
-    """Read what `nmcli -g` printed: a line for each field, lists by comma or bar. Raises NetworkError."""
+    """Read what `nmcli -g` printed: a line for each of FIELDS, lists by comma or bar.
+
+    Raises NetworkError, `net_holds_more` for what `modifications` could not write again.
+    """
     lines = [line.strip() for line in text.splitlines()]
-    method, addresses, gateway, dns = [*lines, "", "", "", ""][:4]
+    method, addresses, gateway, dns, ignores = [*lines, "", "", "", "", ""][: len(FIELDS)]
+    if method in _OTHERS:
+        raise NetworkError("net_holds_more", what=f"ipv4.method {method}")
     if method not in _METHODS:
         raise NetworkError("net_no_profile", name=method[:40])
     kind = _METHODS[method]
-    return settings_of({
-        "method": kind, "addresses": _list(addresses) if kind == "static" else [], "gateway": gateway if kind == "static" else "",
-        "dns": _list(dns),
-    })  # fmt: skip
+    if kind != "static" and (_list(addresses) or _list(gateway)):
+        raise NetworkError("net_holds_more", what=f"ipv4.method {method}, ipv4.addresses, ipv4.gateway")
+    found = settings_of({"method": kind, "addresses": _list(addresses), "gateway": " ".join(_list(gateway)), "dns": _list(dns)})
+    if (ignores or "no") != _ignores(found):
+        raise NetworkError("net_holds_more", what=f"ipv4.ignore-auto-dns {ignores[:10]}")
+    return found
+
+
+def _ignores(settings: Settings) -> str:
+    """Name servers of our own stand instead of the lease's, not beside them."""
+    return "yes" if settings.method == "dhcp" and settings.dns else "no"
 
 
 def _list(text: str) -> list[str]:

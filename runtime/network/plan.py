@@ -52,12 +52,14 @@ def plan_of(
     *,
     can: Sequence[str],
     lasting: bool = True,
+    replaces_file: bool = False,
     via: str = "",
     page_host: str = "",
 ) -> Plan:
     """Plan one change. `before` is what is configured, `can` what the back end can do besides static addresses (dhcp, dns).
 
-    `via` is the address over which whoever asks reaches this machine, `page_host` where the page listens. Raises NetworkError.
+    `replaces_file`: its file stands instead of the machine's whole one. `via` is the address over which whoever asks reaches this machine,
+    `page_host` where the page listens. Raises NetworkError.
     """
     interface = picture.of(name)
     if interface is None:
@@ -73,7 +75,11 @@ def plan_of(
         raise NetworkError("net_nothing_changes")
     keeps = wish.method == "static" and set(wish.addresses) == set(interface.addresses)
     confirm_at = tuple(each.partition("/")[0] for each in wish.addresses)
-    return Plan(name, before, wish, rows, tuple(_warnings(picture, name, wish, via, page_host, lasting=lasting)), confirm_at, keeps)
+    costs = [
+        *_warnings(picture, name, wish, via, page_host, lasting=lasting),
+        *_lost(picture, name, before, wish, can, replaces_file=replaces_file),
+    ]
+    return Plan(name, before, wish, rows, tuple(costs), confirm_at, keeps)
 
 
 def _refuse_overlap(picture: Picture, name: str, wish: Settings) -> None:
@@ -114,4 +120,15 @@ def _warnings(picture: Picture, name: str, wish: Settings, via: str, page_host: 
         found.append(("net_warn_no_cable", {"name": name}))
     if not lasting:
         found.append(("net_warn_until_restart", {}))
+    return found
+
+
+def _lost(picture: Picture, name: str, before: Settings, wish: Settings, can: Sequence[str], *, replaces_file: bool) -> list[Said]:
+    """What goes with the change that no row of the difference names."""
+    found: list[Said] = []
+    brought = before.method != "static" or before.dns
+    if "dns" in can and wish.method == "static" and not wish.dns and brought and picture.dns:
+        found.append(("net_warn_no_dns", {"dns": ", ".join(picture.dns)}))
+    if replaces_file and before.method == "absent":
+        found.append(("net_warn_replaces_file", {"name": name}))
     return found

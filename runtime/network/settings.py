@@ -1,7 +1,8 @@
 """What one interface is to have: DHCP or static addresses, the way out, name servers. Read strictly, written plainly. Pure.
 
 Room: hall, network. The planner, the core's desk and the privileged part all read it with `settings_of`, each for itself: the privileged
-part believes nothing that it was sent. IPv4 only; IPv6 is shown on the page and left as it is.
+part believes nothing that it was sent. IPv4 only: IPv6 is shown on the page, and left as it is but by `networkd`, whose file for an
+interface stands instead of the machine's whole one.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runtime.network.backend import BACKENDS, NONE, chosen
 from runtime.network.networkd_backend import NetworkdBackend, parse, text_of
-from runtime.network.nmcli_backend import modifications, settings_from
+from runtime.network.nmcli_backend import FIELDS, modifications, settings_from
 from runtime.network.privileged import answer_of
 from runtime.network.settings import METHODS, NetworkError, Settings
 
@@ -45,9 +45,26 @@ def test_a_file_that_could_not_be_put_in_force_is_gone_again(tmp_path: Path) -> 
 @pytest.mark.parametrize("settings", [*WISHES, Settings("absent")], ids=str)
 def test_what_nmcli_is_told_is_what_it_would_print(settings: Settings) -> None:
     told = dict(zip(*[iter(modifications(settings))] * 2, strict=True))
-    printed = "\n".join(told[name] for name in ("ipv4.method", "ipv4.addresses", "ipv4.gateway", "ipv4.dns"))
-    assert settings_from(printed) == settings
+    assert settings_from("\n".join(told[name] for name in FIELDS)) == settings
     assert told["ipv4.ignore-auto-dns"] == ("yes" if settings.method == "dhcp" and settings.dns else "no")
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "auto\n10.0.0.5/24\n\n\nno",
+        "auto\n\n10.0.0.1\n\nno",
+        "auto\n\n\n10.0.0.1\nno",  # beside the lease's
+        "auto\n\n\n\nyes",
+        "manual\n10.0.0.5/24\n\n10.0.0.1\nyes",
+        "link-local\n\n\n\nno",
+        "shared\n10.42.0.1/24\n\n\nno",
+    ],
+)
+def test_a_profile_that_undoing_could_not_put_back_is_refused(printed: str) -> None:
+    with pytest.raises(NetworkError) as error:
+        settings_from(printed)
+    assert error.value.code == "net_holds_more"
 
 
 @given(st.text(max_size=80))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,13 +49,15 @@ class Machine:
 
 
 class Walk(StillClock):
-    """A clock that sleeping moves."""
+    """A clock that sleeping moves, up to `until_ms`."""
+
+    until_ms = 1 << 53
 
     def state(self) -> int:
         return 1
 
     async def sleep_until_mono(self, mono_ms: int) -> None:
-        self.advance(max(0, mono_ms - self.mono_ms()))
+        self.advance(max(0, min(mono_ms, self.until_ms) - self.mono_ms()))
         await asyncio.sleep(0)
 
 
@@ -120,6 +123,61 @@ def test_nobody_confirms_for_120_s_of_the_monotonic_clock(tmp_path: Path) -> Non
         assert 120_000 <= rig.clock.mono_ms() <= 121_000
         assert rig.machine.asked == [BEFORE, Settings("static", ("10.0.1.5/24",)), BEFORE]
         assert not (tmp_path / FILE_NAME).exists()
+
+    asyncio.run(run())
+
+
+def test_the_time_to_confirm_begins_when_the_change_is_made(tmp_path: Path) -> None:
+    """Putting it takes longer than there is to confirm it: it must not be undone the moment that it is there."""
+
+    class Slow(Machine):
+        made = threading.Event()
+
+        def run(self, request: dict[str, Any]) -> dict[str, Any]:
+            if request["do"] == "put":
+                assert self.made.wait(10)
+            return super().run(request)
+
+    async def run() -> None:
+        rig = Rig(tmp_path, machine := Slow())
+        rig.clock.until_ms = 130_000
+        async with rig.running(), asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            making = tasks.create_task(rig.desk.apply(WISH, "Ada"))
+            while rig.clock.mono_ms() < 130_000:
+                await asyncio.sleep(0)
+            for _ in range(50):  # whoever would undo it has had its turn
+                await asyncio.sleep(0)
+            machine.made.set()
+            await making
+            told = rig.desk.health()
+            assert told is not None
+            assert (told["left_s"], rig.acts) == (120, [])
+
+    asyncio.run(run())
+
+
+def test_one_that_was_kept_while_the_door_was_asked_takes_no_other_along(tmp_path: Path) -> None:
+    async def run() -> None:
+        rig = Rig(tmp_path)
+        rig.clock.until_ms = 120_000
+        asked = asyncio.Event()
+
+        async def too_late(_: Act) -> Outcome:
+            await rig.desk.confirm("10.0.1.5")
+            await rig.desk.apply(WISH | {"address": "10.0.2.5/24"}, "Eve")
+            asked.set()
+            raise RequestRefusedError("acts_refused_stopped")
+
+        rig.desk.carry_out = too_late
+        await rig.desk.apply(WISH, "Ada")
+        async with rig.running(), asyncio.timeout(10):
+            await asked.wait()
+            for _ in range(50):
+                await asyncio.sleep(0)
+            await asyncio.get_running_loop().run_in_executor(rig.work, lambda: None)  # whatever was begun is over
+            assert rig.machine.settings.addresses == ("10.0.2.5/24",)
+            assert rig.desk.change is not None
+            assert rig.desk.change.by == "Eve"
 
     asyncio.run(run())
 

@@ -118,10 +118,26 @@ def test_a_lease_may_be_confirmed_wherever_it_leads() -> None:
 def test_warnings() -> None:
     assert ("net_warn_no_way_out", {}) in planned(address="10.0.0.6/24", gateway="").warnings
     lone = planned("eth1", Settings("dhcp"), address="172.16.0.5/24", gateway="172.16.0.1", via="192.168.1.7").warnings
-    assert [code for code, _ in lone] == ["net_warn_loses_you", "net_warn_two_ways", "net_warn_no_cable"]
+    assert [code for code, _ in lone] == ["net_warn_loses_you", "net_warn_two_ways", "net_warn_no_cable", "net_warn_no_dns"]
     bound = planned(address="10.0.0.6/24", page_host="10.0.0.5", lasting=False).warnings
     assert [code for code, _ in bound] == ["net_warn_page_bound", "net_warn_until_restart"]
     assert planned(address="10.0.0.6/24", page_host="0.0.0.0").warnings == ()
+
+
+def test_name_servers_that_go_with_a_lease_are_missed() -> None:
+    def codes(before: Settings, **more: Any) -> list[str]:
+        return [code for code, _ in planned(before=before, **more).warnings]
+
+    lease, named = Settings("dhcp"), Settings("static", ("10.0.0.5/24",), "10.0.0.1", ("10.0.0.1",))
+    assert codes(lease) == codes(named) == ["net_warn_no_dns"]
+    assert codes(lease, can=("dhcp",)) == codes(lease, dns="10.0.0.1") == codes(NOW, gateway="10.0.0.2") == []
+
+
+def test_a_file_that_takes_the_place_of_the_machines_is_said_once() -> None:
+    said = planned(before=Settings("absent"), dns="10.0.0.1", replaces_file=True).warnings
+    assert said == (("net_warn_replaces_file", {"name": "eth0"}),)
+    assert planned(gateway="10.0.0.2", replaces_file=True).warnings == ()
+    assert planned(before=Settings("absent"), dns="10.0.0.1").warnings == ()
 
 
 @pytest.mark.parametrize(
