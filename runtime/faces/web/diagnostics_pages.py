@@ -38,7 +38,7 @@ class LogQuery(msgspec.Struct, frozen=True):
 
 
 class LogAnswer(msgspec.Struct, frozen=True):
-    """Lines, oldest first; `newest` is where to go on; `missed` lines were said after `after` and are not kept any more."""
+    """Lines, oldest first; `newest` is where to go on; `missed` lines were said after `after` and are not among them."""
 
     lines: list[LogRow]
     newest: int
@@ -128,7 +128,7 @@ class DiagnosticsPages:
             raise RequestRefusedError("query_invalid", detail=f"level: {', '.join(LEVELS)}")
         found = await self._face.ask("diag.log", {"after": query.after, "quiet": True}, request)
         lines = rows_of(found["lines"], language(request), query.level, query.find)
-        return LogAnswer(lines[-query.limit :], found["newest"], found["missed"])
+        return LogAnswer(lines[-query.limit :], found["newest"], found["missed"] + max(0, len(lines) - query.limit))
 
     async def preview(self, request: Request) -> Preview:
         """Take a snapshot and say what is in it."""

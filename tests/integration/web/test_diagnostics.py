@@ -80,6 +80,9 @@ async def looks(at: Site, api: Api) -> None:
             await asyncio.sleep(0.2)
     assert told[0]["code"] == "part_failed"
     assert "history" in told[0]["text"]
+    whole = (await api("GET", "/log?limit=2000")).json()
+    cut = (await api("GET", "/log?limit=1")).json()
+    assert cut["missed"] >= whole["missed"] + len(whole["lines"]) - 1, "what the limit left out is counted"
     await api("GET", "/log?level=loud", 400)
     known = (await api("GET", "/targets")).json()
     assert known["commissioning"] is False
@@ -153,7 +156,13 @@ async def work(screen: Screen, name: str) -> list[str]:
 
 
 async def hostile(screen: Screen) -> None:
-    """What a log line holds is text, whatever it looks like."""
+    """Pause keeps the lines that are there. What a log line holds is text, whatever it looks like."""
+    await screen.page.locator(".lines li").first.evaluate("each => { each.dataset.seen = 1; }")
+    await screen.page.locator("button[aria-pressed]").click()
+    await screen.page.locator("button[aria-pressed=true]").wait_for()
+    await screen.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    assert await screen.page.locator(".lines li[data-seen]").count() == 1
+    await screen.page.locator("button[aria-pressed]").click()
     await screen.page.locator("[name=find]").fill("<img src=x onerror=alert(1)>")
     await screen.page.locator(".lines .empty").wait_for()
     await screen.page.locator("button[aria-pressed]").click()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot, targets
 from tests.rigs.gateway import Gateway, cli, until
@@ -222,6 +223,7 @@ async def asked_for(screen: Screen) -> list[str]:
     await form.locator("[name=address]").fill("10.77.1.300/24")
     await form.locator("button.primary").click()
     await form.locator(".verdict.warn").wait_for()
+    await expect(form.locator("[name=address]")).to_have_value("10.77.1.300/24")
     await form.locator("[name=address]").fill(f"{Wire.NEW}/24")
     await form.locator("[name=gateway]").fill("10.77.2.1")
     found = await held(screen, "network-form")
@@ -229,9 +231,25 @@ async def asked_for(screen: Screen) -> list[str]:
     await expect(screen.page.locator("#change table")).to_contain_text(f"{Wire.NEW}/24", timeout=15_000)
     found += await held(screen, "network-plan")
     assert await screen.page.locator("#change a").get_attribute("href") == f"https://{Wire.NEW}:{PORT}/network"
+    await refused_late(screen)
     await screen.page.locator("#change button.primary").click()
     await screen.page.locator("#change [role=alert] a").wait_for(timeout=15_000)
     return [*found, *await held(screen, "network-gone")]
+
+
+async def refused_late(screen: Screen) -> None:
+    """The answer comes after the page thought that none would, and it is a refusal: then the line is not gone."""
+
+    async def late(route: Route) -> None:
+        await asyncio.sleep(5)
+        await route.continue_(post_data=json.dumps({**route.request.post_data_json, "address": "nowhere"}))
+
+    await screen.page.route("**/api/v1/network", late)
+    await screen.page.locator("#change button.primary").click()
+    await screen.page.locator("#change [role=alert] a").wait_for(timeout=15_000)
+    await screen.page.locator("#change table").wait_for(timeout=15_000)
+    await expect(screen.page.locator("#change [role=alert]")).to_contain_text("nowhere")
+    await screen.page.unroute("**/api/v1/network")
 
 
 async def held(screen: Screen, name: str) -> list[str]:

@@ -16,18 +16,22 @@ function Line({ line }) {
 
 export function Log() {
   const [level, setLevel] = useState("info"), [typed, setTyped] = useState(""), [find, setFind] = useState(""), [paused, setPaused] = useState(false);
-  const [kept, setKept] = useState(null), [fault, setFault] = useState(null), box = useRef(null), atEnd = useRef(true);
+  const [kept, setKept] = useState(null), [fault, setFault] = useState(null), box = useRef(null), atEnd = useRef(true), still = useRef(paused);
+  still.current = paused;
   useEffect(() => { const timer = setTimeout(() => setFind(typed.trim()), TYPED_MS); return () => clearTimeout(timer); }, [typed]);
   useEffect(() => {
     let over = false, timer = null, after = 0, asked = false;
     setKept(null);
     const turn = async () => {
-      if (!document.hidden && !(paused && asked)) {
+      if (!document.hidden && !(still.current && asked)) {
         try {
           const found = await ask("GET", `${api}/log?${new URLSearchParams({ after, level, find, limit: 500 })}`);
           if (over) return;
           const anew = found.newest < after; // the core was started again: its lines begin at 1
-          setKept((before) => ({ lines: [...(before && !anew ? before.lines : []), ...found.lines].slice(-KEPT), missed: before && !anew ? before.missed : found.missed }));
+          setKept((before) => {
+            const old = before && !anew ? before : { lines: [], missed: 0 }, all = [...old.lines, ...found.lines];
+            return { lines: all.slice(-KEPT), missed: old.missed + found.missed + Math.max(0, all.length - KEPT) };
+          });
           after = anew ? 0 : found.newest;
           asked = true;
           setFault(null);
@@ -39,7 +43,7 @@ export function Log() {
     };
     turn();
     return () => { over = true; clearTimeout(timer); };
-  }, [level, find, paused]);
+  }, [level, find]);
   useLayoutEffect(() => { if (box.current && atEnd.current) box.current.scrollTop = box.current.scrollHeight; }, [kept]);
   const scrolled = () => { const { scrollTop, scrollHeight, clientHeight } = box.current; atEnd.current = scrollHeight - scrollTop - clientHeight < 40; };
   const lines = kept?.lines ?? [];

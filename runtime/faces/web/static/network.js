@@ -22,6 +22,7 @@ if (waiting) {
   }, 1000);
 }
 
+const DNS_MAX = 3;
 const show = (what, text) => (what === "method" ? word(`net.method.${text}`) : text || "—");
 
 function Plan({ plan, said, apply, back, work }) {
@@ -38,7 +39,9 @@ function Plan({ plan, said, apply, back, work }) {
 function Change({ said }) {
   const [plan, setPlan] = useState(null), [name, setName] = useState(said.picture.interfaces[0]?.name), [gone, setGone] = useState(false), [work, run] = useWork();
   const here = said.picture.interfaces.find((each) => each.name === name), way = said.picture.routes.find((each) => each.to === "default" && each.interface === name);
-  const [method, setMethod] = useState(here?.dynamic ? "dhcp" : "static"), [wish, setWish] = useState(null);
+  const [method, setMethod] = useState(here?.dynamic ? "dhcp" : "static"), [typed, setTyped] = useState({}), [wish, setWish] = useState(null);
+  // A lease brought name servers with it; an address that is fixed instead has to name them.
+  const servers = said.can.includes("dns") && method === "static" && (here?.dynamic || way) ? said.picture.dns.filter((each) => !each.includes("%") && !each.startsWith("127.") && each !== "::1").slice(0, DNS_MAX) : [];
   const look = async (event) => {
     event.preventDefault();
     const form = Object.fromEntries(new FormData(event.target)), asked = { method, address: "", gateway: "", dns: "", reason: "", ...form, interface: name };
@@ -47,17 +50,25 @@ function Change({ said }) {
   };
   const apply = async () => {
     const timer = setTimeout(() => setGone(true), 4000); // the answer may never come: the line that it would come by is gone
-    const done = await run(() => ask("POST", "/api/v1/network", wish));
+    const done = await run(async () => {
+      try {
+        return await ask("POST", "/api/v1/network", wish);
+      } catch (problem) {
+        clearTimeout(timer);
+        if (problem.code !== "web_unreachable") setGone(false); // it came after all: refused, and the line is as it was
+        throw problem;
+      }
+    });
     clearTimeout(timer);
     if (done) location.reload();
   };
   if (gone) return html`<p class="verdict warn" role="alert"><span class="mark" aria-hidden="true" /><span>${word("net.gone")} ${plan.confirm_at.map((each) => html`<a key=${each} href=${pageAt(each)}>${pageAt(each)}</a>`)}</span></p>`;
   if (plan) return html`<${Plan} plan=${plan} said=${said} apply=${apply} back=${() => setPlan(null)} work=${work} />`;
-  return html`<form class="stack" onSubmit=${look} key=${name}>
-    <label>${word("net.interface")}<select name="interface" value=${name} onChange=${(e) => { setName(e.target.value); setMethod(said.picture.interfaces.find((each) => each.name === e.target.value).dynamic ? "dhcp" : "static"); }}>${said.picture.interfaces.map((each) => html`<option key=${each.name}>${each.name}</option>`)}</select></label>
+  return html`<form class="stack" onSubmit=${look} onInput=${({ target }) => { if (target.type === "text") setTyped((before) => ({ ...before, [target.name]: target.value })); }} key=${name}>
+    <label>${word("net.interface")}<select name="interface" value=${name} onChange=${(e) => { setName(e.target.value); setTyped({}); setMethod(said.picture.interfaces.find((each) => each.name === e.target.value).dynamic ? "dhcp" : "static"); }}>${said.picture.interfaces.map((each) => html`<option key=${each.name}>${each.name}</option>`)}</select></label>
     <fieldset class="picks"><legend>${word("net.row.method")}</legend>${["dhcp", "static"].map((each) => html`<label class="switch" key=${each}><input type="radio" name="method" value=${each} checked=${method === each} onChange=${() => setMethod(each)} /> <span>${word(`net.method.${each}`)}</span></label>`)}</fieldset>
-    ${method === "static" ? html`<${Field} label=${word("net.row.address")} name="address" required maxlength="40" inputmode="decimal" help=${word("net.address.help")} value=${wish?.address ?? here?.addresses[0] ?? ""} /><${Field} label=${word("net.row.gateway")} name="gateway" maxlength="40" help=${word("net.gateway.help")} value=${wish?.gateway ?? way?.via ?? ""} />` : null}
-    <${Field} label=${word("net.row.dns")} name="dns" maxlength="120" help=${word("net.dns.help")} value=${wish?.dns ?? ""} /><${Field} label=${word("people.reason")} name="reason" maxlength="500" value=${wish?.reason ?? ""} />
+    ${method === "static" ? html`<${Field} label=${word("net.row.address")} name="address" required maxlength="40" inputmode="decimal" help=${word("net.address.help")} value=${typed.address ?? here?.addresses[0] ?? ""} /><${Field} label=${word("net.row.gateway")} name="gateway" maxlength="40" help=${word("net.gateway.help")} value=${typed.gateway ?? way?.via ?? ""} />` : null}
+    <${Field} label=${word("net.row.dns")} name="dns" maxlength="120" help=${word("net.dns.help")} value=${typed.dns ?? servers.join(" ")} /><${Field} label=${word("people.reason")} name="reason" maxlength="500" value=${typed.reason ?? ""} />
     <${Fault} fault=${work.fault} /><p class="buttons"><${Button} primary busy=${work.busy}>${word("net.look")}<//></p></form>`;
 }
 
