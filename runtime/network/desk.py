@@ -53,6 +53,9 @@ class NetworkDesk:
         self.change: Change | None = None
         self._undo_at_ms = 0
         self._state, self._is_loaded = WAITING, False
+        self._lost: FormatError | None = None
+        """Why what an earlier run left behind cannot be read: that change stays, and is said until another one is made."""
+        self._turn_limit: asyncio.Timeout | None = None
         self.carry_out: Callable[[Act], Awaitable[Outcome]] | None = None
 
     @property
@@ -74,7 +77,8 @@ class NetworkDesk:
     async def shown(self) -> dict[str, Any]:
         """Return what the network is, how it can be changed, and what waits."""
         config, backend = self._config(), self.backend
-        fault, picture = None, None
+        fault: list[Any] | None = None if self._lost is None else [self._lost.code, self._lost.params]
+        picture = None
         try:
             picture = (await self._blocking(self._look)).plain()
         except NetworkError as error:
@@ -119,7 +123,7 @@ class NetworkDesk:
             )
             await self._blocking(lambda: self._file.save(change))
             within_ms = 1000 * self._config().network.confirm_within_s
-            self.change, self._state = change, WAITING
+            self.change, self._state, self._lost = change, WAITING, None
             self._undo_at_ms = self._clock.mono_ms() + within_ms + int(1000 * TIMEOUT_S)  # its time begins when it is made
             self._news.set()
             try:
@@ -133,12 +137,15 @@ class NetworkDesk:
     async def confirm(self, via: str | None) -> Change:
         """Keep the change. `via`: the address over which whoever confirms reaches this machine; None: they sit at it.
 
-        Raises NetworkError `net_nothing_pending`, `net_confirm_elsewhere`, OSError.
+        Whoever sits at it may also let stay what could not be taken back. Raises NetworkError `net_nothing_pending`,
+        `net_confirm_elsewhere`, `net_undo_first`, OSError.
         """
         async with self._turn:
             change = self.change
-            if change is None or self._state != WAITING:
+            if change is None:
                 raise NetworkError("net_nothing_pending")
+            if via is not None and self._state != WAITING:
+                raise NetworkError("net_undo_first", name=change.interface)
             if via is not None and not change.keeps_address and via not in await self._new_addresses(change):
                 raise NetworkError("net_confirm_elsewhere", address=via or "-", at=", ".join(change.confirm_at) or change.interface)
             await self._blocking(self._file.clear)
@@ -151,6 +158,8 @@ class NetworkDesk:
             change = self.change
             if change is None:
                 raise NetworkError("net_nothing_pending")
+            if self._turn_limit is not None:
+                self._turn_limit.reschedule(None)  # its turn has come: from here on the privileged part's own time counts
             await self._undo()
             return change
 
@@ -177,19 +186,40 @@ class NetworkDesk:
             self.change = await self._blocking(self._file.load)
         except (FormatError, OSError) as error:
             structlog.get_logger("network").error("network_change_unreadable", reason=str(error))
+            self._lost = FormatError("network_change_invalid")
         self._undo_at_ms = self._clock.mono_ms()
 
     async def _undo_by_itself(self) -> None:
-        """Through the door, so that it is recorded; where the door cannot, without it."""
+        """Through the door, so that it is recorded; where the door cannot, without it.
+
+        After a failure it is tried without an entry for each try: the ledger has the first one, and what ends it.
+        """
         change = self.change
-        if change is None or self.carry_out is None:
+        if change is None or (self._state == UNDO_FAILED and not await self._can_be_undone(change)):
+            return
+        if self.carry_out is None:
+            await self._undo_unrecorded(change, "no door")
             return
         act = Act(os.urandom(16), "core", OURSELVES, UNDO, change.interface, {}, None, "nobody confirmed it")
         try:
-            async with asyncio.timeout(RECORD_S):
+            async with asyncio.timeout(RECORD_S) as self._turn_limit:
                 await self.carry_out(act)
         except (TimeoutError, RequestRefusedError) as error:
             await self._undo_unrecorded(change, str(error))
+        finally:
+            self._turn_limit = None
+
+    async def _can_be_undone(self, change: Change) -> bool:
+        """Try to put back what was before, which changes nothing more when it is done once again."""
+        async with self._turn:
+            if self.change is not change:
+                return False
+            try:
+                await self._privileged.put(change.backend, change.interface, change.before)
+            except NetworkError:
+                self._undo_at_ms = self._clock.mono_ms() + RETRY_MS
+                return False
+            return True
 
     async def _undo_unrecorded(self, change: Change, reason: str) -> None:
         """Undo this one, unless it was confirmed or undone while the door was asked; the next one has a time of its own."""

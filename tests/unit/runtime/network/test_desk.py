@@ -221,11 +221,43 @@ def test_undoing_that_failed_is_tried_again_and_shown(tmp_path: Path) -> None:
         told = rig.desk.health()
         assert told is not None
         assert told["state"] == "undo_failed"
-        with pytest.raises(NetworkError, match="net_nothing_pending"):
+        with pytest.raises(NetworkError, match="net_undo_first"):
             await rig.desk.confirm("10.0.1.5")
         async with rig.running():
             await rig.undone()
         assert rig.machine.settings == BEFORE
+
+    asyncio.run(run())
+
+
+def test_what_cannot_be_undone_is_on_record_once_and_whoever_sits_at_the_machine_may_let_it_stay(tmp_path: Path) -> None:
+    async def run() -> None:
+        rig = Rig(tmp_path)
+        await rig.desk.apply(WISH, "Ada")
+        rig.machine.fails = 1_000
+        rig.clock.until_ms = 600_000
+        async with rig.running(), asyncio.timeout(10):
+            while rig.machine.fails > 985:
+                await asyncio.sleep(0)
+            assert len(rig.acts) == 1, "not an entry for each try"
+            await rig.desk.confirm(None)
+            assert rig.desk.health() is None
+        assert rig.machine.settings.addresses == ("10.0.1.5/24",)
+        assert not (tmp_path / FILE_NAME).exists()
+
+    asyncio.run(run())
+
+
+def test_a_file_that_cannot_be_read_is_said_until_another_change_is_made(tmp_path: Path) -> None:
+    async def run() -> None:
+        (tmp_path / FILE_NAME).write_bytes(b"torn")
+        rig = Rig(tmp_path)
+        async with rig.running():
+            while (await rig.desk.shown())["fault"] is None:
+                await asyncio.sleep(0)
+        assert (await rig.desk.shown())["fault"][0] == "network_change_invalid"
+        await rig.desk.apply(WISH, "Ada")
+        assert (await rig.desk.shown())["fault"] is None
 
     asyncio.run(run())
 
