@@ -59,6 +59,9 @@ METHODS = {"mix": ["int32", "int32"], "picky": ["string"], "strict": ["int32"], 
 INT32 = ua.Argument(Name="n", DataType=ua.NodeId(ua.ObjectIds.Int32), ValueRank=-1)
 
 
+NOT_SENT = {"connect_waiting", "connect_failed", "interlock_not_known"}
+
+
 class Mixer:
     """The gateway, the server behind its wire, and what the server was asked to do."""
 
@@ -119,11 +122,17 @@ class Mixer:
         return await self.confirm(seen)
 
     async def command_when_connected(self, name: str) -> dict[str, Any]:
-        """As `command`, again where the driver still rests after a connection that was lost: nothing was sent then, and it says so."""
+        """As `command`, again while the gateway still learns that the server was gone: nothing is sent then, and it says so.
+
+        A connection that is lost and back within a poll is noticed later: until then the interlock may hold by its value of before.
+        """
         async with asyncio.timeout(30):
-            while (outcome := await self.command(name))["code"] == "connect_waiting":
+            while True:
+                seen = await self.prepare(name)
+                outcome = await self.confirm(seen) if seen["refusal"] is None else {"code": seen["refusal"]["code"]}
+                if outcome["code"] not in NOT_SENT:
+                    return outcome
                 await asyncio.sleep(0.1)
-            return outcome
 
     async def unsure(self) -> list[str]:
         found: list[str] = (await self.ask("commands", {}))["unsure"]
