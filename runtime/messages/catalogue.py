@@ -14,7 +14,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 LANGUAGES: Final = ("en", "zh")
@@ -48,7 +48,7 @@ def sort_of(code: str, lang: str = "en") -> str:
 def catalogue(lang: str) -> Mapping[str, str]:
     """Return code -> template: `en.toml`, and the file of each topic, `en_alarms.toml`. Raises ValueError for a code twice."""
     words: dict[str, str] = {}
-    for part in sorted(files("runtime.messages").iterdir(), key=lambda part: part.name):
+    for part in sorted(Path(__file__).parent.iterdir()):
         if part.name == f"{lang}.toml" or (part.name.startswith(f"{lang}_") and part.name.endswith(".toml")):
             more = tomllib.loads(part.read_text(encoding="utf-8"))
             if twice := words.keys() & more.keys():
