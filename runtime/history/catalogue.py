@@ -38,11 +38,12 @@ CREATE INDEX IF NOT EXISTS gap_at ON gap (group_uid, t1);
 SAID_KEPT: Final = 50_000
 """Of the newest so many entries it is kept what they say; of older ones that they are, and the ledger has the rest."""
 GAPS_KEPT: Final = 300_000
-_FORGET_SAID: Final = """
-UPDATE event SET detail = NULL, told = NULL
-WHERE detail IS NOT NULL AND seq <= (SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?)
-"""
-_FORGET_GAPS: Final = "DELETE FROM gap WHERE seq <= (SELECT seq FROM gap ORDER BY seq DESC LIMIT 1 OFFSET ?)"
+_OLD_SAID: Final = "event WHERE detail IS NOT NULL AND seq <= (SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?)"
+_OLD_GAPS: Final = "gap WHERE seq <= (SELECT seq FROM gap ORDER BY seq DESC LIMIT 1 OFFSET ?)"
+_FORGET_SAID: Final = _OLD_SAID.replace("event", "UPDATE event SET detail = NULL, told = NULL", 1)
+_FORGET_GAPS: Final = f"DELETE FROM {_OLD_GAPS}"  # noqa: S608  ours
+_LAST_SAID: Final = f"SELECT MAX(wall_ms) FROM {_OLD_SAID}"  # noqa: S608  ours
+_LAST_GAP: Final = f"SELECT MAX(t1) FROM {_OLD_GAPS}"  # noqa: S608  ours
 _OF_FORMAT_2: Final = ("rollup", "held")
 
 GapRow = tuple[int, int, int | None, int, int, str, int]
@@ -124,6 +125,11 @@ class Catalogue:
         rows = self.ask("SELECT substr(name, 11), value FROM meta WHERE name LIKE 'forgotten:%'")
         return {int(level): int(value) for level, value in rows}
 
+    def let_go(self) -> tuple[int, int]:
+        """Return until when (ms) gaps, and what entries said, are no longer all here; -1 where nothing was let go."""
+        kept = dict(self.ask("SELECT name, value FROM meta WHERE name IN ('let_go:gaps', 'let_go:said')"))
+        return int(kept.get("let_go:gaps", -1)), int(kept.get("let_go:said", -1))
+
     def note(self, events: Iterable[EventRow], gaps: Iterable[GapRow]) -> None:
         """Store what happened; the same again changes nothing. Raises SpoiledIndexError, sqlite3.OperationalError."""
         try:
@@ -143,8 +149,8 @@ class Catalogue:
                 self._db.executemany("INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
                 self._db.executemany("UPDATE page SET widened = 1 WHERE name = ?", [(name,) for name in widened])
                 self._db.executemany("DELETE FROM page WHERE name = ?", [(p.name,) for p in gone])
-                self._db.execute(_FORGET_SAID, (SAID_KEPT,))
-                self._db.execute(_FORGET_GAPS, (GAPS_KEPT,))
+                self._forget("said", _LAST_SAID, _FORGET_SAID, SAID_KEPT)
+                self._forget("gaps", _LAST_GAP, _FORGET_GAPS, GAPS_KEPT)
                 self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [*until, ("next_seq", str(next_seq))])
         except sqlite3.DatabaseError as error:
             raise self._judged(error) from error
@@ -156,6 +162,16 @@ class Catalogue:
             return self._db.execute(question, params).fetchall()
         except sqlite3.DatabaseError as error:
             raise self._judged(error) from error
+
+    def _forget(self, what: str, last: str, forget: str, kept: int) -> None:
+        """Let go of what is more than is kept, and remember until when: who asks about that time is told."""
+        (until,) = self._db.execute(last, (kept,)).fetchone()
+        if until is None:
+            return
+        name = f"let_go:{what}"
+        before = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone() or ("-1",)
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, str(max(until, int(before[0])))))
+        self._db.execute(forget, (kept,))
 
     def _judged(self, error: sqlite3.DatabaseError) -> Exception:
         """Tell a spoiled file, which is remembered, from a disk that is full, locked or failing."""

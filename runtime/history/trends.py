@@ -44,7 +44,8 @@ class Trends:
         {"t0", "t1", "read_to": entry, "width_ms": of a bucket, 0 for readings as recorded,
          "pens": [{"uid", "t", "low", "high", "last", "count", "bad"}] of packed columns (i64 ms, f64 with NaN for none, u32; for readings
          as recorded "t", "last", "bad" only), "gaps": [[[from ms, to ms, cause, scans], …] of each pen],
-         "marks": [[seq, wall ms, kind, detail, body | null], …], "marks_left_out": count}
+         "marks": [[seq, wall ms, kind, detail, body | null], …], "marks_left_out": count,
+         "gaps_until", "marks_until": where gaps, marks until then (ms) are no longer all here, in [t0, t1], else null}
 
         Raises RequestRefusedError `trend_range`, SpoiledIndexError, and what the ledger's reader raises.
         """
@@ -59,9 +60,11 @@ class Trends:
         of_groups = {each: self._gaps.of(each, t0_ms, t1_ms, width_ms) for each in {frozenset(groups[uid]) for uid in uids}}
         gaps = [of_groups[frozenset(groups[uid])] for uid in uids]
         marks, left_out = self._marks(t0_ms, t1_ms)
+        gaps_until, marks_until = (min(until, t1_ms) if until >= t0_ms else None for until in self._index.catalogue.let_go())
         return {
             "t0": t0_ms, "t1": t1_ms, "read_to": self._index.read_to, "width_ms": width_ms, "pens": pens,
             "gaps": [[_plain(gap) for gap in each] for each in gaps], "marks": marks, "marks_left_out": left_out,
+            "gaps_until": gaps_until, "marks_until": marks_until,
         }  # fmt: skip
 
     def rollups(self, uid: int, t0_ms: int, t1_ms: int, points: int) -> list[list[Any]]:

@@ -59,7 +59,10 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Trend(msgspec.Struct, frozen=True):
-    """`width_ms` is that of a bucket, 0 where the readings are as recorded; `marks_left_out` counts older marks that are not here."""
+    """`width_ms` is that of a bucket, 0 where the readings are as recorded; `marks_left_out` counts older marks that are not here.
+
+    `gaps_until`, `marks_until`: until then (ms) not all gaps, marks are in the index any more, only in the ledger. null: all are.
+    """
 
     t0: int
     t1: int
@@ -67,13 +70,17 @@ class Trend(msgspec.Struct, frozen=True):
     pens: list[Pen]
     marks: list[Mark]
     marks_left_out: int
+    gaps_until: int | None
+    marks_until: int | None
 
 
 def trend_of(answer: Mapping[str, Any], tags: Mapping[int, Sequence[Any]], lang: str) -> Trend:
     """Return the history's answer to `trends` for a page or a program."""
     pens = [_pen(pen, gaps, tags.get(pen["uid"]), lang) for pen, gaps in zip(answer["pens"], answer["gaps"], strict=True)]
     marks = [mark for row in answer["marks"] if (mark := _mark(row, lang)) is not None]
-    return Trend(answer["t0"], answer["t1"], answer["width_ms"], pens, marks, answer["marks_left_out"])
+    return Trend(
+        answer["t0"], answer["t1"], answer["width_ms"], pens, marks, answer["marks_left_out"], answer["gaps_until"], answer["marks_until"]
+    )
 
 
 def _pen(pen: Mapping[str, Any], gaps: Sequence[Sequence[Any]], tag: Sequence[Any] | None, lang: str) -> Pen:

@@ -335,7 +335,9 @@ def test_what_happened_is_bounded_too(tmp_path: Path, monkeypatch: pytest.Monkey
         for n in range(50):
             index.add_event(n, n, 10, "x", b"\x80", b"told")
             index.add_gaps([(n, 0, 7, n, n + 1, "no_answer", 1)])
+        assert index.catalogue.let_go() == (-1, -1)
         write(index, 50)
+        assert index.catalogue.let_go() == (30, 39), "until when not all of it is here any more"
         assert index.catalogue.ask("SELECT COUNT(*), COUNT(detail), COUNT(told), MIN(seq) FROM event") == [(50, 10, 10, 0)]
         assert index.catalogue.ask("SELECT COUNT(*), MIN(seq) FROM gap") == [(20, 30)]
 

@@ -200,6 +200,27 @@ def test_marks_say_what_happened_and_how_many_are_left_out(tmp_path: Path) -> No
         assert answer["marks"][-1][3][0] == MARKS_MAX + 8
 
 
+def test_who_asks_about_a_time_whose_gaps_and_marks_were_let_go_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.history.catalogue.SAID_KEPT", 12)
+    monkeypatch.setattr("runtime.history.catalogue.GAPS_KEPT", 3)
+    log = EvidenceLog().begin()
+    log.batch()
+    at = log.wall_ms
+    for number in range(30):
+        log.append(Kind.GAP, ((7, at + number * 10_000, at + number * 10_000 + 5_000, "no_answer", 5),))
+        log.append(Kind.CONFIG, (number, 1, bytes(32), "alice", ""))
+    with history(tmp_path, log) as query:
+        list(query._index.write())
+        gaps_until, marks_until = at + 26 * 10_000 + 5_000, log.wall_ms
+        old = query.ask("trends", {"uids": [1], "t0": at, "t1": at + 100_000, "points": 100})
+        wide = query.ask("trends", {"uids": [1], "t0": at, "t1": at + 10**6, "points": 2_000})
+        new = query.ask("trends", {"uids": [1], "t0": gaps_until + 1, "t1": gaps_until + 60_000, "points": 100})
+    assert old["gaps_until"] == at + 100_000, "none of that time is all here"
+    assert (wide["gaps_until"], len(wide["gaps"][0])) == (gaps_until, 3)
+    assert at < wide["marks_until"] < marks_until
+    assert (new["gaps_until"], len(new["gaps"][0])) == (None, 3)
+
+
 def test_the_largest_answer_fits_a_frame(tmp_path: Path) -> None:
     """Eight pens with as many readings as are given as they are, as many gaps, and marks that say as much as an entry may."""
     log = EvidenceLog(step_ms=4_600).begin(tags=8)

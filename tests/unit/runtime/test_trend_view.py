@@ -22,7 +22,17 @@ TAGS: dict[int, list[Any]] = {5: [5, "press/level", "press", "mm", "float64", -1
 def answer(**more: Any) -> dict[str, Any]:
     numbers = array("d", [1.5, math.nan, 3.0]).tobytes()
     pen = {"uid": 5, "t": array("q", [10, 20, 30]).tobytes(), "last": numbers, "bad": array("I", [0, 2, 0]).tobytes()}
-    return {"t0": 0, "t1": 99, "width_ms": 0, "pens": [pen], "gaps": [[]], "marks": [], "marks_left_out": 0} | more
+    return {
+        "t0": 0,
+        "t1": 99,
+        "width_ms": 0,
+        "pens": [pen],
+        "gaps": [[]],
+        "marks": [],
+        "marks_left_out": 0,
+        "gaps_until": None,
+        "marks_until": None,
+    } | more
 
 
 def test_a_bad_reading_is_a_null_and_no_number() -> None:

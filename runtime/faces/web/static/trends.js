@@ -144,11 +144,13 @@ function Words() {
   const marks = [...shown.marks].reverse(), gaps = shown.pens.flatMap((pen, i) => pen.gaps.map((gap) => [gap, i])).sort((a, b) => b[0].from_ms - a[0].from_ms);
   const at = moment.value === null ? "" : `${when(moment.value)} (UTC${offsetAt(moment.value)})`;
   return html`<p class="moment" role="status"><time id="moment">${at || word("web.trends.tap")}</time> <small class="quiet">${shown.width_ms ? word("web.trends.width", { seconds: (shown.width_ms / 1000).toLocaleString(language) }) : word("web.trends.recorded")}</small></p>
-    <details class="card" open=${marks.length > 0 && marks.length < 6}><summary>${word("web.trends.happened", { count: marks.length })}</summary>${shown.marks_left_out ? html`<p class="note">${word("web.trends.left_out", { count: shown.marks_left_out })}</p>` : ""}
+    <details class="card" open=${marks.length > 0 && marks.length < 6}><summary>${word("web.trends.happened", { count: marks.length })}</summary>${shown.marks_left_out ? html`<p class="note">${word("web.trends.left_out", { count: shown.marks_left_out })}</p>` : ""}${older("marks", shown.marks_until)}
       <ul class="marks">${marks.slice(0, ROWS_MAX).map((mark) => html`<li key=${mark.seq}><${Flag} sort=${mark.sort} /><button type="button" onClick=${() => { moment.value = mark.at_ms; }}>${when(mark.at_ms)}</button> <span>${word(`web.trends.mark.${mark.sort}`)}: ${mark.text}</span></li>`)}</ul></details>
-    <details class="card"><summary>${word("web.trends.gaps", { count: gaps.length })}</summary><ul class="marks">${gaps.slice(0, ROWS_MAX).map(([gap, i]) => html`<li><${Line} pen=${i} /> <span>${when(gap.from_ms)} – ${when(gap.to_ms)}: ${gap.cause}</span></li>`)}</ul></details>
+    <details class="card"><summary>${word("web.trends.gaps", { count: gaps.length })}</summary>${older("gaps", shown.gaps_until)}<ul class="marks">${gaps.slice(0, ROWS_MAX).map(([gap, i]) => html`<li><${Line} pen=${i} /> <span>${when(gap.from_ms)} – ${when(gap.to_ms)}: ${gap.cause}</span></li>`)}</ul></details>
     <details class="card"><summary>${word("web.trends.table")}</summary><${Table} shown=${shown} /></details>`;
 }
+
+const older = (what, until) => until === null ? "" : html`<p class="note">${word(`web.trends.older.${what}`, { at: when(until) })}</p>`;
 
 const Flag = ({ sort }) => { const here = useRef(null); useEffect(() => here.current.replaceChildren(markShape(sort)), [sort]); return html`<svg class="flag-key" viewBox="-12 -12 24 24" aria-hidden="true" ref=${here} />`; };
 
