@@ -120,7 +120,7 @@ def test_no_fuzzed_frame_gives_a_wrong_value(name: str, seed: int, count: Callab
     these two is not tried.
     """
     framing, rng = FRAMINGS[name], random.Random(f"{seed}/{name}")
-    left = count(4_000, 50_000, 500_000)
+    left = count(4_000, 100_000, 1_000_000)
     tried: dict[str, int] = {}
     while left > 0:
         function = rng.choice(("holding", "input", "coil"))
