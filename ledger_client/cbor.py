@@ -21,6 +21,10 @@ TAG_SIGN1 = 18
 """The one tag allowed: around an entry."""
 
 
+EncodeError = cbor2.CBOREncodeError
+"""What `encode` raises for what is no plain data; for a text that UTF-8 does not have it is UnicodeEncodeError, a ValueError."""
+
+
 def encode(value: Any) -> bytes:
     """Return the deterministic encoding of ints, floats, bytes, text, None, bools, lists and tuples, one-byte-key maps and tags."""
     return cbor2.dumps(value, canonical=True)

@@ -22,6 +22,7 @@ class BundleAct:
     """`diag.bundle`: target is a previewed bundle's id; param `leave_out` names files, separated by commas. The outcome has `sha256`."""
 
     def __init__(self, bundles: Bundles, work: Executor) -> None:
+        """`work` is for acts alone: every act waits while this one does. A bundle is 4 MiB at the most."""
         self._bundles, self._work = bundles, work
 
     async def check(self, act: Act) -> None:

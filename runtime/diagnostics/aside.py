@@ -29,7 +29,10 @@ class Aside:
         return self._last is None or self._last.done()
 
     async def run(self, call: Callable[[], Result]) -> Result:
-        """Return what a call returns. One that is given up goes on. Raises OSError, ValueError, ProbeError as the call does."""
+        """Return what a call returns. One that is given up goes on. Raises OSError, ValueError, ProbeError as the call does.
+
+        Raises RuntimeError when the system gives no thread; the next call may have one.
+        """
         told: Future[Result] = Future()
         told.set_running_or_notify_cancel()  # so that giving it up does not make it look ended
 
@@ -42,6 +45,6 @@ class Aside:
                 if not told.done():
                     told.set_exception(RuntimeError("a call aside failed"))
 
-        self._last = told
         threading.Thread(target=work, name="probe", daemon=True).start()
+        self._last = told  # only now: a thread that could not be started never comes back
         return await asyncio.wrap_future(told)

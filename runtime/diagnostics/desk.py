@@ -1,7 +1,7 @@
 """What the diagnostics page and `witnessmark diagnose` ask of a running core: state, log, bundles, probes.
 
 Room: hall, diagnostics. `late` makes it and runs it; `core_questions` answers faces through `answer`, each method with the action that
-`methods` names. What costs processor time runs in the executor. It changes nothing; handing out a bundle is an act of the door (`acts`).
+`methods` names. What costs processor time runs in executors. It changes nothing; handing out a bundle is an act of the door (`acts`).
 """
 
 from __future__ import annotations
@@ -50,14 +50,15 @@ class DiagnosticsDesk:
 
     def __init__(
         self, sources: Sources, log: LogRing, field: RegisterField, disk: Disk, layout: Layout, clock: Clock, work: Executor,
-        random_bytes: Callable[[int], bytes],
+        acting: Executor, random_bytes: Callable[[int], bytes],
     ) -> None:  # fmt: skip
+        """`work` does what faces ask for; `acting` makes archives, and nothing else."""
         self._sources, self._log, self._disk, self._layout, self._clock, self._work = sources, log, disk, layout, clock, work
         self._bundles = Bundles(clock.mono_ms, random_bytes)
         self._processes = Processes(lambda: clock.mono_ms() / 1000)
         self._probes = Probes(lambda: sources.revision().config, field, clock)
         self._previewing = asyncio.Lock()
-        self.tenant = BundleAct(self._bundles, work)
+        self.tenant = BundleAct(self._bundles, acting)
 
     async def answer(self, method: str, by: str, params: Mapping[str, Any]) -> Any:
         """Answer one of `methods.ACTION_OF`; `by` is who asks. Raises RequestRefusedError."""

@@ -1,7 +1,8 @@
 """The newest log lines of the core and of its children, kept in memory for whoever looks at them. Bounded.
 
 Room: hall, diagnostics. `cli.log` notes each line of this process, the supervisor relays those of children; the page, the bundle and nobody
-else read it. Lines are kept as they came and redacted when they leave. Any thread may note one; noting never waits for a disk or a peer.
+else read it. Lines are redacted when they leave, and kept as they came but for what no frame of the feed can carry: half a character, a
+number beyond 64 bits, hundreds of fields. Any thread may note one; noting never waits for a disk or a peer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from threading import Lock
 from typing import Any, Final
 
@@ -20,6 +22,8 @@ CHARS_MAX: Final = 1 << 20
 """Of all lines together."""
 TEXT_MAX: Final = 4_096
 """Of one line; the rest of a longer one is not kept."""
+FIELDS_MAX: Final = 64
+"""Of one line; the others are not kept."""
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 OWN: Final = frozenset({"event", "level", "timestamp", "exc_info", "stack_info"})
 Plain = str | int | float | bool | None
@@ -55,9 +59,9 @@ class LogRing:
 
     def note(self, level: str, source: str, code: str, params: Mapping[str, Any] | None = None, text: str = "") -> None:
         """Keep one line. Values that are not plain are kept as their text; long ones are cut."""
-        kept = {str(name)[:80]: _plain(value) for name, value in (params or {}).items()}
+        kept = {_whole(str(name)[:80]): _plain(value) for name, value in islice((params or {}).items(), FIELDS_MAX)}
         level = level if level in LEVELS else "info"
-        code, text = code[:TEXT_MAX], text[:TEXT_MAX]
+        code, text = _whole(code[:TEXT_MAX]), _whole(text[:TEXT_MAX])
         size = 64 + len(code) + len(text) + sum(len(name) + len(str(value)) for name, value in kept.items())
         with self._lock:
             self._number += 1
@@ -95,8 +99,11 @@ def _to_standard_error(line: str) -> None:
 
 
 def _plain(value: Any) -> Plain:
-    if isinstance(value, str):
-        return value[:TEXT_MAX]
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | float) or (isinstance(value, int) and -(1 << 63) <= value < 1 << 63):
         return value
-    return str(value)[:TEXT_MAX]
+    return _whole(str(value)[:TEXT_MAX])
+
+
+def _whole(text: str) -> str:
+    """Return a text that UTF-8 has: half of a surrogate pair, as JSON lets it through, is a question mark."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

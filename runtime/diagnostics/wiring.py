@@ -49,9 +49,10 @@ def diagnostics_of(
 ) -> LateDiagnostics:  # fmt: skip
     """Return the desk, not yet made. Nothing is asked of the parts before the first question.
 
-    It has a thread of its own: a bundle, or a log that many look at, holds up no act of the door.
+    It has a thread of its own, so that a preview, or a log that many look at, holds up no act of the door; and the one act among its
+    tenants has another, for all acts wait while it waits.
     """
-    work = ThreadPoolExecutor(1, thread_name_prefix="diagnostics")
+    work, acting = (ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("diagnostics", "bundle"))
 
     def make(kind: type[DiagnosticsDesk]) -> DiagnosticsDesk:
         from runtime.diagnostics.desk import Sources
@@ -63,6 +64,6 @@ def diagnostics_of(
             core.desk.model_rows,
             lambda: [recorder.summary() for _, recorder in sorted(recorders.items())],
         )
-        return kind(sources, log, core.field, disk, layout, clock, work, random_bytes)
+        return kind(sources, log, core.field, disk, layout, clock, work, acting, random_bytes)
 
     return LateDiagnostics(make, work)

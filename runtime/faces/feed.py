@@ -52,7 +52,7 @@ ALARMS = "alarms"
 PARTS = (*JUDGEMENT_PARTS, ALARMS)
 FINDINGS_MAX = 50
 
-UNFIT = (ValueError, TypeError, OverflowError, RecursionError)
+UNFIT = (cbor.EncodeError, ValueError, TypeError, OverflowError, RecursionError)
 """What the encoder raises for what is no plain data."""
 
 Row = list[Any]

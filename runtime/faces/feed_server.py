@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import structlog
+
 from ledger_client.errors import FormatError
 from runtime.faces import feed
 from runtime.faces.feed import (
@@ -153,9 +155,9 @@ class FeedServer:
     ) -> None:
         try:
             try:
-                frame = _response(number, True, await self._handler(session, method, params))
+                frame = _response(number, True, await self._handler(session, method, params), method)
             except RequestRefusedError as refused:
-                frame = _response(number, False, [refused.code, refused.params])
+                frame = _response(number, False, [refused.code, refused.params], method)
             await connection.send(frame)
         finally:
             lane.release()
@@ -269,11 +271,15 @@ def _parts(more: list[Any]) -> list[str]:
     raise FormatError("frame_shape")
 
 
-def _response(number: int, ok: bool, result: Any) -> bytes:
+def _response(number: int, ok: bool, result: Any, method: str = "") -> bytes:
+    """Return the frame of an answer. One that cannot be put into a frame costs itself, never the connection that all pages share."""
     try:
         return feed.encode_frame(["response", number, ok, result])
     except FormatError as error:
         return feed.encode_frame(["response", number, False, [error.code, error.params]])
+    except feed.UNFIT as error:
+        structlog.get_logger("core").error("answer_failed", method=method[:80], detail=type(error).__name__, exc_info=error)
+        return feed.encode_frame(["response", number, False, ["answer_failed", {"method": method[:80]}]])
 
 
 def _peer_uid(writer: asyncio.StreamWriter) -> int:

@@ -98,6 +98,30 @@ def test_what_the_core_cannot_read_is_refused_by_the_face_and_the_connection_liv
     asyncio.run(run())
 
 
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
+UNFIT = {"half a character": "\udce9", "without end": ENDLESS, "no plain data": object()}
+
+
+@pytest.mark.parametrize("answer", UNFIT.values(), ids=UNFIT)
+def test_an_answer_that_no_frame_can_carry_costs_itself_and_the_connection_lives_on(tmp_path: Path, answer: object) -> None:
+    async def run() -> None:
+        plant, heard = Plant(1), list[object]()
+        plant.answers["odd"] = answer
+        async with serving(tmp_path / "f.sock", plant), FeedClient(tmp_path / "f.sock", "test") as client, asyncio.TaskGroup() as group:
+            client._listener = lambda what, data: heard.append(data) if what == "link" else None
+            task = group.create_task(client.run())
+            await until(lambda: client.connected)
+            with pytest.raises(RequestRefusedError, match="answer_failed") as refused:
+                await client.request("odd", {}, 5)
+            assert refused.value.params == {"method": "odd"}
+            assert await client.request("add", {"a": 1, "b": 2}, 5) == 3
+            assert heard == [True], "one connection, all along"
+            task.cancel()
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(("face", "heard"), [("cli", True), (feed.JUDGE, False)])
 def test_a_judge_that_says_too_much_at_once_is_cut_off(tmp_path: Path, face: str, heard: bool) -> None:
     async def run() -> None:

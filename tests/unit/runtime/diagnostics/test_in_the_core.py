@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import io
 import json
@@ -25,7 +26,7 @@ from runtime.faces.web.problems import problem
 from tests.rigs.core import STATE, Plant, payloads, prepare, running, two_devices
 from tests.rigs.people import People
 from tests.simulation.disk import ShimDisk
-from tests.simulation.loop import VirtualClock, run
+from tests.simulation.loop import VirtualClock, VirtualLoop, run
 
 CANARY = "kanarienvogel"
 HOOK = f"https://hooks.example/T0001/{CANARY}/x"
@@ -151,6 +152,25 @@ def test_an_act_says_what_was_left_out_and_why() -> None:
         ]
         assert [(each["reason"], each["target"], each["params"]) for each in told] == [("test", seen["id"], {"leave_out": "log.txt"})]
         assert told[0]["session"].startswith("Ada (session ")
+
+    run(program, seed=1)
+
+
+def test_a_bundle_is_made_although_a_preview_and_many_who_look_at_the_log_are_before_it() -> None:
+    async def program(clock: VirtualClock) -> None:
+        disk, loop = ShimDisk(), asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        prepare(disk, two_devices())
+        async with running(disk, clock, Plant(clock)) as now:
+            people = People(now, disk)
+            admin = await people.claim()
+            seen = await people.ask("diag.preview", token=admin)
+            desk = await now.core.diagnostics._late.found()
+            looked = loop.run_in_executor(desk._work, loop.block, 90)  # what it does for those who look takes so long
+            began_ms = clock.mono_ms()
+            assert (await people.act(admin, "diag.bundle", seen["id"]))["code"] == "done"
+            assert clock.mono_ms() - began_ms < 1_000
+            assert not looked.done(), "they still wait"
 
     run(program, seed=1)
 
