@@ -187,9 +187,10 @@ class Door:
             async with asyncio.timeout(ASK_S_MAX):
                 return await answer
         except TimeoutError as error:
-            if self._serving != act.id:  # it has not begun, and will not: the answer is cancelled
+            if not first and self._serving != act.id:  # it has not begun, and will not: the answer is cancelled
                 raise RequestRefusedError("acts_busy") from error
-            return Outcome(UNKNOWN, {"timeout_s": ASK_S_MAX})  # asked again with the same id, it says what became of it
+            # Under way, or in effect already and recorded later. Asked again with the same id, it says what became of it.
+            return Outcome(UNKNOWN, {"timeout_s": ASK_S_MAX})
 
     async def run(self) -> None:
         """Settle what a crash interrupted, then serve until cancelled."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from runtime.commands.read_only import ReadOnly
+from runtime.door import ASK_S_MAX
 from runtime.faces.feed import Session
 from tests.rigs.commands import Scene, play, story
 from tests.rigs.field import after
@@ -164,6 +165,31 @@ def test_a_full_queue_does_not_keep_it_out() -> None:
         assert told[20]["code"] == "done"
 
     assert story(play(scene))[2:4] == [SWITCH, "-> done"]
+
+
+def test_on_that_is_recorded_later_than_anybody_waits_is_not_said_to_be_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(it: Scene) -> None:
+        save, loop, act_id = ReadOnly.save, asyncio.get_running_loop(), b"s" * 16
+        waits = [ASK_S_MAX + 60]
+        assert isinstance(loop, VirtualLoop)
+
+        def slow(self: ReadOnly, scopes: Any) -> None:
+            save(self, scopes)
+            loop.block(waits.pop() if waits else 0)
+
+        monkeypatch.setattr(ReadOnly, "save", slow)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(switch(it, "a", True))
+            await asyncio.sleep(0)
+            turned = tasks.create_task(switch(it, "b", True, act_id=act_id))
+            await after(it.clock, ASK_S_MAX - 1)
+            assert (on(it), turned.done()) == (["a", "b"], False)
+            await after(it.clock, 2)
+            assert (turned.result().get("code"), turned.result().get("params")) == ("unknown", {"timeout_s": ASK_S_MAX})
+        assert (await switch(it, "b", True, act_id=act_id))["code"] == "done", "what became of it"
+        assert on(it) == ["a", "b"]
+
+    assert story(play(scene)) == [SWITCH, "-> unknown", SWITCH, "-> done"]
 
 
 def test_the_same_request_again_turns_nothing_on_again() -> None:
