@@ -36,6 +36,10 @@ class Backend(Protocol):
         """Put settings in force, all of them or, as far as the machine lets it, none. May be repeated. Raises NetworkError."""
         ...
 
+    def put_back(self, name: str, settings: Settings) -> None:
+        """Put in force what was before, and leave nothing of what is now: not even where nobody answers for it. Raises NetworkError."""
+        ...
+
 
 BACKENDS: Final[Mapping[str, Backend]] = {"networkmanager": NmcliBackend(), "networkd": NetworkdBackend(), "ip": IpBackend()}
 """By the name that the configuration gives them."""

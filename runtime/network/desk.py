@@ -56,6 +56,8 @@ class NetworkDesk:
         self._lost: FormatError | None = None
         """Why what an earlier run left behind cannot be read: that change stays, and is said until another one is made."""
         self._turn_limit: asyncio.Timeout | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        """While `run` runs."""
         self.carry_out: Callable[[Act], Awaitable[Outcome]] | None = None
 
     @property
@@ -111,8 +113,37 @@ class NetworkDesk:
         if self.backend == NONE:
             raise RequestRefusedError("net_no_backend")
 
+    def require_pending(self, interface: str) -> None:
+        """Refuse what was meant for another change than the one that waits. Raises RequestRefusedError."""
+        try:
+            self._of(interface)
+        except NetworkError as error:
+            raise RequestRefusedError(error.code, **error.params) from error
+
     async def apply(self, params: Mapping[str, Any], by: str) -> Change:
-        """Make a change that waits to be confirmed. Raises NetworkError when it is not made, OSError when it cannot be kept."""
+        """Make a change that waits to be confirmed. Raises NetworkError when it is not made, OSError when it cannot be kept.
+
+        What has begun is made to its end even when the door no longer waits for it: nobody confirms or undoes half a change.
+        """
+        if self._tasks is None:
+            return await self._apply(params, by)
+        making = self._tasks.create_task(self._made(params, by))
+        try:
+            made = await asyncio.shield(making)
+        except asyncio.CancelledError:
+            making.add_done_callback(_late)
+            raise
+        if isinstance(made, Change):
+            return made
+        raise made
+
+    async def _made(self, params: Mapping[str, Any], by: str) -> Change | NetworkError | OSError:
+        try:
+            return await self._apply(params, by)
+        except (NetworkError, OSError) as error:
+            return error
+
+    async def _apply(self, params: Mapping[str, Any], by: str) -> Change:
         async with self._turn:
             await self._load()
             if self.change is not None:
@@ -134,16 +165,14 @@ class NetworkDesk:
             self._undo_at_ms = self._clock.mono_ms() + within_ms
             return change
 
-    async def confirm(self, via: str | None) -> Change:
-        """Keep the change. `via`: the address over which whoever confirms reaches this machine; None: they sit at it.
+    async def confirm(self, interface: str, via: str | None) -> Change:
+        """Keep the change of this interface. `via`: the address over which whoever confirms reaches this machine; None: they sit at it.
 
         Whoever sits at it may also let stay what could not be taken back. Raises NetworkError `net_nothing_pending`,
         `net_confirm_elsewhere`, `net_undo_first`, OSError.
         """
         async with self._turn:
-            change = self.change
-            if change is None:
-                raise NetworkError("net_nothing_pending")
+            change = self._of(interface)
             if via is not None and self._state != WAITING:
                 raise NetworkError("net_undo_first", name=change.interface)
             if via is not None and not change.keeps_address and via not in await self._new_addresses(change):
@@ -152,22 +181,36 @@ class NetworkDesk:
             self.change = None
             return change
 
-    async def undo(self) -> Change:
-        """Take the change back. Raises NetworkError `net_nothing_pending`, or why it could not be; then it is tried again by itself."""
+    async def undo(self, interface: str) -> Change:
+        """Take the change of this interface back.
+
+        Raises NetworkError `net_nothing_pending`, or why it could not be; then it is tried again by itself.
+        """
         async with self._turn:
-            change = self.change
-            if change is None:
-                raise NetworkError("net_nothing_pending")
+            change = self._of(interface)
             if self._turn_limit is not None:
                 self._turn_limit.reschedule(None)  # its turn has come: from here on the privileged part's own time counts
             await self._undo()
             return change
+
+    def _of(self, interface: str) -> Change:
+        """Return the change that waits. Raises NetworkError where none does for this interface."""
+        if self.change is None or self.change.interface != interface:
+            raise NetworkError("net_nothing_pending")
+        return self.change
 
     # -------------------------------------------------------------------------------------------------------- by itself
     async def run(self) -> None:
         """Undo what an earlier run left behind, then whatever nobody confirms in time; until cancelled."""
         async with self._turn:
             await self._load()
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                await self._watch()
+        finally:
+            self._tasks = None
+
+    async def _watch(self) -> None:
         while True:
             self._news.clear()
             if self.change is None:
@@ -215,7 +258,7 @@ class NetworkDesk:
             if self.change is not change:
                 return False
             try:
-                await self._privileged.put(change.backend, change.interface, change.before)
+                await self._privileged.put_back(change.backend, change.interface, change.before)
             except NetworkError:
                 self._undo_at_ms = self._clock.mono_ms() + RETRY_MS
                 return False
@@ -237,11 +280,11 @@ class NetworkDesk:
         change = self.change
         assert change is not None
         try:
-            await self._privileged.put(change.backend, change.interface, change.before)
+            await self._privileged.put_back(change.backend, change.interface, change.before)
             await self._blocking(self._file.clear)
-        except (NetworkError, OSError) as error:
+        except (NetworkError, OSError, asyncio.CancelledError) as error:
             self._state, self._undo_at_ms = UNDO_FAILED, self._clock.mono_ms() + RETRY_MS
-            raise error if isinstance(error, NetworkError) else NetworkError("net_file", path="", said=str(error)) from error
+            raise error if not isinstance(error, OSError) else NetworkError("net_file", path="", said=str(error)) from error
         self.change = None
 
     async def _plan(self, params: Mapping[str, Any]) -> tuple[Plan, Found]:
@@ -268,3 +311,10 @@ class NetworkDesk:
 
     async def _blocking(self, call: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._work, call)
+
+
+def _late(making: asyncio.Task[Change | NetworkError | OSError]) -> None:
+    """Say of a change that the door no longer waited for why it was not made."""
+    made = None if making.cancelled() else making.result()
+    if isinstance(made, Exception):
+        structlog.get_logger("network").error("network_change_failed", reason=getattr(made, "code", type(made).__name__))

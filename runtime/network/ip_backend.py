@@ -42,6 +42,10 @@ class IpBackend:
                 self._put(name, before)
             raise
 
+    def put_back(self, name: str, settings: Settings) -> None:
+        """See Backend."""
+        self.put(name, settings)
+
     def _put(self, name: str, settings: Settings) -> None:
         have = self.read(name).addresses
         self._add(name, settings)

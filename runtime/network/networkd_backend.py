@@ -52,6 +52,10 @@ class NetworkdBackend:
                 run("networkctl", "reload")
             raise
 
+    def put_back(self, name: str, settings: Settings) -> None:
+        """See Backend."""
+        self.put(name, settings)
+
     def _write(self, name: str, settings: Settings) -> None:
         path = self._path(name)
         try:

@@ -1,8 +1,8 @@
 """The back end `networkmanager`: the profile that is active on an interface, changed and brought up again with `nmcli`. It lasts.
 
-Room: hall, network; in the privileged part. It changes ipv4.* of that one profile and makes none: an interface without an active profile
-is refused, and so is a profile that holds more in those fields than `Settings`, since undoing could not put that back. What `nmcli -g`
-prints is read back as strictly as what it is given.
+Room: hall, network; in the privileged part. It changes ipv4.* of that one profile and makes none. An interface without an active profile
+is refused, unless one profile alone is for it (its cable is out); and so is a profile that holds more in those fields than `Settings`,
+since undoing could not put that back. What `nmcli -g` prints is read back as strictly as what it is given.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from runtime.network.commands import run
 from runtime.network.settings import NetworkError, Settings, settings_of
 
 WAIT_S: Final = "15"
+NO_WAIT: Final = "0"
+PROFILES_MAX: Final = 50
 FIELDS: Final = ("ipv4.method", "ipv4.addresses", "ipv4.gateway", "ipv4.dns", "ipv4.ignore-auto-dns")
 """What is read, and all that is written."""
 _METHODS: Final = {"auto": "dhcp", "manual": "static", "disabled": "absent"}
@@ -30,7 +32,7 @@ class NmcliBackend:
 
     def read(self, name: str) -> Settings:
         """See Backend."""
-        return settings_from(run("nmcli", "-g", ",".join(FIELDS), "connection", "show", self._profile(name)))
+        return settings_from(_shown(self._profile(name)))
 
     def put(self, name: str, settings: Settings) -> None:
         """See Backend."""
@@ -42,17 +44,42 @@ class NmcliBackend:
                 self._put(profile, name, before)
             raise
 
+    def put_back(self, name: str, settings: Settings) -> None:
+        """See Backend. It waits for no lease, and not for a cable: with the profile as it was, NetworkManager does the rest by itself."""
+        profile = self._profile(name)
+        try:
+            self._put(profile, name, settings, NO_WAIT if settings.method == "dhcp" else WAIT_S)
+        except NetworkError:
+            if _active(name) or settings_from(_shown(profile)) != settings:
+                raise
+
     @staticmethod
-    def _put(profile: str, name: str, settings: Settings) -> None:
+    def _put(profile: str, name: str, settings: Settings, wait_s: str = WAIT_S) -> None:
         run("nmcli", "connection", "modify", profile, *modifications(settings))
-        run("nmcli", "--wait", WAIT_S, "connection", "up", profile, "ifname", name, timeout_s=20.0)
+        run("nmcli", "--wait", wait_s, "connection", "up", profile, "ifname", name, timeout_s=20.0)
 
     @staticmethod
     def _profile(name: str) -> str:
-        found = run("nmcli", "-g", "GENERAL.CON-UUID", "device", "show", name).strip()
-        if not _UUID.fullmatch(found):
+        """Return the profile that is active there; where none is, as without a cable, the only one that is for this interface."""
+        found = _active(name) or _only_for(name)
+        if found is None:
             raise NetworkError("net_no_profile", name=name)
         return found
+
+
+def _active(name: str) -> str | None:
+    found = run("nmcli", "-g", "GENERAL.CON-UUID", "device", "show", name).strip()
+    return found if _UUID.fullmatch(found) else None
+
+
+def _only_for(name: str) -> str | None:
+    uuids = [each for each in run("nmcli", "-g", "UUID", "connection", "show").split() if _UUID.fullmatch(each)][:PROFILES_MAX]
+    of = [each for each in uuids if run("nmcli", "-g", "connection.interface-name", "connection", "show", each).strip() == name]
+    return of[0] if len(of) == 1 else None
+
+
+def _shown(profile: str) -> str:
+    return run("nmcli", "-g", ",".join(FIELDS), "connection", "show", profile)
 
 
 def modifications(settings: Settings) -> list[str]:

@@ -7,6 +7,7 @@ from files that somebody besides root can change: that finds a machine set up wr
 
     {"backend": "ip", "do": "read", "interface": "eth0"}                      -> {"settings": {…}, "can": […], "lasting": false}
     {"backend": "ip", "do": "put", "interface": "eth0", "settings": {…}}      -> {}
+    {"backend": "ip", "do": "put_back", "interface": "eth0", "settings": {…}} -> {}
     anything that fails                                                       -> {"fault": ["net_…", {…}]}
 """
 
@@ -84,8 +85,11 @@ def answer_of(data: bytes) -> dict[str, Any]:
         case {"backend": str(backend), "do": "read", "interface": name, **rest} if not rest and backend in BACKENDS:
             chosen = BACKENDS[backend]
             return {"settings": chosen.read(_there(name)).plain(), "can": list(chosen.can), "lasting": chosen.lasting}
-        case {"backend": str(backend), "do": "put", "interface": name, "settings": dict(given), **rest} if not rest and backend in BACKENDS:
-            BACKENDS[backend].put(_there(name), settings_of(given))
+        case {"backend": str(backend), "do": "put" | "put_back" as do, "interface": name, "settings": dict(given), **rest} if (
+            not rest and backend in BACKENDS
+        ):
+            put = BACKENDS[backend].put if do == "put" else BACKENDS[backend].put_back
+            put(_there(name), settings_of(given))
             return {}
     raise NetworkError("net_shape")
 

@@ -26,7 +26,7 @@ from runtime.supervisor import module_command
 MODULE: Final = "runtime.network.privileged"
 SUDO: Final = "/usr/bin/sudo"
 TIMEOUT_S: Final = DEADLINE_S + 5.0
-"""A little longer than the privileged part gives itself and what it runs; shorter than the door waits for an act."""
+"""A little longer than the privileged part gives itself and what it runs; one request alone is shorter than the door waits for an act."""
 KILL_S: Final = 1.0
 SUDO_SAYS: Final = ("sudo:", "sudo-rs:", "Sorry,")
 SAID_MAX: Final = 200
@@ -45,7 +45,7 @@ class Found:
 
 
 class Privileged:
-    """`read` and `put` of one back end."""
+    """`read`, `put` and `put_back` of one back end."""
 
     def __init__(self, work: Executor, run: Run | None = None) -> None:
         self._work, self._run = work, run or run_privileged
@@ -59,7 +59,14 @@ class Privileged:
 
     async def put(self, backend: str, name: str, settings: Settings) -> None:
         """Put settings in force. Raises NetworkError."""
-        if await self._ask({"backend": backend, "do": "put", "interface": name, "settings": settings.plain()}):
+        await self._put("put", backend, name, settings)
+
+    async def put_back(self, backend: str, name: str, settings: Settings) -> None:
+        """Put in force what was before. Raises NetworkError."""
+        await self._put("put_back", backend, name, settings)
+
+    async def _put(self, do: str, backend: str, name: str, settings: Settings) -> None:
+        if await self._ask({"backend": backend, "do": do, "interface": name, "settings": settings.plain()}):
             raise NetworkError("net_privileged", said="")
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -58,13 +58,12 @@ class NetworkConfirm:
         """See Tenant."""
         if set(act.params) - {"via"} or not isinstance(act.params.get("via", ""), str):
             raise RequestRefusedError("act_shape")
-        if self._desk.change is None:
-            raise RequestRefusedError("net_nothing_pending")
+        self._desk.require_pending(act.target)
 
     async def perform(self, act: Act) -> Outcome:
         """See Tenant."""
         try:
-            change = await self._desk.confirm(None if act.actor.kind == "local" else str(act.params.get("via", "")))
+            change = await self._desk.confirm(act.target, None if act.actor.kind == "local" else str(act.params.get("via", "")))
         except NetworkError as error:
             return Outcome(error.code, error.params)
         return Outcome(DONE, {"interface": change.interface})
@@ -80,13 +79,12 @@ class NetworkUndo:
         """See Tenant."""
         if act.params:
             raise RequestRefusedError("act_shape")
-        if self._desk.change is None:
-            raise RequestRefusedError("net_nothing_pending")
+        self._desk.require_pending(act.target)
 
     async def perform(self, act: Act) -> Outcome:
         """See Tenant."""
         try:
-            change = await self._desk.undo()
+            change = await self._desk.undo(act.target)
         except NetworkError as error:
             return Outcome(error.code, error.params)
         return Outcome(DONE, {"interface": change.interface})

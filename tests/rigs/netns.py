@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 CLONE_NEWNET = 0x40000000
 WIRE = "eth9"
 Result = TypeVar("Result")
@@ -80,6 +82,16 @@ def missing() -> str | None:
         return done.stderr.decode().strip() if done.returncode else None
     finally:
         _ip("netns", "del", name)
+
+
+def require_wire() -> None:
+    """Skip the test with the reason where there can be no namespaces; in CI fail, unless the kernel or the rights are missing."""
+    why = missing()
+    if why is None:
+        return
+    if os.environ.get("CI") and "Operation not permitted" not in why and "Unknown device" not in why:
+        pytest.fail(f"network namespaces: {why}")
+    pytest.skip(f"no network namespaces here: {why}")
 
 
 @contextlib.contextmanager

@@ -48,6 +48,20 @@ class Machine:
         return Picture((interface,), (Route("default", "10.0.0.1", "eth0"),), ())
 
 
+class Slow(Machine):
+    """Puts what is new only when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.made = threading.Event(), threading.Event()
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request["do"] == "put":
+            self.begun.set()
+            assert self.made.wait(10)
+        return super().run(request)
+
+
 class Walk(StillClock):
     """A clock that sleeping moves, up to `until_ms`."""
 
@@ -76,7 +90,7 @@ class Rig:
             raise RequestRefusedError("acts_refused_stopped")
         self.acts.append(act)
         try:
-            await self.desk.undo()
+            await self.desk.undo("eth0")
         except NetworkError as error:
             return Outcome(error.code, error.params)
         return Outcome("done")
@@ -130,14 +144,6 @@ def test_nobody_confirms_for_120_s_of_the_monotonic_clock(tmp_path: Path) -> Non
 def test_the_time_to_confirm_begins_when_the_change_is_made(tmp_path: Path) -> None:
     """Putting it takes longer than there is to confirm it: it must not be undone the moment that it is there."""
 
-    class Slow(Machine):
-        made = threading.Event()
-
-        def run(self, request: dict[str, Any]) -> dict[str, Any]:
-            if request["do"] == "put":
-                assert self.made.wait(10)
-            return super().run(request)
-
     async def run() -> None:
         rig = Rig(tmp_path, machine := Slow())
         rig.clock.until_ms = 130_000
@@ -156,6 +162,64 @@ def test_the_time_to_confirm_begins_when_the_change_is_made(tmp_path: Path) -> N
     asyncio.run(run())
 
 
+def test_one_that_the_door_no_longer_waits_for_is_made_whole_before_anybody_can_confirm_it(tmp_path: Path) -> None:
+    async def run() -> None:
+        rig = Rig(tmp_path, machine := Slow())
+        rig.clock.until_ms = 1_000
+        async with rig.running(), asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            await asyncio.sleep(0)
+            making = tasks.create_task(rig.desk.apply(WISH, "Ada"))
+            await asyncio.to_thread(machine.begun.wait, 10)
+            making.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await making
+            confirming = tasks.create_task(rig.desk.confirm("eth0", "10.0.1.5"))
+            for _ in range(50):
+                await asyncio.sleep(0)
+            assert not confirming.done(), "half a change is nobody's to keep"
+            machine.made.set()
+            await confirming
+        assert machine.settings.addresses == ("10.0.1.5/24",)
+
+    asyncio.run(run())
+
+
+def test_an_undo_that_the_door_no_longer_waits_for_is_tried_again_and_cannot_be_confirmed(tmp_path: Path) -> None:
+    class SlowBack(Slow):
+        def run(self, request: dict[str, Any]) -> dict[str, Any]:
+            return super().run(request | {"do": {"put_back": "put", "put": "put_back"}.get(request["do"], request["do"])})
+
+    async def run() -> None:
+        rig = Rig(tmp_path, machine := SlowBack())
+        await rig.desk.apply(WISH, "Ada")
+        async with asyncio.TaskGroup() as tasks:
+            undoing = tasks.create_task(rig.desk.undo("eth0"))
+            await asyncio.to_thread(machine.begun.wait, 10)
+            undoing.cancel()
+        with pytest.raises(NetworkError, match="net_undo_first"):
+            await rig.desk.confirm("eth0", "10.0.1.5")
+        machine.made.set()
+        async with rig.running():
+            await rig.undone()
+        assert machine.settings == BEFORE
+
+    asyncio.run(run())
+
+
+def test_who_means_another_interface_keeps_and_undoes_nothing(tmp_path: Path) -> None:
+    async def run() -> None:
+        rig = Rig(tmp_path)
+        await rig.desk.apply(WISH, "Ada")
+        for of in (lambda: rig.desk.confirm("eth1", "10.0.1.5"), lambda: rig.desk.undo("eth1")):
+            with pytest.raises(NetworkError, match="net_nothing_pending"):
+                await of()
+        with pytest.raises(RequestRefusedError, match="net_nothing_pending"):
+            rig.desk.require_pending("eth1")
+        assert rig.desk.change is not None
+
+    asyncio.run(run())
+
+
 def test_one_that_was_kept_while_the_door_was_asked_takes_no_other_along(tmp_path: Path) -> None:
     async def run() -> None:
         rig = Rig(tmp_path)
@@ -163,7 +227,7 @@ def test_one_that_was_kept_while_the_door_was_asked_takes_no_other_along(tmp_pat
         asked = asyncio.Event()
 
         async def too_late(_: Act) -> Outcome:
-            await rig.desk.confirm("10.0.1.5")
+            await rig.desk.confirm("eth0", "10.0.1.5")
             await rig.desk.apply(WISH | {"address": "10.0.2.5/24"}, "Eve")
             asked.set()
             raise RequestRefusedError("acts_refused_stopped")
@@ -188,12 +252,12 @@ def test_only_the_new_address_confirms(tmp_path: Path) -> None:
         await rig.desk.apply(WISH, "Ada")
         for via in ("10.0.0.5", "127.0.0.1", "", "10.0.1.55"):
             with pytest.raises(NetworkError, match="net_confirm_elsewhere"):
-                await rig.desk.confirm(via)
-        await rig.desk.confirm("10.0.1.5")
+                await rig.desk.confirm("eth0", via)
+        await rig.desk.confirm("eth0", "10.0.1.5")
         assert rig.desk.health() is None
         assert not (tmp_path / FILE_NAME).exists()
         with pytest.raises(NetworkError, match="net_nothing_pending"):
-            await rig.desk.confirm("10.0.1.5")
+            await rig.desk.confirm("eth0", "10.0.1.5")
         assert rig.machine.settings.addresses == ("10.0.1.5/24",)
 
     asyncio.run(run())
@@ -217,12 +281,12 @@ def test_undoing_that_failed_is_tried_again_and_shown(tmp_path: Path) -> None:
         await rig.desk.apply(WISH, "Ada")
         rig.machine.fails = 2
         with pytest.raises(NetworkError, match="net_program_failed"):
-            await rig.desk.undo()
+            await rig.desk.undo("eth0")
         told = rig.desk.health()
         assert told is not None
         assert told["state"] == "undo_failed"
         with pytest.raises(NetworkError, match="net_undo_first"):
-            await rig.desk.confirm("10.0.1.5")
+            await rig.desk.confirm("eth0", "10.0.1.5")
         async with rig.running():
             await rig.undone()
         assert rig.machine.settings == BEFORE
@@ -240,7 +304,7 @@ def test_what_cannot_be_undone_is_on_record_once_and_whoever_sits_at_the_machine
             while rig.machine.fails > 985:
                 await asyncio.sleep(0)
             assert len(rig.acts) == 1, "not an entry for each try"
-            await rig.desk.confirm(None)
+            await rig.desk.confirm("eth0", None)
             assert rig.desk.health() is None
         assert rig.machine.settings.addresses == ("10.0.1.5/24",)
         assert not (tmp_path / FILE_NAME).exists()
@@ -282,7 +346,7 @@ def test_a_file_that_says_nothing_undoes_nothing_and_keeps_nobody_out(tmp_path: 
         (tmp_path / FILE_NAME).write_bytes(b"\x81\x01")
         rig = Rig(tmp_path)
         await rig.desk.apply(WISH, "Ada")
-        await rig.desk.confirm("10.0.1.5")
+        await rig.desk.confirm("eth0", "10.0.1.5")
         assert not (tmp_path / FILE_NAME).exists()
 
     asyncio.run(run())
