@@ -87,8 +87,9 @@ class Follower:
         if kind == Kind.GAP:
             self._index.add_gaps([(seq, place, *row) for place, row in enumerate(detail)])
         elif kind == Kind.BOOT and seq:
-            before_ms = before_ms or parse(self._reader.entry(seq - 1)).payload.wall_ms
-            if before_ms < payload.wall_ms:
+            last = parse(self._reader.entry(seq - 1)).payload
+            before_ms = before_ms or last.wall_ms
+            if last.kind != Kind.GENESIS and before_ms < payload.wall_ms:  # before the first boot nothing ran that could have stopped
                 self._index.add_gaps([(seq, 0, None, before_ms, payload.wall_ms, CUT_OFF if detail[2] else STOPPED, 0)])
         elif kind == Kind.SCHEMA and (body := self._reader.body(seq)) is not None:
             self.schema = self.schema.apply(body, full=detail[3] == 1)

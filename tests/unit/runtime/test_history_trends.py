@@ -24,7 +24,7 @@ from ledger_client.reader import LedgerReader
 from runtime.faces.feed import FRAME_SIZE_MAX, RequestRefusedError, encode_frame
 from runtime.history import gaps as gaps_file
 from runtime.history import index as index_file
-from runtime.history.follow import CUT_OFF, Follower
+from runtime.history.follow import CUT_OFF, STOPPED, Follower
 from runtime.history.gaps import GAPS_MAX, Gap, Gaps, joined
 from runtime.history.index import Index
 from runtime.history.query import Query
@@ -126,6 +126,17 @@ def test_gaps_come_with_their_causes_and_only_to_whom_they_concern(tmp_path: Pat
     assert gaps[0][:2] == [at, at + 60_000]
     assert gaps[2][1] - gaps[2][0] > 3_600_000
     assert narrow == [[]]
+
+
+def test_before_the_first_boot_nothing_ran_that_could_have_stopped(tmp_path: Path) -> None:
+    log = EvidenceLog().begin()
+    began_ms = parse(log.entries[0]).payload.wall_ms
+    log.append(Kind.CLOSE, ("stopped",))
+    log.boot, log.mono_ms, log.offset_ms = 9, 20_000, log.wall_ms + 60_000
+    log.append(Kind.BOOT, ("0.1.0", "sim", 0, 0))
+    with history(tmp_path, log) as query:
+        (gaps,) = query.ask("trends", {"uids": [1], "t0": began_ms, "t1": log.wall_ms + 1, "points": 2_000})["gaps"]
+    assert [(gap[1] - gap[0] > 60_000, gap[2]) for gap in gaps] == [(True, STOPPED)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**5), st.sampled_from("ab"), st.integers(0, 9)), max_size=40))
