@@ -1,20 +1,24 @@
-"""People of a core on virtual time: claim it, add people, log in, act as one of them."""
+"""People of a core on virtual time: claim it, add people, log in, act as one of them; and the core around them, for one program."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from runtime.accounts.claim_code import FILE_NAME
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.layout import Layout
-from tests.rigs.core import STATE, Running
+from tests.rigs.core import STATE, Running, prepare, running, two_devices
 from tests.simulation.disk import ShimDisk
+from tests.simulation.loop import VirtualClock, run
 
 WEB = Session("web", 0)
 CHEAP_KIB = 64
 PASSWORD = "three wet boots {0}"
 """Of `name`: PASSWORD.format(name)."""
+QUIET = two_devices(period_ms=1_000_000, tags=1)
+"""A configuration whose field says nearly nothing."""
 
 
 @dataclass
@@ -64,3 +68,19 @@ class People:
         """Ask the door as whoever has the token."""
         more = {} if token is None else {"token": token}
         return await self.now.act(action, target, session=WEB, params=params, **more)
+
+
+Program = Callable[[People, VirtualClock], Awaitable[None]]
+
+
+def played(program: Program, text: str = QUIET, seed: int = 1) -> ShimDisk:
+    """Run a program on a core that nobody owns yet, configured by `text`; return the disk that it leaves."""
+
+    async def whole(clock: VirtualClock) -> ShimDisk:
+        disk = ShimDisk()
+        prepare(disk, text)
+        async with running(disk, clock) as now:
+            await program(People(now, disk), clock)
+        return disk
+
+    return run(whole, seed=seed)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from runtime.faces.feed import RequestRefusedError
+from tests.rigs import asking
 from tests.rigs.web_site import PASSWORD, Site
 
 
@@ -37,5 +37,4 @@ async def locally(site: Site, name: str, password: str = PASSWORD, source: str =
 
 
 async def act(site: Site, token: str, action: str, target: str, revision: int | None = None, **params: Any) -> dict[str, Any]:
-    wanted: dict[str, Any] = {"id": os.urandom(16), "action": action, "target": target, "params": params, "reason": "test", "token": token}
-    return await ask(site, "act", **wanted, **({} if revision is None else {"expected_revision": revision}))
+    return await ask(site, "act", **asking.act(token, action, target, revision=revision, **params))

@@ -17,6 +17,7 @@ import httpx
 
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
+from tests.rigs import newcomers
 from tests.rigs.gateway import Gateway, cli, until
 from tests.rigs.load_device import LoadDevice, device_config
 from tests.rigs.ports import free_port
@@ -42,6 +43,10 @@ class Site:
     async def ask(self, method: str, params: Mapping[str, Any]) -> Any:
         """Ask the core as the web face does."""
         return await ask_once(self.feed, "web", method, params, 30)
+
+    async def by_name(self, method: str, **params: Any) -> Any:
+        """Ask the same with parameters by name."""
+        return await self.ask(method, params)
 
     def client(self, role: str | None = None, **more: Any) -> httpx.AsyncClient:
         """Return a client with the role's cookie, as its browser has it."""
@@ -101,8 +106,7 @@ async def claim(found: Site) -> None:
     async with asyncio.timeout(30):
         while not code:
             code = (await cli("accounts", "claim-code", *state))[1].get("claim_code", "")
-    claim = {"code": code, "name": PEOPLE["admin"], "password": PASSWORD, "lang": "", "zone": "", "source": "test"}
-    found.tokens["admin"] = (await found.ask("account.claim", claim))["token"]
+    found.tokens["admin"] = (await newcomers.claim(found.by_name, code, PEOPLE["admin"], PASSWORD))["token"]
     for role, name in PEOPLE.items():
         if role != "admin":
             found.tokens[role] = await add_person(found, name, role)
@@ -110,20 +114,7 @@ async def claim(found: Site) -> None:
 
 async def add_person(found: Site, name: str, roles: str) -> str:
     """Make one more person, who is signed in with a password of their own; return the session's token."""
-    act = {"id": name.encode().ljust(16, b"."), "action": "account.create", "target": name, "params": {"roles": roles}, "reason": "test"}
-    made = await found.ask("act", act | {"token": found.tokens["admin"]})
-    assert made["code"] == "done", made
-    return await first_login(found, name, made["told"]["password"])
-
-
-async def first_login(found: Site, name: str, given: str) -> str:
-    """Sign in with the password that the admin gave and choose one's own."""
-    token = str((await found.ask("account.login", {"name": name, "password": given, "source": "test"}))["token"])
-    act = {"id": name.encode().ljust(16, b"!"), "action": "account.password", "target": name, "reason": "first login"}
-    secrets = {"old_password": given, "password": PASSWORD}
-    outcome = await found.ask("act", act | {"params": secrets, "token": token})
-    assert outcome["code"] == "done", outcome
-    return str((await found.ask("account.login", {"name": name, "password": PASSWORD, "source": "test"}))["token"])
+    return str((await newcomers.let_in(found.by_name, found.tokens["admin"], name, roles, PASSWORD))["token"])
 
 
 async def _serves(found: Site) -> None:

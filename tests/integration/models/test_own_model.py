@@ -18,11 +18,13 @@ import pytest
 from models.litert import Runtime
 from models.manifest import Manifest
 from models.scorer import Scorer
-from tests.integration.runtime import test_learn_normal as demo
+from tests.rigs.demo_line import SHORT_MODEL, SPEED, becomes, learned_from_enough, line
 from tests.rigs.gateway import cli
 from tests.rigs.manifests import made
 from tests.rigs.model_files import checked
 from tests.tidy.source import ROOT
+
+pytest.importorskip("ai_edge_litert", reason="needs the extra models")
 
 
 def normal(rows: int, seed: int) -> np.ndarray:
@@ -81,10 +83,10 @@ def test_the_other_examples_are_python(name: str) -> None:
 
 
 @pytest.mark.full
-def test_from_the_line_to_a_model_of_ones_own_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_the_line_to_a_model_of_ones_own_and_back(tmp_path: Path) -> None:
     """Learn, take the rows, train elsewhere, import, set on trial, replay: the short way of the page, with every process real."""
     state, own = tmp_path / "state", tmp_path / "own"
-    monkeypatch.setattr(demo, "MODELS", demo.MODELS.replace("enabled = true\n", "enabled = true\nunsigned_imports = true\n", 1))
+    sections = SHORT_MODEL.replace("enabled = true\n", "enabled = true\nunsigned_imports = true\n", 1)
 
     async def model(*verb: str) -> dict[str, object]:
         code, said = await cli("model", *verb, "--state", str(state))
@@ -92,9 +94,9 @@ def test_from_the_line_to_a_model_of_ones_own_and_back(tmp_path: Path, monkeypat
         return dict(said)
 
     async def run() -> None:
-        async with demo.line(state):
-            await demo.becomes(state, lambda said: said["judge"]["state"] == "ok")
-            code, learned = await demo.learned_from_enough(lambda *verb: cli("model", *verb, "--state", str(state)))
+        async with line(state, sections, speed=SPEED):
+            await becomes(state, lambda said: said["judge"]["state"] == "ok")
+            code, learned = await learned_from_enough(state)
             assert code == 0, learned
             async with asyncio.timeout(60):
                 while (await model("rows", "short", str(own), "--from", "0", "--to", "now"))["rows"] < 60:
@@ -104,7 +106,7 @@ def test_from_the_line_to_a_model_of_ones_own_and_back(tmp_path: Path, monkeypat
             await model("import", "short", str(own / "model.tflite"), str(own / "manifest.cbor"), "--reason", "mine")
             await model("shadow", "short", "--reason", "trial")
             mine = Manifest.read((own / "manifest.cbor").read_bytes()).hash.hex()
-            await demo.becomes(state, lambda said: said["models"][0]["manifest_hash"] == mine and said["models"][0]["score"] is not None)
+            await becomes(state, lambda said: said["models"][0]["manifest_hash"] == mine and said["models"][0]["score"] is not None)
             await asyncio.sleep(5)
         code, replayed = await cli("model", "replay", "short", "--state", str(state))
         assert (code, replayed["verdict"]) == (0, "holds")

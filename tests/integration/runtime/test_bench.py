@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from runtime.faces.feed import RequestRefusedError
-from runtime.faces.feed_client import ask_once
 from tests.integration.runtime.test_scan import ACME, Named, written
+from tests.rigs.asking import act, asker
 from tests.rigs.gateway import Gateway, until
 from tests.rigs.modbus import ModbusPlant
 from tests.rigs.opcua import OpcUaPlant, Secured
@@ -32,7 +32,7 @@ class Bench:
     gateway: Gateway
 
     async def ask(self, method: str, face: str = "cli", **params: Any) -> Any:
-        return await ask_once(self.gateway.state / "run" / "feed.sock", face, method, params, 20)
+        return await asker(self.gateway.state, face)(method, **params)
 
     async def refusal(self, method: str, face: str = "cli", **params: Any) -> tuple[str, dict[str, Any]]:
         with pytest.raises(RequestRefusedError) as caught:
@@ -40,11 +40,7 @@ class Bench:
         return caught.value.code, caught.value.params
 
     async def act(self, text: str, revision: int) -> dict[str, Any]:
-        request = {
-            "id": bytes(15) + bytes([revision]), "action": "config.edit", "target": "", "params": {"text": text},
-            "reason": "test", "expected_revision": revision,
-        }  # fmt: skip
-        answer: dict[str, Any] = await self.ask("act", **request)
+        answer: dict[str, Any] = await self.ask("act", **act(None, "config.edit", revision=revision, text=text))
         return answer
 
 

@@ -32,6 +32,7 @@ from models.input_plan import InputPlan, TagInput
 from models.manifest import Coverage, Manifest, TensorForm
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
+from tests.rigs import asking
 from tests.rigs.gateway import ROOT, Gateway, children, cli, until
 from tests.rigs.load_device import LoadDevice, device_config
 from tests.rigs.manifests import made
@@ -105,9 +106,8 @@ async def ask(state: Path, method: str, params: dict[str, Any] | None = None) ->
 
 
 async def act(state: Path, action: str, **params: Any) -> tuple[str, dict[str, Any]]:
-    request = {"id": os.urandom(16), "action": action, "target": "line", "params": params, "reason": "test"}
     try:
-        outcome = await ask(state, "act", request)
+        outcome = await ask(state, "act", asking.act(None, action, "line", **params))
     except RequestRefusedError as refused:
         return refused.code, dict(refused.params)
     return outcome["code"], outcome["params"]

@@ -3,79 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, async_playwright
 
-from boards.sim.template import PLACEHOLDERS, gateway_config
-from runtime.faces.feed_client import ask_once
+from tests.rigs.asking import asker
 from tests.rigs.browser import CHROMIUM_FLAGS
-from tests.rigs.gateway import ROOT, children, cli
-from tests.rigs.ports import free_port
+from tests.rigs.demo_line import SHORT_MODEL, SPEED, becomes, learned_from_enough, line
+from tests.rigs.gateway import children, cli
+from tests.rigs.newcomers import claim
 
 pytest.importorskip("ai_edge_litert", reason="needs the extra models")
-
-SPEED = "3"
-MODELS = """
-[evidence]
-seal_every_s = 1.0
-[history]
-enabled = false
-[models]
-enabled = true
-receipt_every_s = 2.0
-[[models.define]]
-name = "short"
-tags = ["filler/product_temperature", "filler/head_pressure", "filler/fill_speed", "filler/motor_current", "meter/power_total"]
-grid_ms = 200
-window = 10
-learn_s = 60
-"""
-
-
-@contextlib.asynccontextmanager
-async def line(state: Path) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
-    """The demo with a model defined; yields the page's address and the process of the core."""
-    config, port = state / "config" / "witnessmark.toml", free_port()
-    config.parent.mkdir(parents=True)
-    before = gateway_config(dict.fromkeys(PLACEHOLDERS, 1))
-    config.write_text(before[:at] + MODELS if (at := before.find("\n[models]")) > 0 else before + MODELS)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "runtime", "demo", "--state", str(state), "--port", str(port), "--witnesses", "0", "--speed", SPEED,
-        cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        yield f"http://127.0.0.1:{port}/", process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(40):
-            await process.wait()
-
-
-async def becomes(state: Path, wanted: Callable[[dict[str, Any]], Any], timeout_s: float = 60) -> dict[str, Any]:
-    """Wait until what `model list` says is as wanted."""
-    async with asyncio.timeout(timeout_s):
-        while True:
-            code, said = await cli("model", "list", "--state", str(state))
-            if code == 0 and wanted(said):
-                return dict(said)
-            await asyncio.sleep(0.3)
 
 
 async def claimed(state: Path) -> str:
     """Become the gateway's first admin, as a browser does; return the token of the session."""
     _, told = await cli("accounts", "claim-code", "--state", str(state))
-    who = {"code": told["claim_code"], "name": "Ada", "password": "four wet rubber boots", "source": "10.0.0.1"}
-    answer: dict[str, Any] = await ask_once(state / "run" / "feed.sock", "web", "account.claim", who, 30)
-    return str(answer["token"])
+    said = await claim(asker(state), told["claim_code"], "Ada", "four wet rubber boots")
+    return str(said["token"])
 
 
 async def says(page: Page, selector: str, text: str) -> None:
@@ -95,7 +45,7 @@ def test_from_learning_to_scores_that_are_not_shown_when_old_and_a_swapped_model
         return await cli("model", *verb, "--state", str(state))
 
     async def run() -> None:
-        async with line(state) as (url, process), async_playwright() as playwright:
+        async with line(state, SHORT_MODEL, speed=SPEED) as (url, process), async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
             page = await browser.new_page(viewport={"width": 1024, "height": 768})
             faults: list[str] = []
@@ -105,7 +55,7 @@ def test_from_learning_to_scores_that_are_not_shown_when_old_and_a_swapped_model
             code, early = await model("learn", "short", "--reason", "too early", "--from", "1000", "--to", "2000")
             assert (code, early["error"]) == (1, "model_rows_few"), early
 
-            code, learned = await learned_from_enough(model)
+            code, learned = await learned_from_enough(state)
             assert code == 0, learned
             assert (learned["model"]["state"], learned["model"]["coverage"]["covered"]) == ("checking", False)
             await page.goto(url + "learn")
@@ -153,14 +103,3 @@ async def swapped(page: Page, url: str, file: Path, judge: int) -> None:
     await page.goto(url + "learn")
     await says(page, ".note.alarm", "The bytes of the model are not those")
     file.write_bytes(kept)
-
-
-async def learned_from_enough(model: Callable[..., Any]) -> tuple[int, Any]:
-    """Learn as soon as there are rows enough; until then the refusal says how many there are."""
-    async with asyncio.timeout(120):
-        while True:
-            code, said = await model("learn", "short", "--reason", "first commissioning")
-            if said.get("error") != "model_rows_few":
-                return code, said
-            assert said["params"]["rows_have"] < said["params"]["rows_want"], said
-            await asyncio.sleep(2)

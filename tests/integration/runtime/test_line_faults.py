@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from boards.sim.template import PLACEHOLDERS, gateway_config
 from models.commission import Learned
-from tests.integration.runtime import test_learn_normal as demo
+from tests.rigs.demo_line import becomes, line, parts_of_config
 from tests.rigs.gateway import cli
 from tests.simulation.line_judge import LINEAR, learned, line_plan
 from tests.simulation.line_samples import recording
 from tests.simulation.loop import VirtualClock, run
 
+pytest.importorskip("ai_edge_litert", reason="needs the extra models")
 WARM_S = 900.0
 LEARN_S = 3600.0
 
@@ -35,16 +35,12 @@ def commissioned(seed: int) -> Learned:
 
 
 @pytest.mark.full
-def test_faults_of_the_running_line_are_findings_in_its_ledger(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faults_of_the_running_line_are_findings_in_its_ledger(tmp_path: Path, seed: int) -> None:
     state, model = tmp_path / "state", commissioned(seed)
     (tmp_path / "model.tflite").write_bytes(model.model)
     (tmp_path / "manifest.cbor").write_bytes(model.manifest.encoded())
-    whole = gateway_config(dict.fromkeys(PLACEHOLDERS, 1))
-    section = whole[whole.index("\n[models]") :].replace(
-        "enabled = true", "enabled = true\nunsigned_imports = true\nreceipt_every_s = 2.0", 1
-    )
-    monkeypatch.setattr(demo, "MODELS", "\n[evidence]\nseal_every_s = 2.0\n[history]\nenabled = false\n" + section)
-    monkeypatch.setattr(demo, "SPEED", "1")
+    section = parts_of_config()[1].replace("enabled = true", "enabled = true\nunsigned_imports = true\nreceipt_every_s = 2.0", 1)
+    more = "\n[evidence]\nseal_every_s = 2.0\n[history]\nenabled = false\n" + section
 
     async def ask(*verb: str) -> dict[str, Any]:
         code, said = await cli(*verb, "--state", str(state))
@@ -52,23 +48,23 @@ def test_faults_of_the_running_line_are_findings_in_its_ledger(tmp_path: Path, s
         return dict(said)
 
     async def found(rule: str, tag: str, timeout_s: float) -> None:
-        said = await demo.becomes(state, lambda said: any((f["rule"], f["tag"]) == (rule, tag) for f in said["findings"]), timeout_s)
+        said = await becomes(state, lambda said: any((f["rule"], f["tag"]) == (rule, tag) for f in said["findings"]), timeout_s)
         finding = next(f for f in said["findings"] if (f["rule"], f["tag"]) == (rule, tag))
         print(f"seed {seed}: {finding['rule']} names {finding['tag']}, entry {finding['seq']}")
         assert finding["seq"] > 0
         assert finding["evidence"]
 
     async def program() -> None:
-        async with demo.line(state):
-            await demo.becomes(state, lambda said: said["judge"]["state"] == "ok")
+        async with line(state, more):
+            await becomes(state, lambda said: said["judge"]["state"] == "ok")
             files = str(tmp_path / "model.tflite"), str(tmp_path / "manifest.cbor")
             await ask("model", "import", "line", *files, "--reason", "commissioned on the rig")
             await ask("model", "shadow", "line", "--reason", "trial")
-            await demo.becomes(state, lambda said: said["models"][0]["score"] is not None, 120)
+            await becomes(state, lambda said: said["models"][0]["score"] is not None, 120)
             await ask("fault", "meter", "stuck_tag", "on")
             await found("stuck", "meter/power_l2", 300)
             await ask("fault", "filler", "dead_device", "on")
-            dropout = await demo.becomes(state, lambda said: any(f["rule"] == "dropout" for f in said["findings"]), 60)
+            dropout = await becomes(state, lambda said: any(f["rule"] == "dropout" for f in said["findings"]), 60)
             assert next(f["tag"] for f in dropout["findings"] if f["rule"] == "dropout").startswith("filler/")
         report = await ask("model", "replay", "line")
         assert report["verdict"] == "holds"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from asyncua import Server, ua
 
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
+from tests.rigs.asking import act
 from tests.rigs.gateway import Gateway, until
 from tests.rigs.opcua import PLANT, OpcUaPlant
 from tests.rigs.wire import Wire
@@ -29,8 +29,6 @@ name = "mixer"
 device_writes = true
 [evidence]
 seal_every_s = 1
-[models]
-enabled = false
 [web]
 enabled = false
 [history]
@@ -112,8 +110,7 @@ class Mixer:
 
     async def confirm(self, seen: dict[str, Any]) -> dict[str, Any]:
         params = {key: seen[key] for key in ("nonce", "value", "old")}
-        act = {"id": os.urandom(16), "action": "command.confirm", "target": seen["target"], "params": params, "reason": "test"}
-        outcome: dict[str, Any] = await self.ask("act", act)
+        outcome: dict[str, Any] = await self.ask("act", act(None, "command.confirm", seen["target"], **params))
         return outcome
 
     async def command(self, name: str, *arguments: str) -> dict[str, Any]:

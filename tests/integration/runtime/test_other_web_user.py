@@ -15,7 +15,9 @@ import pytest
 
 from ledger_client.errors import FormatError
 from runtime.faces import feed
+from tests.rigs.asking import act
 from tests.rigs.gateway import Gateway, until
+from tests.rigs.newcomers import claim
 from tests.rigs.other_user import NOBODY, STRANGER, as_root, connected_as, open_folder
 
 pytestmark = [pytest.mark.integration, as_root]
@@ -24,8 +26,6 @@ CONFIG = """
 name = "g"
 [evidence]
 seal_every_s = 1
-[models]
-enabled = false
 [web]
 enabled = false
 [history]
@@ -74,11 +74,6 @@ async def connected(uid: int, socket: Path) -> AsyncIterator[OtherUser]:
         writer.close()
 
 
-def edit(text: str, token: str, revision: int) -> dict[str, Any]:
-    act = {"id": os.urandom(16), "action": "config.edit", "target": "", "params": {"text": text}, "reason": "longer"}
-    return act | {"expected_revision": revision, "token": token}
-
-
 @pytest.mark.parametrize("uid", [NOBODY, STRANGER])
 def test_a_long_configuration_from_another_user(uid: int) -> None:
     async def program(folder: Path) -> None:
@@ -93,18 +88,16 @@ def test_a_long_configuration_from_another_user(uid: int) -> None:
             code, socket = state / "private" / "claim_code", state / "run" / "feed.sock"
             await until(lambda: code.exists() and socket.exists())
             async with connected(uid, socket) as web:
-                claim = {"code": code.read_text().strip(), "name": "Ada", "password": PASSWORD, "lang": "", "zone": "", "source": "test"}
-                token = (await web.ask("account.claim", **claim, roles="engineer"))["token"]
+                token = (await claim(web.ask, code.read_text().strip(), "Ada", PASSWORD, roles="engineer"))["token"]
                 text = config.read_text() + "# as it was meant\n" * 40_000
                 assert len(text) > 700_000
-                outcome = await web.ask("act", **edit(text, token, 1))
+                outcome = await web.ask("act", **act(token, "config.edit", revision=1, text=text))
                 if uid == STRANGER:
                     assert outcome is None, "cut off"
                     return
                 assert outcome["code"] == "done", outcome
                 assert (await web.ask("config", token=token))["text"] == text
-                odd = edit(text, token, 2)
-                odd["params"] |= {"many": [0] * 5_000}
+                odd = act(token, "config.edit", revision=2, text=text, many=[0] * 5_000)
                 assert await web.ask("act", **odd) is None, "as long, but of too many values"
         finally:
             assert await gateway.stop() == 0, gateway.log.read_text()[-2000:]

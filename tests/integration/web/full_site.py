@@ -11,11 +11,23 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tests.integration.runtime.test_kill import enrol
-from tests.integration.web.test_newcomer import witness_of
 from tests.rigs.anchor_process import anchor_process
+from tests.rigs.out_of_the_box import witness_of
 from tests.rigs.web_site import Site, add_person, site
 
-EVERYTHING = """
+LAB = """
+[devices.lab]
+type = "manual"
+asset = "site/lab"
+[[devices.lab.groups]]
+name = "rounds"
+tags = [
+  { name = "brix", unit = "deg", decimals = 1, min = 0.0, max = 30.0, every_s = 28800.0 },
+  { name = "lot", data = "text", pattern = "LOT-[0-9]{6}" },
+]
+"""
+"""A manual station: what is typed in on a round."""
+EVERYTHING = f"""
 [history]
 enabled = true
 [devices.pump]
@@ -27,19 +39,10 @@ port = 1
 name = "fast"
 period_ms = 500
 tags = [
-  { name = "flow", address = "holding:0", unit = "l/min" },
-  { name = "speed", address = "holding:3", writable = true, write = { min = 0, max = 60 } },
+  {{ name = "flow", address = "holding:0", unit = "l/min" }},
+  {{ name = "speed", address = "holding:3", writable = true, write = {{ min = 0, max = 60 }} }},
 ]
-[devices.lab]
-type = "manual"
-asset = "site/lab"
-[[devices.lab.groups]]
-name = "rounds"
-tags = [
-  { name = "brix", unit = "deg", decimals = 1, min = 0.0, max = 30.0, every_s = 28800.0 },
-  { name = "lot", data = "text", pattern = "LOT-[0-9]{6}" },
-]
-[[notify.targets]]
+{LAB}[[notify.targets]]
 name = "desk"
 type = "webhook"
 url = "http://127.0.0.1:1/alarms"

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.integration.web.test_newcomer import Site, out_of_the_box
-from tests.integration.web.test_setup_screens import WAIT_MS, ask, put_in_force, signed_in, walked
+from tests.integration.web.test_setup_screens import WAIT_MS, walked
 from tests.rigs.browser import chromium, page_of
 from tests.rigs.keyboard import Keys
+from tests.rigs.out_of_the_box import Site, out_of_the_box
 
 pytestmark = pytest.mark.integration
 DEVICE = """
@@ -125,7 +125,7 @@ FULL = (
 
 
 async def states(site: Site, token: str) -> dict[str, str]:
-    found = await ask(site, "alarms", all=True, token=token)
+    found = await site.ask("alarms", all=True, token=token)
     return {row["name"]: row["state"] for row in found["rows"]}
 
 
@@ -198,10 +198,10 @@ def test_every_state_of_the_alarm_pages_and_people_who_answer(tmp_path: Path, re
     async def run() -> list[str]:
         async with out_of_the_box(tmp_path) as site, chromium(executable) as browser:
             await site.shows(230.0)
-            token = await signed_in(site)
+            token = (await site.claim())["token"]
             found = await walked(browser, site, token, EMPTY)
-            now = (await ask(site, "config", token=token))["text"].replace("[web]", "device_writes = true\n[web]", 1)
-            await put_in_force(site, token, now + DEVICE.format(port=site.plant.port))
+            now = (await site.ask("config", token=token))["text"].replace("[web]", "device_writes = true\n[web]", 1)
+            await site.put_in_force(token, now + DEVICE.format(port=site.plant.port))
             await is_in(site, token, "count_high", "unacked")
             await lit(site, 0)
             await site.shows(260.0)
@@ -212,7 +212,7 @@ def test_every_state_of_the_alarm_pages_and_people_who_answer(tmp_path: Path, re
             await lit(site, 0)
             await answer_by_keyboard(browser, site, token)
             await answer_without_scripts(browser, site, token)
-            summary = (await ask(site, "alarms", token=token))["summary"]
+            summary = (await site.ask("alarms", token=token))["summary"]
             desk = next(row for row in summary["notify"] if row["name"] == "desk")
             assert (desk["cause"], desk["sent"]) == ("notify_connect_failed", 0)
         return found
@@ -231,9 +231,9 @@ def test_five_hundred_alarms_leave_the_page_usable(tmp_path: Path, require_servi
     async def run() -> None:
         async with out_of_the_box(tmp_path) as site, chromium(executable) as browser:
             await site.shows(230.0)
-            token = await signed_in(site)
-            now = (await ask(site, "config", token=token))["text"]
-            await put_in_force(site, token, now + DEVICE.split("[[notify", 1)[0].format(port=site.plant.port) + many)
+            token = (await site.claim())["token"]
+            now = (await site.ask("config", token=token))["text"]
+            await site.put_in_force(token, now + DEVICE.split("[[notify", 1)[0].format(port=site.plant.port) + many)
             async with page_of(browser, site.url, token=token) as at:
                 await at.open("/live")
                 await expect(at.page.locator("#alarm-banner")).to_contain_text("No alarm waits", timeout=WAIT_MS)
@@ -253,7 +253,7 @@ def test_five_hundred_alarms_leave_the_page_usable(tmp_path: Path, require_servi
                 await at.page.get_by_role("button", name="Acknowledge all 500 shown").click()
                 await expect(at.page.locator("#alarm-banner")).to_contain_text("500 active, acknowledged", timeout=WAIT_MS)
                 assert not at.faults
-            found = await ask(site, "alarm_history", limit=500, token=token)
+            found = await site.ask("alarm_history", limit=500, token=token)
             assert {row["what"] for row in found["rows"]} == {"acked"}
             assert len(found["rows"]) == 500
 

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Page
 
-from boards.sim.template import PLACEHOLDERS, gateway_config
-from runtime.faces.feed_client import ask_once
-from runtime.run_folder import feed_of
+from tests.integration.web.full_site import LAB
+from tests.rigs.asking import asker
 from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot, targets
-from tests.rigs.gateway import ROOT, cli
+from tests.rigs.demo_line import line
+from tests.rigs.gateway import cli, until
 from tests.rigs.keyboard import Keys
-from tests.rigs.ports import free_port
+from tests.rigs.newcomers import claim, let_in
 
 pytestmark = pytest.mark.integration
-MORE = """
-[devices.lab]
-type = "manual"
-asset = "bottling/lab"
-[[devices.lab.groups]]
-name = "rounds"
-tags = [
-  { name = "brix", unit = "deg", decimals = 1, min = 0.0, max = 30.0, every_s = 28800.0 },
-  { name = "lot", data = "text", pattern = "LOT-[0-9]{6}" },
-]
+MORE = f"""{LAB}
 [evidence]
 seal_every_s = 1.0
 [history]
@@ -41,48 +27,14 @@ enabled = false
 PASSWORD = "three wet boots at the door"
 
 
-@contextlib.asynccontextmanager
-async def line(state: Path) -> AsyncIterator[str]:
-    """The simulated line with a manual station, and its page."""
-    config, port = state / "config" / "witnessmark.toml", free_port()
-    config.parent.mkdir(parents=True)
-    text = gateway_config(dict.fromkeys(PLACEHOLDERS, 1))
-    config.write_text(text[: text.index("\n[models]")] + MORE)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "runtime", "demo", "--state", str(state), "--port", str(port), "--witnesses", "0", cwd=ROOT,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(40):
-            await process.wait()
-
-
 async def people(state: Path) -> dict[str, str]:
     """Claim the gateway and make two engineers and a technician; return their sessions' tokens."""
-
-    async def ask(method: str, **params: Any) -> Any:
-        return await ask_once(feed_of(state), "web", method, params, 20)
-
-    code = state / "private" / "claim_code"
-    async with asyncio.timeout(30):
-        while not code.exists() or not (state / "run" / "feed.sock").exists():
-            await asyncio.sleep(0.1)
-    claim = {"code": code.read_text().strip(), "name": "Ada", "password": PASSWORD, "lang": "en", "zone": "UTC", "source": "test"}
-    admin, tokens = (await ask("account.claim", **claim))["token"], {}
-    for name, role in (("Eve", "engineer"), ("Bob", "engineer"), ("Tina", "technician")):
-        act = {"id": os.urandom(16), "action": "account.create", "target": name, "reason": "test", "token": admin}
-        made = await ask("act", **act, params={"roles": role, "password": f"{PASSWORD} {name}"})
-        assert made["code"] == "done", made
-        first = (await ask("account.login", name=name, password=f"{PASSWORD} {name}", source="test"))["token"]
-        act = {"id": os.urandom(16), "action": "account.password", "target": name, "reason": "", "token": first}
-        changed = await ask("act", **act, params={"old_password": f"{PASSWORD} {name}", "password": f"{PASSWORD} of {name}"})
-        assert changed["code"] == "done", changed
-        tokens[name] = (await ask("account.login", name=name, password=f"{PASSWORD} of {name}", source="test"))["token"]
-    return tokens
+    code, feed = state / "private" / "claim_code", state / "run" / "feed.sock"
+    await until(lambda: code.exists() and feed.exists())
+    ask = asker(state)
+    admin = (await claim(ask, code.read_text().strip(), "Ada", PASSWORD, lang="en", zone="UTC"))["token"]
+    roles = {"Eve": "engineer", "Bob": "engineer", "Tina": "technician"}
+    return {name: (await let_in(ask, admin, name, role, f"{PASSWORD} of {name}"))["token"] for name, role in roles.items()}
 
 
 async def fine(at: Screen, name: str) -> list[str]:
@@ -185,7 +137,7 @@ def test_a_command_from_what_is_shown_to_what_was_read_back(tmp_path: Path, requ
 
     async def run() -> None:
         state = tmp_path / "state"
-        async with line(state) as url, chromium(executable) as browser:
+        async with line(state, MORE) as (url, _), chromium(executable) as browser:
             tokens = await people(state)
             async with page_of(browser, url, token=tokens["Eve"]) as at:
                 told = await an_engineer(at, state)
@@ -203,7 +155,7 @@ def test_readings_are_entered_by_whoever_is_signed_in(tmp_path: Path, require_se
 
     async def run() -> None:
         state = tmp_path / "state"
-        async with line(state) as url, chromium(executable) as browser:
+        async with line(state, MORE) as (url, _), chromium(executable) as browser:
             tokens = await people(state)
             async with page_of(browser, url, token=tokens["Tina"], scripts=False) as at:
                 page = at.page

@@ -18,6 +18,7 @@ from ledger_client.entry import parse
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from runtime.acts import INTENT, read_command
+from tests.rigs.asking import act
 from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot, targets
 from tests.rigs.web_site import PASSWORD, Site, site
 
@@ -38,8 +39,7 @@ LOOKS = (("en", "light", 320), ("zh", "dark", 1280), ("en", "dark", 768), ("zh",
 
 async def second_engineer(found: Site) -> str:
     """Tess becomes an engineer too; return her new session's token."""
-    act = {"id": os.urandom(16), "action": "account.roles", "target": "Tess", "params": {"roles": "engineer"}, "reason": "test"}
-    assert (await found.ask("act", act | {"token": found.tokens["admin"]}))["code"] == "done"
+    assert (await found.ask("act", act(found.tokens["admin"], "account.roles", "Tess", roles="engineer")))["code"] == "done"
     return str((await found.ask("account.login", {"name": "Tess", "password": PASSWORD, "source": "test"}))["token"])
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.integration.web.full_site import full_site, good_uid
-from tests.integration.web.test_newcomer import PASSWORD, Site, out_of_the_box
 from tests.rigs.browser import chromium, page_of, shot
 from tests.rigs.gateway import until
 from tests.rigs.keyboard import Keys
+from tests.rigs.out_of_the_box import PASSWORD, Site, out_of_the_box
 from tests.rigs.web_site import PASSWORD as OWN_PASSWORD
 
 pytestmark = pytest.mark.integration

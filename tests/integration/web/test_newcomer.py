@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,17 +17,15 @@ from playwright.async_api import Browser, Page, expect
 
 from ledger_client.verifier_page import verifier_page
 from tests.integration.runtime.test_kill import enrol
-from tests.rigs.anchor_process import AnchorProcess, anchor_process
+from tests.rigs.anchor_process import anchor_process
 from tests.rigs.browser import axe, chromium, no_sideways_scroll, page_of, shot, targets
-from tests.rigs.gateway import Gateway, until
-from tests.rigs.modbus import ModbusPlant
-from tests.rigs.ports import free_port
+from tests.rigs.gateway import until
+from tests.rigs.out_of_the_box import PASSWORD, Site, out_of_the_box, witness_of
 from tests.rigs.verifier_page import page_of as offline_page
 
 pytestmark = pytest.mark.integration
 STEPS_MAX = 25
 TAPS_MAX = 3
-PASSWORD = "a long walk to the plant"
 WAIT_MS = 20_000
 
 
@@ -50,52 +47,6 @@ class Hands:
     async def press(self, selector: str, key: str) -> None:
         self.steps += 1
         await self.page.locator(selector).first.press(key, timeout=WAIT_MS)
-
-
-@dataclass
-class Site:
-    """A gateway as it comes out of its box, and a device on its network."""
-
-    gateway: Gateway
-    plant: ModbusPlant
-    url: str
-
-    async def shows(self, value: float) -> None:
-        """Let the device's display, and its registers, have a value: a float with its words swapped."""
-        high, low = struct.unpack(">HH", struct.pack(">f", value))
-        await self.plant.set_registers(50, [low, high])
-
-    @property
-    def claim_code(self) -> str:
-        return (self.gateway.state / "private" / "claim_code").read_text(encoding="ascii").strip()
-
-
-def witness_of(anchor: AnchorProcess) -> str:
-    """What a configuration says of a witness."""
-    vkey = anchor.key.vkey
-    return (
-        f'anchor_every_s = 1.0\n[[anchors]]\nname = "w1"\ntype = "tlog"\nurl = "{anchor.url}"\nvkeys = ["{vkey}"]\noperator = "customer"\n'
-    )
-
-
-@contextlib.asynccontextmanager
-async def out_of_the_box(folder: Path, more: str = "") -> AsyncIterator[Site]:
-    plant, port, config = ModbusPlant(), free_port(), folder / "witnessmark.toml"
-    config.write_text(f'[gateway]\nname = "hall-2"\n[web]\nport = {port}\n[evidence]\nseal_every_s = 1.0\n{more}', encoding="utf-8")
-    gateway = Gateway(folder / "state", config)
-    await plant.start()
-    await gateway.start()
-    try:
-        await until(lambda: _listens(port))
-        yield Site(gateway, plant, f"http://127.0.0.1:{port}/")
-    finally:
-        await gateway.stop()
-        await plant.stop()
-
-
-def _listens(port: int) -> bool:
-    wanted = f":{port:04X} "
-    return any(wanted in line and " 0A " in line for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines())
 
 
 async def claim(hands: Hands, site: Site) -> None:

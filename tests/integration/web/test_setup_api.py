@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from runtime.faces.feed_client import ask_once
-from tests.integration.web.test_newcomer import PASSWORD, Site, out_of_the_box
 from tests.integration.web.test_setup_screens import DEVICE
 from tests.rigs.gateway import until
+from tests.rigs.newcomers import let_in
+from tests.rigs.out_of_the_box import PASSWORD, Site, out_of_the_box
 
 pytestmark = pytest.mark.integration
 OTHER = DEVICE.replace("devices.meter", "devices.other")
@@ -47,16 +47,10 @@ async def signed_in(site: Site, said: dict[str, Any]) -> AsyncIterator[Api]:
         yield Api(client, who)
 
 
-async def feed(site: Site, method: str, **params: Any) -> Any:
-    return await ask_once(site.gateway.state / "run" / "feed.sock", "web", method, params, 20)
-
-
 @contextlib.asynccontextmanager
 async def engineer(folder: Path) -> AsyncIterator[tuple[Site, Api]]:
-    async with out_of_the_box(folder) as site:
-        claim = {"code": site.claim_code, "name": "ada", "password": PASSWORD, "lang": "en", "zone": "UTC", "source": ""}
-        async with signed_in(site, await feed(site, "account.claim", **claim, roles="engineer technician")) as api:
-            yield site, api
+    async with out_of_the_box(folder) as site, signed_in(site, await site.claim()) as api:
+        yield site, api
 
 
 def test_configuration_and_tags_by_the_page_and_by_whom(tmp_path: Path) -> None:
@@ -135,7 +129,8 @@ async def who_may_do_what(site: Site, ada: Api) -> None:
     draft = await ada("POST", "config/draft", kind="setting", table="gateway", key="commissioning", value=True)
     now = (await ada.edit(draft["text"]))["revision"]
     for role, may_look in (("technician", True), ("viewer", False)):
-        async with signed_in(site, await person(site, ada, role)) as api:
+        somebody = await let_in(site.ask, ada.client.cookies["witnessmark"], role, role, PASSWORD + role)
+        async with signed_in(site, somebody) as api:
             look = {"where": {"host": "127.0.0.1", "port": site.plant.port, "unit_id": 2}, "address": "holding:50", "count": 2}
             await api("POST", "bench/read", 200 if may_look else 403, **look)
             await api("GET", "config", 200 if may_look else 403)
@@ -145,15 +140,3 @@ async def who_may_do_what(site: Site, ada: Api) -> None:
     async with httpx.AsyncClient(base_url=site.url, headers={"origin": site.url.rstrip("/")}) as stranger:
         for path in ("bench/read", "config/draft", "config", "tags/meter"):
             assert (await stranger.post(f"/api/v1/{path}", json={})).status_code == 401
-
-
-async def person(site: Site, ada: Api, role: str) -> dict[str, Any]:
-    """Return the session of a new person of one role, who has changed the password that the admin gave."""
-    token = ada.client.cookies["witnessmark"]
-    act = {"id": role.encode().ljust(16, b"\0"), "action": "account.create", "target": role, "reason": "test", "token": token}
-    made = await feed(site, "act", **act, params={"roles": role})
-    first = made["told"]["password"]
-    said = await feed(site, "account.login", name=role, password=first, source="")
-    change = {"id": role.encode().ljust(16, b"\1"), "action": "account.password", "target": role, "reason": "test", "token": said["token"]}
-    assert (await feed(site, "act", **change, params={"old_password": first, "password": PASSWORD + role}))["code"] == "done"
-    return dict(await feed(site, "account.login", name=role, password=PASSWORD + role, source=""))

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
-from runtime.faces.feed_client import ask_once
 from tests.integration.web.screen_look import looks, some, wrong_with
-from tests.integration.web.test_newcomer import PASSWORD, Site, out_of_the_box
 from tests.rigs.browser import Screen, chromium, page_of, shot
 from tests.rigs.keyboard import Keys
 from tests.rigs.opcua import OpcUaPlant, Secured
+from tests.rigs.out_of_the_box import PASSWORD, Site, out_of_the_box
 
 pytestmark = pytest.mark.integration
 WAIT_MS = 20_000
@@ -38,32 +35,6 @@ period_ms = 500
 tags = [{{ name = "u", address = "holding:50", data = "float32", order = "CDAB", unit = "V" }}, {{ name = "n", address = "holding:5" }}]
 """
 SPARE = '\n[devices.spare]\ntemplate = "sdm120"\nenabled = false\nhost = "127.0.0.1"\n'
-
-
-async def ask(site: Site, method: str, **params: Any) -> Any:
-    return await ask_once(site.gateway.state / "run" / "feed.sock", "web", method, params, 20)
-
-
-async def signed_in(site: Site) -> str:
-    """Claim the gateway and return the session's token: no test types a password twice."""
-    said = await ask(
-        site,
-        "account.claim",
-        code=site.claim_code,
-        name="ada",
-        password=PASSWORD,
-        lang="en",
-        zone="UTC",
-        source="",
-        roles="engineer technician",
-    )
-    return str(said["token"])
-
-
-async def put_in_force(site: Site, token: str, text: str) -> None:
-    now = await ask(site, "config", token=token)
-    request = {"id": os.urandom(16), "action": "config.edit", "target": "", "params": {"text": text}, "reason": "test", "token": token}
-    assert (await ask(site, "act", **request, expected_revision=now["revision"]))["code"] == "done"
 
 
 async def read_registers(page: Page) -> None:
@@ -227,7 +198,7 @@ async def walked(browser: Browser, site: Site, token: str, screens: tuple[tuple[
     for name, path, steps in screens:
         for lang, theme, width in looks(name, (320, 1280)):
             async with page_of(browser, site.url, token=token, lang=lang, theme=theme, width=width) as at:
-                await ask(site, "account.again", token=token, password=PASSWORD)  # an edit wants a fresh one, and this walk may be long
+                await site.ask("account.again", token=token, password=PASSWORD)  # an edit wants a fresh one, and this walk may be long
                 await at.open(path)
                 try:
                     await steps(at.page)
@@ -247,7 +218,7 @@ async def refuse(route: Route) -> None:
 async def claimed(folder: Path) -> AsyncIterator[tuple[Site, str]]:
     async with out_of_the_box(folder) as site:
         await site.shows(230.43)
-        yield site, await signed_in(site)
+        yield site, str((await site.claim())["token"])
 
 
 def test_every_state_of_the_setup_pages_and_the_keyboard_alone(tmp_path: Path, require_service: Callable[[str], str]) -> None:
@@ -256,8 +227,8 @@ def test_every_state_of_the_setup_pages_and_the_keyboard_alone(tmp_path: Path, r
     async def run() -> list[str]:
         async with claimed(tmp_path) as (site, token), chromium(executable) as browser:
             found = await walked(browser, site, token, some(EMPTY, 1))
-            now = await ask(site, "config", token=token)
-            await put_in_force(site, token, now["text"] + DEVICE.format(port=site.plant.port) + SPARE)
+            now = await site.ask("config", token=token)
+            await site.put_in_force(token, now["text"] + DEVICE.format(port=site.plant.port) + SPARE)
             found += await walked(browser, site, token, some(FULL, 4))
             for _, path, _ in some(EMPTY, 1):
                 async with page_of(browser, site.url, token=token, width=320) as at:
@@ -276,7 +247,7 @@ def test_every_state_of_the_setup_pages_and_the_keyboard_alone(tmp_path: Path, r
 
 async def by_keyboard_alone(at: Screen, site: Site, token: str) -> None:
     """Change a cell, look at the draft, put it in force, and undo it by the revision: Tab, Enter and letters, never a click."""
-    page, keys, before = at.page, Keys(at.page), await ask(site, "config", token=token)
+    page, keys, before = at.page, Keys(at.page), await site.ask("config", token=token)
     await at.open("/setup/tags?device=meter")
     await page.get_by_label("unit, n").wait_for(timeout=WAIT_MS)
     await keys.to('[aria-label="unit, n"]')
@@ -286,7 +257,7 @@ async def by_keyboard_alone(at: Screen, site: Site, token: str) -> None:
     await keys.to("input[name=reason]")
     await page.keyboard.press("Enter")
     await expect(page.locator(".verdict")).to_contain_text(str(before["revision"] + 1), timeout=WAIT_MS)
-    assert 'unit = "pieces"' in (await ask(site, "config", token=token))["text"]
+    assert 'unit = "pieces"' in (await site.ask("config", token=token))["text"]
     await at.open("/config")
     await page.locator(".revisions button").first.wait_for(timeout=WAIT_MS)
     await keys.to(".revisions button")
@@ -298,4 +269,4 @@ async def by_keyboard_alone(at: Screen, site: Site, token: str) -> None:
     await keys.to(".review button.primary")
     await page.keyboard.press("Enter")
     await expect(page.locator("main .verdict").first).to_contain_text(str(before["revision"] + 2), timeout=WAIT_MS)
-    assert (await ask(site, "config", token=token)) == {"text": before["text"], "revision": before["revision"] + 2}
+    assert (await site.ask("config", token=token)) == {"text": before["text"], "revision": before["revision"] + 2}

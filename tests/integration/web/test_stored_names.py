@@ -17,6 +17,7 @@ from playwright.async_api import Page
 from runtime.faces.feed import RequestRefusedError
 from tests.integration.web.full_site import EVERYTHING, good_uid
 from tests.integration.web.screens import GATEWAY
+from tests.rigs import asking
 from tests.rigs.browser import chromium, page_of
 from tests.rigs.web_site import Site, add_person, site
 
@@ -46,8 +47,7 @@ def spoilt() -> str:
 
 async def act(at: Site, action: str, target: str, reason: str, **params: Any) -> Any:
     who = at.tokens["admin" if action.startswith(("account", "token")) else "all"]
-    asked = {"id": (action + target).encode()[:16].ljust(16, b"#"), "action": action, "target": target, "params": params}
-    return await at.ask("act", {**asked, "reason": reason, "token": who})
+    return await at.ask("act", asking.act(who, action, target, reason=reason, **params))
 
 
 async def store(at: Site) -> None:

@@ -13,10 +13,9 @@ from runtime.accounts.access_log import ROWS_PER_MINUTE
 from runtime.messages.event_words import event_text
 from tests.rigs.core import STATE, payloads, verified
 from tests.rigs.field import after
-from tests.rigs.people import PASSWORD, People
+from tests.rigs.people import PASSWORD, People, played
 from tests.simulation.disk import ShimDisk
 from tests.simulation.loop import VirtualClock
-from tests.unit.runtime.accounts.test_accounts import played
 
 
 def told(disk: ShimDisk) -> list[AccessBody]:

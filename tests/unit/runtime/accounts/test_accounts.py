@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -12,26 +12,10 @@ from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from runtime.acts import read_command
 from runtime.permissions import ACTIONS, FRESH, OWN, Role
-from tests.rigs.core import STATE, Plant, payloads, prepare, running, two_devices, verified
+from tests.rigs.core import STATE, payloads, verified
 from tests.rigs.field import after
-from tests.rigs.people import PASSWORD, WEB, People
-from tests.simulation.disk import ShimDisk
-from tests.simulation.loop import VirtualClock, run
-
-Program = Callable[[People, VirtualClock], Awaitable[None]]
-
-
-def played(program: Program, seed: int = 1) -> ShimDisk:
-    """Run a program on a core that nobody owns yet."""
-
-    async def whole(clock: VirtualClock) -> ShimDisk:
-        disk = ShimDisk()
-        prepare(disk, two_devices(period_ms=1_000_000, tags=1))
-        async with running(disk, clock, Plant(clock)) as now:
-            await program(People(now, disk), clock)
-        return disk
-
-    return run(whole, seed=seed)
+from tests.rigs.people import PASSWORD, WEB, People, played
+from tests.simulation.loop import VirtualClock
 
 
 def test_the_code_makes_one_admin_and_then_opens_nothing() -> None:

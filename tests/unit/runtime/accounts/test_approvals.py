@@ -19,10 +19,9 @@ from runtime.acts import command_detail, read_command
 from tests.rigs.core import STATE, payloads, verified
 from tests.rigs.evidence import EvidenceLog, policy_of
 from tests.rigs.field import after
-from tests.rigs.people import WEB, People
+from tests.rigs.people import WEB, People, played
 from tests.rigs.person_key import Tablet
 from tests.simulation.loop import VirtualClock
-from tests.unit.runtime.accounts.test_accounts import played
 
 ID = b"i" * 16
 DAYS = {"gateway.calibration_warn_days": 31}

@@ -12,11 +12,9 @@ import pytest
 from ledger_client.kinds import ClockState
 from runtime.accounts.passwords import WAITING_MAX, Passwords
 from runtime.faces.feed import RequestRefusedError
-from tests.rigs.core import two_devices
 from tests.rigs.field import after
-from tests.rigs.people import CHEAP_KIB, PASSWORD, WEB, People
+from tests.rigs.people import CHEAP_KIB, PASSWORD, QUIET, WEB, People, played
 from tests.simulation.loop import VirtualClock
-from tests.unit.runtime.accounts.test_accounts import played
 
 
 def test_an_unknown_or_disabled_name_costs_the_hash_that_a_known_one_costs_and_is_answered_in_the_same_words() -> None:
@@ -60,7 +58,7 @@ def test_delays_double_for_the_account_from_there_and_lock_nobody_out() -> None:
     played(program)
 
 
-CONFIG = two_devices(period_ms=1_000_000, tags=1) + "\n[accounts]\n"
+CONFIG = QUIET + "\n[accounts]\n"
 
 
 async def tried(passwords: Passwords, source: str) -> str:

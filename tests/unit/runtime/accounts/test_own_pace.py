@@ -7,10 +7,10 @@ import pytest
 from ledger_client.kinds import Kind
 from runtime.accounts.pace import DAY_MS, PER_DAY, OwnPace
 from runtime.faces.feed import RequestRefusedError
-from tests.rigs.core import payloads, prepare, running, two_devices
-from tests.rigs.people import People
+from tests.rigs.core import payloads
+from tests.rigs.people import People, played
 from tests.simulation.disk import ShimDisk
-from tests.simulation.loop import VirtualClock, run
+from tests.simulation.loop import VirtualClock
 
 
 def entries(disk: ShimDisk) -> int:
@@ -18,27 +18,23 @@ def entries(disk: ShimDisk) -> int:
 
 
 def test_a_viewer_changes_languages_twenty_times_a_day() -> None:
-    async def program(clock: VirtualClock) -> None:
-        disk = ShimDisk()
-        prepare(disk, two_devices())
-        async with running(disk, clock) as now:
-            people = People(now, disk)
-            admin = await people.claim()
-            vic, wim = [await people.add(admin, name, "viewer") for name in ("Vic", "Wim")]
-            for n in range(20):
-                assert (await people.act(vic, "account.language", "Vic", lang=("zh", "en")[n % 2], zone=""))["code"] == "done"
-            before = entries(disk)
-            for _ in range(50):
-                refused = await people.act(vic, "account.language", "vic", lang="zh", zone="")
-                assert (refused["refused"], refused["most"]) == ("own_too_often", 20)
-            assert entries(disk) == before
-            assert 0 < refused["retry_after_s"] <= DAY_MS // 1_000
-            assert (await people.act(wim, "account.language", "Wim", lang="zh", zone=""))["code"] == "done", "each has their own"
-            assert (await people.act(vic, "account.language", "Wim", lang="en", zone=""))["refused"] == "permission_denied"
-            again = await people.act(vic, "account.password", "Vic", old_password="three wet boots Vic", password="four dry socks Vic")
-            assert again["code"] == "done", "another kind of change"
+    async def program(people: People, clock: VirtualClock) -> None:
+        admin = await people.claim()
+        vic, wim = [await people.add(admin, name, "viewer") for name in ("Vic", "Wim")]
+        for n in range(20):
+            assert (await people.act(vic, "account.language", "Vic", lang=("zh", "en")[n % 2], zone=""))["code"] == "done"
+        before = entries(people.disk)
+        for _ in range(50):
+            refused = await people.act(vic, "account.language", "vic", lang="zh", zone="")
+            assert (refused["refused"], refused["most"]) == ("own_too_often", 20)
+        assert entries(people.disk) == before
+        assert 0 < refused["retry_after_s"] <= DAY_MS // 1_000
+        assert (await people.act(wim, "account.language", "Wim", lang="zh", zone=""))["code"] == "done", "each has their own"
+        assert (await people.act(vic, "account.language", "Wim", lang="en", zone=""))["refused"] == "permission_denied"
+        again = await people.act(vic, "account.password", "Vic", old_password="three wet boots Vic", password="four dry socks Vic")
+        assert again["code"] == "done", "another kind of change"
 
-    run(program, seed=1)
+    played(program)
 
 
 def test_a_day_later_the_oldest_counts_no_more() -> None:
@@ -56,36 +52,28 @@ def test_a_day_later_the_oldest_counts_no_more() -> None:
 
 
 def test_what_changes_nothing_is_no_entry() -> None:
-    async def program(clock: VirtualClock) -> None:
-        disk = ShimDisk()
-        prepare(disk, two_devices())
-        async with running(disk, clock) as now:
-            people = People(now, disk)
-            vic = await people.add(await people.claim(), "Vic", "viewer")
-            assert (await people.act(vic, "account.language", "Vic", lang="zh", zone="Asia/Shanghai"))["code"] == "done"
-            before = entries(disk)
-            for _ in range(40):
-                told = await people.act(vic, "account.language", "Vic", lang="zh", zone="Asia/Shanghai")
-                assert told["refused"] == "account_language_same"
-            assert entries(disk) == before
+    async def program(people: People, clock: VirtualClock) -> None:
+        vic = await people.add(await people.claim(), "Vic", "viewer")
+        assert (await people.act(vic, "account.language", "Vic", lang="zh", zone="Asia/Shanghai"))["code"] == "done"
+        before = entries(people.disk)
+        for _ in range(40):
+            told = await people.act(vic, "account.language", "Vic", lang="zh", zone="Asia/Shanghai")
+            assert told["refused"] == "account_language_same"
+        assert entries(people.disk) == before
 
-    run(program, seed=1)
+    played(program)
 
 
 def test_own_passwords_are_counted_and_an_admin_s_help_is_not() -> None:
-    async def program(clock: VirtualClock) -> None:
-        disk = ShimDisk()
-        prepare(disk, two_devices())
-        async with running(disk, clock) as now:
-            people = People(now, disk)
-            admin = await people.claim()
-            vic, old = await people.add(admin, "Vic", "viewer"), "three wet boots Vic"
-            for n in range(19):  # the first one was at the first login
-                new = f"{n} wet boots of mine"
-                assert (await people.act(vic, "account.password", "Vic", old_password=old, password=new))["code"] == "done"
-                old = new
-            told = await people.act(vic, "account.password", "Vic", old_password=old, password="one more of them")
-            assert told["refused"] == "own_too_often"
-            assert (await people.act(admin, "account.password", "Vic"))["code"] == "done"
+    async def program(people: People, clock: VirtualClock) -> None:
+        admin = await people.claim()
+        vic, old = await people.add(admin, "Vic", "viewer"), "three wet boots Vic"
+        for n in range(19):  # the first one was at the first login
+            new = f"{n} wet boots of mine"
+            assert (await people.act(vic, "account.password", "Vic", old_password=old, password=new))["code"] == "done"
+            old = new
+        told = await people.act(vic, "account.password", "Vic", old_password=old, password="one more of them")
+        assert told["refused"] == "own_too_often"
+        assert (await people.act(admin, "account.password", "Vic"))["code"] == "done"
 
-    run(program, seed=1)
+    played(program)

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from runtime.accounts.passwords import MEMORY_KIB
-from tests.rigs.people import WEB, People
+from tests.rigs.people import WEB, People, played
 from tests.simulation.loop import VirtualClock
-from tests.unit.runtime.accounts.test_accounts import played
 
 CANARY = "Kanarienvogel-4711-im-Bergwerk"
 PAIRS = 15

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,18 +45,25 @@ def row(number: int) -> AlarmRow:
     return AlarmRow(f"n{number}", "raised", "normal", "unacked", number, 0, "low")
 
 
+@contextlib.asynccontextmanager
+async def journal_on(ledger: SlowLedger) -> AsyncIterator[Journal]:
+    """Yield a journal that runs, and end it as a core does that has no time left."""
+    journal = Journal(ledger, ledger.clock, lambda: None)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(journal.run())
+        yield journal
+        running.cancel()
+
+
 def test_an_end_in_the_middle_of_an_append_records_nothing_twice() -> None:
     async def program(clock: VirtualClock) -> None:
         ledger = SlowLedger(clock)
-        journal = Journal(ledger, clock, lambda: None)
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(journal.run())
+        async with journal_on(ledger) as journal:
             for number in range(ROWS_PER_ENTRY + 50):
                 journal.note(row(number))
             await clock.sleep_until_mono(clock.mono_ms() + 10)
             assert len(ledger.bodies) == 1, "the first is under way"
             await journal.flush(5)
-            running.cancel()
         assert ledger.names() == [f"n{number}" for number in range(ROWS_PER_ENTRY + 50)]
         assert journal.pending == 0
         assert all(told.seq is not None for told in journal.history)
@@ -65,14 +74,11 @@ def test_an_end_in_the_middle_of_an_append_records_nothing_twice() -> None:
 def test_a_flush_that_is_given_up_leaves_what_is_not_recorded_pending() -> None:
     async def program(clock: VirtualClock) -> None:
         ledger = SlowLedger(clock, flush_ms=60_000)
-        journal = Journal(ledger, clock, lambda: None)
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(journal.run())
+        async with journal_on(ledger) as journal:
             journal.note(row(1))
             await clock.sleep_until_mono(clock.mono_ms() + 10)
             await journal.flush(1)
             assert journal.pending == 1
-            running.cancel()
         assert ledger.names() == ["n1"]
 
     run(program, seed=1)
@@ -81,15 +87,12 @@ def test_a_flush_that_is_given_up_leaves_what_is_not_recorded_pending() -> None:
 def test_an_append_of_a_flush_that_is_given_up_is_not_made_again_by_what_runs_on() -> None:
     async def program(clock: VirtualClock) -> None:
         ledger = SlowLedger(clock, full=True)
-        journal = Journal(ledger, clock, lambda: None)
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(journal.run())
+        async with journal_on(ledger) as journal:
             journal.note(row(1))
             await clock.sleep_until_mono(clock.mono_ms() + 10)  # refused, and it rests
             ledger.full, ledger.flush_ms = False, 60_000
             await journal.flush(1)
             await clock.sleep_until_mono(clock.mono_ms() + 200_000)
-            running.cancel()
         assert ledger.names() == ["n1"]
 
     run(program, seed=1)
@@ -98,9 +101,7 @@ def test_an_append_of_a_flush_that_is_given_up_is_not_made_again_by_what_runs_on
 def test_while_the_ledger_is_full_nothing_is_lost_and_nothing_is_told_twice() -> None:
     async def program(clock: VirtualClock) -> None:
         ledger = SlowLedger(clock, full=True)
-        journal = Journal(ledger, clock, lambda: None)
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(journal.run())
+        async with journal_on(ledger) as journal:
             journal.note(row(1))
             await clock.sleep_until_mono(clock.mono_ms() + 1_000)
             assert (journal.pending, journal.history[0].cause) == (1, "disk_full")
@@ -108,7 +109,6 @@ def test_while_the_ledger_is_full_nothing_is_lost_and_nothing_is_told_twice() ->
             journal.note(row(2))
             await journal.flush(5)
             await clock.sleep_until_mono(clock.mono_ms() + 20_000)
-            running.cancel()
         assert ledger.names() == ["n1", "n2"]
 
     run(program, seed=1)
