@@ -26,11 +26,11 @@ from ledger_client.entry import parse
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from runtime.faces.feed_client import FeedClient
-from tests.rigs.gateway import Gateway, children, rss_kb, until
+from tests.rigs.gateway import ALONE, Gateway, children, rss_kb, until
 from tests.rigs.load_device import device_config
 
 NATIVE = Path(__file__).parent / "native"
-HEAD = '[gateway]\nname = "bench"\n[web]\nenabled = false\n[history]\nenabled = false\n'
+HEAD = '[gateway]\nname = "bench"\n' + ALONE
 SETTLE_S = 3.0
 
 BARE = """

@@ -31,10 +31,10 @@ from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from ledger_client.signing import SignerCore
 from runtime.clock import SystemClock
-from tests.rigs.gateway import Gateway, until
+from tests.rigs.gateway import ALONE, Gateway, until
 from tests.rigs.load_device import LoadDevice, device_config
 
-HEAD = '[gateway]\nname = "start"\n[web]\nenabled = false\n[history]\nenabled = false\n'
+HEAD = '[gateway]\nname = "start"\n' + ALONE
 
 
 class UnsyncedDisk(RealDisk):

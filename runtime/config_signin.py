@@ -34,6 +34,10 @@ class Roles(Strict):
         """Return the groups by role."""
         return {name: tuple(getattr(self, name)) for name in type(self).model_fields}
 
+    def all_groups(self) -> tuple[str, ...]:
+        """Return the groups that mean something here, each once."""
+        return tuple(dict.fromkeys(each for names in self.groups().values() for each in names))
+
 
 class Ldap(Strict):
     """[ldap]: an LDAP server that people may sign in by. Without a url it is off."""

@@ -70,6 +70,16 @@ class Directories:
             structlog.get_logger("accounts").warning("directory_away", directory=directory, reason=fault.reason)
         self._state[directory] = ("away", fault.reason) if fault is not None and away else ("ok", "")
 
+    async def vouched(self, directory: str, server: Mapping[str, Any], timeout_s: float, source: str, **question: Any) -> Vouched:
+        """Ask a directory who somebody is, and note how it answered. Raises DirectoryError, or RequestRefusedError `login_busy`."""
+        try:
+            found = read_vouched(directory, await self.asks.ask(directory, server, timeout_s, source, **question))
+        except DirectoryError as error:
+            self.heard(directory, error)
+            raise
+        self.heard(directory, None)
+        return found
+
     def wait(self, account: str, source: str, code: str = "login_refused") -> None:
         """Refuse who has to wait, by the rules of local passwords. Raises RequestRefusedError."""
         wait_ms = self.attempts.wait_ms(account, source, self.clock.mono_ms())
@@ -196,21 +206,13 @@ class LdapDesk:
         options = self._all.config().ldap
         if not name or not name.isprintable() or not 0 < len(password) <= rules.PASSWORD_MAX or "\0" in password:
             raise DirectoryError(REFUSED)
-        try:
-            said = await self._all.asks.ask("ldap", ldap_server(options), options.timeout_s, source, name=name, password=password)
-            vouched = read_vouched(LDAP, said)
-        except DirectoryError as error:
-            self._all.heard(LDAP, error)
-            raise
-        self._all.heard(LDAP, None)
-        return vouched
+        return await self._all.vouched(LDAP, ldap_server(options), options.timeout_s, source, name=name, password=password)
 
 
 def ldap_server(options: Ldap) -> dict[str, Any]:
     """Return how the server is asked, for the child."""
-    groups = tuple(dict.fromkeys(each for names in options.roles.groups().values() for each in names))
     plain: Mapping[str, Any] = options.model_dump(exclude={"label", "roles"})
-    return asdict(LdapServer(**plain, groups=groups))
+    return asdict(LdapServer(**plain, groups=options.roles.all_groups()))
 
 
 def name_here(vouched: Vouched) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ledger_client.access_events import AGAIN_FAILED, LOGIN_FAILED
 from ledger_client.kinds import ClockState
-from runtime.accounts.directory import AWAY, OIDC, DirectoryError, Provider, Vouched, read_vouched
+from runtime.accounts.directory import AWAY, OIDC, DirectoryError, Provider, Vouched
 from runtime.accounts.directory_desk import Directories
 from runtime.accounts.oidc_pending import RANDOM_BYTES, Pending, PendingSignIns, address
 from runtime.accounts.sessions import LoggedIn
@@ -132,16 +132,7 @@ class OidcDesk:
     async def _redeem(self, options: Oidc, pending: Pending, code: str, source: str) -> Vouched:
         now_s = self._all.clock.wall_ms() // 1_000
         question = {"code": code, "verifier": pending.verifier, "nonce": pending.nonce, "asked_s": pending.wall_s, "now_s": now_s}
-        try:
-            said = await self._all.asks.ask(
-                "oidc", provider(options), options.timeout_s, source, **question, endpoints=pending.endpoints
-            )  # fmt: skip
-            vouched = read_vouched(OIDC, said)
-        except DirectoryError as error:
-            self._all.heard(OIDC, error)
-            raise
-        self._all.heard(OIDC, None)
-        return vouched
+        return await self._all.vouched(OIDC, provider(options), options.timeout_s, source, endpoints=pending.endpoints, **question)
 
     async def _ask(self, what: str, options: Oidc, source: str) -> dict[str, Any]:
         try:
@@ -153,6 +144,5 @@ class OidcDesk:
 
 def provider(options: Oidc) -> dict[str, Any]:
     """Return how the provider is asked, for the child."""
-    groups = tuple(dict.fromkeys(each for names in options.roles.groups().values() for each in names))
     plain: Mapping[str, Any] = options.model_dump(exclude={"label", "roles", "scopes"})
-    return asdict(Provider(**plain, groups=groups))
+    return asdict(Provider(**plain, groups=options.roles.all_groups()))

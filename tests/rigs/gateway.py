@@ -16,6 +16,8 @@ from typing import Any
 from runtime.faces.feed_client import FeedClient, Listener
 
 ROOT = Path(__file__).parents[2]
+ALONE = "[web]\nenabled = false\n[history]\nenabled = false\n"
+"""Of the configuration of a gateway that is asked over its feed: it has no page and no history."""
 
 
 @dataclass

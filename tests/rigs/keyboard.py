@@ -5,7 +5,12 @@ Room: tests. `Keys` goes where the Tab key leads and nowhere else; each stop on 
 
 from __future__ import annotations
 
-from playwright.async_api import Page
+import contextlib
+from collections.abc import AsyncIterator
+
+from playwright.async_api import Browser, Page
+
+from tests.rigs.browser import page_of, shot
 
 STOPS_MAX = 160
 WAIT_MS = 40_000
@@ -75,3 +80,18 @@ class Keys:
         """Make sure that no pointer was used on this page, and that each focus was seen."""
         assert await self.page.evaluate("window.pointed") == 0
         assert self.unseen == []
+
+
+@contextlib.asynccontextmanager
+async def without_a_mouse(browser: Browser, url: str, what: str, token: str | None = None) -> AsyncIterator[Keys]:
+    """Yield the keys of a new page; a picture is kept where they get stuck (`what`), and at the end no pointer and no fault has been."""
+    async with page_of(browser, url, token=token) as at:
+        keys = Keys(at.page)
+        await keys.begin()
+        try:
+            yield keys
+        except BaseException:
+            await shot(at.page, f"{what}-stuck")
+            raise
+        await keys.end()
+        assert at.faults == []

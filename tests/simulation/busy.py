@@ -14,6 +14,7 @@ from typing import Any
 from drivers.driver import DriverError
 from runtime.app import Core
 from runtime.faces.feed import RequestRefusedError
+from tests.rigs.gateway import ALONE
 from tests.simulation.gateway import Gateway, act, new_disk
 from tests.simulation.loop import VirtualClock, run
 from tests.simulation.told import Told
@@ -35,11 +36,7 @@ device_writes = true
 seal_every_s = {seal_s}
 anchor_every_s = {anchor_s}
 memory_max_mb = {memory_mb}
-[web]
-enabled = false
-[history]
-enabled = false
-[[anchors]]
+{ALONE}[[anchors]]
 name = "w1"
 url = "http://witness.invalid"
 vkeys = ["{vkey}"]

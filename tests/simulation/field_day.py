@@ -18,6 +18,7 @@ from drivers.registry import make_driver
 from drivers.shared import Shared
 from runtime.app import Core
 from runtime.points import DevicePoints
+from tests.rigs.gateway import ALONE
 from tests.simulation.busy import OFFSET_MS_MAX
 from tests.simulation.gateway import Gateway, act
 from tests.simulation.loop import VirtualClock
@@ -49,11 +50,7 @@ device_writes = true
 [evidence]
 seal_every_s = 30.0
 anchor_every_s = 300.0
-[web]
-enabled = false
-[history]
-enabled = false
-[[anchors]]
+{ALONE}[[anchors]]
 name = "w1"
 url = "http://witness.invalid"
 vkeys = ["{vkey}"]

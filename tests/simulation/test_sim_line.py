@@ -15,13 +15,13 @@ from ledger_client.entry import parse
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from ledger_client.schema import SchemaState
+from tests.rigs.gateway import ALONE
 from tests.simulation.disk import ShimDisk
 from tests.simulation.gateway import Gateway, new_disk, reader_of
 from tests.simulation.line_samples import PORTS, Batch, recording
 from tests.simulation.loop import VirtualClock, run
 from tests.simulation.sim_line import Line
 
-QUIET = "\n[web]\nenabled = false\n[history]\nenabled = false\n"
 EDGE_MS = 10_000
 """Cut off at both ends: the core starts its pollers some milliseconds later, and ends in the middle of a batch."""
 
@@ -75,7 +75,7 @@ def test_the_recording_is_what_the_ledger_holds(seed: int, count) -> None:
             return recorded(await made.batches(seconds), names)
 
     async def whole(clock: VirtualClock) -> tuple[Any, Any]:
-        disk = new_disk(gateway_config(PORTS) + QUIET)
+        disk = new_disk(gateway_config(PORTS) + "\n" + ALONE)
         line = Line(clock, seed)
         gateway = Gateway(clock, disk, seed=seed, plant=line)  # type: ignore[arg-type]
         async with gateway.running(), asyncio.TaskGroup() as group:

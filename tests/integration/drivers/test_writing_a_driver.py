@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rigs.gateway import Gateway, until
+from tests.rigs.gateway import ALONE, Gateway, until
 from tests.tidy.source import ROOT, plain_text
 
 pytestmark = pytest.mark.integration
@@ -123,7 +123,7 @@ def test_a_gateway_polls_and_is_pushed_to_through_a_plug_in(second_plug_in: tupl
         try:
             async with asyncio.timeout(60):
                 assert terminal.stdout is not None
-                config.write_text(TICKWIRE.format(port=int(await terminal.stdout.readline())))
+                config.write_text(ALONE + TICKWIRE.format(port=int(await terminal.stdout.readline())))
                 await gateway.start()
                 async with gateway.watching() as face:
                     await until(lambda: len(face.values) == 3 and all(row[5] == "recorded" for row in face.values.values()))
@@ -148,10 +148,6 @@ TICKWIRE = """[gateway]
 name = "g"
 [evidence]
 seal_every_s = 1
-[web]
-enabled = false
-[history]
-enabled = false
 [devices.scale]
 type = "tickwire"
 host = "127.0.0.1"

@@ -14,16 +14,12 @@ import pytest
 
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
-from tests.rigs.gateway import ROOT, Gateway, cli, until
+from tests.rigs.gateway import ALONE, ROOT, Gateway, cli, until
 
 pytestmark = pytest.mark.integration
 
 CONFIG = """[gateway]
 name = "g"
-[web]
-enabled = false
-[history]
-enabled = false
 [devices.lab]
 type = "manual"
 people = ["Ana"]
@@ -48,7 +44,7 @@ async def with_password(password: str, *arguments: str) -> tuple[int, dict[str, 
 
 def test_a_gateway_is_claimed_run_by_its_people_killed_and_still_theirs(tmp_path: Path) -> None:
     config = tmp_path / "gateway.toml"
-    config.write_text(CONFIG)
+    config.write_text(ALONE + CONFIG)
     gateway, state = Gateway(tmp_path / "state", config), str(tmp_path / "state")
     feed = tmp_path / "state" / "run" / "feed.sock"
 

@@ -17,7 +17,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.permissions import Actor
 from runtime.registers_asked import registers_asked
 from tests.rigs.actors import LOCAL, NOBODY
-from tests.rigs.gateway import ROOT, Gateway
+from tests.rigs.gateway import ALONE, ROOT, Gateway
 from tests.rigs.modbus import ModbusPlant
 
 pytestmark = pytest.mark.integration
@@ -30,7 +30,7 @@ def float_words(value: float) -> list[int]:
 
 def config_of(port: int) -> str:
     return (
-        '[gateway]\nname = "g"\n[web]\nenabled = false\n[history]\nenabled = false\n'
+        f'[gateway]\nname = "g"\n{ALONE}'
         f'[devices.meter]\ntype = "modbus"\nhost = "127.0.0.1"\nport = {port}\n'
         '[[devices.meter.groups]]\nname = "fast"\nperiod_ms = 200\ntags = [{ name = "n", address = "holding:5" }]\n'
     )

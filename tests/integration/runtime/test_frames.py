@@ -12,11 +12,11 @@ from drivers.modbus import request as rq
 from drivers.modbus.framing import Rtu
 from drivers.pcap import capture
 from drivers.recorder import Frame
-from tests.rigs.gateway import Gateway, cli, until
+from tests.rigs.gateway import ALONE, Gateway, cli, until
 from tests.rigs.load_device import device_config
 from tests.rigs.units import TcpUnits, Unit
 
-HEAD = '[gateway]\nname = "g"\n[evidence]\nseal_every_s = 1\n[web]\nenabled = false\n[history]\nenabled = false\n'
+HEAD = '[gateway]\nname = "g"\n[evidence]\nseal_every_s = 1\n' + ALONE
 
 
 def dissected(tshark: str, file: Path, *more: str) -> list[dict[str, str]]:

@@ -33,7 +33,7 @@ from models.manifest import Coverage, Manifest, TensorForm
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
 from tests.rigs import asking
-from tests.rigs.gateway import ROOT, Gateway, children, cli, until
+from tests.rigs.gateway import ALONE, ROOT, Gateway, children, cli, until
 from tests.rigs.load_device import LoadDevice, device_config
 from tests.rigs.manifests import made
 from tests.rigs.model_files import dense
@@ -47,10 +47,6 @@ HEAD = """
 name = "judged"
 [evidence]
 seal_every_s = 1
-[web]
-enabled = false
-[history]
-enabled = false
 [models]
 enabled = true
 receipt_every_s = 2.0
@@ -79,7 +75,7 @@ class Machine:
 
 def configure(folder: Path, port: int, *, unsigned: bool = True) -> Path:
     path = folder / "gateway.toml"
-    head = HEAD.format(unsigned=str(unsigned).lower(), key=key_of(50).public.cose.hex())
+    head = ALONE + HEAD.format(unsigned=str(unsigned).lower(), key=key_of(50).public.cose.hex())
     path.write_text(head + device_config("press", port, tags=TAGS, period_ms=200))
     return path
 

@@ -19,7 +19,7 @@ from ledger_client.entry import parse
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from tests.rigs.anchor_process import anchor_process, anchor_verb
-from tests.rigs.gateway import Gateway, cli, until
+from tests.rigs.gateway import ALONE, Gateway, cli, until
 from tests.rigs.load_device import LoadDevice, device_config
 from tests.simulation.coverage import silences
 
@@ -31,17 +31,13 @@ name = "killed"
 [evidence]
 seal_every_s = 1
 anchor_every_s = 1
-[web]
-enabled = false
-[history]
-enabled = false
 """
 
 
 def write_config(folder: Path, port: int, url: str, vkey: str) -> Path:
     anchors = f'[[anchors]]\nname = "w1"\ntype = "tlog"\nurl = "{url}"\nvkeys = ["{vkey}"]\noperator = "other"\n'
     path = folder / "gateway.toml"
-    path.write_text(HEAD + anchors + device_config("press", port, tags=300, period_ms=100, groups=3))
+    path.write_text(ALONE + HEAD + anchors + device_config("press", port, tags=300, period_ms=100, groups=3))
     return path
 
 

@@ -14,16 +14,12 @@ from ledger_client.disk import RealDisk
 from ledger_client.entry import parse
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
-from tests.rigs.gateway import Gateway, cli, until
+from tests.rigs.gateway import ALONE, Gateway, cli, until
 
 CONFIG = """[gateway]
 name = "g"
 [evidence]
 seal_every_s = 60
-[web]
-enabled = false
-[history]
-enabled = false
 [devices.lab]
 type = "manual"
 people = ["Ana"]
@@ -53,7 +49,7 @@ def test_a_reading_by_hand_is_shown_and_survives_a_kill(tmp_path: Path) -> None:
     near, far = os.openpty()
     tty.setraw(far)
     config = tmp_path / "gateway.toml"
-    config.write_text(CONFIG.format(port=os.ttyname(far)))
+    config.write_text(ALONE + CONFIG.format(port=os.ttyname(far)))
     state, proof = str(tmp_path / "state"), str(tmp_path / "brix.wmproof")
 
     async def enter(*arguments: str) -> tuple[int, dict[str, Any]]:

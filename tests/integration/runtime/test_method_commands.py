@@ -17,7 +17,7 @@ from asyncua import Server, ua
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
 from tests.rigs.asking import act
-from tests.rigs.gateway import Gateway, until
+from tests.rigs.gateway import ALONE, Gateway, until
 from tests.rigs.opcua import PLANT, OpcUaPlant
 from tests.rigs.wire import Wire
 
@@ -29,10 +29,6 @@ name = "mixer"
 device_writes = true
 [evidence]
 seal_every_s = 1
-[web]
-enabled = false
-[history]
-enabled = false
 [commands]
 clock_needed = "any"
 [devices.mixer]
@@ -153,7 +149,7 @@ async def mixer(folder: Path) -> AsyncIterator[tuple[Mixer, Wire]]:
         async with Wire(it.plant.port) as wire:
             config = folder / "gateway.toml"
             methods = [METHOD.format(name=name, uri=PLANT, arguments=arguments) for name, arguments in METHODS.items()]
-            config.write_text(CONFIG.format(port=wire.port) + "".join(methods).replace("'", '"'))
+            config.write_text(ALONE + CONFIG.format(port=wire.port) + "".join(methods).replace("'", '"'))
             gateway = Gateway(it.state, config)
             await gateway.start()
             try:

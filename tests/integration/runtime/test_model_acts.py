@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from playwright.async_api import Browser
 
 from tests.integration.runtime.test_judgement import HEAD, TAGS, Machine, act, becomes, key_of, model_for, started
-from tests.rigs.browser import chromium, page_of, shot
+from tests.rigs.browser import chromium, page_of
 from tests.rigs.gateway import Gateway, cli
-from tests.rigs.keyboard import Keys
+from tests.rigs.keyboard import Keys, without_a_mouse
 from tests.rigs.load_device import LoadDevice, device_config
 from tests.rigs.ports import free_port
 from tests.rigs.web_site import Site, claim
@@ -24,7 +25,8 @@ async def plant(folder: Path, machine: Machine) -> AsyncIterator[Site]:
     port = free_port()
     async with LoadDevice(machine) as device:
         config = folder / "gateway.toml"
-        head = HEAD.format(unsigned="true", key=key_of(50).public.cose.hex()).replace("[web]\nenabled = false", f"[web]\nport = {port}")
+        faces = f"[web]\nport = {port}\n[history]\nenabled = false\n"
+        head = faces + HEAD.format(unsigned="true", key=key_of(50).public.cose.hex())
         config.write_text(head + device_config("press", device.port, tags=TAGS, period_ms=200))
         gateway = Gateway(folder / "state", config)
         await started(gateway)
@@ -36,18 +38,8 @@ async def plant(folder: Path, machine: Machine) -> AsyncIterator[Site]:
             await gateway.stop()
 
 
-@contextlib.asynccontextmanager
-async def by_keyboard(browser: Browser, site: Site, role: str) -> AsyncIterator[Keys]:
-    async with page_of(browser, site.url, token=site.tokens[role]) as at:
-        keys = Keys(at.page)
-        await keys.begin()
-        try:
-            yield keys
-        except BaseException:
-            await shot(at.page, f"model-acts-{role}-stuck")
-            raise
-        await keys.end()
-        assert at.faults == []
+def by_keyboard(browser: Browser, site: Site, role: str) -> AbstractAsyncContextManager[Keys]:
+    return without_a_mouse(browser, site.url, f"model-acts-{role}", site.tokens[role])
 
 
 async def step(keys: Keys, site: Site, what: str, why: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 from ledger_client.errors import FormatError
 from runtime.faces import feed
 from tests.rigs.asking import act
-from tests.rigs.gateway import Gateway, until
+from tests.rigs.gateway import ALONE, Gateway, until
 from tests.rigs.newcomers import claim
 from tests.rigs.other_user import NOBODY, STRANGER, as_root, connected_as, open_folder
 
@@ -26,10 +26,6 @@ CONFIG = """
 name = "g"
 [evidence]
 seal_every_s = 1
-[web]
-enabled = false
-[history]
-enabled = false
 [feed]
 group = "{group}"
 web_user = "{user}"
@@ -78,7 +74,7 @@ async def connected(uid: int, socket: Path) -> AsyncIterator[OtherUser]:
 def test_a_long_configuration_from_another_user(uid: int) -> None:
     async def program(folder: Path) -> None:
         state, config = folder / "state", folder / "gateway.toml"
-        config.write_text(CONFIG.format(group=grp.getgrgid(NOBODY).gr_name, user=NOBODY))
+        config.write_text(ALONE + CONFIG.format(group=grp.getgrgid(NOBODY).gr_name, user=NOBODY))
         for path in (state, state / "run"):
             path.mkdir(mode=0o750)
             shutil.chown(path, group=NOBODY)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from runtime.faces.feed_client import FeedClient
-from tests.rigs.gateway import Gateway, until
+from tests.rigs.gateway import ALONE, Gateway, until
 from tests.rigs.units import TcpUnits, Unit
 
 pytestmark = pytest.mark.alone
@@ -28,7 +28,7 @@ time.
 """
 DEAD, SLOW, WRONG = (3, 9, 15, 21, 27), (5, 14, 23), (8,)
 SOUND = [number for number in range(1, 31) if number not in (*DEAD, *SLOW, *WRONG)]
-HEAD = '[gateway]\nname = "line"\n[evidence]\nseal_every_s = 1\n[web]\nenabled = false\n[history]\nenabled = false\n'
+HEAD = '[gateway]\nname = "line"\n[evidence]\nseal_every_s = 1\n' + ALONE
 
 
 def config_of(port: int) -> str:

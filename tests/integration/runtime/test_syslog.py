@@ -16,7 +16,7 @@ from runtime.syslog.message import frame
 from runtime.syslog.sender import WAITING_MAX, Receiver, Sender
 from tests.integration.runtime.test_accounts import CONFIG, WORDS, with_password
 from tests.rigs.certificate import make_certificate
-from tests.rigs.gateway import Gateway, cli, until
+from tests.rigs.gateway import ALONE, Gateway, cli, until
 
 pytestmark = pytest.mark.integration
 
@@ -62,7 +62,7 @@ def test_acts_and_logins_of_a_gateway_arrive_and_a_dead_server_delays_nobody(tmp
         config = tmp_path / "gateway.toml"
         async with log.serving():
             log.reading.set()
-            config.write_text(CONFIG + f'[syslog]\nhost = "127.0.0.1"\nport = {log.port}\nca_file = "{certificate[0]}"\n')
+            config.write_text(ALONE + CONFIG + f'[syslog]\nhost = "127.0.0.1"\nport = {log.port}\nca_file = "{certificate[0]}"\n')
             gateway = Gateway(tmp_path / "state", config)
             await gateway.start()
             try:

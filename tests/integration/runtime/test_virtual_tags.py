@@ -8,17 +8,13 @@ from pathlib import Path
 from drivers.reading import Status
 from ledger_client.disk import RealDisk
 from ledger_client.reader import LedgerReader
-from tests.rigs.gateway import Gateway, until
+from tests.rigs.gateway import ALONE, Gateway, until
 from tests.rigs.units import TcpUnits, Unit
 
 CONFIG = """[gateway]
 name = "g"
 [evidence]
 seal_every_s = 1.0
-[web]
-enabled = false
-[history]
-enabled = false
 [devices.d]
 type = "modbus"
 host = "127.0.0.1"
@@ -45,7 +41,7 @@ def test_a_tag_is_reckoned_from_a_real_devices(tmp_path: Path) -> None:
 
     async def run() -> None:
         async with TcpUnits({1: Unit()}) as units:
-            config.write_text(CONFIG.format(port=units.port))
+            config.write_text(ALONE + CONFIG.format(port=units.port))
             gateway = Gateway(state, config)
             await gateway.start()
             try:

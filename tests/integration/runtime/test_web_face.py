@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-from playwright.async_api import async_playwright
 
-from tests.rigs.browser import CHROMIUM_FLAGS
+from tests.rigs.browser import chromium, page_of
 from tests.rigs.feed_plant import Plant
 from tests.rigs.web_process import web
 
@@ -74,16 +73,12 @@ def test_a_stalled_browser_holds_nothing_up(tmp_path: Path) -> None:
 
 
 def test_the_page_in_a_browser(tmp_path: Path, require_service: Callable[[str], str]) -> None:
-    chromium = require_service("chromium")
+    executable = require_service("chromium")
 
     async def run() -> None:
         plant = Plant(12)
-        async with web(tmp_path, plant) as url, async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-            page = await browser.new_page()
-            faults: list[str] = []
-            page.on("pageerror", lambda error: faults.append(str(error)))
-            page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        async with web(tmp_path, plant) as url, chromium(executable) as browser, page_of(browser, url) as at:
+            page = at.page
             await page.goto(url + "live")
             plant.set(7, 42.5)
             cell = page.locator("tr[data-uid='7'] [data-value]")
@@ -95,23 +90,18 @@ def test_the_page_in_a_browser(tmp_path: Path, require_service: Callable[[str], 
             await page.locator("tr[data-uid='11']").wait_for()
             await page.locator("tr[data-uid='7']").wait_for(state="detached")
             assert await page.locator("tr[data-uid]").count() == 1
-            assert faults == []
-            await browser.close()
+            assert at.faults == []
 
     asyncio.run(run())
 
 
 def test_an_open_page_follows_tags_that_are_renamed_removed_and_added(tmp_path: Path, require_service: Callable[[str], str]) -> None:
-    chromium = require_service("chromium")
+    executable = require_service("chromium")
 
     async def run() -> None:
         plant = Plant(6)
-        async with web(tmp_path, plant) as url, async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-            page = await browser.new_page()
-            faults: list[str] = []
-            page.on("pageerror", lambda error: faults.append(str(error)))
-            page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        async with web(tmp_path, plant) as url, chromium(executable) as browser, page_of(browser, url) as at:
+            page = at.page
             loads: list[str] = []
             page.on("load", lambda _page: loads.append("load"))
             await page.goto(url + "live")
@@ -131,7 +121,6 @@ def test_an_open_page_follows_tags_that_are_renamed_removed_and_added(tmp_path: 
             await page.goto(url + "ledger")
             plant.rename({1: "t1"})
             await page.locator("#sentence", has_text="1 of 1").wait_for(timeout=15_000)
-            assert faults == []
-            await browser.close()
+            assert at.faults == []
 
     asyncio.run(run())

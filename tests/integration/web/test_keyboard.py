@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.web.full_site import full_site, good_uid
-from tests.rigs.browser import chromium, page_of, shot
+from tests.rigs.browser import chromium
 from tests.rigs.gateway import until
-from tests.rigs.keyboard import Keys
+from tests.rigs.keyboard import Keys, without_a_mouse
 from tests.rigs.out_of_the_box import PASSWORD, Site, out_of_the_box
 from tests.rigs.web_site import PASSWORD as OWN_PASSWORD
 
@@ -96,18 +96,12 @@ def test_a_newcomer_without_a_mouse(tmp_path: Path, require_service: Callable[[s
     executable = require_service("chromium")
 
     async def run() -> None:
-        async with out_of_the_box(tmp_path) as site, chromium(executable) as browser, page_of(browser, site.url) as at:
-            keys = Keys(at.page)
-            await keys.begin()
-            try:
+        async with out_of_the_box(tmp_path) as site, chromium(executable) as browser:
+            async with without_a_mouse(browser, site.url, "keyboard-newcomer") as keys:
                 await claim(keys, site)
                 await add_a_device(keys, site)
                 await bring_tags(keys, site, tmp_path)
                 await edit_the_configuration(keys, site)
-            except BaseException:
-                await shot(at.page, "keyboard-newcomer-stuck")
-                raise
-            await keys.end()
 
     asyncio.run(run())
 
@@ -211,12 +205,10 @@ def test_a_days_work_without_a_mouse(tmp_path: Path, require_service: Callable[[
     executable = require_service("chromium")
 
     async def run() -> None:
-        async with full_site(tmp_path) as site, chromium(executable) as browser, page_of(browser, site.url) as at:
-            keys = Keys(at.page)
-            await keys.begin()
+        async with full_site(tmp_path) as site, chromium(executable) as browser:
             uid = await good_uid(site)
-            try:
-                await at.open("/")
+            async with without_a_mouse(browser, site.url, "keyboard-day") as keys:
+                await keys.page.goto(site.url)
                 await log_in(keys, OWN_PASSWORD)
                 await acknowledge_and_hand_over(keys)
                 await prove(keys, uid)
@@ -225,9 +217,5 @@ def test_a_days_work_without_a_mouse(tmp_path: Path, require_service: Callable[[
                 await ask_for_a_certificate(keys)
                 await sign_off(keys)
                 await change_the_password_and_leave(keys)
-            except BaseException:
-                await shot(at.page, "keyboard-day-stuck")
-                raise
-            await keys.end()
 
     asyncio.run(run())

@@ -68,6 +68,14 @@ def core_with(disk: ShimDisk, clock: VirtualClock, driver: SetDriver, first_act:
     return running(disk, clock, Plant(clock, {"a": driver}), first_act=first_act)
 
 
+async def one_waits_and_other_is_shelved(core: Running, clock: VirtualClock, driver: SetDriver) -> None:
+    """Raise what is above 80, and shelve `other` of it."""
+    driver.value = 81
+    await after(clock, 2)
+    assert (await core.act("alarm.shelve", "other", params={"minutes": 60}))["code"] == "done"
+    await after(clock, 1)
+
+
 def recorded(disk: ShimDisk) -> list[AlarmRow]:
     """Every transition of the ledger, entry by entry."""
     return [row for body in bodies(disk) for row in body.rows]
@@ -130,10 +138,7 @@ def test_states_survive_a_restart_with_and_without_the_book() -> None:
 
     async def day(disk: ShimDisk, clock: VirtualClock, driver: SetDriver) -> None:
         async with core_with(disk, clock, driver) as core:
-            driver.value = 81
-            await after(clock, 2)
-            assert (await core.act("alarm.shelve", "other", params={"minutes": 60}))["code"] == "done"
-            await after(clock, 1)
+            await one_waits_and_other_is_shelved(core, clock, driver)
         for start in range(2):
             disk.restart()
             driver.fault = DriverError("no_answer")  # nothing of the field can say it again

@@ -16,7 +16,16 @@ from tests.rigs.core import STATE, Running, config_text
 from tests.rigs.field import after, device_toml
 from tests.simulation.disk import ShimDisk
 from tests.simulation.loop import VirtualClock
-from tests.unit.runtime.alarms.test_in_the_core import HIGH, SetDriver, core_with, lived, recorded, state_of, summary
+from tests.unit.runtime.alarms.test_in_the_core import (
+    HIGH,
+    SetDriver,
+    core_with,
+    lived,
+    one_waits_and_other_is_shelved,
+    recorded,
+    state_of,
+    summary,
+)
 
 
 def redefine(core: Running, **changes: Any) -> None:
@@ -72,10 +81,7 @@ def test_what_is_taken_out_of_the_file_while_the_core_is_stopped_is_said_to_be_r
 
     async def day(disk: ShimDisk, clock: VirtualClock, driver: SetDriver) -> None:
         async with core_with(disk, clock, driver) as core:
-            driver.value = 81
-            await after(clock, 2)
-            assert (await core.act("alarm.shelve", "other", params={"minutes": 60}))["code"] == "done"
-            await after(clock, 1)
+            await one_waits_and_other_is_shelved(core, clock, driver)
         for start in range(2):
             disk.restart()
             write_atomically(disk, Layout(STATE).config, config_text(device_toml("a", {"fast": (100, 4)})).encode())

@@ -16,6 +16,7 @@ from ledger_client.kinds import Kind
 from models.drift import DriftMonitor
 from runtime.judgement import score_query
 from runtime.judgement.core_link import StaleError
+from runtime.judgement.model_task import ModelTask
 from runtime.judgement.replay import Replay, Replayed
 from runtime.judgement.score_query import checked, curve
 from tests.rigs.judged import Judged, LostError, judged
@@ -37,9 +38,24 @@ def events(line: Judged, type_uri: str) -> list[tuple[int, Any]]:
     return found
 
 
+async def followed(line: Judged, batches: int, task: ModelTask | None = None, *, away: float = 0.0) -> ModelTask:
+    """Have a judge follow the plant, batch by batch as they come; return it: a new one, unless one is given."""
+    task = task or await line.begin()
+    for _ in range(batches):
+        line.plant.batch(away=away)
+        await line.follow(task)
+    return task
+
+
 async def replayed(line: Judged, start: int = 0, end: int | None = None) -> Replayed:
     replay = Replay(line.log, line.kept.manifest, line.kept.manifest_hash, line.outputs, "line")
     return await replay.run(start, line.log.size if end is None else end)
+
+
+async def replays(line: Judged) -> None:
+    """Reckon everything again: nothing differs, and nothing is missing."""
+    found = await replayed(line)
+    assert (found.differences, found.not_recorded, found.verdict) == ([], 0, "holds")
 
 
 def plant_for_a_while(line: Judged, rng: Random) -> None:
@@ -132,10 +148,7 @@ def test_every_range_of_entries_replays_by_itself() -> None:
 def test_an_altered_receipt_is_found(what: str) -> None:
     async def scenario(work: ThreadPoolExecutor) -> None:
         line = await judged(2, work=work)
-        task = await line.begin()
-        for _ in range(20):
-            line.plant.batch()
-            await line.follow(task)
+        await followed(line, 20)
         receipts: list[tuple[int, ScoreReceipt]] = events(line, SCORES)
         seq, receipt = receipts[len(receipts) // 2]
         place = next(i for i, score in enumerate(receipt.scores) if score is not None)
@@ -164,10 +177,7 @@ def test_an_altered_receipt_is_found(what: str) -> None:
 def test_withheld_readings_make_scores_unanswerable_and_not_wrong() -> None:
     async def scenario(work: ThreadPoolExecutor) -> None:
         line = await judged(5, work=work)
-        task = await line.begin()
-        for _ in range(60):
-            line.plant.batch()
-            await line.follow(task)
+        await followed(line, 60)
         batches = [seq for seq, raw in enumerate(line.log.entries(0, line.log.size)) if _kind(raw) == Kind.BATCH]
         line.log.withheld.update(batches[20:25])
         found = await replayed(line)
@@ -183,10 +193,7 @@ def test_withheld_readings_make_scores_unanswerable_and_not_wrong() -> None:
 def test_of_a_span_that_is_too_long_the_newest_scores_are_told(bound: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(work: ThreadPoolExecutor) -> None:
         line = await judged(6, work=work)
-        task = await line.begin()
-        for _ in range(40):
-            line.plant.batch()
-            await line.follow(task)
+        await followed(line, 40)
         span = {"model": "line", "from_ms": line.plant.at_ms - 3_600_000, "to_ms": line.plant.at_ms + 10_000, "points_max": 2000}
         all_of_it = curve(line.log, line.log.size, span)
         whole = all_of_it["points"]
@@ -204,10 +211,7 @@ def test_of_a_span_that_is_too_long_the_newest_scores_are_told(bound: str, most:
 def test_the_curve_and_the_check_read_receipts() -> None:
     async def scenario(work: ThreadPoolExecutor) -> None:
         line = await judged(6, work=work)
-        task = await line.begin()
-        for _ in range(40):
-            line.plant.batch()
-            await line.follow(task)
+        await followed(line, 40)
         scored = [s for _, r in events(line, SCORES) for s in r.scores]
         span = {"model": "line", "from_ms": line.plant.at_ms - 3_600_000, "to_ms": line.plant.at_ms + 10_000}
         points = curve(line.log, line.log.size, {**span, "points_max": 2000})["points"]
@@ -261,19 +265,14 @@ def test_a_clock_that_is_set_back_doubles_no_cell_and_replays(back_s: int) -> No
         line = await judged(5, work=work)
         task = await line.begin()
         for round_ in range(3):
-            for _ in range(16 + round_):
-                line.plant.batch(away=30.0 * (round_ == 1))
-                await line.follow(task)
+            await followed(line, 16 + round_, task, away=30.0 * (round_ == 1))
             at_ms = line.plant.at_ms
             line.plant.at_ms -= back_s * 1000
             line.log.add(Kind.CLOCK, (at_ms, line.plant.at_ms, 2, 4))
-        for _ in range(30):
-            line.plant.batch()
-            await line.follow(task)
+        await followed(line, 30, task)
         named = [number for _, receipt in events(line, SCORES) for number in receipt.numbers()]
         assert named == sorted(set(named))
-        found = await replayed(line)
-        assert (found.differences, found.not_recorded, found.verdict) == ([], 0, "holds")
+        await replays(line)
 
     run(scenario)
 
@@ -281,10 +280,7 @@ def test_a_clock_that_is_set_back_doubles_no_cell_and_replays(back_s: int) -> No
 def test_after_a_restart_of_the_gateway_a_model_is_silent_until_its_window_is_of_what_it_saw_since() -> None:
     async def scenario(work: ThreadPoolExecutor) -> None:
         line = await judged(5, work=work)
-        task = await line.begin()
-        for _ in range(8):
-            line.plant.batch()
-            await line.follow(task)
+        task = await followed(line, 8)
         assert task.live is not None
         assert task.live.score is not None
         line.plant.silence(3)  # shorter than values are held: without the boot entry nothing would be missing
@@ -297,7 +293,6 @@ def test_after_a_restart_of_the_gateway_a_model_is_silent_until_its_window_is_of
             said.append(task.live.abstained)
         assert said[0] in {"filling", "missing"}
         assert said[-1] is None
-        found = await replayed(line)
-        assert (found.differences, found.not_recorded, found.verdict) == ([], 0, "holds")
+        await replays(line)
 
     run(scenario)
