@@ -11,12 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger_client import cbor
+from ledger_client.cursor_file import load_row, save_row
 from ledger_client.details import is_hash, is_int, is_uint
-from ledger_client.disk import Disk, read_whole, write_atomically
-from ledger_client.errors import FormatError
+from ledger_client.disk import Disk
 from ledger_client.merkle import EMPTY_ROOT, Subtree, range_root
-from ledger_client.outbox_lane import CURSOR_SIZE_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +45,14 @@ def mirror_cursor_path(state: Path, anchor_name: str) -> Path:
 def save_mirror_cursor(disk: Disk, state: Path, anchor_name: str, cursor: MirrorCursor) -> None:
     """Put the cursor in place, durably. Raises OSError."""
     path = mirror_cursor_path(state, anchor_name)
-    disk.mkdir(path.parent)
-    row = [1, cursor.origin, cursor.held, cursor.root, cursor.bodies, cursor.wall_ms]
-    write_atomically(disk, path, cbor.encode(row))
+    save_row(disk, path, cursor.origin, cursor.held, cursor.root, cursor.bodies, cursor.wall_ms)
 
 
 def load_mirror_cursor(disk: Disk, state: Path, anchor_name: str, origin: str) -> MirrorCursor | None:
     """Return the cursor for this origin; None when there is none, it is of another epoch, or damaged. Raises OSError."""
-    raw = read_whole(disk, mirror_cursor_path(state, anchor_name), CURSOR_SIZE_MAX)
-    if raw is None:
+    values = load_row(disk, mirror_cursor_path(state, anchor_name), origin, 4)
+    if values is None:
         return None
-    try:
-        row = cbor.decode(raw, size_max=CURSOR_SIZE_MAX, what="cursor")
-    except FormatError:
-        return None
-    if not isinstance(row, list | tuple) or len(row) != 6 or row[0] != 1 or row[1] != origin:
-        return None
-    _, _, held, root, bodies, wall_ms = row
+    held, root, bodies, wall_ms = values
     good = is_uint(held) and is_hash(root) and is_uint(bodies) and bodies <= held and is_int(wall_ms)
     return MirrorCursor(origin, held, root, bodies, wall_ms) if good else None

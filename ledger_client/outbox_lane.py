@@ -15,14 +15,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ledger_client import cbor
 from ledger_client.anchors.anchor import Anchor
 from ledger_client.checkpoint import Checkpoint
+from ledger_client.cursor_file import load_row, save_row
 from ledger_client.details import is_hash, is_int, is_uint
-from ledger_client.disk import Disk, read_whole, write_atomically
-from ledger_client.errors import FormatError
-
-CURSOR_SIZE_MAX = 8_192
+from ledger_client.disk import Disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +111,13 @@ def cursor_path(state: Path, anchor_name: str) -> Path:
 
 def save_cursor(disk: Disk, state: Path, anchor_name: str, cursor: Cursor) -> None:
     """Put the cursor in place, durably. Raises OSError."""
-    path = cursor_path(state, anchor_name)
-    disk.mkdir(path.parent)
-    write_atomically(disk, path, cbor.encode([1, cursor.origin, cursor.size, cursor.root, cursor.wall_ms]))
+    save_row(disk, cursor_path(state, anchor_name), cursor.origin, cursor.size, cursor.root, cursor.wall_ms)
 
 
 def load_cursor(disk: Disk, state: Path, anchor_name: str, origin: str) -> Cursor | None:
     """Return the cursor for this origin; None when there is none, it is of another epoch, or damaged. Raises OSError."""
-    raw = read_whole(disk, cursor_path(state, anchor_name), CURSOR_SIZE_MAX)
-    if raw is None:
+    values = load_row(disk, cursor_path(state, anchor_name), origin, 3)
+    if values is None:
         return None
-    try:
-        row = cbor.decode(raw, size_max=CURSOR_SIZE_MAX, what="cursor")
-    except FormatError:
-        return None
-    if not isinstance(row, list | tuple) or len(row) != 5 or row[0] != 1 or row[1] != origin:
-        return None
-    _, _, size, root, wall_ms = row
+    size, root, wall_ms = values
     return Cursor(origin, size, root, wall_ms) if is_uint(size) and is_hash(root) and is_int(wall_ms) else None

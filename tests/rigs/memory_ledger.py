@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ledger_client.anchors.tlog import TlogAnchor, request_body
 from ledger_client.errors import AnchorError, StoreError
 from ledger_client.heads import Heads
 from ledger_client.kinds import Kind
+from ledger_client.outbox import Outbox
 from ledger_client.receipt import Receipt, parse_receipts
 from tests.rigs.small_log import SmallLog, key_of
 
@@ -26,6 +27,15 @@ from tests.rigs.small_log import SmallLog, key_of
 @dataclass(frozen=True)
 class Stored:
     seq: int
+
+
+@asynccontextmanager
+async def at_work(outbox: Outbox) -> AsyncIterator[Outbox]:
+    """Run it; at the end it is cancelled, as by a stop."""
+    async with outbox, asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(outbox.run())
+        yield outbox
+        task.cancel()
 
 
 class MemoryLedger:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from contextlib import asynccontextmanager
 from random import Random
 
 import pytest
@@ -16,7 +15,7 @@ from ledger_client.outbox import Outbox
 from ledger_client.outbox_lane import Cursor, cursor_path, load_cursor, retry_delay_s, save_cursor
 from ledger_client.outbox_needs import Pace
 from ledger_client.quarantine import quarantine_path
-from tests.rigs.memory_ledger import LocalWitness, MemoryLedger
+from tests.rigs.memory_ledger import LocalWitness, MemoryLedger, at_work
 from tests.simulation.loop import run
 
 PACE = Pace()
@@ -35,14 +34,10 @@ def witnesses(tmp_path, ledger):
         witness.close()
 
 
-@asynccontextmanager
-async def running(ledger, witnesses, state, clock, pace=PACE):
-    """An outbox at work; cancelled at the end as a stop would."""
-    async with Outbox(ledger, [w.anchor(clock) for w in witnesses], RealDisk(), state, clock, pace=pace, random=Random(1)) as outbox:
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(outbox.run())
-            yield outbox
-            task.cancel()
+def running(ledger, witnesses, state, clock, pace=PACE):
+    """An outbox at work with these witnesses."""
+    anchors = [w.anchor(clock) for w in witnesses]
+    return at_work(Outbox(ledger, anchors, RealDisk(), state, clock, pace=pace, random=Random(1)))
 
 
 async def passes(clock, seconds: float) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
 from hashlib import sha256
 from random import Random
 
@@ -20,7 +18,7 @@ from ledger_client.mirror_cursor import MirrorCursor, load_mirror_cursor, mirror
 from ledger_client.outbox import Outbox
 from ledger_client.outbox_needs import Pace
 from ledger_client.outbox_package import PACKAGE_BYTES_MAX
-from tests.rigs.memory_ledger import LocalMirror, LocalWitness, MemoryLedger
+from tests.rigs.memory_ledger import LocalMirror, LocalWitness, MemoryLedger, at_work
 from tests.rigs.small_log import SmallLog, key_of
 from tests.simulation.loop import run
 
@@ -40,14 +38,9 @@ def witness(tmp_path, ledger):
     made.close()
 
 
-@asynccontextmanager
-async def running(ledger, witness, mirror, state, clock, entries=None):
+def running(ledger, witness, mirror, state, clock, entries=None):
     anchors = [witness.anchor(clock, mirror)]
-    async with Outbox(ledger, anchors, DISK, state, clock, pace=PACE, random=Random(1), entries=entries or ledger) as outbox:
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(outbox.run())
-            yield outbox
-            task.cancel()
+    return at_work(Outbox(ledger, anchors, DISK, state, clock, pace=PACE, random=Random(1), entries=entries or ledger))
 
 
 async def passes(clock, seconds: float) -> None:
