@@ -77,6 +77,11 @@ class RuleBook:
             self._see("range", [tag_index], time_ms, time_ms, _evidence(value=value, low=limits[0], high=limits[1]))
         self._signs.take(tag_index, time_ms, value, source_ms)
 
+    def forget(self) -> None:
+        """Nothing was read for a while, and nobody knows what was: no silence, step or standstill is reckoned over it. Findings go on."""
+        self._signs.forget()
+        self._late_ms.clear()
+
     def close(self, until_ms: int) -> list[Finding]:
         """Return what began and what ended, up to `until_ms`."""
         self._signs.close(until_ms)

@@ -62,6 +62,8 @@ class _Course:
     since_ms: int = 0
     reports: int = 0
     missing_ms: int | None = None
+    is_lost: bool = False
+    """It was missing when everything was forgotten, and has not come back."""
     offset_ms: float | None = None
     departed: Sign | None = None
     lost_ms: deque[int] = field(default_factory=lambda: deque(maxlen=TIMES_KEPT))
@@ -91,6 +93,7 @@ class Signs:
             self._lose(tag_index, tag, time_ms)
             return
         self._look_at_device(tag.device, time_ms)
+        tag.is_lost = False
         if tag.missing_ms is not None:
             self._size("missing_ms", tag_index, time_ms - tag.missing_ms, tag.missing_ms)
             tag.missing_ms = None
@@ -122,6 +125,17 @@ class Signs:
             elif not self._gates.shut_between(sign.at_ms, sign.at_ms + CONFIRM_MS):
                 self._tell(sign)
 
+    def forget(self) -> None:
+        """Take up anew behind a time of which nothing is known: what was so before it is no measure of what comes. Clocks stay compared."""
+        for i, tag in enumerate(self._tags):
+            tag.is_lost = tag.is_lost or tag.missing_ms is not None
+            tag.value, tag.missing_ms, tag.departed, tag.reports = None, None, None, 0
+            tag.lost_ms.clear()
+            if i in self._gates:
+                self._gates.take(i, tag.time_ms, None)
+        self._reported_ms.clear()
+        self._waiting.clear()
+
     def is_constant(self, tag_index: int, since_ms: int) -> bool:
         """Whether a tag's value has not changed since then, and is there, and the gates are open."""
         tag = self._tags[tag_index]
@@ -129,7 +143,7 @@ class Signs:
 
     def is_missing(self, tag_index: int) -> bool:
         """Whether a tag that had a value has none."""
-        return self._tags[tag_index].missing_ms is not None
+        return self._tags[tag_index].missing_ms is not None or self._tags[tag_index].is_lost
 
     def _size(self, kind: str, tag_index: int, size: float, at_ms: int, before: float | None = None, value: float | None = None) -> None:
         if size > self._bars[kind][tag_index]:
@@ -169,7 +183,7 @@ class Signs:
         before_ms = self._reported_ms.get(device)
         if before_ms is None or time_ms > before_ms:
             self._reported_ms[device] = time_ms
-            if before_ms is not None and self._tags[device].missing_ms is None and self._gates.is_open(before_ms):
+            if before_ms is not None and not self.is_missing(device) and self._gates.is_open(before_ms):
                 self._size("late_ms", device, time_ms - before_ms, before_ms)
 
     def _look_at_source(self, i: int, tag: _Course, lag_ms: int, time_ms: int, value: float) -> None:

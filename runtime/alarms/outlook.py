@@ -26,14 +26,15 @@ class CoreOutlook:
     def __init__(
         self, clock: Clock, *, device_state: Callable[[str], str | None], anchors: Callable[[], Sequence[Mapping[str, Any]]],
         size: Callable[[], int], ledger_state: Callable[[], tuple[str, bool]], evidence_state: Callable[[], str],
-        findings: Callable[[], Sequence[Mapping[str, Any]]], free_bytes: Callable[[], int], work: Executor,
+        goes_on: Callable[[str], bool], free_bytes: Callable[[], int], work: Executor,
     ) -> None:  # fmt: skip
-        """`ledger_state` gives its state and whether the disk is full; `size` the ledger's durable entries; `findings` newest first.
+        """`ledger_state` gives its state and whether the disk is full; `size` the ledger's durable entries.
 
+        `goes_on` tells whether a finding of a model has begun and not ended.
         `free_bytes` blocks; it is asked in `work`.
         """
         self._clock, self._device_state, self._anchors, self._size = clock, device_state, anchors, size
-        self._ledger_state, self._evidence_state, self._findings = ledger_state, evidence_state, findings
+        self._ledger_state, self._evidence_state, self._goes_on = ledger_state, evidence_state, goes_on
         self._free_bytes, self._work = free_bytes, work
         self._began_ms = clock.wall_ms()
         self._space: Future[int | None] | None = None
@@ -85,15 +86,3 @@ class CoreOutlook:
             return self._free_bytes() >> 20
         except OSError:
             return None
-
-    def _goes_on(self, model: str) -> bool:
-        """Whether an armed finding of a model has begun and not ended."""
-        ended: set[tuple[str, str]] = set()
-        for row in self._findings():
-            evidence = row["evidence"]
-            if row["model"] == model and evidence["armed"]:
-                key = (row["rule"], row["tag"])
-                if evidence["phase"] == 0 and key not in ended:
-                    return True
-                ended.add(key)
-        return False

@@ -44,7 +44,7 @@ class Alarms:
         outlook = CoreOutlook(
             clock,
             device_state=lambda name: field.pollers[name].counts.state if name in field.pollers else None,
-            anchors=lambda: outbox.status()["anchors"], size=lambda: chain.size, findings=desk.finding_rows,
+            anchors=lambda: outbox.status()["anchors"], size=lambda: chain.size, goes_on=desk.goes_on,
             ledger_state=lambda: (chain.state, chain.disk_full), evidence_state=lambda: evidence.state,
             free_bytes=lambda: disk.free_bytes(layout.state), work=work,
         )  # fmt: skip

@@ -73,7 +73,7 @@ def score(
                 "age": judged.span_text(age_ms),
             }
             console().print(word("model_score_line", values), markup=False)
-    raise typer.Exit(CANNOT_TELL if not of_now else int(bool(model.get("alarming"))))
+    raise typer.Exit(CANNOT_TELL if not of_now else int(judged.is_not_normal(model)))
 
 
 def explain(

@@ -117,6 +117,8 @@ class JudgementSource(Protocol):
         """Of each model {name, state, progress, score, threshold, alarming, abstained, cell_ms, contributions, coverage, …}.
 
         `contributions` are [tag, share, value, low, high] of at most five tags: first whom an alarm names, then the greatest share.
+        `open` are {seq, rule, tag, at_ms} of findings that have not ended, oldest first: with one the machine is not normal, whatever
+        the score says.
         """
         ...
 

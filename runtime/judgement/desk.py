@@ -43,7 +43,7 @@ from runtime.faces.feed import JUDGE, RequestRefusedError, Session
 from runtime.judgement.book import Entries, ModelBook, ModelPage, event_at
 from runtime.judgement.installed import models_installed
 from runtime.judgement.judge_words import Learned, Live, Progress, Recorded, Refused, read_word
-from runtime.judgement.model_rows import FINDINGS_MAX, ModelRows
+from runtime.judgement.model_rows import ModelRows
 from runtime.judgement.pace import Pace
 from runtime.judgement.store import ModelStore
 from runtime.judgement.unbroken import Unbroken
@@ -127,6 +127,10 @@ class JudgementDesk:
     def finding_rows(self) -> list[dict[str, Any]]:
         """See JudgementSource."""
         return self.rows.findings()
+
+    def goes_on(self, name: str) -> bool:
+        """Whether a finding of a model that is armed has begun and not ended."""
+        return self.rows.goes_on(name)
 
     def health(self) -> dict[str, Any]:
         """Return what health shows of the judge."""
@@ -353,7 +357,7 @@ class JudgementDesk:
         self.book.load()
         self.book.catch_up(self._entries, self._ledger.size)
         seqs = sorted(seq for page in self.book.pages.values() for seq in page.finding_seqs)
-        for seq in seqs[-FINDINGS_MAX:]:
+        for seq in seqs:
             body = event_at(self._entries, seq)
             if isinstance(body, FindingBody):
                 self.rows.take_entry(seq, body)

@@ -16,6 +16,8 @@ from runtime.judgement.book import ModelBook, ModelPage
 from runtime.judgement.judge_words import LiveRow
 
 FINDINGS_MAX: Final = 50
+OPEN_MAX: Final = 20
+ONSET: Final = 0
 MANIFESTS_MAX: Final = 64
 
 
@@ -29,6 +31,8 @@ class ModelRows:
         self._manifests: dict[bytes, Manifest] = {}
         self._ended: dict[str, dict[str, Any]] = {}
         self._findings: deque[dict[str, Any]] = deque(maxlen=FINDINGS_MAX)
+        self._going: dict[str, dict[tuple[str, str], tuple[bytes, dict[str, Any]]]] = {}
+        """Of each model the findings that have not ended, also those that are no longer among the newest."""
         self.generation = 0
         self.orders = 0
 
@@ -60,13 +64,31 @@ class ModelRows:
         """An entry was appended, or is read again at a start."""
         match body:
             case FindingBody():
-                self._findings.appendleft(finding_row(seq, body))
+                row = finding_row(seq, body)
+                self._findings.appendleft(row)
+                self._take_going(body, row)
                 self.generation += 1
             case ModelBody():
                 self.generation += 1
                 self.orders += 1
             case LabelBody():
                 self.generation += 1
+
+    def _take_going(self, body: FindingBody, row: dict[str, Any]) -> None:
+        going = self._going.setdefault(body.name, {})
+        going.pop((body.rule, body.tag), None)
+        if body.phase == ONSET:
+            going[body.rule, body.tag] = (body.manifest_hash, row)
+
+    def _open(self, page: ModelPage) -> list[dict[str, Any]]:
+        """Return what goes on of a model, in the order of the ledger; of one that is off, or was another then, nobody looks for the end."""
+        found = self._going.get(page.name, {}).values()
+        return [row for manifest_hash, row in found if page.scores and manifest_hash == page.manifest]
+
+    def goes_on(self, name: str) -> bool:
+        """Whether a finding that a model made while it was armed has begun and not ended."""
+        page = self._book.pages.get(name)
+        return page is not None and any(row["evidence"]["armed"] for row in self._open(page))
 
     def knows(self, manifest_hash: bytes) -> bool:
         """Whether a manifest is at hand."""
@@ -103,6 +125,7 @@ class ModelRows:
             "ended": self._ended.get(page.name),
             "model_sha256": page.model.hex() if page.model else None, "manifest_hash": page.manifest.hex() if page.manifest else None,
             "refused": {"code": page.refusal[0], "params": dict(page.refusal[1])} if page.refusal else None,
+            "open": [{key: row[key] for key in ("seq", "rule", "tag", "at_ms")} for row in self._open(page)[-OPEN_MAX:]],
             "gates": gates_of(manifest), "labels": page.labels.plain(), "drift": live.drift if live else None,
         }  # fmt: skip
 

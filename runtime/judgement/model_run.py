@@ -90,6 +90,8 @@ class ModelRun:
             self._stream = InputStream(self.manifest.plan)
         if taken.set_back:
             self.rules = None if self.rules is None else RuleBook(self.manifest.plan, self.manifest.limits)
+        elif taken.begun and self.rules is not None:
+            self.rules.forget()
         for uid, from_ms in taken.silent:
             if uid in self._index:
                 self._stream.take(self._index[uid], from_ms, None)

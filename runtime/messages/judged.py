@@ -88,6 +88,8 @@ def _verdict(model: Row, now_ms: int | None, lang: str) -> Sentence:
         return "warn", word("judged.ahead", {"age": span_text(-age_ms)}, lang)
     if age_ms > SCORE_OLD_MS:
         return "warn", word("judged.old", {"age": span_text(age_ms)}, lang)
+    if model.get("open") and not model.get("alarming"):
+        return "alarm", word("judged.open", {"what": open_text(model, lang), "score": _score_text(model, lang)}, lang)
     if model.get("abstained"):
         return "warn", word("judged.abstained", {"why": abstained_text(model, lang)}, lang)
     values = {"share": share_text(model), "tag": first_tag(model) or "?"}
@@ -97,6 +99,25 @@ def _verdict(model: Row, now_ms: int | None, lang: str) -> Sentence:
             return "alarm", word("judged.not_normal.still", values, lang)  # what weighs most now is not what it was about
         return "alarm", word("judged.not_normal", values, lang)
     return "ok", word("judged.normal", values, lang)
+
+
+def open_text(model: Row, lang: str = "en") -> str:
+    """Return what has begun and not ended, the newest first, and how many more."""
+    newest, *more = reversed(model["open"])
+    known = f"judged.rule.{newest['rule']}"
+    what = word(known if known in catalogue("en") else "judged.rule.other", {"rule": newest["rule"], "tag": newest["tag"]}, lang)
+    return what + (word("judged.open.more", {"count": len(more)}, lang) if more else "")
+
+
+def _score_text(model: Row, lang: str) -> str:
+    if model.get("abstained"):
+        return word("judged.abstained", {"why": abstained_text(model, lang)}, lang)
+    return word("judged.open.score", {"share": share_text(model)}, lang)
+
+
+def is_not_normal(model: Row) -> bool:
+    """Whether a model says that its machine is not normal: by its score, or by a finding that goes on, whatever the score is."""
+    return bool(model.get("alarming") or model.get("open"))
 
 
 def abstained_text(model: Row, lang: str = "en") -> str:

@@ -6,7 +6,7 @@ Room: tests. Everything but sockets, processes and the disk's files is the produ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ledger_client.event_bodies import ModelBody
+from ledger_client.event_bodies import FindingBody, ModelBody
 from ledger_client.heads import Heads
 from ledger_client.kinds import Kind
 from ledger_client.schema import SchemaState
@@ -251,3 +251,24 @@ async def judged_log(
 
 async def _never(seq: int) -> None:
     raise AssertionError(seq)
+
+
+def run(scenario: Callable[[ThreadPoolExecutor], Awaitable[Any]]) -> Any:
+    """Run a scenario on a loop of its own, with a thread for what blocks."""
+    with ThreadPoolExecutor(1) as work:
+        return asyncio.run(scenario(work))
+
+
+async def refused(desk: JudgementDesk, params: Any, session: Session = JUDGE) -> str:
+    """Say a judge's word to the desk; return why it is refused, "" where it is taken."""
+    try:
+        await desk.answer(session, params)
+    except RequestRefusedError as error:
+        return error.code
+    return ""
+
+
+def finding(line: Judged, **changed: Any) -> dict[str, Any]:
+    """A judge's word of a finding: tag 1 is stuck, but for what is changed."""
+    found = FindingBody("line", line.kept.manifest_hash, "stuck", "device1/t1", 5, 0, True, None, None)
+    return {"what": "finding", "body": replace(found, **changed).encode()}

@@ -176,4 +176,4 @@ def chosen_model(models: Rows, name: str | None) -> Mapping[str, Any] | None:
     """Return the model asked for; without a name the first that is not normal, else the first."""
     if name is not None:
         return next((model for model in models if model["name"] == name), None)
-    return next((model for model in models if model.get("alarming") or model.get("refused")), models[0] if models else None)
+    return next((model for model in models if judged.is_not_normal(model) or model.get("refused")), models[0] if models else None)

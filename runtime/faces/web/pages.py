@@ -197,7 +197,7 @@ def abnormal_models(models: Sequence[Mapping[str, Any]], health: Mapping[str, An
     judge, now_ms = health.get("judge"), health.get("now_ms")
     return [
         model["name"] for model in models
-        if model["state"] == "armed" and model.get("alarming") and not model.get("refused") and judged.is_of_now(model, judge, now_ms)
+        if model["state"] == "armed" and judged.is_not_normal(model) and not model.get("refused") and judged.is_of_now(model, judge, now_ms)
     ]  # fmt: skip
 
 

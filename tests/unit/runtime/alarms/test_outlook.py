@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,7 +41,7 @@ class Parts:
     size: int = 10
     ledger: tuple[str, bool] = ("ok", False)
     evidence: str = "recording"
-    findings: Sequence[Mapping[str, Any]] = ()
+    open_of: set[str] = field(default_factory=set)
     free: int | OSError = 5_000 << 20
 
     def free_bytes(self) -> int:
@@ -52,7 +52,7 @@ class Parts:
     def outlook(self) -> CoreOutlook:
         return CoreOutlook(
             self.clock, device_state=self.state_of, anchors=lambda: self.anchors, size=lambda: self.size,
-            ledger_state=lambda: self.ledger, evidence_state=lambda: self.evidence, findings=lambda: self.findings,
+            ledger_state=lambda: self.ledger, evidence_state=lambda: self.evidence, goes_on=lambda model: model in self.open_of,
             free_bytes=self.free_bytes, work=AtOnce(),
         )  # fmt: skip
 
@@ -123,18 +123,7 @@ def test_evidence_stops_with_itself_or_with_the_ledger(evidence: str, ledger: st
     assert parts.outlook().holds(AlarmDefinition("x", "evidence_stopped"), False) is stopped
 
 
-def finding(rule: str, phase: int, *, armed: bool = True, model: str = "m") -> dict[str, Any]:
-    return {"model": model, "rule": rule, "tag": "a/b", "evidence": {"armed": armed, "phase": phase}}
-
-
-@pytest.mark.parametrize(
-    ("newest_first", "goes_on"),
-    [
-        ([], False), ([finding("stuck", 0)], True), ([finding("stuck", 1), finding("stuck", 0)], False),
-        ([finding("stuck", 1), finding("drift", 0), finding("stuck", 0)], True), ([finding("stuck", 0, armed=False)], False),
-        ([finding("stuck", 0, model="other")], False), ([finding("stuck", 0), finding("stuck", 1), finding("stuck", 0)], True),
-    ],
-)  # fmt: skip
-def test_a_finding_goes_on_until_its_end(newest_first: list[dict[str, Any]], goes_on: bool) -> None:
-    parts = Parts(findings=newest_first)
-    assert parts.outlook().holds(AlarmDefinition("x", "finding", model="m"), False) is goes_on
+def test_a_finding_holds_while_the_model_says_that_it_goes_on() -> None:
+    parts = Parts(open_of={"m"})
+    assert parts.outlook().holds(AlarmDefinition("x", "finding", model="m"), False)
+    assert not parts.outlook().holds(AlarmDefinition("x", "finding", model="other"), True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -15,15 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger_client.errors import FormatError, StoreError
-from ledger_client.event_bodies import FindingBody, LabelBody, ModelBody, ScoreReceipt
+from ledger_client.event_bodies import LabelBody, ModelBody, ScoreReceipt
 from runtime.config_model import Models
-from runtime.faces.feed import RequestRefusedError, Session, encode_frame
+from runtime.faces.feed import Session
 from runtime.judgement.book import ModelBook
 from runtime.judgement.desk import BURST, JudgementDesk
 from runtime.judgement.judge_words import LiveRow, read_word
-from runtime.judgement.model_rows import FINDINGS_MAX
 from runtime.judgement.spans import OpenReceipt
-from tests.rigs.judged import FOLDER, JUDGE, Judged, judged
+from tests.rigs.judged import FOLDER, JUDGE, Judged, finding, judged, refused, run
 from tests.tidy.source import ROOT
 
 plain = st.recursive(
@@ -35,30 +32,12 @@ words = st.sampled_from(["sync", "live", "scores", "finding", "refused", "accept
 keys = ["rows", "behind_ms", "body", "name", "code", "params", "act", "stage", "share", "manifest", "fresh"]
 
 
-def run(scenario: Callable[[ThreadPoolExecutor], Awaitable[Any]]) -> Any:
-    with ThreadPoolExecutor(1) as work:
-        return asyncio.run(scenario(work))
-
-
-async def refused(desk: JudgementDesk, params: Any, session: Session = JUDGE) -> str:
-    try:
-        await desk.answer(session, params)
-    except RequestRefusedError as error:
-        return error.code
-    return ""
-
-
 def receipt(line: Judged, first: int, count: int = 1, **changed: Any) -> dict[str, Any]:
     found = ScoreReceipt(
         "line", line.kept.manifest.model_sha256, line.kept.manifest_hash, 1, 2, 1000, ((first, count),), (1.5,) * count, bytes(count),
         bytes(32), (0, -1),
     )  # fmt: skip
     return {"what": "scores", "body": replace(found, **changed).encode()}
-
-
-def finding(line: Judged, **changed: Any) -> dict[str, Any]:
-    found = FindingBody("line", line.kept.manifest_hash, "stuck", "device1/t1", 5, 0, True, None, None)
-    return {"what": "finding", "body": replace(found, **changed).encode()}
 
 
 @settings(max_examples=200)
@@ -305,19 +284,6 @@ def test_a_book_of_another_epoch_keeps_states_and_forgets_places() -> None:
         assert book.next_seq is None
         book.apply(3, ModelBody("line", "off", "model_off", line.kept.manifest_hash, line.kept.manifest.model_sha256))
         assert not page.scores
-
-    run(scenario)
-
-
-def test_findings_of_any_size_that_is_taken_reach_a_face_in_one_frame() -> None:
-    async def scenario(work: ThreadPoolExecutor) -> None:
-        line = await judged(work=work)
-        for at_ms in range(FINDINGS_MAX):
-            evidence = {f"e{n}": "x" * (4_000 if at_ms % 2 else 400) for n in range(15)}
-            code = await refused(line.desk, finding(line, at_ms=at_ms, evidence=evidence))
-            assert code == ("judge_word_invalid" if at_ms % 2 else "")
-        assert len(line.desk.finding_rows()) == FINDINGS_MAX // 2
-        encode_frame(["findings", 1, line.desk.finding_rows() * 2])
 
     run(scenario)
 

@@ -15,6 +15,7 @@ from tests.rigs.judged_plant import finding, model
 
 NOW = 10_000_000
 JUDGE = {"state": "ok", "cause": None, "params": {}, "heard_ms": NOW - 500}
+OPEN = [{"seq": 8, "rule": "stuck", "tag": "a/c", "at_ms": 1}, {"seq": 9, "rule": "range", "tag": "a/b", "at_ms": 2}]
 FRESH = {"cell_ms": NOW - 4_000}
 
 
@@ -24,6 +25,20 @@ FRESH = {"cell_ms": NOW - 4_000}
         (model(**FRESH), JUDGE, "ok", "Normal: the score is 55 % of the threshold."),
         (model(score=3.6, alarming=True, **FRESH), JUDGE, "alarm", "NOT NORMAL: filler/product_temperature contributes most"),
         (model(score=0.3, alarming=True, **FRESH), JUDGE, "alarm", "NOT NORMAL still: the score is down to 12 % of the threshold"),
+        (
+            model(open=OPEN, **FRESH),
+            JUDGE,
+            "alarm",
+            "NOT NORMAL: a/b is outside its limits (and 1 more), and it goes on. The score alone is 55 % of",
+        ),
+        (model(open=OPEN, score=3.6, alarming=True, **FRESH), JUDGE, "alarm", "NOT NORMAL: filler/product_temperature contributes most"),
+        (
+            model(open=OPEN[1:], score=None, abstained="missing", **FRESH),
+            JUDGE,
+            "alarm",
+            "NOT NORMAL: a/b is outside its limits, and it goes on. No",
+        ),
+        (model(state="shadow", open=OPEN[1:], **FRESH), JUDGE, "warn", "On trial, it alarms nobody. It says: NOT NORMAL: a/b is outside"),
         (model(state="shadow", score=3.6, alarming=True, **FRESH), JUDGE, "warn", "On trial, it alarms nobody. It says: NOT NORMAL"),
         (model(state="checking", **FRESH), JUDGE, "ok", "Being checked, it alarms nobody. It says: Normal"),
         (model(score=None, abstained="missing", **FRESH), JUDGE, "warn", "No score: too many of its tags have no good value."),
