@@ -114,7 +114,7 @@ def banner(alarms: Mapping[str, Any], lang: str) -> Banner | None:
         text = word("alarm.banner.waits", {"count": total}, lang)
         return Banner("alarm" if waiting["high"] else "warn", text, alarm_line(newest, lang) if newest else None, counts)
     text = word("alarm.banner.none", None, lang) + (f" · {rest}" if rest else "")
-    return Banner("note" if states["acked"] or states["latched"] else "quiet", text, None, ())
+    return Banner("known" if states["acked"] or states["latched"] else "quiet", text, None, ())
 
 
 def rest_text(states: Mapping[str, int], lang: str) -> str:

@@ -80,6 +80,8 @@ device = "meter"
 action = "Check its power"
 """
 
+DRAWN_BY_SCRIPT = "() => [...document.querySelector('#alarm-banner a').childNodes].every((each) => each.nodeType === Node.ELEMENT_NODE)"
+
 
 async def settled(page: Page) -> None:
     await page.locator("#alarms .card.empty, #alarms .alarms").first.wait_for(timeout=WAIT_MS)
@@ -192,6 +194,21 @@ async def answer_without_scripts(browser: Browser, site: Site, token: str) -> No
         assert "device.write" in text or "meter/lamp" in text
 
 
+async def known_in_the_bar(browser: Browser, site: Site, token: str) -> None:
+    """The bar of what is acknowledged goes from edge to edge, drawn by the server and by the page's script alike."""
+    for scripts in (False, True):
+        async with page_of(browser, site.url, token=token, scripts=scripts) as at:
+            await at.open("/")
+            bar = at.page.locator("#alarm-banner")
+            await expect(bar).to_contain_text("active, acknowledged", timeout=WAIT_MS)
+            if scripts:
+                await at.page.wait_for_function(DRAWN_BY_SCRIPT)
+            box, link = await bar.bounding_box(), await bar.locator("a").bounding_box()
+            assert box is not None
+            assert link is not None
+            assert (box["x"], box["width"], link["x"], link["width"]) == (0, 1280, 0, 1280)
+
+
 def test_every_state_of_the_alarm_pages_and_people_who_answer(tmp_path: Path, require_service: Callable[[str], str]) -> None:
     executable = require_service("chromium")
 
@@ -212,6 +229,7 @@ def test_every_state_of_the_alarm_pages_and_people_who_answer(tmp_path: Path, re
             await lit(site, 0)
             await answer_by_keyboard(browser, site, token)
             await answer_without_scripts(browser, site, token)
+            await known_in_the_bar(browser, site, token)
             summary = (await site.ask("alarms", token=token))["summary"]
             desk = next(row for row in summary["notify"] if row["name"] == "desk")
             assert (desk["cause"], desk["sent"]) == ("notify_connect_failed", 0)

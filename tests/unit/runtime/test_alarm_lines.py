@@ -30,7 +30,7 @@ def told(waits: dict[str, int], **states: int) -> dict[str, Any]:
     ("alarms", "level", "text"),
     [
         (told({}), "quiet", "No alarm waits"), (told({}, shelved=2), "quiet", "No alarm waits · 2 shelved"),
-        (told({}, acked=1), "note", "No alarm waits · 1 active, acknowledged"), (told({"low": 1}), "warn", "1 alarm waits"),
+        (told({}, acked=1), "known", "No alarm waits · 1 active, acknowledged"), (told({"low": 1}), "warn", "1 alarm waits"),
         (told({"high": 1, "low": 4}), "alarm", "5 alarms wait"),
     ],
 )  # fmt: skip

@@ -107,7 +107,7 @@ function drawBanner({ summary }, old) {
   const key = JSON.stringify([summary.waiting, summary.states, summary.newest?.name, summary.newest?.raised_ms, old]);
   if (key === spoken) return;
   spoken = key;
-  const level = total ? (summary.waiting.high ? "alarm" : "warn") : summary.states.acked || summary.states.latched ? "note" : "quiet";
+  const level = total ? (summary.waiting.high ? "alarm" : "warn") : summary.states.acked || summary.states.latched ? "known" : "quiet";
   const more = restOf(summary.states);
   const text = total ? word("alarm.banner.waits", { count: total }) : word("alarm.banner.none") + (more ? ` · ${more}` : "");
   const mark = made("span", "mark");
