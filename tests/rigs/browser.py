@@ -48,6 +48,27 @@ TARGETS = """(least) => {
     .map(({ what, at }) => `${what}: ${at.width.toFixed(0)} x ${at.height.toFixed(0)}`);
 }"""
 
+CLIPPED = """() => {
+  const seen = (e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest("[inert]") && e.getBoundingClientRect().width > 1;
+  const touched = "a[href], button, input:not([type=hidden]), select, textarea, summary, [role=button], [role=tab]";
+  const area = (e) => ((/checkbox|radio/.test(e.type) && e.closest("label")) || e).getBoundingClientRect();
+  const named = (e) => `${e.tagName.toLowerCase()}.${e.className} ${(e.textContent || e.name || "").trim().slice(0, 30)}`;
+  const cutBy = (e, flow, low, high, slack) => {
+    let { [low]: from, [high]: to } = area(e);
+    for (let a = e; a && a !== document.body; a = a.parentElement) {
+      const style = getComputedStyle(a), at = a.getBoundingClientRect();
+      if (a !== e && /auto|scroll/.test(style[flow])) [from, to] = [at[low], at[high]]; // it can be scrolled there: from here on its region counts
+      if (a !== e && /clip|hidden/.test(style[flow]) && (from < at[low] - slack(from, to) || to > at[high] + slack(from, to))) return a;
+      if (style.position === "fixed") return null;
+    }
+    return null;
+  };
+  return [...document.querySelectorAll(touched)].filter((e) => seen(e) && !e.classList.contains("skip")).map((e) => {
+    const by = cutBy(e, "overflowX", "left", "right", () => 2) || cutBy(e, "overflowY", "top", "bottom", (from, to) => (to - from) / 2);
+    return by && `${named(e)}: cut off by ${by.tagName.toLowerCase()}.${by.className}`;
+  }).filter(Boolean).slice(0, 8);
+}"""
+
 
 @dataclass
 class Screen:
@@ -112,8 +133,11 @@ async def axe(page: Page, *, without: tuple[str, ...] = ()) -> list[str]:
 
 
 async def no_sideways_scroll(page: Page) -> list[str]:
-    """Return what makes the page wider than its window; regions that scroll by themselves may."""
-    found: list[str] = await page.evaluate(SIDEWAYS)
+    """Return what makes the page wider than its window, and what one would touch but a box that does not scroll cuts off.
+
+    Regions that scroll by themselves may be wider. Sideways nothing may be cut; downwards the middle has to be seen.
+    """
+    found: list[str] = [*await page.evaluate(SIDEWAYS), *await page.evaluate(CLIPPED)]
     return found
 
 

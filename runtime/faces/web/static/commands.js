@@ -45,15 +45,15 @@ const limitsOf = (point) => [
 
 function Points({ points }) {
   if (!points.length) return html`<div class="card wide teach"><h2>${word("web.cmd.empty")}</h2><p>${word("web.cmd.empty.how")}</p></div>`;
-  return html`<section class="device" aria-labelledby="points-title"><h2 id="points-title">${word("web.cmd.points")}</h2><table class="points">
+  return html`<section class="device" aria-labelledby="points-title"><h2 id="points-title">${word("web.cmd.points")}</h2><div class="scroll" tabindex="0" role="region" aria-label=${word("web.nav.commands")}><table class="points">
     <thead><tr><th scope="col">${word("web.col.tag")}</th><th scope="col">${word("web.cmd.now")}</th><th scope="col">${word("web.cmd.limits")}</th><th scope="col">${word("web.cmd.risk")}</th><th scope="col"><span class="hidden">${word("web.cmd.change")}</span></th></tr></thead>
     <tbody>${points.map((point) => html`<tr key=${point.target} data-target=${point.target}>
       <th scope="row"><b>${point.target}</b> <small>${point.asset}</small>${state.value.unsure.includes(point.target) && html`<br /><small class="warn">${word("web.cmd.unsure")}</small>`}</th>
       <td class="value"><${Present} point=${point} /></td>
-      <td><span class="limits">${limitsOf(point) || "—"}</span></td>
-      <td>${word(`web.cmd.risk.${point.risk}`)}</td>
+      <td data-head=${word("web.cmd.limits")}><span class="limits">${limitsOf(point) || "—"}</span></td>
+      <td data-head=${word("web.cmd.risk")}>${word(`web.cmd.risk.${point.risk}`)}</td>
       <td class="act">${point.risk === "low" || may.has("command.normal") ? html`<button aria-label=${`${word(point.type === "method" ? "web.cmd.call" : "web.cmd.change")}: ${point.target}`} onClick=${() => { chosen.value = { point }; }}>${word(point.type === "method" ? "web.cmd.call" : "web.cmd.change")}</button>` : ""}</td>
-    </tr>`)}</tbody></table></section>`;
+    </tr>`)}</tbody></table></div></section>`;
 }
 
 // Seconds until a moment of this browser's clock.
