@@ -30,5 +30,6 @@ def claim_notice(layout: Layout) -> str | None:
         return None
     if code is None:
         return None
-    shown = code if sys.stdout.isatty() else f"`witnessmark accounts claim-code --state {os.path.relpath(layout.state)}`"
-    return word("claim_notice", {"code": shown})
+    if sys.stdout.isatty():
+        return word("claim_notice", {"code": code})
+    return word("claim_notice_command", {"command": f"`witnessmark accounts claim-code --state {os.path.relpath(layout.state)}`"})

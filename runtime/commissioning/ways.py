@@ -14,6 +14,8 @@ from drivers.modbus.detective.hypotheses import Shape, raw_number, shapes
 WIDEST: Final = 4
 LIKELY_MAX: Final = 1e9
 LIKELY_MIN: Final = 1e-3
+LIKELY_LEAST: Final = -1e7
+"""Counters grow large, and upwards: what is far below zero is another number read the wrong way."""
 ODD_KINDS: Final = ("uint24", "int24", "uint48", "int48", "signmag", "m10k", "float16", "bcd")
 TEXT_REGISTERS: Final = 16
 ENTITY: Final = {"holding": "4", "input": "3"}
@@ -36,7 +38,7 @@ def readings_at(table: str, start: int, registers: Mapping[tuple[str, int], int]
 def plausible(kind: str, order: str, value: float) -> bool:
     """Tell whether a number looks like something that a device measures: not astronomic, not a speck, of a usual type and order."""
     usual = not kind.startswith(ODD_KINDS) and (order in ("high", "low") or order[:1] in "ACEG")
-    return usual and (value == 0 or LIKELY_MIN <= abs(value) < LIKELY_MAX)
+    return usual and (value == 0 or LIKELY_MIN <= abs(value) and LIKELY_LEAST < value < LIKELY_MAX)
 
 
 def side_by_side(table: str, start: int, words: Sequence[int | None]) -> list[dict[str, Any]]:

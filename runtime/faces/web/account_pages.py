@@ -40,7 +40,7 @@ class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The code from the gateway's console or label, and the first admin."""
+    """The claim code, the first admin, and that person's own language and zone."""
 
     code: Secret
     name: Text

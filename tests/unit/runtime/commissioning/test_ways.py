@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import struct
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.modbus.codec import Field, compile_registers
 from drivers.modbus.tag_options import TagOptions, make_address
-from runtime.commissioning.ways import CLASSES, characters, entity_of, register_rows, side_by_side
+from runtime.commissioning.ways import CLASSES, characters, entity_of, plausible, register_rows, side_by_side
 
 FEW = 1000 if os.environ.get("WITNESSMARK_TEST_SIZE") == "full" else 30
 """Examples of what takes long."""
@@ -76,3 +77,17 @@ def test_addresses_are_shown_in_the_three_ways_of_manuals() -> None:
 def test_text_is_printable_in_both_orders() -> None:
     words = [0x4D2D, 0x3720, 0x0007]
     assert (characters(words), characters(words, swapped=True)) == ("M-7 ..", "-M 7..")
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "value", "is_plausible"),
+    [
+        ("float32", "CDAB", 230.5, True), ("float32", "ABCD", -107615216.0, False), ("int32", "ABCD", -107615216, False),
+        ("uint32", "ABCD", 107615216, True), ("int32", "CDAB", -1200, True), ("float32", "ABCD", 1e-20, False), ("int16", "AB", 0, True),
+        ("float32", "ABCD", 4.2e9, False), ("float16", "AB", 21.5, False),
+    ],
+)  # fmt: skip
+def test_a_large_counter_may_be_and_what_is_far_below_zero_is_no_measured_value(
+    kind: str, order: str, value: float, is_plausible: bool
+) -> None:
+    assert plausible(kind, order, value) is is_plausible
