@@ -38,7 +38,7 @@ def readings_at(table: str, start: int, registers: Mapping[tuple[str, int], int]
 def plausible(kind: str, order: str, value: float) -> bool:
     """Tell whether a number looks like something that a device measures: not astronomic, not a speck, of a usual type and order."""
     usual = not kind.startswith(ODD_KINDS) and (order in ("high", "low") or order[:1] in "ACEG")
-    return usual and (value == 0 or LIKELY_MIN <= abs(value) and LIKELY_LEAST < value < LIKELY_MAX)
+    return usual and (value == 0 or (abs(value) >= LIKELY_MIN and LIKELY_LEAST < value < LIKELY_MAX))
 
 
 def side_by_side(table: str, start: int, words: Sequence[int | None]) -> list[dict[str, Any]]:

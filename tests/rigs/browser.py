@@ -57,7 +57,7 @@ CLIPPED = """() => {
     let { [low]: from, [high]: to } = area(e);
     for (let a = e; a && a !== document.body; a = a.parentElement) {
       const style = getComputedStyle(a), at = a.getBoundingClientRect();
-      if (a !== e && /auto|scroll/.test(style[flow])) [from, to] = [at[low], at[high]]; // it can be scrolled there: from here on its region counts
+      if (a !== e && /auto|scroll/.test(style[flow])) [from, to] = [at[low], at[high]]; // scrolled to
       if (a !== e && /clip|hidden/.test(style[flow]) && (from < at[low] - slack(from, to) || to > at[high] + slack(from, to))) return a;
       if (style.position === "fixed") return null;
     }

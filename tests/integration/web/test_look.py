@@ -17,7 +17,10 @@ PAGES = {
     "half": ('<div class="device" style="width: 90px; overflow: clip"><button style="width: 120px">Change</button></div>', True),
     "below": ('<div class="device" style="height: 20px; overflow: hidden"><p style="height: 40px"></p><button>Change</button></div>', True),
     "scrolls": (f'<section style="width: 700px; overflow: clip"><div style="overflow-x: auto">{WIDE}</div></section>', False),
-    "scrolls_within_cut": (f'<section style="width: 500px; overflow: clip"><div style="width: 700px; overflow-x: auto">{WIDE}</div></section>', True),
+    "scrolls_within_cut": (
+        f'<section style="width: 9px; overflow: clip"><div style="width: 70px; overflow: auto">{WIDE}</div></section>',
+        True,
+    ),
     "fits": ('<section style="width: 700px; overflow: clip"><button>Change</button></section>', False),
     "nobody_sees_it": (f'<section style="width: 700px; overflow: clip"><div style="visibility: hidden">{WIDE}</div></section>', False),
 }
