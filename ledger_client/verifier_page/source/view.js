@@ -208,8 +208,9 @@ function openPoints(shown) {
 function limits({ report, words }) {
   const out = [words.limit_instrument, words.limit_key];
   const { independent, subject } = report;
-  if (independent === "no") out.push(words.limit_own);
-  if (independent === "unknown" && report.facts.witnesses?.length) out.push(words.limit_operator);
+  if (!report.facts.witnesses?.length) out.push(words.limit_nobody); // of no witness at all it cannot be said whose they are
+  else if (independent === "no") out.push(words.limit_own);
+  else if (independent === "unknown") out.push(words.limit_operator);
   out.push(subject === "proof" ? words.limit_others : words.limit_range, words.limit_collusion);
   const { time } = report.facts;
   if (subject === "proof" && time?.notBeforeS != null && time.notAfterS !== null) out.push(words.limit_late);

@@ -93,6 +93,9 @@ def test_what_is_opened_and_what_is_read(require_service: Callable[[str], str]) 
     async def story(browser: Browser) -> None:
         async with page_of(browser) as page:
             assert await opened(page, PROOF, policy=None) == "CANNOT CHECK HERE"
+            said = await page.inner_text("#result")
+            assert "nothing is known about who runs them" in said
+            assert "belong to the audited party" not in said, "without a policy nobody can tell"
             assert await opened(page, PROOF) == "HOLDS"
             said = await page.inner_text("main")
             for part in ("filler/tag2", "801.25 bar", "w1 · run by acme", "What is not proved", "So it was made within", "it names"):
