@@ -16,6 +16,7 @@ from ledger_client.details import is_uint
 from ledger_client.errors import FormatError
 from ledger_client.note import Note, parse_note
 from ledger_client.policy import Policy, parse_policy
+from ledger_client.policy_text import short_policy
 from ledger_client.proof import PROOF_SIZE_MAX, Proof, bundle_in, file_of_bundle, parse_proof
 from ledger_client.witnessing import witnessed
 
@@ -62,20 +63,6 @@ def parse_link(link: str) -> tuple[bytes, str | None]:
     raise FormatError("link_invalid", reason="shape")
 
 
-def short_policy(policy: bytes) -> str:
-    """Return a policy's text with what changes no verdict left out: comments, blank lines, the witnesses' addresses."""
-    lines = []
-    for line in policy.decode("utf-8", "surrogateescape").split("\n"):
-        words = line.replace("\t", " ").split()
-        if words and not words[0].startswith("#"):
-            lines.append(" ".join(words[:3] if words[0] == "witness" else words[:2] if words[0] == "log" else words))
-    try:
-        "\n".join(lines).encode()
-    except UnicodeEncodeError as error:
-        raise FormatError("policy_faulty", reason="not UTF-8") from error
-    return "\n".join(lines) + "\n"
-
-
 def _lean(proof: Proof, policy: Policy) -> Proof:
     """Leave out of a note what says nothing under this policy: signatures of strangers, and those after the quorum was complete."""
     found = witnessed(proof.note, policy)
@@ -108,4 +95,4 @@ def _bytes(digits: str) -> bytes:
     return bytes(out)
 
 
-__all__ = ["parse_link", "proof_link", "short_policy"]
+__all__ = ["parse_link", "proof_link"]

@@ -10,12 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from ledger_client.errors import KeyFaultError, LedgerError
+from ledger_client.errors import FormatError, KeyFaultError, LedgerError
 from ledger_client.keys import ALG_ED25519, ALG_ESP256, PublicKey, create_private, from_cose, load_private
 from ledger_client.note import device_note_key
+from ledger_client.policy import POLICY_SIZE_MAX
+from ledger_client.policy_text import policy_fingerprint
 from runtime.cli.console import console, fail_with, print_json
 from runtime.cli.evidence_verbs import AsJson, Epoch, State
 from runtime.cli.places import fail_reading, open_place
+from runtime.layout import Layout
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,14 +30,23 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show(state: State = Path("state"), epoch: Epoch = None, as_json: AsJson = False) -> None:
-    """Show the key in force: its id, the log's name, and the `log` line for a policy or a witness."""
+    """Show the key in force: its id, the log's name, the `log` line for a policy or a witness, and the fingerprint of the policy."""
     place = open_place(state, epoch, as_json=as_json)
     try:
         heads = place.reader.heads(place.reader.size())
         key = from_cose(heads.key[0])
     except (LedgerError, OSError) as error:
         fail_reading(error, as_json=as_json)
-    _print(key, {"origin": heads.origin, "since_seq": heads.key[1], "vkey": device_note_key(heads.origin, key).vkey}, as_json=as_json)
+    more = {"origin": heads.origin, "since_seq": heads.key[1], "vkey": device_note_key(heads.origin, key).vkey}
+    _print(key, more | _policy(place.state), as_json=as_json)
+
+
+def _policy(state: Path | None) -> dict[str, str]:
+    """Return the fingerprint of the state folder's policy as the verifier shows it; nothing where there is none to read."""
+    try:
+        return {"policy": policy_fingerprint(Layout(state).policy.read_bytes()[:POLICY_SIZE_MAX])} if state is not None else {}
+    except (FormatError, OSError):
+        return {}
 
 
 def create(

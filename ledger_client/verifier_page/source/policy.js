@@ -12,6 +12,7 @@ const ANCHOR_GAP_DEFAULT_S = 86_400n;
 export const SELF = "self";
 
 export class Policy {
+  /** `digest`: SHA-256 of its text without what changes no verdict, in whatever form it came. */
   constructor(lines, digest) {
     Object.assign(this, lines);
     this.hash = digest;
@@ -71,7 +72,7 @@ export function parsePolicy(text) {
       throw new FormatError("policy_invalid", { line: place + 1, reason: error.params.reason ?? error.code });
     }
   });
-  return reader.policy(sha256(bytes));
+  return reader.policy(sha256(utf8(`${reader.kept.join("\n")}\n`)));
 }
 
 function faulty(reason) {
@@ -91,6 +92,7 @@ class Reader {
   used = new Set();
   quorums = [];
   gaps = [];
+  kept = [];
 
   line([verb, ...words]) {
     const verbs = {
@@ -101,6 +103,7 @@ class Reader {
     const [read, least, most] = verbs[verb];
     if (words.length < least || words.length > most) wrong("too few or too many words");
     read.call(this, words);
+    this.kept.push([verb, ...words.slice(0, { witness: 2, log: 1 }[verb])].join(" ")); // what is left out changes no verdict
   }
 
   policy(digest) {
@@ -179,7 +182,7 @@ function numberOf(text) {
   return BigInt(text);
 }
 
-/** The first 16 hex digits of the hash of what a policy says, however it is commented: what two people can compare by phone. */
+/** The first 16 hex digits of the hash of what a policy says, however it is commented and without addresses: what two people compare by phone. */
 export function fingerprint(policy) {
   return hex(policy.hash).slice(0, 16).replace(/(.{4})(?!$)/g, "$1 ");
 }

@@ -109,8 +109,9 @@ class AuditPages:
         return self._face.render(request, "connections.html", here="connections")
 
     async def about(self, request: Request) -> Response:
-        """Show version, Python and libraries."""
-        return self._face.render(request, "about.html", libraries=libraries(), here="about")
+        """Show version, Python and libraries, and what whoever checks this gateway's proofs compares."""
+        policy = await asyncio.to_thread(self._face.policy_fingerprint)
+        return self._face.render(request, "about.html", libraries=libraries(), policy=policy, here="about")
 
     async def sbom(self, request: Request) -> dict[str, Any]:
         """Return the bill of materials, CycloneDX 1.6."""

@@ -17,6 +17,8 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from ledger_client.errors import FormatError
+from ledger_client.policy_text import policy_fingerprint
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient, ask_once
 from runtime.faces.web import pages
@@ -97,6 +99,13 @@ class Face:
             raise FileNotFoundError
         with self.options.policy.open("rb") as file:
             return file.read(POLICY_SIZE_MAX)
+
+    def policy_fingerprint(self) -> str:
+        """Return what two people compare of that policy, as the verifier shows it; empty where there is none to read. Blocking."""
+        try:
+            return policy_fingerprint(self.policy())
+        except (OSError, FormatError):
+            return ""
 
     def render(self, request: Request, template: str, **more: Any) -> HTMLResponse:
         """Return a page: the template with the frame's own context and `more`; `here` names the tab in `nav` that it belongs to."""

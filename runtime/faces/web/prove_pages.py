@@ -96,6 +96,7 @@ class ProvePages:
     def _shown(self, data: bytes, base_url: str, lang: str) -> Shown:
         """Judge a proof and word it. Blocking: hashes and signatures. Raises RequestRefusedError."""
         from ledger_client.policy import parse_policy  # 10 MB of libraries, for a page that is seldom looked at
+        from ledger_client.policy_text import policy_fingerprint
         from ledger_client.proof_link import proof_link
         from ledger_client.verify import verify_file
         from runtime.qr import qr_svg
@@ -111,7 +112,8 @@ class ProvePages:
             code = Markup(qr_svg(link))  # noqa: S704  drawn by us from digits and our own address: no text of others stands in it
         except FormatError:
             pass  # it does not fit the largest code there is: the file is the way
-        return Shown(report, _value(report.facts), _rows(report.facts, lang), _claims(report, lang), link, code)
+        rows = (*_rows(report.facts, lang), (word("web.policy.fingerprint", None, lang), policy_fingerprint(policy), None))
+        return Shown(report, _value(report.facts), rows, _claims(report, lang), link, code)
 
 
 def _exact(shown: Shown | None, at_ms: int) -> int:

@@ -6,6 +6,7 @@ that live values of many tags come as a plain table on request (`/live?plain=1`)
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from typing import Any, Final
@@ -67,7 +68,8 @@ class ScreenPages:
         with contextlib.suppress(RequestRefusedError):
             found = await self._face.ask_history("entries", {"before": None, "limit": ENTRIES_SHOWN})
             rows = [entry_row(row, language(request)) for row in found]
-        return self._face.render(request, "ledger.html", rows=rows, here="ledger")
+        policy = await asyncio.to_thread(self._face.policy_fingerprint)
+        return self._face.render(request, "ledger.html", rows=rows, policy=policy, here="ledger")
 
 
 def entry_row(row: Sequence[Any], lang: str) -> tuple[int, int, str, int, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Page
 
+from ledger_client.policy_text import policy_fingerprint
 from ledger_client.proof_link import proof_link
 from ledger_client.verifier_page import verifier_page
 from tests.rigs.browser import axe, no_sideways_scroll, shot, targets
@@ -66,6 +67,7 @@ def test_keys_that_come_with_the_evidence_prove_nothing_until_a_person_says_so(
             assert await word(page) == "CANNOT CHECK HERE"
             assert "by keys that came with it" in await page.inner_text("#headline")
             assert not await page.locator("tr.holds").count(), "a claim may fit, it does not hold"
+            assert policy_fingerprint(POLICY) in await page.inner_text("#trust-state"), "the one of the gateway's own policy.txt"
             await page.click("#accept")
             await page.locator("#verdict.holds").wait_for()
             assert "801.25 bar" in await page.inner_text("#result")
@@ -98,6 +100,9 @@ def test_what_is_opened_and_what_is_read(require_service: Callable[[str], str]) 
             assert "belong to the audited party" not in said, "without a policy nobody can tell"
             assert await opened(page, PROOF) == "HOLDS"
             said = await page.inner_text("main")
+            assert said.count(policy_fingerprint(POLICY)) == 2, (
+                "of the text with its comments it is the same: where trust is chosen, and on the sheet"
+            )
             for part in ("filler/tag2", "801.25 bar", "w1 · run by acme", "What is not proved", "So it was made within", "it names"):
                 assert part in said, part
             acts = (VERDICTS / "files" / "range-approval-holds-self-approved.wmseg").read_bytes()

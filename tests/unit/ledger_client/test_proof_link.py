@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,8 @@ from ledger_client.claims import Report
 from ledger_client.deflate import deflate
 from ledger_client.errors import FormatError
 from ledger_client.policy import parse_policy
-from ledger_client.proof_link import MARK, _bytes, _digits, parse_link, proof_link, short_policy
+from ledger_client.policy_text import policy_fingerprint, short_policy
+from ledger_client.proof_link import MARK, _bytes, _digits, parse_link, proof_link
 from ledger_client.verify import verify_proof
 from tests.rigs.evidence import EvidenceLog, policy_text
 
@@ -49,6 +52,17 @@ def test_the_one_independent_witness_is_not_left_out() -> None:
     proof = EvidenceLog().typical(6).proof(8).encode()
     data, _ = parse_link(proof_link(proof, PAGE, policy))
     assert verify_proof(data, parse_policy(policy)).witnesses_independent == "yes"
+
+
+def test_the_file_and_the_link_have_one_fingerprint_and_another_key_has_another(proof: bytes) -> None:
+    policy = policy_text()
+    _, text = parse_link(proof_link(proof, PAGE, policy))
+    assert text is not None
+    assert (
+        policy_fingerprint(text.encode()) == policy_fingerprint(policy) == policy_fingerprint(b"# mine\n\n" + policy.replace(b" ", b"\t"))
+    )
+    assert re.fullmatch(r"[0-9a-f]{4}( [0-9a-f]{4}){3}", policy_fingerprint(policy))
+    assert policy_fingerprint(policy_text(operators="operator acme w1 w2 w3\n")) != policy_fingerprint(policy)
 
 
 def test_a_short_policy_says_the_same() -> None:

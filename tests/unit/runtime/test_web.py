@@ -11,19 +11,21 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
+from ledger_client.policy_text import policy_fingerprint
 from runtime import permissions
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web import pages
 from runtime.faces.web.answers import whole_number
 from runtime.faces.web.app import rows
-from runtime.faces.web.face import Face
+from runtime.faces.web.face import Face, FaceOptions
 from runtime.faces.web.nav import navigation
 from runtime.faces.web.rows import ANYONE, SIGNED_IN
 from runtime.faces.web.screen_pages import ScreenPages, entry_row
 from runtime.faces.web.stream import Fanout
 from runtime.faces.web.values_api import Values, ValuesApi
 from runtime.messages.catalogue import word
+from tests.rigs.evidence import policy_text
 from tests.rigs.judged_plant import model
 
 
@@ -235,6 +237,15 @@ def test_the_ledger_page_says_times_and_groups_without_javascript() -> None:
     seq, wall_ms, at, kind, what = entry_row(row, "en")
     assert (seq, wall_ms, at, kind) == (7, 1_790_000_000_123, "2026-09-21 14:13:20.123Z", 6)
     assert what.startswith("filler/fast: 31 scans")
+
+
+def test_the_ledger_page_shows_what_is_compared_with_the_verifier(tmp_path: Path) -> None:
+    text = tmp_path / "policy.txt"
+    text.write_bytes(policy_text())
+    face = Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h", FaceOptions(policy=text))
+    assert policy_fingerprint(policy_text()) in page_of(face, "ledger")
+    text.unlink()
+    assert word("web.policy.fingerprint") not in page_of(face, "ledger")
 
 
 @pytest.mark.parametrize("text", ["--5", "-", "5-", "1e3", "١", "9" * 17, ""])

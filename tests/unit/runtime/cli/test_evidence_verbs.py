@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from ledger_client.entry import parse
 from ledger_client.policy import parse_policy
+from ledger_client.policy_text import policy_fingerprint
 from ledger_client.proof_link import parse_link
 from ledger_client.verify import verify_file
 from runtime.cli.app import make_app
@@ -168,6 +169,7 @@ def test_keys_and_help(state: Path, tmp_path: Path) -> None:
     code, key = run_json("keys", "show", "--state", state)
     assert code == 0
     assert f"log {key['vkey']}" in policy_text().decode()
+    assert key["policy"] == policy_fingerprint((state / "policy.txt").read_bytes()), "as the verifier shows it"
     assert run("keys", "create", tmp_path / "device.key")[0] == 0
     assert (tmp_path / "device.key").stat().st_mode & 0o777 == 0o600
     assert run_json("keys", "create", tmp_path / "device.key")[1]["error"] == "key_file_exists"
