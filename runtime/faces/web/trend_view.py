@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ledger_client.alarm_bodies import ALARMS
+from ledger_client.alarm_bodies import ALARMS, read_alarms
+from ledger_client.errors import FormatError
 from ledger_client.event_bodies import FINDING, LABEL, MODEL
 from ledger_client.kinds import Kind
 from runtime.messages.catalogue import sort_of
@@ -50,12 +51,16 @@ class Pen(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """Something that happened: `sort` is alarm, anomaly, model, command, config, plan, boot, clock or event; `seq` its entry."""
+    """Something that happened: `sort` is alarm, anomaly, model, command, config, plan, boot, clock or event; `seq` its entry.
+
+    An alarm is only what was raised, `count` how many at once; that one was acknowledged or is back to normal is an event.
+    """
 
     seq: int
     at_ms: int
     sort: str
     text: str
+    count: int = 1
 
 
 class Trend(msgspec.Struct, frozen=True):
@@ -101,4 +106,14 @@ def _mark(row: Sequence[Any], lang: str) -> Mark | None:
     if kind == Kind.COMMAND and detail[1] != INTENT:
         return None
     sort = EVENT_SORTS.get(str(detail[0]), "event") if kind == Kind.EVENT else SORTS.get(kind, "event")
-    return Mark(seq, at_ms, sort, describe(kind, detail, lang, told=told))
+    raised = _raised(int(detail[1]), told) if sort == "alarm" else 1
+    return Mark(seq, at_ms, sort if raised else "event", describe(kind, detail, lang, told=told), raised or 1)
+
+
+def _raised(version: int, told: bytes | None) -> int:
+    """Return how many alarms an entry raises; of one that cannot be read here, one: it may be the flood of a bad hour."""
+    try:
+        body = None if told is None else read_alarms(version, told)
+    except FormatError:
+        body = None
+    return 1 if body is None else sum(row.what == "raised" and not row.hidden for row in body.rows)

@@ -80,6 +80,7 @@ def test_a_gap_is_drawn_as_a_gap(tmp_path: Path, require_service: Callable[[str]
             await moves_without_a_pointer(page)
             await is_cut_by_silence(page)
             await breaks_beside_another_pen(page)
+            await marks_say_their_sorts(page)
             await the_file_holds(url, uid, pen)
             told = [*await axe(page), *await no_sideways_scroll(page), *await targets(page), *at.faults]
             await shot(page, "trends-gap")
@@ -152,6 +153,22 @@ JOINED = """async (module) => {
   box.remove();
   return [...times].flatMap((t, i) => (t > 2 && t < 8 ? [first[i] === undefined ? "joined" : first[i]] : []));
 }"""
+
+
+TOLD = """async (module) => {
+  const { told } = await import(module), mark = (sort, text, count) => ({ sort, text, count });
+  const commands = [mark("command", "written", 1), mark("command", "again", 1)];
+  const several = told([mark("event", "acknowledged", 1), mark("alarm", "raised", 2), ...commands]);
+  return [several, told([mark("boot", "started", 1)])];
+}"""
+
+
+async def marks_say_their_sorts(page: Page) -> None:
+    """A flag of several sorts has the gravest's letter and its number alone, and names every sort; one of one thing says that."""
+    several, one = await page.evaluate(TOLD, "/static/chart_marks.js")
+    assert (several["sort"], several["number"]) == ("alarm", "2+")
+    assert several["text"].split("\n")[0] == "alarm × 2, command × 2, event × 1"
+    assert one == {"sort": "boot", "number": "", "text": "started"}
 
 
 async def breaks_beside_another_pen(page: Page) -> None:

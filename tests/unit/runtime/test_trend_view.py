@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger_client.alarm_bodies import ALARMS
+from ledger_client.alarm_bodies import ALARMS, AlarmRow, AlarmsBody
 from ledger_client.event_bodies import FINDING
 from ledger_client.kinds import Kind
 from runtime.faces.web.trend_view import trend_of
@@ -72,3 +72,15 @@ def test_marks_have_a_sort_and_an_act_is_one_mark() -> None:
         (1, "boot"), (2, "command"), (4, "anomaly"), (5, "alarm"), (6, "event"), (7, "config"), (8, "clock"),
     ]  # fmt: skip
     assert all(mark.text and "{" not in mark.text for mark in marks)
+
+
+def test_only_what_is_raised_is_an_alarms_mark() -> None:
+    def row(seq: int, *happened: tuple[str, int]) -> list[Any]:
+        rows = [AlarmRow(f"a{i}", what, "normal", "unacked", 10, hidden, "high") for i, (what, hidden) in enumerate(happened)]
+        body = AlarmsBody(tuple(rows)).encode()
+        return [seq, 10, Kind.EVENT, [ALARMS, 1, sha256(body).digest(), len(body)], body]
+
+    marks = trend_of(answer(marks=[
+        row(1, ("raised", 0)), row(2, ("acked", 0)), row(3, ("cleared", 0), ("raised", 0), ("raised", 0)), row(4, ("raised", 1)),
+    ]), TAGS, "en").marks  # fmt: skip
+    assert [(mark.sort, mark.count) for mark in marks] == [("alarm", 1), ("event", 1), ("alarm", 2), ("event", 1)]

@@ -2,6 +2,7 @@
 // the places that the plot has for these times; `chart.js` calls it after each drawing. Shapes, letters and hatches tell things apart, not colours alone.
 
 import { badSpans } from "/static/trend_data.js";
+import { word } from "/static/words.js";
 
 const LANE = 14, FLAG = 22, DIGIT = 8;
 export const FLAGS_HEIGHT = FLAG + 6;
@@ -22,20 +23,30 @@ export function markShape(sort) {
   return svg("g", { class: `flag ${sort}` }, svg("path", { d: SHAPES[shape] }), svg("text", { y: shape === "triangle" ? 6 : 4 }, letter));
 }
 
-// Marks that would touch are one flag of the worst of them, with how many they are; the number too keeps its distance to the next flag.
+const many = (marks) => marks.reduce((sum, mark) => sum + (mark.count ?? 1), 0);
+
+// Returns what a flag says: its sort is the gravest, its number how many of that sort, a plus that there are others; its text names every sort.
+export function told(marks) {
+  const sorts = ORDER.filter((sort) => marks.some((mark) => mark.sort === sort)), of = (sort) => many(marks.filter((mark) => mark.sort === sort));
+  const [sort] = sorts, number = (of(sort) > 1 ? String(of(sort)) : "") + (sorts.length > 1 ? "+" : "");
+  const first = many(marks) > 1 ? [sorts.map((each) => `${word(`web.trends.mark.${each}`)} × ${of(each)}`).join(", ")] : [];
+  return { sort, number, text: [...first, ...marks.slice(0, 8).map((mark) => mark.text)].join("\n") };
+}
+
+// Marks that would touch are one flag; its number too keeps its distance to the next flag.
 export function flagsOf(marks, at) {
-  const spots = [], wide = (spot) => FLAG + (spot.marks.length > 1 ? 4 + DIGIT * String(spot.marks.length).length : 0);
+  const spots = [], wide = (spot) => { const { number } = told(spot.marks); return FLAG + (number ? 4 + DIGIT * number.length : 0); };
   for (const mark of marks) {
     const x = at(mark.at_ms), near = spots.at(-1);
     if (near && x - near.x < wide({ marks: [...near.marks, mark] })) near.marks.push(mark);
     else spots.push({ x, marks: [mark] });
   }
   return spots.map(({ x, marks: together }) => {
-    const worst = together.reduce((found, mark) => (ORDER.indexOf(mark.sort) < ORDER.indexOf(found.sort) ? mark : found));
-    const flag = markShape(worst.sort);
+    const { sort, number, text } = told(together);
+    const flag = markShape(sort);
     flag.setAttribute("transform", `translate(${x} 13)`);
-    flag.append(svg("title", {}, together.slice(0, 8).map((mark) => mark.text).join("\n")));
-    if (together.length > 1) flag.append(svg("text", { class: "many", x: 12, y: 8 }, String(together.length)));
+    flag.append(svg("title", {}, text));
+    if (number) flag.append(svg("text", { class: "many", x: 12, y: 8 }, number));
     return flag;
   });
 }
