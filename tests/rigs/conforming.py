@@ -217,11 +217,9 @@ class OpcUaRig(WiredRig):
 
 
 class ReplayRig:
-    """A capture of two good scans, played in a loop."""
+    """A capture of two good scans, played in a loop. It has what the guide wants of a rig without features, and nothing more."""
 
     features: frozenset[str] = frozenset()
-    writable: Tag | None = None
-    written: Value = None
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -234,16 +232,6 @@ class ReplayRig:
 
     def make(self) -> Driver:
         return ReplayDriver(ReplayOptions(file=str(self._path), loop=True), RunningClock())
-
-    async def set_value(self, tag: Tag, value: Value) -> None: ...
-
-    async def get_value(self, tag: Tag) -> Value: ...
-
-    async def break_link(self) -> None: ...
-
-    async def stall(self) -> None: ...
-
-    async def heal(self) -> None: ...
 
     def connections(self) -> int:
         return 0

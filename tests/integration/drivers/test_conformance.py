@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from pathlib import Path
+from typing import cast
 
 import pytest
 from pymodbus import FramerType
@@ -83,7 +84,7 @@ def test_opcua_conforms() -> None:
 
 def test_replay_conforms(tmp_path: Path) -> None:
     async def test() -> None:
-        rig: Rig = ReplayRig(tmp_path / "capture")
+        rig = cast("Rig", ReplayRig(tmp_path / "capture"))
         assert_conforms(await check_all(rig), not_applicable=11)
 
     asyncio.run(test())
@@ -91,7 +92,7 @@ def test_replay_conforms(tmp_path: Path) -> None:
 
 def test_virtual_conforms() -> None:
     async def test() -> None:
-        assert_conforms(await check_all(VirtualRig()), not_applicable=9)
+        assert_conforms(await check_all(cast("Rig", VirtualRig())), not_applicable=9)
 
     asyncio.run(test())
 
