@@ -18,6 +18,7 @@ from typing import Final
 from drivers.modbus.detective.agreement import agree
 from drivers.modbus.detective.display import Shown
 from drivers.modbus.detective.hypotheses import Hypothesis, factor_registers, raw_number, stems
+from drivers.modbus.detective.mirror import is_mirrored
 from drivers.modbus.detective.question import Look, Quantity, Question, Registers
 from drivers.modbus.detective.relations import Broken, weigh_relations
 
@@ -60,6 +61,8 @@ def judge(question: Question) -> list[Finding]:
     totals: dict[str, float] = {}
     for quantity in question.quantities:
         found[quantity.name], totals[quantity.name] = _fitting(question, quantity)
+        if is_mirrored(question):
+            found[quantity.name] = _of_one_table(found[quantity.name], quantity)
     agree(question, found)
     broken = weigh_relations(question, found)
     findings = []
@@ -94,6 +97,12 @@ def _fitting(question: Question, quantity: Quantity) -> tuple[list[Candidate], f
             if readable:
                 fits += _tried(hypothesis, looks, raws, 1.0)
     return fits, total
+
+
+def _of_one_table(fits: list[Candidate], quantity: Quantity) -> list[Candidate]:
+    """Leave out what the other table gives too: of two that are one memory the stated one is as right as the other."""
+    stated = quantity.near[0][0]
+    return [each for each in fits if each.hypothesis.table == stated] or fits
 
 
 def _near(raws: list[float | None], shown: Shown, power: int) -> bool:

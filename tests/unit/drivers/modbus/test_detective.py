@@ -105,6 +105,29 @@ def test_a_device_of_a_public_map_is_read_right_or_called_ambiguous(device: dict
             check(finding, row_of(device, row))
 
 
+def both_tables(changed: int = 2304, other: int | None = None) -> Finding:
+    """A display that went from 230.4 to what `changed` holds; the input registers are the holding ones, but for one at the end."""
+    looks = []
+    for n, raw in enumerate((2304, changed)):
+        held = {20 + k: word for k, word in enumerate((raw, 17, 9, 0, 400, 65_000, 3, 3, 12))}
+        inputs = {**held, 28: held[28] if other is None else other}
+        registers = {("holding", at): word for at, word in held.items()} | {("input", at): word for at, word in inputs.items()}
+        looks.append(Look((registers,), {"U": read_shown(f"U={raw / 10:.1f} V")[1]}, 10.0 * n))
+    (finding,) = judge(Question((Quantity("U", (("holding", 20), ("input", 20))),), tuple(looks)))
+    return finding
+
+
+def test_tables_that_are_one_memory_are_no_doubt() -> None:
+    tables = {each.hypothesis.table for each in both_tables(changed=2311).candidates}
+    assert tables == {"holding"}, "as it was asked for"
+
+
+@pytest.mark.parametrize("how", [{"changed": 2311, "other": 13}, {"changed": 2304}])
+def test_tables_that_may_differ_stay_a_doubt(how: dict[str, int]) -> None:
+    tables = {each.hypothesis.table for each in both_tables(**how).candidates}
+    assert tables == {"holding", "input"}
+
+
 def test_most_devices_are_read_right_first() -> None:
     """Being ambiguous always would never be wrong, and of no use: what comes first reads the same numbers as the right one."""
     same = closed = whole = 0
