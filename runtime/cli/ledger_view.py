@@ -20,7 +20,7 @@ from ledger_client.errors import FormatError, LedgerError
 from ledger_client.kinds import FOREIGN_KIND_MIN, ClockState, Kind
 from ledger_client.reader import LedgerReader
 from ledger_client.receipt import parse_receipts
-from runtime.acts import INTENT, read_command
+from runtime.acts import read_command
 from runtime.messages.entries import describe
 from runtime.messages.event_words import plain_of, told_of
 from runtime.messages.values import counted, moment, value_text
@@ -99,12 +99,12 @@ def read_shown(reader: LedgerReader, seq: int, *, full: bool) -> Shown:
 
 
 def _asked(reader: LedgerReader, entry: Entry) -> dict[str, Any] | None:
-    """Return what an intent's body says; None of other entries, and where the ledger cannot say."""
-    if entry.payload.kind != Kind.COMMAND or entry.payload.detail[1] != INTENT:
+    """Return what the body of an intent or an outcome says; None of other entries, and where the ledger cannot say."""
+    if entry.payload.kind != Kind.COMMAND:
         return None
     try:
         body = reader.body(entry.seq)
-        return read_command(INTENT, body) if body else None
+        return read_command(entry.payload.detail[1], body) if body else None
     except LedgerError:
         return None
 

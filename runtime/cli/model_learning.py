@@ -34,7 +34,8 @@ def wait_until_learned(state: Path, request: dict[str, Any], *, as_json: bool) -
     if ended["code"] != judged.LEARNED:
         fail(ended["code"], ended["params"], as_json=as_json, exit_code=1)
     todo, command = judged.next_step(model)
-    text = " ".join([word("model_learned", {"name": name}), judged.coverage_text(model), todo, *([command] if command else [])])
+    said = [word("model_learned", {"name": name}), judged.learned_text(model.get("learned")), judged.coverage_text(model), todo, command]
+    text = " ".join(each for each in said if each)
     if as_json:
         print_json({"action": request["action"], **outcome, "model": model, "text": text})
     else:

@@ -116,6 +116,7 @@ class JudgementSource(Protocol):
     def model_rows(self) -> list[dict[str, Any]]:
         """Of each model {name, state, progress, score, threshold, alarming, abstained, cell_ms, contributions, coverage, …}.
 
+        `learned` = {rows, left_out, settling}: what it was learned from here, see `judgement.model_rows`.
         `contributions` are [tag, share, value, low, high] of at most five tags: first whom an alarm names, then the greatest share.
         `open` are {seq, rule, tag, at_ms} of findings that have not ended, oldest first: with one the machine is not normal, whatever
         the score says.

@@ -107,6 +107,12 @@ class FeedClient:
         finally:
             self._answers.pop(number, None)
 
+    async def renew_models(self, timeout_s: float) -> None:
+        """Ask for models and findings now: what an act changed is pushed a moment after its outcome. Raises as `request`, FormatError."""
+        told = await self.request("models", {}, timeout_s)
+        for part in feed.JUDGEMENT_PARTS:
+            self._take([part, 0, told.get(part) if isinstance(told, dict) else None])
+
     async def send(self, message: list[Any]) -> None:
         """Write one frame. Raises OSError when the link is down."""
         await self._send(feed.encode_frame(message))

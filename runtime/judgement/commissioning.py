@@ -7,6 +7,7 @@ writes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ledger_client.reader import LedgerReader
@@ -18,8 +19,18 @@ from runtime.judgement.training_set import Progress, gather
 from runtime.version import VERSION
 
 
-def learn_model(reader: LedgerReader, plan: InputPlan, order: Mapping[str, Any], progress: Progress) -> tuple[Manifest, bytes]:
-    """Return manifest and model of an order of the core. Raises LedgerError, CannotLearnError, ModelFault, OSError."""
+@dataclass(frozen=True, slots=True)
+class Commissioned:
+    """A model, and how many rows of the time asked for are not in it: `left_out` were not normal, `settling` came right after a start."""
+
+    manifest: Manifest
+    model: bytes
+    left_out: int
+    settling: int
+
+
+def learn_model(reader: LedgerReader, plan: InputPlan, order: Mapping[str, Any], progress: Progress) -> Commissioned:
+    """Return what comes of an order of the core. Raises LedgerError, CannotLearnError, ModelFault, OSError."""
     found = gather(reader, reader.size(), plan, str(order["name"]), int(order["from_ms"]), int(order["to_ms"]), progress)
     seen = found.readings
     limits = natural_limits(plan, seen.tag_index, seen.time_ms, seen.value, seen.source_ms)
@@ -29,4 +40,4 @@ def learn_model(reader: LedgerReader, plan: InputPlan, order: Mapping[str, Any],
     )  # fmt: skip
     learned = learn(plan, found.rows, options, progress)
     progress("writing", 1.0)
-    return learned.manifest, learned.model
+    return Commissioned(learned.manifest, learned.model, found.left_out, found.settling)

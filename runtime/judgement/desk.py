@@ -340,10 +340,10 @@ class JudgementDesk:
             except (ModelFault, OSError) as error:
                 code, params = (error.code, dict(error.params)) if isinstance(error, ModelFault) else ("model_missing", {})
         if kept is not None and kept.manifest.name != word.name:
-            kept, code = None, "model_manifest_changed"
+            kept, code, params = None, "model_manifest_changed", {}
         if kept is not None and manifest is not None:
             self.rows.take_manifest(manifest, kept.manifest)
-            state, params = "checking", {"rows": kept.manifest.rows, "covered": kept.manifest.coverage.covered}
+            state, params = "checking", {"rows": kept.manifest.rows, "covered": kept.manifest.coverage.covered, **word.params}
         body = ModelBody(word.name, state, code, None, None, params, word.act)
         if kept is not None:
             body = replace(body, manifest_hash=manifest, model_sha256=kept.manifest.model_sha256)
@@ -356,6 +356,10 @@ class JudgementDesk:
     def _open(self) -> None:
         self.book.load()
         self.book.catch_up(self._entries, self._ledger.size)
+        for epoch, seq in [page.trust for page in self.book.pages.values() if page.trust is not None]:
+            body = event_at(self._entries, seq) if epoch == self.book.epoch else None
+            if isinstance(body, ModelBody):
+                self.rows.take_entry(seq, body)
         seqs = sorted(seq for page in self.book.pages.values() for seq in page.finding_seqs)
         for seq in seqs:
             body = event_at(self._entries, seq)

@@ -9,7 +9,7 @@ texts, numbers. It records nothing and believes nothing that the desk can look u
     {"what": "refused", "name", "code", "params"}             a model is not used
     {"what": "accepted", "name"}                              one that was refused is used again
     {"what": "progress", "name", "act", "stage", "share"}     of learning
-    {"what": "learned", "name", "act", "manifest"}            its files are in the store
+    {"what": "learned", "name", "act", "manifest", "left_out", "settling"}    its files are in the store; counts of rows
     {"what": "not_learned", "name", "act", "code", "params"}
 """
 
@@ -88,7 +88,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Learning has ended: with a manifest in the store, or with a code."""
+    """Learning has ended: with a manifest in the store, and `params` how many rows it was not given; or with a code and its params."""
 
     name: str
     act: bytes
@@ -116,8 +116,11 @@ def read_word(params: Mapping[str, Any], body_size_max: int) -> Word | None:
             return Refused(name, None, {})
         case {"what": "progress", "name": name, "act": act, "stage": stage, "share": share} if len(params) == 5 and _is_act(name, act):
             return Progress(name, act, stage, share) if is_name(stage) and is_number(share) and 0 <= share <= 1 else None
-        case {"what": "learned", "name": name, "act": act, "manifest": manifest} if len(params) == 4 and _is_act(name, act):
-            return Learned(name, act, manifest, None, {}) if is_hash(manifest) else None
+        case {"what": "learned", "name": name, "act": act, "manifest": manifest, "left_out": left_out, "settling": settling} if len(
+            params
+        ) == 6 and _is_act(name, act):
+            told = {"left_out": left_out, "settling": settling}
+            return Learned(name, act, manifest, None, told) if is_hash(manifest) and all(map(is_uint, told.values())) else None
         case {"what": "not_learned", "name": name, "act": act, "code": code, "params": more} if len(params) == 5 and _is_act(name, act):
             plain = _plain(more)
             return Learned(name, act, None, code, plain) if plain is not None and is_name(code) else None

@@ -46,17 +46,13 @@ class Learning:
             order = await self._orders.get()
             self._busy = True
             try:
-                code, params, manifest = await self._train(order)
+                ended = await self._train(order)
             finally:
                 self._busy = False
-            named = {"name": order["name"], "act": order["act"]}
-            if manifest is not None:
-                await self._core.insist({"what": "learned", **named, "manifest": manifest})
-            else:
-                await self._core.insist({"what": "not_learned", **named, "code": code, "params": params})
+            await self._core.insist({"name": order["name"], "act": order["act"], **ended})
 
-    async def _train(self, order: Mapping[str, Any]) -> tuple[str, dict[str, Any], bytes | None]:
-        """Return code and params of a failure, or the manifest's hash."""
+    async def _train(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how it ended, as a word of the judge: `judge_words`."""
         text = json.dumps({key: value.hex() if isinstance(value, bytes) else value for key, value in order.items()})
         process = await asyncio.create_subprocess_exec(
             *module_command(MODULE, "--state", str(self._state), niceness=NICENESS),
@@ -70,14 +66,14 @@ class Learning:
                 process.stdin.close()
                 return await self._listen(process, order)
         except TimeoutError:
-            return "learn_too_long", {"seconds": round(LEARN_S_MAX)}, None
+            return _failed("learn_too_long", seconds=round(LEARN_S_MAX))
         except (OSError, ValueError):
-            return "learn_failed", {}, None
+            return _failed("learn_failed")
         finally:
             self.pid = None
             await stop_process(process)
 
-    async def _listen(self, process: asyncio.subprocess.Process, order: Mapping[str, Any]) -> tuple[str, dict[str, Any], bytes | None]:
+    async def _listen(self, process: asyncio.subprocess.Process, order: Mapping[str, Any]) -> dict[str, Any]:
         assert process.stdout is not None
         loop, told_s = asyncio.get_running_loop(), -PROGRESS_S
         while line := await process.stdout.readline():
@@ -87,13 +83,17 @@ class Learning:
                         told_s = loop.time()
                         word = {"what": "progress", "name": order["name"], "act": order["act"], "stage": stage[:100]}
                         await self._core.say(word | {"share": min(1.0, max(0.0, float(share)))})
-                case {"manifest": str(manifest)}:
-                    return "", {}, bytes.fromhex(manifest)
+                case {"manifest": str(manifest), "left_out": int(left_out), "settling": int(settling)}:
+                    return {"what": "learned", "manifest": bytes.fromhex(manifest), "left_out": left_out, "settling": settling}
                 case {"code": str(code), "params": dict(params)}:
-                    return code[:100], {str(key)[:100]: _short(value) for key, value in list(params.items())[:16]}, None
+                    return _failed(code[:100], **{str(key)[:100]: _short(value) for key, value in list(params.items())[:16]})
         ended = await process.wait()
         structlog.get_logger("judge").warning("trainer_ended", code=ended)
-        return "learn_failed", {"exit": ended}, None
+        return _failed("learn_failed", exit=ended)
+
+
+def _failed(code: str, /, **params: str | int | float) -> dict[str, Any]:
+    return {"what": "not_learned", "code": code, "params": params}
 
 
 def _short(value: Any) -> str | int | float:

@@ -19,6 +19,9 @@ FINDINGS_MAX: Final = 50
 OPEN_MAX: Final = 20
 ONSET: Final = 0
 MANIFESTS_MAX: Final = 64
+LEARNED: Final = "learned"
+TOLD: Final = ("rows", "left_out", "settling")
+"""What is told of a learning: rows learned from, rows that were not normal, rows right after a start of the gateway."""
 
 
 class ModelRows:
@@ -30,6 +33,7 @@ class ModelRows:
         self._progress: dict[str, dict[str, Any]] = {}
         self._manifests: dict[bytes, Manifest] = {}
         self._ended: dict[str, dict[str, Any]] = {}
+        self._learned: dict[str, tuple[bytes | None, dict[str, Any]]] = {}
         self._findings: deque[dict[str, Any]] = deque(maxlen=FINDINGS_MAX)
         self._going: dict[str, dict[tuple[str, str], tuple[bytes, dict[str, Any]]]] = {}
         """Of each model the findings that have not ended, also those that are no longer among the newest."""
@@ -69,6 +73,8 @@ class ModelRows:
                 self._take_going(body, row)
                 self.generation += 1
             case ModelBody():
+                if body.code == LEARNED:
+                    self._learned[body.name] = (body.manifest_hash, {key: body.params[key] for key in TOLD if key in body.params})
                 self.generation += 1
                 self.orders += 1
             case LabelBody():
@@ -116,13 +122,14 @@ class ModelRows:
         if live is not None and live.manifest != page.manifest:
             live = None  # what the model of before said is no score of this one, whose threshold is another
         state = "refused" if page.refusal is not None else page.state
+        learned_by, learned = self._learned.get(page.name, (None, {}))
         return {
             "name": page.name, "state": "learning" if progress is not None and state == "off" else state, "progress": progress,
             "score": live.score if live else None, "threshold": manifest.threshold if manifest else None,
             "alarming": bool(live and live.alarming), "abstained": live.abstained if live else None,
             "cell_ms": live.cell_ms if live else None, "contributions": [list(each) for each in live.contributions] if live else [],
             "coverage": coverage_of(page, manifest), "grid_ms": manifest.plan.grid_ms if manifest else None,
-            "ended": self._ended.get(page.name),
+            "ended": self._ended.get(page.name), "learned": learned if learned and learned_by == page.manifest else None,
             "model_sha256": page.model.hex() if page.model else None, "manifest_hash": page.manifest.hex() if page.manifest else None,
             "refused": {"code": page.refusal[0], "params": dict(page.refusal[1])} if page.refusal else None,
             "open": [{key: row[key] for key in ("seq", "rule", "tag", "at_ms")} for row in self._open(page)[-OPEN_MAX:]],

@@ -63,7 +63,7 @@ class ModelActs:
     async def _check_learn(self, act: Act) -> None:
         self._ready()
         definition = self._definition(act)
-        if act.target in self._desk.pending and self._desk.health()["state"] not in {"away", "starting"}:
+        if self._is_learning(act):
             raise RequestRefusedError("model_is_learning", model=act.target)
         plan_of(definition, self._devices())
         self._span(act, definition)
@@ -154,6 +154,8 @@ class ModelActs:
     async def _check_arm(self, act: Act) -> None:
         self._ready()
         page, manifest = self._judged(act)
+        if self._is_learning(act):  # what is learned takes its place and is not armed: nobody would notice that nothing alarms
+            raise RequestRefusedError("model_arm_learning", model=act.target)
         if page.state != "shadow":
             raise RequestRefusedError("model_state", model=act.target, state=page.state, wanted="armed")
         checked, coverage, agreement = page.checked, manifest.coverage, manifest.int8_float
@@ -262,6 +264,9 @@ class ModelActs:
             raise RequestRefusedError("models_off")
         if not self._desk.ready:
             raise RequestRefusedError("models_not_ready")
+
+    def _is_learning(self, act: Act) -> bool:
+        return act.target in self._desk.pending and self._desk.health()["state"] not in {"away", "starting"}
 
     def _has_room(self, act: Act) -> None:
         """Whether the book has a page for this name: a model without one would be recorded and never score."""

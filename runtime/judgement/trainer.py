@@ -1,8 +1,8 @@
 """`python -I -m runtime.judgement.trainer --state DIR`: learn one model from the ledger, tell how far it is, leave it in the store, end.
 
 Room: hall, judgement; a process of its own, niced, with a memory limit, started by `learning`. Its order is one line of JSON on stdin; it
-answers in lines of JSON: {stage, share} while it works, then {manifest} or {code, params}. It talks to nobody else and holds no key: a
-manifest that it leaves is a draft until the core has recorded its hash.
+answers in lines of JSON: {stage, share} while it works, then {manifest, left_out, settling} or {code, params}. It talks to nobody else and
+holds no key: a manifest that it leaves is a draft until the core has recorded its hash.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ def _learn(state: Path, order: Mapping[str, Any]) -> dict[str, Any]:
     try:
         reader = LedgerReader(disk, state, max(epochs(disk, state)))
         plan = InputPlan.from_plain(order["plan"])
-        manifest, model = learn_model(reader, plan, order, _progress)
-        kept = ModelStore(disk, state / "models").put(manifest.encoded(), model)
+        made = learn_model(reader, plan, order, _progress)
+        kept = ModelStore(disk, state / "models").put(made.manifest.encoded(), made.model)
     except (CannotLearnError, ModelFault, PlanError, LedgerError) as error:
         return {"code": error.code, "params": dict(error.params)}
     except MemoryError:
         return {"code": "learn_no_memory", "params": {"memory_mb": int(order["memory_mb"])}}
     except OSError as error:
         return {"code": "learn_not_kept", "params": {"reason": str(error)[:200]}}
-    return {"manifest": kept.manifest_hash.hex()}
+    return {"manifest": kept.manifest_hash.hex(), "left_out": made.left_out, "settling": made.settling}
 
 
 def limit_memory(size_bytes: int) -> None:

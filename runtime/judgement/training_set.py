@@ -2,12 +2,12 @@
 
 Room: hall, judgement; the trainer's process (numpy). It reads the ledger and changes nothing. Bad quality is missing already when samples
 are made; times of alarms, of findings and of labels "not normal" are left out, with a window around them, unless somebody has labelled
-that very finding "normal": then it is what the model has to learn.
+that very finding "normal": then it is what the model has to learn. After a start of the gateway rows count from when a model would judge
+them (`lives`). The limits of the rules are learned from all readings that were normal: rules look at a start too.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,38 +21,32 @@ from ledger_client.event_bodies import ALARMING, EventBody, FindingBody, LabelBo
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from models.input_plan import InputPlan
-from models.input_stream import Rows, rows_of
+from models.input_stream import Rows
 from runtime.judgement.book import OURS
 from runtime.judgement.follower import Follower, first_seq_at
+from runtime.judgement.lives import Lives, Readings, Whole, chosen
 
 LATE_MS: Final = 600_000
 """How long after a reading its entry may have been written."""
 SAMPLES_MAX: Final = 20_000_000
 TELL_EVERY: Final = 200
-NO_SOURCE: Final = -(1 << 63)
 Progress = Callable[[str, float], None]
-Whole = NDArray[np.int64]
 Times = list[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """`rows` as `models.input_stream` gives them; `left_out`: how many were not normal; `withheld`: batches whose readings are not here."""
+    """`rows` as `models.input_stream` gives them, `readings` those behind them.
+
+    Counted: `left_out` rows that were not normal; `settling` rows that abstain because the gateway had just begun; `withheld` batches whose
+    readings are not here.
+    """
 
     rows: Rows
     readings: Readings
     left_out: int
+    settling: int
     withheld: int
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """The readings behind the rows, in columns: index of the tag, read time, value (NaN: missing), source time."""
-
-    tag_index: Whole
-    time_ms: Whole
-    value: NDArray[np.float64]
-    source_ms: list[int | None]
 
 
 @dataclass(slots=True)
@@ -102,19 +96,13 @@ def gather(reader: LedgerReader, size: int, plan: InputPlan, name: str, from_ms:
     """Return the rows of [from_ms, to_ms]. Raises LedgerError, also `learn_too_much`; OSError."""
     start = first_seq_at(reader, from_ms - plan.memory_cells * plan.grid_ms, size)
     end = first_seq_at(reader, to_ms + LATE_MS, size)
-    index = {tag.uid: i for i, tag in enumerate(plan.tags)}
-    follower = Follower(reader, start, index)
-    tags, times, values, sources, withheld, wrong = array("q"), array("q"), array("d"), array("q"), 0, NotNormal(name)
+    follower = Follower(reader, start, (tag.uid for tag in plan.tags))
+    lives, withheld, wrong = Lives(plan), 0, NotNormal(name)
     for seq in range(start, end):
         taken = follower.take()
         withheld += taken.withheld
-        rows = [*((uid, time_ms, None, None) for uid, time_ms in taken.silent), *taken.samples]
-        for uid, time_ms, value, source_ms in rows:
-            tags.append(index[uid])
-            times.append(time_ms)
-            values.append(float("nan") if value is None else value)
-            sources.append(NO_SOURCE if source_ms is None else source_ms)
-        if len(tags) > SAMPLES_MAX:
+        lives.take(taken)
+        if len(lives) > SAMPLES_MAX:
             raise LedgerError("learn_too_much")
         if taken.event is not None:
             wrong.take(seq, taken.event)
@@ -123,22 +111,13 @@ def gather(reader: LedgerReader, size: int, plan: InputPlan, name: str, from_ms:
     for seq, event in _events(reader, end, size):  # what people said of it later
         wrong.take(seq, event)
     progress("features", 0.0)
-    at_ms = np.array(times, np.int64)
-    made = rows_of(plan, np.array(tags, np.int64), at_ms, np.array(values, np.float64), to_ms)
+    (made, anew), at_ms = lives.rows(to_ms), lives.time_ms
     ends, left_out = made.cells * plan.grid_ms, wrong.times(plan.window_ms)
     kept, normal = (ends > from_ms) & (ends <= to_ms), _outside(ends, left_out)
-    used = np.flatnonzero((at_ms > from_ms) & (at_ms <= to_ms) & _outside(at_ms, left_out))
-    readings = Readings(
-        np.array(tags, np.int64)[used], at_ms[used], np.array(values, np.float64)[used],
-        [None if sources[i] == NO_SOURCE else sources[i] for i in used],
-    )  # fmt: skip
+    readings = lives.readings((at_ms > from_ms) & (at_ms <= to_ms) & _outside(at_ms, left_out))
     progress("features", 1.0)
-    return TrainingSet(chosen(made, kept & normal), readings, int(np.count_nonzero(kept & ~normal)), withheld)
-
-
-def chosen(rows: Rows, which: NDArray[np.bool_]) -> Rows:
-    """Return those rows."""
-    return Rows(rows.cells[which], rows.features[which], rows.abstained[which], rows.values[which], rows.raw[which])
+    not_normal, settling = (int(np.count_nonzero(kept & each)) for each in (~normal, normal & anew))
+    return TrainingSet(chosen(made, kept & normal), readings, not_normal, settling, withheld)
 
 
 def _outside(at_ms: Whole, times: Iterable[tuple[int, int]]) -> NDArray[np.bool_]:

@@ -22,8 +22,8 @@ def describe(
 ) -> str:  # fmt: skip
     """Return one line for a person.
 
-    `detail` is a checked detail of its kind, `groups` names tag groups ("device/group") by number, `asked` is what an intent's body says
-    (`runtime.acts.read_command`), `told` is an event's body, where the caller has them.
+    `detail` is a checked detail of its kind, `groups` names tag groups ("device/group") by number, `asked` is what the body of an intent or
+    an outcome says (`runtime.acts.read_command`), `told` is an event's body, where the caller has them.
     """
     match kind, list(detail):
         case Kind.GENESIS, [origin, epoch, *_]:
@@ -47,7 +47,8 @@ def describe(
         case Kind.RECEIPTS, [_, _, rows]:
             return "; ".join(_receipts(rows, lang))
         case Kind.COMMAND, [act, phase, code, *_]:
-            text = word("entry.outcome" if phase else "entry.intent", {"code": word(code, None, lang), "act": act.hex()[:8]}, lang)
+            what = outcome_text(code, (asked or {}).get("params"), lang) if phase else word(code, None, lang)
+            text = word("entry.outcome" if phase else "entry.intent", {"code": what, "act": act.hex()[:8]}, lang)
             return text + (_asked(asked, lang) if asked and not phase else "")
         case Kind.CLOSE, ["stopped"]:
             return word("entry.close.plain", None, lang)
@@ -61,6 +62,12 @@ def describe(
         case Kind.CONFIG, [revision, _, digest, actor, reason]:
             return word("entry.config", {"revision": revision, "hash": digest.hex()[:12], "actor": actor, "reason": reason}, lang)
     return word("entry.foreign", {"kind": kind}, lang)
+
+
+def outcome_text(code: str, params: Mapping[str, Any] | None, lang: str = "en") -> str:
+    """Return what became of an act; where its values are not at hand, an ellipsis stands for each."""
+    text = word(code, params, lang)
+    return sort_of(code, lang) if params is None and "{" in text else text
 
 
 def _asked(asked: Mapping[str, Any], lang: str) -> str:

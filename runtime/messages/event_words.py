@@ -38,7 +38,7 @@ def event_text(type_uri: str, version: int, body: bytes, lang: str = "en") -> st
             return word("entry.event.finding.of", {"model": finding.name, "what": found}, lang)
         case ModelBody() as model:
             state = word(f"web.model.state.{model.state}", None, lang)
-            reason = phrase(model.code, dict(model.params), lang)
+            reason = _learned(model, lang) or phrase(model.code, dict(model.params), lang)
             return word("entry.event.model.of", {"model": model.name, "state": state, "reason": reason}, lang)
         case LabelBody() as label:
             what = word(f"entry.event.label.{label.label}", None, lang)
@@ -71,6 +71,11 @@ def plain_of(body: EventBody) -> dict[str, Any]:
     """Return a body's members by name, as plain data."""
     members = {each.name: getattr(body, each.name) for each in fields(body)}
     return {name: dict(value) if isinstance(value, Mapping) else value for name, value in members.items()}
+
+
+def _learned(model: ModelBody, lang: str) -> str:
+    what = judged.learned_text(model.params, lang) if model.code == judged.LEARNED else ""
+    return phrase("entry.event.model.learned", {"what": what}, lang) if what else ""
 
 
 def _scores(receipt: ScoreReceipt, lang: str) -> str:

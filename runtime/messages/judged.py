@@ -174,6 +174,14 @@ def failure_text(model: Row, lang: str = "en") -> str:
     return word("judged.learning.failed", {"reason": word(ended["code"], ended.get("params"), lang)}, lang)
 
 
+def learned_text(learned: Row | None, lang: str = "en") -> str:
+    """Return how many rows a model was learned from and how many were left out; empty where that was not told."""
+    if not learned or not all(isinstance(learned.get(each), int) for each in ("rows", "left_out", "settling")):
+        return ""
+    code = "judged.learned" if learned["left_out"] or learned["settling"] else "judged.learned.whole"
+    return word(code, {key: f"{value:,}" for key, value in learned.items() if isinstance(value, int)}, lang)
+
+
 def coverage_text(model: Row, lang: str = "en") -> str:
     """Return whether what was learned covers what came after, and how much more data is needed when it does not."""
     coverage = model.get("coverage")

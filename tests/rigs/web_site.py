@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,8 +99,8 @@ async def site(
             await process.stop()
 
 
-async def claim(found: Site) -> None:
-    """Claim it and give every role a person who has a password of their own and is signed in."""
+async def claim(found: Site, roles: Collection[str] = tuple(PEOPLE)) -> None:
+    """Claim it and give each of these roles a person who has a password of their own and is signed in; who claims is the admin."""
     state = ["--state", str(found.gateway.state)]
     code = ""
     async with asyncio.timeout(30):
@@ -108,7 +108,7 @@ async def claim(found: Site) -> None:
             code = (await cli("accounts", "claim-code", *state))[1].get("claim_code", "")
     found.tokens["admin"] = (await newcomers.claim(found.by_name, code, PEOPLE["admin"], PASSWORD))["token"]
     for role, name in PEOPLE.items():
-        if role != "admin":
+        if role in roles and role != "admin":
             found.tokens[role] = await add_person(found, name, role)
 
 

@@ -16,7 +16,7 @@ from ledger_client.errors import FormatError
 from ledger_client.kinds import Kind
 from runtime.faces.web.site_zone import iso
 from runtime.messages.catalogue import word
-from runtime.messages.entries import VALUE_LENGTH_MAX, describe
+from runtime.messages.entries import VALUE_LENGTH_MAX, describe, outcome_text
 
 INTENT: Final = 0
 """The phase of a command entry that says what was asked, as runtime.acts has it."""
@@ -53,7 +53,7 @@ def lines_of(rows: Iterable[Sequence[Any]], lang: str) -> list[AuditLine]:
             continue
         act = bytes(detail[0]) if kind == Kind.COMMAND else None
         if act is not None and detail[1] != INTENT:
-            outcomes[act] = seq, word(detail[2], {}, lang)
+            outcomes[act] = seq, _outcome(detail, told, lang)
             found.append((act, AuditLine(seq, wall_ms, "", "", describe(kind, detail, lang), "", outcomes[act][1], seq)))
         elif act is not None:
             answered.add(act)
@@ -86,17 +86,27 @@ def as_csv(lines: Iterable[AuditLine], origin: str, zone: tzinfo = UTC) -> bytes
 
 def _intent(seq: int, wall_ms: int, detail: Sequence[Any], told: bytes | None, outcome: tuple[int, str] | None, lang: str) -> AuditLine:
     outcome_seq, text = outcome or (None, "")
-    try:
-        from runtime.acts import read_command  # what signs approvals comes with it: 7 MB that most pages do not need
-
-        asked: Mapping[str, Any] | None = read_command(INTENT, told) if told is not None else None
-    except FormatError:
-        asked = None
+    asked = _read(detail, told)
     if asked is None:
         return AuditLine(seq, wall_ms, "", str(detail[2]), describe(Kind.COMMAND, detail, lang), "", text, outcome_seq)
     values = [f"{name} {value}" for name, value in asked["params"].items() if len(str(value)) <= VALUE_LENGTH_MAX]
     what = ", ".join([*filter(None, [asked["target"]]), *values])
     return AuditLine(seq, wall_ms, str(asked["session"]), str(asked["action"]), what, str(asked["reason"]), text, outcome_seq)
+
+
+def _outcome(detail: Sequence[Any], told: bytes | None, lang: str) -> str:
+    said = _read(detail, told)
+    return outcome_text(detail[2], None if said is None else said["params"], lang)
+
+
+def _read(detail: Sequence[Any], told: bytes | None) -> Mapping[str, Any] | None:
+    """Return what the body of a command entry says; None where it is not here or cannot be read."""
+    try:
+        from runtime.acts import read_command  # what signs approvals comes with it: 7 MB that most pages do not need
+
+        return read_command(detail[1], told) if told is not None else None
+    except FormatError:
+        return None
 
 
 def _plain(cell: object) -> object:

@@ -60,6 +60,7 @@ class ModelView:
     progress: int | None
     stage: str
     failure: str
+    learned: str
     coverage: str
     covered: bool | None
     labels: str
@@ -106,6 +107,7 @@ def model_view(
         None if not progress else round(100 * min(1.0, max(0.0, progress["share"]))),
         judged.progress_text(model, lang) if progress or model["state"] == "learning" else "",
         judged.failure_text(model, lang),
+        judged.learned_text(model.get("learned"), lang),
         judged.coverage_text(model, lang),
         None if not coverage else bool(coverage["covered"]),
         judged.labels_text(model, lang),

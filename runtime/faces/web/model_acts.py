@@ -7,6 +7,7 @@ in, with its reason; the core decides, and a refusal is worded on the page that 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from ledger_client.errors import FormatError
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.answers import NO_STORE
 from runtime.faces.web.judgement_pages import JudgementPages
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 STEPS: Final = ("check", "shadow", "arm", "disarm")
 MS_MAX: Final = 1 << 53
+RENEW_S: Final = 5.0
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Reason = Annotated[str, msgspec.Meta(max_length=500)]
 Moment = Annotated[str, msgspec.Meta(max_length=40)]
@@ -114,6 +117,8 @@ class ModelActs:
             given: ModelForm = request.state.body
             try:
                 await self._act(request, act, given.model, self._params(request, act, given), given.reason)
+                with suppress(RequestRefusedError, FormatError):  # the page that is drawn next shows what has become of it
+                    await self._face.feed.renew_models(RENEW_S)
             except RequestRefusedError as refused:
                 draw = self._pages.anomalies if act == "label" else self._pages.learn
                 page = await draw(request, {"act": act, **msgspec.structs.asdict(given)}, refused)

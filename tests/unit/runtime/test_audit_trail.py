@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger_client.kinds import Kind
-from runtime.acts import INTENT, OUTCOME, Act, command_detail
+from runtime.acts import INTENT, OUTCOME, Act, Outcome, command_detail
 from runtime.faces.web.audit_trail import as_csv, chosen, lines_of
 from runtime.made_of import bill_of_materials
+from runtime.messages.entries import describe
 from runtime.permissions import Actor, Role
 
 ADA = Actor("Ada", frozenset({Role.ADMIN}), "3f2a", fresh=True, kind="person")
@@ -25,8 +26,8 @@ def intent(seq: int, act_id: bytes, reason: str = "because", target: str = "Tess
     return [seq, 1_000 * seq, Kind.COMMAND, command_detail(act_id, INTENT, "account.disable", body), [], body]
 
 
-def outcome(seq: int, act_id: bytes, code: str = "done") -> list[object]:
-    return [seq, 1_000 * seq, Kind.COMMAND, command_detail(act_id, OUTCOME, code, b""), [], None]
+def outcome(seq: int, act_id: bytes, code: str = "done", body: bytes | None = None) -> list[object]:
+    return [seq, 1_000 * seq, Kind.COMMAND, command_detail(act_id, OUTCOME, code, body or b""), [], body]
 
 
 def test_an_outcome_stands_beside_its_intent_and_one_that_has_none_alone() -> None:
@@ -43,6 +44,17 @@ def test_an_outcome_stands_beside_its_intent_and_one_that_has_none_alone() -> No
     assert lines[2].reason == "because"
     assert [line.seq for line in chosen(lines, " BECAUSE")] == [8, 6]
     assert chosen(lines, "nowhere") == []
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_an_outcome_that_has_more_to_say_says_it_and_no_blank_is_shown(lang: str) -> None:
+    early = Outcome("check_too_early", {"model": "line", "rows": 3, "rows_wanted": 597})
+    for body, wanted in ((early.body(), "597"), (None, "…"), (b"\xff", "…")):
+        (line,) = lines_of([outcome(7, b"x" * 16, early.code, body), intent(6, b"x" * 16)], lang)
+        assert wanted in line.outcome
+        assert "{" not in line.outcome
+    assert "597" in describe(Kind.COMMAND, command_detail(b"x" * 16, OUTCOME, early.code, b""), lang, asked={"params": early.params})
+    assert "{" not in describe(Kind.COMMAND, command_detail(b"x" * 16, OUTCOME, early.code, b""), lang)
 
 
 def test_an_act_whose_body_is_not_here_is_still_told() -> None:

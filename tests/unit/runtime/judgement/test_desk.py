@@ -29,7 +29,7 @@ plain = st.recursive(
     max_leaves=12,
 )
 words = st.sampled_from(["sync", "live", "scores", "finding", "refused", "accepted", "progress", "learned", "not_learned"])
-keys = ["rows", "behind_ms", "body", "name", "code", "params", "act", "stage", "share", "manifest", "fresh"]
+keys = ["rows", "behind_ms", "body", "name", "code", "params", "act", "stage", "share", "manifest", "fresh", "left_out", "settling"]
 
 
 def receipt(line: Judged, first: int, count: int = 1, **changed: Any) -> dict[str, Any]:
@@ -73,7 +73,10 @@ def test_only_the_judge_of_our_own_user_is_heard() -> None:
         {"what": "scores", "body": b"", "more": 1},
         {"what": "refused", "name": "line", "code": "x", "params": {str(n): n for n in range(17)}},
         {"what": "refused", "name": "line", "code": "x", "params": {"a": "b" * 401}},
-        {"what": "learned", "name": "line", "act": bytes(15), "manifest": bytes(32)},
+        {"what": "learned", "name": "line", "act": bytes(15), "manifest": bytes(32), "left_out": 0, "settling": 0},
+        {"what": "learned", "name": "line", "act": bytes(16), "manifest": bytes(32), "left_out": 0, "settling": -1},
+        {"what": "learned", "name": "line", "act": bytes(16), "manifest": bytes(32), "left_out": True, "settling": 0},
+        {"what": "learned", "name": "line", "act": bytes(16), "manifest": bytes(32)},
         {"what": "progress", "name": "line", "act": bytes(16), "stage": "reading", "share": 1.5},
         {"what": "sync"},
         {},
@@ -125,7 +128,7 @@ def test_a_finding_is_recorded_once_and_never_armed_by_the_judges_word() -> None
 def test_what_nobody_asked_for_is_not_learned() -> None:
     async def scenario(work: ThreadPoolExecutor) -> None:
         line = await judged(work=work)
-        word = {"what": "learned", "name": "line", "act": bytes(16), "manifest": line.kept.manifest_hash}
+        word = {"what": "learned", "name": "line", "act": bytes(16), "manifest": line.kept.manifest_hash, "left_out": 4, "settling": 2}
         assert await refused(line.desk, word) == "judge_model_unknown"
         line.desk.pending["line"] = (b"a" * 16, "anna")
         assert await refused(line.desk, word) == "judge_model_unknown"
@@ -133,6 +136,22 @@ def test_what_nobody_asked_for_is_not_learned() -> None:
         page = line.desk.book.page("line")
         assert (page.state, page.manifest) == ("armed", line.kept.manifest_hash), "a manifest that is not there changes nothing"
         assert line.desk.pending == {}
+
+    run(scenario)
+
+
+def test_what_a_model_was_learned_from_is_recorded_and_shown_until_it_is_another() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(work=work)
+        line.desk.pending["line"] = (b"a" * 16, "anna")
+        word = {"what": "learned", "name": "line", "act": b"a" * 16, "manifest": line.kept.manifest_hash, "left_out": 4, "settling": 2}
+        assert await refused(line.desk, word) == ""
+        told = {"rows": line.kept.manifest.rows, "left_out": 4, "settling": 2}
+        (row,) = line.desk.model_rows()
+        assert (row["state"], row["learned"]) == ("checking", told)
+        assert row["ended"]["params"] == {**told, "covered": line.kept.manifest.coverage.covered}
+        await line.desk.record(ModelBody("line", "checking", "imported", bytes(32), bytes(32)))
+        assert line.desk.model_rows()[0]["learned"] is None, "nobody has said of an imported one"
 
     run(scenario)
 
@@ -187,6 +206,7 @@ def test_after_a_restart_the_ledger_says_where_everything_stands(lost: str) -> N
         assert later.book.page("line").labels.plain()["precision"] == 1.0
         assert later.finding_rows() == line.desk.finding_rows() != []
         assert later.model_rows()[0]["threshold"] == line.kept.manifest.threshold
+        assert later.model_rows()[0]["learned"] == line.desk.model_rows()[0]["learned"] == {"rows": 3_412, "left_out": 96, "settling": 62}
         assert await refused(later, receipt(line, 106)) == "judge_said_before"
         assert await refused(later, finding(line)) == "judge_said_before"
 

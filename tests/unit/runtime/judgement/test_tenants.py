@@ -171,6 +171,10 @@ def test_learning_is_ordered_with_the_plan_of_the_definition() -> None:
         bench.line.clock.now_ms += 1
         bench.line.desk._heard_ms, bench.line.desk._heard_mono_ms = 1, bench.line.clock.now_ms
         assert (await bench.act("model.learn"))[0] == "model_is_learning"
+        assert (await bench.act("model.shadow"))[0] == "done"
+        assert (await bench.act("model.arm"))[0] == "model_arm_learning", "it would be replaced by one that is not armed"
+        bench.line.desk.forget_learning("line")
+        assert (await bench.act("model.arm"))[0] == "done"
 
     run(scenario)
 

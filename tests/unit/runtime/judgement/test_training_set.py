@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from random import Random
 
@@ -11,9 +12,13 @@ import pytest
 
 from ledger_client.event_bodies import ALARMING, FINDING, LABEL, SCORES, EventBody, FindingBody, LabelBody, ScoreReceipt
 from ledger_client.kinds import Kind
-from runtime.judgement.follower import first_seq_at
+from models.input_plan import Gate, InputPlan
+from models.input_stream import Row, features_again
+from runtime.judgement.follower import Follower, first_seq_at
+from runtime.judgement.model_run import ModelRun
 from runtime.judgement.training_set import TrainingSet, gather
-from tests.rigs.judged import START_MS, JudgedLog, Plant, plan
+from tests.rigs.batches import BatchOf, ScanOf
+from tests.rigs.judged import START_MS, JudgedLog, Plant, manifest, model_bytes, plan
 
 HASH = bytes(32)
 TYPES = {ScoreReceipt: SCORES, FindingBody: FINDING, LabelBody: LABEL}
@@ -44,8 +49,33 @@ def log() -> JudgedLog:
     return made
 
 
-def learned(log: JudgedLog, from_s: int = 60, to_s: int = 280) -> TrainingSet:
-    return gather(log, log.size, plan(), "line", START_MS + from_s * 1000, START_MS + to_s * 1000, SILENT)
+def learned(log: JudgedLog, from_s: int = 60, to_s: int = 280, by: InputPlan | None = None) -> TrainingSet:
+    return gather(log, log.size, by or plan(), "line", START_MS + from_s * 1000, START_MS + to_s * 1000, SILENT)
+
+
+def served(log: JudgedLog) -> dict[int, Row]:
+    """The rows that the judge has had of the same entries, by cell."""
+    run, found = ModelRun(manifest(model_bytes())), dict[int, Row]()
+    follower = Follower(log, 0, run.wanted)  # type: ignore[arg-type]
+    while follower.next_seq < log.size:
+        for row in run.take(follower.take()):
+            run.last_cell = row.cell
+            found[row.cell] = row
+    return found
+
+
+def boot(log: JudgedLog) -> None:
+    log.add(Kind.BOOT, ("0.1.0", "sim", 1, 0))
+
+
+def machine(log: JudgedLog, first_s: int, temperatures: list[float]) -> None:
+    """A second a temperature, in batches of five, of a machine whose fourth tag says that it runs."""
+    for at in range(0, len(temperatures), 5):
+        times = [START_MS + 1000 * (first_s + at + n) for n in range(5)]
+        scans = [ScanOf(1, time, None, [t, 21.0, 22.0, 6.0]) for time, t in zip(times, temperatures[at : at + 5], strict=True)]
+        sealed = BatchOf(log.schema, scans).seal()
+        log.wall_ms = times[-1] + 400
+        log.add(Kind.BATCH, sealed.detail, sealed.body)
 
 
 def seconds(found: TrainingSet) -> set[int]:
@@ -90,6 +120,50 @@ def test_what_a_person_calls_normal_is_learned_after_all(log: JudgedLog) -> None
     assert seconds(learned(log)) == set(range(61, 281))
     say(log, LabelBody("line", HASH, seq, START_MS + 150_000, START_MS + 150_000, "not_normal", "bert"))
     assert 155 not in seconds(learned(log)), "the newest label counts"
+
+
+@pytest.mark.parametrize("how", ["boot", "boots", "set back", "forward"])
+def test_after_a_start_and_a_clock_set_back_only_rows_that_would_be_judged_are_learned_from(how: str) -> None:
+    log, dice, at_s = JudgedLog(), Random(5), 300
+    machine(log, 0, [dice.gauss(20, 1) for _ in range(300)])
+    for _ in range(3 if how == "boots" else 1):
+        if how in {"boot", "boots"}:
+            boot(log)
+        else:
+            stepped_s = -70 if how == "set back" else 70
+            log.add(Kind.CLOCK, (START_MS + at_s * 1000, START_MS + (at_s + stepped_s) * 1000, 2, 4))
+            at_s += stepped_s
+        machine(log, at_s, [dice.gauss(20, 1) for _ in range(120)])
+        at_s += 120
+    found, judged = learned(log, 60, at_s - 2), served(log)
+    usable = found.rows.usable
+    assert int(usable.sum()) > 200
+    for cell, features in zip(found.rows.cells[usable].tolist(), found.rows.features[usable], strict=True):
+        assert judged[cell].features is not None
+        assert np.array_equal(judged[cell].features, features, equal_nan=True)
+    first, last = found.rows.cells[0], found.rows.cells[-1]
+    missed = sum(row.features is not None for cell, row in judged.items() if first <= cell <= last) - int(usable.sum())
+    assert missed <= 3 * (how != "forward"), "no more than a cell is left out at each"
+    again = features_again(plan(), found.rows)
+    same = again.usable & usable
+    assert np.array_equal(again.features[same], found.rows.features[same], equal_nan=True)
+    assert not (again.usable & ~usable).any(), "whoever makes features again begins anew there too"
+    assert np.diff(found.rows.cells).min() > 0
+    assert found.settling == {"boot": 8, "boots": 24}.get(how, 0), "windows of ten; the first cell is the one left out"
+
+
+def test_a_machine_that_warms_up_after_a_start_is_not_learned_behind_its_gate() -> None:
+    log = JudgedLog()
+    machine(log, 0, [20.0] * 100)
+    boot(log)
+    machine(log, 105, [60.0 - n for n in range(40)] + [20.0] * 100)  # off for five seconds, and cold for forty
+    gated = replace(plan(), gates=(Gate(4, (6.0,), settle_ms=40_000),))
+    found = learned(log, 0, 240, by=gated)
+    assert found.rows.values[found.rows.usable][:, 0].max() == 20.0
+    assert found.settling == 10 + 40 - 1, "window and gate"
+    assert found.left_out == 0
+    assert int(found.rows.usable.sum()) > 100
+    assert learned(log, 0, 240).rows.values.max() == 60.0, "without a gate nobody has said how long it takes"
 
 
 def test_withheld_readings_are_counted_and_missing_not_zero(log: JudgedLog) -> None:

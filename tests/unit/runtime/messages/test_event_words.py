@@ -18,6 +18,12 @@ CASES = [
     (FINDING, FOUND, "line: filler/level is stuck (natural up to 4 s)"),
     (FINDING, FindingBody("line", HASH, "model", "a/b", 5, 1, False, 2.5, 2.0), "line: On trial: Over: The score went over the threshold"),
     (MODEL, ModelBody("line", "refused", "core_away"), "line is refused: The gateway's core does not answer. Is the service running?"),
+    (MODEL, ModelBody("line", "checking", "learned", HASH, HASH, {"rows": 9}), "line is checking: Learned from recorded readings"),
+    (
+        MODEL,
+        ModelBody("line", "checking", "learned", HASH, HASH, {"rows": 3412, "covered": True, "left_out": 96, "settling": 62}),
+        "is checking: Learned from what was recorded: 3,412 rows. Left out: 96 that were not normal, 62 right after a start",
+    ),
     (LABEL, LabelBody("line", None, 88, 5, 5, "not_normal", "Ana"), 'line: Ana says "not normal" of the finding in entry 88'),
     (LABEL, LabelBody("line", None, None, 0, 60_000, "unsure", "Ana"), 'says "unsure" of 1970-01-01 00:00:00Z – 1970-01-01 00:01:00Z'),
 ]

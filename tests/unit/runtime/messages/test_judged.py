@@ -104,6 +104,16 @@ def test_coverage_says_how_much_is_missing() -> None:
     assert judged.coverage_text(model(coverage=None)) == word("judged.coverage.unknown")
 
 
+def test_what_was_learned_from_and_left_out_is_said_where_it_is_known() -> None:
+    learned = {"rows": 3_412, "left_out": 0, "settling": 0}
+    assert judged.learned_text(learned) == "3,412 rows; none was left out."
+    assert judged.learned_text(learned | {"settling": 1_062}).endswith(
+        "Left out: 0 that were not normal, 1,062 right after a start of the gateway."
+    )
+    for unknown in (None, {}, {"rows": 5}, learned | {"rows": None}):
+        assert judged.learned_text(unknown) == ""
+
+
 def test_a_learning_that_failed_is_said_until_the_next_one() -> None:
     few = {"code": "model_rows_few", "params": {"rows_have": 5, "rows_want": 240}, "seq": 1}
     assert "There are 5 usable rows" in judged.failure_text(model(ended=few))
