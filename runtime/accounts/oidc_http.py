@@ -18,6 +18,13 @@ from runtime.accounts.directory import AWAY, DirectoryError
 ANSWER_BYTES_MAX: Final = 256 << 10
 STEP_S: Final = 5.0
 """For each step of a connection; the child's deadline is for all of them."""
+OAUTH_ERRORS: Final = frozenset(
+    {
+        "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
+        "access_denied", "server_error", "temporarily_unavailable",
+    }
+)  # fmt: skip
+"""What a refusal may be called (RFC 6749, 4.1.2.1 and 5.2). Nothing else is passed on: it might repeat what it was sent, our secret."""
 
 
 def fetch(url: str, ca_file: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -66,5 +73,7 @@ def _object(status: int, body: bytes, host: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise DirectoryError(AWAY, f"{host}: status {status}, no JSON object")
     if status != 200:
-        raise DirectoryError(AWAY, f"{host}: status {status}, {found.get('error', '')}")
+        said = found.get("error")
+        known = isinstance(said, str) and said in OAUTH_ERRORS
+        raise DirectoryError(AWAY, f"{host}: status {status}, {said if known else 'no error that OAuth knows'}")
     return found

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from runtime.config import Config, DeviceConfig
 
 MODBUS: Final = "modbus"
-PORTS: Final = {"https": 443, "http": 80, "opc.tcp": 4840, "ssl": 443}
+PORTS: Final = {"https": 443, "http": 80, "opc.tcp": 4840, "ssl": 443, "ldap": 389, "ldaps": 636}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ def addresses_of(config: Config) -> list[Address]:
         found += _of_url(str(getattr(target.options, "url", "")), "notify", target.name)
     if config.syslog.host:
         found.append(Address(config.syslog.host, config.syslog.port, "syslog", "syslog"))
+    found += [*_of_url(config.ldap.url, "ldap", config.ldap.label), *_of_url(config.oidc.issuer, "oidc", config.oidc.label)]
     return list(dict.fromkeys(found))
 
 

@@ -6,6 +6,7 @@ Room: hall, diagnostics. Whoever redacts gives them to the `Redactor`. It reads 
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ PATH_CHARS_MIN: Final = 8
 
 def known_secrets(config: Config) -> list[str]:
     """Return every marked value of a configuration, addresses also without their host, as errors name them."""
-    sections = (config.gateway, config.evidence, config.web, config.accounts, config.syslog, config.history, config.feed, config.models)
+    sections = [getattr(config, each.name) for each in fields(config)]  # every one that there is: `marked` passes over what is no model
     models = [*sections, *(each.options for each in config.devices), *(each.options for each in config.notify.targets)]
     return _with_paths([text for model in models for text in marked(model)])
 

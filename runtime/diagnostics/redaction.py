@@ -19,7 +19,7 @@ MARK: Final = "[redacted]"
 KNOWN_CHARS_MIN: Final = 6
 DEPTH_MAX: Final = 40
 _NAME: Final = (
-    r"(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credential|authorization|cookie|csrf|nonce|psk|hmac|otp"
+    r"(?:pass(?:word|wd|phrase|code)|pwd|bind_?pw|secret|token|credential|authorization|cookie|csrf|nonce|psk|hmac|otp"
     r"|(?:api|access|private|signing|account|shared|auth)[_.\s-]?key|claim[_.\s-]?code)"
 )
 _NAMED: Final = re.compile(_NAME, re.IGNORECASE)

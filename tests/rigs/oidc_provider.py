@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -102,10 +102,10 @@ class Person:
 class Provider:
     """`with` it serves; `person` is who signs in, `codes` what was given out and not redeemed yet, `asked` the paths."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, secret: str = SECRET) -> None:
         self.ca, self.key_file = make_certificate(folder)
-        self.key, self.person = SigningKey(), Person()
-        (folder / "client.secret").write_text(SECRET + "\n")
+        self.key, self.person, self._secret = SigningKey(), Person(), secret
+        (folder / "client.secret").write_text(secret + "\n")
         self.secret_file = folder / "client.secret"
         self.codes: dict[str, dict[str, str]] = {}
         self.asked: list[str] = []
@@ -205,8 +205,8 @@ class Provider:
     def _is_client(self, handler: BaseHTTPRequestHandler, form: Mapping[str, str]) -> bool:
         kind, _, given = handler.headers.get("authorization", "").partition(" ")
         if kind == "Basic":
-            return base64.b64decode(given).decode() == "gateway+7:the+client%27s%3A+secret%2B"
-        return (form.get("client_id"), form.get("client_secret")) == (CLIENT, SECRET)
+            return base64.b64decode(given).decode() == f"gateway+7:{quote_plus(self._secret)}"
+        return (form.get("client_id"), form.get("client_secret")) == (CLIENT, self._secret)
 
 
 def _json(handler: BaseHTTPRequestHandler, said: Mapping[str, Any], status: int = 200) -> None:

@@ -47,11 +47,12 @@ def find_slapd() -> str | None:
 class Slapd:
     """One server process in `folder`. `secure` is its LDAPS port, `plain` the one for StartTLS."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reader_password: str = READER_PASSWORD) -> None:
         self.folder, self.plain, self.secure = folder, free_port(), free_port()
+        self._reader_password = reader_password
         self.ca, self.key = make_certificate(folder)
         (folder / "db").mkdir()
-        (folder / "reader.password").write_text(READER_PASSWORD + "\n")
+        (folder / "reader.password").write_text(reader_password + "\n")
         schemas = "\n".join(f"include /etc/ldap/schema/{name}.schema" for name in SCHEMAS)
         (folder / "slapd.conf").write_text(
             CONFIG.format(schemas=schemas, folder=folder, cert=self.ca, key=self.key, base=BASE, reader=READER)
@@ -60,7 +61,7 @@ class Slapd:
 
     def __enter__(self) -> Self:
         self.start()
-        self.change(_people(), add=True)
+        self.change(_people(self._reader_password), add=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,10 +104,10 @@ class Slapd:
 ROLES = {"engineer": "engineers", "technician": "fitters", "admin": "bosses"}
 
 
-def _people() -> str:
+def _people(reader_password: str) -> str:
     rows = [
         f"dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\no: Works\ndc: works\n",
-        f"dn: {READER}\nobjectClass: person\ncn: reader\nsn: reader\nuserPassword: {READER_PASSWORD}\n",
+        f"dn: {READER}\nobjectClass: person\ncn: reader\nsn: reader\nuserPassword: {reader_password}\n",
         *(f"dn: ou={name},{BASE}\nobjectClass: organizationalUnit\nou: {name}\n" for name in ("people", "groups")),
     ]
     for name in PEOPLE:

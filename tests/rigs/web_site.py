@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,20 +71,19 @@ async def site(
     devices: bool = True,
     people: bool = True,
     port: int = 0,
+    whole: Callable[[int, int], str] | None = None,
 ) -> AsyncIterator[Site]:
     """Run a gateway; `web`, `gateway` and `evidence` are further lines of these sections, `more` further ones.
 
-    Without `people` nobody has claimed it yet.
+    Without `people` nobody has claimed it yet. `whole` makes the whole file instead, of the ports of the page and of the device.
     """
     port = port or free_port()
     async with LoadDevice() as device:
         config = folder / "gateway.toml"
         folder.mkdir(parents=True, exist_ok=True)
         head = f'[gateway]\nname = "press"\n{gateway}\n[evidence]\nseal_every_s = 1\n{evidence}\n[models]\nenabled = false\n'
-        config.write_text(
-            f"{head}[web]\nport = {port}\n{web}\n{more}\n"
-            + (device_config("press", device.port, tags=tags, period_ms=500) if devices else "")
-        )
+        plant = device_config("press", device.port, tags=tags, period_ms=500) if devices else ""
+        config.write_text(whole(port, device.port) if whole else f"{head}[web]\nport = {port}\n{web}\n{more}\n{plant}")
         process = Gateway(folder / "state", config)
         await process.start()
         try:

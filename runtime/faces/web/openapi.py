@@ -13,8 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from runtime.faces.web.problems import Problem
-from runtime.faces.web.rows import ANYONE, RouteRow
+from runtime.faces.web.rows import ANYONE, SIGNED_IN, RouteRow
 from runtime.messages.catalogue import word
+from runtime.permissions import who_may
 
 PLACE: Final = re.compile(r"\{(\w+)(?::(\w+))?\}")
 PROBLEM: Final = "application/problem+json"
@@ -45,18 +46,12 @@ def describe(rows: Sequence[RouteRow], *, version: str, lang: str = "en") -> Jso
 
 
 def _operation(row: RouteRow, schema_of: dict[int, Any], components: Json, lang: str) -> Json:
-    good: Json = {"description": word(row.doc, None, lang)}
-    media = "text/html" if row.is_page else row.media
-    good["content"] = {media: {"schema": schema_of[id(row.gives)]} if row.gives is not None else {}}
-    answers: Json = {"200": good, "default": {"description": "RFC 9457", "content": {PROBLEM: {"schema": schema_of[id(Problem)]}}}}
-    if row.is_page:
-        answers = {"200": good, "303": {"description": "See other"}, "default": {"description": "HTML", "content": {"text/html": {}}}}
     operation: Json = {
         "operationId": re.sub(r"\W+", "_", f"{row.method.lower()} {row.path}").strip("_"),
         "summary": word(row.doc, None, lang),
         "x-action": row.action,
-        "responses": answers,
-        "security": [] if row.action == ANYONE else [{}, {"bearer": []}, {"cookie": []}],
+        "responses": _answers(row, schema_of, lang),
+        "security": [] if row.action == ANYONE else [*_open(row), {"bearer": []}, {"cookie": []}],
     }
     parameters = [
         {
@@ -75,6 +70,25 @@ def _operation(row: RouteRow, schema_of: dict[int, Any], components: Json, lang:
         media = "application/x-www-form-urlencoded" if row.form else "application/json"
         operation["requestBody"] = {"required": True, "content": {media: {"schema": schema_of[id(row.takes)]}}}
     return operation
+
+
+def _open(row: RouteRow) -> list[Json]:
+    """Return that nobody has to sign in where `[web] open_view` may let whoever reaches the page look."""
+    return [{}] if who_may(None, row.action, open_view=True) else []
+
+
+def _answers(row: RouteRow, schema_of: dict[int, Any], lang: str) -> Json:
+    """Return what may come back; of refusals those by name that depend on who asks, the others as `default`."""
+    media, refused = ("text/html", {"text/html": {}}) if row.is_page else (row.media, {PROBLEM: {"schema": schema_of[id(Problem)]}})
+    content = {media: {"schema": schema_of[id(row.gives)]} if row.gives is not None else {}}
+    found: Json = {"200": {"description": word(row.doc, None, lang), "content": content}}
+    if row.is_page:
+        found["303"] = {"description": "See other"}
+    elif row.action != ANYONE:
+        found["401"] = {"description": word("web.status.401", None, lang), "content": refused}
+    if row.action not in {ANYONE, SIGNED_IN} or row.method != "GET":
+        found["403"] = {"description": word("web.status.403", None, lang), "content": refused}
+    return {**found, "default": {"description": "HTML" if row.is_page else "RFC 9457", "content": refused}}
 
 
 def _query(query: type[msgspec.Struct], components: Json) -> list[Json]:

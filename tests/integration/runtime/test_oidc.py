@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from runtime.accounts.oidc_desk import provider
 from runtime.accounts.oidc_pending import RANDOM_BYTES, PendingSignIns, address
 from runtime.config_signin import Oidc
 from tests.rigs.certificate import make_certificate
-from tests.rigs.oidc_provider import CLIENT, WELL_KNOWN, Provider, SigningKey, shared_secret, unsigned
+from tests.rigs.oidc_provider import CLIENT, SECRET, WELL_KNOWN, Provider, SigningKey, shared_secret, unsigned
 
 pytestmark = pytest.mark.integration
 RANDOM = bytes(range(4 * RANDOM_BYTES))
@@ -112,6 +113,11 @@ LIES: dict[str, tuple[Callable[[Provider], None], str]] = {
     "an endless token": (lambda p: setattr(p, "signed", lambda claims: p.key.token({**claims, "more": "x" * 70_000})), "no ID token"),
     "no token": (lambda p: p.answers.update({"/token_endpoint": (200, b'{"access_token": "x"}')}), "no ID token"),
     "a refusal": (lambda p: p.answers.update({"/token_endpoint": (400, b'{"error": "invalid_grant"}')}), "invalid_grant"),
+    "a refusal that repeats our secret": (
+        lambda p: p.answers.update({"/token_endpoint": (401, json.dumps({"error": SECRET}).encode())}),
+        "no error that OAuth knows",
+    ),
+    "a refusal that is a list": (lambda p: p.answers.update({"/token_endpoint": (401, b'{"error": ["x"]}')}), "no error that OAuth knows"),
     "keys without end": (lambda p: p.answers.update({"/jwks_uri": (200, b'{"keys": [' + b" " * 300_000 + b"]}")}), "more than"),
     "keys deeper than a stack": (lambda p: p.answers.update({"/jwks_uri": (200, b"[" * 200_000)}), "no JSON"),
     "keys that are none": (lambda p: p.answers.update({"/jwks_uri": (200, b'{"keys": "k"}')}), "keys"),

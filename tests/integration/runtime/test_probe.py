@@ -36,6 +36,18 @@ period_ms = 1000
 tags = [{{ name = "t", address = "holding:1", data = "uint16" }}]
 """
 
+DIRECTORIES = """
+[ldap]
+url = "ldaps://directory.example"
+user_dn = "uid={name},dc=works"
+roles = { viewer = ["cn=all,dc=works"] }
+[oidc]
+issuer = "https://login.example:8443/works"
+client_id = "gateway"
+redirect_uri = "https://gateway.example/login/sso/back"
+roles = { viewer = ["all"] }
+"""
+
 
 class Line:
     """The line of the polled device: counts what it is asked."""
@@ -211,9 +223,12 @@ def test_a_modbus_unit_that_is_not_polled() -> None:
 def test_in_service_only_what_the_configuration_names_is_tried() -> None:
     async def run() -> None:
         more = '[syslog]\nhost = "log.example"\n[[notify.targets]]\nname = "h"\ntype = "webhook"\nurl = "https://hooks.example/x"\n'
-        probes = prober(Line(), more, DEVICE.format(port=5020), commissioning=False)
+        probes = prober(Line(), more, DIRECTORIES, DEVICE.format(port=5020), commissioning=False)
         known = {(each["host"], each["port"], each["what"]) for each in probes.targets()["addresses"]}
-        assert known == {("localhost", 5020, "device"), ("log.example", 6514, "syslog"), ("hooks.example", 443, "notify")}
+        assert known == {
+            ("localhost", 5020, "device"), ("log.example", 6514, "syslog"), ("hooks.example", 443, "notify"),
+            ("directory.example", 636, "ldap"), ("login.example", 8443, "oidc"),
+        }  # fmt: skip
         for asked in ({"kind": "tcp", "host": "localhost", "port": 22}, {"kind": "name", "host": "elsewhere.example"}):
             with pytest.raises(RequestRefusedError, match="probe_not_configured"):
                 await probes.probe("t", asked)
@@ -236,6 +251,13 @@ def test_in_service_only_what_the_configuration_names_is_tried() -> None:
 def test_what_is_no_probe_is_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(RequestRefusedError, match="probe_shape"):
         asyncio.run(prober(Line()).probe("t", asked))
+
+
+def test_a_directory_is_probed_at_the_port_that_it_is_asked_at() -> None:
+    plain = DIRECTORIES.replace("ldaps://", "ldap://").replace("user_dn", "start_tls = true\nuser_dn")
+    found = addresses_of(config(plain))
+    assert [(each.host, each.port, each.name) for each in found] == [("directory.example", 389, "LDAP"), ("login.example", 8443, "OpenID")]
+    assert addresses_of(config()) == [], "sections that are off name nobody"
 
 
 def test_backup_hosts_are_lines_too() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import string
+from dataclasses import fields, replace
 from random import Random
 
 import pytest
@@ -20,7 +21,10 @@ from runtime.diagnostics.redaction import MARK, Redactor, is_secret_name
 WORD = st.text(string.ascii_letters + string.digits, min_size=8, max_size=24)
 SEEDS = st.integers(0, 2**63)
 AROUND = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\"'\\"), max_size=30)
-NAMES = ("password", "db_passwd", "Secret", "api_key", "X-Api-Key", "access.token", "claim_code", "csrf", "nonce", "hmac", "client_secret")
+NAMES = (
+    "password", "db_passwd", "Secret", "api_key", "X-Api-Key", "access.token", "claim_code", "csrf", "nonce", "hmac", "client_secret",
+    "bindpw",
+)  # fmt: skip
 PEM = "-----BEGIN {kind}PRIVATE KEY-----\n{body}\n-----END {kind}PRIVATE KEY-----"
 
 
@@ -126,6 +130,17 @@ def test_what_an_option_model_marks_is_known() -> None:
         shown = Redactor(secrets_in_text(text)).text(f"{text}\nPOST /services/T00/B00/quietplace failed")
         assert "quietplace" not in shown
     assert "/services/T00/B00/quietplace" in known_secrets(parse_config(f'[gateway]\nname = "g"\n{target}'))
+
+
+def test_no_section_of_the_configuration_is_left_out() -> None:
+    class Marked(BaseModel):
+        word: str = Field(json_schema_extra={"secret": True})
+
+    config = parse_config('[gateway]\nname = "g"\n')
+    sections = [each.name for each in fields(config) if isinstance(getattr(config, each.name), BaseModel)]
+    assert {"ldap", "oidc", "network", "commands"} <= set(sections)
+    for name in sections:
+        assert known_secrets(replace(config, **{name: Marked(word=f"kept-{name}")})) == [f"kept-{name}"]
 
 
 @pytest.mark.parametrize(("name", "is_secret"), [("password", True), ("password_file", False), ("key_id", False), ("X-CSRF", True)])
