@@ -259,12 +259,13 @@ class Core:
             await loop.run_in_executor(self._work, self._settle, revision)
 
     async def run(self, others: Mapping[str, Part], stop: asyncio.Event, ready: Callable[[], None]) -> None:
-        """Run every part and `others` until `stop`, then end them in order: door, field, evidence, outbox, close entry."""
+        """Run every part and `others` until `stop`, then end them in order: door, field and alarms, evidence, outbox, close entry."""
         keep = self._supervisor.keep
         async with asyncio.TaskGroup() as group:
             field = group.create_task(keep("field", self._field.run), name="field")
             evidence = group.create_task(keep("evidence", self._evidence.run), name="evidence")
             outbox = group.create_task(keep("outbox", self._outbox.run), name="outbox")
+            alarms = group.create_task(keep("alarms", self.alarms.run), name="alarms")
             rest = [
                 group.create_task(keep(name, run), name=name)
                 for name, run in {
@@ -273,7 +274,6 @@ class Core:
                     "models": self.desk.run,
                     "bench": self._bench.run,
                     "diagnostics": self.diagnostics.run,
-                    "alarms": self.alarms.run,
                     "alarm journal": self.alarms.record,
                     "accounts": self.accounts.run,
                     "network": self.network.run,
@@ -284,7 +284,8 @@ class Core:
             await stop.wait()
             await self.door.finish(DRAIN_S)
             self._field.stop()
-            await asyncio.wait([field], timeout=DRAIN_S)
+            alarms.cancel()  # what is old or away from now on is so because we end: nobody is called for that
+            await asyncio.wait([field, alarms], timeout=DRAIN_S)
             await self.accounts.log.flush()
             with contextlib.suppress(OSError):
                 await asyncio.get_running_loop().run_in_executor(self._work, self._learned.save)

@@ -7,21 +7,23 @@ but `run` returns at once. A slow disk, face or mail server costs the field noth
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from itertools import chain
+from typing import Final, Protocol
 
 from drivers.shared import NewestOf
 from ledger_client.alarm_bodies import AlarmRow
 from runtime.alarms.alarm import Alarm, Told, plain_of, restored
-from runtime.alarms.book import AlarmBook, Entries, Remembered, page_of, take_page
+from runtime.alarms.book import AlarmBook, Entries, take_page
 from runtime.alarms.condition import STALE
 from runtime.alarms.definition import AlarmDefinition
 from runtime.alarms.journal import Journal, Ledger
+from runtime.alarms.keeper import Keeper
+from runtime.alarms.leftover import Leftover
 from runtime.alarms.machine import UNANSWERED, Condition, Event, Plain, Shelve, Shown, Suppress, Transition, due_ms, step
 from runtime.alarms.removed import left_behind, removed_row
 from runtime.alarms.watch import AlarmWatch
@@ -29,9 +31,6 @@ from runtime.clock import Clock
 from runtime.points import DevicePoints
 
 TICK_MS: Final = 500
-SAVE_MS: Final = 30_000
-REREAD_MAX: Final = 10_000
-"""Entries that a start may have to look through besides the book: so many are no reason to write to the flash each half minute."""
 LOOK_TICKS: Final = 2
 STEPS_AT_ONCE: Final = 20
 """Between two of these the loop sees to others."""
@@ -63,13 +62,15 @@ class AlarmEngine:
     """`alarms` by name. `generation` grows with whatever faces show."""
 
     def __init__(
-        self, ledger: Ledger, entries: Entries, book: AlarmBook, clock: Clock, outlook: Outlook, newest: NewestOf, work: Executor
-    ) -> None:
-        """`entries` is read by nobody else, in `work`."""
-        self._entries, self._book, self._clock, self._outlook, self._newest, self._work = entries, book, clock, outlook, newest, work
+        self, ledger: Ledger, entries: Entries, book: AlarmBook, leftover: Leftover, clock: Clock, outlook: Outlook, newest: NewestOf,
+        work: Executor,
+    ) -> None:  # fmt: skip
+        """`entries` is read by nobody else, in `work`, which writes `book` and `leftover` too."""
+        self._entries, self._clock, self._outlook, self._newest = entries, clock, outlook, newest
         self.alarms: dict[str, Alarm] = {}
         self._by_outlook: list[Alarm] = []
         self.journal = Journal(ledger, clock, self.changed)
+        self.keeper = Keeper(book, leftover, self.journal, clock, work, lambda: list(self.alarms.values()))
         self.watch = AlarmWatch(clock, self._told_by_field)
         self._devices: Mapping[str, DevicePoints] = {}
         self._dues: list[tuple[int, int, Alarm]] = []
@@ -79,8 +80,6 @@ class AlarmEngine:
         self._any = asyncio.Event()
         """There are alarms: until then nothing ticks, for two wake-ups a second are a twentieth of what a small gateway does."""
         self._listeners: list[Listener] = []
-        self._saved: tuple[Told | None, int] | None = None
-        """The newest transition and the entries that the book knows."""
         self.generation = 0
         self.ready = False
 
@@ -96,7 +95,7 @@ class AlarmEngine:
             alarm.definition = definition
             self.alarms[definition.name] = alarm
         for alarm in before.values():
-            if alarm.state.holds or alarm.state.shown is not Shown.NORMAL:
+            if self.ready and (alarm.state.holds or alarm.state.shown is not Shown.NORMAL):
                 self._note(alarm, removed_row(alarm.definition.name, alarm.state.shown, alarm.definition.priority, self._clock.wall_ms()))
         self._devices = devices
         self._by_outlook = [
@@ -121,26 +120,30 @@ class AlarmEngine:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(), name="alarm turns")
             group.create_task(self._tick(), name="alarm tick")
-            group.create_task(self._keep_book(), name="alarm book")
+            group.create_task(self.keeper.run(), name="alarm book")
 
     async def open(self) -> None:
-        """Read the book, and what the ledger has since. Raises LedgerError, OSError."""
-        remembered: Remembered = await self._blocking(self._book.load, self._entries)
+        """Read the book, what the ledger has since, and what was left over of the last end. Raises LedgerError, OSError."""
+        remembered, left = await self.keeper.load(self._entries)
         mono, wall = self._clock.mono_ms(), self._clock.wall_ms()
         for page in remembered.pages:
             if page.name in self.alarms:
                 take_page(self.alarms[page.name], page, mono, wall)
         for row, seq in remembered.known:
             self.journal.take_old(row, seq)
-        for row, seq in remembered.since:
-            told, alarm = self.journal.take_old(row, seq), self.alarms.get(row.name)
+        self.journal.note_lost(left.lost)
+        recorded = (self.journal.take_old(row, seq) for row, seq in remembered.since)
+        for place, told in enumerate(chain(recorded, map(self.journal.note, left.rows))):
+            if place % STEPS_AT_ONCE == STEPS_AT_ONCE - 1:
+                await asyncio.sleep(0)  # nobody is shown a state, or called for one, before it is ready
+            alarm = self.alarms.get(told.row.name)
             if alarm is not None:
                 definition = alarm.definition
-                alarm.state = restored(alarm.state, definition.rules, row, mono, wall, definition.shelve_max_ms)
+                alarm.state = restored(alarm.state, definition.rules, told.row, mono, wall, definition.shelve_max_ms)
                 alarm.note_row(told)
         for alarm in self.alarms.values():
-            alarm.fresh_mono_ms, alarm.told_raw, alarm.told_suppressed = mono, alarm.state.raw, alarm.state.suppressed
-        for name, (shown, priority) in left_behind(remembered, self.alarms).items():
+            alarm.fresh_mono_ms, alarm.told_raw, alarm.told_suppressed = self._clock.mono_ms(), alarm.state.raw, alarm.state.suppressed
+        for name, (shown, priority) in left_behind(remembered, left.rows, self.alarms).items():
             self.journal.note(removed_row(name, shown, priority, wall))
         self._turned.clear()  # of before it was known how they stood; what holds is looked at again
         self._fit()
@@ -149,14 +152,15 @@ class AlarmEngine:
         self.changed()
 
     async def close(self, deadline_s: float) -> None:
-        """Record what is pending, and write the book down. For an end in order."""
+        """Record what is pending, and write down how alarms stand and what could not be recorded. For an end in order, after `run`."""
         if self.ready:
+            self._take_turned(len(self._turned))
             await self.journal.flush(deadline_s)
-            await self._save()
+            await self.keeper.close(deadline_s)
 
     def not_normal(self) -> list[Alarm]:
-        """Return the alarms that are in any state but normal."""
-        return [alarm for alarm in self.alarms.values() if alarm.state.shown is not Shown.NORMAL]
+        """Return the alarms that are in any state but normal; none before it is known how they stand."""
+        return [alarm for alarm in self.alarms.values() if self.ready and alarm.state.shown is not Shown.NORMAL]
 
     # ------------------------------------------------------------------------------------------ what is told to it
 
@@ -305,25 +309,3 @@ class AlarmEngine:
             ticks += 1
             due = max(due + TICK_MS, self._clock.mono_ms())
             await self._clock.sleep_until_mono(due)
-
-    async def _keep_book(self) -> None:
-        """Write the book now and then, in a task of its own: a disk that is slow holds no delay and no shelf up."""
-        while True:
-            await self._clock.sleep_until_mono(self._clock.mono_ms() + SAVE_MS)
-            await self._save()
-
-    async def _save(self) -> None:
-        """Write the book if it would say something new; where the disk refuses, the ledger says the same at the next start."""
-        if self.journal.pending:
-            return  # states that the ledger does not tell yet are not for the book
-        newest, size = self.journal.history[-1] if self.journal.history else None, self._book.size()
-        if self._saved is not None and self._saved[0] is newest and size - self._saved[1] < REREAD_MAX:
-            return
-        rows = [(told.row, told.seq) for told in self.journal.history if told.seq is not None]
-        pages = [page_of(alarm) for alarm in self.alarms.values() if alarm.changed_ms is not None]
-        with contextlib.suppress(OSError):
-            await self._blocking(self._book.save, size, pages, rows)
-            self._saved = newest, size
-
-    async def _blocking(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._work, call, *arguments)

@@ -1,8 +1,8 @@
 """What happened to alarms, on its way into the ledger, and the newest of it in memory.
 
 Room: hall, alarms. `engine` notes transitions and runs it. Many that come together become one entry. Where the ledger cannot be written
-they stay shown, marked unrecorded, and are recorded later with the times at which they happened; beyond PENDING_MAX the oldest are lost,
-and the next entry says how many. It never waits for anybody but the ledger, and nobody waits for it.
+they stay shown, marked unrecorded, and are recorded later with the times at which they happened, after a start if need be (`keeper`);
+beyond PENDING_MAX the oldest are lost, and the next entry says how many. It waits for nobody but the ledger, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
-from ledger_client.alarm_bodies import ALARMS, ALARMS_VERSION, AlarmRow, AlarmsBody
+from ledger_client.alarm_bodies import ALARMS, ALARMS_VERSION, SIZE_MAX, AlarmRow, AlarmsBody
 from ledger_client.errors import LedgerError
 from ledger_client.kinds import Kind
 from runtime.alarms.alarm import Told
@@ -78,6 +78,15 @@ class Journal:
         self._more.set()
         return told
 
+    def note_lost(self, count: int) -> None:
+        """So many were lost before what is noted next; the next entry says so."""
+        self._lost += count
+        self.lost += count
+
+    def left(self) -> tuple[tuple[AlarmRow, ...], int]:
+        """Return what is not recorded, and how many were lost before it. An append that was cut off may be recorded all the same."""
+        return tuple(told.row for told in self._pending), self._lost
+
     def take_old(self, row: AlarmRow, seq: int) -> Told:
         """Take in what the ledger has already."""
         told = Told(row, seq)
@@ -95,7 +104,7 @@ class Journal:
                     await self._clock.sleep_until_mono(self._clock.mono_ms() + rest_ms)
 
     async def flush(self, deadline_s: float) -> None:
-        """Record what is pending, for an end in order, also while `run` still does; what cannot be recorded in time is given up.
+        """Record what is pending, for an end in order, also while `run` still does; what cannot be recorded in time stays pending.
 
         An append that is cut off may be recorded all the same; nothing is appended after it, by `run` neither, or it would be told twice.
         """
@@ -114,11 +123,13 @@ class Journal:
     async def _append(self) -> bool:
         rows = [self._pending[i] for i in range(min(ROWS_PER_ENTRY, len(self._pending)))]
         lost, self._lost = self._lost, 0
-        body = AlarmsBody(tuple(told.row for told in rows), lost).encode()
+        while len(body := AlarmsBody(tuple(told.row for told in rows), lost).encode()) > SIZE_MAX:
+            del rows[len(rows) // 2 :]
         try:
             seq = (await self._ledger.append(Kind.EVENT, (ALARMS, ALARMS_VERSION, sha256(body).digest(), len(body)), body)).seq
         except asyncio.CancelledError:
             self._is_cut = True
+            self._lost += lost
             raise
         except LedgerError as error:
             self.fault = error

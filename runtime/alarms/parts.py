@@ -19,6 +19,7 @@ from runtime.acquisition.field import Field
 from runtime.acquisition.live import Live
 from runtime.alarms.book import AlarmBook
 from runtime.alarms.engine import AlarmEngine
+from runtime.alarms.leftover import Leftover
 from runtime.alarms.notifier import Notifier
 from runtime.alarms.outlook import CoreOutlook
 from runtime.alarms.tenants import Tenant, TestCall, alarm_tenants
@@ -50,7 +51,8 @@ class Alarms:
         )  # fmt: skip
         entries = LedgerReader(disk, layout.state, chain.epoch, head=lambda: chain.size)
         book = AlarmBook(disk, layout.index, chain.epoch, lambda: chain.size)
-        self.engine = AlarmEngine(chain, entries, book, clock, outlook, live.newest, work)
+        leftover = Leftover(disk, layout.private)
+        self.engine = AlarmEngine(chain, entries, book, leftover, clock, outlook, live.newest, work)
         self.notifier = Notifier(clock, self.engine.not_normal, live.newest, self.engine.changed)
         self.view = AlarmView(self.engine, clock, self.notifier.rows)
 
@@ -74,7 +76,7 @@ class Alarms:
         await self.engine.journal.run()
 
     async def close(self) -> None:
-        """Record what is pending; for an end in order."""
+        """Record what is pending; for an end in order, after `run` was cancelled."""
         await self.engine.close(CLOSE_S)
 
     def answer(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:

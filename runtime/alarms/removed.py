@@ -6,7 +6,8 @@ or in a file while it is stopped, makes it go from every screen, and the ledger 
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
+from itertools import chain
 from typing import Final
 
 from ledger_client.alarm_bodies import AlarmRow
@@ -23,11 +24,14 @@ def removed_row(name: str, shown: str, priority: str, at_ms: int) -> AlarmRow:
     return AlarmRow(name, REMOVED, shown, Shown.NORMAL, at_ms, 0, priority)
 
 
-def left_behind(remembered: Remembered, kept: Container[str]) -> dict[str, tuple[str, str]]:
-    """Return name -> (state, priority) of the alarms that were not normal when the core ended and are none of `kept`."""
+def left_behind(remembered: Remembered, later: Iterable[AlarmRow], kept: Container[str]) -> dict[str, tuple[str, str]]:
+    """Return name -> (state, priority) of the alarms that were not normal when the core ended and are none of `kept`.
+
+    `later`: what happened after all that is recorded.
+    """
     found = {page.name: _shown(page) for page in remembered.pages if page.name not in kept}
     priorities = {row.name: row.priority for row, _ in remembered.known}
-    for row, _ in remembered.since:
+    for row in chain((row for row, _ in remembered.since), later):
         priorities[row.name] = row.priority
         if row.name not in kept:
             found[row.name] = row.after

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ledger_client.alarm_bodies import AlarmRow, read_alarms
@@ -94,6 +94,34 @@ def test_an_append_of_a_flush_that_is_given_up_is_not_made_again_by_what_runs_on
             await journal.flush(1)
             await clock.sleep_until_mono(clock.mono_ms() + 200_000)
         assert ledger.names() == ["n1"]
+
+    run(program, seed=1)
+
+
+def test_rows_that_are_long_become_more_entries_that_a_verifier_reads() -> None:
+    async def program(clock: VirtualClock) -> None:
+        ledger = SlowLedger(clock)
+        journal = Journal(ledger, clock, lambda: None)
+        for number in range(ROWS_PER_ENTRY):
+            journal.note(replace(row(number), note="因" * 4_096, by="人" * 4_096))
+        await journal.flush(60)
+        assert ledger.names() == [f"n{number}" for number in range(ROWS_PER_ENTRY)]
+        assert (journal.pending, len(ledger.bodies) > 5) == (0, True)
+
+    run(program, seed=1)
+
+
+def test_what_was_lost_before_an_append_that_was_cut_off_is_still_to_be_told() -> None:
+    async def program(clock: VirtualClock) -> None:
+        ledger = SlowLedger(clock, flush_ms=60_000)
+        journal = Journal(ledger, clock, lambda: None)
+        journal.note_lost(3)
+        journal.note(row(1))
+        await journal.flush(1)
+        assert journal.left() == ((row(1),), 3)
+        told = read_alarms(1, ledger.bodies[0])
+        assert told is not None
+        assert told.lost == 3
 
     run(program, seed=1)
 

@@ -114,8 +114,8 @@ def test_the_book_is_not_written_again_for_nothing() -> None:
     async def day(disk: ShimDisk, clock: VirtualClock, driver: SetDriver) -> None:
         async with core_with(disk, clock, driver) as core:
             engine, written = core.core.alarms.engine, []
-            save = engine._book.save
-            engine._book.save = lambda *said: written.append(clock.mono_ms()) or save(*said)  # type: ignore[method-assign,func-returns-value]
+            save = engine.keeper.book.save
+            engine.keeper.book.save = lambda *said: written.append(clock.mono_ms()) or save(*said)  # type: ignore[method-assign,func-returns-value]
             driver.value = 81
             await after(clock, 300)
             assert len(written) == 1
