@@ -21,12 +21,12 @@ class Aside:
     """One call at a time. `is_free`: none goes on, also none that was given up."""
 
     def __init__(self) -> None:
-        self._last: Future[Any] | None = None
+        self._under_way: list[Future[Any]] = []
 
     @property
     def is_free(self) -> bool:
-        """Whether the last call has come back."""
-        return self._last is None or self._last.done()
+        """Whether every call has come back."""
+        return all(each.done() for each in self._under_way)
 
     async def run(self, call: Callable[[], Result]) -> Result:
         """Return what a call returns. One that is given up goes on. Raises OSError, ValueError, ProbeError as the call does.
@@ -46,5 +46,6 @@ class Aside:
                     told.set_exception(RuntimeError("a call aside failed"))
 
         threading.Thread(target=work, name="probe", daemon=True).start()
-        self._last = told  # only now: a thread that could not be started never comes back
+        # only now: a thread that could not be started never comes back
+        self._under_way = [*(each for each in self._under_way if not each.done()), told]
         return await asyncio.wrap_future(told)

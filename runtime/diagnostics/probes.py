@@ -8,6 +8,7 @@ gateway's; they are asked through it instead. A probe changes nothing and is no 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -22,12 +23,15 @@ from runtime.config import Config
 from runtime.diagnostics import reach
 from runtime.diagnostics.addresses import Address, addresses_of
 from runtime.diagnostics.aside import Aside
+from runtime.diagnostics.connected import is_connected
 from runtime.diagnostics.reach import ProbeError
 from runtime.faces.feed import RequestRefusedError
 from runtime.registers_asked import RegisterField
 
 KINDS: Final = ("name", "tcp", "tls", "modbus")
 PROBE_S: Final = 5.0
+NAMES_SHARE: Final = 0.3
+"""How much of it may go into where the names of polled devices lead."""
 NO_ANSWER: Final = "probe_no_answer"
 TABLES: Final = ("holding", "input")
 _HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._:%-]{0,251}[A-Za-z0-9_])?")
@@ -55,7 +59,7 @@ class Probes:
         is_named = any(each.host == host and (kind == "name" or each.port == port) for each in known)
         if not is_named and not self._config().gateway.commissioning:
             raise RequestRefusedError("probe_not_configured", host=host)
-        if self._busy.locked() or not self._aside.is_free:
+        if self._busy.locked() or not (self._aside.is_free or reach.is_address(host)):
             raise RequestRefusedError("probe_busy")
         async with self._busy:
             structlog.get_logger("probe").info("probe_asked", by=by, kind=kind, host=host, port=port)
@@ -78,9 +82,12 @@ class Probes:
         found: dict[str, Any] = {"addresses": resolved, "name_ms": name_ms}
         if kind == "name":
             return found
-        line = await self._line_at(resolved, host, port, known)
+        line, silent = await self._line_at(resolved, host, port, known)
         if line:
             return found | {"line": line} | await self._through(line, kind, asked)
+        if silent is not None:
+            await self._refuse_unless_free(silent, resolved, port)
+            found["silent"] = silent.host
         if kind == "modbus":
             return found | await self._directly(resolved[0], port, asked)
         if kind == "tcp":
@@ -126,21 +133,39 @@ class Probes:
         options = next((each.options for each in self._config().devices if each.name == line), None)
         return int(getattr(options, "unit_id", 1))
 
-    async def _line_at(self, resolved: list[str], host: str, port: int, known: list[Address]) -> str:
-        """Return the polled device that a connection there would reach, under whatever name; empty when none is."""
-        for each in known:
-            if each.line and each.port == port:
-                if each.host == host:
-                    return each.line
-                try:
-                    if set(await self._resolve(each.host)) & set(resolved):
-                        return each.line
-                except ProbeError:  # its name means nothing now, so nothing leads there
-                    continue
-        return ""
+    async def _line_at(self, resolved: list[str], host: str, port: int, known: list[Address]) -> tuple[str, Address | None]:
+        """Return the polled device that a connection there would reach, under whatever name; empty when none is.
+
+        And the first of which that cannot be told, because no name server has said in time where its name leads.
+        """
+        lines = [each for each in known if each.line and each.port == port]
+        for each in lines:
+            if each.host == host or (reach.is_address(each.host) and set(reach.resolve(each.host)) & set(resolved)):
+                return each.line, None
+        silent: Address | None = None
+        try:
+            async with asyncio.timeout(PROBE_S * NAMES_SHARE):
+                for silent in (each for each in lines if not reach.is_address(each.host)):
+                    if not self._aside.is_free:  # the look-up of a probe before still waits
+                        return "", silent
+                    with contextlib.suppress(ProbeError):  # its name means nothing now, so nothing leads there
+                        if set(await self._resolve(silent.host)) & set(resolved):
+                            return silent.line, None
+        except TimeoutError:
+            return "", silent
+        return "", None
+
+    async def _refuse_unless_free(self, silent: Address, resolved: list[str], port: int) -> None:
+        """Where a name may lead is not known: stay away from what this machine has a connection to. Raises ProbeError."""
+        try:
+            is_taken = await self._aside.run(lambda: is_connected(resolved, port))
+        except OSError:
+            is_taken = True
+        if is_taken:
+            raise ProbeError("probe_line_not_known", name=silent.host, address=resolved[0], port=port)
 
     async def _resolve(self, host: str) -> list[str]:
-        return await self._aside.run(lambda: reach.resolve(host))
+        return reach.resolve(host) if reach.is_address(host) else await self._aside.run(lambda: reach.resolve(host))
 
     async def _timed(self, work: Awaitable[Any]) -> tuple[Any, int]:
         began_ms = self._clock.mono_ms()

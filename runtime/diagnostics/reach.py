@@ -42,6 +42,15 @@ class Shown:
     certificate: bytes
 
 
+def is_address(host: str) -> bool:
+    """Whether this is an address itself, for which nobody has to be asked."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def resolve(host: str) -> list[str]:
     """Return the addresses of a name, or of an address itself. Blocking, for as long as name servers are silent. Raises ProbeError."""
     with contextlib.suppress(ValueError):

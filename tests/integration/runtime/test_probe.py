@@ -180,6 +180,66 @@ def test_a_name_that_no_server_answers_holds_up_nobody_and_keeps_probes_busy(mon
         answered.set()
 
 
+class SilentNames:
+    """Name servers that answer nobody about names of the plant, until they are told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answered, self.asked, self._real = threading.Event(), list[str](), socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
+
+    def _look_up(self, host: str, *more: Any, **named: Any) -> Any:
+        if str(host).endswith(".plant"):
+            self.asked.append(host)
+            self.answered.wait(20)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return self._real(host, *more, **named)
+
+
+def test_a_device_by_name_that_no_server_answers_keeps_no_address_from_being_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes_module, "PROBE_S", 2.0)
+    names = SilentNames(monkeypatch)
+
+    async def run() -> None:
+        async with listening() as (port, seen):
+            line = Line()
+            named = DEVICE.format(port=port).replace("localhost", "press.plant")
+            probes = prober(line, named, named.replace("devices.press", "devices.mill").replace("press.plant", "mill.plant"))
+            for kind in ("tcp", "tcp"):
+                told = await probes.probe("t", {"kind": kind, "host": "127.0.0.1", "port": port})
+                assert (told["ok"], told["silent"], told["line"]) == (True, "press.plant", ""), told
+            assert names.asked == ["press.plant"], "one look-up, which still waits"
+            with pytest.raises(RequestRefusedError, match="probe_busy"):
+                await probes.probe("t", {"kind": "name", "host": "localhost"})
+            assert (len(seen), line.asked) == (2, [])
+
+    try:
+        asyncio.run(run())
+    finally:
+        names.answered.set()
+
+
+def test_a_device_by_name_that_no_server_answers_keeps_its_only_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes_module, "PROBE_S", 2.0)
+    names = SilentNames(monkeypatch)
+
+    async def run() -> None:
+        async with listening() as (port, seen):
+            _, poller = await asyncio.open_connection("127.0.0.1", port)
+            probes = prober(Line(), DEVICE.format(port=port).replace("localhost", "press.plant"))
+            for kind in ("tcp", "tls", "modbus"):
+                told = await probes.probe("t", {"kind": kind, "host": "127.0.0.1", "port": port})
+                assert (told["ok"], told["code"]) == (False, "probe_line_not_known"), told
+                assert told["params"] == {"name": "press.plant", "address": "127.0.0.1", "port": port}
+            assert seen == [1], "the poller's own"
+            poller.close()
+            await poller.wait_closed()
+
+    try:
+        asyncio.run(run())
+    finally:
+        names.answered.set()
+
+
 def test_a_polled_device_is_asked_through_its_line_under_whatever_name() -> None:
     async def run() -> None:
         async with listening() as (port, seen):

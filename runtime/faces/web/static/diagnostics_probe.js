@@ -21,7 +21,7 @@ function Told({ told }) {
   const by = { host: told.host, port: told.port, line: told.line, ms: ms(told.kind === "name" ? told.name_ms : told.connect_ms), addresses: (told.addresses ?? []).join(", "), version: told.tls?.version, cipher: told.tls?.cipher };
   if (!told.ok) return html`<p class="verdict warn" role="status"><span class="mark" aria-hidden="true" /><span>${word(told.code, told.params)}${told.line ? ` ${word("diag.probe.failed.line", by)}` : ""}</span></p>`;
   const identity = Object.entries(told.identity ?? {});
-  return html`<p class="verdict ok" role="status"><span class="mark" aria-hidden="true" /><span>${word(told.line ? "diag.probe.ok.line" : `diag.probe.ok.${told.kind}`, by)}</span></p>
+  return html`<p class="verdict ok" role="status"><span class="mark" aria-hidden="true" /><span>${word(told.line ? "diag.probe.ok.line" : `diag.probe.ok.${told.kind}`, by)}${told.silent ? ` ${word("diag.probe.silent", { name: told.silent })}` : ""}</span></p>
     ${told.tls ? html`<${Tls} tls=${told.tls} host=${told.host} />` : null}
     ${told.registers ? html`<p>${told.registers.length ? told.registers.map(([at, value]) => word("diag.probe.register.value", { at, value })).join(", ") : word("diag.probe.register.none")}</p>` : null}
     ${told.identity ? (identity.length ? html`<dl class="long">${identity.map(([name, value]) => html`<dt key=${name}>${name}</dt><dd>${value}</dd>`)}</dl>` : html`<p class="quiet">${word("diag.probe.identity.none")}</p>`) : null}`;

@@ -34,6 +34,8 @@ def test_a_call_that_goes_on_keeps_it_busy_although_it_was_given_up() -> None:
             async with asyncio.timeout(0):
                 await aside.run(go_on.wait)
         assert not aside.is_free
+        assert await aside.run(lambda: 1) == 1, "what asks no name server may run beside it"
+        assert not aside.is_free, "the first has still not come back"
         go_on.set()
         while not aside.is_free:
             await asyncio.sleep(0)
