@@ -75,13 +75,13 @@ def _reading(facts: Mapping[str, Any]) -> Table:
     table.add_row("Tag", Text(tag["name"], style="bold"))
     table.add_row("Asset", tag["asset"] or "-")
     table.add_row("Value", value)
-    table.add_row("Read at", moment(reading["time_ms"]))
+    table.add_row("Read at", Text(moment(reading["time_ms"])).append("  (as the gateway says)", style="dim"))
     if reading["source_ms"] is not None:
         table.add_row("Device time", moment(reading["source_ms"]))
     by = f"  (named by the entry, from {time['not_before_by']})" if time["not_before_by"] else ""
     complete = "" if time["not_after_s"] is None else "  (the quorum was complete)"
-    table.add_row("Not before", Text(moment_s(time["not_before_s"])).append(by, style="dim"))
-    table.add_row("Not after", Text(moment_s(time["not_after_s"])).append(complete, style="dim"))
+    table.add_row("Entry signed", Text(f"not before {moment_s(time['not_before_s'])}").append(by, style="dim"))
+    table.add_row("", Text(f"not after  {moment_s(time['not_after_s'])}").append(complete, style="dim"))
     said = f"data={tag['type']}" in (tag["source"] or "").split()
     table.add_row("Source", Text(tag["source"] or "-").append("" if said else f"  read as {tag['type']}", style="dim"))
     if tag["calibration"]:

@@ -61,7 +61,7 @@ function readingCard({ report, words, language }) {
     el("span", { class: `quality ${quality}` }, words[quality]),
   );
   const rows = facts([
-    [words.read_at, moment(reading.timeMs), small(localMoment(reading.timeMs, language))],
+    [words.read_at_said, moment(reading.timeMs), small(localMoment(reading.timeMs, language))],
     [words.device_time, reading.sourceMs === null ? null : moment(reading.sourceMs)],
     [words.asset, tag.asset], [words.source, tag.source], [words.calibration, tag.calibration],
   ]);
@@ -175,7 +175,8 @@ function whenCard({ report, words, language }) {
     time ? [words.not_after, time.notAfterS === null ? words.no_bound : momentS(time.notAfterS), small(time.notAfterS === null ? "" : `${words.by_quorum} · ${localMoment(time.notAfterS * 1000n, language)}`)] : null,
   ]);
   const both = time && time.notBeforeS !== null && time.notAfterS !== null;
-  return card(words.when, rows, both ? el("p", {}, filled(words.window, { span: spanText(time.notAfterS - time.notBeforeS, words) })) : null);
+  const window = both ? filled(reading ? words.window : words.window_range, { span: spanText(time.notAfterS - time.notBeforeS, words) }) : "";
+  return card(words.when, rows, window || reading ? el("p", {}, [window, reading ? words.reading_time : ""].filter(Boolean).join(" ")) : null);
 }
 
 // ------------------------------------------------------------------------------------------------------------ proved, and not

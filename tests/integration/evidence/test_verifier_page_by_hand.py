@@ -103,7 +103,8 @@ def test_what_is_opened_and_what_is_read(require_service: Callable[[str], str]) 
             assert said.count(policy_fingerprint(POLICY)) == 2, (
                 "of the text with its comments it is the same: where trust is chosen, and on the sheet"
             )
-            for part in ("filler/tag2", "801.25 bar", "w1 · run by acme", "What is not proved", "So it was made within", "it names"):
+            signed = "So the entry that holds this reading was signed within"
+            for part in ("filler/tag2", "801.25 bar", "w1 · run by acme", "What is not proved", signed, "as the gateway says"):
                 assert part in said, part
             acts = (VERDICTS / "files" / "range-approval-holds-self-approved.wmseg").read_bytes()
             assert await opened(page, acts, name="x.wmseg", policy=policy_text(gap_s=3600)) == "HOLDS"

@@ -267,6 +267,35 @@ def test_size_of_a_proof_at_a_million_entries() -> None:
     assert size <= 2_500
 
 
+@pytest.mark.parametrize(
+    ("ago_ms", "found"),
+    [
+        (10_000, ("holds", "proof_time_bounded")),
+        (119_000, ("holds", "proof_time_bounded")),
+        (130_000, ("unknown", "reading_far_from_entry")),
+        (-60_000, ("holds", "proof_time_bounded")),
+        (-130_000, ("unknown", "reading_far_from_entry")),
+    ],
+)
+def test_witnesses_bound_the_entry_and_the_readings_own_time_need_only_lie_near_it(ago_ms: int, found: tuple[str, str]) -> None:
+    """10 s before its entry it lies before the bound already; the bounds are those of the entry, and 120 s either way are allowed."""
+    log = EvidenceLog().begin()
+    log.batch()
+    log.receipts()
+    time_ms = log.wall_ms + log.step_ms - ago_ms
+    builder = BatchBuilder(bytes(32), log.offset_ms, log.span, log.schema)
+    builder.add(7, time_ms, None, [1.0, 2.0, 3.0], None, None)
+    sealed = builder.seal()
+    seq = log.append(Kind.BATCH, sealed.detail, sealed.body)
+    proof = log.proof(seq, place=0)
+    report = judged(proof)
+    claim = report.claims["back_dated"]
+    assert (claim.status, claim.code) == found
+    bounds = report.facts["time"]
+    assert (report.facts["reading"]["time_ms"] < 1000 * bounds["not_before_s"]) is (ago_ms > 0)
+    assert (report.facts["reading"]["time_ms"] > 1000 * bounds["not_after_s"]) is (ago_ms < -5_000)
+
+
 @given(st.binary(max_size=400))
 def test_random_bytes_are_no_proof(data: bytes) -> None:
     for head in (b"", b"WMPROOF1"):
