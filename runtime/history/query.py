@@ -22,9 +22,6 @@ from runtime.history.raw import Raw
 from runtime.history.schemas import Schemas
 from runtime.history.trends import PENS_MAX, Trends
 
-INTENT = 0
-"""The phase of a command entry whose body says who asked for what."""
-DONE: Final = "done"
 ENTRIES_MAX: Final = 200
 
 Prover = Callable[[int, int], bytes]
@@ -69,8 +66,7 @@ class Query:
         """Return [seq, wall_ms, kind, detail, groups, told] of entries that are not batches, newest first; with `kind`, of that one only.
 
         `groups` are [number, "device/group"] pairs of the tag groups that a gap names, as far as the schema knows them. `told` is an
-        event's body, that of an act's intent, or that of an outcome which has more to say than that it was done; None of other entries, and
-        where it is not here or long.
+        event's body, or that of an act; None of other entries and where it is not here or long.
         """
         rows = []
         only, more = ("", ()) if kind is None else ("AND kind = ? ", (kind,))
@@ -82,7 +78,7 @@ class Query:
             detail = read_detail(kept) if kept is not None else parse(self._reader.entry(seq)).payload.detail
             if kept is None and sort == Kind.EVENT and detail[3] <= TOLD_MAX:
                 told = self._reader.body(seq)
-            if sort == Kind.COMMAND and (detail[1] == INTENT or detail[2] != DONE) and detail[3] <= TOLD_MAX:
+            if sort == Kind.COMMAND and told is None and detail[3] <= TOLD_MAX:
                 told = self._reader.body(seq)
             rows.append([seq, wall_ms, sort, detail, self._groups(sort, detail), told])
         return rows

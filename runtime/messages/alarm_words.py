@@ -11,16 +11,17 @@ from typing import Any, Final
 
 from ledger_client.alarm_bodies import AlarmsBody
 from runtime.messages.catalogue import word
+from runtime.messages.page_reader import PageReader, said_by
 
 NAMED_MAX: Final = 3
 
 
-def alarms_text(body: AlarmsBody, lang: str = "en") -> str:
+def alarms_text(body: AlarmsBody, lang: str = "en", reader: PageReader | None = None) -> str:
     """Return one line: the change, or how many and the first of them."""
     lost = [word("entry.event.alarms.lost", {"count": body.lost}, lang)] if body.lost else []
     if len(body.rows) <= NAMED_MAX:
-        return "; ".join([*lost, *(happening_text(asdict(row), lang) for row in body.rows)])
-    first = "; ".join(happening_text(asdict(row), lang) for row in body.rows[:NAMED_MAX])
+        return "; ".join([*lost, *(happening_text(asdict(row), lang, reader) for row in body.rows)])
+    first = "; ".join(happening_text(asdict(row), lang, reader) for row in body.rows[:NAMED_MAX])
     return "; ".join([*lost, word("entry.event.alarms.more", {"count": len(body.rows), "first": first}, lang)])
 
 
@@ -31,13 +32,14 @@ def short(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def happening_text(row: Mapping[str, Any], lang: str = "en") -> str:
+def happening_text(row: Mapping[str, Any], lang: str = "en", reader: PageReader | None = None) -> str:
     """Return what happened to one alarm; `row` has the members of an AlarmRow."""
-    text = word(f"entry.event.alarms.what.{row['what']}", {"name": row["name"]}, lang)
+    name = row["name"] if reader is None else reader.title(row["name"])
+    text = word(f"entry.event.alarms.what.{row['what']}", {"name": name}, lang)
     if row["what"] in {"raised", "cleared"} and row["value"] is not None and row["limit"] is not None:
         text += word("entry.event.alarms.value", {"value": short(row["value"]), "limit": short(row["limit"])}, lang)
     if row["by"]:
-        text += word("entry.event.alarms.by", {"by": row["by"]}, lang)
+        text += word("entry.event.alarms.by", {"by": said_by(row["by"], reader)}, lang)
     if row["note"]:
         text += word("entry.event.alarms.note", {"note": row["note"]}, lang)
     return text + (word("entry.event.alarms.hidden", None, lang) if row["hidden"] and row["what"] == "raised" else "")

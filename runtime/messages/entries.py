@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ledger_client.kinds import ClockState, Kind
+from runtime.messages.act_words import Ended, act_text, action_text
 from runtime.messages.catalogue import catalogue, sort_of, word
 from runtime.messages.event_words import event_text
+from runtime.messages.page_reader import PageReader, said_by
 
 VALUE_LENGTH_MAX: Final = 60
 OWN_EVENTS: Final = "https://witnessmark.example/event/"
@@ -18,12 +20,13 @@ OWN_EVENTS: Final = "https://witnessmark.example/event/"
 
 def describe(
     kind: int, detail: Sequence[Any], lang: str = "en", *, groups: Mapping[int, str] | None = None, asked: Mapping[str, Any] | None = None,
-    told: bytes | None = None,
+    told: bytes | None = None, reader: PageReader | None = None, ended: Ended | None = None,
 ) -> str:  # fmt: skip
     """Return one line for a person.
 
     `detail` is a checked detail of its kind, `groups` names tag groups ("device/group") by number, `asked` is what the body of an intent or
-    an outcome says (`runtime.acts.read_command`), `told` is an event's body, where the caller has them.
+    an outcome says (`runtime.acts.read_command`), `told` is an event's body, where the caller has them. For the `reader` of a page an act is
+    what was done, with how it `ended`; for others its numbers.
     """
     match kind, list(detail):
         case Kind.GENESIS, [origin, epoch, *_]:
@@ -46,6 +49,8 @@ def describe(
             return "; ".join(_gap(row, lang, groups or {}) for row in rows)
         case Kind.RECEIPTS, [_, _, rows]:
             return "; ".join(_receipts(rows, lang))
+        case Kind.COMMAND, [_, 0, code, *_] if reader is not None:
+            return act_text(asked, ended, reader, lang) if asked else word("act.said.unknown", {"what": action_text(code, lang)}, lang)
         case Kind.COMMAND, [act, phase, code, *_]:
             what = outcome_text(code, (asked or {}).get("params"), lang) if phase else word(code, None, lang)
             text = word("entry.outcome" if phase else "entry.intent", {"code": what, "act": act.hex()[:8]}, lang)
@@ -54,13 +59,16 @@ def describe(
             return word("entry.close.plain", None, lang)
         case Kind.CLOSE, [reason]:
             return word("entry.close", {"reason": word(reason, None, lang)}, lang)
-        case Kind.EVENT, [type_uri, version, *_] if told is not None and (said := event_text(type_uri, version, told, lang)) is not None:
+        case Kind.EVENT, [type_uri, version, *_] if (
+            told is not None and (said := event_text(type_uri, version, told, lang, reader)) is not None
+        ):
             return said
         case ((Kind.EVENT | Kind.PLAN), [type_uri, version, *_]):
             own = f"entry.event.{type_uri.removeprefix(OWN_EVENTS)}"
             return word(own if own in catalogue("en") else "entry.event", {"type": type_uri, "version": version}, lang)
         case Kind.CONFIG, [revision, _, digest, actor, reason]:
-            return word("entry.config", {"revision": revision, "hash": digest.hex()[:12], "actor": actor, "reason": reason}, lang)
+            values = {"revision": revision, "hash": digest.hex()[:12], "actor": said_by(actor, reader), "reason": reason}
+            return word("entry.config", values, lang)
     return word("entry.foreign", {"kind": kind}, lang)
 
 

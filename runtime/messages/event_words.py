@@ -15,26 +15,29 @@ from ledger_client.errors import FormatError
 from ledger_client.event_bodies import EventBody, FindingBody, LabelBody, ModelBody, ScoreReceipt, read_event
 from runtime.messages import judged
 from runtime.messages.alarm_words import alarms_text
-from runtime.messages.catalogue import phrase, word
+from runtime.messages.catalogue import catalogue, phrase, word
 from runtime.messages.finding_words import finding_text
-from runtime.messages.values import moment_s
+from runtime.messages.page_reader import PageReader, moment_for, said_by
 
 
-def event_text(type_uri: str, version: int, body: bytes, lang: str = "en") -> str | None:
-    """Return what the body of an event says; None for one of another type or version, and for one that is no such body."""
+def event_text(type_uri: str, version: int, body: bytes, lang: str = "en", reader: PageReader | None = None) -> str | None:
+    """Return what the body of an event says, for the `reader` of a page in that page's terms.
+
+    None for one of another type or version, and for one that is no such body.
+    """
     if type_uri == ACCESS:
-        return _access(version, body, lang)
+        return _access(version, body, lang, reader)
     if type_uri == ALARMS:
         try:
             alarms = read_alarms(version, body)
         except FormatError:
             return None
-        return None if alarms is None else alarms_text(alarms, lang)
+        return None if alarms is None else alarms_text(alarms, lang, reader)
     match told_of(type_uri, version, body):
         case ScoreReceipt() as receipt:
             return _scores(receipt, lang)
         case FindingBody() as finding:
-            found = finding_text(plain_of(finding) | {"evidence": _evidence(finding)}, lang)
+            found = finding_text(plain_of(finding) | {"evidence": _evidence(finding)}, lang, reader)
             return word("entry.event.finding.of", {"model": finding.name, "what": found}, lang)
         case ModelBody() as model:
             state = word(f"web.model.state.{model.state}", None, lang)
@@ -42,12 +45,12 @@ def event_text(type_uri: str, version: int, body: bytes, lang: str = "en") -> st
             return word("entry.event.model.of", {"model": model.name, "state": state, "reason": reason}, lang)
         case LabelBody() as label:
             what = word(f"entry.event.label.{label.label}", None, lang)
-            about = _about(label, lang)
-            return word("entry.event.label.of", {"model": label.name, "what": what, "by": label.by, "about": about}, lang)
+            about = _about(label, lang, reader)
+            return word("entry.event.label.of", {"model": label.name, "what": what, "by": said_by(label.by, reader), "about": about}, lang)
     return None
 
 
-def _access(version: int, body: bytes, lang: str) -> str | None:
+def _access(version: int, body: bytes, lang: str, reader: PageReader | None) -> str | None:
     try:
         access = read_access(ACCESS, version, body)
     except FormatError:
@@ -56,7 +59,9 @@ def _access(version: int, body: bytes, lang: str) -> str | None:
         return None
     params = {"name": access.name or word("entry.event.access.nobody", None, lang), "session": access.session, "count": access.count}
     where = access.source or word("entry.event.access.places" if not access.face else "entry.event.access.here", None, lang)
-    return word(f"entry.event.access.{access.what}", params | {"source": where}, lang)
+    plain = f"act.access.{access.what}"
+    code = plain if reader is not None and plain in catalogue("en") else f"entry.event.access.{access.what}"
+    return word(code, params | {"source": where}, lang)
 
 
 def told_of(type_uri: str, version: int, body: bytes) -> EventBody | None:
@@ -89,7 +94,7 @@ def _evidence(finding: FindingBody) -> dict[str, Any]:
     return shown | ({"score": finding.score, "threshold": finding.threshold} if finding.score is not None else {})
 
 
-def _about(label: LabelBody, lang: str) -> str:
+def _about(label: LabelBody, lang: str, reader: PageReader | None) -> str:
     if label.finding_seq is not None:
         return word("entry.event.label.finding", {"seq": label.finding_seq}, lang)
-    return f"{moment_s(label.from_ms // 1000)} – {moment_s(label.to_ms // 1000)}"
+    return " – ".join(moment_for(ms // 1000, lang, reader) for ms in (label.from_ms, label.to_ms))

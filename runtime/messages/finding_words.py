@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from runtime.messages.catalogue import catalogue, word
 from runtime.messages.judged import Row, short_number, span_text
-from runtime.messages.values import moment_s
+from runtime.messages.page_reader import PageReader, moment_for
 
 MODEL_RULE: Final = "model"
 """The rule of findings that the model itself makes; at its end another tag may contribute most."""
@@ -47,8 +47,8 @@ def episodes(findings: Sequence[Row]) -> list[tuple[Row, Row | None]]:
     return found[::-1]
 
 
-def finding_text(finding: Row, lang: str = "en") -> str:
-    """Return what a finding says: rule, tag and evidence; of one that is over, that it is."""
+def finding_text(finding: Row, lang: str = "en", reader: PageReader | None = None) -> str:
+    """Return what a finding says: rule, tag and evidence; of one that is over, that it is. Times are the reader's, else UTC."""
     evidence = dict(finding.get("evidence") or {})
     armed = evidence.pop("armed", True)
     evidence.pop("phase", None)
@@ -56,17 +56,17 @@ def finding_text(finding: Row, lang: str = "en") -> str:
     known = f"judged.rule.{finding['rule']}"
     what = word(known if known in catalogue("en") else "judged.rule.other", {"rule": finding["rule"], "tag": tag}, lang)
     told = {name: value for name, value in evidence.items() if value is not None and not (name in COUNTS and value == 1)}
-    facts = [_fact(finding["rule"], name, value, lang) for name, value in told.items()]
+    facts = [_fact(finding["rule"], name, value, lang, reader) for name, value in told.items()]
     said = word("judged.finding", {"what": what, "facts": COMMAS.get(lang, ", ").join(facts)}, lang) if facts else what
     said = word("judged.over", {"what": said}, lang) if is_over(finding) else said
     return said if armed else word("judged.finding.trial", {"what": said}, lang)
 
 
-def _fact(rule: str, name: str, value: Any, lang: str) -> str:
+def _fact(rule: str, name: str, value: Any, lang: str, reader: PageReader | None) -> str:
     """Word one number of the evidence; a name that is new here is shown as it is."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if name == SINCE and is_number:
-        shown = moment_s(int(value) // 1000)
+        shown = moment_for(int(value) // 1000, lang, reader)
     elif is_number and abs(value) >= 1_000 and (name.endswith("_ms") or (rule in OF_TIME and name in ("size", "limit"))):
         name, shown = "span" if name == "size" else name, span_text(abs(value))
     else:

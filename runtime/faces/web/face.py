@@ -6,9 +6,10 @@ request asks of the core, and nowhere else.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,10 +30,12 @@ from runtime.faces.web.sessions import Sessions
 from runtime.faces.web.site_zone import moment_in, offset, zone_name, zone_of
 from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import word
+from runtime.messages.page_reader import PageReader
 
 HISTORY_TIMEOUT_S: Final = 10.0
 ASK_S: Final = 10.0
 ACT_S: Final = 60.0
+ALARMS_NAMED_MAX: Final = 500
 ACT_ID_BYTES: Final = 16
 POLICY_SIZE_MAX: Final = 64 << 10
 More = Callable[[Request], Mapping[str, Any]]
@@ -92,6 +95,19 @@ class Face:
             return await ask_once(self.history, "web", method, params, HISTORY_TIMEOUT_S)
         except RequestRefusedError as error:
             raise RequestRefusedError("history_away") if error.code == "core_away" else error from error
+
+    async def reader(self, request: Request) -> PageReader:
+        """Return whom the words of this page are for: their zone, the units of tags, the sentences of alarms they may see."""
+        units = {str(tag[1]): str(tag[3]) for tag in self.feed.tags.values()}
+        rows: Sequence[Mapping[str, Any]] = ()
+        with contextlib.suppress(RequestRefusedError):
+            rows = (await self.ask("alarms", {"all": True, "limit": ALARMS_NAMED_MAX}, request))["rows"]
+        return replace(self.zoned(request), units=units, titles={str(row["name"]): str(row.get("text") or "") for row in rows})
+
+    def zoned(self, request: Request) -> PageReader:
+        """Return a reader of whom only the zone matters."""
+        named = zone_name(self.feed.health, getattr(request.state, "who", None))
+        return PageReader(zone_of(named) if named else None)
 
     def policy(self) -> bytes:
         """Return the policy that this ledger's genesis names. Blocking. Raises OSError when there is none."""

@@ -16,17 +16,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger_client.alarm_bodies import ALARMS
-from ledger_client.errors import FormatError
 from ledger_client.event_bodies import FINDING, LABEL, MODEL, SCORES
 from ledger_client.kinds import Kind
 from runtime.alarms.machine import Shown
 from runtime.faces.feed import RequestRefusedError
+from runtime.faces.web.acts_told import INTENT, asked_of, outcomes
 from runtime.faces.web.alarm_lines import ACTIVE, HIDDEN, UNANSWERED, alarm_lines
 from runtime.faces.web.answers import language
-from runtime.faces.web.audit_trail import INTENT
 from runtime.faces.web.face import Face
 from runtime.faces.web.rows import RouteRow
 from runtime.messages.entries import describe
+from runtime.messages.page_reader import PageReader, person
 
 HOUR_MS: Final = 3_600_000
 PAGES_MAX: Final = 5
@@ -35,7 +35,7 @@ PAST_MAX: Final = 500
 """Transitions of alarms."""
 SHOWN_MAX: Final = 30
 """Of one section; how many more there are is said."""
-WRITES: Final = ("device.write", "device.call", "command.confirm", "manual.enter")
+WRITES: Final = ("device.write", "device.call", "command.confirm", "command.approve", "manual.enter")
 """Acts that change the plant, or its readings."""
 OF_MODELS: Final = frozenset({FINDING, LABEL, MODEL})
 UNTOLD: Final = frozenset({ALARMS, SCORES})
@@ -102,24 +102,25 @@ class HandoverPages:
         if away is None:
             past = (await self._face.ask("alarm_history", {"since_ms": since_ms, "limit": PAST_MAX}, request))["rows"]
         raised = Counter(row["name"] for row in past if row["what"] == "raised" and not row["hidden"])
-        sections, cut_ms, fault = await self._sections(since_ms, lang)
+        reader = await self._face.reader(request)
+        sections, cut_ms, fault = await self._sections(since_ms, lang, reader)
         if len(past) == PAST_MAX:
             cut_ms = max(cut_ms or 0, int(past[-1]["at_ms"]))
         fault = away or fault
         return self._face.render(
             request, "handover.html", hours=hours, since_ms=since_ms, now_ms=now_ms, here="handover", fault=fault, sections=sections,
-            cut_ms=cut_ms,
+            cut_ms=cut_ms, titles=reader.titles, person=person,
             open=[line for line in lines if line.state in UNANSWERED or line.state in ACTIVE or line.state == "latched"],
             aside=[line for line in lines if line.state in HIDDEN], raised=raised.most_common(10), raised_count=sum(raised.values()),
         )  # fmt: skip
 
-    async def _sections(self, since_ms: int, lang: str) -> tuple[list[Section], int | None, RequestRefusedError | None]:
+    async def _sections(self, since_ms: int, lang: str, reader: PageReader) -> tuple[list[Section], int | None, RequestRefusedError | None]:
         """Return what the ledger says of the time since then, from when on if it is too much, and why it cannot be told."""
         try:
             found, cut_ms = await entries_since(lambda asked: self._face.ask_history("entries", asked), since_ms)
         except RequestRefusedError as refused:
             return sections_of((), lang), None, refused
-        return sections_of(found, lang), cut_ms, None
+        return sections_of(found, lang, reader), cut_ms, None
 
 
 async def entries_since(ask: Callable[[dict[str, Any]], Awaitable[Any]], since_ms: int) -> tuple[list[Sequence[Any]], int | None]:
@@ -138,14 +139,19 @@ async def entries_since(ask: Callable[[dict[str, Any]], Awaitable[Any]], since_m
     return found, found[-1][1]
 
 
-def sections_of(rows: Sequence[Sequence[Any]], lang: str) -> list[Section]:
+def sections_of(rows: Sequence[Sequence[Any]], lang: str, reader: PageReader | None = None) -> list[Section]:
     """Return the entries of a shift in words, sorted by what they are about. A row is one of the history's `entries`, the newest first."""
+    reader = reader or PageReader()
+    ended = outcomes((row[3], row[5]) for row in rows if row[2] == Kind.COMMAND)
     found = {name: Section(f"handover.{name}") for name in ("writes", "acts", "models", "config", "gaps")}
     for seq, wall_ms, kind, detail, groups, told in rows:
-        asked = _asked(kind, detail, told)
         section = _section_of(kind, detail)
-        if section is not None:
-            found[section].add(wall_ms, seq, describe(kind, detail, lang, groups=dict(groups), asked=asked, told=told))
+        if section is None:
+            continue
+        more: dict[str, Any] = {"groups": dict(groups), "told": told}
+        if kind == Kind.COMMAND:
+            more = {"asked": asked_of(told), "ended": ended.get(bytes(detail[0]))}
+        found[section].add(wall_ms, seq, describe(kind, detail, lang, reader=reader, **more))
     return list(found.values())
 
 
@@ -162,15 +168,3 @@ def _section_of(kind: int, detail: Sequence[Any]) -> str | None:
         case Kind.GAP | Kind.BOOT | Kind.CLOCK | Kind.CLOSE:
             return "gaps"
     return None
-
-
-def _asked(kind: int, detail: Sequence[Any], told: bytes | None) -> Mapping[str, Any] | None:
-    """Return who asked for what; None of another entry, and where it is not here."""
-    if kind != Kind.COMMAND or detail[1] != INTENT or told is None:
-        return None
-    try:
-        from runtime.acts import read_command  # what signs approvals comes with it: 7 MB that only this page needs
-
-        return read_command(INTENT, told)
-    except FormatError:
-        return None

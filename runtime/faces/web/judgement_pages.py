@@ -69,7 +69,8 @@ class JudgementPages:
         model = self._chosen(request, given)
         views = [model_view(each, feed.tags, judge, now_ms, lang) for each in feed.models]
         shown = None if model is None else next(view for view in views if view.name == model["name"])
-        findings = finding_views(feed.findings, lang, model=model["name"] if model else None)[:FINDINGS_SHOWN]
+        reader = self._face.zoned(request)
+        findings = finding_views(feed.findings, lang, model=model["name"] if model else None, reader=reader)[:FINDINGS_SHOWN]
         return self._page(
             request, "anomalies", models=views, model=shown, findings=findings, spans=list(SPANS_S), span=_span_s(request),
             every_ms=round(1000 * SPANS_S[_span_s(request)][1]),

@@ -15,6 +15,7 @@ from runtime.faces.web.pages import show_age
 from runtime.messages import judged
 from runtime.messages.catalogue import word
 from runtime.messages.finding_words import episodes, finding_text
+from runtime.messages.page_reader import PageReader
 
 Rows = Sequence[Mapping[str, Any]]
 BAND_FROM, BAND_TO = 30, 70
@@ -161,12 +162,12 @@ def steps_of(state: str) -> tuple[tuple[str, str], ...]:
     return tuple((each, "done" if n < at else "now" if n == at else "next") for n, each in enumerate(judged.STATES))
 
 
-def finding_views(findings: Rows, lang: str, *, model: str | None = None) -> list[FindingView]:
+def finding_views(findings: Rows, lang: str, *, model: str | None = None, reader: PageReader | None = None) -> list[FindingView]:
     """Return findings as rows, open ones first, then the newest first; those of one model when it is named."""
     pairs = episodes([each for each in findings if model is None or each["model"] == model])
     views = [
         FindingView(
-            onset["seq"], onset["at_ms"], judged.moment_of(onset["at_ms"]), finding_text(onset, lang), end is None,
+            onset["seq"], onset["at_ms"], judged.moment_of(onset["at_ms"]), finding_text(onset, lang, reader), end is None,
             "" if end is None or end is onset else judged.span_text(end["at_ms"] - onset["at_ms"]),
         )
         for onset, end in pairs

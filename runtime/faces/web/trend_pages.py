@@ -74,7 +74,8 @@ class TrendPages:
         asked: TrendsQuery = request.state.query
         t0, t1 = _times(asked)
         wanted = {"uids": self._uids(asked), "t0": t0, "t1": t1, "points": max(2, min(asked.points, POINTS_MAX))}
-        return trend_of(await self._face.ask_history("trends", wanted), self._face.feed.tags, language(request))
+        answer, reader = await self._face.ask_history("trends", wanted), await self._face.reader(request)
+        return trend_of(answer, self._face.feed.tags, language(request), reader)
 
     async def file(self, request: Request) -> Response:
         """Every reading of the pens, in the order of the ledger."""

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from ledger_client.kinds import Kind
-from runtime.acts import INTENT
+from runtime.acts import INTENT, Act, Outcome, command_detail
 from runtime.alarms.condition import CONDITIONS
 from runtime.alarms.machine import Shown
 from runtime.alarms.metrics import Raise, figures
 from runtime.alarms.view import alarm_row
 from runtime.faces.web import alarm_lines
 from runtime.faces.web.handover_pages import PAGES_MAX, PER_PAGE, entries_since, sections_of
+from runtime.faces.web.trend_view import trend_of
+from runtime.messages.page_reader import PageReader
+from runtime.permissions import Actor, Role
 from tests.unit.runtime.alarms.test_notify_plan import waiting
 
 MANY = PAGES_MAX * PER_PAGE
@@ -78,6 +81,23 @@ def test_a_shift_is_sorted_by_what_it_is_about() -> None:
     assert found == {
         "handover.writes": [9], "handover.acts": [7], "handover.models": [5], "handover.config": [4], "handover.gaps": [3],
     }  # fmt: skip
+
+
+def test_an_act_of_the_shift_is_one_line_with_its_end() -> None:
+    nina = Actor("nina", frozenset({Role.TECHNICIAN}), "464360f1", fresh=True, kind="person")
+    act = Act(bytes(16), "web", nina, "command.confirm", "filler/speed", {"nonce": "6965", "value": 80, "old": 90}, None, "new shift")
+    ended = Outcome("done", {"read_back": 80})
+    rows = [
+        [8, 80, Kind.COMMAND, command_detail(act.id, 1, "done", ended.body()), [], ended.body()],
+        [7, 70, Kind.COMMAND, command_detail(act.id, 0, act.action, act.intent_body()), [], act.intent_body()],
+    ]
+    reader = PageReader(units={"filler/speed": "%"})
+    writes = sections_of(rows, "en", reader)[0]
+    assert writes.lines == [(70, 7, "Set filler/speed from 90 % to 80 %. By nina: new shift. Done; read back: 80 %.")]
+    marks = [[seq, at, kind, detail, told] for seq, at, kind, detail, _, told in reversed(rows)]
+    nothing = {"t0": 0, "t1": 99, "width_ms": 0, "pens": [], "gaps": [], "marks_left_out": 0, "gaps_until": None, "marks_until": None}
+    (mark,) = trend_of({**nothing, "marks": marks}, {}, "en", reader).marks
+    assert (mark.sort, mark.text) == ("command", writes.lines[0][2]), "the same words beside the trend"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""Whom words are for: somebody at a page, who wants the site's time, units, alarms by their sentence and people by name. Pure.
+
+Room: hall. The pages make one for a request and hand it to `entries` and its like. Where none is given the words are for the command line
+and for files, which say times in UTC and what was recorded as it was recorded. It reads no clock and asks nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import Final
+
+from runtime.messages.values import moment_s
+
+MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec")
+"""As browsers abbreviate them in British English, which is what scripts write beside these words."""
+_SESSION: Final = re.compile(r"^(?:web )?(.+?) \(session [0-9a-f]+\)")
+"""How acts and events name a person: with the session, some with the face before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageReader:
+    """`zone`: None where nobody knows it: then times are UTC and say so. `units` by tag, `titles` by an alarm's name."""
+
+    zone: tzinfo | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def moment(self, time_s: int, lang: str) -> str:
+        """Return a moment as the other times of the page are written; UTC with its letter where no zone is known."""
+        if self.zone is None:
+            return moment_s(time_s)
+        try:
+            at = datetime.fromtimestamp(time_s, self.zone)
+        except (ValueError, OverflowError, OSError):  # no calendar reaches it
+            return moment_s(time_s)
+        day = f"{at.year}年{at.month}月{at.day}日" if lang == "zh" else f"{at.day} {MONTHS[at.month - 1]} {at.year},"
+        return f"{day} {at:%H:%M:%S}"
+
+    def title(self, name: str) -> str:
+        """Return an alarm's sentence in quotation marks; its name where it has none, or is gone."""
+        text = self.titles.get(name, "").rstrip(".。")
+        return f"“{text}”" if text and text != name else name
+
+
+def person(text: str) -> str:
+    """Return whom a record names, without face and session: `nina` of `web nina (session 464360f1)`; what is no person stays."""
+    found = _SESSION.match(text)
+    return found[1] + text[found.end() :] if found else text
+
+
+def said_by(text: str, reader: PageReader | None) -> str:
+    """Return who did something: for a page the person, else what was recorded."""
+    return text if reader is None else person(text)
+
+
+def moment_for(time_s: int, lang: str, reader: PageReader | None) -> str:
+    """Return a moment for a page, or in UTC."""
+    return moment_s(time_s) if reader is None else reader.moment(time_s, lang)

@@ -1,0 +1,90 @@
+"""Acts for whoever takes over: what was done to what, from and to with the unit, by whom, and how it ended; no numbers of the machinery."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ledger_client.access_events import ACCESS, AccessBody
+from ledger_client.alarm_bodies import ALARMS, AlarmRow, AlarmsBody
+from ledger_client.event_bodies import FINDING
+from ledger_client.kinds import Kind
+from runtime.messages.act_words import act_text, action_text
+from runtime.messages.catalogue import catalogue
+from runtime.messages.entries import describe
+from runtime.messages.finding_words import finding_text
+from runtime.messages.page_reader import PageReader, person
+from runtime.permissions import ACTIONS
+
+HASH = bytes(32)
+NINA = "nina (session 464360f1)"
+READER = PageReader(ZoneInfo("Europe/Berlin"), {"filler/speed": "%"}, {"meter_away": "The energy meter does not answer."})
+
+
+def asked(action: str, target: str = "", reason: str = "", **params: Any) -> dict[str, Any]:
+    return {"face": "web", "session": NINA, "action": action, "target": target, "params": params, "reason": reason}
+
+
+def test_a_command_says_from_and_to_by_whom_and_how_it_ended() -> None:
+    act = asked("command.confirm", "filler/speed", "new shift.", nonce="6965aa", old=90, value=80)
+    said = act_text(act, ("done", {"read_back": 80}), READER)
+    assert said == "Set filler/speed from 90 % to 80 %. By nina: new shift. Done; read back: 80 %."
+    assert act_text(act, None, READER).endswith("By nina: new shift. Nobody knows yet.")
+    assert "6965" not in said
+    chinese = act_text(act, ("done", {}), READER, "zh")
+    assert "nina" in chinese and "已完成" in chinese and "{" not in chinese  # noqa: PT018
+
+
+@pytest.mark.parametrize(
+    ("act", "begins"),
+    [
+        (asked("alarm.ack", names="meter_away\nother"), "Acknowledge: “The energy meter does not answer”, other. By nina."),
+        (asked("manual.enter", "filler/speed", value=12.5), "Enter 12.5 % by hand for filler/speed. By nina."),
+        (asked("gateway.read_only", on=True), "Read-only: all devices. By nina."),
+        (asked("device.call", "robot/home()", method="x"), "Call robot/home() with x. By nina."),
+        (asked("account.roles", "tess"), "Change roles: tess. By nina."),
+        (asked("brand.new", "x") | {"face": "cli", "session": "uid 0"}, "brand.new: x. By the gateway's own command line."),
+    ],
+)
+def test_other_acts(act: dict[str, Any], begins: str) -> None:
+    assert act_text(act, ("done", {}), READER).startswith(begins)
+    refused = act_text(act, ("session_ended", {}), READER, "zh")
+    assert "{" not in refused
+
+
+def test_every_action_of_the_table_has_words() -> None:
+    acts = [action for action in ACTIONS if not action.startswith("view.")]
+    assert [action for action in acts if action_text(action) == action] == []
+    assert all(f"act.do.{action}" in catalogue("zh") for action in acts)
+
+
+def test_a_page_names_people_and_alarms_and_the_command_line_what_was_recorded() -> None:
+    row = AlarmRow("meter_away", "acked", "unacked", "acked", 10, 0, "low", by=f"web {NINA}")
+    body = AlarmsBody((row,)).encode()
+    assert describe(Kind.EVENT, (ALARMS, 1, HASH, 3), told=body, reader=READER) == (
+        "alarm “The energy meter does not answer” acknowledged, by nina"
+    )
+    assert describe(Kind.EVENT, (ALARMS, 1, HASH, 3), told=body) == f"alarm meter_away acknowledged, by web {NINA}"
+    came = AccessBody("login", "nina", "464360f1", "127.0.0.1", "web", 1, 5, 5).encode()
+    for lang in ("en", "zh"):
+        assert "464360f1" not in describe(Kind.EVENT, (ACCESS, 1, HASH, 3), lang, told=came, reader=READER)
+    act = describe(Kind.COMMAND, (bytes(16), 0, "command.confirm", 3, HASH), reader=READER)
+    assert act == "Write or call. What it was for stands in the ledger."
+    assert FINDING not in act
+    assert not re.search(r"[0-9a-f]{8}", act)
+
+
+@pytest.mark.parametrize(("text", "name"), [(f"web {NINA}", "nina"), (NINA, "nina"), ("uid 0", "uid 0"), ("cli uid 0", "cli uid 0")])
+def test_a_person_of_a_record(text: str, name: str) -> None:
+    assert person(text) == name
+
+
+def test_times_in_sentences_are_those_of_the_page() -> None:
+    finding = {"rule": "limits", "tag": "a/b", "evidence": {"since_ms": 1_795_677_435_000, "phase": 0}}
+    assert "since 26 Nov 2026, 08:17:15" in finding_text(finding, "en", READER)
+    assert "2026年11月26日 08:17:15" in finding_text(finding, "zh", READER)
+    assert "2026-11-26 07:17:15Z" in finding_text(finding, "en", PageReader()), "nobody knows the zone: it says which it is"
+    assert "2026-11-26 07:17:15Z" in finding_text(finding, "en"), "the command line stays in UTC"
