@@ -194,12 +194,17 @@ def test_marks_say_what_happened_and_how_many_are_left_out(tmp_path: Path) -> No
         log.append(Kind.EVENT, (f"https://witnessmark.example/event/{name}", 1, sha256(body).digest(), len(body)), body)
     log.append(Kind.CONFIG, (2, 1, bytes(32), "alice", "new tag"))
     log.append(Kind.CLOCK, (1, 2, 2, 2))
+    for phase, code, said in ((0, "command.confirm", b"what was asked"), (1, "done", b"how it ended")):
+        log.append(Kind.COMMAND, (bytes(16), phase, code, len(said), sha256(said).digest()), said)
     with history(tmp_path, log) as query:
         wide = {"uids": [1], "t0": 0, "t1": log.wall_ms + 1, "points": 100}
         answer = query.ask("trends", wide)
         assert [(mark[2], mark[4]) for mark in answer["marks"]] == [
             (Kind.BOOT, None), (Kind.EVENT, body), (Kind.CONFIG, None), (Kind.CLOCK, None),
+            (Kind.COMMAND, b"what was asked"), (Kind.COMMAND, b"how it ended"),
         ]  # fmt: skip
+        told = [row[5] for row in query.ask("entries", {"before": None, "limit": 2})]
+        assert told == [b"how it ended", b"what was asked"], "an act is told with its end"
         assert answer["marks"][1][3][0] == FINDING
         assert answer["marks"][2][3] == (2, 1, bytes(32), "alice", "new tag")
         assert answer["marks_left_out"] == 0
@@ -207,7 +212,7 @@ def test_marks_say_what_happened_and_how_many_are_left_out(tmp_path: Path) -> No
         log.append(Kind.CONFIG, (number, 1, bytes(32), "alice", ""))
     with history(tmp_path / "more", log) as query:
         answer = query.ask("trends", {**wide, "t1": log.wall_ms + 1})
-        assert (len(answer["marks"]), answer["marks_left_out"]) == (MARKS_MAX, 13)
+        assert (len(answer["marks"]), answer["marks_left_out"]) == (MARKS_MAX, 15)
         assert answer["marks"][-1][3][0] == MARKS_MAX + 8
 
 
