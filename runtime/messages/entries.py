@@ -25,8 +25,8 @@ def describe(
     """Return one line for a person.
 
     `detail` is a checked detail of its kind, `groups` names tag groups ("device/group") by number, `asked` is what the body of an intent or
-    an outcome says (`runtime.acts.read_command`), `told` is an event's body, where the caller has them. For the `reader` of a page an act is
-    what was done, with how it `ended`; for others its numbers.
+    an outcome says (`runtime.acts.read_command`), `told` is an event's body, where the caller has them. For the `reader` of a page an act
+    is what was done, with how it `ended`; for others its numbers.
     """
     match kind, list(detail):
         case Kind.GENESIS, [origin, epoch, *_]:
