@@ -7,10 +7,12 @@ of this gateway, and says so: it is the gateway's own word until somebody else c
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -75,9 +77,10 @@ class ProvePages:
         except RequestRefusedError as error:
             refused = error
         file = f"/api/v1/proof?uid={asked.uid}&at={_exact(shown, at_ms)}"
+        verifier = self._verifier(request)
         return self._face.render(
             request, "prove.html", here="live", tag=tag, shown=shown, refused=refused, file=file,
-            waits=refused is not None and refused.code in WAITING,
+            waits=refused is not None and refused.code in WAITING, verifier=verifier, is_here_only=is_here_only(verifier),
         )  # fmt: skip
 
     async def verify(self, request: Request) -> Response:
@@ -114,6 +117,18 @@ class ProvePages:
             pass  # it does not fit the largest code there is: the file is the way
         rows = (*_rows(report.facts, lang), (word("web.policy.fingerprint", None, lang), policy_fingerprint(policy), None))
         return Shown(report, _value(report.facts), rows, _claims(report, lang), link, code)
+
+
+def is_here_only(url: str) -> bool:
+    """Tell whether an address leads whoever opens it to their own machine: a phone that scanned it would find itself."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
 
 
 def _exact(shown: Shown | None, at_ms: int) -> int:
