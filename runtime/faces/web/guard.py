@@ -32,7 +32,7 @@ BODY_S: Final = 20.0
 FIELDS_MAX: Final = 200
 SAFE: Final = ("GET", "HEAD")
 CSRF_HEADER: Final = "x-witnessmark-token"
-PREFERENCES: Final[Mapping[str, tuple[str, ...]]] = {"lang": LANGUAGES, "theme": THEMES}
+PREFERENCES: Final[Mapping[str, tuple[str, ...]]] = {"lang": LANGUAGES, "theme": THEMES, "first": ("later",)}
 PREFERENCE_AGE_S: Final = 31_536_000
 Answering = Callable[[Request], Awaitable[Response]]
 
@@ -160,7 +160,7 @@ def local_path(text: str | None) -> str:
 
 
 def keep_preferences(request: Request, response: Response) -> None:
-    """Remember `?lang=` and `?theme=` of this browser: preferences, no secrets."""
+    """Remember `?lang=`, `?theme=` and `?first=later` of this browser: preferences, no secrets."""
     for name, known in PREFERENCES.items():
         asked = request.query_params.get(name)
         if asked in known and asked != request.cookies.get(name):

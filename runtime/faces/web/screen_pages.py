@@ -19,6 +19,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web import pages
 from runtime.faces.web.answers import language
 from runtime.faces.web.face import Face
+from runtime.faces.web.first_steps import left_to_do
 from runtime.faces.web.rows import RouteRow
 from runtime.messages.entries import describe
 from runtime.messages.values import moment
@@ -53,7 +54,8 @@ class ScreenPages:
         abnormal = pages.abnormal_models(feed.models, feed.health)
         alarms = feed.alarms if feed.connected and request.state.may("view.alarms") else None
         mind = pages.attention(blocks, abnormal, language(request), alarms)
-        return self._face.render(request, "home.html", blocks=blocks, mind=mind, devices_apart=True, here="home")
+        first = await left_to_do(self._face, request) if blocks and feed.connected else None
+        return self._face.render(request, "home.html", blocks=blocks, mind=mind, first=first, devices_apart=True, here="home")
 
     async def live(self, request: Request) -> Response:
         """The newest value of every tag."""
