@@ -23,7 +23,7 @@ from ledger_client.errors import FormatError, LedgerError
 from ledger_client.kinds import Kind
 from runtime.acts import INTENT, OUTCOME, UNKNOWN, Act, ActJournal, Outcome, command_detail, parse_act
 from runtime.faces.feed import RequestRefusedError, Session
-from runtime.permissions import ACTIONS, FRESH, Actor
+from runtime.permissions import ACTIONS, FRESH, REASONED, Actor
 
 QUEUE_MAX: Final = 16
 FIRST_MAX: Final = 16
@@ -168,6 +168,8 @@ class Door:
         if act.action not in ACTIONS or act.action not in self._tenants:
             raise RequestRefusedError("act_unknown", action=act.action)
         refuse_unless_may(act.actor, act.action)
+        if act.action in REASONED and not act.reason.strip():
+            raise RequestRefusedError("reason_missing", field="reason")
         if (approval := raw.get("approval")) is not None:
             tenant = self._tenants[act.action]
             own = not isinstance(tenant, ApprovesOthers) or tenant.approves_own(act)

@@ -116,6 +116,10 @@ FRESH: Final = frozenset(
     }
 )  # fmt: skip
 """Actions for which a person must have given the password within the last 300 s."""
+REASONED: Final = frozenset(
+    {"config.edit", "config.approve", "device.write", "device.call", "command.confirm", "command.approve", "gateway.read_only"}
+)
+"""Actions that nobody does without saying why: what reaches a device, what allows or forbids that, and the configuration."""
 OWN: Final = frozenset({"account.password", "account.key", "account.language"})
 """What a person may do about themselves; `account.password` even while the password given by an admin is still to be changed."""
 TOKENS_MAY: Final = frozenset(

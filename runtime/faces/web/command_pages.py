@@ -21,7 +21,7 @@ from runtime.messages.command_words import act_text, condition_text, headline, o
 
 PREPARE_S = 15.0
 Target = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Reason = Annotated[str, msgspec.Meta(max_length=500)]
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500, description="Why; recorded with who. Not blank.")]
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
 ActId = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{32})?$")]
 """Of the act, where a person's key signed it or where it may be asked for again; empty: the page's server makes one."""
@@ -52,7 +52,7 @@ class Confirm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     target: Target
     value: Value
     old: Value
-    reason: Reason = ""
+    reason: Reason
     act: ActId = ""
     approval: Signed | None = None
 
@@ -64,7 +64,7 @@ class Approve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     target: Target
     value: Value
     old: Value
-    reason: Reason = ""
+    reason: Reason
     act: ActId = ""
     approval: Signed | None = None
 
@@ -73,8 +73,8 @@ class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The read-only switch of a device, or of the gateway (`device` empty)."""
 
     on: bool
+    reason: Reason
     device: Text = ""
-    reason: Reason = ""
 
 
 class Commands(msgspec.Struct, frozen=True):

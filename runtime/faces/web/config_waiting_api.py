@@ -24,7 +24,7 @@ class ApproveEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The SHA-256 of the text that was looked at, why, and what the person's own key signed."""
 
     sha256: Key
-    reason: Reason = ""
+    reason: Reason
     act: ActId = ""
     approval: Signed | None = None
 

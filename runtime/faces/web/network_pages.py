@@ -46,7 +46,7 @@ class SiteZone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """In which zone pages and files write times; empty: each reader's own."""
 
     zone: Annotated[str, msgspec.Meta(max_length=64)]
-    reason: Reason = ""
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
 class NetworkAnswer(msgspec.Struct, frozen=True):

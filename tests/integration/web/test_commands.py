@@ -54,12 +54,21 @@ async def enter(page: Page, selector: str) -> None:
     await Keys(page).enter(selector)
 
 
+async def reasoned(page: Page, *keys: str) -> None:
+    """Press them; the form does not go on without the reason, which it asks for then: give it and go on."""
+    await press(page, *keys)
+    await page.locator("#why:focus").wait_for()
+    assert await page.locator("#why").evaluate("(field) => field.validity.valueMissing")
+    await page.keyboard.type("a test")
+    await press(page, "Enter")
+
+
 async def command(page: Page, target: str, value: str) -> str:
     """Prepare and confirm by keyboard; return what the dialog says in the end, or why it will not."""
     await enter(page, f'tr[data-target="{target}"] button')
     await page.locator("#value:focus").wait_for()
     await page.keyboard.type(value)
-    await press(page, "Enter")
+    await reasoned(page, "Enter")
     await page.locator("#confirm, #refusal, #problem").first.wait_for()
     if await page.locator("#confirm").count():
         await press(page, "Enter")  # it has the focus
@@ -79,7 +88,7 @@ async def an_engineer(at: Screen, state: Path) -> list[str]:
     await enter(page, 'tr[data-target="filler/speed_setpoint"] button')
     await page.locator("#value:focus").wait_for()
     await page.keyboard.type("100")
-    await press(page, "Enter")
+    await reasoned(page, "Enter")
     await page.locator("#confirm:focus").wait_for()
     assert "from 90 1/min to 100 1/min" in await page.locator("#what").inner_text()
     assert await page.locator(".conditions .holds", has_text="filler/emergency_stop_ok").count() == 1
@@ -99,7 +108,8 @@ async def an_engineer(at: Screen, state: Path) -> list[str]:
     await page.locator(".waiting li").wait_for()
     told += await fine(at, "waiting")
     await enter(page, ".approve")
-    await enter(page, "#confirm")
+    await page.locator("#why:focus").wait_for()
+    await reasoned(page, "Enter")
     await page.locator("#result", has_text="asked for it yourself").wait_for()
     return told
 
@@ -111,10 +121,12 @@ async def a_second_person(at: Screen, state: Path) -> list[str]:
     await at.page.locator("#tablet-state.ok").wait_for()
     await at.open("/commands")
     await enter(at.page, ".approve")
-    await enter(at.page, "#confirm")
+    await at.page.locator("#why:focus").wait_for()
+    await reasoned(at.page, "Enter")
     await at.page.locator("#result.ok").wait_for()
     await enter(at.page, "#close")
     await at.page.locator(".history td", has_text="capper/program_wanted").first.wait_for()
+    await at.page.locator(".history td", has_text="a test").first.wait_for()
     assert (await cli("read", "capper/program_wanted", "--state", str(state)))[1]["readings"][0]["value"] == 2
     return await fine(at, "narrow")
 
@@ -128,6 +140,8 @@ async def a_technician(at: Screen) -> None:
     assert "read back: 26" in await command(page, "filler/temperature_setpoint", "26")
     await page.keyboard.press("Escape")
     await enter(page, '[data-device=""] button')
+    await enter(page, "#turn")
+    await reasoned(page)
     await page.locator("#read-only", has_text="any device").wait_for()
     assert await page.locator('[data-device=""] button').count() == 0, "an engineer switches it back"
     assert "read-only" in await command(page, "filler/temperature_setpoint", "25")

@@ -110,6 +110,7 @@ def test_the_first_asks_and_the_second_looks_and_approves(tmp_path: Path, requir
                 await at.open("/config")
                 await at.page.locator(".waiting li").first.wait_for(timeout=WAIT_MS)
                 await open_it(at.page)
+                await at.page.locator("[name=approve-reason]").fill("as agreed")
                 await at.page.locator(".waiting button.primary").focus()
                 await at.page.keyboard.press("Enter")
                 await expect(at.page.locator("main .verdict").first).to_contain_text("2", timeout=WAIT_MS)

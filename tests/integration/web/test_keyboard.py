@@ -143,8 +143,12 @@ async def switch_read_only(keys: Keys) -> None:
     await keys.enter('nav.main a[href^="/setup"]')
     await keys.enter('nav.tabs a[href="/commands"]')
     await keys.enter('[data-device=""] button[aria-pressed=false]')
+    await keys.write("#why", "the line is being cleaned")
+    await keys.page.keyboard.press("Enter")
     await keys.shows("#read-only", "any device")
     await keys.enter('[data-device=""] button[aria-pressed=true]')
+    await keys.write("#why", "it is clean")
+    await keys.page.keyboard.press("Enter")
     await keys.shows('[data-device=""] button[aria-pressed=false]')
 
 

@@ -66,16 +66,23 @@ function useLeft(untilMs) {
   return Math.ceil(left / 1000);
 }
 
-function Shown({ seen, confirm, back, busy }) {
-  const left = useLeft(seen.untilMs), [reason, setReason] = useState(""), button = useRef(null), title = useRef(null);
-  useEffect(() => { if (!busy) (button.current ?? title.current)?.focus(); }, [busy]); // a button that is off takes no focus
+// Why, which is recorded and asked for before the time to confirm begins to run.
+function Why({ at, why, setWhy }) {
+  return html`<label>${word("web.cmd.reason")}<input id="why" ref=${at} autofocus=${Boolean(at)} required pattern=".*\\S.*" maxlength="500" autocomplete="off" value=${why} onInput=${(e) => setWhy(e.target.value)} /></label>`;
+}
+
+// `asked`: the reason was given before; what waits for a second person is approved with the reason of that person.
+function Shown({ seen, confirm, back, busy, asked, why, setWhy }) {
+  const left = useLeft(seen.untilMs), button = useRef(null), title = useRef(null), field = useRef(null);
+  useEffect(() => { if (!busy) (field.current ?? button.current ?? title.current)?.focus(); }, [busy]); // a button that is off takes no focus
   const refused = seen.refusal !== null, late = !refused && left === 0;
-  return html`<form class="stack" onSubmit=${(event) => { event.preventDefault(); if (!refused && !late) confirm(reason); }}>
+  return html`<form class="stack" onSubmit=${(event) => { event.preventDefault(); if (!refused && !late) confirm(why.trim()); }}>
     <p class="what" tabindex="-1" ref=${title} id="what">${seen.text}</p>
     <div><h3 class="hidden">${word("web.cmd.interlocks")}</h3><${Conditions} rows=${seen.conditions} /></div>
     <p>${word(`command.risk.${seen.risk}`)}</p>
     ${refused && html`<p class="verdict warn" role="alert" id="refusal"><span class="mark" aria-hidden="true" /><span>${seen.refusal.text}</span></p>`}
-    ${!refused && html`<label>${word("web.cmd.reason")}<input value=${reason} maxlength="500" onInput=${(e) => setReason(e.target.value)} /></label>
+    ${asked && html`<p class="quiet">${word("web.cmd.reason")}: ${why}</p>`}
+    ${!refused && html`${!asked && html`<${Why} at=${field} why=${why} setWhy=${setWhy} />`}
       <p class="left" role="timer">${late ? word("web.cmd.late") : word("web.cmd.left", { s: left })}</p>`}
     <p class="buttons">${!refused && html`<button class="primary" id="confirm" ref=${button} disabled=${late || busy}>${word("web.cmd.confirm")}</button>`}
       <button type="button" id="back" onClick=${back}>${word("web.cmd.back")}</button></p>
@@ -84,7 +91,7 @@ function Shown({ seen, confirm, back, busy }) {
 
 function Command({ point, proposal }) {
   const box = useRef(null), [value, setValue] = useState(""), [seen, setSeen] = useState(proposal ? { ...proposal, conditions: [], refusal: null, risk: "high", untilMs: Date.now() + proposal.left_ms } : null);
-  const [result, setResult] = useState(null), [problem, setProblem] = useState(""), [busy, setBusy] = useState(false), field = useRef(null), end = useRef(null);
+  const [why, setWhy] = useState(""), [result, setResult] = useState(null), [problem, setProblem] = useState(""), [busy, setBusy] = useState(false), field = useRef(null), end = useRef(null);
   const isMethod = point?.type === "method";
   const [given, setGiven] = useState(() => (isMethod ? point.arguments.map(() => "") : []));
   useEffect(() => { box.current.showModal(); }, []);
@@ -115,13 +122,14 @@ function Command({ point, proposal }) {
     ${problem && html`<p class="verdict warn" role="alert" id="problem"><span class="mark" aria-hidden="true" /><span>${problem}</span></p>`}
     ${result ? html`<div class="stack"><p class=${`verdict ${good ? "ok" : "alarm"}`} role="status" id="result" tabindex="-1" ref=${end}><span class="mark" aria-hidden="true" /><span>${result.text}</span></p>
         <p>${seen.text}</p><p class="buttons"><button class="primary" id="close" onClick=${close}>${word("web.cmd.close")}</button></p></div>`
-      : seen ? html`<${Shown} seen=${seen} busy=${busy} confirm=${confirm} back=${() => { setProblem(""); if (proposal) close(); else { setSeen(null); setTimeout(() => field.current?.focus()); } }} />`
+      : seen ? html`<${Shown} seen=${seen} busy=${busy} asked=${!proposal} why=${why} setWhy=${setWhy} confirm=${confirm} back=${() => { setProblem(""); if (proposal) close(); else { setSeen(null); setTimeout(() => field.current?.focus()); } }} />`
       : html`<form class="stack" onSubmit=${(event) => { event.preventDefault(); prepare(); }}>
         ${!isMethod && html`<p>${word("web.cmd.now")}: <b><${Present} point=${point} /></b></p>`}
         ${isMethod ? given.map((text, i) => html`<label>${word("web.cmd.arguments")} ${i + 1} <small>${point.arguments[i]}</small><input value=${text} required onInput=${(e) => setGiven(given.map((old, at) => (at === i ? e.target.value : old)))} /></label>`)
           : html`<label>${word("web.cmd.new")} <small>${limitsOf(point)}</small>${point.type === "bool"
             ? html`<select id="value" ref=${field} required value=${value} onChange=${(e) => setValue(e.target.value)}><option value="">${word("web.station.choose")}</option><option value="true">${word("web.station.yes")}</option><option value="false">${word("web.station.no")}</option></select>`
             : html`<input id="value" ref=${field} required autofocus inputmode=${point.type === "text" ? "text" : "decimal"} autocomplete="off" value=${value} onInput=${(e) => setValue(e.target.value)} />`}</label>`}
+        <${Why} why=${why} setWhy=${setWhy} />
         <p class="buttons"><button class="primary" id="prepare" disabled=${busy}>${word("web.cmd.prepare")}</button><button type="button" onClick=${close}>${word("web.cancel")}</button></p></form>`}
   </dialog>`;
 }
@@ -144,19 +152,30 @@ function Waiting({ rows }) {
 
 const isOn = computed(() => new Map((health.value.writes?.read_only ?? state.value?.writes.read_only ?? []).map((each) => [each.device, each])));
 
-function Switches({ devices }) {
-  const [problem, setProblem] = useState("");
-  const turn = async (device, on) => {
+// The switch asks why before it turns.
+function Turn({ device, on, name, label, close }) {
+  const box = useRef(null), [why, setWhy] = useState(""), [problem, setProblem] = useState(""), [busy, setBusy] = useState(false);
+  useEffect(() => { box.current.showModal(); }, []);
+  const turn = async (event) => {
+    event.preventDefault();
+    setBusy(true);
     setProblem("");
-    try { await ask("POST", "/api/v1/read-only", { device, on }); await refresh(); } catch (refused) { setProblem(refused.message); }
+    try { await ask("POST", "/api/v1/read-only", { device, on, reason: why.trim() }); box.current?.close(); } catch (refused) { setProblem(refused.message); } finally { setBusy(false); }
   };
-  return html`<section class="card" aria-labelledby="switch-title"><h2 id="switch-title">${word("web.cmd.read_only")}</h2><p class="quiet">${word("web.cmd.read_only.what")}</p>
+  return html`<dialog class="command" ref=${box} aria-labelledby="turn-title" onClose=${() => { close(); refresh(); }}><h2 id="turn-title">${label}: ${name}</h2>
     ${problem && html`<p class="verdict warn" role="alert"><span class="mark" aria-hidden="true" /><span>${problem}</span></p>`}
+    <form class="stack" onSubmit=${turn}><${Why} why=${why} setWhy=${setWhy} /><p class="buttons"><button class="primary" id="turn" disabled=${busy}>${label}</button><button type="button" onClick=${() => box.current.close()}>${word("web.cancel")}</button></p></form></dialog>`;
+}
+
+function Switches({ devices }) {
+  const [turning, setTurning] = useState(null);
+  return html`<section class="card" aria-labelledby="switch-title"><h2 id="switch-title">${word("web.cmd.read_only")}</h2><p class="quiet">${word("web.cmd.read_only.what")}</p>
+    ${turning && html`<${Turn} ...${turning} close=${() => setTurning(null)} />`}
     <div class="switches">${["", ...devices].map((device) => {
       const on = isOn.value.get(device), name = device || word("web.cmd.read_only.all"), label = word(on ? "web.cmd.read_only.off" : "web.cmd.read_only.on");
       const allowed = may.has(on ? "gateway.read_only.off" : "gateway.read_only");
       return html`<div class="one" key=${device} data-device=${device}><span><b>${name}</b>${on && html`<br /><span class="on">${word("web.cmd.read_only")}</span> <small>${word("web.cmd.read_only.by", { when: moment(on.since_ms), by: on.by })}</small>`}</span>
-        ${allowed && html`<button aria-label=${`${label}: ${name}`} aria-pressed=${on ? "true" : "false"} onClick=${() => turn(device, !on)}>${label}</button>`}</div>`;
+        ${allowed && html`<button aria-label=${`${label}: ${name}`} aria-pressed=${on ? "true" : "false"} onClick=${() => setTurning({ device, on: !on, name, label })}>${label}</button>`}</div>`;
     })}</div></section>`;
 }
 
