@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runtime.messages.catalogue import word
+from runtime.messages.units import unit_sign
 from runtime.messages.values import value_text
 
 
@@ -30,7 +31,7 @@ def headline(preview: Mapping[str, Any], lang: str = "en") -> str:
     if preview.get("type") == "method" or target.endswith("()"):
         arguments = ", ".join(str(preview["value"]).split("\n")) if preview["value"] else "-"
         return word("command.call", {"target": target, "arguments": arguments}, lang)
-    unit = f" {preview['unit']}" if preview.get("unit") else ""
+    unit = f" {unit_sign(preview['unit'])}" if preview.get("unit") else ""
     old = word("command.not_known", None, lang) if preview["old"] is None else shown(preview["old"], lang) + unit
     return word("command.write", {"target": target, "old": old, "new": shown(preview["value"], lang) + unit}, lang)
 

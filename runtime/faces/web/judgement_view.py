@@ -16,6 +16,7 @@ from runtime.messages import judged
 from runtime.messages.catalogue import word
 from runtime.messages.finding_words import episodes, finding_text
 from runtime.messages.page_reader import PageReader
+from runtime.messages.units import unit_sign
 
 Rows = Sequence[Mapping[str, Any]]
 BAND_FROM, BAND_TO = 30, 70
@@ -130,7 +131,9 @@ def tag_shares(contributions: Sequence[Sequence[Any]], tags: Mapping[int, Row]) 
         side, mark = place(value, low, high)
         shown = [number(each, exponent) for each in (value, low, high)]
         found.append(
-            TagShare(name, round(100 * min(1.0, max(0.0, share))), shown[0], tag[3] if tag else "", shown[1], shown[2], side, mark)
+            TagShare(
+                name, round(100 * min(1.0, max(0.0, share))), shown[0], unit_sign(tag[3]) if tag else "", shown[1], shown[2], side, mark
+            )
         )
     return tuple(found)
 

@@ -16,6 +16,7 @@ from runtime.faces.feed import Row
 from runtime.faces.web.alarm_lines import about_text, state_text
 from runtime.messages import judged
 from runtime.messages.catalogue import catalogue, sort_of, word
+from runtime.messages.units import unit_sign, unit_words
 
 MIND_MAX: Final = 12
 """Single tags on the first page; the others are a number that leads to them."""
@@ -107,12 +108,12 @@ def quality_of(status: int) -> int:
     return min(status >> 30 & 3, 2)
 
 
-def show_value(value: Any, tag: Row) -> str:
-    """Return a value as text: decimals as the tag has them, at most six significant digits otherwise."""
+def show_value(value: Any, tag: Row, lang: str = "en") -> str:
+    """Return a value as text: decimals as the tag has them, at most six significant digits otherwise; yes and no in words."""
     if value is None:
         return "—"
     if isinstance(value, bool):
-        return "1" if value else "0"
+        return word("value.yes" if value else "value.no", None, lang)
     if isinstance(value, float):
         exponent = tag[5]
         return f"{value:.{-exponent}f}" if isinstance(exponent, int) and -9 <= exponent <= 0 else f"{value:.6g}"
@@ -208,14 +209,22 @@ def points_mark(tags: Mapping[int, Row]) -> str:
 
 def page_words(lang: str) -> dict[str, str]:
     """Return the texts that the browser needs (those of the pages, and causes)."""
-    return dict(catalogue("en")) | dict(catalogue(lang))
+    return dict(catalogue("en")) | dict(catalogue(lang)) | unit_words()
 
 
 def _line(uid: int, tag: Row, row: Row | None, now_ms: int | None, lang: str) -> TagLine:
     name = tag[1].split("/", 1)[-1]
     if row is None:
-        return TagLine(uid, name, tag[3], "—", 2, None, "pending", None, word("web.no_data", None, lang))
+        return TagLine(uid, name, unit_sign(tag[3]), "—", 2, None, "pending", None, word("web.no_data", None, lang))
     age = max(0, now_ms - row[3]) if isinstance(now_ms, int) else None
     return TagLine(
-        uid, name, tag[3], show_value(row[1], tag), quality_of(row[2]), age, row[5], row[6], word(row[7], None, lang) if row[7] else ""
+        uid,
+        name,
+        unit_sign(tag[3]),
+        show_value(row[1], tag, lang),
+        quality_of(row[2]),
+        age,
+        row[5],
+        row[6],
+        word(row[7], None, lang) if row[7] else "",
     )

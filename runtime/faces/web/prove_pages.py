@@ -27,6 +27,7 @@ from runtime.faces.web.face import Face
 from runtime.faces.web.rows import ANYONE, RouteRow
 from runtime.faces.web.values_api import TIME_MS_MAX, ProofQuery
 from runtime.messages.catalogue import word
+from runtime.messages.units import unit_sign
 
 if TYPE_CHECKING:
     from ledger_client.claims import Report
@@ -116,7 +117,7 @@ class ProvePages:
         except FormatError:
             pass  # it does not fit the largest code there is: the file is the way
         rows = (*_rows(report.facts, lang), (word("web.policy.fingerprint", None, lang), policy_fingerprint(policy), None))
-        return Shown(report, _value(report.facts), rows, _claims(report, lang), link, code)
+        return Shown(report, _value(report.facts, lang), rows, _claims(report, lang), link, code)
 
 
 def is_here_only(url: str) -> bool:
@@ -137,12 +138,12 @@ def _exact(shown: Shown | None, at_ms: int) -> int:
     return int(reading["time_ms"]) if reading else at_ms
 
 
-def _value(facts: Mapping[str, Any]) -> str:
+def _value(facts: Mapping[str, Any], lang: str) -> str:
     if "reading" not in facts:
         return "—"
     tag = facts["tag"]
     row = [tag["uid"], tag["name"], "", tag["unit"], tag["type"], tag["exponent"]]
-    return f"{pages.show_value(facts['reading']['value'], row)} {tag['unit']}".strip()
+    return f"{pages.show_value(facts['reading']['value'], row, lang)} {unit_sign(tag['unit'])}".strip()
 
 
 def _rows(facts: Mapping[str, Any], lang: str) -> tuple[tuple[str, str, int | None], ...]:

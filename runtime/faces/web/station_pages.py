@@ -16,11 +16,12 @@ from starlette.responses import RedirectResponse, Response
 
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web import pages
-from runtime.faces.web.answers import NO_STORE
+from runtime.faces.web.answers import NO_STORE, language
 from runtime.faces.web.face import Face
 from runtime.faces.web.problems import answer_headers, status_of
 from runtime.faces.web.rows import RouteRow
 from runtime.faces.web.site_zone import wall_ms, zone_name, zone_of
+from runtime.messages.units import unit_sign
 
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
 Target = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -125,7 +126,7 @@ class StationPages:
         except RequestRefusedError as away:  # the page says so and stays a page
             fault = away
         done, value = (request.state.query.done, request.state.query.value) if request.state.query is not None else ("", "")
-        stations = [{**station, "tags": self._due_first(station["tags"], now_ms)} for station in found]
+        stations = [{**station, "tags": self._due_first(station["tags"], now_ms, language(request))} for station in found]
         first = next((tag["target"] for station in stations for tag in station["tags"] if tag["target"] != done), "")
         return self._face.render(
             request, "stations.html", here="stations", stations=stations, given=given, refused=refused, fault=fault, done=done, value=value,
@@ -136,7 +137,7 @@ class StationPages:
         """Return the zone in which a time is typed: the one in which the page shows times."""
         return zone_of(zone_name(self._face.feed.health, request.state.who))
 
-    def _due_first(self, tags: list[dict[str, Any]], now_ms: Any) -> list[dict[str, Any]]:
+    def _due_first(self, tags: list[dict[str, Any]], now_ms: Any, lang: str) -> list[dict[str, Any]]:
         """Return the tags with their last values, those that are due soonest first."""
         rows = []
         for tag in tags:
@@ -144,6 +145,6 @@ class StationPages:
             is_there = last is not None and named is not None and last[1] is not None
             at_ms = (last[4] if last[4] is not None else last[3]) if is_there and last is not None else None
             overdue = tag["due_ms"] is not None and isinstance(now_ms, int) and tag["due_ms"] < now_ms
-            shown = pages.show_value(last[1], named) if is_there and last is not None and named is not None else None
-            rows.append({**tag, "last": shown, "last_ms": at_ms, "overdue": overdue})
+            shown = pages.show_value(last[1], named, lang) if is_there and last is not None and named is not None else None
+            rows.append({**tag, "unit": unit_sign(tag["unit"]), "last": shown, "last_ms": at_ms, "overdue": overdue})
         return sorted(rows, key=lambda row: (row["due_ms"] is None, row["due_ms"] or 0))

@@ -111,7 +111,7 @@ def test_a_browser_hears_of_the_set_of_tags_at_once_and_when_it_changes() -> Non
 TAG = [1, "filler/level", "filler", "%", "float64", -1, "fast", 500, False, "plant"]
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "—"), (21.25, "21.2"), (True, "1"), (7, "7"), ("idle", "idle")])
+@pytest.mark.parametrize(("value", "text"), [(None, "—"), (21.25, "21.2"), (True, "yes"), (False, "no"), (7, "7"), ("idle", "idle")])
 def test_values_are_shown_as_the_tag_has_them(value: object, text: str) -> None:
     assert pages.show_value(value, TAG) == text
 

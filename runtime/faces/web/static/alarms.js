@@ -4,7 +4,7 @@
 import { html, render, signal, computed, effect } from "/static/vendor/preact.js";
 import { alarms, link, now } from "/static/live.js";
 import { ask } from "/static/ask.js";
-import { alarmAbout, alarmState, isoOf, moment, word } from "/static/words.js";
+import { alarmAbout, alarmState, isoOf, moment, unitSign, word } from "/static/words.js";
 
 const root = document.getElementById("alarms");
 const { mayAck, mayShelve } = root.dataset;
@@ -65,7 +65,7 @@ function Line({ row }) {
     ${(mayAck || mayShelve) && html`<label class="tick"><input type="checkbox" checked=${picked.value.has(row.name)} onChange=${tick} aria-label=${word("alarm.pick", { name: text(row) })} /></label>`}
     <span class=${`prio ${row.priority}${waits ? "" : " known"}`}><i aria-hidden="true">${word(`alarm.letter.${row.priority}`)}</i><span class="hidden">${word(`alarm.priority.${row.priority}`)}</span></span>
     <div class="what"><a href=${`/alarms/at/${encodeURIComponent(row.name)}`}><b>${text(row)}</b></a>
-      <small>${about(row)}${row.tag && row.value !== null ? ` · ${word("alarm.now", { value: `${short(row.value)} ${row.unit}`.trim() })}` : ""}</small>
+      <small>${about(row)}${row.tag && row.value !== null ? ` · ${word("alarm.now", { value: `${short(row.value)} ${unitSign(row.unit)}`.trim() })}` : ""}</small>
       ${row.action && html`<small class="todo">${row.action}</small>`}</div>
     <div class="how"><span class="state-words">${state(row)}</span>${since && html`<${Moment} ms=${since} />`}
       ${row.until_ms && html`<small>${word("alarm.until")} <${Moment} ms=${row.until_ms} /></small>`}

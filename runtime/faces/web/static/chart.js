@@ -7,7 +7,7 @@
 //                                      {value, text, most}: the line across, and the highest value with a place on the chart; higher ones get a mark
 
 import uPlot from "/static/vendor/uplot.js";
-import { language, word, writer, zone } from "/static/words.js";
+import { language, unitSign, word, writer, zone } from "/static/words.js";
 import { broken } from "/static/trend_data.js";
 import { FLAGS_HEIGHT, flagsOf, lanesOf, svg } from "/static/chart_marks.js";
 import { touched } from "/static/chart_touch.js";
@@ -82,7 +82,7 @@ export class Chart {
       this.places.push(lines.push({ label: pen.name, scale, stroke, width: 2, dash: DASHES[i], points: pointsShown() }));
       if (pen.over) lines.push({ scale, stroke: color("--alarm"), width: 4, points: { show: false } });
     });
-    const label = (unit) => (level ? level.unit : `${unit || word("web.trends.no_unit")} · ${pens.flatMap((pen, n) => (pen.unit === unit ? [n + 1] : [])).join(" ")}`);
+    const label = (unit) => (level ? level.unit : `${unitSign(unit) || word("web.trends.no_unit")} · ${pens.flatMap((pen, n) => (pen.unit === unit ? [n + 1] : [])).join(" ")}`);
     const number = (v) => v.toLocaleString(language, { maximumSignificantDigits: 6 }) + (level ? ` ${level.sign}` : "");
     const axes = units.map((unit, i) => ({ scale: `y${i}`, side: i % 2 ? 1 : 3, show: i < shown, size: narrow ? AXIS_NARROW : AXIS, stroke: text, font: FONT, grid: i ? { show: false } : grid, ticks: grid,
       label: narrow ? undefined : label(unit), labelFont: FONT, labelSize: 22, values: (u, at) => at.map(number) }));

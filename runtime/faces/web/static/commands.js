@@ -3,7 +3,7 @@
 
 import { html, render, signal, computed, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ageOf, health, isStale, link, now, tags, values } from "/static/live.js";
-import { isoOf, moment, quality, showAge, showValue, word } from "/static/words.js";
+import { isoOf, moment, quality, showAge, showValue, unitSign, word } from "/static/words.js";
 import { ask } from "/static/ask.js";
 import { signedAct } from "/static/sign_act.js";
 
@@ -15,7 +15,9 @@ const signed = (action, target, params, reason, meaning) => signedAct(root.datas
 
 async function refresh() {
   try {
-    state.value = await ask("GET", "/api/v1/commands");
+    const found = await ask("GET", "/api/v1/commands");
+    for (const point of found.points) point.unit = unitSign(point.unit);
+    state.value = found;
     history.value = (await ask("GET", "/api/v1/commands/history")).acts;
     fault.value = "";
   } catch (problem) {

@@ -3,10 +3,12 @@
 // and whoever draws a value asks `isStale`.
 
 import { batch, signal } from "/static/vendor/preact.js";
+import { unitSign } from "/static/words.js";
 
 const SILENT_AFTER_MS = 5000;
 const TAKE_OVER_MS = 8000;
 const AGE_STEP_MS = 900;
+const UNIT = 3; // of a tag's row
 const LOCK = "witnessmark-live";
 
 export const link = signal("starting"); // starting | ok | away (the core does not answer) | silent (nothing is heard) | out (not signed in)
@@ -118,7 +120,7 @@ function fetchAll() {
 async function fetchTags(name) {
   const answer = await fetch(`/api/v1/tags?points=${name}`);
   if (!answer.ok) throw new Error(String(answer.status));
-  return new Map((await answer.json()).tags.map((tag) => [tag[0], tag]));
+  return new Map((await answer.json()).tags.map((tag) => [tag[0], tag.map((each, at) => (at === UNIT ? unitSign(each) : each))]));
 }
 
 // Looked at twice a second, so that silence is noticed at once; ages on the page grow once a second, or all their rows would be drawn twice.

@@ -3,7 +3,7 @@
 
 import { html, render, signal, effect, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ageOf, heard, isStale, link, now, tags, values } from "/static/live.js";
-import { language, moment as when, offsetAt, quality, showAge, showValue, timeOfDay as clock, word, zone } from "/static/words.js";
+import { language, moment as when, offsetAt, quality, showAge, showValue, timeOfDay as clock, unitSign, word, zone } from "/static/words.js";
 import { ask } from "/static/ask.js";
 import { Tail, nearest } from "/static/trend_data.js";
 import { Chart as Plot, DASHES } from "/static/chart.js";
@@ -158,7 +158,7 @@ const Flag = ({ sort }) => { const here = useRef(null); useEffect(() => here.cur
 function Table({ shown }) {
   const times = [...new Set(shown.pens.flatMap((pen) => pen.t.slice(-ROWS_MAX)))].sort((a, b) => b - a).slice(0, ROWS_MAX), places = shown.pens.map((pen) => new Map(pen.t.map((t, i) => [t, i])));
   const cell = (pen, n, t) => { const i = places[n].get(t); return i === undefined ? "" : pen.last[i] === null ? `✕ ${word("web.quality.2")}` : showValue(pen.last[i], tags.value.get(pen.uid)); };
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${word("web.trends.table")}><table><thead><tr><th scope="col">${word("web.ledger.time")} ${zone}</th>${shown.pens.map((pen) => html`<th scope="col" class="num">${pen.name} ${pen.unit}</th>`)}</tr></thead>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${word("web.trends.table")}><table><thead><tr><th scope="col">${word("web.ledger.time")} ${zone}</th>${shown.pens.map((pen) => html`<th scope="col" class="num">${pen.name} ${unitSign(pen.unit)}</th>`)}</tr></thead>
     <tbody>${times.map((t) => html`<tr key=${t}><th scope="row">${when(t)}</th>${shown.pens.map((pen, n) => html`<td class="num">${cell(pen, n, t)}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 

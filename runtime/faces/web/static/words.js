@@ -14,7 +14,7 @@ export function word(code, params = {}) {
 // `tag` is a row of the feed: [uid, "device/tag", device, unit, type, exponent, group, period_ms, writable, asset].
 export function showValue(value, tag) {
   if (value === null || value === undefined) return "—";
-  if (typeof value === "boolean") return value ? "1" : "0";
+  if (typeof value === "boolean" || (tag?.[4] === "bool" && (value === 0 || value === 1))) return word(value ? "value.yes" : "value.no");
   const exponent = tag?.[5];
   if (typeof value === "number" && !Number.isInteger(value)) {
     return Number.isInteger(exponent) && exponent <= 0 && exponent >= -9 ? value.toFixed(-exponent) : String(Number(value.toPrecision(6)));
@@ -22,6 +22,9 @@ export function showValue(value, tag) {
   if (typeof value === "number" && Number.isInteger(exponent) && exponent < 0) return value.toFixed(-exponent);
   return String(value);
 }
+
+// The sign that people know for a unit's UCUM code (`Cel` is °C); what has none stays as it is.
+export const unitSign = (code) => words[`unit.${code}`] ?? code ?? "";
 
 export function showAge(ms) {
   if (ms === null || ms === undefined) return "—";
@@ -36,7 +39,7 @@ export const count = (n) => (n === null || n === undefined ? "—" : Number(n).t
 export const quality = (status) => Math.min(status >>> 30, 2);
 const short = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value));
 // What an alarm's condition says, and its state; the same as alarm_lines.about_text and state_text of the server.
-export const alarmAbout = (row) => word(`alarm.condition.${row.condition}`, { about: row.tag || row.device || row.model || "", limit: short(row.limit), unit: row.unit ?? "" }).trim();
+export const alarmAbout = (row) => word(`alarm.condition.${row.condition}`, { about: row.tag || row.device || row.model || "", limit: short(row.limit), unit: unitSign(row.unit) }).trim();
 export const alarmState = (row) => word(row.priority === "advisory" && row.state === "acked" ? "alarm.state.advisory" : `alarm.state.${row.state}`);
 export const causeOf = (thing) => (thing?.cause ? word(thing.cause, thing.params ?? {}) : "");
 
