@@ -133,11 +133,11 @@ class ModelBook:
                 body = entries.body(seq) if payload.kind == Kind.EVENT else None
                 found = None if body is None else read_event(payload.detail[0], payload.detail[1], body)
                 if found is not None:
-                    self.apply(seq, found)
+                    self.apply(seq, found, payload.wall_ms)
         self.next_seq = size
 
-    def apply(self, seq: int, body: EventBody) -> None:
-        """Take in one entry."""
+    def apply(self, seq: int, body: EventBody, at_ms: int = 0) -> None:
+        """Take in one entry, which was written at a time (ms)."""
         if body.name not in self.pages and len(self.pages) >= MODELS_MAX:
             return
         page = self.page(body.name)
@@ -153,7 +153,7 @@ class ModelBook:
                 page.finding_seqs.append(seq)
                 page.labels.found(seq, body)
             case LabelBody():
-                page.labels.said(body)
+                page.labels.said(body, at_ms)
 
     def _apply_model(self, page: ModelPage, seq: int, body: ModelBody) -> None:
         if body.state == "refused":

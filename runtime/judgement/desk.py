@@ -235,7 +235,7 @@ class JudgementDesk:
         encoded = body.encode()
         detail = (TYPES[type(body)], VERSION, sha256(encoded).digest(), len(encoded))
         seq = (await self._ledger.append(Kind.EVENT, detail, encoded)).seq
-        self.book.apply(seq, body)
+        self.book.apply(seq, body, self._clock.wall_ms())
         self.rows.take_entry(seq, body)
         page = self.book.pages.get(body.name)
         if isinstance(body, ModelBody) and page is not None and page.trust == (self.book.epoch, seq) and body.manifest_hash is not None:

@@ -17,6 +17,8 @@ from ledger_client.event_bodies import LABELS, FindingBody, LabelBody
 
 KEPT_MAX: Final = 500
 """Labels and findings of one model that are counted: the newest."""
+SHOWN_MAX: Final = 50
+"""Labelled findings that a page is told of: the newest."""
 ONSET: Final = 0
 
 
@@ -26,6 +28,8 @@ class LabelTally:
 
     onsets: dict[int, int] = field(default_factory=dict)
     labels: dict[tuple[int | None, int, int], str] = field(default_factory=dict)
+    told: dict[int, tuple[str, int]] = field(default_factory=dict)
+    """By whom and when (ms) a finding got its label."""
     _counted: dict[str, Any] | None = field(default=None, compare=False, repr=False)
     """What `plain` returned, until something changes: faces ask twice a second."""
 
@@ -37,14 +41,24 @@ class LabelTally:
             while len(self.onsets) > KEPT_MAX:
                 del self.onsets[next(iter(self.onsets))]
 
-    def said(self, label: LabelBody) -> None:
-        """Note a label; one of the same finding or span takes its place."""
+    def said(self, label: LabelBody, at_ms: int) -> None:
+        """Note a label that was given at a time; one of the same finding or span takes its place."""
         self._counted = None
         key = (label.finding_seq, 0, 0) if label.finding_seq is not None else (None, label.from_ms, label.to_ms)
         self.labels.pop(key, None)
         self.labels[key] = label.label
+        if label.finding_seq is not None:
+            self.told[label.finding_seq] = (label.by, at_ms)
         while len(self.labels) > KEPT_MAX:
-            del self.labels[next(iter(self.labels))]
+            oldest = next(iter(self.labels))
+            del self.labels[oldest]
+            if oldest[0] is not None:
+                self.told.pop(oldest[0], None)
+
+    def labelled(self) -> list[list[Any]]:
+        """Return [finding's entry, label, by whom, ms] of the newest labels of findings."""
+        known = [[seq, label, *self.told.get(seq, ("", 0))] for (seq, _, _), label in self.labels.items() if seq is not None]
+        return known[-SHOWN_MAX:]
 
     def plain(self) -> dict[str, Any]:
         """Return {normal, not_normal, unsure, precision, recall}."""
@@ -73,14 +87,30 @@ class LabelTally:
 
     def rows(self) -> list[list[Any]]:
         """Return it for a file."""
-        return [[list(each) for each in self.onsets.items()], [[*key, label] for key, label in self.labels.items()]]
+        return [
+            [list(each) for each in self.onsets.items()],
+            [[*key, label] for key, label in self.labels.items()],
+            [[seq, *told] for seq, told in self.told.items()],
+        ]
 
     @classmethod
     def of(cls, rows: Any) -> LabelTally:
         """Read what `rows` gave. Raises FormatError."""
         match rows:
-            case [list() as onsets, list() as labels] if all(
+            case [list() as onsets, list() as labels, *more] if all(
                 isinstance(each, list) and len(each) == 2 and is_uint(each[0]) and is_int(each[1]) for each in onsets
             ) and all(isinstance(each, list) and len(each) == 4 and each[3] in LABELS for each in labels):
-                return cls(dict(onsets), {(seq, a, b): label for seq, a, b, label in labels})
+                return cls(dict(onsets), {(seq, a, b): label for seq, a, b, label in labels}, _told(more))
         raise FormatError("models_book_invalid")
+
+
+def _told(more: list[Any]) -> dict[int, tuple[str, int]]:
+    """Read by whom and when; a file of before has nothing of it. Raises FormatError."""
+    match more:
+        case []:
+            return {}
+        case [list() as told] if all(
+            isinstance(each, list) and len(each) == 3 and is_uint(each[0]) and isinstance(each[1], str) and is_int(each[2]) for each in told
+        ):
+            return {seq: (by, at_ms) for seq, by, at_ms in told}
+    raise FormatError("models_book_invalid")

@@ -133,7 +133,8 @@ class ModelRows:
             "model_sha256": page.model.hex() if page.model else None, "manifest_hash": page.manifest.hex() if page.manifest else None,
             "refused": {"code": page.refusal[0], "params": dict(page.refusal[1])} if page.refusal else None,
             "open": [{key: row[key] for key in ("seq", "rule", "tag", "at_ms")} for row in self._open(page)[-OPEN_MAX:]],
-            "gates": gates_of(manifest), "labels": page.labels.plain(), "drift": live.drift if live else None,
+            "gates": gates_of(manifest), "labels": page.labels.plain(), "labelled": page.labels.labelled(),
+            "drift": live.drift if live else None,
         }  # fmt: skip
 
 

@@ -69,8 +69,9 @@ class JudgementPages:
         model = self._chosen(request, given)
         views = [model_view(each, feed.tags, judge, now_ms, lang) for each in feed.models]
         shown = None if model is None else next(view for view in views if view.name == model["name"])
-        reader = self._face.zoned(request)
-        findings = finding_views(feed.findings, lang, model=model["name"] if model else None, reader=reader)[:FINDINGS_SHOWN]
+        findings = finding_views(
+            feed.findings, lang, model=model["name"] if model else None, reader=self._face.zoned(request), labelled=_labelled(model)
+        )[:FINDINGS_SHOWN]
         return self._page(
             request, "anomalies", models=views, model=shown, findings=findings, spans=list(SPANS_S), span=_span_s(request),
             every_ms=round(1000 * SPANS_S[_span_s(request)][1]),
@@ -129,6 +130,11 @@ class JudgementPages:
         at = "" if given is None else f"/{name}?" + urlencode({"model": given["model"]})
         done = word(f"web.judged.done.{query['done']}", {"model": query.get("model", "")}, lang) if "done" in query else ""
         return self._face.render(request, template, here=name, judge_fault=fault, at=at, done=done, **more)
+
+
+def _labelled(model: Mapping[str, Any] | None) -> list[Any]:
+    found: list[Any] = (model or {}).get("labelled") or []
+    return found
 
 
 def _finding_to_label(request: Request, given: Given | None, findings: list[FindingView]) -> FindingView | None:

@@ -15,7 +15,7 @@ from runtime.faces.web.pages import show_age
 from runtime.messages import judged
 from runtime.messages.catalogue import word
 from runtime.messages.finding_words import episodes, finding_text
-from runtime.messages.page_reader import PageReader
+from runtime.messages.page_reader import PageReader, person
 from runtime.messages.units import unit_sign
 
 Rows = Sequence[Mapping[str, Any]]
@@ -83,6 +83,9 @@ class FindingView:
     text: str
     is_open: bool
     lasted: str
+    label: str = ""
+    """What somebody said of it, by whom; empty where nobody has."""
+    label_ms: int = 0
 
 
 def model_view(
@@ -165,17 +168,30 @@ def steps_of(state: str) -> tuple[tuple[str, str], ...]:
     return tuple((each, "done" if n < at else "now" if n == at else "next") for n, each in enumerate(judged.STATES))
 
 
-def finding_views(findings: Rows, lang: str, *, model: str | None = None, reader: PageReader | None = None) -> list[FindingView]:
-    """Return findings as rows, open ones first, then the newest first; those of one model when it is named."""
+def finding_views(
+    findings: Rows, lang: str, *, model: str | None = None, reader: PageReader | None = None, labelled: Sequence[Sequence[Any]] = ()
+) -> list[FindingView]:
+    """Return findings as rows, open ones first, then the newest first; those of one model when it is named.
+
+    `labelled`: [finding's entry, label, by whom, ms], as the row of a model has it.
+    """
+    labels = {seq: (_label_text(label, by, lang), at_ms) for seq, label, by, at_ms in labelled}
     pairs = episodes([each for each in findings if model is None or each["model"] == model])
     views = [
         FindingView(
             onset["seq"], onset["at_ms"], judged.moment_of(onset["at_ms"]), finding_text(onset, lang, reader), end is None,
             "" if end is None or end is onset else judged.span_text(end["at_ms"] - onset["at_ms"]),
+            *labels.get(onset["seq"], ("", 0)),
         )
         for onset, end in pairs
     ]  # fmt: skip
     return sorted(views, key=lambda view: not view.is_open)
+
+
+def _label_text(label: str, by: str, lang: str) -> str:
+    said = word(f"web.judged.label.as.{label}", None, lang)
+    who = person(by)
+    return word("web.judged.labelled.by" if who else "web.judged.labelled", {"label": said, "by": who}, lang)
 
 
 def chosen_model(models: Rows, name: str | None) -> Mapping[str, Any] | None:

@@ -115,6 +115,16 @@ def test_a_finding_is_one_row_from_its_onset_to_its_end_and_open_ones_are_first(
     assert text.count("filler/fill_level jumped") == 1
 
 
+def test_a_finding_says_what_it_was_labelled_by_whom_and_when(tmp_path: Path) -> None:
+    labelled = [[5, "not_normal", "web Tess (session 5f0c)", 60_000], [4, "unsure", "", 0]]
+    rows = (finding(4, 1_000, tag="a/b"), finding(5, 5_000, tag="c/d"), finding(6, 9_000, tag="e/f"))
+    shown = {each.seq: (each.label, each.label_ms) for each in finding_views(rows, "en", labelled=labelled)}
+    assert shown == {4: ("labelled: Unsure", 0), 5: ("labelled: Not normal, by Tess", 60_000), 6: ("", 0)}
+    text = unescape(page(face_of(tmp_path, model(**FRESH, labelled=labelled), findings=rows)))
+    assert text.count('class="labelled"') == 2
+    assert 'labelled: Not normal, by Tess, <time data-ms="60000">' in text
+
+
 def test_learning_shows_where_it_is_and_how_much_is_missing(tmp_path: Path) -> None:
     poor = {"covered": False, "alarmed_share": 0.31, "rows_wanted": 2_400}
     learning = model("a", "learning", progress={"stage": "folds", "share": 0.42}, coverage=None)

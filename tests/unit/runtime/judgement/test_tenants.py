@@ -21,6 +21,7 @@ from runtime.config import parse_config
 from runtime.config_model import Models
 from runtime.faces.feed import RequestRefusedError
 from runtime.judgement.book import MODELS_MAX
+from runtime.judgement.labels import LabelTally
 from runtime.judgement.plans import plan_of
 from runtime.judgement.tenants import ModelActs
 from runtime.points import DevicePoints, number_points
@@ -224,6 +225,12 @@ def test_labels_are_entries_and_make_precision_and_recall() -> None:
         assert labels == {"normal": 1, "not_normal": 2, "unsure": 1, "precision": 0.5, "recall": 0.5}
         assert (await bench.act("model.label", seq=seqs[1], label="not_normal"))[0] == "done"
         assert line.desk.model_rows()[0]["labels"]["precision"] == 1.0
+        told = {seq: (label, by) for seq, label, by, at_ms in line.desk.model_rows()[0]["labelled"] if at_ms > 0}
+        assert told.keys() == set(seqs)
+        assert told[seqs[0]] == ("not_normal", "anna")
+        assert told[seqs[1]][0] == "not_normal", "the newest counts"
+        again = LabelTally.of(line.desk.book.page("line").labels.rows())
+        assert again.labelled() == line.desk.model_rows()[0]["labelled"], "a start keeps by whom and when"
         for params in (
             {"label": "good", "seq": seqs[0]}, {"label": "normal"}, {"label": "normal", "seq": seqs[0], "from_ms": 1, "to_ms": 2},
             {"label": "normal", "from_ms": 5, "to_ms": 1}, {"label": "normal", "seq": seqs[0], "by": 5},
