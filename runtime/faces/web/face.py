@@ -31,6 +31,7 @@ from runtime.faces.web.site_zone import moment_in, offset, zone_name, zone_of
 from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import word
 from runtime.messages.page_reader import PageReader
+from runtime.messages.units import unit_sign
 
 HISTORY_TIMEOUT_S: Final = 10.0
 ASK_S: Final = 10.0
@@ -98,7 +99,7 @@ class Face:
 
     async def reader(self, request: Request) -> PageReader:
         """Return whom the words of this page are for: their zone, the units of tags, the sentences of alarms they may see."""
-        units = {str(tag[1]): str(tag[3]) for tag in self.feed.tags.values()}
+        units = {str(tag[1]): unit_sign(str(tag[3])) for tag in self.feed.tags.values()}
         rows: Sequence[Mapping[str, Any]] = ()
         with contextlib.suppress(RequestRefusedError):
             rows = (await self.ask("alarms", {"all": True, "limit": ALARMS_NAMED_MAX}, request))["rows"]
