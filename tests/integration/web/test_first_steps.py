@@ -46,6 +46,7 @@ def test_home_leads_to_the_first_steps_until_they_are_left_for_later(tmp_path: P
                 assert 'id="first-left"' not in (await engineer.get("/?first=later")).text
                 assert engineer.cookies["first"] == "later"
                 assert 'id="first-left"' not in (await engineer.get("/")).text
+                assert 'name="reason" required' in (await engineer.get("/network")).text, "the site's zone is configuration"
             async with httpx.AsyncClient(base_url=url, cookies={"witnessmark": "viewer"}) as viewer:
                 assert 'id="first-left"' not in (await viewer.get("/")).text
             async with httpx.AsyncClient(base_url=url, cookies={"witnessmark": "engineer", "lang": "zh"}) as engineer:
