@@ -189,11 +189,11 @@ class Core:
         )  # fmt: skip
         self.door = Door(chain, reader, ActJournal(disk, layout.private), acts, work, self.accounts)
         self.accounts.directories.carry_out = self.alarms.notifier.carry_out = self.network.carry_out = self.door.carry_out
-        self.door.heard = self.accounts.heard
-        self.commands.recordable = self.door.require_recordable
+        self.door.heard, self.commands.recordable = self.accounts.heard, self.door.require_recordable
         self.health = Health(
             clock, clock.wall_ms(), chain, outbox, self._evidence, self._field, self.door, self.stall, self._supervisor, self._events,
             lambda: self._revision, self.desk, self.commands, config_faults=choice.faults, network=self.network.health,
+            edits_waiting=lambda: len(self.waiting_edits.waiting()),
         )  # fmt: skip
         self._questions = Questions(self.accounts.actor, core_questions(self, self._bench, self._orders, outside.shared.recorders))
         self._swap(self._devices, {name: self._driver_or_cause(points) for name, points in self._devices.items()})

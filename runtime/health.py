@@ -64,6 +64,8 @@ class Health:
     config_faults: tuple[Fault, ...] = ()
     network: Callable[[], Mapping[str, Any] | None] = lambda: None
     """The change of the gateway's own network that waits to be confirmed."""
+    edits_waiting: Callable[[], int] = lambda: 0
+    """How many edits of the configuration wait for a second engineer."""
     _calibrations: tuple[int, Calibrations] | None = None
     """Of a revision: its number and them."""
 
@@ -92,6 +94,7 @@ class Health:
             "acts_unknown": self.door.unknown,
             "writes": self.commands.health(),
             "network": self.network(),
+            "edits_waiting": self.edits_waiting(),
             "faces": self.faces(),
             "parts": {name: [counts.starts, counts.fault] for name, counts in self.supervisor.parts.items()},
         }  # fmt: skip

@@ -128,7 +128,7 @@ async def axe(page: Page, *, without: tuple[str, ...] = ()) -> list[str]:
         await page.evaluate(AXE)
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     rules = {rule: {"enabled": False} for rule in without}
-    found = await page.evaluate("(options) => axe.run(document, options)", {"runOnly": tags, "rules": rules})
+    found = await page.evaluate("(options) => axe.run(document, options)", {"runOnly": tags, "rules": rules, "resultTypes": ["violations"]})
     return [f"{each['id']}: {node['target']} {node['failureSummary']}" for each in found["violations"] for node in each["nodes"][:3]]
 
 

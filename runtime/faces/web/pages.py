@@ -6,7 +6,7 @@ then keeps it fresh with the same words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -77,8 +77,29 @@ def alarms_noted(alarms: Mapping[str, Any] | None, lang: str) -> list[Mind]:
     return [*found, Mind("/alarms", word("web.home.alarms.more", {"n": more}, lang), "", "waiting")] if more > 0 else found
 
 
-def attention(blocks: Sequence[DeviceBlock], abnormal: Sequence[str], lang: str, alarms: Mapping[str, Any] | None = None) -> list[Mind]:
-    """Return what needs attention: alarms, models that say so, silent devices as one line each, then single tags, at most MIND_MAX."""
+def approvals(may: Callable[[str], bool]) -> list[str]:
+    """Return what one may approve that somebody else asked for: `config`, `commands`."""
+    return [what for what, action in (("config", "config.approve"), ("commands", "command.approve")) if may(action)]
+
+
+def approvals_noted(health: Mapping[str, Any], lang: str, approves: Sequence[str]) -> list[Mind]:
+    """Return what waits for a second person, for whom `approves` lets be that one: a line a kind."""
+    waiting = {"config": health.get("edits_waiting"), "commands": health.get("writes", {}).get("waiting")}
+    return [
+        Mind(f"/{what}", word(f"web.nav.{what}", None, lang), word(f"web.home.waits.{what}", {"n": waiting[what]}, lang), "waiting")
+        for what in approves
+        if waiting[what]
+    ]
+
+
+def attention(
+    blocks: Sequence[DeviceBlock], abnormal: Sequence[str], lang: str, alarms: Mapping[str, Any] | None = None, *,
+    second: Sequence[Mind] = (),
+) -> list[Mind]:  # fmt: skip
+    """Return what needs attention: alarms, what waits for a second person (`approvals_noted`), models, silent devices, then tags.
+
+    Of single tags at most MIND_MAX, then how many more.
+    """
     found = [Mind(f"/anomalies?model={quote(name)}", name, word("web.home.abnormal", None, lang)) for name in abnormal]
     tags: list[Mind] = []
     for block in blocks:
@@ -100,7 +121,7 @@ def attention(blocks: Sequence[DeviceBlock], abnormal: Sequence[str], lang: str,
     more = len(tags) - MIND_MAX
     if more > 0:
         tags[MIND_MAX:] = [Mind("/live?bad=1", word("web.home.more", {"n": more}, lang), "")]
-    return [*alarms_noted(alarms, lang), *found, *tags]
+    return [*alarms_noted(alarms, lang), *second, *found, *tags]
 
 
 def quality_of(status: int) -> int:
@@ -174,7 +195,7 @@ def sentence(
     if not link:
         return "alarm", word("web.sentence.away", None, lang)
     if not health or not tags:
-        return "ok", word("web.sentence.starting", None, lang)
+        return "ok", word("web.sentence.empty" if health.get("devices") == [] else "web.sentence.starting", None, lang)
     evidence, ledger = health.get("evidence", {}), health.get("ledger", {})
     if evidence.get("state") == "stopped":
         cause = evidence.get("cause")
@@ -187,9 +208,9 @@ def sentence(
         more = f" {word(todo, ledger.get('params'), lang)}" if todo else ""
         return "alarm", word("web.sentence.quarantined", None, lang) + "." + more
     if bad:
-        text += f", {word('web.sentence.bad', {'bad': bad}, lang)}"
+        text += word("web.comma", None, lang) + word("web.sentence.bad", {"bad": bad}, lang)
     if abnormal:
-        text += f"; {word('web.sentence.abnormal', {'models': ', '.join(abnormal)}, lang)}"
+        text += word("web.semicolon", None, lang) + word("web.sentence.abnormal", {"models": ", ".join(abnormal)}, lang)
     return "warn" if bad or abnormal else "ok", text
 
 

@@ -53,9 +53,12 @@ class ScreenPages:
         blocks = pages.device_blocks(feed.tags, feed.values, feed.health, language(request))
         abnormal = pages.abnormal_models(feed.models, feed.health)
         alarms = feed.alarms if feed.connected and request.state.may("view.alarms") else None
-        mind = pages.attention(blocks, abnormal, language(request), alarms)
         first = await left_to_do(self._face, request) if blocks and feed.connected else None
-        return self._face.render(request, "home.html", blocks=blocks, mind=mind, first=first, devices_apart=True, here="home")
+        approves = pages.approvals(request.state.may)
+        second = pages.approvals_noted(feed.health if feed.connected else {}, language(request), approves)
+        mind = pages.attention(blocks, abnormal, language(request), alarms, second=second)
+        more = {"blocks": blocks, "mind": mind, "approves": approves, "first": first}
+        return self._face.render(request, "home.html", **more, devices_apart=True, here="home")
 
     async def live(self, request: Request) -> Response:
         """The newest value of every tag."""

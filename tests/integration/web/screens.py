@@ -2,7 +2,8 @@
 
 Room: tests. Three walks: of a feed of plain data (`SCREENS`), of a real gateway (`GATEWAY`), and of the islands of machine setup and of
 alarms on a real gateway with steps of their own (`test_setup_screens`, `test_alarm_screens`).
-States of SCREENS and GATEWAY: `empty` (no device yet), `full` (values, some bad), `error` (the core does not answer).
+States of SCREENS and GATEWAY: `empty` (no device yet), `full` (values, some bad), `error` (the core does not answer, which only the feed of
+plain data is walked in).
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ class ScreenRow:
 
 SCREENS: Final = (
     ScreenRow("home", "/"),
-    ScreenRow("live", "/live", wait_for="#live table, #live .empty"),
+    ScreenRow("live", "/live", wait_for="#live table, #live .teach"),
     ScreenRow("live_tag", "/live#d/t2", role="engineer", states=("full",), wait_for="dialog .facts"),
     ScreenRow("live_plain", "/live?plain=1"),
     ScreenRow("prove_waiting", "/prove?uid=2", states=("full", "error")),
-    ScreenRow("trends", "/trends", wait_for="#none, .empty"),
+    ScreenRow("trends", "/trends", wait_for="#none, .teach"),
     ScreenRow("trends_no_history", "/trends?uids=2,5&t0=1&t1=3600000", states=("full", "error"), wait_for="#trends .verdict"),
     ScreenRow("ledger", "/ledger"),
     ScreenRow("anomalies", "/anomalies"),
@@ -134,10 +135,10 @@ CLAIM: Final = (
 GATEWAY: Final = (
     ScreenRow("home", "/", role="all"),
     ScreenRow("own_sheet", "/", role="all", steps=own_sheet, states=("full",)),
-    ScreenRow("live", "/live", role="viewer", wait_for="#live table, #live .empty"),
+    ScreenRow("live", "/live", role="viewer", wait_for="#live table, #live .teach"),
     ScreenRow("prove", "/prove?uid={uid}", role="viewer", states=("full",), wait_for=".proof, .verdict"),
-    ScreenRow("trends", "/trends?uids={uid}&range=10m", role="viewer", states=("full",), wait_for=".uplot canvas, #none, .empty"),
-    ScreenRow("trends_empty", "/trends", role="viewer", states=("empty",), wait_for="#none, .empty"),
+    ScreenRow("trends", "/trends?uids={uid}&range=10m", role="viewer", states=("full",), wait_for=".uplot canvas, #none"),
+    ScreenRow("trends_empty", "/trends", role="viewer", states=("empty",), wait_for="#none, .teach"),
     ScreenRow("ledger", "/ledger", role="viewer"),
     ScreenRow("anomalies_off", "/anomalies", role="viewer", states=("empty",)),
     ScreenRow("learn_off", "/learn", role="engineer", states=("full",)),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -34,6 +35,7 @@ name = "setpoints"
 period_ms = 60000
 tags = [{ name = "speed", address = "holding:5", writable = true, write = { max = 100, risk = "high" } }]
 """
+NOTICE = '#mind-list li.waiting:has(a[href="/config"])'
 LOOKS = (("en", "light", 320), ("zh", "dark", 1280), ("en", "dark", 768), ("zh", "light", 320))
 
 
@@ -69,13 +71,15 @@ async def wrong_with(at: Screen, name: str) -> list[str]:
     return [f"{name}: {each}" for each in told]
 
 
-async def looked_at(browser: Browser, found: Site, token: str, name: str, steps: Callable[[Page], Any]) -> list[str]:
+async def looked_at(
+    browser: Browser, found: Site, token: str, name: str, steps: Callable[[Page], Any], path: str = "/config", wait_for: str = ".waiting li"
+) -> list[str]:
     wrong = []
     some = Random(f"{os.environ.get('WITNESSMARK_SEED', '1')} {name}").sample(LOOKS, 1)
     for lang, theme, width in LOOKS if os.environ.get("WITNESSMARK_TEST_SIZE") == "full" else some:
         async with page_of(browser, found.url, token=token, lang=lang, theme=theme, width=width) as at:
-            await at.open("/config")
-            await at.page.locator(".waiting li").first.wait_for(timeout=WAIT_MS)
+            await at.open(path)
+            await at.page.locator(wait_for).first.wait_for(timeout=WAIT_MS)
             await steps(at.page)
             wrong += await wrong_with(at, f"config-{name}-{lang}-{theme}-{width}")
     return wrong
@@ -90,17 +94,38 @@ async def open_it(page: Page) -> None:
     await page.locator(".waiting .diff .ins").first.wait_for(timeout=WAIT_MS)
 
 
+async def says_so(page: Page) -> None:
+    """Home tells it as the server drew it and as the stream keeps it: one line, and where to."""
+    await expect(page.locator(NOTICE)).to_have_count(1, timeout=WAIT_MS)
+    await expect(page.locator(NOTICE, has_text=re.compile("1 edit waits|1 项更改等待"))).to_be_visible()
+
+
+@contextlib.asynccontextmanager
+async def home_of(browser: Browser, found: Site, token: str) -> AsyncIterator[Screen]:
+    """Home that stands open while nothing waits."""
+    async with page_of(browser, found.url, token=token) as at:
+        await at.open("/")
+        await at.page.locator("#mind-list[data-key]").wait_for(timeout=WAIT_MS)
+        assert await at.page.locator(NOTICE).count() == 0
+        yield at
+
+
 def test_the_first_asks_and_the_second_looks_and_approves(tmp_path: Path, require_service: Callable[[str], str]) -> None:
     executable = require_service("chromium")
 
     async def program() -> list[str]:
-        async with site(tmp_path, tags=2, more=LINE) as found, chromium(executable) as browser:
+        async with site(tmp_path, tags=2, more=LINE) as found, chromium(executable) as browser, contextlib.AsyncExitStack() as stack:
             first, second = found.tokens["engineer"], await second_engineer(found)
+            home = await stack.enter_async_context(home_of(browser, found, second))
+            other = await stack.enter_async_context(home_of(browser, found, found.tokens["admin"]))
             async with page_of(browser, found.url, token=first, width=320) as at:
                 await edited(at, 'risk = "high"', 'risk = "low"')
                 await expect(at.page.locator(".review [role=status]")).to_contain_text("line/speed", timeout=WAIT_MS)
                 wrong = await wrong_with(at, "config-waits-en-light-320")
             assert (await found.ask("config", {"token": first}))["revision"] == 1
+            await says_so(home.page)
+            assert await other.page.locator(NOTICE).count() == 0, "an admin approves nothing"
+            wrong += await looked_at(browser, found, second, "home", says_so, "/", NOTICE)
             wrong += await looked_at(browser, found, first, "waiting-own", nothing_more)
             wrong += await looked_at(browser, found, second, "waiting", open_it)
             async with page_of(browser, found.url, token=second) as at:
@@ -115,6 +140,7 @@ def test_the_first_asks_and_the_second_looks_and_approves(tmp_path: Path, requir
                 await at.page.keyboard.press("Enter")
                 await expect(at.page.locator("main .verdict").first).to_contain_text("2", timeout=WAIT_MS)
                 await expect(at.page.locator(".waiting")).to_have_count(0, timeout=WAIT_MS)
+            await expect(home.page.locator(NOTICE)).to_have_count(0, timeout=WAIT_MS)
             now = await found.ask("config", {"token": first})
             assert now["revision"] == 2
             assert 'risk = "low"' in now["text"]

@@ -16,7 +16,7 @@ from playwright.async_api import expect
 
 from tests.integration.runtime.test_judgement_pages import plant_with_an_anomaly
 from tests.integration.web.screen_answers import answers
-from tests.integration.web.screen_look import LOOKS, Look, looks, some, wrong_with
+from tests.integration.web.screen_look import PAIRS, WIDTHS, chance, is_full, looks, wrong_with
 from tests.integration.web.screens import EVERY_STATE, JUDGED, SCREENS
 from tests.rigs.browser import chromium, page_of
 from tests.rigs.feed_plant import Plant
@@ -25,8 +25,6 @@ from tests.rigs.web_process import web
 pytestmark = pytest.mark.integration
 WAIT_MS = 15_000
 LOST_MS = 25_000
-SOME, SOME_LOST, SOME_JUDGED = 8, 4, 3
-"""Screens of a state in other sizes than full."""
 
 
 def plant_of(state: str) -> Plant:
@@ -60,26 +58,26 @@ def test_every_screen(tmp_path: Path, state: str, require_service: Callable[[str
     async def run() -> list[str]:
         found, count = [], 0
         async with site(tmp_path, state) as url, chromium(executable) as browser:
-            for screen in some(mine, SOME):
-                for lang, theme, width in looks(screen.name):
-                    async with page_of(browser, url, token=screen.role, lang=lang, theme=theme, width=width) as at:
+            for screen in mine:
+                for lang, theme, widths in looks(f"{screen.name} {state}"):
+                    async with page_of(browser, url, token=screen.role, lang=lang, theme=theme, width=widths[0]) as at:
                         await at.open(screen.path)
                         await at.page.locator(screen.wait_for).first.wait_for(timeout=WAIT_MS)
                         if state == "error":
                             await at.page.locator(".sentence.alarm, .verdict").first.wait_for(timeout=WAIT_MS)
-                        found += await wrong_with(at, f"{screen.name}-{state}-{lang}-{theme}-{width}")
-                        count += 1
+                        found += await wrong_with(at, f"{screen.name}-{state}-{lang}-{theme}", widths)
+                        count += len(widths)
         print(f"{state}: {count} looks")
         return found
 
     assert asyncio.run(run()) == []
 
 
-@pytest.mark.parametrize("look", some(LOOKS, 1), ids=str)
-def test_every_open_screen_says_that_its_core_is_lost(tmp_path: Path, look: Look, require_service: Callable[[str], str]) -> None:
+@pytest.mark.parametrize("nth", range(len(PAIRS) if is_full() else 1))
+def test_every_open_screen_says_that_its_core_is_lost(tmp_path: Path, nth: int, require_service: Callable[[str], str]) -> None:
     """A page that stood open when the core was killed: it says so, and no value stands as if it were of now."""
     executable = require_service("chromium")
-    lang, theme, width = look
+    (lang, theme), widths = (PAIRS[nth], WIDTHS) if is_full() else (chance("lost").choice(PAIRS), (chance("lost").choice(WIDTHS),))
     mine = [screen for screen in SCREENS if "full" in screen.states and screen.name != "live_plain"]
 
     async def run() -> list[str]:
@@ -89,8 +87,8 @@ def test_every_open_screen_says_that_its_core_is_lost(tmp_path: Path, look: Look
             url = await stack.enter_async_context(web(tmp_path, plant_of("full"), serving_in=core))
             browser = await stack.enter_async_context(chromium(executable))
             opened = []
-            for screen in some(mine, SOME_LOST):
-                at = await stack.enter_async_context(page_of(browser, url, token=screen.role, lang=lang, theme=theme, width=width))
+            for screen in mine:
+                at = await stack.enter_async_context(page_of(browser, url, token=screen.role, lang=lang, theme=theme, width=widths[0]))
                 await at.open(screen.path)
                 await at.page.locator(screen.wait_for).first.wait_for(timeout=WAIT_MS)
                 opened.append((screen, at))
@@ -98,7 +96,8 @@ def test_every_open_screen_says_that_its_core_is_lost(tmp_path: Path, look: Look
             for screen, at in opened:
                 await expect(at.page.locator("#sentence.alarm")).to_be_visible(timeout=LOST_MS)
                 await expect(at.page.locator("[data-value]:not(:has(s))")).to_have_count(0, timeout=LOST_MS)
-                found += await wrong_with(at, f"{screen.name}-lost-{lang}-{theme}-{width}")
+                found += await wrong_with(at, f"{screen.name}-lost-{lang}-{theme}", widths)
+        print(f"lost: {len(opened) * len(widths)} looks")
         return found
 
     assert asyncio.run(run()) == []
@@ -112,16 +111,16 @@ def test_pages_about_models_in_every_state(tmp_path: Path, require_service: Call
         found = []
         plant = plant_with_an_anomaly()
         async with web(tmp_path, plant) as url, chromium(executable) as browser:
-            for screen, change in some(JUDGED, SOME_JUDGED):
+            for screen, change in JUDGED:
                 change(plant)
                 plant.tell()
-                for lang, theme, width in looks(screen.name):
-                    async with page_of(browser, url, token=screen.role, lang=lang, theme=theme, width=width) as at:
+                for lang, theme, widths in looks(screen.name):
+                    async with page_of(browser, url, token=screen.role, lang=lang, theme=theme, width=widths[0]) as at:
                         await at.open(screen.path)
                         await at.page.locator(screen.wait_for).first.wait_for(timeout=WAIT_MS)
                         if screen.steps is not None:
                             await screen.steps(at.page)
-                        found += await wrong_with(at, f"{screen.name}-{lang}-{theme}-{width}")
+                        found += await wrong_with(at, f"{screen.name}-{lang}-{theme}", widths)
         return found
 
     assert asyncio.run(run()) == []

@@ -10,24 +10,22 @@ import pytest
 from playwright.async_api import Browser, Error
 
 from tests.integration.web.full_site import full_site, good_uid
-from tests.integration.web.screen_look import looks, some, wrong_with
+from tests.integration.web.screen_look import looks, wrong_with
 from tests.integration.web.screens import CLAIM, GATEWAY, ScreenRow
 from tests.rigs.browser import chromium, page_of, shot
 from tests.rigs.web_site import Site, add_person, site
 
 pytestmark = pytest.mark.integration
 WAIT_MS = 20_000
-SOME = 8
-"""Screens of a state in other sizes than full."""
 
 
 async def walked(browser: Browser, at: Site, rows: Sequence[ScreenRow], state: str, uid: int = 0) -> list[str]:
-    found = []
+    found, count = [], 0
     for row in rows:
-        for lang, theme, width in looks(f"gateway {row.name}"):
+        for lang, theme, widths in looks(f"gateway {row.name} {state}"):
             token = at.tokens[row.role] if row.role else None
-            async with page_of(browser, at.url, token=token, lang=lang, theme=theme, width=width) as screen:
-                name = f"{row.name}-gateway-{state}-{lang}-{theme}-{width}"
+            async with page_of(browser, at.url, token=token, lang=lang, theme=theme, width=widths[0]) as screen:
+                name = f"{row.name}-gateway-{state}-{lang}-{theme}"
                 try:
                     await screen.open(row.path.replace("{uid}", str(uid)))
                     await screen.page.locator(row.wait_for).first.wait_for(timeout=WAIT_MS)
@@ -37,13 +35,14 @@ async def walked(browser: Browser, at: Site, rows: Sequence[ScreenRow], state: s
                     await shot(screen.page, f"{name}-stuck")
                     found.append(f"{name}: stuck, {str(error).splitlines()[0]} {screen.faults}")
                     continue
-                found += await wrong_with(screen, name)
-    print(f"{state}: {len(rows)} screens")
+                found += await wrong_with(screen, name, widths)
+                count += len(widths)
+    print(f"{state}: {count} looks")
     return found
 
 
 def of(state: str) -> Sequence[ScreenRow]:
-    return some([row for row in GATEWAY if state in row.states], SOME)
+    return [row for row in GATEWAY if state in row.states]
 
 
 def test_nothing_is_configured(tmp_path: Path, require_service: Callable[[str], str]) -> None:
@@ -52,7 +51,7 @@ def test_nothing_is_configured(tmp_path: Path, require_service: Callable[[str], 
     async def run() -> list[str]:
         async with chromium(executable) as browser:
             async with site(tmp_path / "new", devices=False, people=False) as at:
-                found = await walked(browser, at, some(CLAIM, 2), "new")
+                found = await walked(browser, at, CLAIM, "new")
             async with site(tmp_path / "empty", devices=False) as at:
                 at.tokens["all"] = await add_person(at, "Max", "admin engineer technician")
                 found += await walked(browser, at, of("empty"), "empty")

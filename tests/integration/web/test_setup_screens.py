@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.integration.web.screen_look import looks, some, wrong_with
+from tests.integration.web.screen_look import looks, wrong_with
 from tests.rigs.browser import Screen, chromium, page_of, shot
 from tests.rigs.keyboard import Keys
 from tests.rigs.opcua import OpcUaPlant, Secured
@@ -34,6 +34,7 @@ name = "fast"
 period_ms = 500
 tags = [{{ name = "u", address = "holding:50", data = "float32", order = "CDAB", unit = "V" }}, {{ name = "n", address = "holding:5" }}]
 """
+AWAY = re.compile("does not answer|无响应")
 SPARE = '\n[devices.spare]\ntemplate = "sdm120"\nenabled = false\nhost = "127.0.0.1"\n'
 
 
@@ -194,18 +195,20 @@ FULL: tuple[tuple[str, str, Steps], ...] = (
 
 
 async def walked(browser: Browser, site: Site, token: str, screens: tuple[tuple[str, str, Steps], ...]) -> list[str]:
-    found = []
+    found, count = [], 0
     for name, path, steps in screens:
-        for lang, theme, width in looks(name, (320, 1280)):
-            async with page_of(browser, site.url, token=token, lang=lang, theme=theme, width=width) as at:
+        for lang, theme, widths in looks(name):
+            async with page_of(browser, site.url, token=token, lang=lang, theme=theme, width=widths[0]) as at:
                 await site.ask("account.again", token=token, password=PASSWORD)  # an edit wants a fresh one, and this walk may be long
                 await at.open(path)
                 try:
                     await steps(at.page)
                 except Exception as error:
                     await shot(at.page, f"{name}-stuck")
-                    raise AssertionError(f"{name} {lang} {theme} {width}: {at.faults}") from error
-                found += await wrong_with(at, f"{name}-{lang}-{theme}-{width}")
+                    raise AssertionError(f"{name} {lang} {theme} {widths[0]}: {at.faults}") from error
+                found += await wrong_with(at, f"{name}-{lang}-{theme}", widths)
+                count += len(widths)
+    print(f"{len(screens)} screens: {count} looks")
     return found
 
 
@@ -226,17 +229,18 @@ def test_every_state_of_the_setup_pages_and_the_keyboard_alone(tmp_path: Path, r
 
     async def run() -> list[str]:
         async with claimed(tmp_path) as (site, token), chromium(executable) as browser:
-            found = await walked(browser, site, token, some(EMPTY, 1))
+            found = await walked(browser, site, token, EMPTY)
             now = await site.ask("config", token=token)
             await site.put_in_force(token, now["text"] + DEVICE.format(port=site.plant.port) + SPARE)
-            found += await walked(browser, site, token, some(FULL, 4))
-            for _, path, _ in some(EMPTY, 1):
-                async with page_of(browser, site.url, token=token, width=320) as at:
-                    await at.page.route("**/api/v1/bench/**", refuse)
-                    await at.page.route("**/api/v1/config", refuse)
-                    await at.open(path)
-                    await expect(at.page.locator("main [role=alert]").first).to_contain_text("does not answer", timeout=WAIT_MS)
-                    found += await wrong_with(at, f"{path.rpartition('/')[2]}-error")
+            found += await walked(browser, site, token, FULL)
+            for name, path, _ in EMPTY:
+                for lang, theme, widths in looks(f"{name} refused"):
+                    async with page_of(browser, site.url, token=token, lang=lang, theme=theme, width=widths[0]) as at:
+                        await at.page.route("**/api/v1/bench/**", refuse)
+                        await at.page.route("**/api/v1/config", refuse)
+                        await at.open(path)
+                        await expect(at.page.locator("main [role=alert]").first).to_contain_text(AWAY, timeout=WAIT_MS)
+                        found += await wrong_with(at, f"{path.rpartition('/')[2]}-refused-{lang}-{theme}", widths)
             async with page_of(browser, site.url, token=token) as at:
                 await by_keyboard_alone(at, site, token)
         return found

@@ -130,6 +130,10 @@ def test_the_sentence_says_the_worst_first() -> None:
     assert pages.sentence(tags, {1: row(1, 1.0, 0x800A0000)}, good, link=True, lang="en")[0] == "warn"
     stopped = {"evidence": {"state": "stopped", "cause": "busy", "params": {}}, "ledger": {"state": "ok"}}
     assert pages.sentence(tags, values, stopped, link=True, lang="en")[0] == "alarm"
+    assert pages.sentence({}, {}, good | {"devices": []}, link=True, lang="en") == ("ok", "No device yet: there is nothing to read")
+    assert pages.sentence({}, {}, good, link=True, lang="en") == ("ok", "Starting"), "which devices there are was not told yet"
+    some_bad = pages.sentence(tags, {1: row(1, 1.0, 0x800A0000)}, good, link=True, lang="zh", abnormal=["line"])
+    assert some_bad[1] == "正在记录 1 个点位中的 0 个，1 个没有良好值；不正常：line", "commas of the language"
     level, text = pages.sentence(tags, values, good, link=False, lang="en")
     assert (level, "old" in text) == ("alarm", True)
     assert pages.sentence(tags, values, good, link=True, lang="en", abnormal=["line"]) == (
@@ -181,6 +185,21 @@ def test_the_first_page_begins_with_the_worst_alarms_and_says_how_many_more_ther
     assert found[0] == pages.Mind("/alarms/at/hot%2F1", "Too hot", "a/b above 5 mm · active, not acknowledged", "down")
     assert [(each.name, each.level) for each in found[1:]] == [("a", "down"), ("b", "waiting"), ("1 more alarm", "waiting"), ("m", "down")]
     assert pages.attention([], [], "en", {"summary": {}, "rows": []}) == []
+
+
+def test_the_first_page_tells_whoever_may_approve_what_waits_for_a_second_person() -> None:
+    told = {"edits_waiting": 1, "writes": {"waiting": 2}}
+    engineer = pages.approvals(lambda action: permissions.allowed(["engineer"], action))
+    assert (engineer, pages.approvals(lambda action: permissions.allowed(["technician", "admin"], action))) == (["config", "commands"], [])
+    second = pages.approvals_noted(told, "en", engineer)
+    assert second == [
+        pages.Mind("/config", "Configuration", "1 edit waits for a second engineer", "waiting"),
+        pages.Mind("/commands", "Commands", "2 commands wait for a second person", "waiting"),
+    ]
+    alarms = {"summary": {"states": {"unacked": 1}}, "rows": [alarm("a")]}
+    found = pages.attention([], ["m"], "en", alarms, second=second)
+    assert [each.name for each in found] == ["a", "Configuration", "Commands", "m"], "after alarms, before what may be many"
+    assert [pages.approvals_noted(each, "zh", engineer) for each in ({}, {"edits_waiting": 0, "writes": {"waiting": 0}})] == [[], []]
 
 
 def test_a_technician_has_at_most_six_destinations_and_each_role_its_own() -> None:

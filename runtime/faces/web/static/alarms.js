@@ -99,7 +99,7 @@ function Page() {
   const toAck = chosen.value.filter((row) => WAITS.has(row.state)).map((row) => row.name), names = chosen.value.map((row) => row.name);
   return html`<div class="tools" role="search">
       <label class="find"><span class="hidden">${word("alarm.find")}</span><input type="search" placeholder=${word("alarm.find")} value=${find.value} onInput=${(event) => { find.value = event.target.value; }} /></label>
-      <label class="pick">${word("alarm.show")} <select value=${which.value} onChange=${(event) => { which.value = event.target.value; }}>${["all", "waits", "high", "medium", "low", "advisory"].map((name) => html`<option value=${name}>${name === "all" || name === "waits" ? word(`alarm.show.${name}`) : word(`alarm.priority.${name}`)}</option>`)}</select></label>
+      <label class="pick"><span>${word("alarm.show")}</span> <select value=${which.value} onChange=${(event) => { which.value = event.target.value; }}>${["all", "waits", "high", "medium", "low", "advisory"].map((name) => html`<option value=${name}>${name === "all" || name === "waits" ? word(`alarm.show.${name}`) : word(`alarm.priority.${name}`)}</option>`)}</select></label>
       ${mayAck && waiting.length > 0 && html`<button disabled=${busy.value || old} onClick=${() => acknowledge(waiting)}>${word("alarm.ack.all", { count: waiting.length })}</button>`}
     </div>
     ${fault.value && !shelving.value && html`<p class="verdict warn" role="alert"><span class="mark" aria-hidden="true" /><span>${fault.value}</span></p>`}

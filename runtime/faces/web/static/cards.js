@@ -69,7 +69,14 @@ function alarmsNoted(told) {
   return more > 0 ? [...found, [word("web.home.alarms.more", { n: more }), "", "/alarms", "waiting"]] : found;
 }
 
-function attention() {
+// What waits for a second person, for whoever may be that one (pages.approvals_noted).
+function approvalsNoted(told, list) {
+  const waiting = { config: told.edits_waiting, commands: told.writes?.waiting };
+  return list.dataset.approves.split(" ").filter((what) => waiting[what])
+    .map((what) => [word(`web.nav.${what}`), word(`web.home.waits.${what}`, { n: waiting[what] }), `/${what}`, "waiting"]);
+}
+
+function attention(list) {
   const found = abnormal.value.map((name) => [name, word("web.home.abnormal"), `/anomalies?model=${encodeURIComponent(name)}`]), single = [];
   const bad = new Map();
   for (const [uid, tag] of tags.value) {
@@ -84,13 +91,13 @@ function attention() {
   }
   const more = single.length - MIND_MAX;
   if (more > 0) single.splice(MIND_MAX, more, [word("web.home.more", { n: more }), "", "/live?bad=1"]);
-  return [...alarmsNoted(alarms.value), ...found, ...single];
+  return [...alarmsNoted(alarms.value), ...approvalsNoted(health.value, list), ...found, ...single];
 }
 
 function drawMind() {
   const list = document.getElementById("mind-list");
   if (!list || !health.value.now_ms) return;
-  const found = attention(), key = JSON.stringify(found);
+  const found = attention(list), key = JSON.stringify(found);
   if (list.dataset.key === key) return;
   list.dataset.key = key;
   const line = ([name, why, href, level]) => {
@@ -102,7 +109,9 @@ function drawMind() {
     li.append(mark, to, Object.assign(document.createElement("em"), { textContent: why }));
     return li;
   };
+  const held = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   list.replaceChildren(...(found.length ? found.map(line) : [Object.assign(document.createElement("li"), { className: "none", textContent: word("web.home.nothing") })]));
+  if (held) [...list.querySelectorAll("a")].find((each) => each.getAttribute("href") === held)?.focus({ preventScroll: true }); // whoever is on a line stays on it
 }
 
 // How old the newest outside confirmation is, and how much waits for one.

@@ -31,7 +31,7 @@ function Present({ point }) {
   now.value; // ages grow by themselves
   if (row === null || row[1] === null) return html`<span class="quiet">—</span>`;
   const stale = isStale(row, tag), q = quality(row[2]), text = `${showValue(row[1], tag)} ${point.unit}`;
-  return html`<span>${stale || q === 2 ? html`<s>${text}</s>` : text}</span> <small>${stale ? word("web.live.old") : word(`web.quality.${q}`)}, ${showAge(ageOf(row))}</small>`;
+  return html`<span>${stale || q === 2 ? html`<s>${text}</s>` : text}</span> <small>${[stale ? word("web.live.old") : word(`web.quality.${q}`), ageOf(row) === null ? "" : showAge(ageOf(row))].filter(Boolean).join(word("web.comma"))}</small>`;
 }
 
 function Conditions({ rows }) {
@@ -147,7 +147,7 @@ function typed(text, type) {
 function Waiting({ rows }) {
   if (!rows.length) return null;
   return html`<section class="card wide" aria-labelledby="waiting-title"><h2 id="waiting-title">${word("web.cmd.waiting")}</h2><ul class="list waiting">
-    ${rows.map((each) => html`<li key=${each.id} data-proposal=${each.id}><p><b>${each.text}</b><br />${word("web.cmd.asks", { by: each.by })}${each.reason && `: ${each.reason}`}<br /><span class="quiet">${word("web.cmd.lapses", { age: showAge(each.left_ms) })}</span></p>
+    ${rows.map((each) => html`<li key=${each.id} data-proposal=${each.id}><p><b>${each.text}</b><br />${word("web.cmd.asks", { by: each.by })}${each.reason && `${word("web.colon")}${each.reason}`}<br /><span class="quiet">${word("web.cmd.lapses", { age: showAge(each.left_ms) })}</span></p>
       ${may.has("command.approve") && html`<button class="approve" aria-label=${`${word("web.cmd.approve")}: ${each.text}`} onClick=${() => { chosen.value = { proposal: each }; }}>${word("web.cmd.approve")}</button>`}</li>`)}
   </ul></section>`;
 }

@@ -48,7 +48,7 @@ export function Log() {
   const scrolled = () => { const { scrollTop, scrollHeight, clientHeight } = box.current; atEnd.current = scrollHeight - scrollTop - clientHeight < 40; };
   const lines = kept?.lines ?? [];
   return html`<section class="device" aria-labelledby="log-title"><h2 id="log-title">${word("diag.log")} <em role="status">${word(paused ? "diag.log.paused" : "diag.log.following")}</em></h2>
-    <div class="tools"><label class="pick">${word("diag.log.level")} <select name="level" value=${level} onChange=${(e) => setLevel(e.target.value)}>${LEVELS.map((each) => html`<option key=${each} value=${each} selected=${each === level}>${each === "debug" ? word("diag.log.level.debug") : word("diag.log.at_least", { level: word(`diag.log.level.${each}`) })}</option>`)}</select></label>
+    <div class="tools"><label class="pick"><span>${word("diag.log.level")}</span> <select name="level" value=${level} onChange=${(e) => setLevel(e.target.value)}>${LEVELS.map((each) => html`<option key=${each} value=${each} selected=${each === level}>${each === "debug" ? word("diag.log.level.debug") : word("diag.log.at_least", { level: word(`diag.log.level.${each}`) })}</option>`)}</select></label>
       <label class="find"><span class="hidden">${word("diag.log.find")}</span><input type="search" name="find" placeholder=${word("diag.log.find")} maxlength="100" value=${typed} onInput=${(e) => setTyped(e.target.value)} /></label>
       <button type="button" aria-pressed=${paused ? "true" : "false"} onClick=${() => setPaused(!paused)}>${word(paused ? "diag.log.go_on" : "diag.log.pause")}</button></div>
     <${Fault} fault=${fault} />

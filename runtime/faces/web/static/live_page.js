@@ -135,7 +135,8 @@ function Page() {
       <label class="switch"><input id="only-bad" type="checkbox" checked=${onlyBad.value} onChange=${(e) => { onlyBad.value = e.target.checked; }} /><span>${word("web.only_bad")}</span></label>
       <label class="pick"><span>${word("web.live.by")}</span> <select onChange=${(e) => { by.value = e.target.value; }}><option value="device">${word("web.live.by.device")}</option><option value="asset">${word("web.live.by.asset")}</option></select></label>
     </div>
-    ${all.length ? html`<div class="device"><${Table} /></div>` : html`<p class="empty" id="nothing">${tags.value.size ? word("web.nothing") : link.value === "ok" ? word("web.home.empty") : word("web.loading")}</p>`}
+    ${all.length ? html`<div class="device"><${Table} /></div>` : tags.value.size || link.value !== "ok" ? html`<p class="empty" id="nothing">${word(tags.value.size ? "web.nothing" : "web.loading")}</p>`
+      : html`<div class="card wide teach" id="nothing"><h2>${word("web.home.empty")}</h2><p>${word("web.home.empty.how")}</p>${root.dataset.add ? html`<p class="buttons"><a class="button primary" href="/setup/add">${word("web.nav.add")}</a></p>` : ""}</div>`}
     ${opened.value !== null && detail.value && tags.value.has(opened.value) ? html`<${detail.value} key=${opened.value} uid=${opened.value} tag=${tags.value.get(opened.value)} may=${may} evidence=${evidenceOf} onClose=${close} />` : ""}`;
 }
 

@@ -101,6 +101,7 @@ def test_one_engineer_alone_does_not_lower_a_risk_and_two_do() -> None:
         waits = await edit(it, who["alice"], 'risk = "high"', 'risk = "low"')
         assert (waits["code"], waits["params"]["what"]) == ("config_waits", "b/slow0")
         assert it.now.core.revision.number == 1
+        assert it.now.health()["edits_waiting"] == 1
         assert (await it.now.core.answer(WEB, "command.prepare", {"target": "b/slow0", "value": 20, "token": who["alice"]}))[
             "second_person"
         ]
@@ -116,6 +117,7 @@ def test_one_engineer_alone_does_not_lower_a_risk_and_two_do() -> None:
         assert done["params"]["requested_by"].startswith("alice (session ")
         assert done["params"]["confirmed_by"].startswith("bob (session ")
         assert 'risk = "low"' in it.now.core.revision.text
+        assert it.now.health()["edits_waiting"] == 0
         assert (await approve(it, who["bob"], waits))["refused"] == "config_proposal_gone"
 
     told = story(play(scene, limits=HIGH))

@@ -19,4 +19,4 @@ def test_the_blank_may_be_called_n_and_other_blanks_choose_nothing() -> None:
 
 def test_a_language_without_plurals_says_the_same_of_one() -> None:
     assert "web.home.tags.one" in catalogue("zh")
-    assert word("web.home.tags", {"n": 1}, "zh") == "1 个点"
+    assert word("web.home.tags", {"n": 1}, "zh") == "1 个点位"
