@@ -1,7 +1,8 @@
 """What every screen is looked at in, and what it is held to: axe-core, width, targets, script errors, requests to anywhere else.
 
 Room: tests. Every walk of screens asks it, so that no page has a bar of its own. Size full looks at everything in every language, theme and
-width; any other at everything once, in another look with every seed (`WITNESSMARK_SEED`, else the day; a finding names its look).
+width; any other at every second screen of each state once, the others and in another look with another seed (`WITNESSMARK_SEED`, else the
+day; a finding names its look).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import itertools
 import os
 from collections.abc import Sequence
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 
 from tests.rigs.browser import HEIGHT, Screen, axe, no_sideways_scroll, shot, targets
 
@@ -20,6 +21,7 @@ PAIRS: Final = tuple(itertools.product(("en", "zh"), ("light", "dark")))
 ITS_OWN: Final = ("Failed to load resource",)
 """Chromium's own words about an answer that is an error: of a page that is about one, and of a core that is away."""
 SETTLE_MS: Final = 200
+Row = TypeVar("Row")
 Look = tuple[str, str, tuple[int, ...]]
 """Language, theme, and widths: a page opens in the first, and is turned to the others as a tablet is."""
 
@@ -32,6 +34,11 @@ def is_full() -> bool:
 def chance(name: str) -> Random:
     """Return what chooses for this name: another with every seed, and every day where there is none."""
     return Random(f"{os.environ.get('WITNESSMARK_SEED') or dt.datetime.now(dt.UTC).date()} {name}")
+
+
+def part(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return all of them in size full, else every second one: which half, the seed says."""
+    return rows if is_full() else rows[chance("half").randrange(2) :: 2]
 
 
 def looks(name: str, widths: Sequence[int] = WIDTHS) -> list[Look]:

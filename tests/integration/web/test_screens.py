@@ -16,7 +16,7 @@ from playwright.async_api import expect
 
 from tests.integration.runtime.test_judgement_pages import plant_with_an_anomaly
 from tests.integration.web.screen_answers import answers
-from tests.integration.web.screen_look import PAIRS, WIDTHS, chance, is_full, looks, wrong_with
+from tests.integration.web.screen_look import PAIRS, WIDTHS, chance, is_full, looks, part, wrong_with
 from tests.integration.web.screens import EVERY_STATE, JUDGED, SCREENS
 from tests.rigs.browser import chromium, page_of
 from tests.rigs.feed_plant import Plant
@@ -58,7 +58,7 @@ def test_every_screen(tmp_path: Path, state: str, require_service: Callable[[str
     async def run() -> list[str]:
         found, count = [], 0
         async with site(tmp_path, state) as url, chromium(executable) as browser:
-            for screen in mine:
+            for screen in part(mine):
                 for lang, theme, widths in looks(f"{screen.name} {state}"):
                     async with page_of(browser, url, token=screen.role, lang=lang, theme=theme, width=widths[0]) as at:
                         await at.open(screen.path)
@@ -87,7 +87,7 @@ def test_every_open_screen_says_that_its_core_is_lost(tmp_path: Path, nth: int, 
             url = await stack.enter_async_context(web(tmp_path, plant_of("full"), serving_in=core))
             browser = await stack.enter_async_context(chromium(executable))
             opened = []
-            for screen in mine:
+            for screen in part(mine):
                 at = await stack.enter_async_context(page_of(browser, url, token=screen.role, lang=lang, theme=theme, width=widths[0]))
                 await at.open(screen.path)
                 await at.page.locator(screen.wait_for).first.wait_for(timeout=WAIT_MS)
@@ -111,7 +111,7 @@ def test_pages_about_models_in_every_state(tmp_path: Path, require_service: Call
         found = []
         plant = plant_with_an_anomaly()
         async with web(tmp_path, plant) as url, chromium(executable) as browser:
-            for screen, change in JUDGED:
+            for screen, change in part(JUDGED):
                 change(plant)
                 plant.tell()
                 for lang, theme, widths in looks(screen.name):

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, Error
 
 from tests.integration.web.full_site import full_site, good_uid
-from tests.integration.web.screen_look import looks, wrong_with
+from tests.integration.web.screen_look import looks, part, wrong_with
 from tests.integration.web.screens import CLAIM, GATEWAY, ScreenRow
 from tests.rigs.browser import chromium, page_of, shot
 from tests.rigs.web_site import Site, add_person, site
@@ -42,7 +42,7 @@ async def walked(browser: Browser, at: Site, rows: Sequence[ScreenRow], state: s
 
 
 def of(state: str) -> Sequence[ScreenRow]:
-    return [row for row in GATEWAY if state in row.states]
+    return part([row for row in GATEWAY if state in row.states])
 
 
 def test_nothing_is_configured(tmp_path: Path, require_service: Callable[[str], str]) -> None:

@@ -9,13 +9,13 @@ import asyncio
 import contextlib
 import re
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.integration.web.screen_look import looks, wrong_with
+from tests.integration.web.screen_look import looks, part, wrong_with
 from tests.rigs.browser import Screen, chromium, page_of, shot
 from tests.rigs.keyboard import Keys
 from tests.rigs.opcua import OpcUaPlant, Secured
@@ -194,7 +194,7 @@ FULL: tuple[tuple[str, str, Steps], ...] = (
 )
 
 
-async def walked(browser: Browser, site: Site, token: str, screens: tuple[tuple[str, str, Steps], ...]) -> list[str]:
+async def walked(browser: Browser, site: Site, token: str, screens: Sequence[tuple[str, str, Steps]]) -> list[str]:
     found, count = [], 0
     for name, path, steps in screens:
         for lang, theme, widths in looks(name):
@@ -229,11 +229,11 @@ def test_every_state_of_the_setup_pages_and_the_keyboard_alone(tmp_path: Path, r
 
     async def run() -> list[str]:
         async with claimed(tmp_path) as (site, token), chromium(executable) as browser:
-            found = await walked(browser, site, token, EMPTY)
+            found = await walked(browser, site, token, part(EMPTY))
             now = await site.ask("config", token=token)
             await site.put_in_force(token, now["text"] + DEVICE.format(port=site.plant.port) + SPARE)
-            found += await walked(browser, site, token, FULL)
-            for name, path, _ in EMPTY:
+            found += await walked(browser, site, token, part(FULL))
+            for name, path, _ in part(EMPTY):
                 for lang, theme, widths in looks(f"{name} refused"):
                     async with page_of(browser, site.url, token=token, lang=lang, theme=theme, width=widths[0]) as at:
                         await at.page.route("**/api/v1/bench/**", refuse)
