@@ -12,7 +12,7 @@ from typing import Final
 
 SIGNS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "Cel": "°C", "[degF]": "°F", "degF": "°F", "deg": "°", "Ohm": "Ω", "mOhm": "mΩ", "kOhm": "kΩ", "MOhm": "MΩ", "um": "µm", "us": "µs",
+        "Cel": "°C", "[degF]": "°F", "degF": "°F", "Ohm": "Ω", "mOhm": "mΩ", "kOhm": "kΩ", "MOhm": "MΩ", "um": "µm", "us": "µs",
         "uA": "µA", "uV": "µV", "ug": "µg", "uL": "µL", "uS/cm": "µS/cm", "um/s": "µm/s", "m2": "m²", "m3": "m³", "m3/h": "m³/h",
         "m3/s": "m³/s", "m/s2": "m/s²", "kg/m3": "kg/m³", "g/m3": "g/m³", "W/m2": "W/m²", "W.h": "Wh", "kW.h": "kWh", "MW.h": "MWh",
         "V.A": "VA", "kV.A": "kVA", "N.m": "N·m", "[pH]": "pH", "[ppm]": "ppm",
