@@ -50,7 +50,7 @@ function Points({ points }) {
   return html`<section class="device" aria-labelledby="points-title"><h2 id="points-title">${word("web.cmd.points")}</h2><div class="scroll" tabindex="0" role="region" aria-label=${word("web.nav.commands")}><table class="points">
     <thead><tr><th scope="col">${word("web.col.tag")}</th><th scope="col">${word("web.cmd.now")}</th><th scope="col">${word("web.cmd.limits")}</th><th scope="col">${word("web.cmd.risk")}</th><th scope="col"><span class="hidden">${word("web.cmd.change")}</span></th></tr></thead>
     <tbody>${points.map((point) => html`<tr key=${point.target} data-target=${point.target}>
-      <th scope="row"><b>${point.target}</b> <small>${point.asset}</small>${state.value.unsure.includes(point.target) && html`<br /><small class="warn">${word("web.cmd.unsure")}</small>`}</th>
+      <th scope="row"><b>${point.target}</b> <small>${point.asset}</small>${state.value.unsure.includes(point.target) && html` <small class="warn">${word("web.cmd.unsure")}</small>`}</th>
       <td class="value"><${Present} point=${point} /></td>
       <td data-head=${word("web.cmd.limits")}><span class="limits">${limitsOf(point) || "—"}</span></td>
       <td data-head=${word("web.cmd.risk")}>${word(`web.cmd.risk.${point.risk}`)}</td>
