@@ -7,7 +7,9 @@ made here, bit by bit after the specification, and not by the code under test.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import select
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -154,8 +156,9 @@ class PacedUnits:
         os.close(self._far)
 
     def _take(self) -> None:
-        self._received += os.read(self._near, 4096)
-        self._arrived.set()
+        with contextlib.suppress(BlockingIOError):  # spoken over, and taken away
+            self._received += os.read(self._near, 4096)
+            self._arrived.set()
 
     async def _serve(self) -> None:
         while True:
@@ -184,18 +187,27 @@ class PacedUnits:
         whole = body + crc(body)
         for place, (delay_s, piece) in enumerate(self.spoil(whole) if self.spoil else [(0.0, whole)]):
             await asyncio.sleep(max(delay_s, 3.5 * self.character_s) + unit.delay_s)
-            if place and self._received:  # two talk at once on one pair of wires: neither is heard
-                piece, self._received = bytes(byte ^ 0x5A for byte in piece), b""
-            await self._send(piece)
+            await self._send(piece, again=place > 0)
 
-    async def _send(self, data: bytes) -> None:
-        """Send at the speed of the wire, in slices of some milliseconds, as a UART's buffer gives them."""
+    def _is_spoken_over(self) -> bool:
+        """Whether somebody else has begun to talk meanwhile, seen at the wire itself: this loop may have been kept from reading it."""
+        return bool(self._received) or bool(select.select([self._near], [], [], 0)[0])
+
+    async def _send(self, data: bytes, *, again: bool) -> None:
+        """Send at the speed of the wire, in slices of some milliseconds, as a UART's buffer gives them.
+
+        `again`: more of the same answer. Two that talk at once on one pair of wires are heard by nobody, neither this nor the request.
+        """
         slice_bytes = max(1, int(0.004 / self.character_s))
         loop = asyncio.get_running_loop()
         began = loop.time()
         for at in range(0, len(data), slice_bytes):
             piece = data[at : at + slice_bytes]
             await asyncio.sleep(max(0.0, began + (at + len(piece)) * self.character_s - loop.time()))
+            if again and self._is_spoken_over():
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._near, 4096)
+                piece, self._received = bytes(byte ^ 0x5A for byte in piece), b""
             try:
                 os.write(self._near, piece)
             except BlockingIOError:
