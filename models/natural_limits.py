@@ -7,7 +7,7 @@ Every limit is larger than the largest thing seen, so the rules find nothing in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -43,8 +43,12 @@ def natural_limits(
     time_ms: NDArray[np.int64],
     value: NDArray[np.float64],
     source_ms: Sequence[int | None] | None = None,
+    cuts_ms: Iterable[int] = (),
 ) -> dict[str, list[float | None]]:
-    """Learn the limits of a plan's tags from normal readings: columns of one length in any order, NaN is missing from then on."""
+    """Learn the limits of a plan's tags from normal readings: columns of one length in any order, NaN is missing from then on.
+
+    `cuts_ms`: times before which something was left out, or nobody looked. That is no silence of a sensor, and nothing is reckoned over it.
+    """
     largest: dict[str, list[float]] = {kind: [0.0] * len(plan.tags) for kind in SIGNS}
     for kind in ("source_early_ms", "source_late_ms"):
         largest[kind] = [-np.inf] * len(plan.tags)
@@ -58,8 +62,13 @@ def natural_limits(
     values = value[order].tolist()
     sources = [None] * len(values) if source_ms is None else [source_ms[k] for k in order]
     close_ms: int | None = None
+    cuts = sorted(cuts_ms, reverse=True)
     for i, at_ms, one, source in zip(tag_index[order].tolist(), time_ms[order].tolist(), values, sources, strict=True):
-        if close_ms is not None and at_ms > close_ms:
+        if cuts and at_ms >= cuts[-1]:
+            while cuts and at_ms >= cuts[-1]:
+                cuts.pop()
+            signs.forget()
+        elif close_ms is not None and at_ms > close_ms:
             signs.close(close_ms)
         if close_ms is None or at_ms > close_ms:
             close_ms = -(-at_ms // CLOSE_MS) * CLOSE_MS

@@ -33,7 +33,7 @@ def learn_model(reader: LedgerReader, plan: InputPlan, order: Mapping[str, Any],
     """Return what comes of an order of the core. Raises LedgerError, CannotLearnError, ModelFault, OSError."""
     found = gather(reader, reader.size(), plan, str(order["name"]), int(order["from_ms"]), int(order["to_ms"]), progress)
     seen = found.readings
-    limits = natural_limits(plan, seen.tag_index, seen.time_ms, seen.value, seen.source_ms)
+    limits = natural_limits(plan, seen.tag_index, seen.time_ms, seen.value, seen.source_ms, found.cuts_ms)
     options = LearnOptions(
         name=str(order["name"]), who=str(order["who"]), recipe=str(order["recipe"]), made_ms=int(order["made_ms"]), code_version=VERSION,
         limits=limits,

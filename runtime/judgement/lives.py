@@ -90,6 +90,11 @@ class Lives:
         return Readings(*columns, [None if self._sources[i] == NO_SOURCE else self._sources[i] for i in used])
 
     @property
+    def begins_ms(self) -> list[int]:
+        """When the first reading of each life but the first was read."""
+        return [self._times[at] for at in self._begins[1:] if at < len(self)]
+
+    @property
     def time_ms(self) -> Whole:
         """When each reading was read."""
         return np.array(self._times, np.int64)

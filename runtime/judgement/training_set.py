@@ -36,7 +36,7 @@ Times = list[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """`rows` as `models.input_stream` gives them, `readings` those behind them.
+    """`rows` as `models.input_stream` gives them, `readings` those behind them, `cuts_ms`: before them there are none of some time.
 
     Counted: `left_out` rows that were not normal; `settling` rows that abstain because the gateway had just begun; `withheld` batches whose
     readings are not here.
@@ -44,6 +44,7 @@ class TrainingSet:
 
     rows: Rows
     readings: Readings
+    cuts_ms: list[int]
     left_out: int
     settling: int
     withheld: int
@@ -117,7 +118,8 @@ def gather(reader: LedgerReader, size: int, plan: InputPlan, name: str, from_ms:
     readings = lives.readings((at_ms > from_ms) & (at_ms <= to_ms) & _outside(at_ms, left_out))
     progress("features", 1.0)
     not_normal, settling = (int(np.count_nonzero(kept & each)) for each in (~normal, normal & anew))
-    return TrainingSet(chosen(made, kept & normal), readings, not_normal, settling, withheld)
+    cuts_ms = [*lives.begins_ms, *(until_ms for _, until_ms in left_out)]
+    return TrainingSet(chosen(made, kept & normal), readings, cuts_ms, not_normal, settling, withheld)
 
 
 def _outside(at_ms: Whole, times: Iterable[tuple[int, int]]) -> NDArray[np.bool_]:

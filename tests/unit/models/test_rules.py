@@ -329,3 +329,17 @@ def test_a_dropout_that_went_on_when_the_gateway_stopped_goes_on_until_the_value
     assert [(f.rule, f.tag, f.phase) for f in before] == [("dropout", 20, "onset")]
     assert [(f.rule, f.tag, f.phase) for f in after] == [("dropout", 20, "end")]
     assert after[0].at_ms >= START_MS + 2_000_000
+
+
+@pytest.mark.parametrize("away", [(1_000, 1_600), (300, 3_000)])
+def test_limits_are_those_of_what_was_seen_and_not_of_what_was_cut_out(away: tuple[int, int]) -> None:
+    """Half an hour that nobody looked at is no silence: a limit that long would find no dropout ever again."""
+    lived = plant(8, 3600)
+    seen = [each for each in lived if not START_MS + 1000 * away[0] <= each[1] < START_MS + 1000 * away[1]]
+    tags, times, values, sources = zip(*seen, strict=True)
+    columns = np.array(tags, np.int64), np.array(times, np.int64), np.array([math.nan if v is None else v for v in values]), sources
+    whole = natural_limits(PLAN, *columns)
+    cut = natural_limits(PLAN, *columns, [START_MS + 1000 * away[1]])
+    assert max(filter(None, whole["missing_ms"])) > 100_000
+    assert set(cut["missing_ms"]) == {3000.0}
+    assert all(a is None or b is None or a <= b for kind in cut for a, b in zip(cut[kind], whole[kind], strict=True))
