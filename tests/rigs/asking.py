@@ -5,22 +5,40 @@ Room: tests.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
 
 Ask = Callable[..., Awaitable[Any]]
 """Asks the core: a method, and its parameters by name."""
 
 
-def asker(state: Path, face: str = "web") -> Ask:
-    """Return what asks the core of this state folder, each time by a connection of its own."""
+def asker(state: Path, face: str = "web", *, early_s: float = 0.0) -> Ask:
+    """Return what asks the core of this state folder, each time by a connection of its own.
+
+    `early_s`: how long the first question waits, since the socket is there a moment before anybody listens at it.
+    """
+    early_until = time.monotonic() + early_s
 
     async def ask(method: str, **params: Any) -> Any:
-        return await ask_once(state / "run" / "feed.sock", face, method, params, 30)
+        nonlocal early_until
+        while True:
+            try:
+                answer = await ask_once(state / "run" / "feed.sock", face, method, params, 30)
+            except RequestRefusedError as refused:
+                if refused.code != "core_away" or time.monotonic() >= early_until:
+                    early_until = 0.0
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                early_until = 0.0
+                return answer
 
     return ask
 

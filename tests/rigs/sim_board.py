@@ -63,8 +63,10 @@ async def running(*arguments: str, within_s: float = 60) -> AsyncIterator[Sim]:
         async with asyncio.timeout(within_s):
             ports = json.loads(await process.stdout.readline())
             reader, writer = await asyncio.open_connection("127.0.0.1", ports["control_port"])
-            yield Sim(process, ports, reader, writer)
-            writer.close()
+            try:
+                yield Sim(process, ports, reader, writer)
+            finally:
+                writer.close()
             process.send_signal(signal.SIGTERM)
             _, said = await process.communicate()
             assert process.returncode == 0, said.decode()

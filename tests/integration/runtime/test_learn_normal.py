@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 from tests.rigs.asking import asker
 from tests.rigs.browser import CHROMIUM_FLAGS
@@ -24,7 +24,7 @@ pytest.importorskip("ai_edge_litert", reason="needs the extra models")
 async def claimed(state: Path) -> str:
     """Become the gateway's first admin, as a browser does; return the token of the session."""
     _, told = await cli("accounts", "claim-code", "--state", str(state))
-    said = await claim(asker(state), told["claim_code"], "Ada", "four wet rubber boots")
+    said = await claim(asker(state, early_s=10), told["claim_code"], "Ada", "four wet rubber boots")
     return str(said["token"])
 
 
@@ -69,7 +69,7 @@ def test_from_learning_to_scores_that_are_not_shown_when_old_and_a_swapped_model
             await page.goto(url + "anomalies")
             await says(page, ".verdict", "On trial")
             await page.locator("#chart .u-over").wait_for(state="attached", timeout=60_000)
-            assert await page.locator(".shares li").count() == 5
+            await expect(page.locator(".shares li")).to_have_count(5, timeout=60_000)  # there are none while the machine stands
             assert await page.locator(".figures.old").count() == 0
 
             os.kill(judge_of(process), signal.SIGSTOP)

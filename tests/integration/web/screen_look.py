@@ -1,7 +1,7 @@
 """What every screen is looked at in, and what it is held to: axe-core, width, targets, script errors, requests to anywhere else.
 
 Room: tests. Every walk of screens asks it, so that no page has a bar of its own. Size full looks at everything in every language, theme and
-width; any other at every second screen of each state once, the others and in another look with another seed (`WITNESSMARK_SEED`, else the
+width; any other at every third screen of each state once, the others and in another look with another seed (`WITNESSMARK_SEED`, else the
 day; a finding names its look).
 """
 
@@ -37,8 +37,8 @@ def chance(name: str) -> Random:
 
 
 def part(rows: Sequence[Row]) -> Sequence[Row]:
-    """Return all of them in size full, else every second one: which half, the seed says."""
-    return rows if is_full() else rows[chance("half").randrange(2) :: 2]
+    """Return all of them in size full, else every third one: which third, the seed says."""
+    return rows if is_full() else rows[chance("third").randrange(3) :: 3]
 
 
 def looks(name: str, widths: Sequence[int] = WIDTHS) -> list[Look]:

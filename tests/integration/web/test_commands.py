@@ -31,7 +31,7 @@ async def people(state: Path) -> dict[str, str]:
     """Claim the gateway and make two engineers and a technician; return their sessions' tokens."""
     code, feed = state / "private" / "claim_code", state / "run" / "feed.sock"
     await until(lambda: code.exists() and feed.exists())
-    ask = asker(state)
+    ask = asker(state, early_s=10)
     admin = (await claim(ask, code.read_text().strip(), "Ada", PASSWORD, lang="en", zone="UTC"))["token"]
     roles = {"Eve": "engineer", "Bob": "engineer", "Tina": "technician"}
     return {name: (await let_in(ask, admin, name, role, f"{PASSWORD} of {name}"))["token"] for name, role in roles.items()}

@@ -30,18 +30,19 @@ def test_eight_tabs_are_live_on_one_stream_and_go_on_when_its_tab_closes(tmp_pat
     async def run() -> None:
         plant = Plant(20)
         async with web(tmp_path, plant) as url, chromium(executable) as browser, page_of(browser, url) as first:
-            streams: list[str] = []
+            streams: list[Page] = []
+            """Who opened each."""
             context = first.page.context
-            context.on("request", lambda request: streams.append(request.url) if "/stream" in request.url else None)
+            context.on("request", lambda request: streams.append(request.frame.page) if "/stream" in request.url else None)
             pages = [first.page, *[await context.new_page() for _ in range(TABS - 1)]]
             for page in pages:
                 await page.goto(url + "live")
             plant.set(1, 41.5)
             await asyncio.gather(*(shows(page, 1, "41.5") for page in pages))
             assert len(streams) == 1
-            await pages[0].close()
+            await streams[0].close()
             plant.set(1, 42.5)
-            await asyncio.gather(*(shows(page, 1, "42.5") for page in pages[1:]))
+            await asyncio.gather(*(shows(page, 1, "42.5") for page in pages if page is not streams[0]))
             assert len(streams) == 2
 
     asyncio.run(run())

@@ -131,11 +131,11 @@ class Person:
         """Look at a page in other languages, themes and widths."""
         token = next(each["value"] for each in await self.page.context.cookies() if each["name"] == "witnessmark")
         name = f"story{path.replace('/', '-')}"
-        for lang, theme, width in looks(name):
-            async with page_of(self.browser, self.site.url, token=token, lang=lang, theme=theme, width=width) as at:
+        for lang, theme, widths in looks(name):
+            async with page_of(self.browser, self.site.url, token=token, lang=lang, theme=theme, width=widths[0]) as at:
                 await at.open(path)
                 await at.page.locator(wait_for).first.wait_for(timeout=WAIT_MS)
-                assert await wrong_with(at, f"{name}-{lang}-{theme}-{width}") == []
+                assert await wrong_with(at, f"{name}-{lang}-{theme}", widths) == []
 
 
 async def recorded(site: Site, readings: int) -> None:
