@@ -137,7 +137,7 @@ def test_a_session_that_the_server_does_not_know_any_more_ends_the_stream() -> N
         await wire.mend()
 
     async def test() -> None:
-        _, error = await broken_by(restart)
+        _, error = await broken_by(restart, request_timeout_s=5.0)  # a server that has just started may be slow; it is not away
         assert error.cause == "connection_lost"
 
     run(test)
