@@ -194,6 +194,6 @@ def test_names_from_outside_stay_text_on_every_page(tmp_path: Path, require_serv
                 assert await screen.page.evaluate("window.hacked") is None, path
                 assert await screen.page.locator("main img, main script:not([type=module]), svg[onload]").count() == 0, path
             await screen.open("/live")
-            assert await screen.page.get_by_text(HOSTILE[0]).count() >= 1
+            await screen.page.get_by_text(HOSTILE[0]).first.wait_for()
 
     asyncio.run(run())
