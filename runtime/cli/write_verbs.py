@@ -54,12 +54,14 @@ def write(
 
 def approve(
     proposal: Annotated[str, typer.Argument(help="Its number, as `witnessmark approve list` shows it; `list` shows what waits.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded. Only `list` does without.")] = "",
     yes: Yes = False,
     state: State = Path("state"),
     as_json: AsJson = False,
 ) -> None:
     """Approve a command of high risk that somebody else asked for."""
+    if proposal != "list" and not reason.strip():
+        fail("approve_reason_missing", {"proposal": proposal}, as_json=as_json, exit_code=1)
     waiting = ask(state, "commands", {}, PREPARE_S, as_json=as_json)["waiting"]
     if proposal == "list":
         if as_json:

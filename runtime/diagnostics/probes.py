@@ -65,21 +65,25 @@ class Probes:
             structlog.get_logger("probe").info("probe_asked", by=by, kind=kind, host=host, port=port)
             answer: dict[str, Any] = {"kind": kind, "host": host, "port": port, "ok": False, "code": None, "params": {}, "line": ""}
             began_ms = self._clock.mono_ms()
+            resolved: list[str] = []
             try:
                 async with asyncio.timeout(PROBE_S):
-                    answer |= await self._carry_out(kind, host, port, asked, known)
+                    resolved, name_ms = await self._timed(self._resolve(host))
+                    answer |= {"addresses": resolved, "name_ms": name_ms} | await self._carry_out(kind, host, port, asked, known, resolved)
                 answer["ok"] = True
             except TimeoutError:
-                answer |= {"code": NO_ANSWER, "params": {"limit_s": PROBE_S}}
+                silent = {"code": NO_ANSWER, "params": {"limit_s": PROBE_S}}
+                answer |= silent if resolved else {"code": reach.NAME_SILENT, "params": {"host": host}}
             except ProbeError as error:
                 answer |= {"code": error.code, "params": dict(error.params)}
             except DriverError as error:
                 answer |= {"code": error.cause, "params": dict(error.params)}
             return answer | {"took_ms": self._clock.mono_ms() - began_ms}
 
-    async def _carry_out(self, kind: str, host: str, port: int, asked: Mapping[str, Any], known: list[Address]) -> dict[str, Any]:
-        resolved, name_ms = await self._timed(self._resolve(host))
-        found: dict[str, Any] = {"addresses": resolved, "name_ms": name_ms}
+    async def _carry_out(
+        self, kind: str, host: str, port: int, asked: Mapping[str, Any], known: list[Address], resolved: list[str]
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {}
         if kind == "name":
             return found
         line, silent = await self._line_at(resolved, host, port, known)

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 ADDRESSES_MAX: Final = 16
 NAMES_MAX: Final = 32
 REFUSED, UNREACHABLE, NAME_UNKNOWN, TLS_FAILED = "probe_refused", "probe_unreachable", "probe_name_unknown", "probe_tls_failed"
+NAME_SILENT: Final = "probe_name_silent"
+"""No name server said what a name means, or whether it means anything: that is nobody's address yet."""
 
 
 class ProbeError(Exception):
@@ -58,6 +60,8 @@ def resolve(host: str) -> list[str]:
     try:
         rows = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
+        if isinstance(error, socket.gaierror) and error.errno in (socket.EAI_AGAIN, socket.EAI_FAIL):
+            raise ProbeError(NAME_SILENT, host=host) from error
         raise ProbeError(NAME_UNKNOWN, host=host, reason=_reason(error)) from error
     return list(dict.fromkeys(str(row[4][0]) for row in rows))[:ADDRESSES_MAX]
 

@@ -20,6 +20,7 @@ from runtime.diagnostics import probes as probes_module
 from runtime.diagnostics.addresses import addresses_of
 from runtime.diagnostics.probes import Probes
 from runtime.faces.feed import RequestRefusedError
+from runtime.messages.catalogue import word
 from tests.rigs.certificate import make_certificate
 from tests.rigs.modbus import WRITES, ModbusPlant
 from tests.rigs.ports import free_port
@@ -159,7 +160,7 @@ def test_a_name_that_no_server_answers_holds_up_nobody_and_keeps_probes_busy(mon
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         probes, wanted = prober(Line()), {"kind": "name", "host": "localhost"}
         told = await probes.probe("t", wanted)
-        assert (told["ok"], told["code"]) == (False, "probe_no_answer")
+        assert (told["ok"], told["code"], told["params"]) == (False, "probe_name_silent", {"host": "localhost"})
         async with asyncio.timeout(5):
             assert await asyncio.to_thread(lambda: "free") == "free", "drivers look up names there"
         with pytest.raises(RequestRefusedError, match="probe_busy"):
@@ -193,6 +194,22 @@ class SilentNames:
             self.answered.wait(20)
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return self._real(host, *more, **named)
+
+
+def test_a_name_that_could_not_be_looked_up_is_said_by_its_name_and_is_not_called_one_without_an_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = SilentNames(monkeypatch)
+    names.answered.set()
+
+    async def run() -> None:
+        for kind in ("name", "tcp", "tls", "modbus"):
+            told = await prober(Line()).probe("t", {"kind": kind, "host": "press.plant", "port": 502})
+            assert (told["ok"], told["code"], told["params"]) == (False, "probe_name_silent", {"host": "press.plant"})
+            for lang in ("en", "zh"):
+                assert "press.plant" in word(told["code"], told["params"], lang)
+
+    asyncio.run(run())
 
 
 def test_a_device_by_name_that_no_server_answers_keeps_no_address_from_being_tried(monkeypatch: pytest.MonkeyPatch) -> None:
