@@ -6,11 +6,14 @@ Room: hall. It words what the desk said and judges nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from runtime.messages.catalogue import word
 from runtime.messages.units import unit_sign
 from runtime.messages.values import value_text
+
+EITHER: Final = {"= true": True, "= false": False}
+"""What an interlock asks of a tag that is one of two, as `Interlock.wanted` has it."""
 
 
 def preview_lines(preview: Mapping[str, Any], lang: str = "en") -> list[str]:
@@ -38,14 +41,16 @@ def headline(preview: Mapping[str, Any], lang: str = "en") -> str:
 
 def condition_text(condition: Mapping[str, Any], lang: str = "en") -> str:
     """Return an interlock as it stands."""
-    value = shown(condition["value"], lang)
-    return word(f"command.condition.{condition['state']}", {"tag": condition["tag"], "wanted": condition["wanted"], "value": value}, lang)
+    value, wanted = shown(condition["value"], lang), condition["wanted"]
+    if wanted in EITHER:
+        wanted = f"= {shown(EITHER[wanted], lang)}"
+    return word(f"command.condition.{condition['state']}", {"tag": condition["tag"], "wanted": wanted, "value": value}, lang)
 
 
 def shown(value: Any, lang: str = "en") -> str:
-    """Return a value as a person reads it."""
+    """Return a value as a person reads it: what is one of two in the words that Live has for it."""
     if isinstance(value, bool):
-        return str(value).lower()
+        return word("value.yes" if value else "value.no", None, lang)
     return word("command.not_known", None, lang) if value is None else value_text(value)
 
 

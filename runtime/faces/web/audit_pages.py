@@ -105,8 +105,9 @@ class AuditPages:
         return Reviewed(outcome["seq"])
 
     async def connections(self, request: Request) -> Response:
-        """Show each way to the outside: its state, what waits for it, and the last fault in words."""
-        return self._face.render(request, "connections.html", here="connections")
+        """Show whom a verifier is told to trust, and each way to the outside: its state, what waits for it, and the last fault in words."""
+        policy = await asyncio.to_thread(self._face.policy_fingerprint)
+        return self._face.render(request, "connections.html", policy=policy, here="connections")
 
     async def about(self, request: Request) -> Response:
         """Show version, Python and libraries, and what whoever checks this gateway's proofs compares."""

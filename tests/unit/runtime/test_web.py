@@ -18,6 +18,7 @@ from runtime.faces.feed_client import FeedClient
 from runtime.faces.web import pages
 from runtime.faces.web.answers import whole_number
 from runtime.faces.web.app import rows
+from runtime.faces.web.audit_pages import AuditPages
 from runtime.faces.web.face import Face, FaceOptions
 from runtime.faces.web.nav import navigation
 from runtime.faces.web.rows import ANYONE, SIGNED_IN
@@ -213,7 +214,8 @@ def test_a_technician_has_at_most_six_destinations_and_each_role_its_own() -> No
 
 def page_of(face: Face, name: str) -> str:
     request = Request({"type": "http", "query_string": b"lang=en", "headers": [], "state": {"may": lambda action: True}})
-    return unescape(bytes(asyncio.run(getattr(ScreenPages(face), name)(request)).body).decode())
+    part = ScreenPages(face) if hasattr(ScreenPages, name) else AuditPages(face)
+    return unescape(bytes(asyncio.run(getattr(part, name)(request)).body).decode())
 
 
 def test_a_page_that_never_heard_the_core_claims_nothing(tmp_path: Path) -> None:
@@ -258,13 +260,16 @@ def test_the_ledger_page_says_times_and_groups_without_javascript() -> None:
     assert what.startswith("filler/fast: 31 scans")
 
 
-def test_the_ledger_page_shows_what_is_compared_with_the_verifier(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["ledger", "connections", "about"])
+def test_pages_of_trust_show_what_is_compared_with_the_verifier(tmp_path: Path, name: str) -> None:
     text = tmp_path / "policy.txt"
     text.write_bytes(policy_text())
     face = Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h", FaceOptions(policy=text))
-    assert policy_fingerprint(policy_text()) in page_of(face, "ledger")
+    shown = page_of(face, name)
+    assert f'<code class="policy">{policy_fingerprint(policy_text())}</code>' in shown
+    assert word("web.policy.fingerprint") in shown
     text.unlink()
-    assert word("web.policy.fingerprint") not in page_of(face, "ledger")
+    assert word("web.policy.fingerprint") not in page_of(face, name)
 
 
 @pytest.mark.parametrize("text", ["--5", "-", "5-", "1e3", "١", "9" * 17, ""])

@@ -129,7 +129,7 @@ function Command({ point, proposal }) {
         ${!isMethod && html`<p>${word("web.cmd.now")}: <b><${Present} point=${point} /></b></p>`}
         ${isMethod ? given.map((text, i) => html`<label>${word("web.cmd.arguments")} ${i + 1} <small>${point.arguments[i]}</small><input value=${text} required onInput=${(e) => setGiven(given.map((old, at) => (at === i ? e.target.value : old)))} /></label>`)
           : html`<label>${word("web.cmd.new")} <small>${limitsOf(point)}</small>${point.type === "bool"
-            ? html`<select id="value" ref=${field} required value=${value} onChange=${(e) => setValue(e.target.value)}><option value="">${word("web.station.choose")}</option><option value="true">${word("web.station.yes")}</option><option value="false">${word("web.station.no")}</option></select>`
+            ? html`<select id="value" ref=${field} required value=${value} onChange=${(e) => setValue(e.target.value)}><option value="">${word("web.station.choose")}</option><option value="true">${word("value.yes")}</option><option value="false">${word("value.no")}</option></select>`
             : html`<input id="value" ref=${field} required autofocus inputmode=${point.type === "text" ? "text" : "decimal"} autocomplete="off" value=${value} onInput=${(e) => setValue(e.target.value)} />`}</label>`}
         <${Why} why=${why} setWhy=${setWhy} />
         <p class="buttons"><button class="primary" id="prepare" disabled=${busy}>${word("web.cmd.prepare")}</button><button type="button" onClick=${close}>${word("web.cancel")}</button></p></form>`}
