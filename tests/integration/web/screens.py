@@ -127,6 +127,13 @@ async def own_sheet(page: Page) -> None:
     await page.locator("details.own .sheet").wait_for()
 
 
+async def opened_menu(page: Page) -> None:
+    """As on a phone: there alone it is seen."""
+    await page.set_viewport_size({"width": 320, "height": 900})
+    await page.locator("details.menu summary").click()
+    await page.locator("details.menu nav").wait_for()
+
+
 CLAIM: Final = (
     ScreenRow("claim", "/claim", states=("empty",)),
     ScreenRow("claim_refused", "/claim", steps=refused_claim, states=("empty",)),
@@ -135,6 +142,7 @@ CLAIM: Final = (
 GATEWAY: Final = (
     ScreenRow("home", "/", role="all"),
     ScreenRow("own_sheet", "/", role="all", steps=own_sheet, states=("full",)),
+    ScreenRow("menu", "/", role="all", steps=opened_menu, states=("full",)),
     ScreenRow("live", "/live", role="viewer", wait_for="#live table, #live .teach"),
     ScreenRow("prove", "/prove?uid={uid}", role="viewer", states=("full",), wait_for=".proof, .verdict"),
     ScreenRow("trends", "/trends?uids={uid}&range=10m", role="viewer", states=("full",), wait_for=".uplot canvas, #none"),

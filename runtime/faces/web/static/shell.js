@@ -66,9 +66,10 @@ for (const to of document.querySelectorAll("[data-theme-to]")) {
 const times = document.getElementById("zone");
 if (times) times.textContent = word("web.times", { zone, offset: offsetAt(Date.now()) });
 
-const own = document.querySelector("details.own");
-document.addEventListener("click", (event) => { if (own?.open && !own.contains(event.target)) own.open = false; });
-document.addEventListener("keydown", (event) => { if (event.key === "Escape" && own?.open) { own.open = false; own.querySelector("summary").focus(); } });
+for (const own of document.querySelectorAll("header.bar > details")) {
+  document.addEventListener("click", (event) => { if (own.open && !own.contains(event.target)) own.open = false; });
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape" && own.open) { own.open = false; own.querySelector("summary").focus(); } });
+}
 for (const field of document.querySelectorAll("input[data-zone]")) if (field.value === "UTC") field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
 
 // The gateway was upgraded: a page that nobody is writing on is fetched again, any other says so.
