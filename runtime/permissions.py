@@ -132,6 +132,15 @@ TOKENS_MAY: Final = frozenset(
 (`programs = true`); nothing else that moves a machine or wants a person, since its maker, an admin, may do neither."""
 
 
+ON_THE_PLANT: Final = ("device.", "command.", "alarm.", "manual.enter", "gateway.read_only")
+"""How the actions begin that reach the plant: who did what to it and why is for whoever looks after it; of all others, for `view.audit`."""
+
+
+def is_on_the_plant(action: str) -> bool:
+    """Tell whether an act is one on the plant."""
+    return action.startswith(ON_THE_PLANT)
+
+
 def allowed(roles: Iterable[str], action: str) -> bool:
     """Tell whether any of these roles (or the one role) may do an action; an unknown role or action never may."""
     held = {roles} if isinstance(roles, str) else set(roles)

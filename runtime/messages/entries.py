@@ -13,6 +13,7 @@ from runtime.messages.act_words import Ended, act_text, action_text
 from runtime.messages.catalogue import catalogue, sort_of, word
 from runtime.messages.event_words import event_text
 from runtime.messages.page_reader import PageReader, said_by
+from runtime.permissions import is_on_the_plant
 
 VALUE_LENGTH_MAX: Final = 60
 OWN_EVENTS: Final = "https://witnessmark.example/event/"
@@ -26,7 +27,8 @@ def describe(
 
     `detail` is a checked detail of its kind, `groups` names tag groups ("device/group") by number, `asked` is what the body of an intent or
     an outcome says (`runtime.acts.read_command`), `told` is an event's body, where the caller has them. For the `reader` of a page an act
-    is what was done, with how it `ended`; for others its numbers.
+    is what was done, with how it `ended`; for others its numbers. To a reader who may not see the audit trail an act that is none on the
+    plant is no more than its kind, and a login no more than that there was one.
     """
     match kind, list(detail):
         case Kind.GENESIS, [origin, epoch, *_]:
@@ -50,6 +52,8 @@ def describe(
         case Kind.RECEIPTS, [_, _, rows]:
             return "; ".join(_receipts(rows, lang))
         case Kind.COMMAND, [_, 0, code, *_] if reader is not None:
+            if not (reader.audits or is_on_the_plant(code)):
+                return word("act.said.audit", {"what": action_text(code, lang)}, lang)
             return act_text(asked, ended, reader, lang) if asked else word("act.said.unknown", {"what": action_text(code, lang)}, lang)
         case Kind.COMMAND, [act, phase, code, *_]:
             what = outcome_text(code, (asked or {}).get("params"), lang) if phase else word(code, None, lang)

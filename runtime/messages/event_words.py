@@ -23,9 +23,11 @@ from runtime.messages.page_reader import PageReader, moment_for, said_by
 def event_text(type_uri: str, version: int, body: bytes, lang: str = "en", reader: PageReader | None = None) -> str | None:
     """Return what the body of an event says, for the `reader` of a page in that page's terms.
 
-    None for one of another type or version, and for one that is no such body.
+    None for one of another type or version, for one that is no such body, and for what this reader may not see.
     """
     if type_uri == ACCESS:
+        if reader is not None and not reader.audits:
+            return None  # who logged in from where
         return _access(version, body, lang, reader)
     if type_uri == ALARMS:
         try:

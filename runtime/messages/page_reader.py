@@ -22,11 +22,15 @@ _SESSION: Final = re.compile(r"^(?:web )?(.+?) \(session [0-9a-f]+\)")
 
 @dataclass(frozen=True, slots=True)
 class PageReader:
-    """`zone`: None where nobody knows it: then times are UTC and say so. `units` by tag, `titles` by an alarm's name."""
+    """`zone`: None where nobody knows it: then times are UTC and say so. `units` by tag, `titles` by an alarm's name.
+
+    `audits`: whether they may see the audit trail. Who did what else than to the plant, to whom and why, is told to nobody else.
+    """
 
     zone: tzinfo | None = None
     units: Mapping[str, str] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
+    audits: bool = False
 
     def moment(self, time_s: int, lang: str) -> str:
         """Return a moment as the other times of the page are written; UTC with its letter where no zone is known."""

@@ -98,12 +98,13 @@ class Face:
             raise RequestRefusedError("history_away") if error.code == "core_away" else error from error
 
     async def reader(self, request: Request) -> PageReader:
-        """Return whom the words of this page are for: their zone, the units of tags, the sentences of alarms they may see."""
+        """Return whom the words of this page are for: their zone, units, sentences of alarms, and whether they audit."""
         units = {str(tag[1]): unit_sign(str(tag[3])) for tag in self.feed.tags.values()}
         rows: Sequence[Mapping[str, Any]] = ()
         with contextlib.suppress(RequestRefusedError):
             rows = (await self.ask("alarms", {"all": True, "limit": ALARMS_NAMED_MAX}, request))["rows"]
-        return replace(self.zoned(request), units=units, titles={str(row["name"]): str(row.get("text") or "") for row in rows})
+        titles = {str(row["name"]): str(row.get("text") or "") for row in rows}
+        return replace(self.zoned(request), units=units, titles=titles, audits=request.state.may("view.audit"))
 
     def zoned(self, request: Request) -> PageReader:
         """Return a reader of whom only the zone matters."""

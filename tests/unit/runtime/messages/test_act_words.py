@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -70,11 +71,30 @@ def test_a_page_names_people_and_alarms_and_the_command_line_what_was_recorded()
     assert describe(Kind.EVENT, (ALARMS, 1, HASH, 3), told=body) == f"alarm meter_away acknowledged, by web {NINA}"
     came = AccessBody("login", "nina", "464360f1", "127.0.0.1", "web", 1, 5, 5).encode()
     for lang in ("en", "zh"):
-        assert "464360f1" not in describe(Kind.EVENT, (ACCESS, 1, HASH, 3), lang, told=came, reader=READER)
+        said = describe(Kind.EVENT, (ACCESS, 1, HASH, 3), lang, told=came, reader=replace(READER, audits=True))
+        assert "464360f1" not in said
+        assert "nina" in said
+        assert "nina" not in describe(Kind.EVENT, (ACCESS, 1, HASH, 3), lang, told=came, reader=READER), "who logged in is for the audit"
     act = describe(Kind.COMMAND, (bytes(16), 0, "command.confirm", 3, HASH), reader=READER)
     assert act == "Write or call. What it was for stands in the ledger."
     assert FINDING not in act
     assert not re.search(r"[0-9a-f]{8}", act)
+
+
+@pytest.mark.parametrize("action", ["account.create", "token.revoke", "session.end", "net.edit", "policy.set", "config.edit", "brand.new"])
+def test_an_act_that_is_none_on_the_plant_is_told_to_whoever_audits(action: str) -> None:
+    act, detail = asked(action, "tess", "left us", host="10.0.0.9"), (bytes(16), 0, action, 3, HASH)
+    for lang in ("en", "zh"):
+        told = describe(Kind.COMMAND, detail, lang, asked=act, reader=READER, ended=("done", {}))
+        assert told.startswith(action_text(action, lang))
+        assert not any(each in told for each in ("tess", "left us", "nina", "10.0.0.9", "{"))
+        assert "left us" in describe(Kind.COMMAND, detail, lang, asked=act, reader=replace(READER, audits=True), ended=("done", {}))
+
+
+@pytest.mark.parametrize("action", ["device.write", "command.confirm", "manual.enter", "alarm.ack", "gateway.read_only"])
+def test_an_act_on_the_plant_is_told_to_everybody(action: str) -> None:
+    told = describe(Kind.COMMAND, (bytes(16), 0, action, 3, HASH), asked=asked(action, "filler/speed", "jam", value=1), reader=READER)
+    assert "By nina: jam." in told
 
 
 @pytest.mark.parametrize(("text", "name"), [(f"web {NINA}", "nina"), (NINA, "nina"), ("uid 0", "uid 0"), ("cli uid 0", "cli uid 0")])
