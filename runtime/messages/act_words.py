@@ -14,6 +14,8 @@ from runtime.messages.command_words import headline, outcome_text, shown
 from runtime.messages.page_reader import PageReader, person
 
 WRITES: Final = frozenset({"command.confirm", "command.approve", "device.write"})
+BY_NUMBER: Final = frozenset({"session.end", "token.revoke"})
+"""Acts whose target is a number of the machinery; whose it was stands in the outcome."""
 NAMED_MAX: Final = 5
 Ended = tuple[str, Mapping[str, Any]]
 """How an act ended: its code and what the outcome told."""
@@ -57,6 +59,8 @@ def _what(asked: Mapping[str, Any], told: Mapping[str, Any], unit: str, reader: 
     if action == "gateway.read_only":
         code = "command.act.read_only" if params.get("on") else "command.act.writable"
         return phrase(code, {"device": target or word("act.said.all", None, lang)}, lang)
+    if action in BY_NUMBER:
+        target = str(told.get("name") or "")
     names = str(params.get("names") or "").split("\n") if action.startswith("alarm.") else [target]
     named = [reader.title(name) if action.startswith("alarm.") else name for name in names if name]
     if action.startswith("alarm.") and not named and target:

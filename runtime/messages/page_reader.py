@@ -16,8 +16,10 @@ from runtime.messages.values import moment_s
 
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec")
 """As browsers abbreviate them in British English, which is what scripts write beside these words."""
-_SESSION: Final = re.compile(r"^(?:web )?(.+?) \(session [0-9a-f]+\)")
-"""How acts and events name a person: with the session, some with the face before it."""
+_SESSION: Final = re.compile(r" \((?:session|token) t?[0-9a-f]+\)")
+"""What stands behind a person or a program in acts and records (`permissions.Actor.text`); a name holds no parentheses."""
+_FACES: Final = ("web ", "cli ")
+"""Before whom a record names that was made of `face session`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,25 @@ class PageReader:
         return f"“{text}”" if text and text != name else name
 
 
-def person(text: str) -> str:
-    """Return whom a record names, without face and session: `nina` of `web nina (session 464360f1)`; what is no person stays."""
-    found = _SESSION.match(text)
-    return found[1] + text[found.end() :] if found else text
+def person(session: str) -> str:
+    """Return whom an act's session names: `nina` of `nina (session 464360f1)`, `mes` of a token's; what is none of these stays."""
+    return _SESSION.sub("", session)
+
+
+def doer(record: str) -> str:
+    """Return whom a record of `face session` names, and who approved it: neither the face nor any session.
+
+    Only the face goes: a name that begins like one stays (`web web Ana (session 1f)`: `web Ana`), as does what names nobody (`cli uid 0`).
+    """
+    if _SESSION.search(record) is None:
+        return record
+    face = next((each for each in _FACES if record.startswith(each)), "")
+    return person(record.removeprefix(face))
 
 
 def said_by(text: str, reader: PageReader | None) -> str:
-    """Return who did something: for a page the person, else what was recorded."""
-    return text if reader is None else person(text)
+    """Return who did something: for a page the person alone, else the whole record of `face session`."""
+    return text if reader is None else doer(text)
 
 
 def moment_for(time_s: int, lang: str, reader: PageReader | None) -> str:

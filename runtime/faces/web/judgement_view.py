@@ -15,7 +15,7 @@ from runtime.faces.web.pages import show_age
 from runtime.messages import judged
 from runtime.messages.catalogue import word
 from runtime.messages.finding_words import episodes, finding_text
-from runtime.messages.page_reader import PageReader, person
+from runtime.messages.page_reader import PageReader, doer
 from runtime.messages.units import unit_sign
 
 Rows = Sequence[Mapping[str, Any]]
@@ -190,7 +190,7 @@ def finding_views(
 
 def _label_text(label: str, by: str, lang: str) -> str:
     said = word(f"web.judged.label.as.{label}", None, lang)
-    who = person(by)
+    who = doer(by)
     return word("web.judged.labelled.by" if who else "web.judged.labelled", {"label": said, "by": who}, lang)
 
 

@@ -17,7 +17,7 @@ from runtime.messages.act_words import act_text, action_text
 from runtime.messages.catalogue import catalogue
 from runtime.messages.entries import describe
 from runtime.messages.finding_words import finding_text
-from runtime.messages.page_reader import PageReader, person
+from runtime.messages.page_reader import PageReader, doer, person
 from runtime.permissions import ACTIONS
 
 HASH = bytes(32)
@@ -97,9 +97,39 @@ def test_an_act_on_the_plant_is_told_to_everybody(action: str) -> None:
     assert "By nina: jam." in told
 
 
-@pytest.mark.parametrize(("text", "name"), [(f"web {NINA}", "nina"), (NINA, "nina"), ("uid 0", "uid 0"), ("cli uid 0", "cli uid 0")])
-def test_a_person_of_a_record(text: str, name: str) -> None:
-    assert person(text) == name
+@pytest.mark.parametrize(
+    ("session", "name"),
+    [
+        (NINA, "nina"),
+        ("web Ana (session 12)", "web Ana"),
+        ("mes (token t3f2a90c1)", "mes"),
+        ("uid 0", "uid 0"),
+        ("claim code", "claim code"),
+    ],
+)
+def test_whom_an_acts_session_names(session: str, name: str) -> None:
+    assert person(session) == name
+    act = asked("account.create", "tess") | {"session": session}
+    assert f"By {name}." in act_text(act, ("done", {}), READER)
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        (f"web {NINA}", "nina"), (NINA, "nina"), ("uid 0", "uid 0"), ("cli uid 0", "cli uid 0"), ("web web Ana (session 12)", "web Ana"),
+        ("web mes (token t3f2a90c1)", "mes"), ("web Ana (session 12), approved by Bob (session 34)", "Ana, approved by Bob"),
+        ("web Ana (session 12), approved by Ana (session 12), SELF-APPROVED", "Ana, approved by Ana, SELF-APPROVED"),
+    ],
+)  # fmt: skip
+def test_whom_a_record_names(record: str, name: str) -> None:
+    assert doer(record) == name
+
+
+def test_an_act_on_what_has_a_number_says_whose_it_was() -> None:
+    act = asked("session.end", "3f2a90c1")
+    assert act_text(act, ("done", {"name": "tess"}), READER) == "End a session: tess. By nina. Done."
+    assert "3f2a90c1" not in act_text(act, None, READER)
+    assert act_text(asked("token.revoke", "t3f2a90c1"), ("done", {"name": "mes"}), READER).startswith("Revoke a token: mes. By nina.")
 
 
 def test_times_in_sentences_are_those_of_the_page() -> None:
