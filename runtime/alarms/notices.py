@@ -72,7 +72,7 @@ def _paragraph(alarm: Alarm, lang: str, zone: str) -> str:
         at = datetime.fromtimestamp(alarm.raised_ms / 1000, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S")
         lines.append(word("notice.since", {"at": at, "zone": zone}, lang))
     if alarm.value is not None and definition.tag:
-        values = {"tag": definition.tag, "value": short(plain_of(alarm.value)), "unit": definition.unit}
+        values = {"tag": definition.tag, "value": short(plain_of(alarm.value), lang), "unit": definition.unit}
         lines.append(word("notice.value", values, lang).rstrip())
     if definition.action:
         lines.append(word("notice.action", {"action": definition.action}, lang))

@@ -25,10 +25,10 @@ def alarms_text(body: AlarmsBody, lang: str = "en", reader: PageReader | None = 
     return "; ".join([*lost, word("entry.event.alarms.more", {"count": len(body.rows), "first": first}, lang)])
 
 
-def short(value: object) -> str:
-    """Return a value as people read it: six digits of a number, true or false."""
+def short(value: object, lang: str = "en") -> str:
+    """Return a value as people read it: six digits of a number, of what is one of two the word that Live has for it."""
     if isinstance(value, bool):
-        return str(value).lower()
+        return word("value.yes" if value else "value.no", None, lang)
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
@@ -37,7 +37,7 @@ def happening_text(row: Mapping[str, Any], lang: str = "en", reader: PageReader 
     name = row["name"] if reader is None else reader.title(row["name"])
     text = word(f"entry.event.alarms.what.{row['what']}", {"name": name}, lang)
     if row["what"] in {"raised", "cleared"} and row["value"] is not None and row["limit"] is not None:
-        text += word("entry.event.alarms.value", {"value": short(row["value"]), "limit": short(row["limit"])}, lang)
+        text += word("entry.event.alarms.value", {"value": short(row["value"], lang), "limit": short(row["limit"], lang)}, lang)
     if row["by"]:
         text += word("entry.event.alarms.by", {"by": said_by(row["by"], reader)}, lang)
     if row["note"]:

@@ -15,6 +15,8 @@ from runtime.messages.values import value_text
 EITHER: Final = {"= true": True, "= false": False}
 """What an interlock asks of a tag that is one of two, as `Interlock.wanted` has it."""
 
+AS_RECORDED: Final[Mapping[object, bool]] = {"True": True, "False": False}
+
 
 def preview_lines(preview: Mapping[str, Any], lang: str = "en") -> list[str]:
     """Return what a person must see before confirming: what, from, to, each interlock, the risk, and what forbids it."""
@@ -24,7 +26,7 @@ def preview_lines(preview: Mapping[str, Any], lang: str = "en") -> list[str]:
         lines.append(word("command.no_conditions", None, lang))
     lines.append(word(f"command.risk.{preview['risk']}", None, lang))
     if preview["refusal"] is not None:
-        lines.append(word(preview["refusal"]["code"], preview["refusal"]["params"], lang))
+        lines.append(refusal_text(preview["refusal"]["code"], preview["refusal"]["params"], lang))
     return lines
 
 
@@ -45,6 +47,15 @@ def condition_text(condition: Mapping[str, Any], lang: str = "en") -> str:
     if wanted in EITHER:
         wanted = f"= {shown(EITHER[wanted], lang)}"
     return word(f"command.condition.{condition['state']}", {"tag": condition["tag"], "wanted": wanted, "value": value}, lang)
+
+
+def refusal_text(code: str, params: Mapping[str, Any], lang: str = "en") -> str:
+    """Return why a command was refused, or what became of it; what is one of two is yes or no there as well."""
+    said = {name: shown(value, lang) if isinstance(value, bool) else value for name, value in params.items()}
+    wanted = said.get("wanted")
+    if wanted in EITHER:  # an interlock on what is one of two: its value is recorded as text
+        said |= {"wanted": f"= {shown(EITHER[wanted], lang)}", "value": shown(AS_RECORDED.get(said.get("value"), said.get("value")), lang)}
+    return word(code, said, lang)
 
 
 def shown(value: Any, lang: str = "en") -> str:
@@ -71,7 +82,7 @@ def outcome_text(row: Mapping[str, Any], lang: str = "en") -> str:
     if code is None:
         return word("command.outcome.none", None, lang)
     if code != "done":
-        return word(code, told, lang)
+        return refusal_text(code, told, lang)
     text = word("command.outcome.done", None, lang)
     if "read_back" in told:
         text = word("command.outcome.read_back", {"value": shown(told["read_back"], lang)}, lang)

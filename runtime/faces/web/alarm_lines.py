@@ -57,7 +57,7 @@ def alarm_line(row: Mapping[str, Any], lang: str) -> AlarmLine:
     priority, state = str(row["priority"]), str(row["state"])
     shelf = tuple(minutes for minutes in SHELF_MINUTES if minutes <= int(row.get("shelve_max_min") or 0))
     value = row.get("value")
-    shown = "" if value is None or not row.get("tag") else f"{short(value)} {unit_sign(row.get('unit', ''))}".strip()
+    shown = "" if value is None or not row.get("tag") else f"{short(value, lang)} {unit_sign(row.get('unit', ''))}".strip()
     return AlarmLine(
         row["name"], row.get("text") or row["name"], about_text(row, lang), priority, word(f"alarm.letter.{priority}", None, lang), state,
         state_text(row, lang), state in UNANSWERED, shown,
@@ -76,9 +76,8 @@ def about_text(row: Mapping[str, Any], lang: str) -> str:
     """Return what the condition says: `filler/level above 80 mm`."""
     condition = str(row["condition"])
     about = row.get("tag") or row.get("device") or row.get("model") or ""
-    return word(
-        f"alarm.condition.{condition}", {"about": about, "limit": short(row.get("limit")), "unit": unit_sign(row.get("unit", ""))}, lang
-    ).strip()
+    limit, unit = short(row.get("limit"), lang), unit_sign(row.get("unit", ""))
+    return word(f"alarm.condition.{condition}", {"about": about, "limit": limit, "unit": unit}, lang).strip()
 
 
 def state_text(row: Mapping[str, Any], lang: str) -> str:

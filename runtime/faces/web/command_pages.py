@@ -17,7 +17,7 @@ from runtime.faces.web.face import Face
 from runtime.faces.web.problems import said
 from runtime.faces.web.rows import RouteRow
 from runtime.messages.catalogue import word
-from runtime.messages.command_words import act_text, condition_text, headline, outcome_text
+from runtime.messages.command_words import act_text, condition_text, headline, outcome_text, refusal_text
 
 PREPARE_S = 15.0
 Target = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -177,7 +177,7 @@ class CommandPages:
         seen = await self._face.ask("command.prepare", {"target": given.target, "value": value}, request, PREPARE_S)
         lang, refusal = said(request), seen["refusal"]
         if refusal is not None:
-            refusal = {**refusal, "text": word(refusal["code"], refusal["params"], lang)}
+            refusal = {**refusal, "text": refusal_text(refusal["code"], refusal["params"], lang)}
         return Shown(**{**seen, "conditions": _worded(seen["conditions"], lang), "refusal": refusal, "text": headline(seen, lang)})
 
     async def confirm(self, request: Request) -> Done:

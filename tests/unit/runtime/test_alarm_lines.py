@@ -16,6 +16,7 @@ from runtime.alarms.view import alarm_row
 from runtime.faces.web import alarm_lines
 from runtime.faces.web.handover_pages import PAGES_MAX, PER_PAGE, entries_since, sections_of
 from runtime.faces.web.trend_view import trend_of
+from runtime.messages.alarm_words import happening_text
 from runtime.messages.page_reader import PageReader
 from runtime.permissions import Actor, Role
 from tests.unit.runtime.alarms.test_notify_plan import waiting
@@ -57,6 +58,18 @@ def test_every_condition_state_and_priority_is_worded(lang: str) -> None:
         assert "alarm." not in alarm_lines.state_text(row | {"state": state.value}, lang)
     line = alarm_lines.alarm_line(row | {"value": 81.23456789, "tag": "a/b", "unit": "V", "shelve_max_min": 60}, lang)
     assert (line.value, line.shelf, line.waits) == ("81.2346 V", (10, 30, 60), True)
+
+
+@pytest.mark.parametrize(("lang", "yes", "no"), [("en", "yes", "no"), ("zh", "是", "否")])
+def test_what_is_one_of_two_is_yes_or_no(lang: str, yes: str, no: str) -> None:
+    row = alarm_row(waiting()) | {"condition": "equals", "tag": "door/open", "limit": True, "value": False}
+    assert alarm_lines.alarm_line(row, lang).value == no
+    assert yes in alarm_lines.about_text(row, lang)
+    happened = {"name": "a", "what": "raised", "value": True, "limit": False, "by": "", "note": "", "hidden": 0}
+    said = happening_text(happened, lang)
+    assert yes in said
+    assert no in said
+    assert "rue" not in said + alarm_lines.about_text(row, lang)
 
 
 def test_few_alarms_prove_nothing_and_many_do() -> None:

@@ -4,7 +4,7 @@
 import { html, render, signal, computed, effect } from "/static/vendor/preact.js";
 import { alarms, link, now } from "/static/live.js";
 import { ask } from "/static/ask.js";
-import { alarmAbout, alarmState, isoOf, moment, unitSign, word } from "/static/words.js";
+import { alarmAbout, alarmState, isoOf, moment, short, unitSign, word } from "/static/words.js";
 
 const root = document.getElementById("alarms");
 const { mayAck, mayShelve } = root.dataset;
@@ -14,7 +14,6 @@ const WAITS = new Set(["unacked", "returned", "latched_unacked"]);
 const told = signal(null), picked = signal(new Set()), find = signal(""), which = signal("all"), fault = signal(null), busy = signal(false), shelving = signal(null);
 let drawnMs = 0, lookedAt = -Infinity, timer = null;
 
-const short = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value));
 const text = (row) => row.text || row.name;
 const about = alarmAbout, state = alarmState;
 const rows = computed(() => {

@@ -37,7 +37,8 @@ export function showAge(ms) {
 
 export const count = (n) => (n === null || n === undefined ? "—" : Number(n).toLocaleString(lang));
 export const quality = (status) => Math.min(status >>> 30, 2);
-const short = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value));
+// As `short` of alarm_words has it.
+export const short = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : typeof value === "boolean" ? showValue(value) : String(value));
 // What an alarm's condition says, and its state; the same as alarm_lines.about_text and state_text of the server.
 export const alarmAbout = (row) => word(`alarm.condition.${row.condition}`, { about: row.tag || row.device || row.model || "", limit: short(row.limit), unit: unitSign(row.unit) }).trim();
 export const alarmState = (row) => word(row.priority === "advisory" && row.state === "acked" ? "alarm.state.advisory" : `alarm.state.${row.state}`);

@@ -30,3 +30,9 @@ def test_what_is_one_of_two_is_said_in_words(lang: str, yes: str, no: str) -> No
     for line in (headline, holds, fails, number, done):
         assert "true" not in line.lower()
         assert "false" not in line.lower()
+    for wanted in (True, False):
+        refused = {"tag": "filler/stop_ok", "value": str(not wanted), "wanted": Interlock("filler/stop_ok", wanted).wanted}
+        line = outcome_text({"code": "interlocked", "told": refused}, lang)
+        assert f"= {yes if wanted else no}" in line
+        assert {"true", "false"}.isdisjoint(line.lower().replace(".", " ").replace(",", " ").split())
+        assert "{" not in line
