@@ -51,6 +51,11 @@ class GateWatch:
         elif is_open and not was_open:
             self.since_ms = max(self._settled_ms, time_ms + self._window_ms)
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether a gate is known to be shut: its tag said so last, or has said nothing yet. One that was open and is lost is neither."""
+        return bool(self._outside)
+
     def is_open(self, time_ms: int) -> bool:
         """Whether it counts as open now, `time_ms`."""
         return time_ms >= self.since_ms

@@ -69,6 +69,8 @@ class RuleBook:
         self._episodes: list[_Episode] = []
         self._late_ms: dict[int, deque[int]] = {}
         self._found: list[Finding] = []
+        self._is_anew = False
+        """Nothing has been closed since everything was forgotten."""
 
     def take(self, tag_index: int, time_ms: int, value: float | None, source_ms: int | None = None) -> None:
         """Take a reading, and the source time that it carries if any. None means missing from then on."""
@@ -78,13 +80,22 @@ class RuleBook:
         self._signs.take(tag_index, time_ms, value, source_ms)
 
     def forget(self) -> None:
-        """Nothing was read for a while, and nobody knows what was: no silence, step or standstill is reckoned over it. Findings go on."""
+        """Nothing was read for a while, and nobody knows what was: no silence, step or standstill is reckoned over it.
+
+        Findings go on: a value that stood ends by another value, what was missing by being there, anything else by not being seen for
+        a while behind it.
+        """
+        self._is_anew = True
         self._signs.forget()
         self._late_ms.clear()
 
     def close(self, until_ms: int) -> list[Finding]:
         """Return what began and what ended, up to `until_ms`."""
         self._signs.close(until_ms)
+        if self._is_anew:
+            self._is_anew = False
+            for episode in self._episodes:
+                episode.seen_ms = max(episode.seen_ms, until_ms)
         together: dict[tuple[Rule, int], list[Sign]] = {}
         for sign in self._told:
             if sign.kind in JOINED:
@@ -162,7 +173,7 @@ class RuleBook:
 
     def _is_over(self, episode: _Episode, until_ms: int) -> bool:
         if episode.rule in {"stuck", "frozen_counter"}:
-            return not self._signs.is_constant(episode.tags[0], episode.since_ms)
+            return not self._signs.still_stands(episode.tags[0], episode.since_ms)
         if episode.rule == "dropout" and any(self._signs.is_missing(i) for i in episode.tags):
             episode.seen_ms = until_ms
         return until_ms - episode.seen_ms > QUIET_MS

@@ -62,8 +62,14 @@ class _Course:
     since_ms: int = 0
     reports: int = 0
     missing_ms: int | None = None
+    had_value: bool = False
+    """It had a good value at some time: without one it is missing. One that never had any is not there."""
     is_lost: bool = False
     """It was missing when everything was forgotten, and has not come back."""
+    is_awaited: bool = False
+    """It had a value before everything was forgotten, and has shown none since."""
+    stood: tuple[float, int] | None = None
+    """The value that it had when everything was forgotten, and since when; None once it showed another, or was lost."""
     offset_ms: float | None = None
     departed: Sign | None = None
     lost_ms: deque[int] = field(default_factory=lambda: deque(maxlen=TIMES_KEPT))
@@ -82,6 +88,10 @@ class Signs:
         self._follows = [t.role in {"level", "counter"} for t in plan.tags]
         self._reported_ms: dict[int, int] = {}
         self._waiting: list[Sign] = []
+        self._anew_ms: int | None = None
+        """The first close after everything was forgotten."""
+        self._gates_unsure = False
+        """Everything was forgotten while the gates were open, and they have not opened or shut since."""
 
     def take(self, tag_index: int, time_ms: int, value: float | None, source_ms: int | None = None) -> None:
         """Take a reading; None means missing from then on. One that is older than the tag's newest says nothing."""
@@ -93,7 +103,7 @@ class Signs:
             self._lose(tag_index, tag, time_ms)
             return
         self._look_at_device(tag.device, time_ms)
-        tag.is_lost = False
+        tag.had_value, tag.is_lost, tag.is_awaited = True, False, False
         if tag.missing_ms is not None:
             self._size("missing_ms", tag_index, time_ms - tag.missing_ms, tag.missing_ms)
             tag.missing_ms = None
@@ -109,8 +119,11 @@ class Signs:
 
     def close(self, until_ms: int) -> None:
         """Tell what time alone brings, up to `until_ms`: silence, constancy, steps that did not return."""
+        self._anew_ms = until_ms if self._anew_ms is None else self._anew_ms
         for i, tag in enumerate(self._tags):
             self._expire(i, tag, until_ms)
+            if tag.is_awaited and until_ms > self._anew_ms + tag.hold_ms:
+                self._miss(i, tag, self._anew_ms)
         for i, tag in enumerate(self._tags):
             if tag.departed is not None and until_ms >= tag.departed.at_ms + CONFIRM_MS:
                 self._waiting.append(tag.departed)
@@ -126,9 +139,15 @@ class Signs:
                 self._tell(sign)
 
     def forget(self) -> None:
-        """Take up anew behind a time of which nothing is known: what was so before it is no measure of what comes. Clocks stay compared."""
+        """Take up anew behind a time of which nothing is known: what was so before it is no measure of what comes. Clocks stay compared.
+
+        A tag that had a value is awaited: it is missing when it shows none for as long as a value is held, and that from here on.
+        """
+        self._anew_ms, self._gates_unsure = None, self._gates_unsure or self._gates.since_ms != SHUT
         for i, tag in enumerate(self._tags):
-            tag.is_lost = tag.is_lost or tag.missing_ms is not None
+            tag.is_lost, tag.is_awaited = tag.is_lost or tag.missing_ms is not None, tag.had_value
+            if tag.value is not None and (tag.stood is None or tag.stood[0] != tag.value):
+                tag.stood = (tag.value, tag.since_ms)
             tag.value, tag.missing_ms, tag.departed, tag.reports = None, None, None, 0
             tag.lost_ms.clear()
             if i in self._gates:
@@ -140,6 +159,17 @@ class Signs:
         """Whether a tag's value has not changed since then, and is there, and the gates are open."""
         tag = self._tags[tag_index]
         return tag.value is not None and tag.since_ms <= since_ms and self._gates.is_open(tag.time_ms)
+
+    def still_stands(self, tag_index: int, since_ms: int) -> bool:
+        """Whether nothing says that a value that stood since then has changed: what was forgotten in between does not say so."""
+        tag = self._tags[tag_index]
+        if self.is_constant(tag_index, since_ms):
+            return True
+        if tag.stood is None or tag.stood[1] > since_ms:
+            return False
+        if tag.value is None:  # awaited
+            return not self._gates.is_shut
+        return self._gates_unsure or self._gates.since_ms != SHUT
 
     def is_missing(self, tag_index: int) -> bool:
         """Whether a tag that had a value has none."""
@@ -153,16 +183,23 @@ class Signs:
         """A tag has no good value from now on. One that never had any is not at fault, it is not there."""
         if tag.value is not None:
             self._stand(i, tag, time_ms, self._gates.since_ms)
-            tag.missing_ms = time_ms
+            tag.missing_ms, tag.stood = time_ms, None
+            self._gates_unsure = self._gates_unsure and i not in self._gates
             tag.lost_ms.append(time_ms)
             self._size("missing_times", i, sum(lost > time_ms - MINUTE_MS for lost in tag.lost_ms), time_ms)
         tag.value, tag.time_ms, tag.departed = None, max(time_ms, tag.time_ms), None
         if i in self._gates:
             self._take_gate(i, time_ms, None)
 
+    def _miss(self, i: int, tag: _Course, since_ms: int) -> None:
+        """A tag that was awaited has not come."""
+        tag.missing_ms, tag.stood, tag.is_awaited = since_ms, None, False
+        self._gates_unsure = self._gates_unsure and i not in self._gates
+
     def _take_gate(self, i: int, time_ms: int, value: float | None) -> None:
         open_since_ms = self._gates.since_ms
         self._gates.take(i, time_ms, value)
+        self._gates_unsure = self._gates_unsure and self._gates.since_ms == SHUT and not self._gates.is_shut
         if self._gates.since_ms == SHUT != open_since_ms:  # what stood until now counts until now
             for k, tag in enumerate(self._tags):
                 self._stand(k, tag, time_ms, open_since_ms)
@@ -205,6 +242,8 @@ class Signs:
     def _follow(self, i: int, tag: _Course, time_ms: int, value: float) -> None:
         """Follow a value's course while the gates are open."""
         since_ms, before = self._gates.since_ms, tag.value
+        if tag.stood is not None and value != tag.stood[0]:
+            tag.stood = None
         if before is None or tag.time_ms < since_ms:  # the first of its kind: nothing to compare with
             tag.since_ms, tag.reports, tag.departed = time_ms, 1, None
             return

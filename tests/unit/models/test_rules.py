@@ -294,43 +294,6 @@ def test_a_device_that_becomes_slow() -> None:
     onset(spoiled(slow), "late", 20)
 
 
-def over_a_stop(first: list[Reading], second: list[Reading], *, forget: bool) -> list[list[Finding]]:
-    """What is found before and after a time in which the gateway was off: nothing was read then and nothing closed."""
-    book, told = RuleBook(PLAN, LIMITS), []
-    for part in (first, second):
-        found: list[Finding] = []
-        close_ms = part[0][1] + 5000
-        for tag, time_ms, value, source_ms in part:
-            while time_ms > close_ms:
-                found += book.close(close_ms)
-                close_ms += 5000
-            book.take(tag, time_ms, value, source_ms)
-        told.append(found + book.close(close_ms))
-        if forget:
-            book.forget()
-    return told
-
-
-@pytest.mark.parametrize("off_s", [10, 30, 120, 1500])
-def test_a_gateway_that_was_off_blames_no_sensor_for_it(off_s: int) -> None:
-    lived = plant(5, 3600)
-    first = [each for each in lived if each[1] < START_MS + 1_000_000]
-    second = [each for each in lived if each[1] >= START_MS + 1_000_000 + 1000 * off_s]
-    assert over_a_stop(first, second, forget=True) == [[], []]
-    if off_s >= 120:
-        assert over_a_stop(first, second, forget=False)[1] != [], "without it, the silence is a dropout"
-
-
-def test_a_dropout_that_went_on_when_the_gateway_stopped_goes_on_until_the_value_is_back() -> None:
-    lived = plant(6, 3600, lambda tag, s, value: None if tag == 5 and 900 <= s < 2000 else value)
-    first = [each for each in lived if each[1] < START_MS + 1_000_000]
-    second = [each for each in lived if each[1] >= START_MS + 1_300_000]
-    before, after = over_a_stop(first, second, forget=True)
-    assert [(f.rule, f.tag, f.phase) for f in before] == [("dropout", 20, "onset")]
-    assert [(f.rule, f.tag, f.phase) for f in after] == [("dropout", 20, "end")]
-    assert after[0].at_ms >= START_MS + 2_000_000
-
-
 @pytest.mark.parametrize("away", [(1_000, 1_600), (300, 3_000)])
 def test_limits_are_those_of_what_was_seen_and_not_of_what_was_cut_out(away: tuple[int, int]) -> None:
     """Half an hour that nobody looked at is no silence: a limit that long would find no dropout ever again."""
