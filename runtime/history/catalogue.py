@@ -17,8 +17,10 @@ from typing import Any, Final, Self
 import structlog
 
 from ledger_client import cbor
+from runtime.history import kept as kept_file
+from runtime.history.kept import LetGo
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 OURS: Final = 0x576D6B69
 """SQLite's `application_id` of our file ("Wmki"): a database without it is somebody else's."""
 ASIDE: Final = ".set-aside"
@@ -29,27 +31,26 @@ _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS page (name TEXT PRIMARY KEY, level INTEGER, from_seq INTEGER, to_seq INTEGER, t0 INTEGER, t1 INTEGER,
     size INTEGER, widened INTEGER) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, wall_ms INTEGER, kind INTEGER, type TEXT, detail BLOB, told BLOB);
-CREATE INDEX IF NOT EXISTS event_at ON event (wall_ms);
+CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, wall_ms INTEGER, kind INTEGER);
+CREATE INDEX IF NOT EXISTS event_kind ON event (kind);
+CREATE TABLE IF NOT EXISTS said (seq INTEGER PRIMARY KEY, wall_ms INTEGER, kind INTEGER, detail BLOB, told BLOB);
+CREATE INDEX IF NOT EXISTS said_at ON said (wall_ms, kind);
 CREATE TABLE IF NOT EXISTS gap (seq INTEGER, place INTEGER, group_uid INTEGER, t0 INTEGER, t1 INTEGER, cause TEXT, count INTEGER,
     PRIMARY KEY (seq, place)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS gap_at ON gap (group_uid, t1);
 """
-SAID_KEPT: Final = 50_000
-"""Of the newest so many entries it is kept what they say; of older ones that they are, and the ledger has the rest."""
-GAPS_KEPT: Final = 300_000
-_OLD_SAID: Final = "event WHERE detail IS NOT NULL AND seq <= (SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?)"
-_OLD_GAPS: Final = "gap WHERE seq <= (SELECT seq FROM gap ORDER BY seq DESC LIMIT 1 OFFSET ?)"
-_FORGET_SAID: Final = _OLD_SAID.replace("event", "UPDATE event SET detail = NULL, told = NULL", 1)
-_FORGET_GAPS: Final = f"DELETE FROM {_OLD_GAPS}"  # noqa: S608  ours
-_LAST_SAID: Final = f"SELECT MAX(wall_ms) FROM {_OLD_SAID}"  # noqa: S608  ours
-_LAST_GAP: Final = f"SELECT MAX(t1) FROM {_OLD_GAPS}"  # noqa: S608  ours
+SHARE: Final = 4
+"""What happened may take one part in so many of what the whole index may take."""
+LOOKED_AT: Final = 8
+"""Between two pages it is looked whether that share is kept, each time that one part in so many of it was added."""
+LOG_BYTES_MAX: Final = 4 << 20
+"""Of SQLite's own log beside the file; it is emptied into it."""
 _OF_FORMAT_2: Final = ("rollup", "held")
 
 GapRow = tuple[int, int, int | None, int, int, str, int]
 """(seq, place in the entry, group or None for all, from ms, to ms, cause, count)"""
-EventRow = tuple[int, int, int, str, bytes | None, bytes | None]
-"""(seq, wall ms, kind, type of an event else empty, CBOR of its detail, an event's body); None: to be read from the ledger when asked."""
+EventRow = tuple[int, int, int, bytes | None, bytes | None]
+"""(seq, wall ms, kind, CBOR of its detail, an event's or act's body); None: to be read from the ledger when asked."""
 
 DETAIL_SIZE_MAX: Final = 4_096
 
@@ -80,9 +81,9 @@ class PageRow:
 class Catalogue:
     """The file; `next_seq` is the first entry that no page holds yet."""
 
-    def __init__(self, path: Path, origin: str) -> None:
-        self.path, self._origin = path, origin
-        self.next_seq = 0
+    def __init__(self, path: Path, origin: str, index_bytes_max: int = 1 << 30) -> None:
+        self.path, self._origin, self._bytes_max = path, origin, index_bytes_max // SHARE
+        self.next_seq = self._added_bytes = 0
         self.spoiled: SpoiledIndexError | None = None
         """The damage that was met while it was open; `follow` ends the process for it, and the next one builds the index again."""
 
@@ -104,7 +105,7 @@ class Catalogue:
     def begin_anew(self) -> None:
         """Forget everything: what was kept is not of this ledger."""
         with self._db:
-            for table in ("meta", "page", "event", "gap", *_OF_FORMAT_2):
+            for table in ("meta", "page", "event", "said", "gap", *_OF_FORMAT_2):
                 self._db.execute(f"DROP TABLE IF EXISTS {table}")
             for table in _TABLES.split(";"):
                 self._db.execute(table)
@@ -125,17 +126,29 @@ class Catalogue:
         rows = self.ask("SELECT substr(name, 11), value FROM meta WHERE name LIKE 'forgotten:%'")
         return {int(level): int(value) for level, value in rows}
 
-    def let_go(self) -> tuple[int, int]:
-        """Return until when (ms) gaps, and what entries said, are no longer all here; -1 where nothing was let go."""
-        kept = dict(self.ask("SELECT name, value FROM meta WHERE name IN ('let_go:gaps', 'let_go:said')"))
-        return int(kept.get("let_go:gaps", -1)), int(kept.get("let_go:said", -1))
+    def let_go(self) -> LetGo:
+        """Return until when gaps, what entries say, and entries are no longer all here. Raises as `ask`."""
+        try:
+            return kept_file.let_go(self._db)
+        except sqlite3.DatabaseError as error:
+            raise self._judged(error) from error
 
-    def note(self, events: Iterable[EventRow], gaps: Iterable[GapRow]) -> None:
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the file. Raises as `ask`."""
+        return int(self.ask("PRAGMA page_count")[0][0] * self.ask("PRAGMA page_size")[0][0])
+
+    def note(self, events: Sequence[EventRow], gaps: Sequence[GapRow]) -> None:
         """Store what happened; the same again changes nothing. Raises SpoiledIndexError, sqlite3.OperationalError."""
+        said = sum(len(detail or b"") + len(told or b"") for *_, detail, told in events)
+        self._added_bytes += said + kept_file.ROW_BYTES * (len(events) + len(gaps))
         try:
             with self._db:
-                self._db.executemany("INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?)", events)
+                self._db.executemany("INSERT OR REPLACE INTO event VALUES (?, ?, ?)", [row[:3] for row in events])
+                self._db.executemany("INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?, ?)", [row for row in events if row[3] is not None])
                 self._db.executemany("INSERT OR REPLACE INTO gap VALUES (?, ?, ?, ?, ?, ?, ?)", gaps)
+                if self._added_bytes > self._bytes_max // LOOKED_AT:
+                    self._forget()
         except sqlite3.DatabaseError as error:
             raise self._judged(error) from error
 
@@ -149,8 +162,7 @@ class Catalogue:
                 self._db.executemany("INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
                 self._db.executemany("UPDATE page SET widened = 1 WHERE name = ?", [(name,) for name in widened])
                 self._db.executemany("DELETE FROM page WHERE name = ?", [(p.name,) for p in gone])
-                self._forget("said", _LAST_SAID, _FORGET_SAID, SAID_KEPT)
-                self._forget("gaps", _LAST_GAP, _FORGET_GAPS, GAPS_KEPT)
+                self._forget()
                 self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [*until, ("next_seq", str(next_seq))])
         except sqlite3.DatabaseError as error:
             raise self._judged(error) from error
@@ -163,15 +175,10 @@ class Catalogue:
         except sqlite3.DatabaseError as error:
             raise self._judged(error) from error
 
-    def _forget(self, what: str, last: str, forget: str, kept: int) -> None:
-        """Let go of what is more than is kept, and remember until when: who asks about that time is told."""
-        (until,) = self._db.execute(last, (kept,)).fetchone()
-        if until is None:
-            return
-        name = f"let_go:{what}"
-        before = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone() or ("-1",)
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, str(max(until, int(before[0])))))
-        self._db.execute(forget, (kept,))
+    def _forget(self) -> None:
+        """Keep to the share; what that frees goes back to the disk with the transaction (auto_vacuum)."""
+        kept_file.forget(self._db, self._bytes_max)
+        self._added_bytes = 0
 
     def _judged(self, error: sqlite3.DatabaseError) -> Exception:
         """Tell a spoiled file, which is remembered, from a disk that is full, locked or failing."""
@@ -198,7 +205,9 @@ class Catalogue:
         owner = self._db.execute("PRAGMA application_id").fetchone()[0]
         if owner != OURS and self._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
             raise SpoiledIndexError("not ours")
+        self._db.execute("PRAGMA auto_vacuum = FULL")  # of a new file; of an older one when it is made anew
         self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_MAX}")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(f"PRAGMA application_id = {OURS}")
         known = self._db.execute("SELECT COUNT(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]
@@ -207,6 +216,7 @@ class Catalogue:
             self.next_seq = int(kept["next_seq"])
         else:
             self.begin_anew()
+            self._db.execute("VACUUM")
 
     def _set_aside(self, why: SpoiledIndexError) -> None:
         """Keep one such file for whoever wants to look at it; the log that belongs to it would be played into the new one."""

@@ -83,7 +83,7 @@ class Follower:
         if type_uri not in MANY:
             kept = cbor.encode(detail) if kind in MARKS else b""
             told = self._reader.body(seq) if kind in {Kind.EVENT, Kind.COMMAND} and detail[3] <= TOLD_MAX else None
-            self._index.add_event(seq, payload.wall_ms, kind, type_uri, kept if 0 < len(kept) <= DETAIL_SIZE_MAX else None, told)
+            self._index.add_event(seq, payload.wall_ms, kind, kept if 0 < len(kept) <= DETAIL_SIZE_MAX else None, told)
         if kind == Kind.GAP:
             self._index.add_gaps([(seq, place, *row) for place, row in enumerate(detail)])
         elif kind == Kind.BOOT and seq:

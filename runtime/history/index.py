@@ -44,7 +44,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is kept. `keep_ms`: level -> for how long; a level that is not named stays until the size is reached."""
+    """How much is kept, in pages and catalogue together.
+
+    `keep_ms`: level -> for how long; a level that is not named stays until the size is reached.
+    """
 
     size_bytes_max: int = 1 << 30
     keep_ms: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({SPANS_MS[0]: 7 * DAY_MS, SPANS_MS[1]: 90 * DAY_MS}))
@@ -54,9 +57,9 @@ class Index:
     """The pages, their catalogue, and what is in memory; `read_to` is the first entry that it has not been given yet."""
 
     def __init__(self, path: Path, origin: str, limits: Limits | None = None, disk: Disk | None = None) -> None:
-        self.catalogue = Catalogue(path, origin)
-        self._folder = path.with_suffix(".pages")
         self._limits, self._disk = limits or Limits(), disk or RealDisk()
+        self.catalogue = Catalogue(path, origin, self._limits.size_bytes_max)
+        self._folder = path.with_suffix(".pages")
         self._gathered, self._hints = Gathered(), CodecHints()
         self._events: list[EventRow] = []
         self._gaps: list[GapRow] = []
@@ -92,8 +95,8 @@ class Index:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of all pages."""
-        return sum(page.size for page in self._pages)
+        """Bytes of all pages and of the catalogue."""
+        return sum(page.size for page in self._pages) + self.catalogue.size_bytes
 
     def begin_anew(self) -> None:
         """Forget everything: what was kept is not of this ledger."""
@@ -107,11 +110,9 @@ class Index:
         """Count in one section of the batch of entry `seq`."""
         self._gathered.take(seq, section)
 
-    def add_event(
-        self, seq: int, wall_ms: int, kind: int, type_uri: str = "", detail: bytes | None = None, told: bytes | None = None
-    ) -> None:
+    def add_event(self, seq: int, wall_ms: int, kind: int, detail: bytes | None = None, told: bytes | None = None) -> None:
         """Note an entry that is not a batch."""
-        self._events.append((seq, wall_ms, kind, type_uri, detail, told))
+        self._events.append((seq, wall_ms, kind, detail, told))
 
     def add_gaps(self, rows: list[GapRow]) -> None:
         """Note when a group, or all, were not read."""
@@ -261,7 +262,7 @@ class Index:
         newest = max((page.t1_ms for page in pages), default=0)
         keep = self._limits.keep_ms
         gone = [p for p in pages if p.level in keep and p.widened and p.t1_ms < newest - keep[p.level]][:AGED_AT_ONCE]
-        size = sum(page.size for page in pages) - sum(page.size for page in gone)
+        size = self.catalogue.size_bytes + sum(page.size for page in pages) - sum(page.size for page in gone)
         for level in (*SPANS_MS[:-1], HELD, SPANS_MS[-1]):
             for page in pages:
                 if size <= self._limits.size_bytes_max:

@@ -54,6 +54,8 @@ class Query:
                     return self.entries(None if before is None else _whole(params, "before"), _whole(params, "limit"), only)
                 case "proof":
                     return self._prover(_whole(params, "uid"), _whole(params, "at_ms"))
+                case "entries_until":
+                    return self.entries_until()
                 case "status":
                     return {"next_seq": self._index.read_to, "size_bytes": self._index.size_bytes}
         except LedgerError as error:
@@ -69,9 +71,10 @@ class Query:
         event's body, or that of an act; None of other entries and where it is not here or long.
         """
         rows = []
-        only, more = ("", ()) if kind is None else ("AND kind = ? ", (kind,))
+        only, more = ("", ()) if kind is None else ("AND event.kind = ? ", (kind,))
         found = self._index.catalogue.ask(
-            f"SELECT seq, wall_ms, kind, detail, told FROM event WHERE seq < ? {only}ORDER BY seq DESC LIMIT ?",  # noqa: S608  ours
+            "SELECT seq, event.wall_ms, event.kind, detail, told FROM event LEFT JOIN said USING (seq) "  # noqa: S608  ours
+            f"WHERE seq < ? {only}ORDER BY seq DESC LIMIT ?",
             (before if before is not None else 1 << 62, *more, max(1, min(limit, ENTRIES_MAX))),
         )
         for seq, wall_ms, sort, kept, told in found:
@@ -82,6 +85,11 @@ class Query:
                 told = self._reader.body(seq)
             rows.append([seq, wall_ms, sort, detail, self._groups(sort, detail), told])
         return rows
+
+    def entries_until(self) -> int | None:
+        """Return until when (ms) entries are no longer all in what `entries` gives, only in the ledger; None where all are."""
+        until = self._index.catalogue.let_go().rows_ms
+        return until if until >= 0 else None
 
     def _groups(self, kind: int, detail: tuple[Any, ...]) -> list[list[Any]]:
         """Names of now: a number is never used again, and a group that is gone is shown by its number."""

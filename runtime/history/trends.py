@@ -60,7 +60,8 @@ class Trends:
         of_groups = {each: self._gaps.of(each, t0_ms, t1_ms, width_ms) for each in {frozenset(groups[uid]) for uid in uids}}
         gaps = [of_groups[frozenset(groups[uid])] for uid in uids]
         marks, left_out = self._marks(t0_ms, t1_ms)
-        gaps_until, marks_until = (min(until, t1_ms) if until >= t0_ms else None for until in self._index.catalogue.let_go())
+        let_go = self._index.catalogue.let_go()
+        gaps_until, marks_until = (min(until, t1_ms) if until >= t0_ms else None for until in (let_go.gaps_ms, let_go.said_ms))
         return {
             "t0": t0_ms, "t1": t1_ms, "read_to": self._index.read_to, "width_ms": width_ms, "pens": pens,
             "gaps": [[_plain(gap) for gap in each] for each in gaps], "marks": marks, "marks_left_out": left_out,
@@ -102,9 +103,11 @@ class Trends:
 
     def _marks(self, t0_ms: int, t1_ms: int) -> tuple[list[list[Any]], int]:
         kinds = ", ".join(str(int(kind)) for kind in sorted(MARKS - {Kind.CLOSE}))
-        where = f"FROM event WHERE wall_ms BETWEEN ? AND ? AND kind IN ({kinds}) AND detail IS NOT NULL"
+        where = f"FROM said INDEXED BY said_at WHERE wall_ms BETWEEN ? AND ? AND +kind IN ({kinds})"
         rows = self._index.catalogue.ask(
-            f"SELECT seq, wall_ms, kind, detail, told {where} ORDER BY seq DESC LIMIT ?", (t0_ms, t1_ms, MARKS_MAX)
+            f"SELECT seq, wall_ms, kind, detail, told FROM said WHERE seq IN (SELECT seq {where} ORDER BY seq DESC LIMIT ?) "  # noqa: S608  ours
+            "ORDER BY seq DESC",
+            (t0_ms, t1_ms, MARKS_MAX),
         )
         count = self._index.catalogue.ask(f"SELECT COUNT(*) {where}", (t0_ms, t1_ms))[0][0] if len(rows) == MARKS_MAX else len(rows)
         sizes = accumulate(len(detail) + len(told or b"") for _, _, _, detail, told in rows)

@@ -68,16 +68,18 @@ class AuditPages:
         """Show a page of the trail."""
         query: AuditQuery = request.state.query
         rows: Sequence[Sequence[Any]] = []
-        fault = None
+        fault = until_ms = None
         try:
             rows = await self._face.ask_history("entries", {"before": query.before, "limit": PER_PAGE})
+            until_ms = await self._face.ask_history("entries_until", {}) if len(rows) < PER_PAGE else None
         except RequestRefusedError as refused:
             fault = refused
         lines = lines_of(rows, language(request))
         older = rows[-1][0] if len(rows) == PER_PAGE else None
         span = (rows[-1][0], rows[0][0]) if rows else None
         lines = chosen(lines, query.find) if query.find else lines
-        return self._face.render(request, "audit.html", lines=lines, query=query, older=older, span=span, fault=fault, here="audit")
+        more = {"older": older, "until_ms": until_ms, "span": span, "fault": fault}
+        return self._face.render(request, "audit.html", lines=lines, query=query, **more, here="audit")
 
     async def export(self, request: Request) -> Response:
         """Hand out the trail as CSV: the newest 10,000 entries, or those before `before`."""

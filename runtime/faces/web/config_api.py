@@ -125,7 +125,10 @@ class ConfigApi:
         return await put_in_force(self._face, request, given.text, given.expected_revision, given.reason)
 
     async def revisions(self, request: Request) -> Answer:
-        """The newest revisions as the ledger tells of them, newest first: number, parent, SHA-256, who, why, when, entry."""
+        """The newest revisions as the ledger tells of them, newest first: number, parent, SHA-256, who, why, when, entry.
+
+        `until_ms`: until then not all are in the index any more, only in the ledger; null: all are, or there are more than are told.
+        """
         query = {"before": None, "limit": REVISIONS_SHOWN, "kind": int(Kind.CONFIG)}
         rows = await self._face.ask_history("entries", query)
         found = []
@@ -134,7 +137,8 @@ class ConfigApi:
             found.append(
                 {"number": number, "parent": parent, "sha256": digest.hex(), "actor": actor, "reason": reason, "at_ms": wall_ms, "seq": seq}
             )
-        return {"revisions": found}
+        until_ms = await self._face.ask_history("entries_until", {}) if len(rows) < REVISIONS_SHOWN else None
+        return {"revisions": found, "until_ms": until_ms}
 
     async def revision(self, request: Request) -> Any:
         """The text of an earlier revision, and what putting it in force again would change."""

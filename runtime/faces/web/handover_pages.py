@@ -118,8 +118,11 @@ class HandoverPages:
         """Return what the ledger says of the time since then, from when on if it is too much, and why it cannot be told."""
         try:
             found, cut_ms = await entries_since(lambda asked: self._face.ask_history("entries", asked), since_ms)
+            until_ms = await self._face.ask_history("entries_until", {})
         except RequestRefusedError as refused:
             return sections_of((), lang), None, refused
+        if until_ms is not None and until_ms >= since_ms:  # of that time the history has not all entries any more
+            cut_ms = max(cut_ms or 0, until_ms)
         return sections_of(found, lang, reader), cut_ms, None
 
 

@@ -217,8 +217,8 @@ def test_marks_say_what_happened_and_how_many_are_left_out(tmp_path: Path) -> No
 
 
 def test_who_asks_about_a_time_whose_gaps_and_marks_were_let_go_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.history.catalogue.SAID_KEPT", 12)
-    monkeypatch.setattr("runtime.history.catalogue.GAPS_KEPT", 3)
+    monkeypatch.setattr("runtime.history.kept.SAID_KEPT", 12)
+    monkeypatch.setattr("runtime.history.kept.GAPS_KEPT", 3)
     log = EvidenceLog().begin()
     log.batch()
     at = log.wall_ms
