@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import chain
@@ -18,12 +18,12 @@ from typing import Final, Protocol
 from drivers.shared import NewestOf
 from ledger_client.alarm_bodies import AlarmRow
 from runtime.alarms.alarm import Alarm, Told, plain_of, restored
-from runtime.alarms.book import AlarmBook, Entries, take_page
+from runtime.alarms.book import AlarmBook, Entries, Remembered, take_page
 from runtime.alarms.condition import STALE
 from runtime.alarms.definition import AlarmDefinition
 from runtime.alarms.journal import Journal, Ledger
 from runtime.alarms.keeper import Keeper
-from runtime.alarms.leftover import Leftover
+from runtime.alarms.leftover import Left, Leftover
 from runtime.alarms.machine import UNANSWERED, Condition, Event, Plain, Shelve, Shown, Suppress, Transition, due_ms, step
 from runtime.alarms.removed import left_behind, removed_row
 from runtime.alarms.watch import AlarmWatch
@@ -82,6 +82,8 @@ class AlarmEngine:
         self._listeners: list[Listener] = []
         self.generation = 0
         self.ready = False
+        self._opening: tuple[Remembered, Left, Iterator[None]] | None = None
+        """What was read, and how far it is taken in; between `open` and `ready`."""
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` for each transition; it must return at once."""
@@ -123,33 +125,47 @@ class AlarmEngine:
             group.create_task(self.keeper.run(), name="alarm book")
 
     async def open(self) -> None:
-        """Read the book, what the ledger has since, and what was left over of the last end. Raises LedgerError, OSError."""
-        remembered, left = await self.keeper.load(self._entries)
+        """Read the book, what the ledger has since, and what was left over of the last end. Raises LedgerError, OSError.
+
+        Called again after it was cancelled it goes on where it was: what the journal has been handed is not handed to it twice.
+        """
+        if self._opening is None:
+            remembered, left = await self.keeper.load(self._entries)
+            self._opening = remembered, left, self._restore(remembered, left)
+        remembered, left, restoring = self._opening
+        for _ in restoring:
+            await asyncio.sleep(0)  # nobody is shown a state, or called for one, before it is ready
+        for alarm in self.alarms.values():
+            alarm.fresh_mono_ms, alarm.told_raw, alarm.told_suppressed = self._clock.mono_ms(), alarm.state.raw, alarm.state.suppressed
+        for name, (shown, priority) in left_behind(remembered, left.rows, self.alarms).items():
+            self.journal.note(removed_row(name, shown, priority, self._clock.wall_ms()))
+        self._turned.clear()  # of before it was known how they stood; what holds is looked at again
+        self._fit()
+        self.ready, self._opening = True, None
+        self._look_at_what_is_known()
+        self.changed()
+
+    def _restore(self, remembered: Remembered, left: Left) -> Iterator[None]:
+        """Let states be as they were and hand the journal what was left over, a few rows at a time."""
         mono, wall = self._clock.mono_ms(), self._clock.wall_ms()
         for page in remembered.pages:
             if page.name in self.alarms:
                 take_page(self.alarms[page.name], page, mono, wall)
         for row, seq in remembered.known:
             self.journal.take_old(row, seq)
-        self.journal.note_lost(left.lost)
-        recorded = (self.journal.take_old(row, seq) for row, seq in remembered.since)
-        for place, told in enumerate(chain(recorded, map(self.journal.note, left.rows))):
+        for place, (row, known) in enumerate(chain(remembered.since, ((row, None) for row in left.rows))):
             if place % STEPS_AT_ONCE == STEPS_AT_ONCE - 1:
-                await asyncio.sleep(0)  # nobody is shown a state, or called for one, before it is ready
-            alarm = self.alarms.get(told.row.name)
+                yield
+            if place == len(remembered.since):
+                self.journal.note_lost(left.lost)  # told with the first row, never before it
+            told = self.journal.note(row) if known is None else self.journal.take_old(row, known)
+            alarm = self.alarms.get(row.name)
             if alarm is not None:
                 definition = alarm.definition
-                alarm.state = restored(alarm.state, definition.rules, told.row, mono, wall, definition.shelve_max_ms)
+                alarm.state = restored(alarm.state, definition.rules, row, mono, wall, definition.shelve_max_ms)
                 alarm.note_row(told)
-        for alarm in self.alarms.values():
-            alarm.fresh_mono_ms, alarm.told_raw, alarm.told_suppressed = self._clock.mono_ms(), alarm.state.raw, alarm.state.suppressed
-        for name, (shown, priority) in left_behind(remembered, left.rows, self.alarms).items():
-            self.journal.note(removed_row(name, shown, priority, wall))
-        self._turned.clear()  # of before it was known how they stood; what holds is looked at again
-        self._fit()
-        self.ready = True
-        self._look_at_what_is_known()
-        self.changed()
+        if not left.rows:
+            self.journal.note_lost(left.lost)
 
     async def close(self, deadline_s: float) -> None:
         """Record what is pending, and write down how alarms stand and what could not be recorded. For an end in order, after `run`."""

@@ -65,6 +65,10 @@ class Journal:
         """Transitions that are not recorded yet."""
         return len(self._pending)
 
+    def is_settled(self) -> bool:
+        """The ledger has every transition that was noted, and says how many were lost."""
+        return not self._pending and not self._lost
+
     def note(self, row: AlarmRow) -> Told:
         """Keep a transition; it is recorded as soon as the ledger can."""
         told = Told(row, cause=self.fault.code if self.fault is not None else None)
@@ -79,9 +83,12 @@ class Journal:
         return told
 
     def note_lost(self, count: int) -> None:
-        """So many were lost before what is noted next; the next entry says so."""
-        self._lost += count
-        self.lost += count
+        """So many were lost before what is noted next; the next entry says so, which waits for no transition."""
+        if count:
+            self._lost += count
+            self.lost += count
+            self._idle.clear()
+            self._more.set()
 
     def left(self) -> tuple[tuple[AlarmRow, ...], int]:
         """Return what is not recorded, and how many were lost before it. An append that was cut off may be recorded all the same."""
@@ -98,9 +105,9 @@ class Journal:
         while True:
             await self._more.wait()
             self._more.clear()
-            while self._pending:
+            while not self.is_settled():
                 rest_ms = REST_MS if await self._record() else RETRY_MS
-                if self._pending or self.fault is None:
+                if not self.is_settled() or self.fault is None:
                     await self._clock.sleep_until_mono(self._clock.mono_ms() + rest_ms)
 
     async def flush(self, deadline_s: float) -> None:
@@ -110,7 +117,7 @@ class Journal:
         """
         try:
             async with asyncio.timeout(deadline_s):
-                while self._pending and await self._record():
+                while not self.is_settled() and await self._record():
                     pass
         except TimeoutError:
             return
@@ -118,26 +125,25 @@ class Journal:
     async def _record(self) -> bool:
         """Append one entry of what is pending; return whether that was possible. One at a time, or rows would be told twice."""
         async with self._turn:
-            return not self._pending or (not self._is_cut and await self._append())
+            return self.is_settled() or (not self._is_cut and await self._append())
 
     async def _append(self) -> bool:
         rows = [self._pending[i] for i in range(min(ROWS_PER_ENTRY, len(self._pending)))]
-        lost, self._lost = self._lost, 0
+        lost = self._lost
         while len(body := AlarmsBody(tuple(told.row for told in rows), lost).encode()) > SIZE_MAX:
             del rows[len(rows) // 2 :]
         try:
             seq = (await self._ledger.append(Kind.EVENT, (ALARMS, ALARMS_VERSION, sha256(body).digest(), len(body)), body)).seq
         except asyncio.CancelledError:
             self._is_cut = True
-            self._lost += lost
             raise
         except LedgerError as error:
             self.fault = error
-            self._lost += lost
             for told in self._pending:
                 told.cause = error.code
             self._settled()
             return False
+        self._lost -= lost  # not before it is durable
         for told in rows:
             told.seq, told.cause = seq, None
         taken = set(map(id, rows))
@@ -147,7 +153,7 @@ class Journal:
             self.fault = None
             for told in self._pending:
                 told.cause = None
-        if not self._pending:
+        if self.is_settled():
             self._idle.set()
         self._settled()
         return True

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import structlog
 
+from ledger_client.alarm_bodies import AlarmRow
 from runtime.alarms.alarm import Alarm, Told
 from runtime.alarms.book import AlarmBook, Entries, Remembered, page_of
 from runtime.alarms.journal import Journal
@@ -38,21 +39,43 @@ class Keeper:
         self._writing: asyncio.Future[Any] | None = None
         self._is_left = False
         """There is a file of what was left over."""
+        self._unread: tuple[AlarmRow, ...] | None = None
+        """That file cannot be read: what the ledger has since the book, for when it can."""
         self._saved: tuple[Told | None, int] | None = None
         """The newest transition and the entries that the book knows."""
 
     async def load(self, entries: Entries) -> tuple[Remembered, Left]:
-        """Return what book and ledger tell, and what was left over that the ledger does not have. Raises LedgerError, OSError."""
+        """Return what book and ledger tell, and what was left over that the ledger does not have. Raises LedgerError, OSError.
 
-        def read() -> tuple[Remembered, Left | None]:
-            remembered, left = self.book.load(entries), self.leftover.load()
-            return remembered, None if left is None else left.without(row for row, _ in remembered.since)
-
-        remembered, left = await self._blocking(read)
+        What was left over and cannot be read now comes later: see `_read_again`.
+        """
+        remembered: Remembered = await self._blocking(self.book.load, entries)
+        since = tuple(row for row, _ in remembered.since)
+        try:
+            left: Left | None = await self._blocking(self._left_over, since)
+        except OSError as error:
+            structlog.get_logger("alarms").warning("alarm_rows_unread", reason=str(error))
+            self._unread, left = since, None
         self._is_left = left is not None
-        if left is not None and (left.rows or left.lost):
-            structlog.get_logger("alarms").warning("alarm_rows_found", count=len(left.rows), lost=left.lost)
-        return remembered, left or Left(())
+        left = Left(()) if left is None else left
+        _say_found(left)
+        return remembered, left
+
+    def _left_over(self, since: Iterable[AlarmRow]) -> Left | None:
+        left = self.leftover.load()
+        return None if left is None else left.without(since)
+
+    async def _read_again(self) -> None:
+        """Have recorded what could not be read at the start. Raises OSError when it still cannot be.
+
+        It tells nothing of how alarms stand now: they have moved on since.
+        """
+        found: Left | None = await self._blocking(self._left_over, self._unread or ())
+        left, self._is_left, self._unread = found or Left(()), found is not None, None
+        self._journal.note_lost(left.lost)
+        for row in left.rows:  # in one stretch: what is in the file is in the journal, or none of it is
+            self._journal.note(row)
+        _say_found(left)
 
     async def run(self) -> None:
         """Write the book now and then, in a task of its own: a disk that is slow holds no delay and no shelf up."""
@@ -63,13 +86,16 @@ class Keeper:
     async def save(self) -> None:
         """Write the book if it would say something new; where the disk refuses, the ledger says the same at the next start.
 
-        What was left over is removed before: a book that is newer than its rows in the ledger would have them recorded again.
+        What was left over is removed before: a book that is newer than its rows in the ledger would have them recorded again. For the same
+        reason there is no newer book while that file cannot be read.
         """
         with contextlib.suppress(OSError):
-            if self._is_left and not self._journal.pending:
+            if self._unread is not None:
+                await self._read_again()
+            if self._is_left and self._journal.is_settled():
                 await self._blocking(self.leftover.remove)
                 self._is_left = False
-            if self._journal.pending:
+            if not self._journal.is_settled():
                 return  # states that the ledger does not tell yet are not for the book
             history = self._journal.history
             newest, size = history[-1] if history else None, self.book.size()
@@ -82,19 +108,22 @@ class Keeper:
 
     async def close(self, deadline_s: float) -> None:
         """Keep what is not recorded for the next start, or write the book; for an end in order, after the journal was flushed."""
-        log, count = structlog.get_logger("alarms"), self._journal.pending
+        log = structlog.get_logger("alarms")
         try:
             async with asyncio.timeout(deadline_s):
-                if not count:
+                if self._journal.is_settled():
                     await self.save()
                     return
-                self._is_left = True
-                kept = await self._blocking(self.leftover.save, Left(*self._journal.left()))
+                if self._unread is not None:  # never written over: it is there for the next start
+                    await self._read_again()
+                self._is_left, left = True, Left(*self._journal.left())
+                kept = await self._blocking(self.leftover.save, left)
         except OSError as error:  # TimeoutError is one
-            if count:
-                log.warning("alarm_rows_not_kept", count=count, reason=str(error) or type(error).__name__)
+            if self._journal.pending:
+                log.warning("alarm_rows_not_kept", count=self._journal.pending, reason=str(error) or type(error).__name__)
         else:
-            log.warning("alarm_rows_kept", count=kept, lost=count - kept)
+            if left.rows:
+                log.warning("alarm_rows_kept", count=kept, lost=len(left.rows) - kept)
 
     async def _blocking(self, call: Callable[..., Any], *arguments: Any) -> Any:
         """Return what a call returns, begun when the one before has come back."""
@@ -103,3 +132,8 @@ class Keeper:
         self._writing = asyncio.get_running_loop().run_in_executor(self._work, call, *arguments)
         self._writing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # also where nobody waits any more
         return await asyncio.shield(self._writing)
+
+
+def _say_found(left: Left) -> None:
+    if left.rows or left.lost:
+        structlog.get_logger("alarms").warning("alarm_rows_found", count=len(left.rows), lost=left.lost)

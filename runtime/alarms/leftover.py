@@ -1,14 +1,15 @@
 """Transitions that the core could not record before it ended, kept in a file until the ledger has them.
 
 Room: hall, alarms. `keeper` writes it as the core ends in order, reads it at the next start, and removes it once the ledger has all of it;
-everything here blocks. It is no evidence: what counts is what is recorded of it. A file that makes no sense is set aside with a line in
-the log; it never keeps a start from happening.
+everything here blocks. It is no evidence: what counts is what is recorded of it. A file that makes no sense is set aside, and in its place
+stands that something was lost, until the ledger says so. One that cannot be read stays as it is: that may pass.
 
     private/alarms_pending.cbor    cbor [1, lost, [* row]]    rows as in an entry, the oldest first; lost: given up before the first of them
 """
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -31,6 +32,10 @@ DAMAGED: Final = ".damaged"
 SIZE_MAX: Final = 8 << 20
 LOST_MAX: Final = 1 << 40
 """Of a file that is believed: as many as a thousand a second for thirty years."""
+NO_FILES: Final = frozenset({errno.EISDIR, errno.ELOOP})
+"""A folder or a link stands in its place: that does not pass."""
+AT_LEAST: Final = 1
+"""Lost with a file that nobody can read: it would not be there for none."""
 HEAD_BYTES: Final = 32
 """What the file has around its rows, at the most."""
 
@@ -66,16 +71,34 @@ class Leftover:
         self._disk, self._path = disk, folder / FILE_NAME
 
     def load(self) -> Left | None:
-        """Return what is in it, None when there is none. Never raises for what is in the file, or keeps it from being read."""
+        """Return what is in it, None when there is none; of one that makes no sense, that one at least was lost.
+
+        Raises OSError for one that is there and cannot be read now.
+        """
         try:
             data = read_whole(self._disk, self._path, SIZE_MAX + 1)
             return None if data is None else _read(data)
-        except (FormatError, OSError) as error:
-            structlog.get_logger("alarms").warning("alarm_rows_set_aside", path=str(self._path), reason=str(error))
-            with suppress(OSError):
-                self._disk.replace(self._path, self._path.with_name(FILE_NAME + DAMAGED))
-                self._disk.sync_folder(self._path.parent)
-            return None
+        except FormatError as error:
+            return self._set_aside(data, error)
+        except OSError as error:
+            if error.errno not in NO_FILES:
+                raise
+            return self._set_aside(None, error)
+
+    def _set_aside(self, data: bytes | None, error: Exception) -> Left:
+        """Keep what makes no sense beside the file, for whoever looks after it, and let the file itself say what is known of it.
+
+        Where the disk refuses, it is found again at the next start.
+        """
+        structlog.get_logger("alarms").warning("alarm_rows_set_aside", path=str(self._path), reason=str(error))
+        aside, left = self._path.with_name(FILE_NAME + DAMAGED), Left((), AT_LEAST)
+        with suppress(OSError):
+            if data is None:
+                self._disk.replace(self._path, aside)
+            else:
+                write_atomically(self._disk, aside, data)  # a copy: a power cut between the two must not leave neither
+            self.save(left)
+        return left
 
     def save(self, left: Left) -> int:
         """Make it durable, and return how many of its rows; the oldest are given up beyond SIZE_MAX. Raises OSError."""
