@@ -194,19 +194,19 @@ def sentence(
     """Return (level, text) of the one sentence on top: level ok, warn or alarm. `abnormal` as `abnormal_models` gives it."""
     if not link:
         return "alarm", word("web.sentence.away", None, lang)
-    if not health or not tags:
-        return "ok", word("web.sentence.empty" if health.get("devices") == [] else "web.sentence.starting", None, lang)
     evidence, ledger = health.get("evidence", {}), health.get("ledger", {})
     if evidence.get("state") == "stopped":
         cause = evidence.get("cause")
         reason = f" — {word(cause, evidence.get('params'), lang)}" if cause else ""
         return "alarm", word("web.sentence.stopped", None, lang) + reason
-    bad = sum(1 for uid in tags if uid not in values or quality_of(values[uid][2]) == 2)
-    text = word("web.sentence.recording", {"good": len(tags) - bad, "total": len(tags)}, lang)
     if ledger.get("state") == "quarantined":
         todo = ledger.get("todo")
         more = f" {word(todo, ledger.get('params'), lang)}" if todo else ""
         return "alarm", word("web.sentence.quarantined", None, lang) + "." + more
+    if not health or not tags:
+        return "ok", word("web.sentence.empty" if health.get("devices") == [] else "web.sentence.starting", None, lang)
+    bad = sum(1 for uid in tags if uid not in values or quality_of(values[uid][2]) == 2)
+    text = word("web.sentence.recording", {"good": len(tags) - bad, "total": len(tags)}, lang)
     if bad:
         text += word("web.comma", None, lang) + word("web.sentence.bad", {"bad": bad}, lang)
     if abnormal:

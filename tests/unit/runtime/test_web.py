@@ -133,6 +133,10 @@ def test_the_sentence_says_the_worst_first() -> None:
     assert pages.sentence(tags, values, stopped, link=True, lang="en")[0] == "alarm"
     assert pages.sentence({}, {}, good | {"devices": []}, link=True, lang="en") == ("ok", "No device yet: there is nothing to read")
     assert pages.sentence({}, {}, good, link=True, lang="en") == ("ok", "Starting"), "which devices there are was not told yet"
+    for nothing in ({}, {"devices": []}, {"devices": ["d"]}):
+        assert pages.sentence({}, {}, stopped | nothing, link=True, lang="en")[0] == "alarm", "without a device nothing is recorded either"
+        held = pages.sentence({}, {}, good | {"ledger": {"state": "quarantined"}} | nothing, link=True, lang="en")
+        assert held == ("alarm", word("web.sentence.quarantined") + ".")
     some_bad = pages.sentence(tags, {1: row(1, 1.0, 0x800A0000)}, good, link=True, lang="zh", abnormal=["line"])
     assert some_bad[1] == "正在记录 1 个点位中的 0 个，1 个没有良好值；不正常：line", "commas of the language"
     level, text = pages.sentence(tags, values, good, link=False, lang="en")

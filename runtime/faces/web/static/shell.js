@@ -14,10 +14,10 @@ function sentence() {
   if (link.value === "silent") return ["alarm", word("web.sentence.silent", { age: showAge(1000 * Math.round(silentMs.value / 1000)) })];
   if (link.value === "away") return ["alarm", word("web.sentence.away")];
   const told = health.value, all = tags.value;
-  if (told.devices?.length === 0) return ["ok", word("web.sentence.empty")];
-  if (!told.now_ms || !all.size) return isDrawn ? ["ok", word("web.sentence.starting")] : null;
   if (told.evidence?.state === "stopped") return ["alarm", `${word("web.sentence.stopped")}${told.evidence.cause ? ` — ${causeOf(told.evidence)}` : ""}`];
   if (told.ledger?.state === "quarantined") return ["alarm", `${word("web.sentence.quarantined")}. ${told.ledger.todo ? word(told.ledger.todo, told.ledger.params ?? {}) : ""}`];
+  if (told.devices?.length === 0) return ["ok", word("web.sentence.empty")];
+  if (!told.now_ms || !all.size) return isDrawn ? ["ok", word("web.sentence.starting")] : null;
   let bad = 0;
   for (const uid of all.keys()) { const row = values(uid).peek(); if (row === null || quality(row[2]) === 2) bad += 1; }
   let text = word("web.sentence.recording", { good: all.size - bad, total: all.size });
