@@ -32,6 +32,10 @@ BODY_S: Final = 20.0
 FIELDS_MAX: Final = 200
 SAFE: Final = ("GET", "HEAD")
 CSRF_HEADER: Final = "x-witnessmark-token"
+NO_REASON: Final = (
+    "Object missing required field `reason`", "Expected `str` of length >= 1 - at `$.reason`", "Expected `str`, got `null` - at `$.reason`",
+)  # fmt: skip
+"""How the decoder says that there is no reason: left out, empty, null."""
 PREFERENCES: Final[Mapping[str, tuple[str, ...]]] = {"lang": LANGUAGES, "theme": THEMES, "first": ("later",)}
 PREFERENCE_AGE_S: Final = 31_536_000
 Answering = Callable[[Request], Awaitable[Response]]
@@ -199,11 +203,17 @@ def _decoded(raw: bytes, kind: type[msgspec.Struct]) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RequestRefusedError("body_unreadable", detail=str(error)[:200]) from error
+        raise _unreadable(error, "body_unreadable") from error
 
 
 def _converted(fields: dict[str, Any], kind: type[msgspec.Struct], code: str) -> Any:
     try:
         return msgspec.convert(fields, kind, strict=False)
     except msgspec.MsgspecError as error:
-        raise RequestRefusedError(code, detail=str(error)[:200]) from error
+        raise _unreadable(error, code) from error
+
+
+def _unreadable(error: Exception, code: str) -> RequestRefusedError:
+    """Return the refusal of what does not decode; where nothing but a reason is missing it is the core's own, in words."""
+    text = str(error)
+    return RequestRefusedError("reason_missing", field="reason") if text in NO_REASON else RequestRefusedError(code, detail=text[:200])

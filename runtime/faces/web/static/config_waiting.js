@@ -28,7 +28,7 @@ function Edit({ row, selfApproval, place, onDone, onGone }) {
     ${row.own ? html`<span class="what quiet">${word(selfApproval ? "config.waiting.self" : "config.waiting.own")}</span>` : null}
     <${Fault} fault=${work.fault} />${work.fault?.code === "config_proposal_gone" ? html`<p class="buttons"><button type="button" onClick=${onGone}>${word("setup.retry")}</button></p>` : null}
     ${seen ? html`<form class="what stack" onSubmit=${approve}><${Faults} faults=${seen.would.faults} count=${seen.would.fault_count} /><${Advice} advice=${seen.would.advice ?? []} /><${Diff} rows=${seen.would.diff ?? []} />
-      ${may ? html`<${Field} label=${word("config.waiting.reason")} help=${word("draft.reason.help")} name="approve-reason" required maxlength="500" value=${why} onInput=${(e) => setWhy(e.target.value)} /><p class="buttons"><${Button} primary busy=${work.busy}>${word("config.waiting.approve")}<//></p>` : null}</form>` : null}</li>`;
+      ${may ? html`<${Field} label=${word("config.waiting.reason")} help=${word("draft.reason.help")} name="approve-reason" required pattern=".*\\S.*" maxlength="500" value=${why} onInput=${(e) => setWhy(e.target.value)} /><p class="buttons"><${Button} primary busy=${work.busy}>${word("config.waiting.approve")}<//></p>` : null}</form>` : null}</li>`;
 }
 
 // `revision` is that of the text in force: what waits is looked for again when it moves on, and every few seconds.
