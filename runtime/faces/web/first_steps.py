@@ -7,7 +7,7 @@ what is done is read off the configuration and the machine each time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,11 +15,13 @@ from starlette.requests import Request
 
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.certificate_print import fingerprint
-from runtime.faces.web.face import Face
+from runtime.faces.web.face import ASK_S, Face
 
 STEERED: Final = ("ntp", "ptp")
 NEEDS: Final = {"zone": "config.edit", "clock": "net.edit", "network": "net.edit", "device": "device.look"}
 """Step -> what whoever does it must be allowed to. The others are each reader's own."""
+HOME_S: Final = 1.0
+"""How long home waits for what is no more than a hint on it."""
 LATER: Final = "first"
 """The cookie of a browser that left the rest for later."""
 
@@ -57,16 +59,20 @@ async def first_steps(face: Face, request: Request) -> FirstSteps:
     """Look at every step; one of which the core tells nothing is open."""
     clock, network = await asyncio.gather(_asked(face, "clock", request), _asked(face, "network", request))
     printed = await asyncio.to_thread(fingerprint, face.options.certificate)
-    found = FirstSteps((), clock, network, printed)
-    steps = (
+    return FirstSteps(steps_of(clock, network, printed, has_tags=bool(face.feed.tags)), clock, network, printed)
+
+
+def steps_of(clock: Mapping[str, Any], network: Mapping[str, Any], printed: str, *, has_tags: bool) -> tuple[Step, ...]:
+    """Return the steps in their order. `clock` and `network` as the core tells them, `printed` the certificate's fingerprint."""
+    interfaces = (network.get("picture") or {}).get("interfaces", [])
+    return (
         Step("language", is_done=True),
-        Step("zone", is_done=bool(found.zone)),
+        Step("zone", is_done=bool(clock.get("zone"))),
         Step("clock", is_done=clock.get("state") in STEERED),
-        Step("network", is_done=any(each["addresses"] for each in found.interfaces) and not network.get("pending")),
+        Step("network", is_done=any(each["addresses"] for each in interfaces) and not network.get("pending")),
         Step("trust", is_done=None if printed else True),
-        Step("device", is_done=bool(face.feed.tags)),
+        Step("device", is_done=has_tags),
     )
-    return FirstSteps(steps, clock, network, printed)
 
 
 def open_for(steps: Sequence[Step], may: Callable[[str], bool]) -> int:
@@ -75,20 +81,26 @@ def open_for(steps: Sequence[Step], may: Callable[[str], bool]) -> int:
 
 
 async def left_to_do(face: Face, request: Request) -> tuple[int, int] | None:
-    """Return (open, all) for home; None where there is nothing to say, nobody to do it, or it was left for later."""
-    may = request.state.may
-    if request.cookies.get(LATER) or request.query_params.get(LATER) or not may("view.config") or not any(map(may, NEEDS.values())):
+    """Return (open, all) for home, which has a device; None where there is nothing to say, nobody to do it, or it was left for later.
+
+    Zone and clock are what the core tells of itself anyhow. It is asked for the network alone, by whom that concerns, and not for long.
+    """
+    may, health = request.state.may, face.feed.health
+    theirs = [needed for name, needed in NEEDS.items() if name != "device" and may(needed)]
+    if request.cookies.get(LATER) or request.query_params.get(LATER) or not may("view.config") or not theirs:
         return None
-    found = await first_steps(face, request)
-    if not found.clock or not found.network:
+    network = await _asked(face, "network", request, HOME_S) if may(NEEDS["network"]) else {}
+    if "clock" not in health or "gateway" not in health or (may(NEEDS["network"]) and not network):
         return None  # what the core does not tell is no news for home
-    count = open_for(found.steps, may)
-    return (count, len(found.steps)) if count else None
+    clock = {"zone": health["gateway"].get("zone"), "state": health["clock"].get("state")}
+    steps = steps_of(clock, network, "", has_tags=True)
+    count = open_for(steps, may)
+    return (count, len(steps)) if count else None
 
 
-async def _asked(face: Face, method: str, request: Request) -> dict[str, Any]:
+async def _asked(face: Face, method: str, request: Request, timeout_s: float = ASK_S) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = await face.ask(method, {}, request)
+        found: dict[str, Any] = await face.ask(method, {}, request, timeout_s)
     except RequestRefusedError:
         return {}
     return found
