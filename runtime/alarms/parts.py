@@ -31,7 +31,7 @@ from runtime.layout import Layout
 from runtime.points import DevicePoints
 
 CLOSE_S: Final = 5.0
-METHODS: Final = ("alarms", "alarm_history", "alarm_metrics")
+METHODS: Final = ("alarms", "alarm_history", "alarm_metrics", "alarm_titles")
 
 
 class Alarms:
@@ -85,4 +85,6 @@ class Alarms:
             return self.view.history(params)
         if method == "alarm_metrics":
             return self.view.metrics(params)
+        if method == "alarm_titles":
+            return self.view.titles(params)
         return self.view.page(params)

@@ -89,6 +89,16 @@ class AlarmView:
             "rows": _fitting(map(alarm_row, chosen[offset : offset + limit])),
         }
 
+    def titles(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer `alarm_titles`: {offset?}: sentences by name of those that have one, PAGE_MAX of all alarms at a time, and what is `next`.
+
+        They change with the configuration alone, so that a face asks once for each revision.
+        """
+        offset = _int(params, "offset", 0, 1 << 31)
+        defined = [alarm.definition for alarm in islice(self._engine.alarms.values(), offset, offset + PAGE_MAX)]
+        more = offset + PAGE_MAX < len(self._engine.alarms)
+        return {"titles": {each.name: each.text for each in defined if each.text}, "next": offset + PAGE_MAX if more else None}
+
     def history(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer `alarm_history`: {before_ms?, since_ms?, name?, limit?}: the newest transitions first, as far back as memory goes."""
         before, since = _int(params, "before_ms", 1 << 62, 1 << 62), _int(params, "since_ms", 0, 1 << 62)

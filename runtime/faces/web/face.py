@@ -6,9 +6,8 @@ request asks of the core, and nowhere else.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +22,7 @@ from ledger_client.policy_text import policy_fingerprint
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient, ask_once
 from runtime.faces.web import pages
+from runtime.faces.web.alarm_titles import AlarmTitles
 from runtime.faces.web.answers import NO_STORE, language, theme
 from runtime.faces.web.assets import Assets
 from runtime.faces.web.nav import navigation
@@ -36,7 +36,6 @@ from runtime.messages.units import unit_sign
 HISTORY_TIMEOUT_S: Final = 10.0
 ASK_S: Final = 10.0
 ACT_S: Final = 60.0
-ALARMS_NAMED_MAX: Final = 500
 ACT_ID_BYTES: Final = 16
 POLICY_SIZE_MAX: Final = 64 << 10
 More = Callable[[Request], Mapping[str, Any]]
@@ -60,6 +59,7 @@ class Face:
         self.feed, self.fanout, self.history = feed, fanout, history
         self.options = options or FaceOptions()
         self.assets, self.sessions = Assets(), Sessions(feed)
+        self._titles = AlarmTitles(feed)
         fanout.mark = self.assets.mark
         self._brand = Markup(self.assets.text("mark.svg"))  # noqa: S704  our own drawing, in the page so that it costs no request
         self.on_every_page: list[More] = []
@@ -100,10 +100,7 @@ class Face:
     async def reader(self, request: Request) -> PageReader:
         """Return whom the words of this page are for: their zone, units, sentences of alarms, and whether they audit."""
         units = {str(tag[1]): unit_sign(str(tag[3])) for tag in self.feed.tags.values()}
-        rows: Sequence[Mapping[str, Any]] = ()
-        with contextlib.suppress(RequestRefusedError):
-            rows = (await self.ask("alarms", {"all": True, "limit": ALARMS_NAMED_MAX}, request))["rows"]
-        titles = {str(row["name"]): str(row.get("text") or "") for row in rows}
+        titles = await self._titles.told() if request.state.may("view.alarms") else {}
         return replace(self.zoned(request), units=units, titles=titles, audits=request.state.may("view.audit"))
 
     def zoned(self, request: Request) -> PageReader:

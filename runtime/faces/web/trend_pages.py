@@ -6,6 +6,7 @@ sent, a part at a time, so that a month of it costs no memory.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import tzinfo
@@ -74,7 +75,7 @@ class TrendPages:
         asked: TrendsQuery = request.state.query
         t0, t1 = _times(asked)
         wanted = {"uids": self._uids(asked), "t0": t0, "t1": t1, "points": max(2, min(asked.points, POINTS_MAX))}
-        answer, reader = await self._face.ask_history("trends", wanted), await self._face.reader(request)
+        answer, reader = await asyncio.gather(self._face.ask_history("trends", wanted), self._face.reader(request))
         return trend_of(answer, self._face.feed.tags, language(request), reader)
 
     async def file(self, request: Request) -> Response:

@@ -190,7 +190,9 @@ def test_a_shelf_needs_a_reason_and_ends_by_itself() -> None:
 
 def test_five_hundred_alarms_in_ten_seconds_are_few_entries_and_none_is_lost() -> None:
     text = "".join(
-        f'[[alarms]]\nname = "n{n}"\ncondition = "above"\ntag = "a/fast{n % 4}"\nlimit = {n}\naction = "look"\n' for n in range(500)
+        f'[[alarms]]\nname = "n{n}"\ncondition = "above"\ntag = "a/fast{n % 4}"\nlimit = {n}\naction = "look"\n'
+        + (f'text = "Number {n}"\n' if n else "")
+        for n in range(500)
     )
 
     async def day(disk: ShimDisk, clock: VirtualClock, driver: SetDriver) -> None:
@@ -206,6 +208,8 @@ def test_five_hundred_alarms_in_ten_seconds_are_few_entries_and_none_is_lost() -
             done = await core.act("alarm.ack", params={"names": names, "seen_ms": clock.wall_ms()})
             assert done["params"] == {"changed": 500, "skipped": 0}
             assert core.core.alarms.view.metrics({})["most"] == 500
+            told = core.core.alarms.answer("alarm_titles", {"offset": 0})
+            assert told == {"titles": {f"n{n}": f"Number {n}" for n in range(1, 500)}, "next": None}, "the first has no sentence"
 
     disk = lived(text, day)
     raised = [row for row in recorded(disk) if row.what == "raised"]
