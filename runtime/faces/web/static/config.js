@@ -3,7 +3,7 @@
 
 import { html, render, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ask } from "/static/ask.js";
-import { isoOf, moment, localTimes, word } from "/static/words.js";
+import { isoOf, localTimes, moment, word } from "/static/words.js";
 import { Waiting } from "/static/config_waiting.js";
 import { Button, Diff, Fault, Faults, Advice, Field, Review, api, mounted, useWork } from "/static/setup.js";
 
@@ -41,7 +41,7 @@ function OneValue({ drafted }) {
 
 function Revisions({ now, drafted }) {
   const [all, setAll] = useState(null), [work, run] = useWork(), [open, setOpen] = useState(null), [looking, look] = useWork(), list = useRef(null);
-  useEffect(() => { run(async () => setAll((await ask("GET", `${api}/config/revisions`))); }, [now.revision]);
+  useEffect(() => { run(async () => setAll(await ask("GET", `${api}/config/revisions`))); }, [now.revision]);
   useEffect(() => { if (list.current) localTimes(list.current); });
   const show = async (number) => { if (open?.number === number) return setOpen(null); const found = await look(() => ask("GET", `${api}/config/revisions/${number}`)); if (found) setOpen(found); };
   return html`<section class="card wide" aria-labelledby="revisions-title"><h2 id="revisions-title">${word("config.page.revisions")}</h2><${Fault} fault=${work.fault ?? looking.fault} />
