@@ -29,6 +29,11 @@ RAW_BATCHES_MAX: Final = 4_000
 MARKS_MAX: Final = 200
 MARKS_BYTES_MAX: Final = 200_000
 """What the marks say, all together: pens and gaps need the rest of a frame."""
+INTENT: Final = 0
+"""The phase of a command entry that says what was asked, as runtime.acts has it."""
+OUTCOMES_READ_MAX: Final = 2_000
+"""Entries that are looked through for how the acts among the marks ended."""
+OUTCOMES_BYTES_MAX: Final = 50_000
 
 
 class Trends:
@@ -45,6 +50,8 @@ class Trends:
          "pens": [{"uid", "t", "low", "high", "last", "count", "bad"}] of packed columns (i64 ms, f64 with NaN for none, u32; for readings
          as recorded "t", "last", "bad" only), "gaps": [[[from ms, to ms, cause, scans], …] of each pen],
          "marks": [[seq, wall ms, kind, detail, body | null], …], "marks_left_out": count,
+         "outcomes": [[detail, body | null], …] of acts among the marks that ended after t1, "outcomes_read": whether these are all there
+         are: false where the search ended before the newest entry,
          "gaps_until", "marks_until": where gaps, marks until then (ms) are no longer all here, in [t0, t1], else null}
 
         Raises RequestRefusedError `trend_range`, SpoiledIndexError, and what the ledger's reader raises.
@@ -60,11 +67,13 @@ class Trends:
         of_groups = {each: self._gaps.of(each, t0_ms, t1_ms, width_ms) for each in {frozenset(groups[uid]) for uid in uids}}
         gaps = [of_groups[frozenset(groups[uid])] for uid in uids]
         marks, left_out = self._marks(t0_ms, t1_ms)
+        outcomes, outcomes_read = self._outcomes(marks)
         let_go = self._index.catalogue.let_go()
         gaps_until, marks_until = (min(until, t1_ms) if until >= t0_ms else None for until in (let_go.gaps_ms, let_go.said_ms))
         return {
             "t0": t0_ms, "t1": t1_ms, "read_to": self._index.read_to, "width_ms": width_ms, "pens": pens,
             "gaps": [[_plain(gap) for gap in each] for each in gaps], "marks": marks, "marks_left_out": left_out,
+            "outcomes": outcomes, "outcomes_read": outcomes_read,
             "gaps_until": gaps_until, "marks_until": marks_until,
         }  # fmt: skip
 
@@ -113,6 +122,31 @@ class Trends:
         sizes = accumulate(len(detail) + len(told or b"") for _, _, _, detail, told in rows)
         rows = [row for row, size in zip(rows, sizes, strict=True) if size <= MARKS_BYTES_MAX]
         return [[seq, at, kind, read_detail(detail), told] for seq, at, kind, detail, told in reversed(rows)], count - len(rows)
+
+    def _outcomes(self, marks: Sequence[Sequence[Any]]) -> tuple[list[list[Any]], bool]:
+        """Return the outcomes that lie beyond the marks, and whether every entry was looked at in which there may be more."""
+        waits: dict[bytes, int] = {}
+        for seq, _, kind, detail, _ in marks:
+            if kind == Kind.COMMAND and detail[1] == INTENT:
+                waits[bytes(detail[0])] = seq
+            elif kind == Kind.COMMAND:
+                waits.pop(bytes(detail[0]), None)
+        if not waits:
+            return [], True
+        beyond = (min(waits.values()), OUTCOMES_READ_MAX)
+        (count,) = self._index.catalogue.ask("SELECT COUNT(*) FROM (SELECT 1 FROM said WHERE seq > ? ORDER BY seq LIMIT ?)", beyond)[0]
+        rows = self._index.catalogue.ask(
+            "SELECT detail, told FROM said "
+            "WHERE seq IN (SELECT seq FROM said WHERE seq > ? ORDER BY seq LIMIT ?) AND kind = ? ORDER BY seq",
+            (*beyond, int(Kind.COMMAND)),
+        )
+        found, size = [], 0
+        for packed, told in rows:
+            detail = read_detail(packed)
+            if detail[1] != INTENT and waits.pop(bytes(detail[0]), None) is not None:
+                size += len(told or b"")
+                found.append([detail, told if size <= OUTCOMES_BYTES_MAX else None])
+        return found, not waits or count < OUTCOMES_READ_MAX
 
 
 def _pen(uid: int, strip: Strip) -> dict[str, Any]:

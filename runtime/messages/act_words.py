@@ -19,12 +19,15 @@ BY_NUMBER: Final = frozenset({"session.end", "token.revoke"})
 NAMED_MAX: Final = 5
 Ended = tuple[str, Mapping[str, Any]]
 """How an act ended: its code and what the outcome told."""
+UNTOLD: Final[Ended] = ("", {})
+"""Of an act whose outcome was not looked for to the end: nothing is said of it."""
 
 
 def act_text(asked: Mapping[str, Any], ended: Ended | None, reader: PageReader, lang: str = "en") -> str:
     """Return an act in two or three sentences.
 
-    `asked` is what an intent's body says (`runtime.acts.read_command`); `ended` None where no outcome is recorded yet.
+    `asked` is what an intent's body says (`runtime.acts.read_command`); `ended` None where no outcome is recorded yet, UNTOLD where nobody
+    looked for it to the end.
     """
     unit = reader.units.get(asked["target"], "")
     code, told = ended if ended is not None else (None, {})
@@ -33,10 +36,10 @@ def act_text(asked: Mapping[str, Any], ended: Ended | None, reader: PageReader, 
     reason = word("act.said.reason", {"reason": asked["reason"].strip().rstrip(".。")}, lang) if asked["reason"].strip() else ""
     who = word("act.said.console", None, lang) if asked["face"] == "cli" else person(asked["session"])
     values = {"what": _what(asked, told, unit, reader, lang), "who": who, "reason": reason}
-    end = outcome_text({"code": code, "told": told}, lang)
+    end = "" if code == UNTOLD[0] else outcome_text({"code": code, "told": told}, lang)
     if code is not None and not told and "{" in end:  # its values are not at hand
         end = f"{sort_of(code, lang)}{'。' if lang == 'zh' else '.'}"
-    return word("act.said", values | {"end": end}, lang)
+    return word("act.said", values | {"end": end}, lang).rstrip()
 
 
 def action_text(action: str, lang: str = "en") -> str:

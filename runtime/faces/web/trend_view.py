@@ -17,7 +17,7 @@ from ledger_client.errors import FormatError
 from ledger_client.event_bodies import FINDING, LABEL, MODEL
 from ledger_client.kinds import Kind
 from runtime.faces.web.acts_told import INTENT, asked_of, outcomes
-from runtime.messages.act_words import Ended
+from runtime.messages.act_words import UNTOLD, Ended
 from runtime.messages.catalogue import sort_of
 from runtime.messages.entries import describe
 from runtime.messages.page_reader import PageReader
@@ -85,8 +85,9 @@ def trend_of(answer: Mapping[str, Any], tags: Mapping[int, Sequence[Any]], lang:
     """Return the history's answer to `trends` for a page or a program; what happened in the terms of the page's `reader`."""
     pens = [_pen(pen, gaps, tags.get(pen["uid"]), lang) for pen, gaps in zip(answer["pens"], answer["gaps"], strict=True)]
     reader = reader or PageReader()
-    ended = outcomes(row[3:5] for row in answer["marks"] if row[2] == Kind.COMMAND)
-    marks = [mark for row in answer["marks"] if (mark := _mark(row, lang, reader, ended)) is not None]
+    ended = outcomes([*(row[3:5] for row in answer["marks"] if row[2] == Kind.COMMAND), *answer["outcomes"]])
+    end = None if answer["outcomes_read"] else UNTOLD
+    marks = [mark for row in answer["marks"] if (mark := _mark(row, lang, reader, ended, end)) is not None]
     return Trend(
         answer["t0"], answer["t1"], answer["width_ms"], pens, marks, answer["marks_left_out"], answer["gaps_until"], answer["marks_until"]
     )
@@ -104,15 +105,15 @@ def _numbers(packed: bytes) -> list[float | None]:
     return [value if value == value else None for value in array("d", packed)]  # noqa: PLR0124  NaN differs from itself
 
 
-def _mark(row: Sequence[Any], lang: str, reader: PageReader, ended: Mapping[bytes, Ended]) -> Mark | None:
-    """An act is one mark: of its intent and its outcome, the intent."""
+def _mark(row: Sequence[Any], lang: str, reader: PageReader, ended: Mapping[bytes, Ended], end: Ended | None) -> Mark | None:
+    """An act is one mark: of its intent and its outcome, the intent. `end` is what is said of one whose outcome is not among `ended`."""
     seq, at_ms, kind, detail, told = row
     if kind == Kind.COMMAND and detail[1] != INTENT:
         return None
     sort = EVENT_SORTS.get(str(detail[0]), "event") if kind == Kind.EVENT else SORTS.get(kind, "event")
     raised = _raised(int(detail[1]), told) if sort == "alarm" else 1
     if kind == Kind.COMMAND:
-        text = describe(kind, detail, lang, asked=asked_of(told), reader=reader, ended=ended.get(bytes(detail[0])))
+        text = describe(kind, detail, lang, asked=asked_of(told), reader=reader, ended=ended.get(bytes(detail[0]), end))
     else:
         text = describe(kind, detail, lang, told=told, reader=reader)
     return Mark(seq, at_ms, sort if raised else "event", text, raised or 1)

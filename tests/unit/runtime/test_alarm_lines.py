@@ -108,9 +108,26 @@ def test_an_act_of_the_shift_is_one_line_with_its_end() -> None:
     writes = sections_of(rows, "en", reader)[0]
     assert writes.lines == [(70, 7, "Set filler/speed from 90 % to 80 %. By nina: new shift. Done; read back: 80 %.")]
     marks = [[seq, at, kind, detail, told] for seq, at, kind, detail, _, told in reversed(rows)]
-    nothing = {"t0": 0, "t1": 99, "width_ms": 0, "pens": [], "gaps": [], "marks_left_out": 0, "gaps_until": None, "marks_until": None}
+    nothing = {
+        "t0": 0,
+        "t1": 99,
+        "width_ms": 0,
+        "pens": [],
+        "gaps": [],
+        "marks_left_out": 0,
+        "outcomes": [],
+        "outcomes_read": True,
+        "gaps_until": None,
+        "marks_until": None,
+    }
     (mark,) = trend_of({**nothing, "marks": marks}, {}, "en", reader).marks
     assert (mark.sort, mark.text) == ("command", writes.lines[0][2]), "the same words beside the trend"
+    late = {**nothing, "marks": marks[:1], "outcomes": [marks[1][3:5]]}
+    assert trend_of(late, {}, "en", reader).marks[0].text == mark.text, "it ended after the time that is shown"
+    (unread,) = trend_of({**nothing, "marks": marks[:1], "outcomes_read": False}, {}, "en", reader).marks
+    assert unread.text == "Set filler/speed from 90 % to 80 %. By nina: new shift.", "how it ended was not looked for to the end"
+    (waits,) = trend_of({**nothing, "marks": marks[:1]}, {}, "en", reader).marks
+    assert waits.text.endswith("Nobody knows yet.")
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,34 @@ def test_marks_say_what_happened_and_how_many_are_left_out(tmp_path: Path) -> No
         assert answer["marks"][-1][3][0] == MARKS_MAX + 8
 
 
+def test_an_act_that_ended_after_the_window_is_told_with_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = EvidenceLog().begin()
+
+    def command(number: int, phase: int, code: str, said: bytes) -> None:
+        log.append(Kind.COMMAND, (bytes([number]) * 16, phase, code, len(said), sha256(said).digest()), said)
+        log.mono_ms += 1_000
+
+    command(1, 0, "command.confirm", b"asked")
+    command(2, 0, "command.confirm", b"asked")
+    command(2, 1, "done", b"within")
+    until = log.wall_ms - 500
+    for number in range(5):
+        log.append(Kind.CONFIG, (number, 1, bytes(32), "alice", ""))
+    command(3, 1, "done", b"another's")
+    command(1, 1, "interlocked", b"beyond")
+    command(4, 0, "command.confirm", b"asked")
+    asked = {"uids": [1], "t0": 0, "t1": until, "points": 100}
+    with history(tmp_path, log) as query:
+        answer = query.ask("trends", asked)
+        assert [(detail[2], told) for detail, told in answer["outcomes"]] == [("interlocked", b"beyond")]
+        assert answer["outcomes_read"]
+        open_to_the_end = query.ask("trends", {**asked, "t1": log.wall_ms + 1})
+        assert (open_to_the_end["outcomes"], open_to_the_end["outcomes_read"]) == ([], True), "of the last nobody knows yet"
+        monkeypatch.setattr("runtime.history.trends.OUTCOMES_READ_MAX", 4)
+        short = query.ask("trends", asked)
+        assert (short["outcomes"], short["outcomes_read"]) == ([], False), "it was not looked for to the end"
+
+
 def test_who_asks_about_a_time_whose_gaps_and_marks_were_let_go_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runtime.history.kept.SAID_KEPT", 12)
     monkeypatch.setattr("runtime.history.kept.GAPS_KEPT", 3)

@@ -30,6 +30,8 @@ def answer(**more: Any) -> dict[str, Any]:
         "gaps": [[]],
         "marks": [],
         "marks_left_out": 0,
+        "outcomes": [],
+        "outcomes_read": True,
         "gaps_until": None,
         "marks_until": None,
     } | more
