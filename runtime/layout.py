@@ -7,7 +7,7 @@ Room: hall. `app`, `demo`, the CLI and the children ask it for paths. It makes f
     ledger/<epoch>/     truth            index/    rebuildable
     private/            0700: device.key, tags.cbor, acts.cbor, read_only.cbor, moves.cbor, network_change.cbor, alarms_pending.cbor,
                         accounts.sqlite, claim_code, anchors/, mirrors/, learned/
-    models/             <manifest hash>/: models; book.cbor: their states
+    models/             <manifest hash>/: models; book.cbor: their states; labelled.cbor: who labelled findings
     config/witnessmark.toml, config/revisions/<n>.toml
     run/                lock and sockets; means nothing after a restart (see run_folder)
 """

@@ -4,6 +4,8 @@ Room: hall, judgement. `desk` and `tenants` ask it and tell it of every entry th
 after its file was written. It never imports numpy, opens no model and decides nothing. `load`, `catch_up` and `save` block.
 
     models/book.cbor    cbor [1, epoch, next seq, [* row]]; a row as `_row` writes it
+
+The release before reads this file strictly: what it does not know goes into a file of its own, see `label_file`.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from ledger_client.event_bodies import (
     read_event,
 )
 from ledger_client.kinds import Kind
+from runtime.judgement.label_file import LabelFile
 from runtime.judgement.labels import LabelTally
 
 VERSION: Final = 1
@@ -99,13 +102,21 @@ class ModelBook:
         self.pages: dict[str, ModelPage] = {}
         self.next_seq: int | None = None
         self.changed = False
+        self._label_file = LabelFile(disk, folder, epoch)
 
     def page(self, name: str) -> ModelPage:
         """Return a model's page, a new one for a name that is not known."""
         return self.pages.setdefault(name, ModelPage(name))
 
     def load(self) -> None:
-        """Read the file; one that is damaged counts as missing: what matters is in the ledger. Raises OSError."""
+        """Read the files; one that is damaged counts as missing: what matters is in the ledger. Raises OSError."""
+        self._load()
+        for name, told in self._label_file.load().items():
+            if name in self.pages:
+                labels = self.pages[name].labels
+                labels.told |= {seq: each for seq, each in told.items() if (seq, 0, 0) in labels.labels}
+
+    def _load(self) -> None:
         data = read_whole(self._disk, self._path, SIZE_MAX)
         if data is None:
             return
@@ -125,15 +136,18 @@ class ModelBook:
         start = max(0, size - LOOK_BACK)
         if self.next_seq is not None:
             start = max(start, min(self.next_seq, size))
-        for seq, raw in enumerate(entries.entries(start, size), start):
+        unsigned = start if self._label_file.next_seq is None else max(0, size - LOOK_BACK, min(self._label_file.next_seq, start))
+        for seq, raw in enumerate(entries.entries(unsigned, size), unsigned):
             if OURS not in raw:
                 continue
             with suppress(FormatError):
                 payload = parse(raw).payload
                 body = entries.body(seq) if payload.kind == Kind.EVENT else None
                 found = None if body is None else read_event(payload.detail[0], payload.detail[1], body)
-                if found is not None:
+                if found is not None and seq >= start:
                     self.apply(seq, found, payload.wall_ms)
+                elif isinstance(found, LabelBody) and found.name in self.pages:  # a release took it in that notes no names
+                    self.pages[found.name].labels.signed(found, payload.wall_ms)
         self.next_seq = size
 
     def apply(self, seq: int, body: EventBody, at_ms: int = 0) -> None:
@@ -176,6 +190,7 @@ class ModelBook:
         """Make it durable; `size`: entries that it has seen. Raises OSError."""
         self.changed, self.next_seq = False, size
         self._disk.mkdir(self._path.parent)
+        self._label_file.save({page.name: page.labels.told for page in self.pages.values()}, size)
         write_atomically(self._disk, self._path, cbor.encode([VERSION, self.epoch, size, [_row(page) for page in self.pages.values()]]))
 
 

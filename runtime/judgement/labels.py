@@ -47,13 +47,17 @@ class LabelTally:
         key = (label.finding_seq, 0, 0) if label.finding_seq is not None else (None, label.from_ms, label.to_ms)
         self.labels.pop(key, None)
         self.labels[key] = label.label
-        if label.finding_seq is not None:
-            self.told[label.finding_seq] = (label.by, at_ms)
+        self.signed(label, at_ms)
         while len(self.labels) > KEPT_MAX:
             oldest = next(iter(self.labels))
             del self.labels[oldest]
             if oldest[0] is not None:
                 self.told.pop(oldest[0], None)
+
+    def signed(self, label: LabelBody, at_ms: int) -> None:
+        """Note by whom and when a finding got a label that is known already."""
+        if label.finding_seq is not None and (label.finding_seq, 0, 0) in self.labels:
+            self.told[label.finding_seq] = (label.by, at_ms)
 
     def labelled(self) -> list[list[Any]]:
         """Return [finding's entry, label, by whom, ms] of the newest labels of findings."""
@@ -86,16 +90,12 @@ class LabelTally:
         return counts | {"precision": precision, "recall": recall}
 
     def rows(self) -> list[list[Any]]:
-        """Return it for a file."""
-        return [
-            [list(each) for each in self.onsets.items()],
-            [[*key, label] for key, label in self.labels.items()],
-            [[seq, *told] for seq, told in self.told.items()],
-        ]
+        """Return it for the book's file, but for `told`: a release that knows nothing of that reads these two and no third."""
+        return [[list(each) for each in self.onsets.items()], [[*key, label] for key, label in self.labels.items()]]
 
     @classmethod
     def of(cls, rows: Any) -> LabelTally:
-        """Read what `rows` gave. Raises FormatError."""
+        """Read what `rows` gave, or gave when `told` was the third of them. Raises FormatError."""
         match rows:
             case [list() as onsets, list() as labels, *more] if all(
                 isinstance(each, list) and len(each) == 2 and is_uint(each[0]) and is_int(each[1]) for each in onsets
@@ -105,12 +105,16 @@ class LabelTally:
 
 
 def _told(more: list[Any]) -> dict[int, tuple[str, int]]:
-    """Read by whom and when; a file of before has nothing of it. Raises FormatError."""
     match more:
         case []:
             return {}
-        case [list() as told] if all(
-            isinstance(each, list) and len(each) == 3 and is_uint(each[0]) and isinstance(each[1], str) and is_int(each[2]) for each in told
-        ):
-            return {seq: (by, at_ms) for seq, by, at_ms in told}
+        case [list() as told]:
+            return told_of(told)
+    raise FormatError("models_book_invalid")
+
+
+def told_of(rows: list[Any]) -> dict[int, tuple[str, int]]:
+    """Read rows [finding's entry, by whom, ms]. Raises FormatError."""
+    if all(isinstance(row, list) and len(row) == 3 and is_uint(row[0]) and isinstance(row[1], str) and is_int(row[2]) for row in rows):
+        return {seq: (by, at_ms) for seq, by, at_ms in rows}
     raise FormatError("models_book_invalid")

@@ -20,15 +20,14 @@ from runtime.acts import Act
 from runtime.config import parse_config
 from runtime.config_model import Models
 from runtime.faces.feed import RequestRefusedError
-from runtime.judgement.book import MODELS_MAX
-from runtime.judgement.labels import LabelTally
+from runtime.judgement.book import MODELS_MAX, ModelBook
 from runtime.judgement.plans import plan_of
 from runtime.judgement.tenants import ModelActs
 from runtime.points import DevicePoints, number_points
 from runtime.tag_ids import Numbers, TagIds
 from tests.rigs.actors import LOCAL
 from tests.rigs.field import device_toml
-from tests.rigs.judged import Judged, judged, model_bytes
+from tests.rigs.judged import FOLDER, Judged, judged, model_bytes
 from tests.rigs.small_log import key_of
 from tests.simulation.disk import ShimDisk
 
@@ -229,8 +228,10 @@ def test_labels_are_entries_and_make_precision_and_recall() -> None:
         assert told.keys() == set(seqs)
         assert told[seqs[0]] == ("not_normal", "anna")
         assert told[seqs[1]][0] == "not_normal", "the newest counts"
-        again = LabelTally.of(line.desk.book.page("line").labels.rows())
-        assert again.labelled() == line.desk.model_rows()[0]["labelled"], "a start keeps by whom and when"
+        await line.desk.save()
+        again = ModelBook(line.desk.store._disk, FOLDER, 1)
+        again.load()
+        assert again.page("line").labels.labelled() == line.desk.model_rows()[0]["labelled"], "a start keeps by whom and when"
         for params in (
             {"label": "good", "seq": seqs[0]}, {"label": "normal"}, {"label": "normal", "seq": seqs[0], "from_ms": 1, "to_ms": 2},
             {"label": "normal", "from_ms": 5, "to_ms": 1}, {"label": "normal", "seq": seqs[0], "by": 5},
