@@ -28,16 +28,26 @@ class Backend(Protocol):
     can: tuple[str, ...]
     lasting: bool
 
-    def read(self, name: str) -> Settings:
-        """Return what is configured for an interface. Raises NetworkError."""
+    def profile(self, name: str) -> str:
+        """Return where the settings of an interface are kept, "" where only one place can be meant. Raises NetworkError."""
         ...
 
-    def put(self, name: str, settings: Settings) -> None:
-        """Put settings in force, all of them or, as far as the machine lets it, none. May be repeated. Raises NetworkError."""
+    def read(self, name: str, profile: str = "") -> Settings:
+        """Return what is configured for an interface, in this profile. Raises NetworkError."""
         ...
 
-    def put_back(self, name: str, settings: Settings) -> None:
-        """Put in force what was before, and leave nothing of what is now: not even where nobody answers for it. Raises NetworkError."""
+    def put(self, name: str, settings: Settings, profile: str = "") -> None:
+        """Put settings in force, all of them or, as far as the machine lets it, none. May be repeated.
+
+        Raises NetworkError, also where another profile than this is in force by now.
+        """
+        ...
+
+    def put_back(self, name: str, settings: Settings, profile: str = "") -> None:
+        """Put in force what was before, in this profile and no other, and leave nothing of what is now.
+
+        Not even where nobody answers for it. Raises NetworkError.
+        """
         ...
 
 

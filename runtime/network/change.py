@@ -2,7 +2,7 @@
 
 Room: hall, network. The desk keeps one at most. The file is there from before the first step until the change is confirmed or undone.
 
-    private/network_change.cbor   cbor [1, back end, interface, before, wish, [* address], keeps address, who, wall ms]
+    private/network_change.cbor   cbor [1, back end, interface, before, wish, [* address], keeps address, who, wall ms, ? profile]
                                   before, wish = [method, [* address], gateway, [* name server]]
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Final
 from ledger_client import cbor
 from ledger_client.disk import Disk, read_whole, write_atomically
 from ledger_client.errors import FormatError
-from runtime.network.settings import NetworkError, Settings, interface_name, settings_of
+from runtime.network.settings import NetworkError, Settings, interface_name, profile_name, settings_of
 
 VERSION: Final = 1
 FILE_NAME: Final = "network_change.cbor"
@@ -27,7 +27,8 @@ FILE_SIZE_MAX: Final = 1 << 14
 class Change:
     """One change. `confirm_at`: the addresses over which it may be confirmed.
 
-    It is empty where a lease decides; with `keeps_address` it does not matter.
+    It is empty where a lease decides; with `keeps_address` it does not matter. `profile`: what was changed, where the back end has several
+    for one interface; undoing changes that one.
     """
 
     backend: str
@@ -38,6 +39,7 @@ class Change:
     keeps_address: bool
     by: str
     made_ms: int
+    profile: str = ""
 
     def plain(self) -> dict[str, Any]:
         """Return it for a face."""
@@ -65,7 +67,7 @@ class ChangeFile:
         """Make it durable. Raises OSError."""
         row = [
             VERSION, change.backend, change.interface, _row(change.before), _row(change.wish), list(change.confirm_at),
-            change.keeps_address, change.by, change.made_ms,
+            change.keeps_address, change.by, change.made_ms, *([change.profile] if change.profile else []),
         ]  # fmt: skip
         write_atomically(self._disk, self._path, cbor.encode(row))
 
@@ -79,10 +81,11 @@ class ChangeFile:
 def _parse(data: bytes) -> Change:
     try:
         match cbor.decode(data, size_max=FILE_SIZE_MAX, what=FILE_NAME):
-            case [1, str(backend), str(name), before, wish, list(at), bool(keeps), str(by), int(made_ms)]:
+            case [1, str(backend), str(name), before, wish, list(at), bool(keeps), str(by), int(made_ms), *more] if len(more) <= 1:
                 return Change(
-                    backend, interface_name(name), _settings(before), _settings(wish), tuple(str(each) for each in at), keeps, by, made_ms
-                )
+                    backend, interface_name(name), _settings(before), _settings(wish), tuple(str(each) for each in at), keeps, by, made_ms,
+                    profile_name(*more) if more else "",
+                )  # fmt: skip
     except NetworkError as error:
         raise FormatError("network_change_invalid") from error
     raise FormatError("network_change_invalid")

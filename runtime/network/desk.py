@@ -148,17 +148,18 @@ class NetworkDesk:
             await self._load()
             if self.change is not None:
                 raise NetworkError("net_pending", name=self.change.interface)
-            plan, _ = await self._plan(params)
+            plan, found = await self._plan(params)
             change = Change(
-                self.backend, plan.interface, plan.before, plan.wish, plan.confirm_at, plan.keeps_address, by, self._clock.wall_ms()
-            )
+                self.backend, plan.interface, plan.before, plan.wish, plan.confirm_at, plan.keeps_address, by, self._clock.wall_ms(),
+                found.profile,
+            )  # fmt: skip
             await self._blocking(lambda: self._file.save(change))
             within_ms = 1000 * self._config().network.confirm_within_s
             self.change, self._state, self._lost = change, WAITING, None
             self._undo_at_ms = self._clock.mono_ms() + within_ms + int(1000 * TIMEOUT_S)  # its time begins when it is made
             self._news.set()
             try:
-                await self._privileged.put(change.backend, change.interface, change.wish)
+                await self._privileged.put(change.backend, change.interface, change.wish, change.profile)
             except NetworkError:
                 await self._undo()
                 raise
@@ -258,7 +259,7 @@ class NetworkDesk:
             if self.change is not change:
                 return False
             try:
-                await self._privileged.put_back(change.backend, change.interface, change.before)
+                await self._privileged.put_back(change.backend, change.interface, change.before, change.profile)
             except NetworkError:
                 self._undo_at_ms = self._clock.mono_ms() + RETRY_MS
                 return False
@@ -280,7 +281,7 @@ class NetworkDesk:
         change = self.change
         assert change is not None
         try:
-            await self._privileged.put_back(change.backend, change.interface, change.before)
+            await self._privileged.put_back(change.backend, change.interface, change.before, change.profile)
             await self._blocking(self._file.clear)
         except (NetworkError, OSError, asyncio.CancelledError) as error:
             self._state, self._undo_at_ms = UNDO_FAILED, self._clock.mono_ms() + RETRY_MS

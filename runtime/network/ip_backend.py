@@ -20,7 +20,11 @@ class IpBackend:
     can: tuple[str, ...] = ()
     lasting = False
 
-    def read(self, name: str) -> Settings:
+    def profile(self, name: str) -> str:
+        """See Backend."""
+        return ""
+
+    def read(self, name: str, profile: str = "") -> Settings:
         """See Backend."""
         found = interfaces_of(run_json("ip", "-j", "addr", "show", "dev", name))
         if not found:
@@ -30,7 +34,7 @@ class IpBackend:
             return Settings("absent")
         return Settings("static", addresses, self._gateway(name))
 
-    def put(self, name: str, settings: Settings) -> None:
+    def put(self, name: str, settings: Settings, profile: str = "") -> None:
         """See Backend."""
         if settings.method == "dhcp":
             raise NetworkError("net_cannot_dhcp")
@@ -42,7 +46,7 @@ class IpBackend:
                 self._put(name, before)
             raise
 
-    def put_back(self, name: str, settings: Settings) -> None:
+    def put_back(self, name: str, settings: Settings, profile: str = "") -> None:
         """See Backend."""
         self.put(name, settings)
 

@@ -29,7 +29,11 @@ class NetworkdBackend:
     def __init__(self, folder: Path = FOLDER) -> None:
         self._folder = folder
 
-    def read(self, name: str) -> Settings:
+    def profile(self, name: str) -> str:
+        """See Backend."""
+        return ""
+
+    def read(self, name: str, profile: str = "") -> Settings:
         """See Backend. Without a file of ours it is `absent`: what the machine's own files say is theirs."""
         try:
             with self._path(name).open(encoding="utf-8") as file:
@@ -39,7 +43,7 @@ class NetworkdBackend:
         except (OSError, UnicodeDecodeError) as error:
             raise NetworkError("net_file", path=str(self._path(name)), said=type(error).__name__) from error
 
-    def put(self, name: str, settings: Settings) -> None:
+    def put(self, name: str, settings: Settings, profile: str = "") -> None:
         """See Backend."""
         before = self.read(name)
         self._write(name, settings)
@@ -52,7 +56,7 @@ class NetworkdBackend:
                 run("networkctl", "reload")
             raise
 
-    def put_back(self, name: str, settings: Settings) -> None:
+    def put_back(self, name: str, settings: Settings, profile: str = "") -> None:
         """See Backend."""
         self.put(name, settings)
 

@@ -2,26 +2,30 @@
 
 Room: hall, network; in the privileged part. It changes ipv4.* of that one profile and makes none. An interface without an active profile
 is refused, unless one profile alone is for it (its cable is out); and so is a profile that holds more in those fields than `Settings`,
-since undoing could not put that back. What `nmcli -g` prints is read back as strictly as what it is given.
+since undoing could not put that back. What is undone is undone in the profile that was changed, by its UUID. What `nmcli -g` prints is
+read back as strictly as what it is given.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+from itertools import pairwise
 from typing import Final
 
 from runtime.network.commands import run
-from runtime.network.settings import NetworkError, Settings, settings_of
+from runtime.network.settings import UUID, NetworkError, Settings, settings_of
 
 WAIT_S: Final = "15"
 NO_WAIT: Final = "0"
-PROFILES_MAX: Final = 50
+PROFILES_MAX: Final = 100
+"""Of the interface's type: beyond that nobody can say which one is meant."""
 FIELDS: Final = ("ipv4.method", "ipv4.addresses", "ipv4.gateway", "ipv4.dns", "ipv4.ignore-auto-dns")
 """What is read, and all that is written."""
 _METHODS: Final = {"auto": "dhcp", "manual": "static", "disabled": "absent"}
 _OTHERS: Final = frozenset({"link-local", "shared"})
-_UUID: Final = re.compile(r"[0-9a-f-]{36}")
+_TYPES: Final = {"ethernet": ("802-3-ethernet", "veth"), "veth": ("802-3-ethernet", "veth"), "wifi": ("802-11-wireless",)}
+"""Of an interface's type, those of its profiles, where they are called otherwise."""
 
 
 class NmcliBackend:
@@ -30,27 +34,43 @@ class NmcliBackend:
     can: tuple[str, ...] = ("dhcp", "dns")
     lasting = True
 
-    def read(self, name: str) -> Settings:
-        """See Backend."""
-        return settings_from(_shown(self._profile(name)))
+    def profile(self, name: str) -> str:
+        """Return the profile that is active there; where none is, as without a cable, the only one that is for this interface."""
+        active, kind = _device(name)
+        found = active or _only_for(name, kind)
+        if found is None:
+            raise NetworkError("net_no_profile", name=name)
+        return found
 
-    def put(self, name: str, settings: Settings) -> None:
+    def read(self, name: str, profile: str = "") -> Settings:
         """See Backend."""
-        profile, before = self._profile(name), self.read(name)
+        return settings_from(_shown(profile or self.profile(name)))
+
+    def put(self, name: str, settings: Settings, profile: str = "") -> None:
+        """See Backend."""
+        found = self.profile(name)
+        if profile not in {"", found}:
+            raise NetworkError("net_profile_changed", name=name)
+        before = settings_from(_shown(found))
         try:
-            self._put(profile, name, settings)
+            self._put(found, name, settings)
         except NetworkError:
             with contextlib.suppress(NetworkError):
-                self._put(profile, name, before)
+                self._put(found, name, before)
             raise
 
-    def put_back(self, name: str, settings: Settings) -> None:
-        """See Backend. It waits for no lease, and not for a cable: with the profile as it was, NetworkManager does the rest by itself."""
-        profile = self._profile(name)
+    def put_back(self, name: str, settings: Settings, profile: str = "") -> None:
+        """See Backend. It waits for no lease, and not for a cable: with the profile as it was, NetworkManager does the rest by itself.
+
+        The profile is the one that was changed, whichever is active by now: NetworkManager may have taken another one meanwhile.
+        """
+        if profile and run("nmcli", "-g", "connection.interface-name", "connection", "show", profile).strip() not in {"", name}:
+            raise NetworkError("net_profile_changed", name=name)
+        profile = profile or self.profile(name)  # of a change that was made before profiles were remembered
         try:
             self._put(profile, name, settings, NO_WAIT if settings.method == "dhcp" else WAIT_S)
         except NetworkError:
-            if _active(name) or settings_from(_shown(profile)) != settings:
+            if _device(name)[0] is not None or settings_from(_shown(profile)) != settings:
                 raise
 
     @staticmethod
@@ -58,24 +78,30 @@ class NmcliBackend:
         run("nmcli", "connection", "modify", profile, *modifications(settings))
         run("nmcli", "--wait", wait_s, "connection", "up", profile, "ifname", name, timeout_s=20.0)
 
-    @staticmethod
-    def _profile(name: str) -> str:
-        """Return the profile that is active there; where none is, as without a cable, the only one that is for this interface."""
-        found = _active(name) or _only_for(name)
-        if found is None:
-            raise NetworkError("net_no_profile", name=name)
-        return found
+
+def _device(name: str) -> tuple[str | None, str]:
+    """Return the profile that is active on an interface, None without, and the interface's type."""
+    kind, profile, *_ = [*run("nmcli", "-g", "GENERAL.TYPE,GENERAL.CON-UUID", "device", "show", name).splitlines(), "", ""]
+    return profile.strip() if UUID.fullmatch(profile.strip()) else None, kind.strip()
 
 
-def _active(name: str) -> str | None:
-    found = run("nmcli", "-g", "GENERAL.CON-UUID", "device", "show", name).strip()
-    return found if _UUID.fullmatch(found) else None
-
-
-def _only_for(name: str) -> str | None:
-    uuids = [each for each in run("nmcli", "-g", "UUID", "connection", "show").split() if _UUID.fullmatch(each)][:PROFILES_MAX]
-    of = [each for each in uuids if run("nmcli", "-g", "connection.interface-name", "connection", "show", each).strip() == name]
+def _only_for(name: str, kind: str) -> str | None:
+    """Return the one profile that names this interface, None where there is none or more. Two calls, however many profiles there are."""
+    may_be = profiles_of(run("nmcli", "-g", "UUID,TYPE,DEVICE", "connection", "show"), name, kind)
+    if len(may_be) > PROFILES_MAX:
+        raise NetworkError("net_profiles_many", name=name, count=len(may_be))
+    if not may_be:
+        return None
+    lines = run("nmcli", "-g", "connection.uuid,connection.interface-name", "connection", "show", *may_be).splitlines()
+    of = [uuid for uuid, named in pairwise(lines) if UUID.fullmatch(uuid) and named.strip() == name]
     return of[0] if len(of) == 1 else None
+
+
+def profiles_of(listed: str, name: str, kind: str) -> list[str]:
+    """Return the profiles that an interface of this type may have, of lines `UUID:TYPE:DEVICE`; not those active on another one."""
+    rows = [line.split(":", 2) for line in listed.splitlines() if line.count(":") >= 2]
+    types = _TYPES.get(kind, (kind,))
+    return [uuid for uuid, type_, device in rows if UUID.fullmatch(uuid) and type_ in types and device in {"", name}]
 
 
 def _shown(profile: str) -> str:

@@ -5,10 +5,10 @@ file and no name of a program from whoever calls it, and checks everything it re
 settings, like every change. It ends itself and what it runs at its deadline, because under sudo the core cannot. Under sudo it does nothing
 from files that somebody besides root can change: that finds a machine set up wrongly, it is no defence against who has changed them.
 
-    {"backend": "ip", "do": "read", "interface": "eth0"}                      -> {"settings": {…}, "can": […], "lasting": false}
-    {"backend": "ip", "do": "put", "interface": "eth0", "settings": {…}}      -> {}
-    {"backend": "ip", "do": "put_back", "interface": "eth0", "settings": {…}} -> {}
-    anything that fails                                                       -> {"fault": ["net_…", {…}]}
+    {"backend": "ip", "do": "read", "interface": "eth0"} -> {"settings": {…}, "can": […], "lasting": false, "profile": ""}
+    {"backend": "ip", "do": "put", "interface": "eth0", "settings": {…}, "profile": "…"}, the profile where there is one -> {}
+    {"backend": "ip", "do": "put_back", "interface": "eth0", "settings": {…}, "profile": "…"}, the same -> {}
+    anything that fails -> {"fault": ["net_…", {…}]}
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from runtime.network.backend import BACKENDS
 from runtime.network.look import LINKS
-from runtime.network.settings import NetworkError, interface_name, settings_of
+from runtime.network.settings import NetworkError, interface_name, profile_name, settings_of
 
 REQUEST_SIZE_MAX: Final = 8_192
 DEADLINE_S: Final = 40
@@ -83,13 +83,15 @@ def answer_of(data: bytes) -> dict[str, Any]:
         raw = None
     match raw:
         case {"backend": str(backend), "do": "read", "interface": name, **rest} if not rest and backend in BACKENDS:
-            chosen = BACKENDS[backend]
-            return {"settings": chosen.read(_there(name)).plain(), "can": list(chosen.can), "lasting": chosen.lasting}
+            chosen, there = BACKENDS[backend], _there(name)
+            profile = chosen.profile(there)
+            settings = chosen.read(there, profile).plain()
+            return {"settings": settings, "can": list(chosen.can), "lasting": chosen.lasting, "profile": profile}
         case {"backend": str(backend), "do": "put" | "put_back" as do, "interface": name, "settings": dict(given), **rest} if (
-            not rest and backend in BACKENDS
+            rest.keys() <= {"profile"} and backend in BACKENDS
         ):
             put = BACKENDS[backend].put if do == "put" else BACKENDS[backend].put_back
-            put(_there(name), settings_of(given))
+            put(_there(name), settings_of(given), profile_name(rest.get("profile", "")))
             return {}
     raise NetworkError("net_shape")
 

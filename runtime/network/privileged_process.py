@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runtime.network.privileged import DEADLINE_S
-from runtime.network.settings import NetworkError, Settings, settings_of
+from runtime.network.settings import NetworkError, Settings, profile_name, settings_of
 from runtime.supervisor import module_command
 
 MODULE: Final = "runtime.network.privileged"
@@ -37,11 +37,12 @@ Run = Callable[[dict[str, Any]], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is configured for an interface, and what the back end can do besides static addresses."""
+    """What is configured for an interface, and what the back end can do besides static addresses. `profile`: see Backend."""
 
     settings: Settings
     can: tuple[str, ...]
     lasting: bool
+    profile: str = ""
 
 
 class Privileged:
@@ -53,20 +54,21 @@ class Privileged:
     async def read(self, backend: str, name: str) -> Found:
         """Return what is configured for an interface. Raises NetworkError."""
         match await self._ask({"backend": backend, "do": "read", "interface": name}):
-            case {"settings": dict(raw), "can": list(can), "lasting": bool(lasting)}:
-                return Found(settings_of(raw), tuple(str(each) for each in can), lasting)
+            case {"settings": dict(raw), "can": list(can), "lasting": bool(lasting), **rest}:
+                return Found(settings_of(raw), tuple(str(each) for each in can), lasting, profile_name(rest.get("profile", "")))
         raise NetworkError("net_privileged", said="")
 
-    async def put(self, backend: str, name: str, settings: Settings) -> None:
+    async def put(self, backend: str, name: str, settings: Settings, profile: str = "") -> None:
         """Put settings in force. Raises NetworkError."""
-        await self._put("put", backend, name, settings)
+        await self._put("put", backend, name, settings, profile)
 
-    async def put_back(self, backend: str, name: str, settings: Settings) -> None:
+    async def put_back(self, backend: str, name: str, settings: Settings, profile: str = "") -> None:
         """Put in force what was before. Raises NetworkError."""
-        await self._put("put_back", backend, name, settings)
+        await self._put("put_back", backend, name, settings, profile)
 
-    async def _put(self, do: str, backend: str, name: str, settings: Settings) -> None:
-        if await self._ask({"backend": backend, "do": do, "interface": name, "settings": settings.plain()}):
+    async def _put(self, do: str, backend: str, name: str, settings: Settings, profile: str) -> None:
+        of = {"profile": profile} if profile else {}
+        if await self._ask({"backend": backend, "do": do, "interface": name, "settings": settings.plain(), **of}):
             raise NetworkError("net_privileged", said="")
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ METHODS: Final = ("dhcp", "static", "absent")
 """`absent`: nothing of ours is configured there; what it was before somebody changed it for the first time."""
 ADDRESSES_MAX: Final = 8
 DNS_MAX: Final = 3
+UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 
 
@@ -81,6 +82,13 @@ def interface_name(name: object) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name) or name == "lo":
         raise NetworkError("net_interface", name=str(name)[:40])
     return name
+
+
+def profile_name(raw: object) -> str:
+    """Return a profile's UUID, "" where there is none. Raises NetworkError `net_shape`."""
+    if not isinstance(raw, str) or (raw and not UUID.fullmatch(raw)):
+        raise NetworkError("net_shape")
+    return raw
 
 
 def interface_of(text: object) -> ipaddress.IPv4Interface:

@@ -19,6 +19,7 @@ from tests.rigs.netns import WIRE, Wire, require_wire, wire
 from tests.rigs.network_manager import network_manager, require_network_manager
 
 Ask = Callable[..., dict[str, Any]]
+PLANT = "11111111-2222-3333-4444-555555555555"
 OURS = {"method": "static", "addresses": [f"{Wire.OLD}/24"], "gateway": "10.77.1.1", "dns": []}
 
 
@@ -42,7 +43,7 @@ def plant(tmp_path: Path) -> Iterator[tuple[Wire, Ask, Callable[..., str]]]:
 
 def test_what_is_put_is_read_and_in_force(plant: tuple[Wire, Ask, Callable[..., str]]) -> None:
     lan, ask, _ = plant
-    assert ask("read") == {"settings": OURS, "can": ["dhcp", "dns"], "lasting": True}
+    assert ask("read") == {"settings": OURS, "can": ["dhcp", "dns"], "lasting": True, "profile": PLANT}
     for wanted in (
         {"method": "static", "addresses": [f"{Wire.NEW}/24"], "gateway": "10.77.2.1", "dns": ["10.77.2.1", "9.9.9.9"]},
         {"method": "static", "addresses": [f"{Wire.NEW}/24", "10.77.2.11/25"], "gateway": "", "dns": []},
@@ -79,6 +80,31 @@ def test_what_was_before_comes_back_without_a_lease_and_without_a_cable(plant: t
     assert ask("put_back", settings=moved) == {}
     subprocess.run(["ip", "-n", lan.client, "link", "set", "far0", "up"], check=True)
     _until(lambda: lan.addresses() == moved["addresses"])
+
+
+@pytest.mark.parametrize("taken", ["none", "the other"])
+def test_what_is_undone_is_undone_in_the_profile_that_was_changed(plant: tuple[Wire, Ask, Callable[..., str]], taken: str) -> None:
+    """It names no interface; a profile that was left over does, which is the only one that is found while the cable is out."""
+    lan, ask, nmcli = plant
+    nmcli("connection", "modify", PLANT, "connection.interface-name", "")
+    nmcli("connection", "up", PLANT, "ifname", WIRE)
+    nmcli("connection", "add", "type", "ethernet", "con-name", "other", "ifname", WIRE, "autoconnect", "no")
+    nmcli("connection", "modify", "other", "ipv4.method", "manual", "ipv4.addresses", "10.77.9.9/24")
+    assert ask("read")["profile"] == PLANT
+    moved = {**OURS, "addresses": ["10.77.1.12/24"]}
+    assert ask("put", settings=moved, profile=PLANT) == {}
+    if taken == "none":
+        subprocess.run(["ip", "-n", lan.client, "link", "set", "far0", "down"], check=True)
+        _until(lambda: lan.addresses() == [])
+        assert ask("read")["profile"] == nmcli("-g", "connection.uuid", "connection", "show", "other").strip()
+    else:
+        nmcli("connection", "up", "other", "ifname", WIRE)
+        assert lan.addresses() == ["10.77.9.9/24"]
+    assert ask("put_back", settings=OURS, profile=PLANT) == {}
+    assert nmcli("-g", "ipv4.addresses", "connection", "show", PLANT).strip() == OURS["addresses"][0]
+    assert nmcli("-g", "ipv4.addresses", "connection", "show", "other").strip() == "10.77.9.9/24"
+    subprocess.run(["ip", "-n", lan.client, "link", "set", "far0", "up"], check=True)
+    _until(lambda: lan.addresses() == OURS["addresses"])
 
 
 def _until(done: Callable[[], bool]) -> None:

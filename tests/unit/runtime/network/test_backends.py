@@ -86,6 +86,9 @@ GOOD = {"backend": "ip", "do": "put", "interface": "lo9", "settings": {"method":
         GOOD | {"do": "run"},
         GOOD | {"interface": "../../etc"},
         GOOD | {"interface": "lo"},
+        GOOD | {"profile": "--help"},
+        GOOD | {"profile": "------------------------------------"},
+        GOOD | {"profile": ["x"]},
         GOOD,  # an interface that is not there
         {"backend": "ip", "do": "read", "interface": ["eth0"]},
     ],
