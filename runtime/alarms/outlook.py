@@ -26,11 +26,11 @@ class CoreOutlook:
     def __init__(
         self, clock: Clock, *, device_state: Callable[[str], str | None], anchors: Callable[[], Sequence[Mapping[str, Any]]],
         size: Callable[[], int], ledger_state: Callable[[], tuple[str, bool]], evidence_state: Callable[[], str],
-        goes_on: Callable[[str], bool], free_bytes: Callable[[], int], work: Executor,
+        goes_on: Callable[[str], bool | None], free_bytes: Callable[[], int], work: Executor,
     ) -> None:  # fmt: skip
         """`ledger_state` gives its state and whether the disk is full; `size` the ledger's durable entries.
 
-        `goes_on` tells whether a finding of a model has begun and not ended.
+        `goes_on` tells whether a finding of a model has begun and not ended, None while it cannot be told.
         `free_bytes` blocks; it is asked in `work`.
         """
         self._clock, self._device_state, self._anchors, self._size = clock, device_state, anchors, size
@@ -58,7 +58,8 @@ class CoreOutlook:
             case "evidence_stopped":
                 return self._evidence_state() == "stopped" or self._ledger_state()[0] != "ok"
             case "finding":
-                return self._goes_on(definition.model)
+                goes_on = self._goes_on(definition.model)
+                return before if goes_on is None else goes_on
         return before
 
     def _unconfirmed_ms(self) -> int | None:

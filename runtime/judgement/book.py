@@ -10,7 +10,6 @@ The release before reads this file strictly: what it does not know goes into a f
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from ledger_client.event_bodies import (
     read_event,
 )
 from ledger_client.kinds import Kind
+from runtime.judgement.kept_findings import Told, kept
 from runtime.judgement.label_file import LabelFile
 from runtime.judgement.labels import LabelTally
 
@@ -42,12 +42,8 @@ SIZE_MAX: Final = 1 << 20
 MODELS_MAX: Final = 32
 LOOK_BACK: Final = 200_000
 """Entries looked through when the file is missing or old: at one in two seconds, the last four days."""
-FINDINGS_KEPT: Final = 64
-"""Findings of one model that are known again when they are told twice."""
 OURS: Final = b"https://witnessmark.example/event/"
 SCORING: Final = frozenset({"checking", "shadow", "armed"})
-Told = tuple[str, str, int, int]
-"""What makes two findings of a model the same one: rule, tag, time, phase."""
 
 
 class Entries(Protocol):
@@ -84,8 +80,8 @@ class ModelPage:
     receipt_seq: int | None = None
     refusal: tuple[str, dict[str, Any]] | None = None
     checked: dict[str, Any] = field(default_factory=dict)
-    told: deque[Told] = field(default_factory=lambda: deque(maxlen=FINDINGS_KEPT))
-    finding_seqs: deque[int] = field(default_factory=lambda: deque(maxlen=FINDINGS_KEPT))
+    told: list[Told] = field(default_factory=list)
+    finding_seqs: list[int] = field(default_factory=list)
     labels: LabelTally = field(default_factory=LabelTally)
 
     @property
@@ -130,6 +126,7 @@ class ModelBook:
                         for page in pages:
                             page.receipt_seq, page.since_seq = None, 0
                             page.finding_seqs.clear()
+                            page.told.clear()
 
     def catch_up(self, entries: Entries, size: int) -> None:
         """Take in what was recorded since the file was written. Raises LedgerError, OSError."""
@@ -165,6 +162,7 @@ class ModelBook:
             case FindingBody():
                 page.told.append((body.rule, body.tag, body.at_ms, body.phase))
                 page.finding_seqs.append(seq)
+                page.told, page.finding_seqs = kept(page.told, page.finding_seqs)
                 page.labels.found(seq, body)
             case LabelBody():
                 page.labels.said(body, at_ms)
@@ -181,6 +179,7 @@ class ModelBook:
         if is_other:
             page.manifest, page.model, page.trust = body.manifest_hash, body.model_sha256, (self.epoch, seq)
             page.since_seq, page.last_cell, page.receipt_seq, page.checked = seq, None, None, {}
+            page.told.clear()  # what the model of before found goes on in nobody's eyes, and keeps this one from telling nothing
         elif body.state in SCORING and page.state not in SCORING:
             page.since_seq, page.receipt_seq = seq, None
         if body.state != "learning" or page.state == "off":
@@ -230,7 +229,7 @@ def _page(row: Any) -> ModelPage:
             if good and pairs is not None:
                 return ModelPage(
                     name, state, manifest, model, trust and (trust[0], trust[1]), since, cell, receipt, why, dict(pairs),
-                    deque(((a, b, c, d) for a, b, c, d in told), FINDINGS_KEPT), deque(seqs, FINDINGS_KEPT), LabelTally.of(labels),
+                    *kept([(a, b, c, d) for a, b, c, d in told], seqs), LabelTally.of(labels),
                 )  # fmt: skip
     raise FormatError("models_book_invalid")
 

@@ -128,8 +128,10 @@ class JudgementDesk:
         """See JudgementSource."""
         return self.rows.findings()
 
-    def goes_on(self, name: str) -> bool:
-        """Whether a finding of a model that is armed has begun and not ended."""
+    def goes_on(self, name: str) -> bool | None:
+        """Whether a finding of a model that is armed has begun and not ended; None while that cannot be told."""
+        if not self.ready and self.models().enabled:
+            return None
         return self.rows.goes_on(name)
 
     def health(self) -> dict[str, Any]:

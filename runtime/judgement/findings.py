@@ -3,7 +3,8 @@
 Room: hall, judgement; the judge's process. It is told what rules and the model find and gives back what is to be recorded. The model's
 decision is restored to the bit, so its turns are known again by rule, tag, time and phase. Rules begin anew a while before the place where
 an earlier judge ended and may see the same thing a moment later, or name another tag of its device: of them, all up to the newest that
-the ledger has counts as said, and what goes on there is what the ledger says.
+the ledger has counts as said. What goes on there by the ledger goes on when its rule finds it again; what is not found again by the time
+that reading has passed its onset, nobody can tell the end of: it is interrupted.
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ Key = tuple[str, str]
 class Findings:
     """The findings of one model. An alarm of the model names the tag of its onset at its end too, whatever weighs most by then."""
 
-    def __init__(self, told: Iterable[Told], until_ms: int = 1 << 62) -> None:
-        """`told` in the order of the ledger; what the model decided after `until_ms` is decided again, and then known."""
+    def __init__(self, told: Iterable[Told], until_ms: int = 1 << 62, *, decides_anew: bool = False) -> None:
+        """`told` in the order of the ledger; what the model decided after `until_ms` is decided again, and then known.
+
+        `decides_anew`: the decision up to there is not at hand, it begins anew: what goes on of the model from before is interrupted.
+        """
         told = list(told)
         self._told = set(told)
         self._open: dict[Key, int] = {}
@@ -41,26 +45,52 @@ class Findings:
             if phase == ONSET:
                 self._open[rule, tag] = at_ms
         self._before = dict(self._open)
+        """What of those that go on was told by an earlier judge."""
+        self._found_again: set[Key] = set()
+        self._decides_anew = decides_anew
         self._said_ms = max((at_ms for rule, _, at_ms, _ in told if rule != MODEL), default=-1)
         self._pace = Pace(MOST, PER_S)
         self._held_back = 0
 
-    def interrupted(self) -> list[tuple[str, int]]:
-        """Return tag and time of the drifts that went on when the judge began: their watch begins anew, so they end here."""
-        found = [(tag, at_ms) for (rule, tag), at_ms in self._before.items() if rule == DRIFT]
-        for tag, _ in found:
-            self._open.pop((DRIFT, tag), None)
+    def rules_begin_anew(self) -> None:
+        """The rules know nothing any more of what they found."""
+        self._found_again.clear()
+        self._before |= {key: at_ms for key, at_ms in self._open.items() if key[0] not in {MODEL, DRIFT}}
+
+    def interrupted(self, read_to_ms: int) -> list[Told]:
+        """Return the ends, without their time (it is that of the onset), of what went on and whose watch is cut off: drifts always.
+
+        Ask once reading is beyond where the earlier judge ended; `read_to_ms`: readings up to here the rules have seen, or never will.
+        """
+        found = [(*key, at_ms, 1) for key, at_ms in self._before.items() if self._is_cut_off(key, read_to_ms)]
+        for rule, tag, _, _ in found:
+            self._open.pop((rule, tag), None)
+            self._before.pop((rule, tag))
         return found
 
-    def open_since(self) -> list[int]:
-        """Return when the findings of rules began that had not ended when the judge began."""
-        return [at_ms for (rule, _), at_ms in self._before.items() if rule not in {MODEL, DRIFT}]
+    def _is_cut_off(self, key: Key, read_to_ms: int) -> bool:
+        match key[0]:
+            case "drift":
+                return True
+            case "model":
+                return self._decides_anew
+        return key not in self._found_again and self._before[key] <= read_to_ms
+
+    def going_on(self) -> list[tuple[str, str, int]]:
+        """Return rule, tag and time of the findings of rules that had not ended when the judge began."""
+        return [(rule, tag, at_ms) for (rule, tag), at_ms in self._before.items() if rule not in {MODEL, DRIFT}]
 
     def new(self, body: FindingBody, *, tell: bool) -> FindingBody | None:
-        """Return what is to be recorded of a finding, None for nothing. `tell` False: nobody is to hear of it, nor of its end."""
-        if body.rule != MODEL and body.at_ms < self._said_ms:
+        """Return what is to be recorded of a finding, None for nothing. `tell` False: nobody is to hear of its onset.
+
+        Of an end whoever heard of the onset hears in any case.
+        """
+        key = self._going_on(body)
+        if body.phase == ONSET and key is not None:
+            self._found_again.add(key)
+        if body.rule != MODEL and body.at_ms < self._said_ms and not self._is_end_of(body, key):
             return None
-        return self._onset(body, tell=tell) if body.phase == ONSET else self._end(body, tell=tell)
+        return self._onset(body, tell=tell) if body.phase == ONSET else self._end(body)
 
     def _onset(self, body: FindingBody, *, tell: bool) -> FindingBody | None:
         if self._knows(body):
@@ -77,9 +107,12 @@ class Findings:
         self._told.add((body.rule, body.tag, body.at_ms, body.phase))
         return found
 
-    def _end(self, body: FindingBody, *, tell: bool) -> FindingBody | None:
+    def _is_end_of(self, body: FindingBody, key: Key | None) -> bool:
+        return body.phase != ONSET and key is not None and body.at_ms > self._open[key]
+
+    def _end(self, body: FindingBody) -> FindingBody | None:
         key = self._going_on(body)
-        if key is None or not tell:  # an end of what was not told
+        if key is None:  # an end of what was not told
             return None
         body = replace(body, tag=key[1])
         known = self._knows(body)

@@ -14,6 +14,7 @@ from models.manifest import Manifest
 from runtime.config_model import Models
 from runtime.judgement.book import ModelBook, ModelPage
 from runtime.judgement.judge_words import LiveRow
+from runtime.judgement.kept_findings import OPEN_MAX as GOING_MAX
 
 FINDINGS_MAX: Final = 50
 OPEN_MAX: Final = 20
@@ -85,16 +86,25 @@ class ModelRows:
         going.pop((body.rule, body.tag), None)
         if body.phase == ONSET:
             going[body.rule, body.tag] = (body.manifest_hash, row)
+            while len(going) > GOING_MAX:
+                del going[next(iter(going))]
+
+    def _begun(self, page: ModelPage) -> list[dict[str, Any]]:
+        """Return what began and did not end of the model that a page names, since it names it, in the order of the ledger."""
+        epoch, since = page.trust or (self._book.epoch, -1)
+        found = self._going.get(page.name, {}).values()
+        return [row for manifest, row in found if manifest == page.manifest and (row["seq"] > since or epoch != self._book.epoch)]
 
     def _open(self, page: ModelPage) -> list[dict[str, Any]]:
-        """Return what goes on of a model, in the order of the ledger; of one that is off, or was another then, nobody looks for the end."""
-        found = self._going.get(page.name, {}).values()
-        return [row for manifest_hash, row in found if page.scores and manifest_hash == page.manifest]
+        """Return what goes on of a model; of one that is off, or refused, nobody looks for the end, and nothing is said to go on."""
+        return self._begun(page) if page.scores and page.refusal is None else []
 
-    def goes_on(self, name: str) -> bool:
-        """Whether a finding that a model made while it was armed has begun and not ended."""
+    def goes_on(self, name: str) -> bool | None:
+        """Whether a finding that a model made while it was armed has begun and not ended; None while the model is refused: who knows."""
         page = self._book.pages.get(name)
-        return page is not None and any(row["evidence"]["armed"] for row in self._open(page))
+        if page is None or not page.scores or not any(row["evidence"]["armed"] for row in self._begun(page)):
+            return False
+        return True if page.refusal is None else None
 
     def knows(self, manifest_hash: bytes) -> bool:
         """Whether a manifest is at hand."""

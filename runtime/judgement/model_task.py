@@ -21,7 +21,7 @@ from models.drift import SPAN, SPANS
 from models.input_stream import Row
 from models.model_fault import ModelFault, WorkerFault
 from runtime.judgement.core_link import CoreLink, Order
-from runtime.judgement.findings import DRIFT, Findings
+from runtime.judgement.findings import Findings
 from runtime.judgement.follower import Follower, first_seq_at
 from runtime.judgement.judge_words import LiveRow
 from runtime.judgement.model_run import Cell, ModelRun
@@ -34,7 +34,9 @@ BACKLOG_MS_MAX: Final = 86_400_000
 REMEMBERED: Final = (SPANS + 1) * SPAN
 """Cells before the last receipt whose scores the advice to learn again rests on."""
 OPEN_MS: Final = 600_000
-"""So long before a finding that has not ended reading begins, for its rule to find it again."""
+"""So long before a finding that has not ended reading begins, for its rule to find it again; earlier by what the rule waits for."""
+WAITS: Final = {"stuck": "constant_ms", "frozen_counter": "constant_ms", "dropout": "missing_ms"}
+"""Rules that find something only once it has lasted, and the limit that says for how long."""
 TRIES: Final = 2
 MODEL_RULE: Final = "model"
 CHECKING: Final = "checking"
@@ -97,14 +99,19 @@ class ModelTask:
         for score in recorded_scores(ledger.reader, ledger.head(), order, kept.manifest.plan.grid_ms * REMEMBERED):
             self._run.monitor.take(score)
         until_ms = -1 if order.last_cell is None else order.last_cell * kept.manifest.plan.grid_ms
-        self._findings = Findings(order.told, until_ms)
+        if receipt is None:  # what was decided before this piece of work began is not decided again
+            until_ms = max(until_ms, self._wall_ms(min(order.since_seq, ledger.head() - 1)))
+        self._findings = Findings(order.told, until_ms, decides_anew=receipt is None)
         self._follower = self._begin(from_receipt=receipt is not None)
+        self._began_ms = self._wall_ms(min(self._follower.next_seq, ledger.head() - 1))
+        """When the entry that is read first was written."""
+        self._read_to_ms = self._began_ms - OPEN_MS
+        """Readings up to here the rules have seen, or never will."""
         self._is_unnamed = False
         """Whether the model could not be asked how it answers, by which slow drifts are named; it is asked again at each receipt."""
 
     async def run(self) -> None:
         """Follow until cancelled. Raises StaleError, ModelFault, WorkerFault, LedgerError, OSError."""
-        await self._end_interrupted()
         await self._probe()
         while True:
             if self._follower.next_seq >= self._ledger.head():
@@ -128,9 +135,14 @@ class ModelTask:
 
     async def step(self) -> None:
         """Take one entry."""
+        if self._follower.next_seq >= self._next:
+            await self._end_interrupted()
         taken = self._follower.take()
         rows = self._run.take(taken)
         self.at_ms = taken.wall_ms or self.at_ms
+        self._read_to_ms = max(self._read_to_ms, taken.until_ms or self._read_to_ms)
+        if taken.set_back:
+            self._findings.rules_begin_anew()
         if self._run.found:
             await self._tell_rules(known=taken.seq < self._next)
         if taken.seq < self._next:  # read to fill the window; its cells are an earlier receipt's, or nobody's
@@ -207,10 +219,10 @@ class ModelTask:
             await self._record_new(self._findings.new(body, tell=self.order.state != CHECKING and not known))
 
     async def _end_interrupted(self) -> None:
-        """Have those findings ended whose watch a restart has cut off: after half an hour it finds them again, if they still are there."""
-        for tag, at_ms in self._findings.interrupted():
+        """Have those findings ended that nobody can tell the end of any more; what of them still is there is found anew."""
+        for rule, tag, at_ms, phase in self._findings.interrupted(self._read_to_ms):
             body = FindingBody(
-                self.order.name, self._kept.manifest_hash, DRIFT, tag, max(at_ms + 1, self._ledger.now_ms()), 1,
+                self.order.name, self._kept.manifest_hash, rule, tag, max(at_ms + 1, self.at_ms or self._began_ms), phase,
                 self.order.state == "armed", None, None, (), {"interrupted": True},
             )  # fmt: skip
             await self._record_new(body)
@@ -237,9 +249,16 @@ class ModelTask:
             self._run.last_cell, counts_from_ms = first_kept - 1, oldest_ms
             self._next = max(self._next, first_seq_at(reader, oldest_ms, head))
             self._receipt.to_seq = self._next - 1
-        since_ms = min([counts_from_ms, *(max(at_ms - OPEN_MS, oldest_ms) for at_ms in self._findings.open_since())])
+        going_on = [at_ms - OPEN_MS - self._waits_ms(rule, tag) for rule, tag, at_ms in self._findings.going_on()]
+        since_ms = min([counts_from_ms, *(max(from_ms, oldest_ms) for from_ms in going_on)])
         start = first_seq_at(reader, since_ms - self._run.warm_ms, head)
         return Follower(reader, min(self._next, start), self._run.wanted)
+
+    def _waits_ms(self, rule: str, tag: str) -> int:
+        """Return for how long something must last before a rule finds it."""
+        limits, tags = self._kept.manifest.limits.get(WAITS.get(rule, "")), self._kept.manifest.plan.tags
+        found = [limit for limit, each in zip(limits or (), tags, strict=False) if each.name == tag and limit is not None]
+        return math.ceil(found[0]) if found else 0
 
     def _wall_ms(self, seq: int) -> int:
         return parse(self._ledger.reader.entry(seq)).payload.wall_ms

@@ -18,10 +18,10 @@ class Pace:
     at_ms: int | None = None
 
     def allows(self, now_ms: int) -> bool:
-        """Take one, if there is one. `now_ms` never goes back."""
+        """Take one, if there is one. A time that goes back, as wall time may, counts as none that passed."""
         if self.at_ms is None:
             self.left, self.at_ms = self.most, now_ms
-        self.left = min(self.most, self.left + (now_ms - self.at_ms) * self.per_s / 1000)
+        self.left = min(self.most, self.left + max(0, now_ms - self.at_ms) * self.per_s / 1000)
         self.at_ms = now_ms
         if self.left < 1:
             return False

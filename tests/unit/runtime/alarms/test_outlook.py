@@ -41,7 +41,7 @@ class Parts:
     size: int = 10
     ledger: tuple[str, bool] = ("ok", False)
     evidence: str = "recording"
-    open_of: set[str] = field(default_factory=set)
+    open_of: set[str] | None = field(default_factory=set)
     free: int | OSError = 5_000 << 20
 
     def free_bytes(self) -> int:
@@ -52,9 +52,12 @@ class Parts:
     def outlook(self) -> CoreOutlook:
         return CoreOutlook(
             self.clock, device_state=self.state_of, anchors=lambda: self.anchors, size=lambda: self.size,
-            ledger_state=lambda: self.ledger, evidence_state=lambda: self.evidence, goes_on=lambda model: model in self.open_of,
+            ledger_state=lambda: self.ledger, evidence_state=lambda: self.evidence, goes_on=self.goes_on,
             free_bytes=self.free_bytes, work=AtOnce(),
         )  # fmt: skip
+
+    def goes_on(self, model: str) -> bool | None:
+        return None if self.open_of is None else model in self.open_of
 
     def state_of(self, name: str) -> str | None:
         return self.devices.get(name)
@@ -127,3 +130,13 @@ def test_a_finding_holds_while_the_model_says_that_it_goes_on() -> None:
     parts = Parts(open_of={"m"})
     assert parts.outlook().holds(AlarmDefinition("x", "finding", model="m"), False)
     assert not parts.outlook().holds(AlarmDefinition("x", "finding", model="other"), True)
+
+
+def test_a_finding_that_nobody_can_tell_of_leaves_its_alarm_as_it_was() -> None:
+    parts, alarm = Parts(), AlarmDefinition("x", "finding", model="line")
+    outlook = parts.outlook()
+    seen = []
+    for open_of in (None, {"line"}, None, set(), None):
+        parts.open_of = open_of
+        seen.append(outlook.holds(alarm, bool(seen and seen[-1])))
+    assert seen == [False, True, True, False, False]

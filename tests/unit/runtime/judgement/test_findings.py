@@ -37,7 +37,13 @@ def test_what_the_ledger_has_is_not_told_again_whenever_it_is_found_again() -> N
     assert told(findings, body("stuck", 5, 0), body("stuck", 9, 1), body("step", 12, 0, "u")) == []
     assert told(findings, body("spike", 8, 0, "v"), body("spike", 10, 1, "v")) == [], "an earlier judge was past that"
     assert told(findings, body("step", 15, 1, "u")) == [("step", "u", 15, 1)]
-    assert Findings(before).open_since() == [11]
+    assert Findings(before).going_on() == [("step", "u", 11)]
+
+
+def test_an_end_is_told_whenever_its_onset_was_though_nobody_scored_then_or_another_finding_came_later() -> None:
+    findings = Findings((("range", "t", 5, 0), ("stuck", "u", 20, 0)))
+    assert told(findings, body("range", 5, 0), body("range", 15, 1), tell=False) == [("range", "t", 15, 1)]
+    assert told(findings, body("range", 30, 0)) == [("range", "t", 30, 0)], "the next one is a new one"
 
 
 def test_an_end_from_before_ends_nothing_that_began_later() -> None:
@@ -68,9 +74,41 @@ def test_the_models_alarm_names_one_tag_from_onset_to_end() -> None:
 
 def test_a_drift_that_went_on_ends_where_its_watch_begins_anew() -> None:
     findings = Findings((("drift", "t", 5, 0), ("stuck", "t", 6, 0)))
-    assert findings.interrupted() == [("t", 5)]
-    assert findings.open_since() == [6]
+    assert findings.interrupted(0) == [("drift", "t", 5, 1)]
+    assert findings.going_on() == [("stuck", "t", 6)]
+    assert findings.interrupted(0) == []
     assert told(findings, body("drift", 50, 0)) == [("drift", "t", 50, 0)]
+
+
+def test_what_its_rule_has_not_found_again_by_its_onset_is_interrupted_and_the_next_one_is_told() -> None:
+    findings = Findings((("range", "t", 5, 0), ("stuck", "u", 6, 0), ("range", "w", 40, 0)))
+    assert told(findings, body("stuck", 7, 0, "u"), tell=False) == []
+    assert findings.interrupted(4) == [], "its rule has not read that far"
+    assert findings.interrupted(6) == [("range", "t", 5, 1)]
+    assert findings.interrupted(9) == [], "once"
+    assert told(findings, body("range", 50, 0)) == [("range", "t", 50, 0)]
+    assert told(findings, body("stuck", 60, 1, "u")) == [("stuck", "u", 60, 1)]
+    assert told(findings, body("range", 61, 1)) == [("range", "t", 61, 1)]
+    assert findings.interrupted(99) == [("range", "w", 40, 1)]
+
+
+def test_what_rules_that_begin_anew_do_not_find_again_is_interrupted() -> None:
+    findings = Findings(())
+    assert told(findings, body("range", 5, 0), body("stuck", 6, 0), body("drift", 6, 0)) != []
+    findings.rules_begin_anew()
+    assert told(findings, body("stuck", 8, 0)) == []
+    assert findings.interrupted(8) == [("range", "t", 5, 1)]
+
+
+def test_a_models_alarm_goes_on_only_with_its_decision() -> None:
+    before = (("model", "a", 5, 0), ("model", "a", 9, 1), ("model", "b", 20, 0))
+    assert Findings(before).interrupted(99) == []
+    findings = Findings(before, until_ms=20, decides_anew=True)
+    assert findings.interrupted(0) == [("model", "b", 20, 1)]
+    assert told(findings, body("model", 50, 0, "c"), body("model", 60, 1, "d")) == [("model", "c", 50, 0), ("model", "c", 60, 1)]
+    again = Findings(before, until_ms=19, decides_anew=True)
+    assert again.interrupted(0) == [], "told since then: it is decided again"
+    assert told(again, body("model", 20, 0, "b"), body("model", 60, 1, "b")) == [("model", "b", 60, 1)]
 
 
 def test_a_flood_is_held_back_counted_and_told_with_the_next() -> None:

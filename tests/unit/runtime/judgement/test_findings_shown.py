@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import pytest
 
 from ledger_client.event_bodies import ModelBody
+from runtime.config_model import Models
 from runtime.faces.feed import encode_frame
+from runtime.judgement.core_link import read_orders
+from runtime.judgement.desk import JudgementDesk
+from runtime.judgement.findings import Findings
+from runtime.judgement.kept_findings import KEPT, OPEN_MAX, kept
 from runtime.judgement.model_rows import FINDINGS_MAX
-from tests.rigs.judged import Judged, finding, judged, refused, run
+from tests.rigs.judged import FOLDER, JUDGE, Judged, finding, judged, refused, run
 
 
 def test_findings_of_any_size_that_is_taken_reach_a_face_in_one_frame() -> None:
@@ -19,6 +27,61 @@ def test_findings_of_any_size_that_is_taken_reach_a_face_in_one_frame() -> None:
             assert code == ("judge_word_invalid" if at_ms % 2 else "")
         assert len(line.desk.finding_rows()) == FINDINGS_MAX // 2
         encode_frame(["findings", 1, line.desk.finding_rows() * 2])
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_what_goes_on_is_known_after_a_start_however_many_ended_since(saved: bool) -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(work=work)
+        line.clock.mono_ms = count(0, 1_000).__next__  # type: ignore[method-assign]  # at no pace that is too fast
+        assert await refused(line.desk, finding(line, rule="range", at_ms=1)) == ""
+        for at_ms in range(2, 300, 2):
+            assert await refused(line.desk, finding(line, at_ms=at_ms)) == ""
+            assert await refused(line.desk, finding(line, at_ms=at_ms + 1, phase=1)) == ""
+        if saved:
+            await line.desk.save()
+        later = JudgementDesk(line.log, line.log, line.desk.store._disk, FOLDER, line.clock, work, lambda: Models(enabled=True))
+        assert later.goes_on("line") is None, "nobody knows yet"
+        await later.open()
+        assert later.book.pages == line.desk.book.pages
+        assert later.goes_on("line") is True
+        assert [row["rule"] for row in later.model_rows()[0]["open"]] == ["range"]
+        told = read_orders(await later.answer(JUDGE, {"what": "sync", "fresh": True})).models[0].told
+        assert (len(told), told[0]) == (KEPT + 1, ("range", "device1/t1", 1, 0))
+        assert Findings(told).going_on() == [("range", "device1/t1", 1)]
+
+    run(scenario)
+
+
+def test_what_a_judge_makes_up_is_bounded() -> None:
+    told = [("range", f"t{n}", n, 0) for n in range(2 * OPEN_MAX)]
+    stays, seqs = kept(told, range(1_000, 1_000 + len(told)))
+    assert (stays, seqs) == (told[-OPEN_MAX:], list(range(1_000 + OPEN_MAX, 1_000 + 2 * OPEN_MAX)))
+    assert kept(stays, seqs) == (stays, seqs)
+    assert kept([], range(200)) == ([], list(range(200 - KEPT, 200)))
+    assert kept([("a", "b", 1, 0), *[("c", "d", n, 1) for n in range(99)]], [7] * 5)[0][0] == ("a", "b", 1, 0)
+
+
+def test_of_a_refused_model_and_of_the_model_before_nothing_is_said_to_go_on() -> None:
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(work=work)
+        assert line.desk.goes_on("line") is False
+        assert await refused(line.desk, finding(line)) == ""
+        assert line.desk.goes_on("line") is True
+        word = {"what": "refused", "name": "line", "code": "model_changed", "params": {}}
+        assert await refused(line.desk, word) == ""
+        assert (line.desk.goes_on("line"), line.desk.model_rows()[0]["open"]) == (None, [])
+        assert await refused(line.desk, {"what": "accepted", "name": "line"}) == ""
+        assert (line.desk.goes_on("line"), len(line.desk.model_rows()[0]["open"])) == (True, 1)
+        own = line.kept.manifest_hash, line.kept.manifest.model_sha256
+        for manifest, model in ((bytes(32), bytes(32)), own):
+            await line.desk.record(ModelBody("line", "armed", "imported", manifest, model))
+            assert (line.desk.goes_on("line"), line.desk.model_rows()[0]["open"]) == (False, [])
+            assert line.desk.book.page("line").told == []
+        assert await refused(line.desk, finding(line, at_ms=50)) == "", "the next one is one of this model"
+        assert line.desk.goes_on("line") is True
 
     run(scenario)
 
