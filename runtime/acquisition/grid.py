@@ -44,11 +44,15 @@ class Slot:
         due = next_due(now_ms, group.period_ms, phase_ms(group.device, group.name, group.period_ms))
         return cls(group, due, due)
 
-    def skip_to(self, now_ms: int) -> tuple[int, int, int]:
-        """Give up the dues that are over: (how many, first, last); the due that stays is the one to serve now."""
+    def skip_to(self, now_ms: int, *, is_end: bool = False) -> tuple[int, int, int]:
+        """Give up the dues that are over: (how many, first, last).
+
+        The newest due that is not after now stays, to be served at once; at an end nobody will serve it, and it is given up as well.
+        """
         period = self.group.period_ms
-        count = max(0, (now_ms - self.due_ms) // period)
+        count = max(0, (now_ms - self.due_ms) // period + is_end)
         first, self.due_ms = self.due_ms, self.due_ms + count * period
+        self.attempt_ms = max(self.attempt_ms, self.due_ms)
         return count, first, self.due_ms - period
 
     def served(self, spacing_ms: int = 0) -> None:

@@ -141,7 +141,8 @@ class DevicePoller:
                 except DriverError as error:  # only entering the driver raises it plainly
                     await self._without_driver(error)
         finally:
-            self._account_all(STOPPING)
+            for slot in self._slots.values():
+                self._account_end(slot)
 
     async def _serve(self) -> None:
         streams: dict[int, tuple[TagGroup, asyncio.Task[None]]] = {}
@@ -173,7 +174,7 @@ class DevicePoller:
         for uid, slot in list(self._slots.items()):
             group = polled.get(uid)
             if group is None or group.period_ms != slot.group.period_ms:
-                self._account(slot, STOPPING)
+                self._account_end(slot)
                 del self._slots[uid]
             else:
                 slot.group = group
@@ -254,16 +255,16 @@ class DevicePoller:
                     other.cause = fault.cause
                     self._bad(other.group, fault, now, now, 0)
 
-    def _account(self, slot: Slot, cause: str) -> None:
-        """Count the dues that are over and were not served."""
-        count, first, last = slot.skip_to(self._clock.mono_ms())
+    def _account(self, slot: Slot, cause: str, *, is_end: bool = False) -> None:
+        """Count the dues that are over and were not served; at an end, also the one that would be served now."""
+        count, first, last = slot.skip_to(self._clock.mono_ms(), is_end=is_end)
         if count:
             self.counts.missed += count
             self._sink.missed(slot.group, self._wall(first), self._wall(last), cause, count)
 
-    def _account_all(self, cause: str) -> None:
-        for slot in self._slots.values():
-            self._account(slot, slot.cause or (THINNED if slot.is_thinned else cause))
+    def _account_end(self, slot: Slot) -> None:
+        """Count what a slot still owes where nobody serves it any more, the due whose read was cut off too. A failing device is why."""
+        self._account(slot, slot.cause or (THINNED if slot.is_thinned else STOPPING), is_end=True)
 
     async def _without_driver(self, error: DriverError) -> None:
         """The driver cannot even be entered: say so for every group, rest, let the caller try again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -181,6 +182,63 @@ def test_a_slot_never_loses_or_repeats_a_due(now: int, period: int, delay: int, 
     slot.served()
     assert slot.due_ms > at
     assert next_due(at + 1, period, phase_ms("d", "a", period)) == slot.due_ms
+
+
+class ByPeriod(KeptScans):
+    """Counts what is accounted for by the period that it was due at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counted: Counter[int] = Counter()
+        self.causes: dict[int, set[str]] = defaultdict(set)
+
+    def take(self, scan: Scan) -> None:
+        self.counted[scan.group.period_ms] += scan.cause is None
+
+    def missed(self, group: TagGroup, from_ms: int, to_ms: int, cause: str, count: int) -> None:
+        assert to_ms - from_ms == (count - 1) * group.period_ms
+        self.counted[group.period_ms] += count
+        self.causes[group.period_ms].add(cause)
+
+
+def dues(period: int, began_ms: int, ended_ms: int) -> int:
+    """Return how many dues of group a lie between two times, both included."""
+    return len(range(next_due(began_ms, period, phase_ms("d", "a", period)), ended_ms + 1, period))
+
+
+@settings(max_examples=100)
+@given(
+    st.integers(100, 5_000), st.integers(5_001, 9_000), st.integers(0, 12_000), st.integers(0, 20_000), st.integers(0, 900), st.booleans()
+)
+def test_at_an_edit_and_at_a_stop_every_due_is_read_or_missed(
+    period: int, other: int, well_ms: int, then_ms: int, takes_ms: int, is_dead: bool
+) -> None:
+    """Wherever the device stands when its period is edited, and later when it is stopped: resting, in the midst of a read, or well."""
+
+    async def program(clock: VirtualClock) -> None:
+        driver, sink = ScriptedDriver(clock), ByPeriod()
+        driver.takes_s = takes_ms / 1000
+        poller = DevicePoller(points_of(device_toml("d", {"a": (period, 1)}))["d"], driver, sink, clock)
+        began = clock.mono_ms()
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(poller.run())
+            await after(clock, well_ms / 1000)
+            driver.fault = DriverError("connect_failed") if is_dead else None
+            await after(clock, then_ms / 1000)
+            poller.replace(points_of(device_toml("d", {"a": (other, 1)}))["d"])
+            under_way = [at + takes_ms for at, _ in driver.reads[-1:]]
+            edited = max([clock.mono_ms(), *under_way])
+            await after(clock, then_ms / 1000 + 10)
+            stopped = clock.mono_ms()
+            task.cancel()
+        assert sink.counted[period] == dues(period, began, edited)
+        assert sink.counted[other] == dues(other, edited, stopped)
+        if is_dead and sum(at > began + well_ms for at, _ in driver.reads) > 1:
+            assert "poll_stopping" not in sink.causes[period] | sink.causes[other], (
+                "what kept it from being read is said, not that it was stopped"
+            )
+
+    run(program, seed=1, for_s=1e6)
 
 
 def test_a_subscription_that_ends_for_another_reason_has_its_silence_counted() -> None:
