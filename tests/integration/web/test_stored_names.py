@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Error, Page
 
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web.app import rows
@@ -23,6 +23,7 @@ from runtime.faces.web.face import Face
 from runtime.faces.web.openapi import PLACE
 from runtime.faces.web.rows import RouteRow
 from runtime.faces.web.stream import Fanout
+from runtime.messages.catalogue import word
 from tests.integration.web.full_site import EVERYTHING, good_uid
 from tests.integration.web.screens import GATEWAY
 from tests.rigs.browser import chromium, page_of
@@ -60,8 +61,14 @@ SEEN: Final = frozenset(
     }
 )  # fmt: skip
 """Of what is let in: what a page other than /config certainly shows, so that a test which looks at the wrong pages fails."""
-ANSWERS_S: Final = 0.25
-"""What a page has to ask after it was drawn."""
+DRAWN_MS: Final = 20_000
+LOADING: Final = "(text) => !(document.querySelector('main') ?? document.body).innerText.includes(text)"
+INSIDE: Final = "(e) => e.innerText + [...e.querySelectorAll('input, textarea, option')].map((i) => i.value).join(' ')"
+ISLANDS: Final = {
+    "/live": "#live", "/trends": "#trends", "/commands": "#commands", "/diagnostics": "#diagnostics", "/config": "#config",
+    "/setup/tags": "#tags",
+}  # fmt: skip
+"""What nothing but a page's own script fills, with texts that somebody stored among it: path -> where."""
 
 
 @dataclass
@@ -72,6 +79,8 @@ class Walk:
     refused: list[str] = field(default_factory=list)
     seen: dict[int, set[str]] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+    drawn: set[str] = field(default_factory=set)
+    """Pages whose own script has drawn a hostile text."""
 
     def see(self, text: str, path: str) -> None:
         """Note which hostile texts stand in what a person reads."""
@@ -190,13 +199,28 @@ def _needed(row: RouteRow) -> list[Any]:
     return [each for each in structs.fields(row.query) if each.required]
 
 
+async def settles(page: Page, path: str, walk: Walk) -> None:
+    """Wait until the page's script has drawn what it asks for, and note whether there is a hostile text in it."""
+    plain = path.partition("?")[0].partition("#")[0]
+    try:
+        await page.wait_for_function(LOADING, arg=word("web.loading"), timeout=DRAWN_MS)
+        row = next((row for row in GATEWAY if row.path == path and "full" in row.states and row.steps is None), None)
+        if row is not None and row.role is not None and row.name != "denied":
+            await page.locator(row.wait_for).first.wait_for(timeout=DRAWN_MS)
+    except Error as error:
+        walk.wrong.append(f"{path} has not drawn: {str(error).splitlines()[0]}")
+    for island in await page.locator(ISLANDS[plain]).all() if plain in ISLANDS else ():
+        if numbers_in(await island.evaluate(INSIDE)) & walk.let_in.keys():
+            walk.drawn.add(plain)
+
+
 async def looks_at(browser: Browser, at: Site, paths: list[str], walk: Walk, token: str | None) -> None:
     """Open pages as somebody, in a browser and as they are sent: no dialog, no element of a text's own."""
     async with page_of(browser, at.url, token=token) as screen:
         screen.page.on("dialog", lambda dialog: walk.wrong.append(f"dialog: {dialog.message}"))
         for path in paths:
             answer = await screen.page.goto(at.url.rstrip("/") + path)
-            await screen.page.wait_for_timeout(ANSWERS_S * 1_000)
+            await settles(screen.page, path, walk)
             walk.see(await screen.page.evaluate(SHOWN), path.partition("?")[0])
             walk.wrong += [f"{path}: {each}" for each in await screen.page.evaluate(INJECTED)]
             sent = await answer.text() if answer is not None and not path.startswith("/verify") else ""
@@ -228,7 +252,9 @@ def test_stored_texts_stay_text(tmp_path: Path, require_service: Callable[[str],
     elsewhere = {walk.let_in[number] for number, paths in walk.seen.items() if paths != {"/config"}}
     pages = {path for paths in walk.seen.values() for path in paths}
     print(f"{len(let_in)} texts let in, {len(walk.refused)} refused; {len(seen)} read on {len(pages)} pages")
+    print("drawn by scripts on:", *sorted(walk.drawn))
     print("on /config alone:", *sorted(seen - elsewhere), sep="\n  ")
     print("never read:", *sorted(let_in - seen), sep="\n  ")
     assert walk.wrong == [], "\n".join(walk.wrong)
     assert elsewhere >= SEEN, SEEN - elsewhere
+    assert walk.drawn == set(ISLANDS), "a script drew nothing that was looked at"
