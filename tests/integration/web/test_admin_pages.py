@@ -36,6 +36,9 @@ async def people(at: Site, screen: Screen) -> list[str]:
     form = page.locator('form[data-post="/api/v1/people"]')
     await form.locator("[name=name]").fill("New Hand")
     await form.locator("button.primary").click()
+    assert await form.locator("[name=reason]:invalid").count() == 1, "nothing is sent without saying why"
+    await form.locator("[name=reason]").fill("starts on Monday")
+    await form.locator("button.primary").click()
     told = form.locator("[data-said].ok code")
     await told.wait_for()
     password = await told.inner_text()
@@ -53,6 +56,7 @@ async def people(at: Site, screen: Screen) -> list[str]:
     form = page.locator('form[data-post="/api/v1/tokens"]')
     await form.locator("[name=name]").fill("mes")
     await form.locator("[value='view.values']").check()
+    await form.locator("[name=reason]").fill("reads the values")
     await form.locator("button").click()
     told = form.locator("[data-said].ok code")
     await told.wait_for()
@@ -90,6 +94,7 @@ async def last_admin(screen: Screen) -> None:
     await screen.open("/people")
     await screen.page.locator("details.person summary", has_text=PEOPLE["admin"]).click()
     form = screen.page.locator("details.person[open] form")
+    await form.locator("[name=reason]").fill("leaves")
     await form.locator("button", has_text="Disable").click()
     await form.locator("[data-said].warn").wait_for()
 

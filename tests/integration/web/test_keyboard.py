@@ -158,6 +158,7 @@ async def run_the_people(keys: Keys) -> None:
     await keys.enter('nav.tabs a[href="/people"]')
     form = 'form[data-post="/api/v1/people"]'
     await keys.write(f"{form} [name=name]", "New Hand")
+    await keys.write(f"{form} [name=reason]", "starts on Monday")
     await keys.page.keyboard.press("Enter")
     await keys.shows(f"{form} [data-said].ok code")
     await keys.page.goto(keys.page.url)
@@ -171,6 +172,7 @@ async def run_the_people(keys: Keys) -> None:
     form = 'form[data-post="/api/v1/tokens"]'
     await keys.write(f"{form} [name=name]", "mes")
     await keys.tick(f"{form} [value='view.values']")
+    await keys.write(f"{form} [name=reason]", "reads the values")
     await keys.enter(f"{form} .buttons button")
     await keys.shows(f"{form} [data-said].ok code")
 

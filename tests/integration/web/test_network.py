@@ -224,6 +224,7 @@ async def asked_for(screen: Screen) -> list[str]:
     await screen.open("/network")
     form = screen.page.locator("#change form")
     await form.locator("[name=address]").fill("10.77.1.300/24")
+    await form.locator("[name=reason]").fill("new plant network")
     await form.locator("button.primary").click()
     await form.locator(".verdict.warn").wait_for()
     await expect(form.locator("[name=address]")).to_have_value("10.77.1.300/24")

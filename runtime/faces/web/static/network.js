@@ -68,7 +68,7 @@ function Change({ said }) {
     <label>${word("net.interface")}<select name="interface" value=${name} onChange=${(e) => { setName(e.target.value); setTyped({}); setMethod(said.picture.interfaces.find((each) => each.name === e.target.value).dynamic ? "dhcp" : "static"); }}>${said.picture.interfaces.map((each) => html`<option key=${each.name}>${each.name}</option>`)}</select></label>
     <fieldset class="picks"><legend>${word("net.row.method")}</legend>${["dhcp", "static"].map((each) => html`<label class="switch" key=${each}><input type="radio" name="method" value=${each} checked=${method === each} onChange=${() => setMethod(each)} /> <span>${word(`net.method.${each}`)}</span></label>`)}</fieldset>
     ${method === "static" ? html`<${Field} label=${word("net.row.address")} name="address" required maxlength="40" inputmode="decimal" help=${word("net.address.help")} value=${typed.address ?? here?.addresses[0] ?? ""} /><${Field} label=${word("net.row.gateway")} name="gateway" maxlength="40" help=${word("net.gateway.help")} value=${typed.gateway ?? way?.via ?? ""} />` : null}
-    <${Field} label=${word("net.row.dns")} name="dns" maxlength="120" help=${word("net.dns.help")} value=${typed.dns ?? servers.join(" ")} /><${Field} label=${word("people.reason")} name="reason" maxlength="500" value=${typed.reason ?? ""} />
+    <${Field} label=${word("net.row.dns")} name="dns" maxlength="120" help=${word("net.dns.help")} value=${typed.dns ?? servers.join(" ")} /><${Field} label=${word("people.reason")} name="reason" required maxlength="500" value=${typed.reason ?? ""} />
     <${Fault} fault=${work.fault} /><p class="buttons"><${Button} primary busy=${work.busy}>${word("net.look")}<//></p></form>`;
 }
 
