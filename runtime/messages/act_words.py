@@ -29,17 +29,27 @@ def act_text(asked: Mapping[str, Any], ended: Ended | None, reader: PageReader, 
     `asked` is what an intent's body says (`runtime.acts.read_command`); `ended` None where no outcome is recorded yet, UNTOLD where nobody
     looked for it to the end.
     """
+    reason = word("act.said.reason", {"reason": asked["reason"].strip().rstrip(".。")}, lang) if asked["reason"].strip() else ""
+    values = {"what": what_text(asked, ended, reader, lang), "who": person(asked["session"], lang), "reason": reason}
+    return word("act.said", values | {"end": end_text(asked, ended, reader, lang)}, lang).rstrip()
+
+
+def what_text(asked: Mapping[str, Any], ended: Ended | None, reader: PageReader, lang: str = "en", *, named: bool = True) -> str:
+    """Return what was asked for, as a phrase without a full stop; not `named`: only what is about where what kind of act stands beside."""
+    told = ended[1] if ended is not None else {}
+    return _special(asked, told, reader, lang) or _general(asked, told, reader, lang, named=named)
+
+
+def end_text(asked: Mapping[str, Any], ended: Ended | None, reader: PageReader, lang: str = "en") -> str:
+    """Return how an act ended, with the unit of what was read back; that nobody knows yet, where no outcome is recorded."""
     unit = reader.units.get(asked["target"], "")
     code, told = ended if ended is not None else (None, {})
     if "read_back" in told and unit:
         told = {**told, "read_back": f"{shown(told['read_back'], lang)} {unit}"}
-    reason = word("act.said.reason", {"reason": asked["reason"].strip().rstrip(".。")}, lang) if asked["reason"].strip() else ""
-    who = word("act.said.console", None, lang) if asked["face"] == "cli" else person(asked["session"])
-    values = {"what": _what(asked, told, unit, reader, lang), "who": who, "reason": reason}
     end = "" if code == UNTOLD[0] else outcome_text({"code": code, "told": told}, lang)
     if code is not None and not told and "{" in end:  # its values are not at hand
         end = f"{sort_of(code, lang)}{'。' if lang == 'zh' else '.'}"
-    return word("act.said", values | {"end": end}, lang).rstrip()
+    return end
 
 
 def action_text(action: str, lang: str = "en") -> str:
@@ -48,9 +58,10 @@ def action_text(action: str, lang: str = "en") -> str:
     return word(code, None, lang) if code in catalogue("en") else action
 
 
-def _what(asked: Mapping[str, Any], told: Mapping[str, Any], unit: str, reader: PageReader, lang: str) -> str:
-    """Return what was asked for, as a phrase without a full stop."""
+def _special(asked: Mapping[str, Any], told: Mapping[str, Any], reader: PageReader, lang: str) -> str:
+    """Return the phrase of an act that has one of its own; nothing for others."""
     action, target, params = asked["action"], asked["target"], asked["params"]
+    unit = reader.units.get(target, "")
     if action == "device.call":
         return phrase("command.call", {"target": target, "arguments": params.get("method") or "-"}, lang)
     if action in WRITES and "value" in params:
@@ -62,12 +73,17 @@ def _what(asked: Mapping[str, Any], told: Mapping[str, Any], unit: str, reader: 
     if action == "gateway.read_only":
         code = "command.act.read_only" if params.get("on") else "command.act.writable"
         return phrase(code, {"device": target or word("act.said.all", None, lang)}, lang)
+    return ""
+
+
+def _general(asked: Mapping[str, Any], told: Mapping[str, Any], reader: PageReader, lang: str, *, named: bool) -> str:
+    action, target, params = asked["action"], asked["target"], asked["params"]
     if action in BY_NUMBER:
         target = str(told.get("name") or "")
     names = str(params.get("names") or "").split("\n") if action.startswith("alarm.") else [target]
-    named = [reader.title(name) if action.startswith("alarm.") else name for name in names if name]
-    if action.startswith("alarm.") and not named and target:
-        named = [reader.title(target)]
-    more = [f"+{len(named) - NAMED_MAX}"] if len(named) > NAMED_MAX else []
-    what = action_text(action, lang)
-    return word("act.said.of", {"what": what, "target": ", ".join([*named[:NAMED_MAX], *more])}, lang) if named else what
+    about = [reader.title(name) if action.startswith("alarm.") else name for name in names if name]
+    if action.startswith("alarm.") and not about and target:
+        about = [reader.title(target)]
+    more = [f"+{len(about) - NAMED_MAX}"] if len(about) > NAMED_MAX else []
+    what, target = action_text(action, lang) if named else "", ", ".join([*about[:NAMED_MAX], *more])
+    return word("act.said.of", {"what": what, "target": target}, lang) if what and target else what or target

@@ -39,7 +39,7 @@ def happening_text(row: Mapping[str, Any], lang: str = "en", reader: PageReader 
     if row["what"] in {"raised", "cleared"} and row["value"] is not None and row["limit"] is not None:
         text += word("entry.event.alarms.value", {"value": short(row["value"], lang), "limit": short(row["limit"], lang)}, lang)
     if row["by"]:
-        text += word("entry.event.alarms.by", {"by": said_by(row["by"], reader)}, lang)
+        text += word("entry.event.alarms.by", {"by": said_by(row["by"], reader, lang)}, lang)
     if row["note"]:
         text += word("entry.event.alarms.note", {"note": row["note"]}, lang)
     return text + (word("entry.event.alarms.hidden", None, lang) if row["hidden"] and row["what"] == "raised" else "")

@@ -71,7 +71,7 @@ def describe(
             own = f"entry.event.{type_uri.removeprefix(OWN_EVENTS)}"
             return word(own if own in catalogue("en") else "entry.event", {"type": type_uri, "version": version}, lang)
         case Kind.CONFIG, [revision, _, digest, actor, reason]:
-            values = {"revision": revision, "hash": digest.hex()[:12], "actor": said_by(actor, reader), "reason": reason}
+            values = {"revision": revision, "hash": digest.hex()[:12], "actor": said_by(actor, reader, lang), "reason": reason}
             return word("entry.config", values, lang)
     return word("entry.foreign", {"kind": kind}, lang)
 

@@ -48,7 +48,8 @@ def event_text(type_uri: str, version: int, body: bytes, lang: str = "en", reade
         case LabelBody() as label:
             what = word(f"entry.event.label.{label.label}", None, lang)
             about = _about(label, lang, reader)
-            return word("entry.event.label.of", {"model": label.name, "what": what, "by": said_by(label.by, reader), "about": about}, lang)
+            by = said_by(label.by, reader, lang)
+            return word("entry.event.label.of", {"model": label.name, "what": what, "by": by, "about": about}, lang)
     return None
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final
 
+from runtime.messages.catalogue import word
 from runtime.messages.values import moment_s
 
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec")
@@ -20,6 +21,10 @@ _SESSION: Final = re.compile(r" \((?:session|token) t?[0-9a-f]+\)")
 """What stands behind a person or a program in acts and records (`permissions.Actor.text`); a name holds no parentheses."""
 _FACES: Final = ("web ", "cli ")
 """Before whom a record names that was made of `face session`."""
+_SECOND: Final = ", approved by "
+"""What stands between the two who changed the configuration; see `runtime.config_second`."""
+_CONSOLE: Final = re.compile(r"(?:cli )?uid (\d+)(?=$|, SELF-APPROVED$)")
+"""How whoever sat at the machine is recorded: by the number that the system has for its user. A person's name has a session behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +56,32 @@ class PageReader:
         return f"“{text}”" if text and text != name else name
 
 
-def person(session: str) -> str:
-    """Return whom an act's session names: `nina` of `nina (session 464360f1)`, `mes` of a token's; what is none of these stays."""
-    return _SESSION.sub("", session)
+def person(session: str, lang: str = "en") -> str:
+    """Return whom an act's session names: `nina` of `nina (session 464360f1)`, `mes` of a token's, the command line of `uid 0`.
+
+    What is none of these stays.
+    """
+    console = _CONSOLE.match(session)
+    return _SESSION.sub("", session) if console is None else _console(console[1], lang) + session[console.end() :]
 
 
-def doer(record: str) -> str:
+def doer(record: str, lang: str = "en") -> str:
     """Return whom a record of `face session` names, and who approved it: neither the face nor any session.
 
-    Only the face goes: a name that begins like one stays (`web web Ana (session 1f)`: `web Ana`), as does what names nobody (`cli uid 0`).
+    Only the face goes: a name that begins like one stays (`web web Ana (session 1f)`: `web Ana`), as does what names nobody.
     """
-    if _SESSION.search(record) is None:
-        return record
-    face = next((each for each in _FACES if record.startswith(each)), "")
-    return person(record.removeprefix(face))
+    first, between, second = record.partition(_SECOND)
+    face = next((each for each in _FACES if first.startswith(each)), "") if _SESSION.search(first) else ""
+    return person(first.removeprefix(face), lang) + between + person(second, lang)
 
 
-def said_by(text: str, reader: PageReader | None) -> str:
+def said_by(text: str, reader: PageReader | None, lang: str = "en") -> str:
     """Return who did something: for a page the person alone, else the whole record of `face session`."""
-    return text if reader is None else doer(text)
+    return text if reader is None else doer(text, lang)
+
+
+def _console(uid: str, lang: str) -> str:
+    return word("who.console.root" if int(uid) == 0 else "who.console", {"uid": uid}, lang)
 
 
 def moment_for(time_s: int, lang: str, reader: PageReader | None) -> str:

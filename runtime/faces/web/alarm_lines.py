@@ -13,6 +13,7 @@ from typing import Any, Final
 from runtime.faces.feed import Row
 from runtime.messages.alarm_words import happening_text, short
 from runtime.messages.catalogue import word
+from runtime.messages.page_reader import PageReader, doer
 from runtime.messages.units import unit_sign
 
 UNANSWERED: Final = ("unacked", "returned", "latched_unacked")
@@ -62,7 +63,7 @@ def alarm_line(row: Mapping[str, Any], lang: str) -> AlarmLine:
         row["name"], row.get("text") or row["name"], about_text(row, lang), priority, word(f"alarm.letter.{priority}", None, lang), state,
         state_text(row, lang), state in UNANSWERED, shown,
         row.get("raised_ms") if state in UNANSWERED else row.get("since_ms") or row.get("changed_ms"), row.get("until_ms"),
-        row.get("action", ""), row.get("consequence", ""), row.get("response_min"), row.get("by", ""), row.get("note", ""),
+        row.get("action", ""), row.get("consequence", ""), row.get("response_min"), doer(row.get("by", ""), lang), row.get("note", ""),
         row.get("recorded", "recorded"), int(row.get("count") or 0), shelf,
     )  # fmt: skip
 
@@ -137,12 +138,12 @@ class HistoryLine:
     seq: int | None
 
 
-def history_lines(rows: Sequence[Mapping[str, Any]], lang: str) -> list[HistoryLine]:
-    """Return transitions in words, in their order."""
+def history_lines(rows: Sequence[Mapping[str, Any]], lang: str, reader: PageReader | None = None) -> list[HistoryLine]:
+    """Return transitions in words, in their order; for a page alarms by their sentence and people by name, else as recorded."""
     return [
         HistoryLine(
-            row["at_ms"], row["name"], happening_text(row, lang), row["priority"], word(f"alarm.letter.{row['priority']}", None, lang),
-            bool(row["hidden"]), row["recorded"], row["seq"],
+            row["at_ms"], row["name"], happening_text(row, lang, reader), row["priority"],
+            word(f"alarm.letter.{row['priority']}", None, lang), bool(row["hidden"]), row["recorded"], row["seq"],
         )
         for row in rows
     ]  # fmt: skip

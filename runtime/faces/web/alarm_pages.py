@@ -103,10 +103,12 @@ class AlarmPages:
         given: HistoryQuery = request.state.query
         asked: dict[str, Any] = {"before_ms": given.before, "limit": HISTORY_MAX} | ({"name": given.name} if given.name else {})
         told = await self._face.ask("alarm_history", asked, request)
-        lines = history_lines(told["rows"], language(request))
+        reader = await self._face.reader(request)
+        lines = history_lines(told["rows"], language(request), reader)
         older = lines[-1].at_ms if len(lines) == HISTORY_MAX else None
         return self._face.render(
-            request, "alarm_history.html", lines=lines, older=older, name=given.name, from_ms=told["from_ms"], here="alarm_history"
+            request, "alarm_history.html", lines=lines, older=older, name=given.name, title=reader.title(given.name),
+            from_ms=told["from_ms"], here="alarm_history",
         )  # fmt: skip
 
     async def figures(self, request: Request) -> Response:
@@ -166,9 +168,10 @@ class AlarmPages:
         row = told["rows"][0]
         past = await self._face.ask("alarm_history", {"name": name, "limit": 20}, request)
         uid = tag_of(self._face.feed.tags, row["tag"]) if row["tag"] else None
+        lines = history_lines(past["rows"], lang, await self._face.reader(request))
         return self._face.render(
-            request, "alarm.html", line=alarm_line(row, lang), row=row, uid=uid, past=history_lines(past["rows"], lang), refused=refused,
-            given=given, back=f"/alarms/at/{quote(name)}", seen_ms=self._now_ms(), here="alarms",
+            request, "alarm.html", line=alarm_line(row, lang), row=row, uid=uid, past=lines, refused=refused, given=given,
+            back=f"/alarms/at/{quote(name)}", seen_ms=self._now_ms(), here="alarms",
         )  # fmt: skip
 
     def _now_ms(self) -> int:

@@ -74,7 +74,7 @@ class AuditPages:
             until_ms = await self._face.ask_history("entries_until", {}) if len(rows) < PER_PAGE else None
         except RequestRefusedError as refused:
             fault = refused
-        lines = lines_of(rows, language(request))
+        lines = lines_of(rows, language(request), await self._face.reader(request)) if rows else []
         older = rows[-1][0] if len(rows) == PER_PAGE else None
         span = (rows[-1][0], rows[0][0]) if rows else None
         lines = chosen(lines, query.find) if query.find else lines
@@ -95,7 +95,10 @@ class AuditPages:
         origin = str(self._face.feed.health.get("ledger", {}).get("origin") or "")
         headers = {**NO_STORE, "content-disposition": 'attachment; filename="audit-trail.csv"'}
         zone = zone_of(zone_name(self._face.feed.health, request.state.who))
-        made = await asyncio.to_thread(lambda: as_csv(chosen(lines_of(rows, language(request)), query.find), origin, zone))  # 10,000 lines
+        reader = await self._face.reader(request)
+        made = await asyncio.to_thread(
+            lambda: as_csv(chosen(lines_of(rows, language(request), reader), query.find), origin, zone)
+        )  # 10,000
         return Response(made, headers=headers, media_type="text/csv; charset=utf-8")
 
     async def review(self, request: Request) -> Reviewed:

@@ -30,7 +30,7 @@ from runtime.faces.web.sessions import Sessions
 from runtime.faces.web.site_zone import moment_in, offset, zone_name, zone_of
 from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import word
-from runtime.messages.page_reader import PageReader
+from runtime.messages.page_reader import PageReader, doer
 from runtime.messages.units import unit_sign
 
 HISTORY_TIMEOUT_S: Final = 10.0
@@ -153,6 +153,7 @@ class Face:
             "moment": lambda wall_ms: moment_in(wall_ms, zone),
             "zone_name": named,
             "zone_offset": offset(self.feed.health.get("now_ms"), zone),
+            "doer": lambda text: doer(text, lang),
             "show_age": pages.show_age,
             "whole": pages.show_count,
             "gaps": pages.show_gaps(self.feed.health, lang),

@@ -26,7 +26,7 @@ from runtime.faces.web.answers import language
 from runtime.faces.web.face import Face
 from runtime.faces.web.rows import RouteRow
 from runtime.messages.entries import describe
-from runtime.messages.page_reader import PageReader, doer
+from runtime.messages.page_reader import PageReader
 
 HOUR_MS: Final = 3_600_000
 PAGES_MAX: Final = 5
@@ -109,7 +109,7 @@ class HandoverPages:
         fault = away or fault
         return self._face.render(
             request, "handover.html", hours=hours, since_ms=since_ms, now_ms=now_ms, here="handover", fault=fault, sections=sections,
-            cut_ms=cut_ms, titles=reader.titles, doer=doer,
+            cut_ms=cut_ms, titles=reader.titles,
             open=[line for line in lines if line.state in UNANSWERED or line.state in ACTIVE or line.state == "latched"],
             aside=[line for line in lines if line.state in HIDDEN], raised=raised.most_common(10), raised_count=sum(raised.values()),
         )  # fmt: skip

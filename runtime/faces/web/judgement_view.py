@@ -190,7 +190,7 @@ def finding_views(
 
 def _label_text(label: str, by: str, lang: str) -> str:
     said = word(f"web.judged.label.as.{label}", None, lang)
-    who = doer(by)
+    who = doer(by, lang)
     return word("web.judged.labelled.by" if who else "web.judged.labelled", {"label": said, "by": who}, lang)
 
 

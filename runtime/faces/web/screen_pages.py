@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from starlette.requests import Request
@@ -18,11 +17,10 @@ from starlette.responses import Response
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web import pages
 from runtime.faces.web.answers import language
+from runtime.faces.web.entry_lines import EntryLine, entry_lines
 from runtime.faces.web.face import Face
 from runtime.faces.web.first_steps import left_to_do
 from runtime.faces.web.rows import RouteRow
-from runtime.messages.entries import describe
-from runtime.messages.values import moment
 
 ENTRIES_SHOWN: Final = 60
 
@@ -69,15 +67,9 @@ class ScreenPages:
 
     async def ledger(self, request: Request) -> Response:
         """The ledger page: head, witnesses, and what was recorded besides readings."""
-        rows: list[Any] = []
+        lines: list[EntryLine] = []
         with contextlib.suppress(RequestRefusedError):
             found = await self._face.ask_history("entries", {"before": None, "limit": ENTRIES_SHOWN})
-            rows = [entry_row(row, language(request)) for row in found]
+            lines = entry_lines(found, language(request), await self._face.reader(request))
         policy = await asyncio.to_thread(self._face.policy_fingerprint)
-        return self._face.render(request, "ledger.html", rows=rows, policy=policy, here="ledger")
-
-
-def entry_row(row: Sequence[Any], lang: str) -> tuple[int, int, str, int, str]:
-    """Return (seq, wall_ms, UTC text, kind, words) of one row of the history's `entries`."""
-    seq, wall_ms, kind, detail, groups, told = row
-    return seq, wall_ms, moment(wall_ms), kind, describe(kind, detail, lang, groups=dict(groups), told=told)
+        return self._face.render(request, "ledger.html", lines=lines, policy=policy, here="ledger")

@@ -20,7 +20,7 @@ LOGIN = "logged in from"
 
 
 async def told(client: httpx.AsyncClient, uid: int) -> list[str]:
-    """Return what the trend says of acts, and what the handover says where it may be seen; once the last act is there."""
+    """Return what the trend says of acts, and what handover and ledger say where each may be seen; once the last act is there."""
     async with asyncio.timeout(30):
         while True:
             marks: list[dict[str, Any]] = (await client.get("/api/v1/trends", params={"uids": str(uid)})).json()["marks"]
@@ -28,8 +28,8 @@ async def told(client: httpx.AsyncClient, uid: int) -> list[str]:
             if any(ON_THE_PLANT in text for text in texts):
                 break
             await asyncio.sleep(0.3)
-    page = await client.get("/handover")
-    return ["\n".join(texts), *([page.text] if page.status_code == 200 else [])]
+    pages = [await client.get(path) for path in ("/handover", "/ledger")]
+    return ["\n".join(texts), *(page.text for page in pages if page.status_code == 200)]
 
 
 async def acts(at: Site) -> str:
@@ -54,7 +54,7 @@ def test_each_role_is_told_what_it_may_know(tmp_path: Path) -> None:
             for name, client in readers.items():
                 async with client:
                     found = await told(client, uid)
-                assert len(found) == (1 if name == "program" else 2), name
+                assert len(found) == (1 if name == "program" else 3), name
                 for text in found:
                     audits = name in {"engineer", "admin"}
                     assert ON_THE_PLANT in text, (name, "what was done to the plant is everybody's")

@@ -188,7 +188,9 @@ async def answer_without_scripts(browser: Browser, site: Site, token: str) -> No
         await at.open("/alarms/at/count_high")
         await at.page.get_by_role("button", name="Take from the shelf").click()
         await at.open("/alarms/history")
-        assert "alarm count_high shelved, by web ada" in (await at.page.locator("main").inner_text())
+        text = await at.page.locator("main").inner_text()
+        assert "alarm count_high shelved, by ada" in text
+        assert "session" not in text, "the person, and not by which session"
         await at.open("/handover")
         text = await at.page.locator("main").inner_text()
         assert "device.write" in text or "meter/lamp" in text

@@ -5,16 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger_client.alarm_bodies import ALARMS, AlarmRow, AlarmsBody
+from ledger_client.event_bodies import FINDING, FindingBody
 from ledger_client.kinds import Kind
 from runtime.acts import INTENT, OUTCOME, Act, Outcome, command_detail
 from runtime.faces.web.audit_trail import as_csv, chosen, lines_of
+from runtime.faces.web.entry_lines import entry_lines
 from runtime.made_of import bill_of_materials
+from runtime.messages.act_words import action_text
 from runtime.messages.entries import describe
+from runtime.messages.page_reader import PageReader
 from runtime.permissions import Actor, Role
 
 ADA = Actor("Ada", frozenset({Role.ADMIN}), "3f2a", fresh=True, kind="person")
@@ -44,6 +51,59 @@ def test_an_outcome_stands_beside_its_intent_and_one_that_has_none_alone() -> No
     assert lines[2].reason == "because"
     assert [line.seq for line in chosen(lines, " BECAUSE")] == [8, 6]
     assert chosen(lines, "nowhere") == []
+
+
+def test_the_page_says_in_words_what_the_table_has_as_it_was_recorded() -> None:
+    finding = FindingBody("line", bytes(32), "limits", "filler/level", 5, 0, True, None, None, (), {"since_ms": 1_795_677_435_000}).encode()
+    acked = AlarmsBody((AlarmRow("away", "acked", "unacked", "acked", 10, 0, "low", by="cli uid 0"),)).encode()
+    rows = [
+        [9, 9_000, Kind.EVENT, (FINDING, 1, bytes(32), len(finding)), [], finding],
+        [8, 8_000, Kind.EVENT, (ALARMS, 1, bytes(32), len(acked)), [], acked],
+        [7, 7_000, Kind.CONFIG, (2, 1, bytes(32), "web Ada (session 3f2a)", "why"), [], None],
+        intent(6, b"x" * 16),
+        outcome(5, b"y" * 16),
+    ]
+    reader = PageReader(ZoneInfo("Asia/Kathmandu"), {}, {"away": "The meter does not answer."}, audits=True)
+    found, told, config, act, earlier = lines_of(rows, "en", reader)
+    assert "since 26 Nov 2026, 13:02:15" in found.said
+    assert "2026-11-26 07:17:15Z" in found.what, "the table stays in UTC"
+    assert told.said == "alarm “The meter does not answer” acknowledged, by the command line (root)"
+    assert told.what == "alarm away acknowledged, by cli uid 0"
+    assert (config.name, config.who, config.values) == ("Ada", "web Ada (session 3f2a)", "")
+    assert (act.name, act.does, act.said, act.values) == ("Ada", "Disable an account", "Tess", "")
+    assert (earlier.name, earlier.said, bool(earlier.does)) == ("", "", True)
+    assert [line.seq for line in chosen([found, told, config, act], "disable AN")] == [6], "words are found"
+    assert [line.seq for line in chosen([found, told, config, act], "account.disable")] == [6], "and what was recorded"
+    assert b"cli uid 0" in as_csv([told], "o")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_ledgers_page_says_acts_with_numbers_beside_them(lang: str) -> None:
+    act = intent(6, b"x" * 16)
+    asked, ended, alone, late = entry_lines(
+        [outcome(7, b"x" * 16), act, outcome(5, b"y" * 16), [*intent(4, b"z" * 16)[:5], None]], lang, PageReader(audits=True)
+    )
+    for line in (asked, ended, alone, late):
+        assert not re.search("[0-9a-f]{8}|3f2a|{", line.what), "no number of the machinery among the words"
+    assert "Tess" in asked.what
+    assert "Ada" in ended.what
+    assert "because" in ended.what
+    assert ended.recorded.endswith("web Ada (session 3f2a)")
+    assert "78787878" in asked.recorded
+    assert "6" in asked.recorded, "where it was asked for"
+    assert "79797979" in alone.recorded
+    assert "7a7a7a7a" in late.recorded
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_ledgers_page_tells_only_whoever_audits_what_an_act_on_people_was_for(lang: str) -> None:
+    config = [8, 8_000, Kind.CONFIG, (2, 1, bytes(32), "web Ada (session 3f2a)", "why"), [], None]
+    lines = entry_lines([config, outcome(7, b"x" * 16, "account_last_admin"), intent(6, b"x" * 16)], lang, PageReader())
+    for line in lines:
+        assert not any(each in f"{line.what} {line.recorded}" for each in ("Tess", "because", "3f2a", "{")), line
+    assert not any("Ada" in f"{line.what} {line.recorded}" for line in lines[1:])
+    assert lines[2].what.startswith(action_text("account.disable", lang))
+    assert "3f2a" in entry_lines([config], lang, PageReader(audits=True))[0].recorded
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

@@ -19,13 +19,15 @@ from runtime.faces.web import pages
 from runtime.faces.web.answers import whole_number
 from runtime.faces.web.app import rows
 from runtime.faces.web.audit_pages import AuditPages
+from runtime.faces.web.entry_lines import entry_lines
 from runtime.faces.web.face import Face, FaceOptions
 from runtime.faces.web.nav import navigation
 from runtime.faces.web.rows import ANYONE, SIGNED_IN
-from runtime.faces.web.screen_pages import ScreenPages, entry_row
+from runtime.faces.web.screen_pages import ScreenPages
 from runtime.faces.web.stream import Fanout
 from runtime.faces.web.values_api import Values, ValuesApi
 from runtime.messages.catalogue import word
+from runtime.messages.page_reader import PageReader
 from tests.rigs.evidence import policy_text
 from tests.rigs.judged_plant import model
 
@@ -259,9 +261,9 @@ def test_a_linked_page_says_what_it_heard(tmp_path: Path) -> None:
 
 def test_the_ledger_page_says_times_and_groups_without_javascript() -> None:
     row = [7, 1_790_000_000_123, 6, [[4, 0, 15_000, "no_answer", 31]], [[4, "filler/fast"]], None]
-    seq, wall_ms, at, kind, what = entry_row(row, "en")
-    assert (seq, wall_ms, at, kind) == (7, 1_790_000_000_123, "2026-09-21 14:13:20.123Z", 6)
-    assert what.startswith("filler/fast: 31 scans")
+    (line,) = entry_lines([row], "en", PageReader())
+    assert (line.seq, line.wall_ms, line.kind, line.recorded) == (7, 1_790_000_000_123, 6, "")
+    assert line.what.startswith("filler/fast: 31 scans")
 
 
 @pytest.mark.parametrize("name", ["ledger", "connections", "about"])

@@ -4,7 +4,7 @@
 import { html, render, signal, computed, effect } from "/static/vendor/preact.js";
 import { alarms, link, now } from "/static/live.js";
 import { ask } from "/static/ask.js";
-import { alarmAbout, alarmState, isoOf, moment, short, unitSign, word } from "/static/words.js";
+import { alarmAbout, alarmState, isoOf, moment, personOf, short, unitSign, word } from "/static/words.js";
 
 const root = document.getElementById("alarms");
 const { mayAck, mayShelve } = root.dataset;
@@ -68,7 +68,7 @@ function Line({ row }) {
       ${row.action && html`<small class="todo">${row.action}</small>`}</div>
     <div class="how"><span class="state-words">${state(row)}</span>${since && html`<${Moment} ms=${since} />`}
       ${row.until_ms && html`<small>${word("alarm.until")} <${Moment} ms=${row.until_ms} /></small>`}
-      ${row.by && html`<small>${row.by}${row.note ? `: ${row.note}` : ""}</small>`}
+      ${row.by && html`<small>${personOf(row.by)}${row.note ? `: ${row.note}` : ""}</small>`}
       ${row.recorded !== "recorded" && html`<small class=${`evidence ${row.recorded}`}>${word(`web.state.${row.recorded}`)}</small>`}</div>
     ${waits && mayAck && html`<button class="ack" disabled=${busy.value} onClick=${() => acknowledge([row.name])} aria-label=${word("alarm.ack.one", { name: text(row) })}>${word("alarm.ack")}</button>`}
   </li>`;

@@ -3,7 +3,7 @@
 
 import { html, render, signal, computed, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ageOf, health, isStale, link, now, tags, values } from "/static/live.js";
-import { isoOf, moment, quality, showAge, showValue, unitSign, word } from "/static/words.js";
+import { isoOf, moment, personOf, quality, showAge, showValue, unitSign, word } from "/static/words.js";
 import { ask } from "/static/ask.js";
 import { signedAct } from "/static/sign_act.js";
 
@@ -147,7 +147,7 @@ function typed(text, type) {
 function Waiting({ rows }) {
   if (!rows.length) return null;
   return html`<section class="card wide" aria-labelledby="waiting-title"><h2 id="waiting-title">${word("web.cmd.waiting")}</h2><ul class="list waiting">
-    ${rows.map((each) => html`<li key=${each.id} data-proposal=${each.id}><p><b>${each.text}</b><br />${word("web.cmd.asks", { by: each.by })}${each.reason && `${word("web.colon")}${each.reason}`}<br /><span class="quiet">${word("web.cmd.lapses", { age: showAge(each.left_ms) })}</span></p>
+    ${rows.map((each) => html`<li key=${each.id} data-proposal=${each.id}><p><b>${each.text}</b><br />${word("web.cmd.asks", { by: personOf(each.by) })}${each.reason && `${word("web.colon")}${each.reason}`}<br /><span class="quiet">${word("web.cmd.lapses", { age: showAge(each.left_ms) })}</span></p>
       ${may.has("command.approve") && html`<button class="approve" aria-label=${`${word("web.cmd.approve")}: ${each.text}`} onClick=${() => { chosen.value = { proposal: each }; }}>${word("web.cmd.approve")}</button>`}</li>`)}
   </ul></section>`;
 }
@@ -176,7 +176,7 @@ function Switches({ devices }) {
     <div class="switches">${["", ...devices].map((device) => {
       const on = isOn.value.get(device), name = device || word("web.cmd.read_only.all"), label = word(on ? "web.cmd.read_only.off" : "web.cmd.read_only.on");
       const allowed = may.has(on ? "gateway.read_only.off" : "gateway.read_only");
-      return html`<div class="one" key=${device} data-device=${device}><span><b>${name}</b>${on && html`<br /><span class="on">${word("web.cmd.read_only")}</span> <small>${word("web.cmd.read_only.by", { when: moment(on.since_ms), by: on.by })}</small>`}</span>
+      return html`<div class="one" key=${device} data-device=${device}><span><b>${name}</b>${on && html`<br /><span class="on">${word("web.cmd.read_only")}</span> <small>${word("web.cmd.read_only.by", { when: moment(on.since_ms), by: personOf(on.by) })}</small>`}</span>
         ${allowed && html`<button aria-label=${`${label}: ${name}`} aria-pressed=${on ? "true" : "false"} onClick=${() => setTurning({ device, on: !on, name, label })}>${label}</button>`}</div>`;
     })}</div></section>`;
 }
@@ -185,7 +185,7 @@ function History({ rows }) {
   return html`<section class="device" aria-labelledby="history-title"><h2 id="history-title">${word("web.cmd.history")}</h2>
     ${rows.length ? html`<div class="scroll" tabindex="0" role="region" aria-label=${word("web.cmd.what")}><table class="history events"><thead><tr><th scope="col">${word("web.cmd.when")}</th><th scope="col">${word("web.cmd.what")}</th><th scope="col">${word("web.cmd.result")}</th><th scope="col">${word("web.cmd.who")}</th></tr></thead>
       <tbody>${rows.map((each) => html`<tr key=${each.seq}><td><time dateTime=${isoOf(each.at_ms)} title=${isoOf(each.at_ms)}>${moment(each.at_ms)}</time></td><td class="what">${each.text}${each.reason && html` <small>${each.reason}</small>`}</td>
-        <td class=${`what ${each.code === "done" ? "" : each.code === null || each.code === "command_waits" ? "open" : "failed"}`}><span class="mark" aria-hidden="true" />${each.outcome}</td><td title=${each.session}>${each.session.replace(/ \(.*\)$/, "")}</td></tr>`)}</tbody></table></div>`
+        <td class=${`what ${each.code === "done" ? "" : each.code === null || each.code === "command_waits" ? "open" : "failed"}`}><span class="mark" aria-hidden="true" />${each.outcome}</td><td title=${each.session}>${personOf(each.session)}</td></tr>`)}</tbody></table></div>`
       : html`<p class="empty">${word("web.cmd.history.none")}</p>`}</section>`;
 }
 

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ask } from "/static/ask.js";
-import { localTimes, word } from "/static/words.js";
+import { localTimes, personOf, word } from "/static/words.js";
 import { signedAct } from "/static/sign_act.js";
 import { Advice, Button, Diff, Fault, Faults, Field, api, useWork } from "/static/setup.js";
 
@@ -22,7 +22,7 @@ function Edit({ row, selfApproval, place, onDone, onGone }) {
     if (done) onDone(done);
   };
   const may = place.dataset.mayApprove === "yes" && (!row.own || selfApproval);
-  return html`<li ref=${list}><b>${row.by}</b> <time data-ms=${row.made_ms}>${new Date(row.made_ms).toISOString()}</time> <span class="what">${row.reason}</span>
+  return html`<li ref=${list}><b>${personOf(row.by)}</b> <time data-ms=${row.made_ms}>${new Date(row.made_ms).toISOString()}</time> <span class="what">${row.reason}</span>
     <span class="what">${word("config.waiting.what", { what: row.what })} ${word("config.waiting.left", { minutes: Math.max(1, Math.round(row.left_ms / MINUTE_MS)) })}</span>
     <span class="buttons"><button type="button" aria-expanded=${seen ? "true" : "false"} onClick=${look}>${word("config.waiting.look")}</button></span>
     ${row.own ? html`<span class="what quiet">${word(selfApproval ? "config.waiting.self" : "config.waiting.own")}</span>` : null}

@@ -42,6 +42,17 @@ export const short = (value) => (typeof value === "number" ? String(Number(value
 // What an alarm's condition says, and its state; the same as alarm_lines.about_text and state_text of the server.
 export const alarmAbout = (row) => word(`alarm.condition.${row.condition}`, { about: row.tag || row.device || row.model || "", limit: short(row.limit), unit: unitSign(row.unit) }).trim();
 export const alarmState = (row) => word(row.priority === "advisory" && row.state === "acked" ? "alarm.state.advisory" : `alarm.state.${row.state}`);
+// Whom a record of `face session` names, and who approved it: the same as page_reader.doer of the server.
+const SECOND = ", approved by ", SESSION = / \((?:session|token) t?[0-9a-f]+\)/;
+function whoOf(text) {
+  const console = /^(?:cli )?uid (\d+)(?=$|, SELF-APPROVED$)/.exec(text);
+  if (console) return word(Number(console[1]) === 0 ? "who.console.root" : "who.console", { uid: console[1] }) + text.slice(console[0].length);
+  return text.replace(new RegExp(SESSION, "g"), "");
+}
+export function personOf(record) {
+  const [first, ...more] = (record ?? "").split(SECOND);
+  return whoOf(SESSION.test(first) ? first.replace(/^(?:web|cli) /, "") : first) + (more.length ? SECOND + whoOf(more.join(SECOND)) : "");
+}
 export const causeOf = (thing) => (thing?.cause ? word(thing.cause, thing.params ?? {}) : "");
 
 // Times are the site's ([gateway] zone), whoever looks and from wherever; where none is configured the person's own, and else this browser's. Every page
