@@ -55,7 +55,7 @@ class Settings:
     folds: int = 4
     strengths: tuple[float, ...] = (0.1, 0.03)
     variance_share: float = 0.9
-    gathers: tuple[Gather, ...] = (Gather("sum", by_ceiling=False, factor=1.6), Gather("largest", by_ceiling=True, factor=4.0))
+    gathers: tuple[Gather, ...] = (Gather("sum", by_ceiling=False, factor=1.6), Gather("largest", by_ceiling=True, factor=8.0))
     seed: int = 1
 
 
