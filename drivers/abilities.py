@@ -1,4 +1,4 @@
-"""What some drivers can do besides reading and writing: show what a device has, its raw registers, call methods, take what people enter.
+"""What some drivers can do besides reading and writing: browse, show registers, call, round, take what people enter.
 
 Room: ground. A driver that keeps one of these protocols has the ability; the runtime asks with isinstance. Nothing here knows a
 protocol of the field.
@@ -104,6 +104,19 @@ class Caller(Protocol):
         """Call a method of an object, both in the driver's own notation, and return its outputs.
 
         Raises DriverError as `Driver.write` does: `write_unknown` when it cannot tell whether it took effect.
+        """
+        ...
+
+
+@runtime_checkable
+class Rounder(Protocol):
+    """A driver whose devices hold numbers in steps or in few bits, so that what is written is not always what was asked for."""
+
+    def sent(self, tag: Tag, value: Value) -> Value:
+        """Return what the tag reads as once the device has taken a write of `value`: scaled, rounded to the type, and back.
+
+        Asked before the write, for limits and for people; touches nothing outside. Raises DriverError as `Driver.write` does for what is
+        never sent (`write_out_of_range`, `write_not_supported`). A driver without it sends what it is given or refuses it.
         """
         ...
 

@@ -14,6 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, cast
 
+from drivers.abilities import Rounder
 from drivers.driver import Driver, DriverError
 from drivers.promises import (
     ConformanceError,
@@ -153,6 +154,9 @@ async def writes_are_confirmed(rig: Rig) -> None:
         await ended(driver.write(tag, rig.written, good_deadline_s), "a write")
         held = await rig.get_value(tag)
         demand(held == rig.written, f"when the write has returned the device has {rig.written!r}, not {held!r}")
+        if isinstance(driver, Rounder):
+            said = driver.sent(tag, rig.written)
+            demand(said == held, f"`sent` says what the device has after a write: {held!r}, not {said!r}")
         fixed = Tag(tag.uid, tag.name, tag.device, tag.type, tag.unit, tag.address, tag.exponent, writable=False)
         error, _ = await failure(driver.write(fixed, rig.written, good_deadline_s), "a write of a tag that is not writable")
         demand(error.cause == "write_not_supported", f"a tag that is not writable is refused with write_not_supported, not {error.cause}")

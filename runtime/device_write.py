@@ -18,7 +18,7 @@ from runtime.commands.guard import Guard
 from runtime.commands.listed import Devices, find_point
 from runtime.door_tenants import DONE, WRITE_S
 from runtime.faces.feed import RequestRefusedError
-from runtime.setpoint import HIGH, SetpointRules, fitting, is_kept
+from runtime.setpoint import HIGH, SetpointRules, fitting, fitting_sent, is_kept
 
 READ_MS_FIRST: Final = 100
 READ_S: Final = 2.0
@@ -32,6 +32,10 @@ class Writer(Protocol):
 
     async def write(self, device: str, tag: Tag, value: Value, deadline_s: float) -> None:
         """Write one value. Raises DriverError."""
+        ...
+
+    def sent(self, device: str, tag: Tag, value: Value) -> Value:
+        """Return what a write of a value really sends. Raises DriverError."""
         ...
 
     async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
@@ -64,9 +68,23 @@ class DeviceWrite:
         self._guard.check(point.device)
         if act.actor.kind != LOCAL or point.rules.risk == HIGH or point.tag is None or point.rules.max_rate is not None:
             raise RequestRefusedError("command_needs_confirming", tag=act.target)
-        value = fitting(act.params.get("value"), point.tag, point.rules)
+        value = to_send(self._writer, act.params.get("value"), point.tag, point.rules)
         allowed_now(value, act.target, point.rules, self._known, self._clock.wall_ms())
         return point.tag, value, point.rules
+
+
+def to_send(writer: Writer, asked: object, tag: Tag, rules: SetpointRules) -> Value:
+    """Return what a write really sends: what was asked for, rounded to what the device can hold. Both are within the limits.
+
+    From here on every rule is asked about this value, people are shown it, and it is what is read back. Raises RequestRefusedError as
+    `fitting` and `fitting_sent`, and what the driver says of a value that it never sends.
+    """
+    value = fitting(asked, tag, rules)
+    try:
+        sent = writer.sent(tag.device, tag, value)
+    except DriverError as error:
+        raise RequestRefusedError(error.cause, **error.params) from error
+    return fitting_sent(sent, value, rules)
 
 
 async def write_and_look(writer: Writer, clock: Clock, tag: Tag, value: Value, rules: SetpointRules) -> Outcome:

@@ -81,12 +81,28 @@ def fitting(value: object, tag: Tag, rules: SetpointRules) -> Value:
     wanted = KINDS.get(tag.type, (int, float))
     if not isinstance(value, bool | int | float | str) or not isinstance(value, wanted) or (isinstance(value, bool) and tag.type != "bool"):
         raise RequestRefusedError("value_type", type=tag.type)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        low = rules.low if rules.low is not None else -math.inf
-        high = rules.high if rules.high is not None else math.inf
-        if not low <= value <= high:  # NaN is within no limits
-            raise RequestRefusedError("value_out_of_limits", value=value, min=low, max=high)
+    if not _is_within(value, rules):
+        raise RequestRefusedError("value_out_of_limits", value=value, **_limits(rules))
     return value
+
+
+def fitting_sent(sent: Value, asked: Value, rules: SetpointRules) -> Value:
+    """Return what a write really sends when the limits allow that as well. Raises RequestRefusedError `value_rounds_out_of_limits`."""
+    if not _is_within(sent, rules):
+        raise RequestRefusedError("value_rounds_out_of_limits", value=asked, sent=sent, **_limits(rules))
+    return sent
+
+
+def _limits(rules: SetpointRules) -> dict[str, float]:
+    return {"min": -math.inf if rules.low is None else rules.low, "max": math.inf if rules.high is None else rules.high}
+
+
+def _is_within(value: Value, rules: SetpointRules) -> bool:
+    """Tell whether a value is within the limits; what is no number has none, NaN is within none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return True
+    low, high = _limits(rules).values()
+    return low <= value <= high
 
 
 def is_kept(wrote: Value, read: Value, tag: Tag, tolerance: float) -> bool:

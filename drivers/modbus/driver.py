@@ -14,7 +14,7 @@ from typing import Final, Self
 from drivers.driver import Clock, DriverError
 from drivers.modbus.address import Address
 from drivers.modbus.config import DeviceOptions
-from drivers.modbus.encode import encode_mask, encode_registers
+from drivers.modbus.encode import encode_mask, encode_registers, sent_value
 from drivers.modbus.end_point import line_of
 from drivers.modbus.explain import Known
 from drivers.modbus.identification import Ask, identified, identity
@@ -111,6 +111,12 @@ class ModbusDriver:
                 raise
             return
         raise DriverError("write_refused", Status.BAD_NOT_SUPPORTED, code=1)
+
+    def sent(self, tag: Tag, value: Value) -> Value:
+        """See `drivers.abilities.Rounder`. Raises DriverError."""
+        self._write_requests(tag, value)
+        assert isinstance(tag.address, Address)
+        return value if tag.address.table == "coil" else sent_value(resolve(tag.address, self._options), value)
 
     async def registers(self, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
         """Return address -> register of what the unit lets be read of a range; for commissioning. Raises DriverError."""

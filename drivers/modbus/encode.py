@@ -1,7 +1,7 @@
 """Values become registers, for a write.
 
-Room: ground, driver `modbus`; pure. `driver.py` calls it when a setpoint is written. What a type cannot hold is refused before anything
-is sent; nothing is clipped.
+Room: ground, driver `modbus`; pure. `driver.py` calls it when a setpoint is written, and before, for what it will send. What a type
+cannot hold is refused before anything is sent; nothing is clipped.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from drivers.driver import DriverError
-from drivers.modbus.address import Address, byte_places, flag_kinds, float_kinds, native_codes, time_kinds, unscaled
+from drivers.modbus.address import Address, byte_places, flag_kinds, float_kinds, native_codes, time_kinds, unscaled, whole_kinds
 from drivers.modbus.codec import Field, compile_registers
 from drivers.modbus.missing import bounds
 from drivers.modbus.time_writes import encode_time, written
@@ -37,6 +37,30 @@ def encode_registers(address: Address, value: Value) -> list[int]:
     if address.kind in time_kinds and compile_registers([Field(0, 0, address)]).decode(bytes(laid), {}) != [written(value, address)]:
         raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value))
     return list(struct.unpack(f">{address.count}H", laid))
+
+
+def sent_value(address: Address, value: Value) -> Value:
+    """Return what the tag reads as after a write of `value`: the nearest step that the registers can hold.
+
+    Numbers of 32 and 64 bits are given back as they are: what they lose is less than a read-back tells apart. Raises DriverError as the
+    write does.
+    """
+    kind = address.kind
+    try:
+        if address.written_by_mask:
+            encode_mask(address, value)
+        else:
+            encode_registers(address, value)
+        if kind in time_kinds:
+            return written(value, address)
+        if kind in whole_kinds:
+            return address.scaling.apply(_whole(address, value))
+        if kind == "float16" and isinstance(value, int | float):
+            raw: float = struct.unpack(">e", _wire(address, value))[0]
+            return address.scaling.apply(raw)
+    except (ValueError, TypeError, OverflowError, struct.error) as error:
+        raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value)) from error
+    return value
 
 
 def encode_mask(address: Address, value: Value) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from drivers.abilities import Caller, Enterable, LineSource, RegisterSource
+from drivers.abilities import Caller, Enterable, LineSource, RegisterSource, Rounder
 from drivers.driver import Driver, DriverError
 from drivers.reading import Scan, Tag, TagGroup, Value
 from runtime.acquisition.governor import Governor
@@ -79,6 +79,11 @@ class Field:
     async def write(self, device: str, tag: Tag, value: Value, deadline_s: float) -> None:
         """Write one value through a device's connection. Raises DriverError, `device_unknown` for a device that is not polled."""
         await self._driver(device).write(tag, value, deadline_s)
+
+    def sent(self, device: str, tag: Tag, value: Value) -> Value:
+        """Return what a write of a value really sends, the value itself where the driver cannot say. Raises DriverError."""
+        driver = self._driver(device)
+        return driver.sent(tag, value) if isinstance(driver, Rounder) else value
 
     async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
         """Read one tag now, besides its group's polls. Raises DriverError."""

@@ -19,13 +19,13 @@ from runtime.commands.history import CommandHistory
 from runtime.commands.listed import Devices, Point, find_point, listed
 from runtime.commands.moves import Moves
 from runtime.commands.proposals import Proposals
-from runtime.commands.tickets import Ticket, Tickets
+from runtime.commands.tickets import Ticket, Tickets, same
 from runtime.config import Config
-from runtime.device_write import Writer, read_now
+from runtime.device_write import Writer, read_now, to_send
 from runtime.door import refuse_unless_may
 from runtime.faces.feed import RequestRefusedError
 from runtime.permissions import Actor
-from runtime.setpoint import HIGH, LOW, fitting
+from runtime.setpoint import HIGH, LOW
 
 NONCE_BYTES: Final = 16
 ANY_RISK: Final = "command.normal"
@@ -115,8 +115,9 @@ class CommandDesk:
     async def prepare(self, actor: Actor, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return a command as a person must see it; with a nonce to confirm it where it may be done.
 
-        `params`: `target` (`device/tag`, or `device/method()`), `value` (of a method: a list of its arguments as texts, `int16:5`). Raises
-        RequestRefusedError for what is no command at all, or none for who asks; what only the plant forbids stands in `refusal`.
+        `params`: `target` (`device/tag`, or `device/method()`), `value` (of a method: a list of its arguments as texts, `int16:5`).
+        The `value` of the answer is what is really sent, `asked` what was asked for where that is another. Raises RequestRefusedError
+        for what is no command at all, or none for who asks; what only the plant forbids stands in `refusal`.
         """
         target, given = params.get("target"), params.get("value")
         if not isinstance(target, str):
@@ -124,15 +125,17 @@ class CommandDesk:
         refuse_unless_may(actor, PREPARE)
         revision, point = self.revision, self.point(target)
         self.require_rank(actor, point)
-        value = value_of(point, given)
+        value = to_send(self.writer, given, point.tag, point.rules) if point.tag is not None else arguments_of(point, given)
         look = await self.look(point, value)  # takes its time: rules that an edit changes meanwhile are those of a later revision
         nonce, left_ms = None, 0
         if look.refusal is None:
             nonce, left_ms = self.new_id(), round(self.config.commands.confirm_within_s * 1000)
             self.tickets.issue(Ticket(nonce, actor, target, value, look.old, revision, self.clock.mono_ms() + left_ms))
         tag = point.tag
+        asked = given if tag is not None and not same(value, given) else None
         return {
-            "nonce": nonce, "left_ms": left_ms, "target": target, "value": value, "old": look.old, "revision": revision,
+            "nonce": nonce, "left_ms": left_ms, "target": target, "value": value, "asked": asked,
+            "old": look.old, "revision": revision,
             "unit": tag.unit if tag else "", "type": tag.type if tag else "method", "exponent": tag.exponent if tag else None,
             "risk": point.rules.risk, "second_person": point.rules.risk == HIGH,
             "conditions": [each.plain() for each in look.conditions],
@@ -234,13 +237,8 @@ class CommandDesk:
         return newest.value
 
 
-def value_of(point: Point, given: object) -> Value:
-    """Return what was given as a value of what is commanded; of a method its arguments as one text.
-
-    Raises RequestRefusedError `value_type`, `value_out_of_limits`, `call_shape`.
-    """
-    if point.tag is not None:
-        return fitting(given, point.tag, point.rules)
+def arguments_of(point: Point, given: object) -> Value:
+    """Return the arguments of a method as one text. Raises RequestRefusedError `call_shape`, `command_arguments`."""
     assert point.method is not None
     types = point.method.arguments
     if not isinstance(given, list) or len(given) != len(types) or not all(isinstance(each, str) for each in given):

@@ -38,7 +38,11 @@ def headline(preview: Mapping[str, Any], lang: str = "en") -> str:
         return word("command.call", {"target": target, "arguments": arguments}, lang)
     unit = f" {unit_sign(preview['unit'])}" if preview.get("unit") else ""
     old = word("command.not_known", None, lang) if preview["old"] is None else shown(preview["old"], lang) + unit
-    return word("command.write", {"target": target, "old": old, "new": shown(preview["value"], lang) + unit}, lang)
+    new = shown(preview["value"], lang) + unit
+    text = word("command.write", {"target": target, "old": old, "new": new}, lang)
+    if preview.get("asked") is None:
+        return text
+    return word("command.rounded", {"text": text, "asked": shown(preview["asked"], lang) + unit, "sent": new}, lang)
 
 
 def condition_text(condition: Mapping[str, Any], lang: str = "en") -> str:

@@ -44,6 +44,8 @@ class Office:
         self.clock, self.machine, self.number, self.disk = clock, Machine(clock), 1, ShimDisk()
         self.interlock_holds, self.interlock_stale, self.read_only, self.self_approval = True, False, False, False
         self.gone: set[str] = set()
+        self.step = 0.0
+        """What the machine rounds to."""
         self.disk.mkdir(STATE)
         text = config_text(device_toml("b", {"slow": (400, 2)}, more=limits)) + more
         points = points_of(device_toml("b", {"slow": (400, 2)}, more=limits))
@@ -62,6 +64,9 @@ class Office:
 
     async def write(self, device: str, tag: Any, value: Any, deadline_s: float) -> None:
         await self.machine.write(tag, value, deadline_s)
+
+    def sent(self, device: str, tag: Any, value: Any) -> Any:
+        return round(value / self.step) * self.step if self.step else value
 
     async def read(self, device: str, tag: Any, deadline_s: float) -> Any:
         return await self.machine.read(TagGroup(-1, device, "x", 1000, (tag,)), deadline_s)

@@ -95,12 +95,16 @@ class Acts(msgspec.Struct, frozen=True):
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A command as a person must see it; `nonce` confirms it once, within `left_ms`, and is null where `refusal` says why not."""
+    """A command as a person must see it; `nonce` confirms it once, within `left_ms`, and is null where `refusal` says why not.
+
+    `value` is what is really sent, and what confirming takes; `asked` what was asked for where that was rounded, else null.
+    """
 
     nonce: str | None
     left_ms: int
     target: str
     value: Any
+    asked: Any
     old: Any
     revision: int
     unit: str

@@ -126,6 +126,10 @@ class Memory(ScriptedDriver):
         self.value: Value = 10
         self.slips = self.mute = self.blind = False
         self.lost = False
+        self.step = 0
+
+    def sent(self, tag: Tag, value: Value) -> Value:
+        return round(value / self.step) * self.step if self.step and isinstance(value, int) else value
 
     async def read(self, group: TagGroup, deadline_s: float) -> Scan:
         self.reads.append((self._clock.mono_ms(), group.name))
@@ -144,7 +148,7 @@ class Memory(ScriptedDriver):
 RULES = 'writable = true\nwrite = { min = 0, max = 100, max_step = 30, interlock = [{ tag = "a/fast0", equals = 0 }], read_back = true }\n'
 
 
-def through_the_door(vice: str = "", value: int = 20, running_a: int = 0) -> tuple[dict[str, Any], Memory]:
+def through_the_door(vice: str = "", value: int = 20, running_a: int = 0, step: int = 0) -> tuple[dict[str, Any], Memory]:
     """Ask a core for a setpoint; return what came of it and the device."""
     found: list[Any] = []
 
@@ -161,6 +165,7 @@ def through_the_door(vice: str = "", value: int = 20, running_a: int = 0) -> tup
         plant.drivers.update({"a": other, "b": device})
         async with running(disk, clock, plant) as now:
             await after(clock, 1)
+            device.step = step
             for each in vice.split():
                 setattr(device, each, True)
             found.extend([await ask(now), device])
@@ -199,3 +204,14 @@ def test_the_state_of_the_plant_refuses_before_anything_is_recorded_or_written()
     for outcome, device in (through_the_door(running_a=1), through_the_door(value=80), through_the_door(value=101)):
         assert outcome["refused"] in ("interlocked", "step_too_big", "value_out_of_limits")
         assert device.written == []
+
+
+def test_limits_and_steps_are_those_of_what_is_really_sent() -> None:
+    outcome, device = through_the_door(value=23, step=5)
+    assert (outcome["code"], outcome["params"]) == ("done", {"value": 25, "read_back": 25})
+    assert device.written == [("slow0", 25)]
+    outcome, device = through_the_door(value=38, step=45)
+    assert outcome["refused"] == "step_too_big", "45 is 35 from 10, though 38 is 28"
+    outcome, device = through_the_door(value=99, step=60)
+    assert (outcome["refused"], outcome["value"], outcome["sent"]) == ("value_rounds_out_of_limits", 99, 120)
+    assert device.written == []

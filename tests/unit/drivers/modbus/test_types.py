@@ -15,7 +15,7 @@ from pymodbus.client.mixin import ModbusClientMixin
 from drivers.driver import DriverError
 from drivers.modbus.address import Address, flag_kinds, part_kinds, time_kinds, value_type
 from drivers.modbus.codec import Field, compile_registers
-from drivers.modbus.encode import encode_mask, encode_registers
+from drivers.modbus.encode import encode_mask, encode_registers, sent_value
 from drivers.modbus.tag_options import Kind, parse_address
 from drivers.reading import Status, Value
 
@@ -90,6 +90,50 @@ def test_numbers_of_every_type_and_order_are_read_and_written(laid: tuple[Addres
     assert (value, status) == (raw, 0)
     assert type(value) is type(raw)
     assert encode_registers(address, value) == registers_of(wire)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(numbers), st.sampled_from([1, 5, 10, 0.1, 0.01, 0.05, 0.25]), st.sampled_from([0, -40, 2.5]), st.data())
+def test_what_a_write_sends_is_what_reads_back(kind: str, scale: float, offset: float, data: st.DataObject) -> None:
+    address = address_of(kind, scale=scale, offset=offset)
+    asked = data.draw(st.floats(0, 99, allow_nan=False) | st.integers(0, 99))
+    try:
+        sent = sent_value(address, asked)
+    except DriverError:
+        with pytest.raises(DriverError, match="write_out_of_range"):
+            (encode_mask if address.written_by_mask else encode_registers)(address, asked)
+        return
+    if address.written_by_mask:
+        wire = encode_mask(address, asked)[1].to_bytes(2, "big")
+    else:
+        registers = encode_registers(address, asked)
+        wire = struct.pack(f">{len(registers)}H", *registers)
+    held = decode(address, wire)[0]
+    if kind in ("float32", "float64"):
+        assert sent == asked
+        assert held == pytest.approx(sent, rel=1e-6, abs=1e-5)
+    else:
+        assert (sent, type(sent)) == (held, type(held))
+    assert sent_value(address, sent) == sent, "what is sent is sent as it is"
+
+
+@pytest.mark.parametrize(
+    ("data", "scale", "asked", "sent"),
+    [
+        ("int16", 5, 13, 15), ("int16", 5, 1, 0), ("int16", 0.1, 33.97, 34.0), ("uint16", 10, 14, 10), ("float16", 1, 33.97, 33.96875),
+        ("float32", 1, 33.97, 33.97), ("bool", 1, True, True), ("string", 1, "ab", "ab"),
+    ],
+)  # fmt: skip
+def test_what_a_write_really_sends(data: str, scale: float, asked: Value, sent: Value) -> None:
+    address = address_of(data, **({"scale": scale} if scale != 1 else {}))
+    assert sent_value(address, asked) == sent
+
+
+def test_what_is_never_sent_is_said_before() -> None:
+    with pytest.raises(DriverError, match="write_out_of_range"):
+        sent_value(address_of("int16"), 40_000)
+    with pytest.raises(DriverError, match="write_not_supported"):
+        sent_value(address_of("bits32"), 1)
 
 
 @pytest.mark.parametrize("letters", ["AB", "ABCD"])
