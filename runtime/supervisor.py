@@ -60,7 +60,10 @@ class Supervisor:
     parts: dict[str, PartCounts] = field(default_factory=dict)
 
     async def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Run a part until it returns or is cancelled; when it fails, rest (doubling up to REST_S_MAX) and run it again."""
+        """Run a part until it returns or is cancelled; when it fails, rest (doubling up to REST_S_MAX) and run it again.
+
+        Something that it waited for was cancelled, and it was not: that is a failure like any other.
+        """
         counts = self.parts.setdefault(name, PartCounts())
         log = structlog.get_logger("supervisor")
         loop = asyncio.get_running_loop()
@@ -71,7 +74,9 @@ class Supervisor:
             try:
                 await run()
                 return
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and is_asked_to_end():
+                    raise
                 counts.fault = f"{type(error).__name__}: {_innermost(error)}"
                 if isinstance(error, ChildError):  # it has said why itself; where we waited for it tells nothing
                     log.warning("part_failed", part=name, fault=counts.fault)
@@ -81,6 +86,12 @@ class Supervisor:
                 rest_s = REST_S_MIN
             await asyncio.sleep(rest_s)
             rest_s = min(rest_s * 2, REST_S_MAX)
+
+
+def is_asked_to_end() -> bool:
+    """Return whether whoever runs this was itself cancelled; a CancelledError without that comes from what it waited for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 async def absorbed(name: str, part: Awaitable[None]) -> None:

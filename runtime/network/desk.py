@@ -30,11 +30,13 @@ from runtime.network.plan import Plan, plan_of
 from runtime.network.privileged_process import TIMEOUT_S, Found, Privileged
 from runtime.network.settings import NetworkError, interface_name, settings_from_text
 from runtime.permissions import Actor, Role
+from runtime.supervisor import is_asked_to_end
 
 UNDO: Final = "net.undo"
 RECORD_S: Final = 15.0
 """How long undoing by itself waits for its turn at the door before it is done without."""
 RETRY_MS: Final = 30_000
+INTERRUPTED: Final = "interrupted"
 WAITING, UNDO_FAILED = "waiting", "undo_failed"
 OURSELVES: Final = Actor("", frozenset({Role.ADMIN}), "network", fresh=True, kind="local")
 """What is undone by itself is undone for the admin who changed it, which is on record."""
@@ -123,14 +125,22 @@ class NetworkDesk:
     async def apply(self, params: Mapping[str, Any], by: str) -> Change:
         """Make a change that waits to be confirmed. Raises NetworkError when it is not made, OSError when it cannot be kept.
 
+        NetworkError `net_privileged` too when the network's part of the core fails meanwhile: that ends the change, not whoever asked.
         What has begun is made to its end even when the door no longer waits for it: nobody confirms or undoes half a change.
         """
         if self._tasks is None:
             return await self._apply(params, by)
-        making = self._tasks.create_task(self._made(params, by))
+        made_of = self._made(params, by)
+        try:
+            making = self._tasks.create_task(made_of)
+        except RuntimeError as error:  # the group ends
+            made_of.close()
+            raise NetworkError("net_privileged", said=INTERRUPTED) from error
         try:
             made = await asyncio.shield(making)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            if making.cancelled() and not is_asked_to_end():
+                raise NetworkError("net_privileged", said=INTERRUPTED) from error  # what was begun is undone when its time is over
             making.add_done_callback(_late)
             raise
         if isinstance(made, Change):
@@ -260,7 +270,7 @@ class NetworkDesk:
                 return False
             try:
                 await self._privileged.put_back(change.backend, change.interface, change.before, change.profile)
-            except NetworkError:
+            except (NetworkError, OSError):
                 self._undo_at_ms = self._clock.mono_ms() + RETRY_MS
                 return False
             return True

@@ -48,6 +48,31 @@ def test_a_failing_part_is_run_again_with_growing_rests_and_a_steady_one_starts_
     assert rests == [0.5, 1, 2, 4, 8, 16, REST_S_MAX, REST_S_MAX, REST_S_MAX, 100.5, 1]
 
 
+def test_a_part_that_waited_for_what_was_cancelled_has_failed_and_one_that_was_cancelled_itself_ends() -> None:
+    async def program(clock: VirtualClock) -> None:
+        supervisor, starts = Supervisor(), 0
+        loop = asyncio.get_running_loop()
+
+        async def part() -> None:
+            nonlocal starts
+            starts += 1
+            other = loop.create_future()
+            if starts < 3:
+                loop.call_soon(other.cancel)
+            await other
+
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(supervisor.keep("part", part))
+            await clock.sleep_until_mono(clock.mono_ms() + 10_000)
+            assert not keeping.done()
+            assert (starts, supervisor.parts["part"].starts) == (3, 3)
+            assert (supervisor.parts["part"].fault or "").startswith("CancelledError")
+            keeping.cancel()
+        assert keeping.cancelled()
+
+    run(program, seed=1)
+
+
 def test_a_child_that_ends_is_a_failure_and_a_cancelled_one_is_gone() -> None:
     async def program() -> None:
         with pytest.raises(ChildError):

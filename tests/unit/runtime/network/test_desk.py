@@ -12,13 +12,11 @@ from typing import Any
 
 import pytest
 
-from ledger_client import cbor
 from ledger_client.disk import RealDisk
-from ledger_client.errors import FormatError
 from runtime.acts import Act, Outcome
 from runtime.config import Config, parse_config
 from runtime.faces.feed import RequestRefusedError
-from runtime.network.change import FILE_NAME, ChangeFile
+from runtime.network.change import FILE_NAME
 from runtime.network.desk import NetworkDesk
 from runtime.network.picture import Interface, Picture, Route
 from runtime.network.privileged_process import Privileged
@@ -129,38 +127,6 @@ def test_what_waited_at_a_power_cut_is_undone_at_the_next_start(tmp_path: Path) 
         assert [(act.action, act.target) for act in again.acts] == [("net.undo", "eth0")]
 
     asyncio.run(run())
-
-
-def test_what_was_changed_in_a_profile_is_undone_in_that_one_after_a_power_cut_too(tmp_path: Path) -> None:
-    async def run() -> None:
-        rig = Rig(tmp_path)
-        rig.machine.profile = "11111111-2222-3333-4444-555555555555"
-        await rig.desk.apply(WISH, "Ada")
-        again = Rig(tmp_path, rig.machine)
-        again.machine.profile = "99999999-2222-3333-4444-555555555555"
-        async with again.running(), asyncio.timeout(10):
-            while len(rig.machine.profiles) < 2:
-                await asyncio.sleep(0)
-            await again.undone()
-        assert rig.machine.profiles == ["11111111-2222-3333-4444-555555555555"] * 2
-
-    asyncio.run(run())
-
-
-def test_a_file_of_before_there_were_profiles_is_read(tmp_path: Path) -> None:
-    static = ["static", ["10.0.0.5/24"], "", []]
-    row = [1, "ip", "eth0", static, ["static", ["10.0.1.5/24"], "", []], ["10.0.1.5"], False, "Ada", 7]
-    kept = ChangeFile(RealDisk(), tmp_path)
-    (tmp_path / FILE_NAME).write_bytes(cbor.encode(row))
-    change = kept.load()
-    assert change is not None
-    assert (change.before, change.profile) == (BEFORE, "")
-    kept.save(change)
-    assert (tmp_path / FILE_NAME).read_bytes() == cbor.encode(row), "nothing that the release before could not read, without need"
-    for more in (["x"], [""] * 2, [7], ["11111111-2222-3333-4444-555555555555"] * 2):
-        (tmp_path / FILE_NAME).write_bytes(cbor.encode([*row, *more]))
-        with pytest.raises(FormatError):
-            kept.load()
 
 
 def test_nobody_confirms_for_120_s_of_the_monotonic_clock(tmp_path: Path) -> None:
