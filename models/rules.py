@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,6 +89,15 @@ class RuleBook:
         self._is_anew = True
         self._signs.forget()
         self._late_ms.clear()
+
+    def expect(self, tags: Iterable[int]) -> None:
+        """Begin with tags that are known to have dropped out: one that never shows a value would not be at fault."""
+        for tag_index in tags:
+            self._signs.expect(tag_index)
+
+    def missing(self) -> list[int]:
+        """Return the tags that had a value and have none."""
+        return [i for i in range(len(self._plan.tags)) if self._signs.is_missing(i)]
 
     def close(self, until_ms: int) -> list[Finding]:
         """Return what began and what ended, up to `until_ms`."""

@@ -155,6 +155,11 @@ class Signs:
         self._reported_ms.clear()
         self._waiting.clear()
 
+    def expect(self, tag_index: int) -> None:
+        """Await a tag that had a value before anything was taken: it is missing when it shows none for as long as a value is held."""
+        tag = self._tags[tag_index]
+        tag.had_value = tag.is_awaited = tag.is_lost = True
+
     def is_constant(self, tag_index: int, since_ms: int) -> bool:
         """Whether a tag's value has not changed since then, and is there, and the gates are open."""
         tag = self._tags[tag_index]

@@ -4,7 +4,7 @@ Room: hall, judgement; the judge's process. It is told what rules and the model 
 decision is restored to the bit, so its turns are known again by rule, tag, time and phase. Rules begin anew a while before the place where
 an earlier judge ended and may see the same thing a moment later, or name another tag of its device: of them, all up to the newest that
 the ledger has counts as said. What goes on there by the ledger goes on when its rule finds it again; what is not found again by the time
-that reading has passed its onset, nobody can tell the end of: it is interrupted.
+that reading has passed where it was told, nobody can tell the end of: it is interrupted.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class Findings:
         self._before = dict(self._open)
         """What of those that go on was told by an earlier judge."""
         self._found_again: set[Key] = set()
+        self._other_names: dict[Key, Key] = {}
+        """As what rules name now what an earlier judge told under another tag of its device."""
         self._decides_anew = decides_anew
         self._said_ms = max((at_ms for rule, _, at_ms, _ in told if rule != MODEL), default=-1)
         self._pace = Pace(MOST, PER_S)
@@ -55,12 +57,13 @@ class Findings:
     def rules_begin_anew(self) -> None:
         """The rules know nothing any more of what they found."""
         self._found_again.clear()
+        self._other_names.clear()
         self._before |= {key: at_ms for key, at_ms in self._open.items() if key[0] not in {MODEL, DRIFT}}
 
     def interrupted(self, read_to_ms: int) -> list[Told]:
         """Return the ends, without their time (it is that of the onset), of what went on and whose watch is cut off: drifts always.
 
-        Ask once reading is beyond where the earlier judge ended; `read_to_ms`: readings up to here the rules have seen, or never will.
+        Ask once reading is beyond what the earlier judge scored; `read_to_ms`: what was told by then the rules have seen, or never will.
         """
         found = [(*key, at_ms, 1) for key, at_ms in self._before.items() if self._is_cut_off(key, read_to_ms)]
         for rule, tag, _, _ in found:
@@ -87,7 +90,7 @@ class Findings:
         """
         key = self._going_on(body)
         if body.phase == ONSET and key is not None:
-            self._found_again.add(key)
+            self._find_again(body, key)
         if body.rule != MODEL and body.at_ms < self._said_ms and not self._is_end_of(body, key):
             return None
         return self._onset(body, tell=tell) if body.phase == ONSET else self._end(body)
@@ -118,6 +121,7 @@ class Findings:
         known = self._knows(body)
         self._open.pop(key)
         self._before.pop(key, None)
+        self._other_names = {other: known for other, known in self._other_names.items() if known != key}
         self._told.add((body.rule, body.tag, body.at_ms, body.phase))
         return None if known else body
 
@@ -131,7 +135,19 @@ class Findings:
             return next((known for known in self._open if known[0] == MODEL), None)
         if key in self._open or body.rule not in OF_DEVICES:
             return key if key in self._open else None
-        return next((known for known in self._before if known in self._open and _device(known) == _device(key)), None)
+        if key in self._other_names or body.phase != ONSET:
+            return self._other_names.get(key)
+        unseen = (known for known in self._before if known in self._open and known not in self._found_again)
+        return next((known for known in unseen if _device(known) == _device(key)), None)
+
+    def _find_again(self, body: FindingBody, key: Key) -> None:
+        """Note that a rule sees what goes on; by its own name it is that, and what was taken for it is another one."""
+        own = body.rule, body.tag
+        if own == key:
+            self._other_names = {other: known for other, known in self._other_names.items() if known != key}
+        elif body.rule != MODEL:
+            self._other_names[own] = key
+        self._found_again.add(key)
 
 
 def _device(key: Key) -> Key:

@@ -89,7 +89,9 @@ class ModelRun:
         if taken.set_back or taken.begun:  # what the machine did while nobody looked is not known: windows fill, gates settle anew
             self._stream = InputStream(self.manifest.plan)
         if taken.set_back:
+            missing = [] if self.rules is None else self.rules.missing()
             self.rules = None if self.rules is None else RuleBook(self.manifest.plan, self.manifest.limits)
+            self.expect(missing)
         elif taken.begun and self.rules is not None:
             self.rules.forget()
         for uid, from_ms in taken.silent:
@@ -110,6 +112,11 @@ class ModelRun:
             self.found += self.rules.close(taken.until_ms)
         rows = self._stream.close(taken.until_ms)
         return rows if self.last_cell is None else [row for row in rows if row.cell > self.last_cell]
+
+    def expect(self, tags: list[int]) -> None:
+        """Have the rules begin with tags that are known to have dropped out."""
+        if self.rules is not None:
+            self.rules.expect(tags)
 
     def inputs(self, rows: list[Row]) -> NDArray[Any] | None:
         """Return the model's input rows of those that have features, None when none has."""

@@ -35,6 +35,7 @@ REMEMBERED: Final = (SPANS + 1) * SPAN
 """Cells before the last receipt whose scores the advice to learn again rests on."""
 OPEN_MS: Final = 600_000
 """So long before a finding that has not ended reading begins, for its rule to find it again; earlier by what the rule waits for."""
+EVER: Final = 1 << 62
 WAITS: Final = {"stuck": "constant_ms", "frozen_counter": "constant_ms", "dropout": "missing_ms"}
 """Rules that find something only once it has lasted, and the limit that says for how long."""
 TRIES: Final = 2
@@ -102,11 +103,13 @@ class ModelTask:
         if receipt is None:  # what was decided before this piece of work began is not decided again
             until_ms = max(until_ms, self._wall_ms(min(order.since_seq, ledger.head() - 1)))
         self._findings = Findings(order.told, until_ms, decides_anew=receipt is None)
+        dropped_out = {tag for rule, tag, _ in self._findings.going_on() if rule == "dropout"}
+        self._run.expect([i for i, tag in enumerate(kept.manifest.plan.tags) if tag.name in dropped_out])
         self._follower = self._begin(from_receipt=receipt is not None)
         self._began_ms = self._wall_ms(min(self._follower.next_seq, ledger.head() - 1))
         """When the entry that is read first was written."""
-        self._read_to_ms = self._began_ms - OPEN_MS
-        """Readings up to here the rules have seen, or never will."""
+        self._began_at = ledger.head()
+        """What is told is in entries before this one."""
         self._is_unnamed = False
         """Whether the model could not be asked how it answers, by which slow drifts are named; it is asked again at each receipt."""
 
@@ -140,7 +143,6 @@ class ModelTask:
         taken = self._follower.take()
         rows = self._run.take(taken)
         self.at_ms = taken.wall_ms or self.at_ms
-        self._read_to_ms = max(self._read_to_ms, taken.until_ms or self._read_to_ms)
         if taken.set_back:
             self._findings.rules_begin_anew()
         if self._run.found:
@@ -220,7 +222,8 @@ class ModelTask:
 
     async def _end_interrupted(self) -> None:
         """Have those findings ended that nobody can tell the end of any more; what of them still is there is found anew."""
-        for rule, tag, at_ms, phase in self._findings.interrupted(self._read_to_ms):
+        read_to_ms = EVER if self._follower.next_seq >= self._began_at else self._began_ms - OPEN_MS
+        for rule, tag, at_ms, phase in self._findings.interrupted(read_to_ms):
             body = FindingBody(
                 self.order.name, self._kept.manifest_hash, rule, tag, max(at_ms + 1, self.at_ms or self._began_ms), phase,
                 self.order.state == "armed", None, None, (), {"interrupted": True},

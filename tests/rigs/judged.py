@@ -115,6 +115,8 @@ class Plant:
     rng: Random
     at_ms: int = START_MS
     reported: list[float] = field(default_factory=lambda: [0.0] * TAGS)
+    dead: frozenset[int] = frozenset()
+    """Places of tags that have no good value."""
 
     def batch(self, seconds: int = 5, *, away: float = 0.0) -> None:
         """Append what `seconds` of it give."""
@@ -125,7 +127,7 @@ class Plant:
             present = [abs(value - old) > 0.5 or self.rng.random() < 0.2 for value, old in zip(values, self.reported, strict=True)]
             if any(present):
                 self.reported = [v if p else old for v, old, p in zip(values, self.reported, present, strict=True)]
-                statuses = [0x80050000 if self.rng.random() < 0.01 else 0 for _ in range(TAGS)]
+                statuses = [0x80050000 if self.rng.random() < 0.01 or tag in self.dead else 0 for tag in range(TAGS)]
                 scans.append(ScanOf(1, self.at_ms + self.rng.randrange(300), None, list(values), statuses, present))
         sealed = BatchOf(self.log.schema, scans).seal()
         self.log.wall_ms = self.at_ms + 400

@@ -62,6 +62,17 @@ def test_what_a_device_does_is_one_finding_whichever_of_its_tags_is_named() -> N
     ], "two of one run are two"  # fmt: skip
 
 
+def test_what_is_found_again_by_its_own_name_is_not_ended_by_another_tag_of_its_device() -> None:
+    findings = Findings((("dropout", "d/a", 5, 0),))
+    assert told(findings, body("dropout", 7, 0, "d/b"), body("dropout", 8, 0, "d/a"), tell=False) == [], "not known yet which of them it is"
+    assert told(findings, body("dropout", 9, 1, "d/b")) == []
+    assert told(findings, body("dropout", 20, 0, "d/c"), body("dropout", 21, 1, "d/c")) == [
+        ("dropout", "d/c", 20, 0),
+        ("dropout", "d/c", 21, 1),
+    ]
+    assert told(findings, body("dropout", 30, 1, "d/a")) == [("dropout", "d/a", 30, 1)]
+
+
 def test_the_models_alarm_names_one_tag_from_onset_to_end() -> None:
     findings = Findings(())
     assert told(findings, body("model", 5, 0, "a"), body("model", 9, 1, "b")) == [("model", "a", 5, 0), ("model", "a", 9, 1)]

@@ -132,6 +132,34 @@ def test_what_goes_on_is_one_finding_however_often_a_judge_begins(receipt_every_
     run(scenario)
 
 
+@pytest.mark.parametrize("what", ["the judge begins again", "the clock is set back"])
+def test_a_sensor_that_is_dead_for_days_stays_found(what: str) -> None:
+    """It shows no value in all that is read again."""
+
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await judged(6, work=work)
+        task = await line.begin()
+        await lives(line, task, 4)
+        line.plant.dead = frozenset({3})
+        await lives(line, task, 4)
+        for _ in range(30):
+            line.plant.silence(3_600)
+            await lives(line, task, 6)
+        if what == "the clock is set back":
+            line.log.add(Kind.CLOCK, (line.plant.at_ms, line.plant.at_ms - 60_000, 2, 4))
+            line.plant.at_ms -= 60_000
+        else:
+            task = await line.begin()
+        await lives(line, task, 12)
+        told = [row["evidence"]["phase"] for row in line.desk.finding_rows() if (row["rule"], row["tag"]) == ("dropout", "device1/t4")]
+        assert told[::-1] == ([0] if what == "the judge begins again" else [0, 1, 0])
+        line.plant.dead = frozenset()
+        await lives(line, await line.begin(), 20)
+        assert not [row for row in line.desk.model_rows()[0]["open"] if row["tag"] == "device1/t4"]
+
+    run(scenario)
+
+
 def of_the_model(line: Judged) -> list[tuple[int, bool]]:
     return [(row["evidence"]["phase"], "interrupted" in row["evidence"]) for row in line.desk.finding_rows() if row["rule"] == "model"][
         ::-1
