@@ -53,6 +53,8 @@ def coded(error: Mapping[str, Any]) -> tuple[str, Params]:
     limit = next((context[name] for name in LIMITS if name in context), None)
     if isinstance(limit, int | float):
         params["limit"] = int(limit) if limit == int(limit) else limit
+    if "pattern" in context:
+        params["pattern"] = str(context["pattern"])
     if "expected" in context:
         params["expected"] = str(context["expected"]).replace(" or ", ", ").replace("'", '"')
     return code, params

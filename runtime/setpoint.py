@@ -7,6 +7,7 @@ writes, reads a clock or knows a driver.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,7 @@ FLOAT32_RELATIVE: Final = 1e-6
 """How far a number that went through 32 bits may be from what was sent."""
 LOW, NORMAL, HIGH = "low", "normal", "high"
 """Risk: low may be commanded by a technician, high needs a second person."""
+DECIMAL_COMMA: Final = re.compile(r"[-+]?[0-9.]*[0-9],[0-9][0-9,]*")
 KINDS: Final[dict[str, tuple[type, ...]]] = {"bool": (bool,), "text": (str,), "int": (int,)}
 
 
@@ -77,7 +79,12 @@ class Known:
 
 
 def fitting(value: object, tag: Tag, rules: SetpointRules) -> Value:
-    """Return the value when the tag's type and limits allow it. Raises RequestRefusedError `value_type`, `value_out_of_limits`."""
+    """Return the value when the tag's type and limits allow it.
+
+    Raises RequestRefusedError `value_type`, `value_decimal_comma`, `value_out_of_limits`.
+    """
+    if isinstance(value, str) and tag.type not in ("text", "bool") and DECIMAL_COMMA.fullmatch(value.strip()):
+        raise RequestRefusedError("value_decimal_comma", value=value.strip())
     wanted = KINDS.get(tag.type, (int, float))
     if not isinstance(value, bool | int | float | str) or not isinstance(value, wanted) or (isinstance(value, bool) and tag.type != "bool"):
         raise RequestRefusedError("value_type", type=tag.type)

@@ -333,3 +333,9 @@ template = "no-such"
         ("devices.odd.groups.g.tags.t.write", "config_interlock_unknown", "odd/gone"),
         ("devices.vague.template", "template_unknown", ""),
     }
+
+
+def test_a_text_of_the_wrong_shape_is_told_the_pattern() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config('[gateway]\nname = "g"\n[web]\nverifier = "gross"\n')
+    assert [(fault.code, fault.params["pattern"]) for fault in caught.value.faults] == [("config_shape", "^(https://[!-~]+)?$")]

@@ -56,6 +56,19 @@ def test_an_interlock_holds_for_what_it_says_and_nothing_else(lock: Interlock, v
     assert lock.holds(value) is holds
 
 
+@pytest.mark.parametrize("text", ["21,5", " -0,5", "1,021.5".replace(".", ","), "1.021,5", "1,000"])
+def test_a_decimal_comma_is_called_one(text: str) -> None:
+    with pytest.raises(RequestRefusedError, match="value_decimal_comma"):
+        fitting(text, tag_of(), SetpointRules())
+    assert fitting(text, tag_of("text"), SetpointRules()) == text
+
+
+@pytest.mark.parametrize("text", ["warm", "", ",", "21,", "a,5"])
+def test_what_is_no_number_at_all_is_of_the_wrong_type(text: str) -> None:
+    with pytest.raises(RequestRefusedError, match="value_type"):
+        fitting(text, tag_of(), SetpointRules())
+
+
 def test_what_decides_must_be_known_good_and_fresh() -> None:
     rules = SetpointRules(interlocks=(Interlock("d/x", 1),), known_for_ms=1000, max_step=5.0)
     good = {"d/x": Known(1, True, 10_000), "d/t": Known(20.0, True, 10_000)}
