@@ -17,6 +17,9 @@ LIKELY_MIN: Final = 1e-3
 LIKELY_LEAST: Final = -1e7
 """Counters grow large, and upwards: what is far below zero is another number read the wrong way."""
 ODD_KINDS: Final = ("uint24", "int24", "uint48", "int48", "signmag", "m10k", "float16", "bcd")
+FLOAT_KINDS: Final = ("float32", "float64")
+BYTES_LEAST: Final = 1 << 24
+"""From here on a whole number has bits in the place of a floating number's exponent."""
 TEXT_REGISTERS: Final = 16
 ENTITY: Final = {"holding": "4", "input": "3"}
 CLASSES: Final = ("big", "word", "byte", "little")
@@ -26,19 +29,38 @@ CLASSES: Final = ("big", "word", "byte", "little")
 def readings_at(table: str, start: int, registers: Mapping[tuple[str, int], int]) -> list[dict[str, Any]]:
     """Return rows of data, order, value, plausible; plausible ones first."""
     rows = []
+    beside = has_float(table, start, registers)
     for shape in shapes():
         value = raw_number(shape, table, start, registers)
         if value is not None:
             form = shape.order or shape.byte
-            rows.append({"data": shape.kind, "order": form, "value": value, "plausible": plausible(shape.kind, form, value)})
+            marked = plausible(shape.kind, form, value, beside_float=beside)
+            rows.append({"data": shape.kind, "order": form, "value": value, "plausible": marked})
     rows.sort(key=lambda row: not row["plausible"])
     return rows
 
 
-def plausible(kind: str, order: str, value: float) -> bool:
-    """Tell whether a number looks like something that a device measures: not astronomic, not a speck, of a usual type and order."""
-    usual = not kind.startswith(ODD_KINDS) and (order in ("high", "low") or order[:1] in "ACEG")
-    return usual and (value == 0 or (abs(value) >= LIKELY_MIN and LIKELY_LEAST < value < LIKELY_MAX))
+def has_float(table: str, start: int, registers: Mapping[tuple[str, int], int]) -> bool:
+    """Tell whether the registers are a floating number of usual size, other than 0, under any order of bytes: by chance few are."""
+    values = (raw_number(shape, table, start, registers) for shape in shapes() if shape.kind in FLOAT_KINDS)
+    return any(value is not None and value != 0 and _is_usual(value) for value in values)
+
+
+def plausible(kind: str, order: str, value: float, *, beside_float: bool = False) -> bool:
+    """Tell whether a number looks like something that a device measures: not astronomic, not a speck, of a usual type and order.
+
+    A floating number is told by its size, whatever the order of its bytes. `beside_float`: the same registers are one, so that
+    halves of registers and large whole numbers are most likely its bytes.
+    """
+    if kind in FLOAT_KINDS:
+        return _is_usual(value)
+    is_half = order in ("high", "low")
+    usual = not kind.startswith(ODD_KINDS) and (is_half or order[:1] in "ACEG")
+    return usual and _is_usual(value) and not (beside_float and (is_half or abs(value) >= BYTES_LEAST))
+
+
+def _is_usual(value: float) -> bool:
+    return value == 0 or (abs(value) >= LIKELY_MIN and LIKELY_LEAST < value < LIKELY_MAX)
 
 
 def side_by_side(table: str, start: int, words: Sequence[int | None]) -> list[dict[str, Any]]:
@@ -49,6 +71,7 @@ def side_by_side(table: str, start: int, words: Sequence[int | None]) -> list[di
     """
     registers = {(table, start + at): word for at, word in enumerate(words[:WIDEST]) if word is not None}
     rows: dict[str, dict[str, Any]] = {}
+    beside = has_float(table, start, registers)
     for shape in shapes():
         row = rows.setdefault(
             shape.kind,
@@ -62,7 +85,8 @@ def side_by_side(table: str, start: int, words: Sequence[int | None]) -> list[di
         value = raw_number(shape, table, start, registers)
         if value is not None:
             form = shape.order or shape.byte
-            row["cells"][_column(shape)] = {"order": form, "text": shown(value), "plausible": plausible(shape.kind, form, value)}
+            marked = plausible(shape.kind, form, value, beside_float=beside)
+            row["cells"][_column(shape)] = {"order": form, "text": shown(value), "plausible": marked}
     return [row for row in rows.values() if any(row["cells"])]
 
 

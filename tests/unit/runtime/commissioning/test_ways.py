@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drivers.modbus.codec import Field, compile_registers
 from drivers.modbus.tag_options import TagOptions, make_address
-from runtime.commissioning.ways import CLASSES, characters, entity_of, plausible, register_rows, side_by_side
+from runtime.commissioning.ways import CLASSES, characters, entity_of, plausible, readings_at, register_rows, side_by_side
 
 FEW = 1000 if os.environ.get("WITNESSMARK_TEST_SIZE") == "full" else 30
 """Examples of what takes long."""
@@ -77,6 +77,24 @@ def test_addresses_are_shown_in_the_three_ways_of_manuals() -> None:
 def test_text_is_printable_in_both_orders() -> None:
     words = [0x4D2D, 0x3720, 0x0007]
     assert (characters(words), characters(words, swapped=True)) == ("M-7 ..", "-M 7..")
+
+
+@pytest.mark.parametrize("order", ["ABCD", "CDAB", "BADC", "DCBA"])
+@pytest.mark.parametrize("value", [38.41, 230.43, 0.0512, -12.34, 49.98])
+def test_a_float_is_marked_under_its_order_and_its_bytes_are_not(value: float, order: str) -> None:
+    wire = struct.pack(">f", value)
+    words = struct.unpack(">2H", bytes(wire["ABCD".index(letter)] for letter in order))
+    rows = readings_at("holding", 100, {("holding", 100 + at): word for at, word in enumerate(words)})
+    marked = {(row["data"], row["order"]) for row in rows if row["plausible"]}
+    assert ("float32", order) in marked
+    assert not {("uint32", "ABCD"), ("int32", "ABCD"), ("uint8", "high"), ("uint8", "low"), ("int8", "low")} & marked
+
+
+@pytest.mark.parametrize("words", [(0, 2304), (18, 54919), (0, 1), (2304, 2310)])
+def test_whole_numbers_stay_marked_where_no_float_stands(words: tuple[int, int]) -> None:
+    rows = readings_at("holding", 100, {("holding", 100 + at): word for at, word in enumerate(words)})
+    marked = {(row["data"], row["order"]) for row in rows if row["plausible"]}
+    assert {("uint32", "ABCD"), ("uint16", "AB"), ("uint8", "low")} <= marked
 
 
 @pytest.mark.parametrize(
