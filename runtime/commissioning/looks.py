@@ -132,6 +132,7 @@ def plain(finding: Finding) -> dict[str, Any]:
         "quantity": finding.quantity,
         "verdict": finding.verdict,
         "doubts": list(finding.doubts),
+        "odd_look": finding.odd_look,
         "broken": [{"relation": each.name, "quantities": list(each.quantities)} for each in finding.broken],
         "candidates": [
             {"options": each.hypothesis.options(), "share": each.share, "values": list(each.values)} for each in finding.candidates

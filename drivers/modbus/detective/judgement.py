@@ -11,7 +11,7 @@ How sure: the odds of a reading against "none of them, and the digits agree by c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
@@ -23,6 +23,8 @@ from drivers.modbus.detective.question import Look, Quantity, Question, Register
 from drivers.modbus.detective.relations import Broken, weigh_relations
 
 _odds_digits: Final = 3.0
+_without_max: Final = 12
+"""So many looks at the most are left out one by one: each costs a judgement."""
 _static_in_sunspec: Final = 0.1
 """What a whole number without a power of ten in a register keeps of its weight in a SunSpec map."""
 _whole: Final = ("int", "uint", "bcd", "m10k", "signmag")
@@ -45,7 +47,9 @@ class Finding:
     """What is known of one quantity.
 
     `verdict`: `sure`; `likely` (one reading fits, and nothing confirms it yet); `ambiguous`; `none` fits. `doubts` say in which ways the
-    readings differ: sign, width, scale, address, order, type; or, when one is left, what is missing: change, digits, relation.
+    readings differ: sign, width, scale, address, order, type; or, when one is left, what is missing: change, digits, relation; or, when
+    none fits more than one look, that a look may be wrong: `odd_look` when it is the only one without which something fits (its number,
+    from 1), else `looks`.
     """
 
     quantity: str
@@ -53,6 +57,7 @@ class Finding:
     candidates: list[Candidate]
     doubts: tuple[str, ...] = ()
     broken: list[Broken] = field(default_factory=list)
+    odd_look: int | None = None
 
 
 def judge(question: Question) -> list[Finding]:
@@ -73,8 +78,23 @@ def judge(question: Question) -> list[Finding]:
             each.share = each.weight / whole
         fits.sort(key=lambda each: -each.weight)
         own = [each for each in broken if quantity.name in each.quantities]
-        findings.append(_finding(question, quantity, fits, totals[quantity.name], own))
+        findings.append(_finding(question, quantity, fits, totals[quantity.name], own) if fits else _none(question, quantity, own))
     return findings
+
+
+def _none(question: Question, quantity: Quantity, broken: list[Broken]) -> Finding:
+    """Return the finding of a quantity that nothing fits: with the look that alone is at odds, where there is one such."""
+    shown = [n for n, look in enumerate(question.looks) if quantity.name in look.shown]
+    if len(shown) < 2:
+        return Finding(quantity.name, "none", [], (), broken)
+    odd = []
+    for n in shown if 2 < len(shown) <= _without_max else ():
+        rest = replace(question, looks=question.looks[:n] + question.looks[n + 1 :])
+        if _fitting(rest, quantity)[0]:
+            odd.append(n + 1)
+    if len(odd) == 1:
+        return Finding(quantity.name, "none", [], ("odd_look",), broken, odd[0])
+    return Finding(quantity.name, "none", [], ("looks",), broken)
 
 
 def _fitting(question: Question, quantity: Quantity) -> tuple[list[Candidate], float]:
@@ -133,8 +153,6 @@ def _value(hypothesis: Hypothesis, raw: float | None, registers: Registers) -> f
 
 
 def _finding(question: Question, quantity: Quantity, fits: list[Candidate], total: float, broken: list[Broken]) -> Finding:
-    if not fits:
-        return Finding(quantity.name, "none", fits, (), broken)
     best = fits[0]
     if len(fits) > 1:
         doubts = dict.fromkeys(_doubt(best, each) for each in fits[1:])

@@ -117,6 +117,31 @@ def both_tables(changed: int = 2304, other: int | None = None) -> Finding:
     return finding
 
 
+def looked(*pairs: tuple[int, float]) -> Finding:
+    """Return what is said of looks, each of what a register held and what was shown."""
+    looks = []
+    for n, (raw, value) in enumerate(pairs):
+        registers = {("holding", 20 + k): word for k, word in enumerate((0, 0, 0, 0, raw, 0, 0, 0, 0))}
+        looks.append(Look((registers,), {"U": read_shown(f"U={value:.1f} V")[1]}, 10.0 * n))
+    (finding,) = judge(Question((Quantity("U", (("holding", 24),)),), tuple(looks)))
+    return finding
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_the_look_that_alone_is_at_odds_is_named(at: int) -> None:
+    pairs = [(2304, 230.4), (2311, 231.1), (2297, 229.7)]
+    pairs[at] = (pairs[at][0], 228.8)  # the display changed as it was taken
+    finding = looked(*pairs)
+    assert (finding.verdict, finding.doubts, finding.odd_look) == ("none", ("odd_look",), at + 1)
+
+
+def test_where_no_look_can_be_named_it_is_said_that_one_may_be_wrong() -> None:
+    for pairs in ([(2304, 228.8), (2311, 231.1)], [(2304, 228.8), (2311, 231.1), (2297, 215.3), (2305, 230.5)]):
+        finding = looked(*pairs)
+        assert (finding.verdict, finding.doubts, finding.odd_look) == ("none", ("looks",), None)
+    assert looked((2304, 228.8)).doubts == (), "one look contradicts nothing"
+
+
 def test_tables_that_are_one_memory_are_no_doubt() -> None:
     tables = {each.hypothesis.table for each in both_tables(changed=2311).candidates}
     assert tables == {"holding"}, "as it was asked for"
