@@ -18,7 +18,7 @@ from runtime.cli.streams import outlive_readers
 LAUNCH: Final = "import sys; sys.path.insert(0, sys.argv.pop(1)); from runtime.core_process import main; main()"
 """`-I -m runtime.core_process` with the very package that runs here, installed or not."""
 
-ALLOCATOR: Final = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "262144", "MALLOC_ARENA_MAX": "2"}
+ALLOCATOR: Final = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_ARENA_MAX": "2"}
 """For glibc (mallopt(3)): what a start and each large batch need for a moment goes back to the system. Left to itself, glibc raises both
 thresholds after the first 8 MB segment that it sees freed, and keeps 16 MB for good. What the environment already says stands."""
 
