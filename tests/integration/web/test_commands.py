@@ -71,7 +71,8 @@ async def command(page: Page, target: str, value: str) -> str:
     await reasoned(page, "Enter")
     await page.locator("#confirm, #refusal, #problem").first.wait_for()
     if await page.locator("#confirm").count():
-        await press(page, "Enter")  # it has the focus
+        await page.locator("#confirm:focus").wait_for()  # given once it is drawn: a key before that goes nowhere
+        await press(page, "Enter")
         await page.locator("#result, #problem").first.wait_for()
     return str(await page.locator("#result, #refusal, #problem").first.inner_text())
 
