@@ -56,7 +56,7 @@ async def bundle(at: Site, api: Api) -> None:
     assert b"127.0.0.1:9" in files["config.toml"]
     assert b"BAOhB7/zzhC" in files["config.toml"], "a verification key is no secret"
     await api("GET", f"/bundles/{seen['id']}", 409)
-    await api("POST", "/bundles", 400, id=seen["id"], reason="")
+    await api("POST", "/bundles", 422, id=seen["id"], reason="")
     made = (await api("POST", "/bundles", id=seen["id"], reason="ticket 4711", leave_out=["packages.json"])).json()
     answer = await api("GET", f"/bundles/{seen['id']}")
     assert sha256(answer.content).hexdigest() == made["sha256"]
