@@ -46,6 +46,11 @@ texts: Final = (STRING, TEXT, UUID)
 int_field, long_field, float_field, double_field, bool_field, text_field = 10, 11, 12, 13, 14, 15
 """Numbers of the metric's value fields; 16 to 19 are bytes, data set, template, extension."""
 
+property_wires: Final = MappingProxyType(
+    {3: VARINT, 4: VARINT, 5: FIXED32, 6: FIXED64, 7: VARINT, 8: BYTES, 9: BYTES, 10: BYTES, 11: BYTES}
+)
+"""Numbers of a property's value fields -> their wire types; 3 and 4 are whole numbers. They are one of many: the last that comes counts."""
+
 epoch: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Raw = int | float | bool | str | bytes
@@ -200,8 +205,9 @@ def _quality(properties: bytes) -> int | None:
             (keys if number == 1 else values).append(content)
     for key, value in zip(keys, values, strict=False):
         if key == b"Quality":
-            found = [v for number, wire, v, _ in read_fields(value) if wire == VARINT and number in (3, 4)]
-            return found[-1] & 0xFFFFFFFF if found else None
+            found = [(number, v) for number, wire, v, _ in read_fields(value) if property_wires.get(number) == wire]
+            number, last = found[-1] if found else (0, 0)
+            return last & 0xFFFFFFFF if number in (3, 4) else None
     return None
 
 

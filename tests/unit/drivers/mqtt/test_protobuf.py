@@ -13,7 +13,7 @@ from pysparkplug import DataType
 from pysparkplug import Metric as OracleMetric
 from pysparkplug._protobuf import Payload as OraclePayload
 
-from drivers.mqtt.protobuf import WireError, read_fields, read_varint, write_varint
+from drivers.mqtt.protobuf import WireError, read_fields, read_varint, write_bytes, write_varint
 from drivers.mqtt.sparkplug import Metric, Payload, SparkplugError, decode, encode, metric_with, value_of
 from drivers.reading import Status
 
@@ -174,6 +174,14 @@ def test_a_null_is_no_value() -> None:
 def test_hostile_bytes_are_one_error(data: bytes) -> None:
     with pytest.raises(SparkplugError):
         decode(data)
+
+
+@given(st.lists(st.sampled_from(["int_value", "long_value", "float_value", "boolean_value", "string_value"]), min_size=1, max_size=4))
+def test_of_a_property_that_is_set_twice_the_last_counts(fields: list[str]) -> None:
+    part = type(OraclePayload.Metric().properties.values.add())
+    together = b"".join(part(**{name: "192" if name == "string_value" else 1}).SerializeToString() for name in fields)
+    data = write_bytes(2, write_bytes(1, b"m") + write_bytes(9, write_bytes(1, b"Quality") + write_bytes(2, together)))
+    same(decode(data), OraclePayload.FromString(data))
 
 
 def test_any_bytes_are_read_or_refused_and_as_protobuf_reads_them(seed: int, count: Callable[[int, int, int], int]) -> None:
