@@ -132,8 +132,9 @@ TOKENS_MAY: Final = frozenset(
 (`programs = true`); nothing else that moves a machine or wants a person, since its maker, an admin, may do neither."""
 
 
-ON_THE_PLANT: Final = ("device.", "command.", "alarm.", "manual.enter", "gateway.read_only")
-"""How the actions begin that reach the plant: who did what to it and why is for whoever looks after it; of all others, for `view.audit`."""
+ON_THE_PLANT: Final = ("device.", "command.", "alarm.", "model.", "learned.", "manual.enter", "gateway.read_only")
+"""How the actions begin that reach the plant or what watches over it: who did what to it and why is for whoever looks after it; of all
+others, for `view.audit`."""
 
 
 def is_on_the_plant(action: str) -> bool:

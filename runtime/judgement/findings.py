@@ -24,6 +24,8 @@ MODEL: Final = "model"
 DRIFT: Final = "drift"
 OF_DEVICES: Final = frozenset({"dropout", "clock", "late"})
 """Rules that find what a whole device does, and name the first of its tags."""
+EVER: Final = 1 << 62
+NEVER: Final = -1
 Told = tuple[str, str, int, int]
 Key = tuple[str, str]
 
@@ -31,7 +33,7 @@ Key = tuple[str, str]
 class Findings:
     """The findings of one model. An alarm of the model names the tag of its onset at its end too, whatever weighs most by then."""
 
-    def __init__(self, told: Iterable[Told], until_ms: int = 1 << 62, *, decides_anew: bool = False) -> None:
+    def __init__(self, told: Iterable[Told], until_ms: int = EVER, *, decides_anew: bool = False) -> None:
         """`told` in the order of the ledger; what the model decided after `until_ms` is decided again, and then known.
 
         `decides_anew`: the decision up to there is not at hand, it begins anew: what goes on of the model from before is interrupted.
@@ -50,12 +52,21 @@ class Findings:
         self._other_names: dict[Key, Key] = {}
         """As what rules name now what an earlier judge told under another tag of its device."""
         self._decides_anew = decides_anew
-        self._said_ms = max((at_ms for rule, _, at_ms, _ in told if rule != MODEL), default=-1)
+        self._said_ms = NEVER
+        self.reading_begins(EVER)
         self._pace = Pace(MOST, PER_S)
         self._held_back = 0
 
+    def reading_begins(self, now_ms: int) -> None:
+        """Nothing is read of before the clock was set back, and it is `now_ms`: what was told of later times says nothing of what comes."""
+        self._said_ms = max((at_ms for rule, _, at_ms, _ in self._told if rule != MODEL and at_ms <= now_ms), default=NEVER)
+
     def rules_begin_anew(self) -> None:
-        """The rules know nothing any more of what they found."""
+        """The clock was set back: the rules know nothing any more of what they found, and what was said was said in another time.
+
+        From here on they find the same as an earlier judge whose rules began here, at the same times: that is known one by one.
+        """
+        self._said_ms = NEVER
         self._found_again.clear()
         self._other_names.clear()
         self._before |= {key: at_ms for key, at_ms in self._open.items() if key[0] not in {MODEL, DRIFT}}

@@ -25,6 +25,8 @@ from runtime.history.rollups import as_number
 
 GOOD: Final = 0
 NEAR: Final = 512
+OWN_STOP: Final = "poll_stopping"
+"""The cause of a gap that the gateway made itself by ending or changing its polling: it says nothing of what a tag showed."""
 SEVERITY_SHIFT: Final = 30
 """The two high bits of an OPC UA status: 0 good, 1 uncertain, 2 bad."""
 
@@ -41,7 +43,7 @@ class Taken:
         wall_ms: when it was written.
         samples: of the tags asked for, by (read time, group, column).
         until_ms: the newest read time of a batch; None of any other entry, and of a batch without readings.
-        silent: (tag uid, from ms): tags whose scans did not come from then on.
+        silent: (tag uid, from ms): tags whose scans did not come from then on, though somebody waited for them.
         withheld: a batch whose readings are not at hand.
         set_back: the wall clock was set back here.
         begun: the gateway began here; nobody looked at the machine since the entry before.
@@ -131,7 +133,9 @@ class Follower:
 
     def _silent(self, rows: Iterable[tuple[int | None, int, int, str, int]]) -> Iterable[tuple[int, int]]:
         """A row without a group speaks of every tag. Later rows do not repeat what an earlier one has said."""
-        for group, from_ms, _, _, _ in rows:
+        for group, from_ms, _, cause, _ in rows:
+            if cause == OWN_STOP:
+                continue
             for uid in sorted(self.wanted) if group is None else self._group_of.get(group, ()):
                 yield uid, from_ms
 

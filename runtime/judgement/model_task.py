@@ -108,6 +108,8 @@ class ModelTask:
         self._follower = self._begin(from_receipt=receipt is not None)
         self._began_ms = self._wall_ms(min(self._follower.next_seq, ledger.head() - 1))
         """When the entry that is read first was written."""
+        if self._began_ms <= (now_ms := self._wall_ms(ledger.head() - 1)):
+            self._findings.reading_begins(now_ms)
         self._began_at = ledger.head()
         """What is told is in entries before this one."""
         self._is_unnamed = False

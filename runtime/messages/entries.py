@@ -13,9 +13,10 @@ from runtime.messages.act_words import Ended, act_text, action_text
 from runtime.messages.catalogue import catalogue, sort_of, word
 from runtime.messages.event_words import event_text
 from runtime.messages.page_reader import PageReader, said_by
-from runtime.permissions import is_on_the_plant
 
 VALUE_LENGTH_MAX: Final = 60
+CONFIG_EDIT: Final = "config.edit"
+"""The act that an entry of a configuration comes from."""
 OWN_EVENTS: Final = "https://witnessmark.example/event/"
 
 
@@ -28,7 +29,7 @@ def describe(
     `detail` is a checked detail of its kind, `groups` names tag groups ("device/group") by number, `asked` is what the body of an intent or
     an outcome says (`runtime.acts.read_command`), `told` is an event's body, where the caller has them. For the `reader` of a page an act
     is what was done, with how it `ended`; for others its numbers. To a reader who may not see the audit trail an act that is none on the
-    plant is no more than its kind, and a login no more than that there was one.
+    plant is no more than its kind, a configuration no more than its revision and hash, and a login no more than that there was one.
     """
     match kind, list(detail):
         case Kind.GENESIS, [origin, epoch, *_]:
@@ -52,7 +53,7 @@ def describe(
         case Kind.RECEIPTS, [_, _, rows]:
             return "; ".join(_receipts(rows, lang))
         case Kind.COMMAND, [_, 0, code, *_] if reader is not None:
-            if not (reader.audits or is_on_the_plant(code)):
+            if not reader.may_know(code):
                 return word("act.said.audit", {"what": action_text(code, lang)}, lang)
             return act_text(asked, ended, reader, lang) if asked else word("act.said.unknown", {"what": action_text(code, lang)}, lang)
         case Kind.COMMAND, [act, phase, code, *_]:
@@ -72,7 +73,7 @@ def describe(
             return word(own if own in catalogue("en") else "entry.event", {"type": type_uri, "version": version}, lang)
         case Kind.CONFIG, [revision, _, digest, actor, reason]:
             values = {"revision": revision, "hash": digest.hex()[:12], "actor": said_by(actor, reader, lang), "reason": reason}
-            return word("entry.config", values, lang)
+            return word("entry.config" if reader is None or reader.may_know(CONFIG_EDIT) else "entry.config.plain", values, lang)
     return word("entry.foreign", {"kind": kind}, lang)
 
 

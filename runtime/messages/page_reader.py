@@ -14,6 +14,7 @@ from typing import Final
 
 from runtime.messages.catalogue import word
 from runtime.messages.values import moment_s
+from runtime.permissions import is_on_the_plant
 
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec")
 """As browsers abbreviate them in British English, which is what scripts write beside these words."""
@@ -38,6 +39,10 @@ class PageReader:
     units: Mapping[str, str] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     audits: bool = False
+
+    def may_know(self, action: str) -> bool:
+        """Tell whether they may know who did an act, to what and why."""
+        return self.audits or is_on_the_plant(action)
 
     def moment(self, time_s: int, lang: str) -> str:
         """Return a moment as the other times of the page are written; UTC with its letter where no zone is known."""

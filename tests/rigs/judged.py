@@ -117,6 +117,8 @@ class Plant:
     reported: list[float] = field(default_factory=lambda: [0.0] * TAGS)
     dead: frozenset[int] = frozenset()
     """Places of tags that have no good value."""
+    stuck: frozenset[int] = frozenset()
+    """Places of tags whose value stays what it was."""
 
     def batch(self, seconds: int = 5, *, away: float = 0.0) -> None:
         """Append what `seconds` of it give."""
@@ -124,6 +126,7 @@ class Plant:
         for _ in range(seconds * 2):
             self.at_ms += 500
             values = [20.0 + tag + self.rng.gauss(0, 0.6) + away * (tag == 1) for tag in range(TAGS)]
+            values = [self.reported[tag] if tag in self.stuck else value for tag, value in enumerate(values)]
             present = [abs(value - old) > 0.5 or self.rng.random() < 0.2 for value, old in zip(values, self.reported, strict=True)]
             if any(present):
                 self.reported = [v if p else old for v, old, p in zip(values, self.reported, present, strict=True)]

@@ -16,7 +16,6 @@ from runtime.messages.act_words import Ended, action_text, end_text, what_text
 from runtime.messages.catalogue import word
 from runtime.messages.entries import describe, outcome_text
 from runtime.messages.page_reader import PageReader, doer
-from runtime.permissions import is_on_the_plant
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def _intent(
     if asked is None:
         return action_text(detail[2], lang), word("web.ledger.act", {"act": act.hex()[:8]}, lang)
     text = describe(Kind.COMMAND, detail, lang, asked=asked, reader=reader, ended=ended.get(act))
-    if not _is_told(asked, reader):
+    if not reader.may_know(asked["action"]):
         return text, word("web.ledger.act", {"act": act.hex()[:8]}, lang)
     return text, word("web.ledger.act.by", {"act": act.hex()[:8], "who": f"{asked['face']} {asked['session']}"}, lang)
 
@@ -67,16 +66,11 @@ def _outcome(
     seq, asked = intent or (None, None)
     code = "web.ledger.act" if seq is None else "web.ledger.act.end"
     recorded = word(code, {"act": act.hex()[:8], "seq": seq}, lang)
-    if asked is None or not _is_told(asked, reader):
+    if asked is None or not reader.may_know(asked["action"]):
         return word("web.ledger.end", {"end": outcome_text(str(detail[2]), None, lang)}, lang), recorded
     end = ended.get(act)
     said = {"what": what_text(asked, end, reader, lang), "end": end_text(asked, end, reader, lang)}
     return word("web.ledger.end.of", said, lang), recorded
-
-
-def _is_told(asked: Mapping[str, Any], reader: PageReader) -> bool:
-    """Whether the reader may know who did it, to what and why; `entries.describe` says the same."""
-    return reader.audits or is_on_the_plant(asked["action"])
 
 
 def _recorded(kind: int, detail: Sequence[Any], lang: str, reader: PageReader) -> str:

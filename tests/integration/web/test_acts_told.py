@@ -1,4 +1,4 @@
-"""What a shift and a trend tell of acts: all of those on the plant; of others, without `view.audit`, no more than their kind."""
+"""What a shift and a trend tell of acts: all of those on the plant; without `view.audit` of others no more than their kind."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.integration
 REASON = "gave notice on Friday"
 ON_THE_PLANT = "the belt is being cleaned"
 LOGIN = "logged in from"
+EDIT = "batches may wait a little"
 
 
 async def told(client: httpx.AsyncClient, uid: int) -> list[str]:
@@ -24,7 +25,7 @@ async def told(client: httpx.AsyncClient, uid: int) -> list[str]:
     async with asyncio.timeout(30):
         while True:
             marks: list[dict[str, Any]] = (await client.get("/api/v1/trends", params={"uids": str(uid)})).json()["marks"]
-            texts = [mark["text"] for mark in marks if mark["sort"] in {"command", "event"}]
+            texts = [mark["text"] for mark in marks if mark["sort"] in {"command", "config", "event"}]
             if any(ON_THE_PLANT in text for text in texts):
                 break
             await asyncio.sleep(0.3)
@@ -33,8 +34,10 @@ async def told(client: httpx.AsyncClient, uid: int) -> list[str]:
 
 
 async def acts(at: Site) -> str:
-    """Do one act on the plant and one on a person; return a program's token that may see trends."""
+    """Do one act on the plant, one on a person and one on the configuration; return a program's token that may see trends."""
     made = await at.ask("act", act(at.tokens["admin"], "token.create", "mes", actions="view.trend", days=1))
+    changed = await at.ask("act", act(at.tokens["engineer"], "config.edit", revision=1, reason=EDIT, **{"evidence.seal_every_s": 2}))
+    assert changed["code"] == "done", changed
     for role, action, target, params, reason in (
         ("admin", "account.disable", PEOPLE["technician"], {}, REASON),
         ("engineer", "gateway.read_only", "", {"on": True}, ON_THE_PLANT),
@@ -59,8 +62,9 @@ def test_each_role_is_told_what_it_may_know(tmp_path: Path) -> None:
                     audits = name in {"engineer", "admin"}
                     assert ON_THE_PLANT in text, (name, "what was done to the plant is everybody's")
                     assert PEOPLE["engineer"] in text, name
+                    assert "Configuration revision 2 (" in text, name
                     assert "Disable an account" in text, name
-                    for hidden in (REASON, f": {PEOPLE['technician']}", f"By {PEOPLE['admin']}", LOGIN):
+                    for hidden in (REASON, EDIT, f": {PEOPLE['technician']}", f"By {PEOPLE['admin']}", LOGIN):
                         assert (hidden in text) == audits, (name, hidden, text)
 
     asyncio.run(run())

@@ -111,6 +111,18 @@ def test_what_rules_that_begin_anew_do_not_find_again_is_interrupted() -> None:
     assert findings.interrupted(8) == [("range", "t", 5, 1)]
 
 
+def test_what_was_told_before_the_clock_was_set_back_hides_nothing_behind_it() -> None:
+    before = (("stuck", "t", 5, 0), ("stuck", "t", 9, 1), ("stuck", "t", 900, 0), ("stuck", "t", 950, 1))
+    read_from_before = Findings(before)
+    assert told(read_from_before, body("stuck", 20, 0)) == [], "seen again"
+    read_from_before.rules_begin_anew()
+    assert told(read_from_before, body("stuck", 30, 0)) == [("stuck", "t", 30, 0)]
+    begun_behind = Findings(before)
+    begun_behind.reading_begins(40)
+    assert told(begun_behind, body("stuck", 8, 0)) == [], "told of an earlier time"
+    assert told(begun_behind, body("stuck", 30, 0)) == [("stuck", "t", 30, 0)]
+
+
 def test_a_models_alarm_goes_on_only_with_its_decision() -> None:
     before = (("model", "a", 5, 0), ("model", "a", 9, 1), ("model", "b", 20, 0))
     assert Findings(before).interrupted(99) == []

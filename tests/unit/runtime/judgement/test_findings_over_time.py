@@ -12,6 +12,7 @@ import pytest
 from ledger_client.entry import parse
 from ledger_client.event_bodies import FINDING, FindingBody, ModelBody, read_event
 from ledger_client.kinds import Kind
+from runtime.acquisition.poller import STOPPING
 from runtime.judgement.model_task import ModelTask
 from tests.rigs.judged import Judged, JudgedLog, Plant, judged, judged_log, manifest, model_bytes, run
 
@@ -190,11 +191,13 @@ def test_an_alarm_of_the_model_goes_on_over_a_kill_and_not_over_a_time_without_i
 
 
 @pytest.mark.parametrize("stays", [True, False])
-def test_a_clock_that_is_set_back_leaves_no_finding_open_for_ever(stays: bool) -> None:
+@pytest.mark.parametrize("begins_again", [True, False])
+def test_a_clock_that_is_set_back_leaves_no_finding_open_for_ever(stays: bool, begins_again: bool) -> None:
     async def scenario(work: ThreadPoolExecutor) -> None:
         line = await line_with_a_range(work)
         task = await line.begin()
         await lives(line, task, 6, AWAY)
+        task = await line.begin() if begins_again else task
         at_ms = line.plant.at_ms
         line.plant.at_ms -= 3_600_000
         line.log.wall_ms = line.plant.at_ms
@@ -203,5 +206,44 @@ def test_a_clock_that_is_set_back_leaves_no_finding_open_for_ever(stays: bool) -
         assert line.desk.goes_on("line") is stays
         assert [phase for phase, _ in ranges(line)] == ([0, 1, 0] if stays else [0, 1])
         assert ranges(line)[1] == (1, True)
+
+    run(scenario)
+
+
+async def line_that_learned_how_long_values_stand(work: ThreadPoolExecutor) -> Judged:
+    """A line of which the rules know nothing but that its second tag never stands for ten seconds."""
+    log, model = JudgedLog(), model_bytes()
+    plant = Plant(log, Random(4))
+    for _ in range(12):
+        plant.batch()
+    made = manifest(model, threshold=1e9)
+    none = (None,) * len(made.plan.tags)
+    made = replace(made, limits={"missing_ms": none, "missing_times": none, "constant_ms": (None, 10_000.0, *none[2:])})
+    return await judged_log(log, plant, made, model, state="armed", receipt_every_s=7.0, work=work)
+
+
+@pytest.mark.parametrize("cause", [None, STOPPING])
+def test_a_value_that_stands_is_one_finding_over_a_stop_that_cuts_off_a_read(cause: str | None) -> None:
+    """Whatever was due when polling stopped is in a gap, which is no word of the sensor's: it shows the same value behind it."""
+
+    async def scenario(work: ThreadPoolExecutor) -> None:
+        line = await line_that_learned_how_long_values_stand(work)
+        task = await line.begin()
+        await lives(line, task, 6)
+        line.plant.stuck = frozenset({1})
+        await lives(line, task, 6)
+        if cause is not None:
+            line.log.add(Kind.GAP, ((1, line.plant.at_ms + 400, line.plant.at_ms + 400, cause, 1),))
+        await line.follow(task)
+        line.plant.silence(10)
+        line.log.wall_ms = line.plant.at_ms
+        line.log.add(Kind.BOOT, ("0.1.0", "sim", 0, 0))
+        await lives(line, await line.begin(), 6)
+        found = [row["evidence"]["phase"] for row in line.desk.finding_rows() if (row["rule"], row["tag"]) == ("stuck", TAG)]
+        assert found == [0]
+        line.plant.stuck = frozenset()
+        await lives(line, await line.begin(), 6)
+        found = [row["evidence"]["phase"] for row in line.desk.finding_rows() if (row["rule"], row["tag"]) == ("stuck", TAG)]
+        assert found == [1, 0], "newest first"
 
     run(scenario)

@@ -11,6 +11,7 @@ from ledger_client.event_bodies import MODEL, ModelBody
 from ledger_client.heads import Heads
 from ledger_client.kinds import Kind
 from ledger_client.schema import SchemaState
+from runtime.acquisition.poller import STOPPING
 from runtime.judgement.follower import Follower, first_seq_at
 from tests.rigs.batches import T0_MS, BatchOf, ScanOf, schema_of
 from tests.rigs.small_log import SmallLog
@@ -77,6 +78,11 @@ def test_tags_that_nobody_asked_for_are_left_out(reader: LogReader) -> None:
 def test_a_gap_silences_its_group_and_a_gap_of_the_gateway_all(reader: LogReader) -> None:
     reader.log.add(Kind.GAP, ((1, T0_MS, T0_MS + 9, "timeout", 3), (None, T0_MS + 4, T0_MS + 5, "evidence_behind", 1)))
     assert Follower(reader, 0, {1, 3}).take().silent == ((1, T0_MS), (1, T0_MS + 4), (3, T0_MS + 4))
+
+
+def test_a_gap_that_the_gateway_made_by_stopping_silences_nothing(reader: LogReader) -> None:
+    reader.log.add(Kind.GAP, ((1, T0_MS, T0_MS + 9, STOPPING, 1), (2, T0_MS + 4, T0_MS + 5, "timeout", 1)))
+    assert Follower(reader, 0, {1, 3}).take().silent == ((3, T0_MS + 4),)
 
 
 def test_withheld_readings_are_said_and_so_are_damaged_ones(reader: LogReader) -> None:

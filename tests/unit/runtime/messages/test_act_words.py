@@ -91,7 +91,9 @@ def test_an_act_that_is_none_on_the_plant_is_told_to_whoever_audits(action: str)
         assert "left us" in describe(Kind.COMMAND, detail, lang, asked=act, reader=replace(READER, audits=True), ended=("done", {}))
 
 
-@pytest.mark.parametrize("action", ["device.write", "command.confirm", "manual.enter", "alarm.ack", "gateway.read_only"])
+@pytest.mark.parametrize(
+    "action", ["device.write", "command.confirm", "manual.enter", "alarm.ack", "gateway.read_only", "model.arm", "learned.forget"]
+)
 def test_an_act_on_the_plant_is_told_to_everybody(action: str) -> None:
     told = describe(Kind.COMMAND, (bytes(16), 0, action, 3, HASH), asked=asked(action, "filler/speed", "jam", value=1), reader=READER)
     assert "By nina: jam." in told
