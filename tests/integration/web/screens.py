@@ -236,7 +236,7 @@ JUDGED: Final = (
     (ScreenRow("anomalies_alarming", "/anomalies?model=line", states=("full",), wait_for="#chart .u-over"), alarming),
     (ScreenRow("learn_models", "/learn", states=("full",)), alarming),
     (ScreenRow("anomalies_calm", "/anomalies", states=("full",), wait_for="#chart .u-over"), calm),
-    (ScreenRow("anomalies_abstaining", "/anomalies", states=("full",), wait_for=".verdict"), abstaining),
+    (ScreenRow("anomalies_abstaining", "/anomalies", states=("full",), wait_for=".verdict.warn"), abstaining),
     (ScreenRow("learn_hard", "/learn", states=("full",)), hard_to_learn),
     (ScreenRow("anomalies_no_score", "/anomalies?model=poor", states=("full",)), hard_to_learn),
     (ScreenRow("anomalies_old", "/anomalies", states=("full",), wait_for=".verdict.alarm"), judge_gone),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from pathlib import Path
 
@@ -37,3 +38,24 @@ def test_no_page_fails_where_the_core_does_not_answer(tmp_path: Path) -> None:
         return wrong
 
     assert asyncio.run(run()) == []
+
+
+def test_nothing_is_said_to_be_none_where_the_core_is_not_heard(tmp_path: Path) -> None:
+    """Not "Nothing.", no count of 0: nobody knows."""
+
+    async def run() -> dict[str, str]:
+        async with contextlib.AsyncExitStack() as core, web(tmp_path, Plant(3), serving_in=core) as url:
+            async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+                assert "Nothing was found." in (await client.get("/anomalies")).text
+                await core.aclose()
+                async with asyncio.timeout(20):
+                    while (await client.get("/api/v1/values")).json()["link"]:
+                        await asyncio.sleep(0.05)
+                return {path: (await client.get(path)).text for path in ("/handover", "/anomalies")}
+
+    told = asyncio.run(run())
+    assert "does not answer" in told["/handover"]
+    assert "Nothing." not in told["/handover"]
+    assert "<small>0</small>" not in told["/handover"]
+    assert "Nothing was found." not in told["/anomalies"]
+    assert "Not known" in told["/anomalies"]
