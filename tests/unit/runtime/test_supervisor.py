@@ -73,6 +73,67 @@ def test_a_part_that_waited_for_what_was_cancelled_has_failed_and_one_that_was_c
     run(program, seed=1)
 
 
+def test_a_part_whose_own_group_failed_before_is_run_again_when_what_it_waits_for_is_cancelled() -> None:
+    """A failing TaskGroup leaves a request to cancel in the task that it ran in: the next failure must not pass for an end."""
+
+    async def program(clock: VirtualClock) -> None:
+        supervisor, starts = Supervisor(), 0
+        loop = asyncio.get_running_loop()
+
+        async def failing() -> None:
+            raise ValueError("no")
+
+        async def part() -> None:
+            nonlocal starts
+            starts += 1
+            if starts == 1:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(failing())
+            other = loop.create_future()
+            if starts == 2:
+                loop.call_soon(other.cancel)
+            await other
+
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(supervisor.keep("part", part))
+            await clock.sleep_until_mono(clock.mono_ms() + 10_000)
+            assert (starts, keeping.done()) == (3, False)
+            keeping.cancel()
+        assert keeping.cancelled()
+
+    run(program, seed=1)
+
+
+def test_a_part_that_fails_while_it_is_cancelled_has_ended() -> None:
+    async def program(clock: VirtualClock) -> None:
+        supervisor, starts, is_over = Supervisor(), 0, False
+
+        async def one() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise ValueError("no")
+
+        async def part() -> None:
+            nonlocal starts, is_over
+            starts += 1
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(one())
+            finally:
+                await clock.sleep_until_mono(clock.mono_ms() + 100)
+                is_over = True
+
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(supervisor.keep("part", part))
+            await clock.sleep_until_mono(clock.mono_ms() + 1_000)
+            keeping.cancel()
+        assert keeping.cancelled()
+        assert (starts, is_over) == (1, True), "it is waited for, and not run again"
+
+    run(program, seed=1)
+
+
 def test_a_child_that_ends_is_a_failure_and_a_cancelled_one_is_gone() -> None:
     async def program() -> None:
         with pytest.raises(ChildError):
