@@ -2,14 +2,18 @@
 
 Room: hall, network. The desk keeps one at most. The file is there from before the first step until the change is confirmed or undone.
 
-    private/network_change.cbor   cbor [1, back end, interface, before, wish, [* address], keeps address, who, wall ms, ? profile]
-                                  before, wish = [method, [* address], gateway, [* name server]]
+    private/network_change.cbor    cbor [1, back end, interface, before, wish, [* address], keeps address, who, wall ms]
+                                   before, wish = [method, [* address], gateway, [* name server]]
+    private/network_profile.cbor   cbor [1, wall ms of the change, profile], where the back end has several for one interface
+
+The profile is in a file of its own, so that a release that knows of none can undo the change after a rollback.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +24,7 @@ from runtime.network.settings import NetworkError, Settings, interface_name, pro
 
 VERSION: Final = 1
 FILE_NAME: Final = "network_change.cbor"
+PROFILE_FILE_NAME: Final = "network_profile.cbor"
 FILE_SIZE_MAX: Final = 1 << 14
 
 
@@ -53,7 +58,7 @@ class ChangeFile:
     """Keeps it. Blocking."""
 
     def __init__(self, disk: Disk, private: Path) -> None:
-        self._disk, self._path = disk, private / FILE_NAME
+        self._disk, self._path, self._profile_path = disk, private / FILE_NAME, private / PROFILE_FILE_NAME
 
     def load(self) -> Change | None:
         """Return the change that nobody confirmed before the last end, None without.
@@ -61,21 +66,28 @@ class ChangeFile:
         Raises FormatError for a file that says nothing, OSError.
         """
         data = read_whole(self._disk, self._path, FILE_SIZE_MAX)
-        return None if data is None else _parse(data)
+        if data is None:
+            return None
+        change = _parse(data)
+        of_profile = read_whole(self._disk, self._profile_path, FILE_SIZE_MAX)
+        return change if of_profile is None else replace(change, profile=change.profile or _profile_of(of_profile, change.made_ms))
 
     def save(self, change: Change) -> None:
         """Make it durable. Raises OSError."""
         row = [
             VERSION, change.backend, change.interface, _row(change.before), _row(change.wish), list(change.confirm_at),
-            change.keeps_address, change.by, change.made_ms, *([change.profile] if change.profile else []),
+            change.keeps_address, change.by, change.made_ms,
         ]  # fmt: skip
+        if change.profile:  # before the change itself: with it and no profile another one might be undone
+            write_atomically(self._disk, self._profile_path, cbor.encode([VERSION, change.made_ms, change.profile]))
         write_atomically(self._disk, self._path, cbor.encode(row))
 
     def clear(self) -> None:
         """Forget it, durably. Raises OSError."""
-        if read_whole(self._disk, self._path, FILE_SIZE_MAX) is not None:
-            self._disk.unlink(self._path)
-            self._disk.sync_folder(self._path.parent)
+        for path in (self._path, self._profile_path):
+            if read_whole(self._disk, path, FILE_SIZE_MAX) is not None:
+                self._disk.unlink(path)
+                self._disk.sync_folder(path.parent)
 
 
 def _parse(data: bytes) -> Change:
@@ -89,6 +101,19 @@ def _parse(data: bytes) -> Change:
     except NetworkError as error:
         raise FormatError("network_change_invalid") from error
     raise FormatError("network_change_invalid")
+
+
+def _profile_of(data: bytes, made_ms: int) -> str:
+    """Return the profile that belongs to the change made then.
+
+    Nothing for one that is left over from another, or damaged: undoing without it finds a profile by itself, not undoing leaves an address
+    that nobody confirmed.
+    """
+    with contextlib.suppress(FormatError, NetworkError):
+        match cbor.decode(data, size_max=FILE_SIZE_MAX, what=PROFILE_FILE_NAME):
+            case [1, int(of_ms), str(profile)] if of_ms == made_ms:
+                return profile_name(profile)
+    return ""
 
 
 def _row(settings: Settings) -> list[Any]:

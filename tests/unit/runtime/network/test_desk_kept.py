@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from ledger_client import cbor
 from ledger_client.disk import RealDisk
 from ledger_client.errors import FormatError
-from runtime.network.change import FILE_NAME, ChangeFile
+from runtime.network.change import FILE_NAME, PROFILE_FILE_NAME, Change, ChangeFile
 from runtime.network.settings import NetworkError
 from tests.unit.runtime.network.test_desk import BEFORE, WISH, Machine, Rig, Slow, Walk
 
@@ -47,6 +48,25 @@ def test_a_file_of_before_there_were_profiles_is_read(tmp_path: Path) -> None:
         (tmp_path / FILE_NAME).write_bytes(cbor.encode([*row, *more]))
         with pytest.raises(FormatError):
             kept.load()
+
+
+def test_a_profile_is_in_a_file_of_its_own_which_a_release_without_profiles_never_opens(tmp_path: Path) -> None:
+    """What the release before matches: exactly nine parts, so one more would leave an unconfirmed address in force after a rollback."""
+    kept, uuid = ChangeFile(RealDisk(), tmp_path), "11111111-2222-3333-4444-555555555555"
+    change = Change("nmcli", "eth0", BEFORE, replace(BEFORE, addresses=("10.0.1.5/24",)), ("10.0.1.5",), False, "Ada", 7, uuid)
+    kept.save(change)
+    assert len(cbor.decode((tmp_path / FILE_NAME).read_bytes(), size_max=1 << 14, what="row")) == 9
+    assert kept.load() == change
+    (tmp_path / FILE_NAME).write_bytes(cbor.encode([*cbor.decode((tmp_path / FILE_NAME).read_bytes(), size_max=1 << 14, what="row"), uuid]))
+    assert kept.load() == change, "as it was written for a day"
+    later = replace(change, made_ms=8, profile="")
+    kept.save(later)
+    assert kept.load() == later, "the profile of an earlier change is none of this one"
+    (tmp_path / PROFILE_FILE_NAME).write_bytes(b"torn")
+    assert kept.load() == later
+    kept.clear()
+    assert list(tmp_path.iterdir()) == []
+    assert kept.load() is None
 
 
 async def asked(rig: Rig) -> NetworkError:
