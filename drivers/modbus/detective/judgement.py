@@ -11,7 +11,7 @@ How sure: the odds of a reading against "none of them, and the digits agree by c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
@@ -23,8 +23,6 @@ from drivers.modbus.detective.question import Look, Quantity, Question, Register
 from drivers.modbus.detective.relations import Broken, weigh_relations
 
 _odds_digits: Final = 3.0
-_without_max: Final = 12
-"""So many looks at the most are left out one by one: each costs a judgement."""
 _static_in_sunspec: Final = 0.1
 """What a whole number without a power of ten in a register keeps of its weight in a SunSpec map."""
 _whole: Final = ("int", "uint", "bcd", "m10k", "signmag")
@@ -87,14 +85,37 @@ def _none(question: Question, quantity: Quantity, broken: list[Broken]) -> Findi
     shown = [n for n, look in enumerate(question.looks) if quantity.name in look.shown]
     if len(shown) < 2:
         return Finding(quantity.name, "none", [], (), broken)
-    odd = []
-    for n in shown if 2 < len(shown) <= _without_max else ():
-        rest = replace(question, looks=question.looks[:n] + question.looks[n + 1 :])
-        if _fitting(rest, quantity)[0]:
-            odd.append(n + 1)
+    odd = _odd_looks(question, quantity) if len(shown) > 2 else set()
     if len(odd) == 1:
-        return Finding(quantity.name, "none", [], ("odd_look",), broken, odd[0])
+        return Finding(quantity.name, "none", [], ("odd_look",), broken, shown[odd.pop()] + 1)
     return Finding(quantity.name, "none", [], ("looks",), broken)
+
+
+def _odd_looks(question: Question, quantity: Quantity) -> set[int]:
+    """Return the looks, counted among those of this quantity, that alone contradict some reading."""
+    looks = [(look, look.shown[quantity.name]) for look in question.looks if quantity.name in look.shown]
+    factors = {table: factor_registers(table, looks[0][0].reads[0]) for table, _ in quantity.near if question.sunspec and looks[0][0].reads}
+    odd: set[int] = set()
+    for stem in stems(quantity.near):
+        raws = [[raw_number(stem.shape, stem.table, stem.start, read) for read in look.reads] for look, _ in looks]
+        for power in stem.powers:
+            is_far = [n for n, (_, shown) in enumerate(looks) if not _near(raws[n], shown, power)]
+            if len(is_far) < 2:
+                odd.update(_only_one(stem.by_power(power), looks, raws))
+        for hypothesis in stem.by_factors(factors.get(stem.table, ())):
+            odd.update(_only_one(hypothesis, looks, raws))
+    return odd
+
+
+def _only_one(hypothesis: Hypothesis, looks: list[tuple[Look, Shown]], raws: list[list[float | None]]) -> list[int]:
+    """Return the look that contradicts a reading, where it is one and not more."""
+    against: list[int] = []
+    for n, ((look, shown), raw) in enumerate(zip(looks, raws, strict=True)):
+        if not any(shown.fit(_value(hypothesis, each, registers)) for each, registers in zip(raw, look.reads, strict=True)):
+            against.append(n)
+            if len(against) > 1:
+                return []
+    return against
 
 
 def _fitting(question: Question, quantity: Quantity) -> tuple[list[Candidate], float]:

@@ -115,4 +115,5 @@ def test_no_question_looks_at_every_entry(tmp_path: Path, method: str) -> None:
         assert questions
         for question in questions:
             plan = [row[3] for row in index.catalogue.ask(f"EXPLAIN QUERY PLAN {question}")]
-            assert "SCAN event" not in plan, question
+            whole = [each for each in plan if re.match(r"SCAN (event|said)\b", each) and "OFFSET" not in question]
+            assert not whole, f"{question}: {whole}"  # the row to cut at is looked for from an end, over so many places
