@@ -67,35 +67,38 @@ class Supervisor:
         being cancelled would pass for one that only failed.
         """
         counts = self.parts.setdefault(name, PartCounts())
-        log = structlog.get_logger("supervisor")
         loop = asyncio.get_running_loop()
         rest_s = REST_S_MIN
         while True:
             began = loop.time()
             counts.starts += 1
             async with asyncio.TaskGroup() as group:  # when this is cancelled, it cancels the attempt, waits for its end and says so
-                attempt = group.create_task(_failure_of(run), name=f"{name} {counts.starts}")
-            if (error := attempt.result()) is None:
+                attempt = group.create_task(self._attempted(name, run), name=f"{name} {counts.starts}")
+            if attempt.result():
                 return
-            counts.fault = f"{type(error).__name__}: {_innermost(error)}"
-            if isinstance(error, ChildError):  # it has said why itself; where we waited for it tells nothing
-                log.warning("part_failed", part=name, fault=counts.fault)
-            else:
-                log.error("part_failed", part=name, fault=counts.fault, exc_info=error)
-            del attempt, error  # with its traceback it keeps much
             if loop.time() - began >= STEADY_S:
                 rest_s = REST_S_MIN
             await asyncio.sleep(rest_s)
             rest_s = min(rest_s * 2, REST_S_MAX)
 
-
-async def _failure_of(run: Callable[[], Awaitable[None]]) -> BaseException | None:
-    """Run a part and return what it raised, None for nothing."""
-    try:
-        await run()
-    except (Exception, asyncio.CancelledError) as error:
-        return error
-    return None
+    async def _attempted(self, name: str, run: Callable[[], Awaitable[None]]) -> bool:
+        """Run a part once and return whether it returned. What it raises is said, also when it was being cancelled; nothing comes out."""
+        log, counts = structlog.get_logger("supervisor"), self.parts[name]
+        try:
+            await run()
+        except ChildError as error:  # it has said why itself; where we waited for it tells nothing
+            counts.fault = f"{type(error).__name__}: {error}"
+            log.warning("part_failed", part=name, fault=counts.fault)
+        except asyncio.CancelledError as error:
+            if not is_asked_to_end():
+                counts.fault = f"{type(error).__name__}: {error}"
+                log.exception("part_failed", part=name, fault=counts.fault)
+        except Exception as error:
+            counts.fault = f"{type(error).__name__}: {_innermost(error)}"
+            log.exception("part_failed", part=name, fault=counts.fault)
+        else:
+            return True
+        return False
 
 
 def is_asked_to_end() -> bool:

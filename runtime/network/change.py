@@ -69,8 +69,7 @@ class ChangeFile:
         if data is None:
             return None
         change = _parse(data)
-        of_profile = read_whole(self._disk, self._profile_path, FILE_SIZE_MAX)
-        return change if of_profile is None else replace(change, profile=change.profile or _profile_of(of_profile, change.made_ms))
+        return change if change.profile else replace(change, profile=self._profile_of(change.made_ms))
 
     def save(self, change: Change) -> None:
         """Make it durable. Raises OSError."""
@@ -84,10 +83,27 @@ class ChangeFile:
 
     def clear(self) -> None:
         """Forget it, durably. Raises OSError."""
-        for path in (self._path, self._profile_path):
-            if read_whole(self._disk, path, FILE_SIZE_MAX) is not None:
-                self._disk.unlink(path)
-                self._disk.sync_folder(path.parent)
+        if read_whole(self._disk, self._path, FILE_SIZE_MAX) is not None:
+            self._disk.unlink(self._path)
+            self._disk.sync_folder(self._path.parent)
+        with contextlib.suppress(OSError):  # one that stays belongs to no other change
+            if read_whole(self._disk, self._profile_path, FILE_SIZE_MAX) is not None:
+                self._disk.unlink(self._profile_path)
+                self._disk.sync_folder(self._profile_path.parent)
+
+    def _profile_of(self, made_ms: int) -> str:
+        """Return the profile that belongs to the change made then.
+
+        Nothing for one that is left over from another, damaged or unreadable: undoing without it finds a profile by itself, not undoing
+        leaves an address that nobody confirmed.
+        """
+        with contextlib.suppress(FormatError, NetworkError, OSError):
+            data = read_whole(self._disk, self._profile_path, FILE_SIZE_MAX)
+            if data is not None:
+                match cbor.decode(data, size_max=FILE_SIZE_MAX, what=PROFILE_FILE_NAME):
+                    case [1, int(of_ms), str(profile)] if of_ms == made_ms:
+                        return profile_name(profile)
+        return ""
 
 
 def _parse(data: bytes) -> Change:
@@ -101,19 +117,6 @@ def _parse(data: bytes) -> Change:
     except NetworkError as error:
         raise FormatError("network_change_invalid") from error
     raise FormatError("network_change_invalid")
-
-
-def _profile_of(data: bytes, made_ms: int) -> str:
-    """Return the profile that belongs to the change made then.
-
-    Nothing for one that is left over from another, or damaged: undoing without it finds a profile by itself, not undoing leaves an address
-    that nobody confirmed.
-    """
-    with contextlib.suppress(FormatError, NetworkError):
-        match cbor.decode(data, size_max=FILE_SIZE_MAX, what=PROFILE_FILE_NAME):
-            case [1, int(of_ms), str(profile)] if of_ms == made_ms:
-                return profile_name(profile)
-    return ""
 
 
 def _row(settings: Settings) -> list[Any]:

@@ -94,7 +94,7 @@ def _none(question: Question, quantity: Quantity, broken: list[Broken]) -> Findi
 def _odd_looks(question: Question, quantity: Quantity) -> set[int]:
     """Return the looks, counted among those of this quantity, that alone contradict some reading."""
     looks = [(look, look.shown[quantity.name]) for look in question.looks if quantity.name in look.shown]
-    factors = {table: factor_registers(table, looks[0][0].reads[0]) for table, _ in quantity.near if question.sunspec and looks[0][0].reads}
+    of_first, of_second = ({table: _factors(question, table, look) for table, _ in quantity.near} for look, _ in looks[:2])
     odd: set[int] = set()
     for stem in stems(quantity.near):
         raws = [[raw_number(stem.shape, stem.table, stem.start, read) for read in look.reads] for look, _ in looks]
@@ -102,9 +102,16 @@ def _odd_looks(question: Question, quantity: Quantity) -> set[int]:
             is_far = [n for n, (_, shown) in enumerate(looks) if not _near(raws[n], shown, power)]
             if len(is_far) < 2:
                 odd.update(_only_one(stem.by_power(power), looks, raws))
-        for hypothesis in stem.by_factors(factors.get(stem.table, ())):
-            odd.update(_only_one(hypothesis, looks, raws))
+        for hypothesis in stem.by_factors(of_first[stem.table]):
+            odd.update(n for n in _only_one(hypothesis, looks, raws) if n)
+        for hypothesis in stem.by_factors(of_second[stem.table]):  # without the first look, these are the factors
+            odd.update(n for n in _only_one(hypothesis, looks, raws) if n == 0)
     return odd
+
+
+def _factors(question: Question, table: str, look: Look) -> tuple[int, ...]:
+    """Return the addresses that may hold a power of ten, by the first read of a look; none but in a SunSpec map."""
+    return factor_registers(table, look.reads[0]) if question.sunspec and look.reads else ()
 
 
 def _only_one(hypothesis: Hypothesis, looks: list[tuple[Look, Shown]], raws: list[list[float | None]]) -> list[int]:
@@ -124,7 +131,7 @@ def _fitting(question: Question, quantity: Quantity) -> tuple[list[Candidate], f
     if not looks or not looks[0][0].reads:
         return [], 1.0
     total, fits = 0.0, []
-    factors = {table: factor_registers(table, looks[0][0].reads[0]) for table, _ in quantity.near if question.sunspec}
+    factors = {table: _factors(question, table, looks[0][0]) for table, _ in quantity.near}
     for stem in stems(quantity.near):
         raws = [[raw_number(stem.shape, stem.table, stem.start, read) for read in look.reads] for look, _ in looks]
         readable = all(any(raw is not None for raw in each) for each in raws)

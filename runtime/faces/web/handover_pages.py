@@ -108,8 +108,8 @@ class HandoverPages:
             cut_ms = max(cut_ms or 0, int(past[-1]["at_ms"]))
         fault = away or fault
         return self._face.render(
-            request, "handover.html", hours=hours, since_ms=since_ms, now_ms=now_ms, here="handover", fault=fault, sections=sections,
-            cut_ms=cut_ms, titles=reader.titles,
+            request, "handover.html", hours=hours, since_ms=since_ms, now_ms=now_ms, here="handover", fault=fault, away=away,
+            sections=sections, cut_ms=cut_ms, titles=reader.titles,
             open=[line for line in lines if line.state in UNANSWERED or line.state in ACTIVE or line.state == "latched"],
             aside=[line for line in lines if line.state in HIDDEN], raised=raised.most_common(10), raised_count=sum(raised.values()),
         )  # fmt: skip

@@ -130,6 +130,7 @@ def test_a_part_that_fails_while_it_is_cancelled_has_ended() -> None:
             keeping.cancel()
         assert keeping.cancelled()
         assert (starts, is_over) == (1, True), "it is waited for, and not run again"
+        assert supervisor.parts["part"].fault == "ExceptionGroup: no", "what failed at the end is said"
 
     run(program, seed=1)
 

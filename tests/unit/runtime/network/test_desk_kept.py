@@ -64,6 +64,13 @@ def test_a_profile_is_in_a_file_of_its_own_which_a_release_without_profiles_neve
     assert kept.load() == later, "the profile of an earlier change is none of this one"
     (tmp_path / PROFILE_FILE_NAME).write_bytes(b"torn")
     assert kept.load() == later
+    (tmp_path / PROFILE_FILE_NAME).unlink()
+    (tmp_path / PROFILE_FILE_NAME).mkdir()  # it cannot be read at all
+    assert kept.load() == later
+    kept.clear()
+    assert kept.load() is None
+    (tmp_path / PROFILE_FILE_NAME).rmdir()
+    kept.save(change)
     kept.clear()
     assert list(tmp_path.iterdir()) == []
     assert kept.load() is None
