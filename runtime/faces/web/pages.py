@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote
 
+from drivers.reading import Status
 from runtime.faces.feed import Row
 from runtime.faces.web.alarm_lines import about_text, state_text
 from runtime.messages import judged
@@ -237,7 +238,8 @@ def _line(uid: int, tag: Row, row: Row | None, now_ms: int | None, lang: str) ->
     name = tag[1].split("/", 1)[-1]
     if row is None:
         return TagLine(uid, name, unit_sign(tag[3]), "—", 2, None, "pending", None, word("web.no_data", None, lang))
-    age = max(0, now_ms - row[3]) if isinstance(now_ms, int) else None
+    is_waited_for = row[2] == Status.BAD_WAITING_FOR_INITIAL_DATA
+    age = max(0, now_ms - row[3]) if isinstance(now_ms, int) and not is_waited_for else None
     return TagLine(
         uid,
         name,
@@ -247,5 +249,5 @@ def _line(uid: int, tag: Row, row: Row | None, now_ms: int | None, lang: str) ->
         age,
         row[5],
         row[6],
-        word(row[7], None, lang) if row[7] else "",
+        word(row[7] or "web.no_data", None, lang) if row[7] or is_waited_for else "",
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, Route
 
+from drivers.reading import Status
 from tests.integration.web.screen_answers import answers
 from tests.rigs.browser import chromium, page_of
 from tests.rigs.feed_plant import Plant
@@ -118,12 +119,15 @@ def test_a_tag_by_itself_opens_by_key_and_by_link_and_is_struck_when_it_is_old(
     async def run() -> None:
         plant = Plant(5)
         plant.answers.update(answers(is_empty=False))
+        plant.rows[4] = [4, None, int(Status.BAD_WAITING_FOR_INITIAL_DATA), 0, None, "pending", None, None]
         plant.set(2, 1.5)  # from here on there is a time, by which a calibration can be overdue
         async with contextlib.AsyncExitStack() as stack, chromium(executable) as browser:
             core = await stack.enter_async_context(contextlib.AsyncExitStack())
             url = await stack.enter_async_context(web(tmp_path, plant, serving_in=core))
             page = (await stack.enter_async_context(page_of(browser, url, token="engineer"))).page
             await page.goto(url + "live")
+            await page.locator("tr[data-uid='4'] [data-quality]", has_text="no value yet").wait_for(timeout=20_000)
+            assert await page.locator("tr[data-uid='4'] .age").inner_text() == "—", "what never came has no age"
             await page.locator("tr[data-uid='2'] .tag").focus()
             await page.keyboard.press("Enter")
             await page.locator("dialog .overdue").wait_for(timeout=20_000)

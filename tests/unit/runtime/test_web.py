@@ -163,6 +163,13 @@ def test_every_page_says_which_machine_is_not_normal_as_long_as_that_is_of_now()
     assert json.loads(fanout.frame_since(-1)[1].split(b"data: ")[1])["abnormal"] == ["a"]
 
 
+def test_what_never_came_has_no_age() -> None:
+    waiting = [1, None, 0x80320000, 0, None, "pending", None, None]
+    (block,) = pages.device_blocks({1: TAG}, {1: waiting}, {"now_ms": 1_800_000_000_000, "devices": []}, "en")
+    (only,) = block.lines
+    assert (only.age_ms, only.quality, only.cause) == (None, 2, "no value yet")
+
+
 def line(name: str, quality: int = 2, cause: str = "") -> pages.TagLine:
     return pages.TagLine(1, name, "", "1", quality, None, "recorded", None, cause)
 

@@ -45,8 +45,10 @@ function sinceHeard() {
   return Math.max(performance.now() - heardMono, Date.now() - heardWall);
 }
 
+export const WAITING = 0x80320000; // BadWaitingForInitialData: nothing came yet, so there is no age
+
 export function ageOf(row) {
-  return row === null || now.value === null ? null : Math.max(0, now.value - row[3]);
+  return row === null || row[2] === WAITING || now.value === null ? null : Math.max(0, now.value - row[3]);
 }
 
 // Whether a row must not be shown as of now: the line or the core is gone, or the reading itself is old for its period.

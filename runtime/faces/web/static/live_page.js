@@ -1,7 +1,7 @@
 // The page of live values: any number of tags, of which only the rows on the screen exist. A value that is not of now is struck, with its age.
 
 import { html, render, signal, computed, effect, useComputed, useEffect, useRef, useState } from "/static/vendor/preact.js";
-import { ageOf, heard, health, isStale, link, tags, values } from "/static/live.js";
+import { WAITING, ageOf, heard, health, isStale, link, tags, values } from "/static/live.js";
 import { causeOf, isoOf, quality, showAge, showValue, word } from "/static/words.js";
 
 const SPARK_POINTS = 60, AROUND = 6;
@@ -82,7 +82,7 @@ function Row({ uid, tag, index }) {
     return html`<tr data-uid=${uid} class="q2" aria-rowindex=${index}>${first}<td class="num value"><span data-value>—</span> <small>${tag[3]}</small></td>
       <td class="spark" /><td class="quality"><span class="mark" aria-hidden="true" /><span>${word("web.no_data")}</span></td><td class="num age">—</td><td class="evidence" /><td class="act" /></tr>`;
   }
-  const q = quality(row[2]), stale = isStale(row, tag), state = evidenceOf(row), why = row[7] ? word(row[7]) : "";
+  const q = quality(row[2]), stale = isStale(row, tag), state = evidenceOf(row), why = row[7] ? word(row[7]) : row[2] === WAITING ? word("web.no_data") : "";
   return html`<tr data-uid=${uid} class=${`q${q}${stale ? " stale" : ""}`} aria-rowindex=${index}>${first}
     <td class="num value"><span data-value>${stale ? html`<s>${text}</s>` : text}</span> <small>${tag[3]}</small></td>
     <td class="spark"><svg viewBox="0 0 96 24" preserveAspectRatio="none" aria-hidden="true"><polyline points=${course} /></svg></td>
