@@ -5,8 +5,8 @@ Room: hall. `app`, `demo`, the CLI and the children ask it for paths. It makes f
     FORMAT              "witnessmark-state 1"
     policy.txt          whom a verifier of this ledger is told to trust; its hash is in the genesis entry
     ledger/<epoch>/     truth            index/    rebuildable
-    private/            0700: device.key, tags.cbor, acts.cbor, read_only.cbor, moves.cbor, network_change.cbor, alarms_pending.cbor,
-                        accounts.sqlite, claim_code, anchors/, mirrors/, learned/
+    private/            0700: device.key, tags.cbor, acts.cbor, read_only.cbor, moves.cbor, network_change.cbor, network_profile.cbor,
+                        alarms_pending.cbor, accounts.sqlite, claim_code, anchors/, mirrors/, learned/
     models/             <manifest hash>/: models; book.cbor: their states; labelled.cbor: who labelled findings
     config/witnessmark.toml, config/revisions/<n>.toml
     run/                lock and sockets; means nothing after a restart (see run_folder)

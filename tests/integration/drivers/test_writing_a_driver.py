@@ -126,7 +126,7 @@ def test_a_gateway_polls_and_is_pushed_to_through_a_plug_in(second_plug_in: tupl
                 config.write_text(ALONE + TICKWIRE.format(port=int(await terminal.stdout.readline())))
                 await gateway.start()
                 async with gateway.watching() as face:
-                    await until(lambda: len(face.values) == 3 and face.health.get("evidence", {}).get("readings", 0) > 3)
+                    await until(lambda: len(face.values) == 3 and all(row[5] == "recorded" for row in face.values.values()))
                     found = {face.tags[uid][1]: row[1:5] for uid, row in face.values.items()}
                     assert {name: (value, status, source) for name, (value, status, _, source) in found.items()} == {
                         "scale/net": (21.5, 0, 1_700_000_000_000),
