@@ -148,6 +148,7 @@ class Face:
             "abnormal": abnormal,
             "level": level,
             "sentence": text,
+            "is_heard": self.feed.connected,
             "health": self.feed.health if may("view.values") else {},
             "points": self.fanout.points,
             "moment": lambda wall_ms: moment_in(wall_ms, zone),
@@ -156,7 +157,7 @@ class Face:
             "doer": lambda text: doer(text, lang),
             "show_age": pages.show_age,
             "whole": pages.show_count,
-            "gaps": pages.show_gaps(self.feed.health, lang),
+            "gaps": pages.show_gaps(self.feed.health, lang, is_heard=self.feed.connected),
             "here": "",
         }
         for part in self.on_every_page:

@@ -76,7 +76,7 @@ class JudgementPages:
             request, "anomalies", models=views, model=shown, findings=findings, spans=list(SPANS_S), span=_span_s(request),
             every_ms=round(1000 * SPANS_S[_span_s(request)][1]),
             label_command=judged.label_command(model["name"] if model else "MODEL"), given=given, refused=refused,
-            labelled=_finding_to_label(request, given, findings), is_heard=feed.connected,
+            labelled=_finding_to_label(request, given, findings),
         )  # fmt: skip
 
     async def learn(self, request: Request, given: Given | None = None, refused: RequestRefusedError | None = None) -> Response:

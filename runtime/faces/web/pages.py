@@ -158,12 +158,12 @@ def show_count(count: int | None) -> str:
     return "—" if count is None else f"{count:,}"
 
 
-def show_gaps(health: Mapping[str, Any], lang: str) -> str:
-    """Return the signed gaps, a line for each cause; a dash while nothing is known of them."""
+def show_gaps(health: Mapping[str, Any], lang: str, *, is_heard: bool = True) -> str:
+    """Return the signed gaps, a line for each cause; a dash while nothing is known of them. `is_heard`: the core answers."""
     if "gaps" not in health:
         return "—"
     causes = [f"{sort_of(cause, lang)}: {count:,}" for cause, count in health["gaps"].items() if count]
-    return "\n".join(causes) or word("web.evidence.nogaps", None, lang)
+    return "\n".join(causes) or (word("web.evidence.nogaps", None, lang) if is_heard else "—")
 
 
 def device_blocks(tags: Mapping[int, Row], values: Mapping[int, Row], health: Mapping[str, Any], lang: str) -> list[DeviceBlock]:

@@ -7,7 +7,6 @@ that live values of many tags come as a plain table on request (`/live?plain=1`)
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Final
 
 import msgspec
@@ -68,8 +67,11 @@ class ScreenPages:
     async def ledger(self, request: Request) -> Response:
         """The ledger page: head, witnesses, and what was recorded besides readings."""
         lines: list[EntryLine] = []
-        with contextlib.suppress(RequestRefusedError):
+        fault: RequestRefusedError | None = None
+        try:
             found = await self._face.ask_history("entries", {"before": None, "limit": ENTRIES_SHOWN})
             lines = entry_lines(found, language(request), await self._face.reader(request))
+        except RequestRefusedError as refused:
+            fault = refused
         policy = await asyncio.to_thread(self._face.policy_fingerprint)
-        return self._face.render(request, "ledger.html", lines=lines, policy=policy, here="ledger")
+        return self._face.render(request, "ledger.html", lines=lines, fault=fault, policy=policy, here="ledger")

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
+from playwright.async_api import expect
 
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web.app import rows
 from runtime.faces.web.face import Face
 from runtime.faces.web.stream import Fanout
 from tests.integration.web.screens import GATEWAY
+from tests.rigs.browser import chromium, page_of
 from tests.rigs.feed_plant import Plant
 from tests.rigs.web_process import web
 
 pytestmark = pytest.mark.integration
+UNHEARD = "Not known: the gateway's core does not answer."
 
 
 def test_no_page_fails_where_the_core_does_not_answer(tmp_path: Path) -> None:
@@ -47,11 +51,12 @@ def test_nothing_is_said_to_be_none_where_the_core_is_not_heard(tmp_path: Path) 
         async with contextlib.AsyncExitStack() as core, web(tmp_path, Plant(3), serving_in=core) as url:
             async with httpx.AsyncClient(base_url=url, timeout=30) as client:
                 assert "Nothing was found." in (await client.get("/anomalies")).text
+                assert "No witness is configured" in (await client.get("/connections")).text
                 await core.aclose()
                 async with asyncio.timeout(20):
                     while (await client.get("/api/v1/values")).json()["link"]:
                         await asyncio.sleep(0.05)
-                return {path: (await client.get(path)).text for path in ("/handover", "/anomalies")}
+                return {path: (await client.get(path)).text for path in ("/handover", "/anomalies", "/", "/ledger", "/connections")}
 
     told = asyncio.run(run())
     assert "does not answer" in told["/handover"]
@@ -59,3 +64,30 @@ def test_nothing_is_said_to_be_none_where_the_core_is_not_heard(tmp_path: Path) 
     assert "<small>0</small>" not in told["/handover"]
     assert "Nothing was found." not in told["/anomalies"]
     assert "Not known" in told["/anomalies"]
+    assert "Nothing: all is as it should be." not in told["/"]
+    assert "Nothing yet." not in told["/ledger"]
+    assert "history process does not answer" in told["/ledger"]
+    for path in ("/", "/ledger", "/connections"):
+        assert "No witness is configured" not in told[path]
+        assert "Device writes are off" not in told[path]
+        assert "Not known: the gateway&#39;s core does not answer." in told[path]
+
+
+def test_a_page_that_is_open_takes_back_that_there_is_nothing(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    """Its script says so when the core goes, as the server does of a page that is asked for then."""
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        plant = Plant(3)
+        plant.set(1, 2.0)  # and so has a time
+        async with contextlib.AsyncExitStack() as core, web(tmp_path, plant, serving_in=core) as url:
+            async with chromium(executable) as browser, page_of(browser, url, token="viewer") as at:
+                await at.open("/")
+                nothing, witnesses = at.page.locator("#mind-list"), at.page.locator("#anchors")
+                await expect(nothing).to_have_text("Nothing: all is as it should be.", timeout=15_000)
+                await expect(witnesses).to_contain_text("No witness is configured")
+                await core.aclose()
+                await expect(witnesses).to_have_text(UNHEARD, timeout=15_000)
+                await expect(nothing).to_have_text(UNHEARD)
+
+    asyncio.run(run())

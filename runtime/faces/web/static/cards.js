@@ -1,12 +1,14 @@
 // Keeps the cards beside a page true: evidence, witnesses, devices, gateway. Works on what the server drew (templates/cards.html).
 
 import { effect } from "/static/vendor/preact.js";
-import { abnormal, alarms, health, now, tags, values } from "/static/live.js";
+import { abnormal, alarms, health, link, now, tags, values } from "/static/live.js";
 import { alarmAbout, alarmState, causeOf, count, quality, showAge, word } from "/static/words.js";
 
 const shown = (element, text) => { if (element && element.textContent !== text) element.textContent = text; };
 const confirmedSize = (told) => Math.max(0, ...(told.anchors ?? []).map((anchor) => anchor.cosigned_size ?? 0));
 const FORMATS = { count, short: (value) => Number(value).toFixed(2), ms: (value) => `${Number(value).toFixed(1)} ms` };
+
+const isUnheard = () => link.value !== "ok" && link.value !== "starting"; // then nobody knows that there is nothing
 
 function draw(told) {
   if (!told.now_ms) return; // not linked yet: the dashes of the page stay
@@ -21,15 +23,15 @@ function draw(told) {
   if (fill) fill.style.width = size ? `${(100 * confirmed) / size}%` : "0";
   shown(document.getElementById("confirmed"), confirmed ? `${count(confirmed)} / ${count(size)}` : word("web.state.unconfirmed"));
   drawGaps(told);
-  drawList("anchors", told.anchors ?? [], "web.anchor.", anchorNote);
-  drawList("devices", told.devices ?? [], "web.device.", deviceNote);
+  drawList("anchors", told.anchors ?? [], "web.anchor.", anchorNote, word(isUnheard() ? "web.unheard" : "web.anchor.none"));
+  drawList("devices", told.devices ?? [], "web.device.", deviceNote, "—");
 }
 
 function drawGaps(told) {
   const gaps = document.getElementById("gaps");
   const causes = Object.entries(told.gaps ?? {}).filter(([, n]) => n);
   gaps?.classList.toggle("many", causes.length > 0);
-  shown(gaps, causes.length ? causes.map(([cause, n]) => `${word(cause).replace(/[.。]$/, "")}: ${count(n)}`).join("\n") : word("web.evidence.nogaps"));
+  shown(gaps, causes.length ? causes.map(([cause, n]) => `${word(cause).replace(/[.。]$/, "")}: ${count(n)}`).join("\n") : isUnheard() ? "—" : word("web.evidence.nogaps"));
 }
 
 const anchorNote = (anchor) => [causeOf(anchor) || anchorAge(anchor), anchor.mirror ? mirrorNote(anchor.mirror) : ""].filter(Boolean).join(" · ");
@@ -37,11 +39,14 @@ const anchorAge = (anchor) => (anchor.cosigned_ms && now.peek() ? word("web.ago"
 const mirrorNote = (mirror) => causeOf(mirror) || (mirror.held ? word("web.mirror.held", { n: count(mirror.held) }) : word("web.mirror.waiting"));
 const deviceNote = (device) => causeOf(device) || `${count(device.polls ?? 0)} ${word("web.device.polls")}, ${count(device.failed ?? 0)} ${word("web.device.failed")}, ${count(device.missed ?? 0)} ${word("web.device.missed")}`;
 
-function drawList(id, things, prefix, note) {
+function drawList(id, things, prefix, note, none) {
   const list = document.getElementById(id);
   if (!list) return;
   if (list.children.length !== things.length || list.querySelector(".none")) {
-    if (!things.length) return;
+    if (!things.length) {
+      if (!list.querySelector(".none")) list.replaceChildren(Object.assign(document.createElement("li"), { className: "none" }));
+      return void shown(list.querySelector(".none"), none);
+    }
     list.replaceChildren(...things.map(() => {
       const li = document.createElement("li");
       const mark = Object.assign(document.createElement("span"), { className: "mark" });
@@ -97,7 +102,7 @@ function attention(list) {
 function drawMind() {
   const list = document.getElementById("mind-list");
   if (!list || !health.value.now_ms) return;
-  const found = attention(list), key = JSON.stringify(found);
+  const found = attention(list), key = JSON.stringify([found, isUnheard()]);
   if (list.dataset.key === key) return;
   list.dataset.key = key;
   const line = ([name, why, href, level]) => {
@@ -110,7 +115,7 @@ function drawMind() {
     return li;
   };
   const held = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  list.replaceChildren(...(found.length ? found.map(line) : [Object.assign(document.createElement("li"), { className: "none", textContent: word("web.home.nothing") })]));
+  list.replaceChildren(...(found.length ? found.map(line) : [Object.assign(document.createElement("li"), { className: "none", textContent: word(isUnheard() ? "web.unheard" : "web.home.nothing") })]));
   if (held) [...list.querySelectorAll("a")].find((each) => each.getAttribute("href") === held)?.focus({ preventScroll: true }); // whoever is on a line stays on it
 }
 
