@@ -17,7 +17,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.permissions import Actor
 from runtime.registers_asked import registers_asked
 from tests.rigs.actors import LOCAL, NOBODY
-from tests.rigs.gateway import ALONE, ROOT, Gateway
+from tests.rigs.gateway import ALONE, ROOT, Gateway, until
 from tests.rigs.modbus import ModbusPlant
 
 pytestmark = pytest.mark.integration
@@ -109,9 +109,7 @@ def test_a_running_gateway_lends_its_connection(tmp_path: Path) -> None:
             gateway = Gateway(tmp_path / "state", file)
             await gateway.start()
             try:
-                async with asyncio.timeout(30):
-                    while not plant.requests:
-                        await asyncio.sleep(0.05)
+                await until(lambda: plant.requests)
                 before = plant.connections
                 code, found = await cli("read", "meter", "holding:20", "--all", "--state", str(gateway.state))
                 assert (code, found["registers"]["holding:20"]) == (0, 20)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.gateway import ALONE, ROOT, Gateway
+from tests.rigs.gateway import ALONE, ROOT, Gateway, until
 from tests.rigs.modbus import ModbusPlant
 
 pytestmark = pytest.mark.integration
@@ -44,9 +44,7 @@ def test_no_write_leaves_its_limits_by_rounding(tmp_path: Path) -> None:
         gateway = Gateway(tmp_path / "state", file)
         await gateway.start()
         try:
-            async with asyncio.timeout(30):
-                while not plant.requests:
-                    await asyncio.sleep(0.05)
+            await until(lambda: plant.requests)
             for tag, value in (("pump/target", "13"), ("pump/target", "1"), ("pump/warm", "33.97")):
                 for way in (("write", tag, value, "--yes"), ("act", "device.write", "--tag", tag, "--value", value)):
                     code, said = await cli(gateway.state, *way)

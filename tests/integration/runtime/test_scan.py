@@ -22,7 +22,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.permissions import local_actor
 from runtime.registers_asked import identify_asked, registers_asked
 from tests.integration.runtime.test_detect import NoField, cli, config_of
-from tests.rigs.gateway import Gateway
+from tests.rigs.gateway import Gateway, until
 from tests.rigs.modbus import ModbusPlant, SerialCable
 from tests.rigs.modbus_unit import registers
 from tests.rigs.units import TcpUnits, Unit
@@ -119,9 +119,7 @@ def test_a_running_gateway_asks_on_its_own_line_and_goes_on_polling(tmp_path: Pa
         gateway = Gateway(tmp_path / "state", written(tmp_path, units.port))
         await gateway.start()
         try:
-            async with asyncio.timeout(30):
-                while not units.requests:
-                    await asyncio.sleep(0.05)
+            await until(lambda: units.requests)
             state = ("--state", str(gateway.state))
             code, said = await cli("scan", "--host", "127.0.0.1", "--port", str(units.port), "--units", "1-3", *state)
             assert (code, by_unit(said)) == (0, {1: "answers", 2: "answers"})
