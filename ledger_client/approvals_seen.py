@@ -16,9 +16,9 @@ from ledger_client.approval import Approval, act_hash_of, enrol_message, person_
 from ledger_client.claims import Judge
 from ledger_client.entry import Entry
 from ledger_client.errors import FormatError
+from ledger_client.kinds import OUTCOME
 
 KEY_ACTION: Final = "account.key"
-INTENT, OUTCOME = 0, 1
 BODY_SIZE_MAX: Final = 1 << 20
 ROWS_KEPT: Final = 50
 WITH: Final = 2

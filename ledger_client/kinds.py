@@ -34,6 +34,11 @@ FOREIGN_KIND_MIN = 128
 KINDS_KEPT: Final = frozenset({Kind.RECEIPTS, Kind.SCHEMA})
 """Kinds whose bodies stay where the others are deleted or held back: they hold no readings, and times and tags hang on them."""
 
+INTENT: Final = 0
+"""The phase of a command entry that says what was asked for."""
+OUTCOME: Final = 1
+"""The phase of one that says what came of it."""
+
 
 class ClockState(IntEnum):
     """How far the wall clock can be trusted."""

@@ -27,8 +27,6 @@ from runtime.permissions import Actor
 VERSION: Final = 1
 WITH_APPROVALS: Final = 2
 ID_BYTES: Final = 16
-INTENT: Final = 0
-OUTCOME: Final = 1
 UNKNOWN: Final = "unknown"
 RECENT_MAX: Final = 256
 FILE_NAME: Final = "acts.cbor"

@@ -20,8 +20,8 @@ import structlog
 
 from ledger_client.entry import Payload, parse
 from ledger_client.errors import FormatError, LedgerError
-from ledger_client.kinds import Kind
-from runtime.acts import INTENT, OUTCOME, UNKNOWN, Act, ActJournal, Outcome, command_detail, parse_act
+from ledger_client.kinds import INTENT, OUTCOME, Kind
+from runtime.acts import UNKNOWN, Act, ActJournal, Outcome, command_detail, parse_act
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.permissions import ACTIONS, FRESH, REASONED, Actor
 

@@ -15,8 +15,8 @@ from typing import Any, Final, Protocol
 
 from ledger_client.entry import Payload, parse
 from ledger_client.errors import FormatError
-from ledger_client.kinds import Kind
-from runtime.acts import INTENT, read_command
+from ledger_client.kinds import INTENT, Kind
+from runtime.acts import read_command
 
 SHOWN: Final = ("command.confirm", "command.approve", "device.write", "device.call", "gateway.read_only")
 KEPT_MAX: Final = 100

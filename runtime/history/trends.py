@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, Final
 
-from ledger_client.kinds import Kind
+from ledger_client.kinds import INTENT, Kind
 from runtime.faces.feed import RequestRefusedError
 from runtime.history.catalogue import read_detail
 from runtime.history.follow import MARKS
@@ -29,8 +29,6 @@ RAW_BATCHES_MAX: Final = 4_000
 MARKS_MAX: Final = 200
 MARKS_BYTES_MAX: Final = 200_000
 """What the marks say, all together: pens and gaps need the rest of a frame."""
-INTENT: Final = 0
-"""The phase of a command entry that says what was asked, as runtime.acts has it."""
 OUTCOMES_READ_MAX: Final = 2_000
 """Entries that are looked through for how the acts among the marks ended."""
 OUTCOMES_BYTES_MAX: Final = 50_000

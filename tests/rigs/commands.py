@@ -8,9 +8,9 @@ from typing import Any
 
 from drivers.driver import DriverError
 from drivers.reading import Scan, Tag, TagGroup, Value
-from ledger_client.kinds import Kind
+from ledger_client.kinds import INTENT, Kind
 from ledger_client.reader import LedgerReader
-from runtime.acts import INTENT, read_command
+from runtime.acts import read_command
 from runtime.faces.feed import RequestRefusedError
 from tests.rigs.core import ADMIN, STATE, Plant, Running, config_text, payloads, prepare, running
 from tests.rigs.field import ScriptedDriver, after, device_toml

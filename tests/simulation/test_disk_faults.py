@@ -19,8 +19,7 @@ from typing import Any
 import pytest
 
 from ledger_client.entry import parse
-from ledger_client.kinds import Kind
-from runtime.acts import INTENT, OUTCOME
+from ledger_client.kinds import INTENT, OUTCOME, Kind
 from runtime.app import Core
 from runtime.faces.feed import RequestRefusedError
 from tests.rigs.field import after

@@ -19,12 +19,11 @@ from anchor.witness import Remembered
 from drivers.reading import Value
 from ledger_client.body import read_body
 from ledger_client.entry import Payload, parse
-from ledger_client.kinds import Kind
+from ledger_client.kinds import INTENT, OUTCOME, Kind
 from ledger_client.merkle import Frontier, leaf_hash
 from ledger_client.reader import LedgerReader
 from ledger_client.schema import SchemaState
 from runtime.acquisition.live import RECORDED
-from runtime.acts import INTENT, OUTCOME
 from runtime.app import Core
 from tests.simulation.disk import ShimDisk
 from tests.simulation.loop import VirtualClock

@@ -6,14 +6,11 @@ Room: hall, face. The handover and the trends put an act's outcome to its intent
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from ledger_client.errors import FormatError
+from ledger_client.kinds import INTENT, OUTCOME
 from runtime.messages.act_words import Ended
-
-INTENT: Final = 0
-"""The phase of a command entry that says what was asked, as runtime.acts has it."""
-OUTCOME: Final = 1
 
 
 def asked_of(told: bytes | None) -> Mapping[str, Any] | None:

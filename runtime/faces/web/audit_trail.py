@@ -14,15 +14,13 @@ from datetime import UTC, tzinfo
 from typing import Any, Final
 
 from ledger_client.errors import FormatError
-from ledger_client.kinds import Kind
+from ledger_client.kinds import INTENT, Kind
 from runtime.faces.web.site_zone import iso
 from runtime.messages.act_words import Ended, action_text, what_text
 from runtime.messages.catalogue import word
 from runtime.messages.entries import VALUE_LENGTH_MAX, describe, outcome_text
 from runtime.messages.page_reader import PageReader, doer, person
 
-INTENT: Final = 0
-"""The phase of a command entry that says what was asked, as runtime.acts has it."""
 KINDS: Final = (Kind.COMMAND, Kind.CONFIG, Kind.EVENT, Kind.ROTATE, Kind.GENESIS)
 """What people and parts of the gateway did; gaps, clocks and receipts stand in the ledger."""
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledger_client.kinds import Kind
-from runtime.faces.web.acts_told import INTENT, asked_of, outcomes
+from ledger_client.kinds import INTENT, Kind
+from runtime.faces.web.acts_told import asked_of, outcomes
 from runtime.messages.act_words import Ended, action_text, end_text, what_text
 from runtime.messages.catalogue import word
 from runtime.messages.entries import describe, outcome_text

@@ -17,10 +17,10 @@ from starlette.responses import Response
 
 from ledger_client.alarm_bodies import ALARMS
 from ledger_client.event_bodies import FINDING, LABEL, MODEL, SCORES
-from ledger_client.kinds import Kind
+from ledger_client.kinds import INTENT, Kind
 from runtime.alarms.machine import Shown
 from runtime.faces.feed import RequestRefusedError
-from runtime.faces.web.acts_told import INTENT, asked_of, outcomes
+from runtime.faces.web.acts_told import asked_of, outcomes
 from runtime.faces.web.alarm_lines import ACTIVE, HIDDEN, UNANSWERED, alarm_lines
 from runtime.faces.web.answers import language
 from runtime.faces.web.face import Face

@@ -15,8 +15,8 @@ import msgspec
 from ledger_client.alarm_bodies import ALARMS, read_alarms
 from ledger_client.errors import FormatError
 from ledger_client.event_bodies import FINDING, LABEL, MODEL
-from ledger_client.kinds import Kind
-from runtime.faces.web.acts_told import INTENT, asked_of, outcomes
+from ledger_client.kinds import INTENT, Kind
+from runtime.faces.web.acts_told import asked_of, outcomes
 from runtime.messages.act_words import UNTOLD, Ended
 from runtime.messages.catalogue import sort_of
 from runtime.messages.entries import describe

@@ -16,9 +16,9 @@ from playwright.async_api import Browser, Page, expect
 
 from ledger_client.disk import RealDisk
 from ledger_client.entry import parse
-from ledger_client.kinds import Kind
+from ledger_client.kinds import INTENT, Kind
 from ledger_client.reader import LedgerReader
-from runtime.acts import INTENT, read_command
+from runtime.acts import read_command
 from tests.rigs.asking import act
 from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot, targets
 from tests.rigs.web_site import PASSWORD, Site, site

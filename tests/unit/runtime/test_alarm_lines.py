@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ledger_client.kinds import Kind
-from runtime.acts import INTENT, Act, Outcome, command_detail
+from ledger_client.kinds import INTENT, Kind
+from runtime.acts import Act, Outcome, command_detail
 from runtime.alarms.condition import CONDITIONS
 from runtime.alarms.machine import Shown
 from runtime.alarms.metrics import Raise, figures

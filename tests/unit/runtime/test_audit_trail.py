@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from ledger_client.alarm_bodies import ALARMS, AlarmRow, AlarmsBody
 from ledger_client.event_bodies import FINDING, FindingBody
-from ledger_client.kinds import Kind
-from runtime.acts import INTENT, OUTCOME, Act, Outcome, command_detail
+from ledger_client.kinds import INTENT, OUTCOME, Kind
+from runtime.acts import Act, Outcome, command_detail
 from runtime.faces.web.audit_trail import as_csv, chosen, lines_of
 from runtime.faces.web.entry_lines import entry_lines
 from runtime.made_of import bill_of_materials

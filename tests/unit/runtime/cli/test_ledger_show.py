@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from ledger_client import cbor
 from ledger_client.errors import FormatError
-from ledger_client.kinds import Kind
-from runtime.acts import INTENT, OUTCOME, Act, Outcome, command_detail, read_command
+from ledger_client.kinds import INTENT, OUTCOME, Kind
+from runtime.acts import Act, Outcome, command_detail, read_command
 from runtime.cli.app import make_app
 from runtime.messages.entries import describe
 from tests.rigs.actors import LOCAL

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from ledger_client.cbor import encode
-from ledger_client.kinds import Kind
+from ledger_client.kinds import INTENT, Kind
 from ledger_client.reader import LedgerReader
-from runtime.acts import INTENT, read_command
+from runtime.acts import read_command
 from runtime.diagnostics.bundles import KEPT_S_MAX, Bundle
 from runtime.diagnostics.log_ring import TEXT_MAX
 from runtime.diagnostics.methods import ACTION_OF
