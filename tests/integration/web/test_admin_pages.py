@@ -66,8 +66,12 @@ async def people(at: Site, screen: Screen) -> list[str]:
         assert (await program.get("/api/v1/values", headers=bearer)).status_code == 200
         assert (await program.get("/api/v1/audit.csv", headers=bearer)).status_code == 403
         await page.reload()
-        await page.locator("button", has_text="Revoke").click()
-        await page.locator("button", has_text="Revoke").wait_for(state="detached")
+        await page.locator("summary", has_text="Revoke").click()
+        await page.locator(".ends[open] button").click()
+        assert await page.locator(".ends[open] [name=reason]:invalid").count() == 1, "nothing is revoked without saying why"
+        await page.locator(".ends[open] [name=reason]").fill("the program is gone")
+        await page.locator(".ends[open] button").click()
+        await page.locator("summary", has_text="Revoke").wait_for(state="detached")
         await asyncio.sleep(2.1)  # as long as the face remembers who a token was
         assert (await program.get("/api/v1/values", headers=bearer)).status_code == 401
     return found
