@@ -21,12 +21,13 @@ from runtime.faces.web.guard import local_path
 from runtime.faces.web.problems import answer_headers, status_of
 from runtime.faces.web.rows import ANYONE, SIGNED_IN, RouteRow
 from runtime.faces.web.sessions import cookie_name
+from runtime.faces.web.texts import AS_TYPED
 
 LOGINS_MAX: Final = 4
 """Attempts that may wait for the core at once; the core hashes one at a time and delays by account and source."""
 LOGIN_S: Final = 20.0
 Text = Annotated[str, msgspec.Meta(max_length=200)]
-Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=1024, extra=AS_TYPED)]
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

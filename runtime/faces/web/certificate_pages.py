@@ -17,8 +17,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.face import Face
 from runtime.faces.web.people_pages import Changed
 from runtime.faces.web.rows import RouteRow
-
-Reason = Annotated[str, msgspec.Meta(max_length=500)]
+from runtime.faces.web.texts import Reason
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

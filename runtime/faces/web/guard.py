@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote
@@ -22,6 +23,7 @@ from runtime.faces.web.answers import NO_STORE, THEMES, as_json, language
 from runtime.faces.web.problems import answer_headers, problem, status_of
 from runtime.faces.web.rows import ANYONE, SIGNED_IN, RouteRow
 from runtime.faces.web.sessions import Caller, Who, cookie_name
+from runtime.faces.web.texts import blank_in
 from runtime.messages.catalogue import LANGUAGES
 
 if TYPE_CHECKING:
@@ -32,10 +34,10 @@ BODY_S: Final = 20.0
 FIELDS_MAX: Final = 200
 SAFE: Final = ("GET", "HEAD")
 CSRF_HEADER: Final = "x-witnessmark-token"
-NO_REASON: Final = (
-    "Object missing required field `reason`", "Expected `str` of length >= 1 - at `$.reason`", "Expected `str`, got `null` - at `$.reason`",
-)  # fmt: skip
-"""How the decoder says that there is no reason: left out, empty, null."""
+NO_REASON: Final = ("Object missing required field `reason`", "Expected `str`, got `null` - at `$.reason`")
+"""How the decoder says that there is no reason: left out, null."""
+EMPTY: Final = re.compile(r"Expected `str` of length >= 1 - at `\$\.(\w+)`")
+"""How it says that a text is empty."""
 PREFERENCES: Final[Mapping[str, tuple[str, ...]]] = {"lang": LANGUAGES, "theme": THEMES, "first": ("later",)}
 PREFERENCE_AGE_S: Final = 31_536_000
 Answering = Callable[[Request], Awaitable[Response]]
@@ -68,6 +70,8 @@ async def _answer(face: Face, row: RouteRow, request: Request) -> Response:
     request.state.body = None
     if row.takes is not None:
         request.state.body = _converted(fields, row.takes, "body_unreadable") if _is_form(row, request) else _decoded(raw, row.takes)
+        if (blank := blank_in(request.state.body)) is not None:
+            raise _missing(blank)
     found = await row.endpoint(request)
     if isinstance(found, Response):
         return found
@@ -214,6 +218,14 @@ def _converted(fields: dict[str, Any], kind: type[msgspec.Struct], code: str) ->
 
 
 def _unreadable(error: Exception, code: str) -> RequestRefusedError:
-    """Return the refusal of what does not decode; where nothing but a reason is missing it is the core's own, in words."""
+    """Return the refusal of what does not decode; where nothing but a text is missing it names the field, in words."""
     text = str(error)
-    return RequestRefusedError("reason_missing", field="reason") if text in NO_REASON else RequestRefusedError(code, detail=text[:200])
+    empty = EMPTY.fullmatch(text)
+    if empty is not None or text in NO_REASON:
+        return _missing(empty[1] if empty is not None else "reason")
+    return RequestRefusedError(code, detail=text[:200])
+
+
+def _missing(field: str) -> RequestRefusedError:
+    """Return the refusal of a text that is empty or has only blanks; of a reason it is the core's own."""
+    return RequestRefusedError("reason_missing" if field == "reason" else "text_missing", field=field)

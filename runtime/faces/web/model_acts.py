@@ -22,6 +22,7 @@ from runtime.faces.web.judgement_pages import JudgementPages
 from runtime.faces.web.problems import answer_headers, status_of
 from runtime.faces.web.rows import RouteRow
 from runtime.faces.web.site_zone import wall_ms, zone_name, zone_of
+from runtime.faces.web.texts import Reason
 
 if TYPE_CHECKING:
     from runtime.faces.web.face import Face
@@ -30,7 +31,7 @@ STEPS: Final = ("check", "shadow", "arm", "disarm")
 MS_MAX: Final = 1 << 53
 RENEW_S: Final = 5.0
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Reason = Annotated[str, msgspec.Meta(max_length=500)]
+Remark = Annotated[str, msgspec.Meta(max_length=500)]
 Moment = Annotated[str, msgspec.Meta(max_length=40)]
 Ms = Annotated[int, msgspec.Meta(ge=0, le=MS_MAX)]
 Label = Literal["normal", "not_normal", "unsure"]
@@ -41,7 +42,7 @@ class ModelForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A plain form. A span of time is from `start` to `end` (times of the site's zone, `2026-03-01T06:00`), else the last `minutes`."""
 
     model: Name
-    reason: Reason = ""
+    reason: Remark = ""
     minutes: Literal["", "5", "15", "60", "240", "480", "1440", "10080"] = ""
     start: Moment = ""
     end: Moment = ""
@@ -68,7 +69,7 @@ class Labelling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a finding was (`seq`: its entry), or a span of time."""
 
     label: Label
-    reason: Reason = ""
+    reason: Remark = ""
     seq: Ms | None = None
     from_ms: Ms | None = None
     to_ms: Ms | None = None
@@ -116,6 +117,8 @@ class ModelActs:
         async def endpoint(request: Request) -> Response:
             given: ModelForm = request.state.body
             try:
+                if act != "label" and not given.reason.strip():  # a remark on a finding may be left out
+                    raise RequestRefusedError("reason_missing", field="reason")
                 await self._act(request, act, given.model, self._params(request, act, given), given.reason)
                 with suppress(RequestRefusedError, FormatError):  # the page that is drawn next shows what has become of it
                     await self._face.feed.renew_models(RENEW_S)

@@ -17,10 +17,10 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.face import Face
 from runtime.faces.web.people_pages import Changed
 from runtime.faces.web.rows import RouteRow
+from runtime.faces.web.texts import Reason
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=15)]
 Line = Annotated[str, msgspec.Meta(max_length=200)]
-Reason = Annotated[str, msgspec.Meta(max_length=500)]
 PLAN_S = 50.0
 
 

@@ -16,11 +16,11 @@ from starlette.responses import Response
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.face import Face
 from runtime.faces.web.rows import RouteRow
+from runtime.faces.web.texts import Reason
 from runtime.permissions import TOKENS_MAY, Role
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Reason = Annotated[str, msgspec.Meta(max_length=500)]
 ROLES: Final = tuple(Role)
 
 

@@ -110,6 +110,8 @@ class StationPages:
         return await self._enter(request, given.target, given.value, given.taken_ms, given.reason)
 
     async def _enter(self, request: Request, target: str, value: Any, taken_ms: int | None, reason: str) -> Entered:
+        if isinstance(value, str) and not value.strip():
+            raise RequestRefusedError("text_missing", field="value")
         params = {"value": value, **({} if taken_ms is None else {"taken_ms": taken_ms})}
         outcome = await self._face.act(request, "manual.enter", target, params, reason)
         if outcome["code"] != "done":

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import pytest
+from playwright.async_api import expect
 
+from tests.rigs.browser import chromium, page_of
 from tests.rigs.feed_plant import Plant
 from tests.rigs.web_process import web
 
 pytestmark = pytest.mark.integration
-NONE_GIVEN: Final[tuple[dict[str, Any], ...]] = ({}, {"reason": ""}, {"reason": None})
+NONE_GIVEN: Final[tuple[dict[str, Any], ...]] = ({}, {"reason": ""}, {"reason": None}, {"reason": "  \t"})
 SHOWN: Final = {"target": "d/t0", "value": 1, "old": 0}
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "/api/v1/commands/confirm": {**SHOWN, "nonce": "n"},
@@ -46,5 +49,70 @@ def test_no_reason_is_said_in_the_readers_language(tmp_path: Path) -> None:
                             assert says in told["detail"], (lang, told)
                         other = (await engineer.post(path, json=body | {"reason": 5})).json()
                         assert other["code"] == "body_unreadable", "that is no text at all"
+
+    asyncio.run(run())
+
+
+def test_a_text_that_is_empty_or_blank_is_named(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with web(tmp_path, Plant(1)) as url:
+            for lang, says in (("en", "name must say something"), ("zh", "name 不能为空")):
+                cookies = {"witnessmark": "admin", "lang": lang}
+                headers = {"origin": url.rstrip("/"), "x-witnessmark-token": "0" * 32}
+                async with httpx.AsyncClient(base_url=url, cookies=cookies, headers=headers) as admin:
+                    for path, more in (
+                        ("/api/v1/people", {"roles": ["viewer"]}),
+                        ("/api/v1/tokens", {"actions": ["view.values"], "days": 1}),
+                    ):
+                        for name in ("", " ", "\u3000\t"):
+                            answer = await admin.post(path, json={"name": name, **more})
+                            told = answer.json()
+                            assert (answer.status_code, told["code"], told["params"]) == (422, "text_missing", {"field": "name"}), (
+                                path,
+                                told,
+                            )
+                            assert told["detail"].startswith(says)
+                    told = (await admin.post("/api/v1/people", json={"name": "Bo", "roles": ["viewer"], "reason": " "})).json()
+                    assert (told["code"], told["params"]) == ("reason_missing", {"field": "reason"})
+
+    asyncio.run(run())
+
+
+def test_plain_forms_are_answered_so_as_well(tmp_path: Path) -> None:
+    """What is posted without scripts: a value at a station, a step of a model."""
+
+    async def run() -> None:
+        async with web(tmp_path, Plant(1)) as url:
+            headers = {"origin": url.rstrip("/"), "x-witnessmark-token": "0" * 32}
+            async with httpx.AsyncClient(base_url=url, cookies={"witnessmark": "engineer"}, headers=headers) as engineer:
+                told = (await engineer.post("/api/v1/stations/enter", json={"target": "lab/colour", "value": "  "})).json()
+                assert (told["code"], told["params"]) == ("text_missing", {"field": "value"})
+                page = await engineer.post("/learn/check", data={"model": "line", "reason": "  "})
+                assert (page.status_code, "Say why" in page.text) == (422, True)
+
+    asyncio.run(run())
+
+
+def test_a_page_sends_no_blanks_where_something_is_wanted(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        plant = Plant(1)
+        plant.answers["account.list"] = {"people": [], "sessions": [], "tokens": [], "directories": {}, "self_approval": False}
+        async with web(tmp_path, plant) as url, chromium(executable) as browser, page_of(browser, url, token="admin") as at:
+            sent: list[str] = []
+            at.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+            await at.open("/people")
+            form = at.page.locator('form[data-post="/api/v1/people"]')
+            await form.locator("[name=name]").fill("New Hand")
+            await form.locator("[name=reason]").fill("   ")
+            await form.locator("button.primary").click()
+            await expect(form.locator("[name=reason]:invalid")).to_have_count(1)
+            assert "blanks alone" in await form.locator("[name=reason]").evaluate("(field) => field.validationMessage")
+            assert not [each for each in sent if each.endswith("/people")]
+            await form.locator("[name=reason]").fill("starts on Monday")
+            await expect(form.locator("[name=reason]:invalid")).to_have_count(0)
+            async with at.page.expect_request(lambda request: request.url.endswith("/api/v1/people")):
+                await form.locator("button.primary").click()
 
     asyncio.run(run())

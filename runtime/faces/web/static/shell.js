@@ -72,6 +72,18 @@ for (const own of document.querySelectorAll("header.bar > details")) {
 }
 for (const field of document.querySelectorAll("input[data-zone]")) if (field.value === "UTC") field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
 
+// Blanks are as good as nothing: a field that must be filled in says so before anything is sent, as an empty one does.
+const TYPED = "input[required]:not([type=password], [type=file]), textarea[required]";
+addEventListener("submit", (event) => {
+  const blank = [...event.target.querySelectorAll(TYPED)].find((each) => each.value && !each.value.trim());
+  if (!blank) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  blank.setCustomValidity(word("web.blank"));
+  blank.reportValidity();
+  blank.addEventListener("input", () => blank.setCustomValidity(""), { once: true });
+}, true);
+
 // The gateway was upgraded: a page that nobody is writing on is fetched again, any other says so.
 addEventListener("witnessmark:upgraded", () => {
   const written = [...document.querySelectorAll("input, textarea")].some((each) => each.value !== each.defaultValue);
