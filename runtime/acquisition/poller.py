@@ -56,7 +56,10 @@ class ScanSink(Protocol):
 
 @dataclass(slots=True)
 class DeviceCounts:
-    """What health shows of a device. Times are wall ms."""
+    """What health shows of a device. Times are wall ms.
+
+    `failed` has the dues that were served and brought nothing, `missed` those that nobody served: together they are in its gaps.
+    """
 
     state: str = "starting"
     cause: str | None = None
@@ -345,7 +348,7 @@ class DevicePoller:
 
     def _bad(self, group: TagGroup, error: DriverError, from_ms: int, to_ms: int, count: int) -> None:
         counts = self.counts
-        counts.failed += 1
+        counts.failed += count
         self._causes[group.uid] = error.cause, dict(error.params)
         self._judge(self._clock.wall_ms())
         if count:

@@ -49,7 +49,8 @@ def list_alarms(
         line = alarm_line(row, "en")
         style = STYLES[line.priority] if line.waits else "dim"
         out.print(f"{line.letter} {line.name}: {line.state_text}, {moment(line.since_ms)}", style=style, markup=False)
-        for text in (f"{line.about}{f' ({line.value})' if line.value else ''}", line.action, f"{row.get('by', '')} {line.note}".strip()):
+        own, about = line.title if line.title != line.name else "", f"{line.about}{f' ({line.value})' if line.value else ''}"
+        for text in (own, about, line.action, f"{row.get('by', '')} {line.note}".strip()):
             if text:
                 out.print(f"    {text}", markup=False)
     if summary["cause"]:

@@ -106,10 +106,11 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
     if evidence.get("cause") and evidence["cause"] != ledger.get("cause"):
         lines.append(Text(word(evidence["cause"], evidence.get("params"))))
     lines.append(Text(f"{counted(evidence['readings'], 'reading')} recorded, {evidence['open_readings']} pending, {evidence['state']}"))
-    devices = Table("device", "state", "last good", "polls", "missed", "", box=None, pad_edge=False)
+    devices = Table("device", "state", "last good", "polls", "failed", "missed", "", box=None, pad_edge=False)
     for device in found["devices"]:
         age = "-" if device["last_good_ms"] is None else f"{(found['now_ms'] - device['last_good_ms']) / 1000:.1f} s"
-        devices.add_row(device["name"], device["state"], age, str(device["polls"]), str(device["missed"]), Text(_reason(device)))
+        counts = [str(device[name]) for name in ("polls", "failed", "missed")]
+        devices.add_row(device["name"], device["state"], age, *counts, Text(_reason(device)))
     anchors = Table("anchor", "state", "confirmed", "mirror", "", box=None, pad_edge=False)
     for anchor in found["anchors"]:
         mirror = anchor.get("mirror")

@@ -35,6 +35,7 @@ def polled(groups: dict[str, tuple[int, int]], script: Script, *, mode: str = "p
             task = group.create_task(poller.run())
             await script(clock, driver, sink)
             task.cancel()
+        assert poller.counts.failed + poller.counts.missed == sum(count for _, _, count, *_ in sink.misses), "what health says is in gaps"
         return driver, sink, clock.mono_ms() - began
 
     return run(program, seed=1, for_s=1e6)
@@ -106,6 +107,8 @@ def test_a_driver_that_cannot_be_entered_is_said_for_every_group() -> None:
             await after(clock, 9)
             assert poller.counts.state == "ok"
             task.cancel()
+        assert poller.counts.failed == 0, "nothing was read that could fail"
+        assert poller.counts.missed == sum(count for _, _, count, *_ in sink.misses)
         return sink
 
     sink = run(program, seed=1)

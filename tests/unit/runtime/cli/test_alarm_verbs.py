@@ -34,11 +34,12 @@ class Core(Plant):
     def __init__(self) -> None:
         super().__init__(1)
         self.asked: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = [alarm_row(waiting("hot", "high", 0))]
 
     async def answer(self, session: Session, method: str, params: Mapping[str, Any]) -> Any:
         self.asked.append({"method": method, **params})
         if method == "alarms":
-            return {"summary": SUMMARY, "total": 1, "rows": [alarm_row(waiting("hot", "high", 0))]}
+            return {"summary": SUMMARY, "total": 1, "rows": self.rows}
         if method == "alarm_history":
             return {"rows": HISTORY, "from_ms": 0}
         return {"code": "done", "params": {"changed": 1, "skipped": 1}, "seq": 9}
@@ -81,6 +82,15 @@ def test_a_list_says_what_waits_what_is_not_recorded_and_how_calling_goes(core: 
     assert "3 changes of alarms are not recorded yet" in text
     assert "shift (email): 1 sent, 2 failed The server answered with status 500" in " ".join(text.split())
     assert json.loads(said("list", "--json"))["rows"][0]["name"] == "hot"
+
+
+def test_a_list_says_the_text_that_is_configured(core: tuple[Core, Said]) -> None:
+    plant, said = core
+    row = alarm_row(waiting("hot", "high", 0))
+    plant.rows = [row | {"text": "Oven above its limit: close the damper"}, row]
+    first, second = said("list").split("H hot:")[1:]
+    assert "\n    Oven above its limit: close the damper\n" in first
+    assert "\n    hot\n" not in second, "one without a text has its name once"
 
 
 def test_history_names_who_and_why(core: tuple[Core, Said]) -> None:

@@ -69,6 +69,13 @@ def test_a_running_gateway(tmp_path: Path, evidence: str, ledger: str, reason: s
     assert "1 entry " in text_of(found)
 
 
+def test_of_a_device_all_that_is_in_its_gaps_is_told(tmp_path: Path) -> None:
+    """Those of a read that failed, and those that nobody read: 10 + 55 of 65."""
+    found = asyncio.run(asked(tmp_path, health("recording", "ok", None)))
+    device = {"name": "meter", "state": "down", "last_good_ms": 0, "polls": 90, "failed": 10, "missed": 55, "cause": None, "params": {}}
+    assert "polls failed missed meter down 1.0 s 90 10 55" in text_of(found | {"devices": [device]})
+
+
 def test_alarms_are_counted_and_the_worst_named(tmp_path: Path) -> None:
     row = {
         "name": "hot",
@@ -120,7 +127,7 @@ def test_a_gateway_without_witnesses_is_told_so_in_place_of_an_empty_table() -> 
 def test_a_degraded_device_is_shown_with_its_groups_and_reasons(tmp_path: Path) -> None:
     fault = {"cause": "no_answer", "params": {}}
     device = {
-        "name": "d", "state": "degraded", "last_good_ms": None, "polls": 1, "missed": 0, **fault,
+        "name": "d", "state": "degraded", "last_good_ms": None, "polls": 1, "failed": 0, "missed": 0, **fault,
         "bad_groups": [
             {"group": "a", **fault}, {"group": "b", **fault},
             {"group": "c", "cause": "device_tags_bad", "params": {"count": 1, "tags": "c1 (BadNoData)"}},
