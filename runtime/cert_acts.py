@@ -1,4 +1,4 @@
-"""A tenant of the door: the page's certificate. `cert.edit` asks for a signing request, or puts in force what a CA made of it.
+"""A tenant of the door: the page's certificate. `cert.edit` gives a signing request, puts a CA's in force, or signs our own anew.
 
 Room: hall. `app` gives it to the door. It checks and acts; it records nothing and knows no face. No answer has the key in it.
 """
@@ -21,10 +21,10 @@ from runtime.layout import Layout
 from runtime.web_names import PEM_SIZE_MAX
 
 if TYPE_CHECKING:
-    from runtime.web_certificate import WebCertificate
+    from runtime.web_certificate import Told, WebCertificate
 
-CSR, IMPORT = "csr", "import"
-WHAT: Final = (CSR, IMPORT)
+CSR, IMPORT, RENEW = "csr", "import", "renew"
+WHAT: Final = (CSR, IMPORT, RENEW)
 
 
 def certificate_acts(disk: Disk, layout: Layout, config: Callable[[], Config], clock: Clock, work: Executor) -> dict[str, CertificateEdit]:
@@ -39,7 +39,10 @@ def certificate_acts(disk: Disk, layout: Layout, config: Callable[[], Config], c
 
 
 class CertificateEdit:
-    """`cert.edit`: target `csr` (the outcome's `pem` is the request) or `import` (params `pem`: the certificate, then its chain)."""
+    """`cert.edit`: target `csr` (the outcome's `pem` is the request), `import` (params `pem`: the certificate, then its chain) or `renew`.
+
+    `renew` signs the device's own certificate anew, for the names and addresses that it has now.
+    """
 
     def __init__(self, certificate: Callable[[], WebCertificate], config: Callable[[], Config], clock: Clock, work: Executor) -> None:
         """`certificate` is called in the executor: what it stands on (X.509, 1 MB) a gateway needs once in years."""
@@ -51,7 +54,7 @@ class CertificateEdit:
         if act.target not in WHAT or set(act.params) != ({"pem"} if act.target == IMPORT else set()):
             raise RequestRefusedError("cert_shape", known=", ".join(WHAT))
         if act.target == IMPORT and (not isinstance(pem, str) or len(pem) > PEM_SIZE_MAX):
-            raise RequestRefusedError("cert_invalid", reason="too long")
+            raise RequestRefusedError("cert_invalid_long")
 
     async def perform(self, act: Act) -> Outcome:
         """See Tenant."""
@@ -60,12 +63,16 @@ class CertificateEdit:
                 config = self._config()
                 pem = await self._blocking(lambda: self._certificate().request(config.gateway.name, config.web.hosts))
                 return Outcome(DONE, {"pem": str(pem)})
-            told = await self._blocking(lambda: self._certificate().install(str(act.params["pem"]), self._clock.wall_ms()))
+            told = await self._blocking(lambda: self._changed(act))
         except LedgerError as error:
             return Outcome(error.code, dict(error.params))
         except OSError as error:
             return Outcome("act_failed", {"detail": error.strerror or type(error).__name__})
         return Outcome(DONE, {"fingerprint": str(told.fingerprint), "not_after_ms": int(told.not_after_ms)})
+
+    def _changed(self, act: Act) -> Told:
+        held, wall_ms = self._certificate(), self._clock.wall_ms()
+        return held.renew(self._config().web.hosts, wall_ms) if act.target == RENEW else held.install(str(act.params["pem"]), wall_ms)
 
     async def _blocking(self, call: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._work, call)

@@ -69,6 +69,17 @@ class WebCertificate:
             held = self._sign_own(key, common_name, own_names(extra), wall_ms)
         return told_of(held)
 
+    def renew(self, extra: Sequence[str], wall_ms: int) -> Told:
+        """Sign our own anew, with the same key, for the names and addresses of now. Raises OSError, FormatError.
+
+        `cert_not_own`: what is in force is a CA's, or there is none yet.
+        """
+        held = self._certificate()
+        if held is None or not _is_own(held):
+            raise FormatError("cert_not_own")
+        named = held.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return told_of(self._sign_own(self._key(), str(named[0].value) if named else "", own_names(extra), wall_ms))
+
     def told(self) -> Told | None:
         """Return what there is, None for nothing. Raises OSError, FormatError."""
         held = self._certificate()
@@ -81,17 +92,17 @@ class WebCertificate:
         return builder.sign(self._key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
     def install(self, pem: str, wall_ms: int) -> Told:
-        """Put a certificate, and the chain above it, in force. Raises FormatError `cert_invalid`, with what is wrong with it."""
+        """Put a certificate, and the chain above it, in force. Raises FormatError `cert_invalid_…`, which says what is wrong."""
         chain = _chain(pem.encode("utf-8", "replace"))
         if not _fits(chain[0], self._key()):
-            raise FormatError("cert_invalid", reason="another key")
+            raise FormatError("cert_invalid_key")
         if chain[0].not_valid_after_utc.timestamp() * 1000 <= wall_ms:
-            raise FormatError("cert_invalid", reason="it has ended")
+            raise FormatError("cert_invalid_ended")
         for below, above in pairwise(chain):
             try:
                 below.verify_directly_issued_by(above)
             except (ValueError, TypeError, InvalidSignature) as error:
-                raise FormatError("cert_invalid", reason="the chain does not hold") from error
+                raise FormatError("cert_invalid_chain") from error
         data = b"".join(each.public_bytes(serialization.Encoding.PEM) for each in chain)
         write_atomically(self._disk, self.folder / CERTIFICATE_FILE, data)
         return told_of(chain[0])
@@ -152,13 +163,13 @@ def told_of(held: x509.Certificate) -> Told:
 
 def _chain(data: bytes) -> list[x509.Certificate]:
     if len(data) > PEM_SIZE_MAX:
-        raise FormatError("cert_invalid", reason="too long")
+        raise FormatError("cert_invalid_long")
     try:
         chain = x509.load_pem_x509_certificates(data)
     except ValueError as error:
-        raise FormatError("cert_invalid", reason="no certificate in PEM") from error
+        raise FormatError("cert_invalid_pem") from error
     if not 1 <= len(chain) <= CHAIN_MAX:
-        raise FormatError("cert_invalid", reason="too many certificates")
+        raise FormatError("cert_invalid_many")
     return chain
 
 

@@ -5,6 +5,7 @@ Room: hall. The web face and `web_certificate` ask it. It sends nothing and deci
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -19,6 +20,23 @@ def own_names(extra: Sequence[str]) -> list[str]:
     host = socket.gethostname().lower()
     found = ["localhost", "127.0.0.1", "::1", host, f"{host.split('.')[0]}.local", *own_addresses(), *(each.lower() for each in extra)]
     return list(dict.fromkeys(each for each in found if each))
+
+
+def missing_names(held: Sequence[str], present: Sequence[str]) -> list[str]:
+    """Return which of the `present` names and addresses a certificate with the names `held` does not have, in their order.
+
+    A name that no certificate can have (outside ASCII) is not missed.
+    """
+    known = {_plain(each) for each in held}
+    return [each for each in present if each.isascii() and _plain(each) not in known]
+
+
+def _plain(name: str) -> str:
+    """Return an address in its shortest form, a name in small letters."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name.lower()
 
 
 def own_addresses() -> list[str]:

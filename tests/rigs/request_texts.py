@@ -122,6 +122,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
 NOT_HERE: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "/claim": ("the gateway has an owner; `claims_with_markup` asks before", {}),
     "/api/v1/people/release": ("nobody came by a directory; test_sign_in", {"name": "Zoe"}),
+    "/api/v1/certificate/renew": ("there is none of its own; test_admin_pages", {}),
     "/api/v1/certificate": ("no CA signed it; test_admin_pages", {"pem": "none"}),
     "/api/v1/config/waiting/{id}/approve": ("nothing waits; test_config_waiting", {"sha256": "0" * 64}),
     "/api/v1/commands/confirm": ("nothing was prepared; test_commands", {"nonce": "n", "target": "pump/speed", "value": 5, "old": 4}),

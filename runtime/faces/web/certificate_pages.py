@@ -18,6 +18,7 @@ from runtime.faces.web.face import Face
 from runtime.faces.web.people_pages import Changed
 from runtime.faces.web.rows import RouteRow
 from runtime.faces.web.texts import Reason
+from runtime.web_names import missing_names, own_names
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +34,12 @@ class Install(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason = ""
 
 
+class Renew(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why the device's own certificate is made anew."""
+
+    reason: Reason = ""
+
+
 class CertificatePages:
     """The endpoints."""
 
@@ -45,11 +52,12 @@ class CertificatePages:
         return [
             RouteRow("GET", "/certificate", "cert.edit", self.page, doc="page.certificate", is_page=True),
             RouteRow("POST", f"{api}/request", "cert.edit", self.request, takes=Ask, gives=Changed, doc="api.certificate.request"),
+            RouteRow("POST", f"{api}/renew", "cert.edit", self.renew, takes=Renew, gives=Changed, doc="api.certificate.renew"),
             RouteRow("POST", api, "cert.edit", self.install, takes=Install, gives=Changed, doc="api.certificate"),
         ]
 
     async def page(self, request: Request) -> Response:
-        """Show the certificate, how long it lasts, and what can be done about it."""
+        """Show the certificate, how long it lasts, which names of now it does not have, and what can be done about it."""
         fault = None
         told = None
         try:
@@ -65,6 +73,12 @@ class CertificatePages:
         given: Ask = request.state.body
         outcome = await self._act(request, "csr", {}, given.reason)
         return Changed(outcome["seq"], {"pem": str(outcome["params"]["pem"])})
+
+    async def renew(self, request: Request) -> Changed:
+        """Have the device's own certificate made anew, for the names and addresses of now, with the same key."""
+        given: Renew = request.state.body
+        outcome = await self._act(request, "renew", {}, given.reason)
+        return Changed(outcome["seq"], {"fingerprint": str(outcome["params"]["fingerprint"])})
 
     async def install(self, request: Request) -> Changed:
         """Put in force what a CA made of the request."""
@@ -85,4 +99,7 @@ class CertificatePages:
         from runtime.web_certificate import WebCertificate
 
         told = WebCertificate(RealDisk(), self._face.options.certificate).told()
-        return None if told is None else told.plain()
+        if told is None:
+            return None
+        present = own_names(self._face.options.names)  # of a CA's certificate the CA says which it has
+        return told.plain() | {"missing": missing_names(told.names, present) if told.is_own else []}

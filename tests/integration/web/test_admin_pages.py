@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ledger_client.disk import RealDisk
+from runtime.layout import Layout
+from runtime.web_certificate import WebCertificate
 from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot, targets
 from tests.rigs.web_site import PASSWORD, PEOPLE, Site, site
 
 pytestmark = pytest.mark.integration
+NAME = "press.plant.example"
+"""A name that the gateway got after its certificate."""
 
 
 async def held(screen: Screen, name: str) -> list[str]:
@@ -77,20 +83,37 @@ async def people(at: Site, screen: Screen) -> list[str]:
     return found
 
 
-async def certificate(screen: Screen) -> list[str]:
-    """A signing request comes out, and what is no certificate is refused in words, with what was pasted kept."""
+async def certificate(at: Site, screen: Screen) -> list[str]:
+    """A signing request comes out, and what is no certificate is refused in words, with what was pasted kept.
+
+    One that was made before the gateway got another name says which, and is made anew.
+    """
     page = screen.page
+    held_there = WebCertificate(RealDisk(), Layout(at.gateway.state).web_certificate)
+    held_there.ensure("witnessmark", [], time.time_ns() // 1_000_000)
     await screen.open("/certificate")
+    assert NAME in await page.locator("#missing").inner_text()
+    found = await held(screen, "certificate-missing")
+    form = page.locator('form[data-post="/api/v1/certificate/renew"]')
+    await form.locator("[name=reason]").fill("it has another name now")
+    await form.locator("button").click()
+    told = await form.locator("[data-said].ok code").inner_text()
+    await screen.open("/certificate")
+    assert await page.locator("dl code").inner_text() == told
+    assert NAME in await page.locator("dl.long").inner_text()
+    assert await page.locator("#missing").count() == 0
     form = page.locator('form[data-post="/api/v1/certificate/request"]')
+    await form.locator("[name=reason]").fill("our CA signs it")
     await form.locator("button").click()
     await form.locator("pre").wait_for()
     assert "BEGIN CERTIFICATE REQUEST" in await form.locator("pre").inner_text()
     form = page.locator('form[data-post="/api/v1/certificate"]')
     await form.locator("[name=pem]").fill("no certificate")
+    await form.locator("[name=reason]").fill("our CA signed it")
     await form.locator("button").click()
     await form.locator("[data-said].warn").wait_for()
     assert await form.locator("[name=pem]").input_value() == "no certificate"
-    return await held(screen, "certificate")
+    return [*found, *await held(screen, "certificate")]
 
 
 async def last_admin(screen: Screen) -> None:
@@ -130,9 +153,9 @@ def test_an_administrators_work(tmp_path: Path, require_service: Callable[[str],
     executable = require_service("chromium")
 
     async def run() -> list[str]:
-        async with site(tmp_path, tags=2) as at, chromium(executable) as browser:
+        async with site(tmp_path, tags=2, web=f'hosts = ["{NAME}"]') as at, chromium(executable) as browser:
             async with page_of(browser, at.url, token=at.tokens["admin"], width=1280) as screen:
-                found = [*await people(at, screen), *await certificate(screen), *await trail(at, screen)]
+                found = [*await people(at, screen), *await certificate(at, screen), *await trail(at, screen)]
                 await last_admin(screen)
                 assert screen.faults == [each for each in screen.faults if "Failed to load resource" in each]
             async with page_of(browser, at.url, token=at.tokens["admin"], width=320, theme="dark", lang="zh") as screen:

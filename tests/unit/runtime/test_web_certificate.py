@@ -14,7 +14,9 @@ from cryptography.x509.oid import NameOID
 
 from ledger_client.disk import RealDisk
 from ledger_client.errors import FormatError
+from runtime.messages.catalogue import word
 from runtime.web_certificate import OWN_DAYS, WebCertificate
+from runtime.web_names import missing_names, own_names
 
 NOW_MS = 1_790_000_000_000
 DAY_MS = 86_400_000
@@ -80,18 +82,46 @@ def test_what_is_not_ours_or_does_not_hold_changes_nothing(held: WebCertificate)
     key = request.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
     stranger = ec.generate_private_key(ec.SECP256R1())
-    for given in (
-        "",
-        "no certificate",
-        pem(signed(request.subject, stranger.public_key())),
-        pem(signed(request.subject, key, days=-1)),
-        pem(signed(request.subject, key, by=stranger), CA),
-        pem(*[signed(request.subject, key)] * 9),
-        "x" * (1 << 17),
+    for given, why in (
+        ("", "pem"),
+        ("no certificate", "pem"),
+        (pem(signed(request.subject, stranger.public_key())), "key"),
+        (pem(signed(request.subject, key, days=-1)), "ended"),
+        (pem(signed(request.subject, key, by=stranger), CA), "chain"),
+        (pem(*[signed(request.subject, key)] * 9), "many"),
+        ("x" * (1 << 17), "long"),
     ):
-        with pytest.raises(FormatError, match="cert_invalid"):
+        with pytest.raises(FormatError) as raised:
             held.install(given, NOW_MS)
+        assert raised.value.code == f"cert_invalid_{why}"
+        assert word(raised.value.code, None, "zh").isascii() is False, "why is said in the reader's language too"
     assert (held.folder / "cert.pem").read_bytes() == before
+
+
+def test_what_it_does_not_have_is_found_and_renewed_with_the_same_key(held: WebCertificate) -> None:
+    key, first = (held.folder / "key.pem").read_bytes(), held.told()
+    assert first is not None
+    assert missing_names(first.names, own_names(["gateway.plant.example"])) == []
+    assert missing_names(first.names, own_names(["Press.plant.example", "fd00:0::5"])) == ["press.plant.example", "fd00:0::5"]
+    assert missing_names(("fd00::5", "Press"), ["fd00:0::5", "press", "冲压"]) == [], "written otherwise, and what no certificate can have"
+    renewed = held.renew(["press.plant.example", "fd00:0::5"], NOW_MS)
+    assert missing_names(renewed.names, own_names(["press.plant.example", "fd00:0::5"])) == []
+    assert "gateway.plant.example" not in renewed.names, "nobody reaches it by that any more"
+    assert (renewed.is_own, renewed.subject) == (True, first.subject)
+    assert (held.folder / "key.pem").read_bytes() == key
+    assert held.told() == renewed
+
+
+def test_a_cas_certificate_is_the_cas_to_renew(held: WebCertificate, tmp_path: Path) -> None:
+    request = x509.load_pem_x509_csr(held.request("press", []).encode())
+    key = request.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    told = held.install(pem(signed(request.subject, key), CA), NOW_MS)
+    with pytest.raises(FormatError, match="cert_not_own"):
+        held.renew([], NOW_MS)
+    assert held.told() == told
+    with pytest.raises(FormatError, match="cert_not_own"):
+        WebCertificate(RealDisk(), tmp_path / "none").renew([], NOW_MS)
 
 
 def test_a_key_that_cannot_be_read_is_said_and_never_replaced(held: WebCertificate) -> None:
