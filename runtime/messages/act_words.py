@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from runtime.messages.catalogue import catalogue, phrase, sort_of, word
 from runtime.messages.command_words import headline, outcome_text, shown
-from runtime.messages.page_reader import PageReader, person
+from runtime.messages.page_reader import PageReader, person, why
 
 WRITES: Final = frozenset({"command.confirm", "command.approve", "device.write"})
 BY_NUMBER: Final = frozenset({"session.end", "token.revoke"})
@@ -29,7 +29,8 @@ def act_text(asked: Mapping[str, Any], ended: Ended | None, reader: PageReader, 
     `asked` is what an intent's body says (`runtime.acts.read_command`); `ended` None where no outcome is recorded yet, UNTOLD where nobody
     looked for it to the end.
     """
-    reason = word("act.said.reason", {"reason": asked["reason"].strip().rstrip(".。")}, lang) if asked["reason"].strip() else ""
+    given = why(asked["reason"].strip(), asked["session"], lang).rstrip(".。")
+    reason = word("act.said.reason", {"reason": given}, lang) if given else ""
     values = {"what": what_text(asked, ended, reader, lang), "who": person(asked["session"], lang), "reason": reason}
     return word("act.said", values | {"end": end_text(asked, ended, reader, lang)}, lang).rstrip()
 

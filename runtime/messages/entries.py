@@ -12,7 +12,7 @@ from ledger_client.kinds import ClockState, Kind
 from runtime.messages.act_words import Ended, act_text, action_text
 from runtime.messages.catalogue import catalogue, sort_of, word
 from runtime.messages.event_words import event_text
-from runtime.messages.page_reader import PageReader, said_by
+from runtime.messages.page_reader import PageReader, said_by, why
 
 VALUE_LENGTH_MAX: Final = 60
 CONFIG_EDIT: Final = "config.edit"
@@ -73,6 +73,7 @@ def describe(
             return word(own if own in catalogue("en") else "entry.event", {"type": type_uri, "version": version}, lang)
         case Kind.CONFIG, [revision, _, digest, actor, reason]:
             values = {"revision": revision, "hash": digest.hex()[:12], "actor": said_by(actor, reader, lang), "reason": reason}
+            values |= {"reason": why(reason, actor, lang)} if reader is not None else {}
             return word("entry.config" if reader is None or reader.may_know(CONFIG_EDIT) else "entry.config.plain", values, lang)
     return word("entry.foreign", {"kind": kind}, lang)
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from types import MappingProxyType
 from typing import Final
 
 from runtime.messages.catalogue import word
@@ -24,8 +25,19 @@ _FACES: Final = ("web ", "cli ")
 """Before whom a record names that was made of `face session`."""
 _SECOND: Final = ", approved by "
 """What stands between the two who changed the configuration; see `runtime.config_second`."""
-_CONSOLE: Final = re.compile(r"(?:cli )?uid (\d+)(?=$|, SELF-APPROVED$)")
+_SELF: Final = ", SELF-APPROVED"
+"""What stands behind one who approved what they had asked for themselves."""
+_CONSOLE: Final = re.compile(r"(?:cli )?uid (\d+)$")
 """How whoever sat at the machine is recorded: by the number that the system has for its user. A person's name has a session behind it."""
+_AT_THE_DOOR: Final = re.compile(r"(claim code|ldap|oidc) from (.*)$", re.DOTALL)
+"""How whoever has the claim code is recorded, and a directory that vouches for somebody: with where they asked from."""
+_OURSELVES: Final = frozenset({"file", "network", "alarms"})
+"""What the gateway itself is recorded as: a file that was edited, a network that nobody confirmed, alarms that switch a light."""
+_OWN_REASONS: Final = MappingProxyType({
+    "first start": "why.first_start", "edited by hand": "why.edited", "the demo moved its ports": "why.demo", "test": "why.test",
+    "nobody confirmed it": "why.unconfirmed", "alarms": "why.alarms", "first admin": "why.first_admin", "signed in": "why.signed_in",
+})  # fmt: skip
+"""Why the gateway did something by itself, as it records it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +76,16 @@ class PageReader:
 def person(session: str, lang: str = "en") -> str:
     """Return whom an act's session names: `nina` of `nina (session 464360f1)`, `mes` of a token's, the command line of `uid 0`.
 
-    What is none of these stays.
+    Whoever has no account is named in words too: who had the claim code, a directory, the gateway itself. What is none of these stays.
     """
-    console = _CONSOLE.match(session)
-    return _SESSION.sub("", session) if console is None else _console(console[1], lang) + session[console.end() :]
+    if session.endswith(_SELF):
+        return word("who.self", {"who": person(session.removesuffix(_SELF), lang)}, lang)
+    if (console := _CONSOLE.match(session)) is not None:
+        return word("who.console.root" if int(console[1]) == 0 else "who.console", {"uid": console[1]}, lang)
+    if (asking := _AT_THE_DOOR.match(session)) is not None and not _SESSION.search(session):
+        way, source = asking.groups()
+        return word("who.claim" if way == "claim code" else f"who.{way}", {"source": source}, lang)
+    return word(f"who.{session}", None, lang) if session in _OURSELVES else _SESSION.sub("", session)
 
 
 def doer(record: str, lang: str = "en") -> str:
@@ -77,16 +95,19 @@ def doer(record: str, lang: str = "en") -> str:
     """
     first, between, second = record.partition(_SECOND)
     face = next((each for each in _FACES if first.startswith(each)), "") if _SESSION.search(first) else ""
-    return person(first.removeprefix(face), lang) + between + person(second, lang)
+    who = person(first.removeprefix(face), lang)
+    return word("who.approved", {"who": who, "second": person(second, lang)}, lang) if between else who
+
+
+def why(reason: str, session: str, lang: str = "en") -> str:
+    """Return a reason as it was given; where the gateway gave it to itself (`session` names no person), in the reader's language."""
+    is_own = session in _OURSELVES or (_AT_THE_DOOR.match(session) is not None and not _SESSION.search(session))
+    return word(_OWN_REASONS[reason], None, lang) if is_own and reason in _OWN_REASONS else reason
 
 
 def said_by(text: str, reader: PageReader | None, lang: str = "en") -> str:
     """Return who did something: for a page the person alone, else the whole record of `face session`."""
     return text if reader is None else doer(text, lang)
-
-
-def _console(uid: str, lang: str) -> str:
-    return word("who.console.root" if int(uid) == 0 else "who.console", {"uid": uid}, lang)
 
 
 def moment_for(time_s: int, lang: str, reader: PageReader | None) -> str:

@@ -19,7 +19,7 @@ from runtime.faces.web.site_zone import iso
 from runtime.messages.act_words import Ended, action_text, what_text
 from runtime.messages.catalogue import word
 from runtime.messages.entries import VALUE_LENGTH_MAX, describe, outcome_text
-from runtime.messages.page_reader import PageReader, doer, person
+from runtime.messages.page_reader import PageReader, doer, person, why
 
 KINDS: Final = (Kind.COMMAND, Kind.CONFIG, Kind.EVENT, Kind.ROTATE, Kind.GENESIS)
 """What people and parts of the gateway did; gaps, clocks and receipts stand in the ledger."""
@@ -31,8 +31,8 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 class AuditLine:
     """One line: an act with its outcome, or another entry. `seq` is where it begins; `outcome` is empty where there is none yet.
 
-    `who`, `action` and `what` are as they were recorded; `name`, `does` and `said` are the same for the page's reader, empty where there is
-    nothing to say.
+    `who`, `action`, `what` and `reason` are as they were recorded; `name`, `does`, `said` and `why` are the same for the page's reader,
+    empty where there is nothing to say.
     """
 
     seq: int
@@ -46,6 +46,7 @@ class AuditLine:
     name: str = ""
     does: str = ""
     said: str = ""
+    why: str = ""
 
     @property
     def values(self) -> str:
@@ -81,12 +82,12 @@ def lines_of(rows: Iterable[Sequence[Any]], lang: str, reader: PageReader | None
             answered.add(act)
             line = _intent(seq, wall_ms, detail, told, outcomes.get(act), lang)
             name, said = _worded(_read(detail, told), ended.get(act), reader, lang)
-            found.append((None, replace(line, name=name, said=said)))
+            found.append((None, replace(line, name=name, said=said, why=why(line.reason, line.who, lang))))
         elif kind == Kind.CONFIG:
             what = word("audit.revision", {"revision": detail[0]}, lang)
             who = str(detail[3])
             line = AuditLine(seq, wall_ms, who, "config", what, str(detail[4]), "", None, name=doer(who, lang), said=what)
-            found.append((None, line))
+            found.append((None, replace(line, why=why(line.reason, who, lang))))
         else:
             what, said = (describe(kind, detail, lang, groups=dict(groups), told=told, reader=each) for each in (None, reader))
             found.append((None, AuditLine(seq, wall_ms, "", word(f"web.kind.{int(kind)}", {}, lang), what, "", "", None, said=said)))
@@ -98,7 +99,7 @@ def chosen(lines: Iterable[AuditLine], text: str) -> list[AuditLine]:
     wanted = text.strip().casefold()
 
     def told(each: AuditLine) -> str:
-        return f"{each.who}\n{each.name}\n{each.action}\n{each.does}\n{each.what}\n{each.said}\n{each.reason}\n{each.outcome}"
+        return f"{each.who}\n{each.name}\n{each.action}\n{each.does}\n{each.what}\n{each.said}\n{each.reason}\n{each.why}\n{each.outcome}"
 
     return [each for each in lines if wanted in told(each).casefold()]
 

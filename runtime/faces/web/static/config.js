@@ -3,7 +3,7 @@
 
 import { html, render, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ask } from "/static/ask.js";
-import { isoOf, localTimes, moment, personOf, word } from "/static/words.js";
+import { isoOf, localTimes, moment, personOf, whyOf, word } from "/static/words.js";
 import { Waiting } from "/static/config_waiting.js";
 import { Button, Diff, Fault, Faults, Advice, Field, Review, api, mounted, useWork } from "/static/setup.js";
 
@@ -45,7 +45,7 @@ function Revisions({ now, drafted }) {
   useEffect(() => { if (list.current) localTimes(list.current); });
   const show = async (number) => { if (open?.number === number) return setOpen(null); const found = await look(() => ask("GET", `${api}/config/revisions/${number}`)); if (found) setOpen(found); };
   return html`<section class="card wide" aria-labelledby="revisions-title"><h2 id="revisions-title">${word("config.page.revisions")}</h2><${Fault} fault=${work.fault ?? looking.fault} />
-    ${all === null ? (work.fault ? null : html`<p class="empty" role="status">${word("web.loading")}</p>`) : html`<ul class="list revisions" ref=${list}>${all.revisions.map((each) => html`<li key=${each.number}><b>${word("config.page.revision", { revision: each.number })}</b> <time data-ms=${each.at_ms}>${isoOf(each.at_ms)}</time> <span>${personOf(each.actor)}</span> <span class="what">${each.reason}</span>
+    ${all === null ? (work.fault ? null : html`<p class="empty" role="status">${word("web.loading")}</p>`) : html`<ul class="list revisions" ref=${list}>${all.revisions.map((each) => html`<li key=${each.number}><b>${word("config.page.revision", { revision: each.number })}</b> <time data-ms=${each.at_ms}>${isoOf(each.at_ms)}</time> <span>${personOf(each.actor)}</span> <span class="what">${whyOf(each.reason, each.actor)}</span>
       <span class="buttons">${each.number === now.revision ? html`<em>${word("config.page.in_force")}</em>` : html`<button type="button" aria-expanded=${open?.number === each.number ? "true" : "false"} onClick=${() => show(each.number)}>${word("config.page.differs")}</button>`}<a class="button" href=${`/ledger#${each.seq}`}>${word("config.page.entry", { seq: each.seq })}</a></span>
       ${open?.number === each.number ? html`<div class="what stack"><${Diff} rows=${open.undo.diff} />${mayEdit && open.undo.changed ? html`<p class="buttons"><button type="button" onClick=${() => drafted({ ...open.undo, text: open.text }, word("config.reason.undo", { revision: each.number }))}>${word("config.page.undo", { revision: each.number })}</button></p>` : null}</div>` : null}</li>`)}</ul>`}${all?.until_ms ? html`<p class="note">${word("audit.until")} ${moment(all.until_ms)}</p>` : null}</section>`;
 }

@@ -42,17 +42,23 @@ export const short = (value) => (typeof value === "number" ? String(Number(value
 // What an alarm's condition says, and its state; the same as alarm_lines.about_text and state_text of the server.
 export const alarmAbout = (row) => word(`alarm.condition.${row.condition}`, { about: row.tag || row.device || row.model || "", limit: short(row.limit), unit: unitSign(row.unit) }).trim();
 export const alarmState = (row) => word(row.priority === "advisory" && row.state === "acked" ? "alarm.state.advisory" : `alarm.state.${row.state}`);
-// Whom a record of `face session` names, and who approved it: the same as page_reader.doer of the server.
-const SECOND = ", approved by ", SESSION = / \((?:session|token) t?[0-9a-f]+\)/;
+// Whom a record of `face session` names, and who approved it; why, where the gateway said it to itself: the same as page_reader.doer and why of the server.
+const SECOND = ", approved by ", SELF = ", SELF-APPROVED", SESSION = / \((?:session|token) t?[0-9a-f]+\)/, CONSOLE = /^(?:cli )?uid (\d+)$/;
+const DOOR = /^(claim code|ldap|oidc) from (.*)$/s, OURSELVES = ["file", "network", "alarms"];
+const REASONS = { "first start": "first_start", "edited by hand": "edited", "the demo moved its ports": "demo" };
 function whoOf(text) {
-  const console = /^(?:cli )?uid (\d+)(?=$|, SELF-APPROVED$)/.exec(text);
-  if (console) return word(Number(console[1]) === 0 ? "who.console.root" : "who.console", { uid: console[1] }) + text.slice(console[0].length);
-  return text.replace(new RegExp(SESSION, "g"), "");
+  if (text.endsWith(SELF)) return word("who.self", { who: whoOf(text.slice(0, -SELF.length)) });
+  const console = CONSOLE.exec(text), door = SESSION.test(text) ? null : DOOR.exec(text);
+  if (console) return word(Number(console[1]) === 0 ? "who.console.root" : "who.console", { uid: console[1] });
+  if (door) return word(door[1] === "claim code" ? "who.claim" : `who.${door[1]}`, { source: door[2] });
+  return OURSELVES.includes(text) ? word(`who.${text}`) : text.replace(new RegExp(SESSION, "g"), "");
 }
 export function personOf(record) {
   const [first, ...more] = (record ?? "").split(SECOND);
-  return whoOf(SESSION.test(first) ? first.replace(/^(?:web|cli) /, "") : first) + (more.length ? SECOND + whoOf(more.join(SECOND)) : "");
+  const who = whoOf(SESSION.test(first) ? first.replace(/^(?:web|cli) /, "") : first);
+  return more.length ? word("who.approved", { who, second: whoOf(more.join(SECOND)) }) : who;
 }
+export const whyOf = (reason, actor) => (OURSELVES.includes(actor) && Object.hasOwn(REASONS, reason) ? word(`why.${REASONS[reason]}`) : reason);
 export const causeOf = (thing) => (thing?.cause ? word(thing.cause, thing.params ?? {}) : "");
 
 // Times are the site's ([gateway] zone), whoever looks and from wherever; where none is configured the person's own, and else this browser's. Every page

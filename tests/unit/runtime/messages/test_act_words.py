@@ -108,6 +108,10 @@ def test_an_act_on_the_plant_is_told_to_everybody(action: str) -> None:
         ("uid 0", "the command line (root)"),
         ("uid 0 (session 12)", "uid 0"),
         ("claim code", "claim code"),
+        ("claim code from 10.0.0.9", "whoever had the claim code, from 10.0.0.9"),
+        ("claim code from x (session 12)", "claim code from x"),
+        ("ldap from 10.0.0.9", "the directory (LDAP), from 10.0.0.9"),
+        ("network", "the gateway itself (network)"),
     ],
 )
 def test_whom_an_acts_session_names(session: str, name: str) -> None:
@@ -123,6 +127,9 @@ RECORDS = [
     ("web Ana (session 12), approved by Ana (session 12), SELF-APPROVED", "Ana, approved by Ana, SELF-APPROVED"),
     ("web Ana (session 12), approved by uid 0", "Ana, approved by the command line (root)"),
     (f"cli uid 0, approved by {NINA}", "the command line (root), approved by nina"),
+    ("file", "the configuration file"), ("claim code from 10.0.0.9", "whoever had the claim code, from 10.0.0.9"),
+    ("oidc from 10.0.0.9", "the identity provider (OpenID), from 10.0.0.9"), ("alarms", "the gateway itself (alarms)"),
+    ("web file (session 77)", "file"), ("web oidc from x (session 77)", "oidc from x"),
     ("web uid 0 (session 77)", "uid 0"), ("web Ana (session 12), approved by uid 0 (session 77)", "Ana, approved by uid 0"),
 ]  # fmt: skip
 """The last ones: a person who calls themselves so is not taken for the command line."""
@@ -131,6 +138,33 @@ RECORDS = [
 @pytest.mark.parametrize(("record", "name"), RECORDS)
 def test_whom_a_record_names(record: str, name: str) -> None:
     assert doer(record) == name
+
+
+ENGLISH = re.compile(r"approved|SELF|claim|code|from|file|network|alarms|gateway|line|edited|first|hand|start|admin|nobody|signed")
+
+
+@pytest.mark.parametrize("record", [text for text, _ in RECORDS if "Ana" not in text or "approved" in text])
+def test_no_english_word_of_ours_stands_in_chinese(record: str) -> None:
+    said = doer(record, "zh")
+    assert "session 77" in record or not ENGLISH.search(said), said
+
+
+@pytest.mark.parametrize(
+    ("session", "reason", "said"),
+    [
+        ("file", "edited by hand", "手工编辑"), ("file", "first start", "首次启动"), ("network", "nobody confirmed it", "无人确认"),
+        ("claim code from 10.0.0.9", "first admin", "首位管理员"), ("ldap from 10.0.0.9", "signed in", "登录"),
+        (NINA, "first admin", "first admin"), ("claim code from x (session 12)", "first admin", "first admin"), ("file", "else", "else"),
+    ],
+)  # fmt: skip
+def test_what_the_gateway_said_to_itself_is_worded_and_what_people_said_stays(session: str, reason: str, said: str) -> None:
+    act = asked("account.create", "tess", reason) | {"session": session}
+    assert f"原因：{said}" in act_text(act, ("done", {}), READER, "zh")
+    assert f": {reason}." in act_text(act, ("done", {}), READER)
+    entry = (1, 0, HASH, session, reason)
+    audits = replace(READER, audits=True)
+    assert said in describe(Kind.CONFIG, entry, "zh", reader=audits)
+    assert reason in describe(Kind.CONFIG, entry, "zh"), "the command line says what was recorded"
 
 
 def test_an_act_on_what_has_a_number_says_whose_it_was() -> None:
