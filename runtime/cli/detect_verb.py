@@ -90,7 +90,7 @@ def _print(finding: Any, lang: str) -> None:
 
     first, *others = sentences(finding, lang)
     console().print(first, markup=False)
-    table = Table("share", "tag options", "value", box=None, pad_edge=False)
+    table = Table(*(word(f"detect_column_{name}", {}, lang) for name in ("share", "options", "value")), box=None, pad_edge=False)
     for each in finding.candidates[:SHOWN_MAX]:
         options = ", ".join(
             f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in each.hypothesis.options().items()

@@ -14,7 +14,7 @@ import typer
 
 from runtime.cli.console import CANNOT_TELL, console, fail, print_json, unreadable
 from runtime.messages.catalogue import word
-from runtime.messages.values import counted, value_text
+from runtime.messages.values import value_text
 
 StateOption = Annotated[Path, typer.Option("--state", help="The state folder.", show_default=True)]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON line instead of words.")]
@@ -69,7 +69,8 @@ def check(
         lines = [line.plain() for line in accepted.lines]
         print_json({"faults": [], "devices": len(found.devices), "tags": tags, "advice": advice, "lines": lines})
         return
-    print(f"{config}: no fault; {counted(len(found.devices), 'device')}, {counted(tags, 'tag')}")
+    counts = {"devices": word("check_devices", {"count": len(found.devices)}, lang), "tags": word("check_tags", {"count": tags}, lang)}
+    print(word("check_no_fault", {"path": str(config), **counts}, lang))
     for line in accepted.lines:
         print(word("config_line_load", line.params(usual=True), lang))
     for each in said:

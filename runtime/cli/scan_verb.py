@@ -175,7 +175,7 @@ def lines_of(row: dict[str, Any], lang: str) -> list[str]:
     """Return what to tell a person about a unit."""
     said = [word(f"scan_{row['how']}", {"place": row["place"], "unit": row["unit"]}, lang)]
     if row["identification"]:
-        said.append("  " + ", ".join(f"{name} {text}" for name, text in row["identification"].items()))
+        said.append("  " + ", ".join(f"{word(f'identity_{name}', {}, lang)} {text}" for name, text in row["identification"].items()))
     if row["sunspec"]:
         said.append("  SunSpec: " + ", ".join(f"{each['model']} {each['name']}".strip() + f" @{each['at']}" for each in row["sunspec"]))
     for each in row["templates"]:

@@ -54,7 +54,7 @@ def with_device(text: str, device: str, raw: Mapping[str, Any], comments: Sequen
     except (tomllib.TOMLDecodeError, KeyError) as error:
         raise OptionError("draft_not_possible", device=device, detail=str(error)[:200]) from error
     if made != _unfrozen(raw):
-        raise OptionError("draft_not_possible", device=device, detail="the text would say something else")
+        raise OptionError("draft_would_differ", device=device)
     return added
 
 
@@ -74,7 +74,7 @@ def without_device(text: str, device: str) -> str:
     del document["devices"][device]
     made = tomlkit.dumps(document)
     if device in tomllib.loads(made).get("devices", {}):
-        raise OptionError("draft_not_possible", device=device, detail="the text would keep it")
+        raise OptionError("draft_would_keep", device=device)
     return made
 
 

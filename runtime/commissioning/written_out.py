@@ -25,7 +25,7 @@ HEADER: Final = "["
 def written_out(text: str, device: str) -> str:
     """Return the text with a device's template written into it, at its place, its comments above it.
 
-    Raises OptionError `device_unknown`, `device_no_template`, `draft_not_possible`, those of the template; ConfigError for no TOML.
+    Raises OptionError `device_unknown`, `device_no_template`, `draft_would_differ`, those of the template; ConfigError for no TOML.
     """
     raw = parsed(text).get("devices", {}).get(device)
     if not isinstance(raw, dict):
@@ -41,7 +41,7 @@ def written_out(text: str, device: str) -> str:
     if not _says(made, text, device, whole):
         made = with_device(without_device(text, device), device, whole, comments)
     if not _says(made, text, device, whole):
-        raise OptionError("draft_not_possible", device=device, detail="the text would say something else")
+        raise OptionError("draft_would_differ", device=device)
     return made
 
 
