@@ -79,6 +79,9 @@ def test_who_and_when_is_said_as_people_say_it(tmp_path: Path, require_service: 
                         faults += [f"{name}: {each}" for each in words if NUMBERS.search(each)]
                         faults += [f"{name}: {each}" for each in [*await axe(screen.page), *await no_sideways_scroll(screen.page)]]
                         assert any(here in each for each in words), (path, words)
+                        if path == "/audit":
+                            kinds = await screen.page.locator("tbody td:nth-child(4)").all_inner_texts()
+                            assert ("configuration" if lang == "en" else "配置") in kinds, "not the code of its action"
                         if path != "/audit":
                             assert any("The press has a value" in each for each in words), (path, words)
                         await screen.page.locator("#zone", has_text=ZONE).wait_for()

@@ -73,13 +73,17 @@ def test_nothing_is_said_to_be_none_where_the_core_is_not_heard(tmp_path: Path) 
         assert "Not known: the gateway&#39;s core does not answer." in told[path]
 
 
-def test_a_page_that_is_open_takes_back_that_there_is_nothing(tmp_path: Path, require_service: Callable[[str], str]) -> None:
-    """Its script says so when the core goes, as the server does of a page that is asked for then."""
+@pytest.mark.parametrize("is_told", [True, False], ids=["told", "before it told"])
+def test_a_page_that_is_open_takes_back_that_there_is_nothing(
+    tmp_path: Path, require_service: Callable[[str], str], *, is_told: bool
+) -> None:
+    """Its script says so when the core goes, as the server does of a page that is asked for then; also where it had told nothing yet."""
     executable = require_service("chromium")
 
     async def run() -> None:
         plant = Plant(3)
-        plant.set(1, 2.0)  # and so has a time
+        if is_told:
+            plant.set(1, 2.0)  # and so has a time
         async with contextlib.AsyncExitStack() as core, web(tmp_path, plant, serving_in=core) as url:
             async with chromium(executable) as browser, page_of(browser, url, token="viewer") as at:
                 await at.open("/")
@@ -89,5 +93,6 @@ def test_a_page_that_is_open_takes_back_that_there_is_nothing(tmp_path: Path, re
                 await core.aclose()
                 await expect(witnesses).to_have_text(UNHEARD, timeout=15_000)
                 await expect(nothing).to_have_text(UNHEARD)
+                await expect(at.page.locator("#writes")).to_have_text("—")
 
     asyncio.run(run())

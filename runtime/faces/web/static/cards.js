@@ -23,7 +23,8 @@ function draw(told) {
   if (fill) fill.style.width = size ? `${(100 * confirmed) / size}%` : "0";
   shown(document.getElementById("confirmed"), confirmed ? `${count(confirmed)} / ${count(size)}` : word("web.state.unconfirmed"));
   drawGaps(told);
-  drawList("anchors", told.anchors ?? [], "web.anchor.", anchorNote, word(isUnheard() ? "web.unheard" : "web.anchor.none"));
+  shown(document.getElementById("writes"), word(told.gateway?.device_writes ? "web.writes.on" : "web.writes.off"));
+  drawList("anchors", told.anchors ?? [], "web.anchor.", anchorNote, word("web.anchor.none"));
   drawList("devices", told.devices ?? [], "web.device.", deviceNote, "—");
 }
 
@@ -115,7 +116,7 @@ function drawMind() {
     return li;
   };
   const held = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  list.replaceChildren(...(found.length ? found.map(line) : [Object.assign(document.createElement("li"), { className: "none", textContent: word(isUnheard() ? "web.unheard" : "web.home.nothing") })]));
+  list.replaceChildren(...(found.length ? found.map(line) : [Object.assign(document.createElement("li"), { className: "none", textContent: word("web.home.nothing") })]));
   if (held) [...list.querySelectorAll("a")].find((each) => each.getAttribute("href") === held)?.focus({ preventScroll: true }); // whoever is on a line stays on it
 }
 
@@ -130,5 +131,11 @@ function drawFacts(told) {
   shown(document.getElementById("fact-disk"), word(told.ledger?.disk_full ? "web.home.disk.full" : "web.home.disk.ok"));
 }
 
-effect(() => { draw(health.value); drawMind(); });
+// Whatever was heard before: that nothing is there holds no longer once the core is away. What is there stands struck through.
+function takeBack() {
+  for (const none of document.querySelectorAll("#mind-list > .none, #anchors > .none")) shown(none, word("web.unheard"));
+  shown(document.getElementById("writes"), "—");
+}
+
+effect(() => { draw(health.value); drawMind(); if (isUnheard()) takeBack(); });
 effect(() => drawFacts(health.value)); // by itself: its ages grow with every tick
