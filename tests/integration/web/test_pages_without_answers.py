@@ -56,7 +56,7 @@ def test_nothing_is_said_to_be_none_where_the_core_is_not_heard(tmp_path: Path) 
                 async with asyncio.timeout(20):
                     while (await client.get("/api/v1/values")).json()["link"]:
                         await asyncio.sleep(0.05)
-                return {path: (await client.get(path)).text for path in ("/handover", "/anomalies", "/", "/ledger", "/connections")}
+                return {path: (await client.get(path)).text for path in ("/handover", "/anomalies", "/", "/ledger", "/connections", "/live?plain=1")}
 
     told = asyncio.run(run())
     assert "does not answer" in told["/handover"]
@@ -64,6 +64,9 @@ def test_nothing_is_said_to_be_none_where_the_core_is_not_heard(tmp_path: Path) 
     assert "<small>0</small>" not in told["/handover"]
     assert "Nothing was found." not in told["/anomalies"]
     assert "Not known" in told["/anomalies"]
+    plain = told["/live?plain=1"]
+    assert (plain.count('class="q0 stale"'), plain.count("<s>0</s>"), plain.count("0.0 s")) == (3, 3, 0), "no value is shown as fresh"
+    assert "answers" not in plain
     assert "Nothing: all is as it should be." not in told["/"]
     assert "Nothing yet." not in told["/ledger"]
     assert "history process does not answer" in told["/ledger"]
@@ -93,6 +96,6 @@ def test_a_page_that_is_open_takes_back_that_there_is_nothing(
                 await core.aclose()
                 await expect(witnesses).to_have_text(UNHEARD, timeout=15_000)
                 await expect(nothing).to_have_text(UNHEARD)
-                await expect(at.page.locator("#writes")).to_have_text("—")
+                await expect(at.page.locator("#writes")).to_have_text("")
 
     asyncio.run(run())

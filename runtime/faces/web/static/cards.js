@@ -134,7 +134,7 @@ function drawFacts(told) {
 // Whatever was heard before: that nothing is there holds no longer once the core is away. What is there stands struck through.
 function takeBack() {
   for (const none of document.querySelectorAll("#mind-list > .none, #anchors > .none")) shown(none, word("web.unheard"));
-  shown(document.getElementById("writes"), "—");
+  shown(document.getElementById("writes"), "");
 }
 
 effect(() => { draw(health.value); drawMind(); if (isUnheard()) takeBack(); });
