@@ -168,7 +168,7 @@ async def run_the_people(keys: Keys) -> None:
     await keys.to("details.person[open] .buttons button")
     async with keys.page.expect_navigation():
         await keys.page.keyboard.press("Enter")
-    await keys.enter("main details:not(.person) > summary")
+    await keys.enter("main .card > details:not(.person) > summary")
     form = 'form[data-post="/api/v1/tokens"]'
     await keys.write(f"{form} [name=name]", "mes")
     await keys.tick(f"{form} [value='view.values']")
@@ -180,6 +180,7 @@ async def run_the_people(keys: Keys) -> None:
 async def ask_for_a_certificate(keys: Keys) -> None:
     await keys.enter('nav.tabs a[href="/certificate"]')
     form = 'form[data-post="/api/v1/certificate/request"]'
+    await keys.write(f"{form} [name=reason]", "our CA signs it")
     await keys.enter(f"{form} button")
     await keys.shows(f"{form} pre", "BEGIN CERTIFICATE REQUEST")
 
