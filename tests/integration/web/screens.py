@@ -114,6 +114,7 @@ async def opened_people(page: Page) -> None:
 async def refused_certificate(page: Page) -> None:
     form = page.locator('form[data-post="/api/v1/certificate"]')
     await form.locator("[name=pem]").fill("no certificate")
+    await form.locator("[name=reason]").fill("our CA signed it")
     await form.locator("button").click()
     await page.locator("dialog.again, [data-said].warn").first.wait_for()
     if await page.locator("dialog.again").count():  # the password was given a while ago

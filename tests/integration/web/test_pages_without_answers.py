@@ -56,7 +56,8 @@ def test_nothing_is_said_to_be_none_where_the_core_is_not_heard(tmp_path: Path) 
                 async with asyncio.timeout(20):
                     while (await client.get("/api/v1/values")).json()["link"]:
                         await asyncio.sleep(0.05)
-                return {path: (await client.get(path)).text for path in ("/handover", "/anomalies", "/", "/ledger", "/connections", "/live?plain=1")}
+                paths = ("/handover", "/anomalies", "/", "/ledger", "/connections", "/live?plain=1")
+                return {path: (await client.get(path)).text for path in paths}
 
     told = asyncio.run(run())
     assert "does not answer" in told["/handover"]
