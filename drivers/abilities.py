@@ -79,6 +79,16 @@ class RegisterSource(Protocol):
 
 
 @runtime_checkable
+class OnLine(Protocol):
+    """A driver whose device may share a wire or a connection with others, so that they wait for one another."""
+
+    @property
+    def line_key(self) -> tuple[str | int, ...]:
+        """What is the same for all devices of a line."""
+        ...
+
+
+@runtime_checkable
 class LineSource(Protocol):
     """A driver whose device shares its line with other units, which can be looked at without being configured; for commissioning."""
 

@@ -62,6 +62,11 @@ class ModbusDriver:
         place = ":".join(map(str, (*self._key[1:], options.unit_id)))
         self._reader = UnitReader(options, clock, self._ask, self._resync, shared.memory("modbus", name), place, self._identity)
 
+    @property
+    def line_key(self) -> tuple[str | int, ...]:
+        """See `drivers.abilities.OnLine`."""
+        return self._key
+
     async def __aenter__(self) -> Self:
         """Join the line. Raises DriverError `line_settings_differ`."""
         line = self._shared.obtain(self._key, Line, lambda: Line(self._options, self._clock))

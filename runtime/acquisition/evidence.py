@@ -196,12 +196,15 @@ class Evidence:
         """See every set of the wall clock, also while nothing is scanned and however long a batch is."""
         loop, timers = asyncio.get_running_loop(), deque[asyncio.TimerHandle](maxlen=1)
 
+        def to_next_wake_s() -> float:  # when groups are due: the loop wakes then as it is
+            return LOOK_S - self._clock.mono_ms() / 1000 % LOOK_S
+
         def look() -> None:  # a timer that sets itself: what an idle core does is counted
-            timers.append(loop.call_later(LOOK_S, look))  # first, so that a fault of this look is not the end of looking
+            timers.append(loop.call_later(to_next_wake_s(), look))  # first, so that a fault of this look is not the end of looking
             if self._look_at_clock():
                 self._wake.set()
 
-        timers.append(loop.call_later(LOOK_S, look))
+        timers.append(loop.call_later(to_next_wake_s(), look))
         try:
             await self._closing.wait()
         finally:

@@ -8,9 +8,10 @@ started.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from drivers.abilities import Caller, Enterable, LineSource, RegisterSource, Rounder
+from drivers.abilities import Caller, Enterable, LineSource, OnLine, RegisterSource, Rounder
 from drivers.driver import Driver, DriverError
 from drivers.reading import Scan, Tag, TagGroup, Value
 from runtime.acquisition.governor import Governor
@@ -71,6 +72,10 @@ class Field:
                 self._start(fresh[name])
             elif self.pollers[name].points is not points:
                 self.pollers[name].replace(points)
+        lines = {name: poller.driver.line_key for name, poller in self.pollers.items() if isinstance(poller.driver, OnLine)}
+        devices_on = Counter(lines.values())
+        for name, line in lines.items():
+            self.pollers[name].shares_line = devices_on[line] > 1
 
     def counts(self) -> dict[str, DeviceCounts]:
         """Return what health shows, by device name."""

@@ -1,4 +1,4 @@
-"""When a tag group is due: an absolute grid on the time since boot, spread over the period by a stable hash. Pure.
+"""When a tag group is due: an absolute grid on the time since boot, spread over the period by a stable hash, a few at a time. Pure.
 
 Room: hall, acquisition. The poller calls it. Because the grid is absolute, a hot-applied change elsewhere, a slow read or a
 restart of a poller never moves anybody's dues; groups of one period do not all fall on one instant.
@@ -8,13 +8,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
 from drivers.reading import TagGroup
 
+WAKE_MS: Final = 250
+"""Groups of a second or slower are due at multiples of this, so that a core with little to do wakes seldom: a read by itself, with cold
+caches, costs up to twice the CPU of one among others (docs/decisions/0023)."""
+_SEVERAL_MS_MIN: Final = 1000
 
-def phase_ms(device: str, group: str, period_ms: int) -> int:
-    """Return where in its period a group is due: 0 <= phase < period, the same on every start."""
-    return int.from_bytes(sha256(f"{device}/{group}".encode()).digest()[:8], "big") % period_ms
+
+def phase_ms(device: str, group: str, period_ms: int, *, shares_line: bool = False) -> int:
+    """Return where in its period a group is due: 0 <= phase < period, the same on every start.
+
+    Devices that share a line wait for one another, so theirs are spread over the whole period, as fast ones are.
+    """
+    number = int.from_bytes(sha256(f"{device}/{group}".encode()).digest()[:8], "big")
+    if shares_line or period_ms < _SEVERAL_MS_MIN:
+        return number % period_ms
+    return number % (period_ms // WAKE_MS) * WAKE_MS
 
 
 def next_due(now_ms: int, period_ms: int, phase: int) -> int:
@@ -39,9 +51,9 @@ class Slot:
     """Dues before `attempt_ms` are given up because the loop has too much to do."""
 
     @classmethod
-    def starting(cls, group: TagGroup, now_ms: int) -> Slot:
+    def starting(cls, group: TagGroup, now_ms: int, *, shares_line: bool = False) -> Slot:
         """Return the slot of a group that starts to be polled now."""
-        due = next_due(now_ms, group.period_ms, phase_ms(group.device, group.name, group.period_ms))
+        due = next_due(now_ms, group.period_ms, phase_ms(group.device, group.name, group.period_ms, shares_line=shares_line))
         return cls(group, due, due)
 
     def skip_to(self, now_ms: int, *, is_end: bool = False) -> tuple[int, int, int]:

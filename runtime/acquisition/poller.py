@@ -91,6 +91,8 @@ class DevicePoller:
         self._sink, self._clock = sink, clock
         self._governor = governor or Governor()
         self.counts = DeviceCounts()
+        self.shares_line = False
+        """Whether other devices are on its line; what is polled already keeps its dues when that changes."""
         self._slots: dict[int, Slot] = {}
         self._silent_since: dict[int, tuple[int, str]] = {}
         """Group uid -> since when (mono ms) a subscription that is not up now has been silent without being counted, and why."""
@@ -182,7 +184,7 @@ class DevicePoller:
             else:
                 slot.group = group
         for uid, group in polled.items():
-            self._slots.setdefault(uid, Slot.starting(group, now))
+            self._slots.setdefault(uid, Slot.starting(group, now, shares_line=self.shares_line))
         present = {g.uid for g in self.points.groups}
         self._causes = {uid: cause for uid, cause in self._causes.items() if uid in present}
         self._bad_tags = {uid: bad for uid, bad in self._bad_tags.items() if uid in present}
