@@ -1,8 +1,9 @@
 """Slow drift of a sensor: what the model misses, averaged over half an hour, against what it misses on average in normal operation.
 
 Room: ground, models; pure. Commissioning learns the natural limits, the judge and a replay take cell after cell. A drift of thousandths
-of a value per minute is far below one row's noise; the mean of 1,800 rows sees it. Where the machine stands, or the model abstains, nothing
-is averaged: the half hour is one of operation, and goes on after a stop. It judges no row and trains nothing.
+of a value per minute is far below one row's noise; a mean of 1,800 rows sees it, even without the most unusual minutes. Where the machine
+stands, or the model abstains, nothing is averaged: the half hour is one of operation, and goes on after a stop. It judges no row and trains
+nothing.
 
 Which tag: one that drifts leaves a trace in what is missed of all that are foretold from it, and a model that leans on it leaves more
 there than at the tag itself: watts are volts times amperes, and a drift of the volts stands out most at the amperes. The trace of each
@@ -35,7 +36,10 @@ FULL_SHARE: Final = 0.9
 OLDEST: Final = 3
 """So many lengths of the mean ago is too long ago: older blocks count for nothing."""
 CLIP: Final = 8.0
-"""What one row may weigh, in spreads: beyond it the model itself speaks, and one burst is no drift."""
+"""What one row may weigh, in spreads: beyond it the model itself speaks."""
+TRIMMED_SHARE: Final = 0.25
+"""So much of the blocks is left out of a mean at either end, the lowest and the highest: a jam that fills a conveyor for some minutes, or
+two in a half hour, is no drift; one that drifts has moved most blocks."""
 FACTOR: Final = 5.0
 """So many times its natural limit a mean is a finding; below `RELEASE` times, it is over."""
 RELEASE: Final = 2.0
@@ -55,7 +59,7 @@ class _Block:
 
 
 class SlowMeans:
-    """The means of columns over the newest blocks that had rows. Memory and cost do not depend on the length."""
+    """The trimmed means of columns over the newest blocks that had rows. Memory and cost do not depend on the length."""
 
     def __init__(self, columns: int, block_cells: int = BLOCK_CELLS, blocks: int = BLOCKS) -> None:
         self._columns, self._block_cells, self._blocks = columns, block_cells, blocks
@@ -84,15 +88,12 @@ class SlowMeans:
         if done.counts.max() < FULL_SHARE * self._block_cells:
             return None
         self._blocks_kept.append(done)
-        sums, counts, first = np.zeros(self._columns), np.zeros(self._columns), done.number
-        for each in self._blocks_kept:  # oldest first, always: the same bits wherever the stream began
-            if each.number > done.number - OLDEST * self._blocks:
-                sums, counts, first = sums + each.sums, counts + each.counts, min(first, each.number)
-        full = counts >= FULL_SHARE * self._blocks * self._block_cells
-        if not full.any():
+        blocks = [each for each in self._blocks_kept if each.number > done.number - OLDEST * self._blocks]
+        sums, counts = np.array([each.sums for each in blocks]), np.array([each.counts for each in blocks])
+        means = _trimmed(np.where(counts >= FULL_SHARE * self._block_cells, sums / np.maximum(counts, 1.0), np.nan), self._blocks)
+        if not np.isfinite(means).any():
             return None
-        means = np.where(full, sums / np.maximum(counts, 1.0), np.nan)
-        return first * self._block_cells, (done.number + 1) * self._block_cells, means
+        return blocks[0].number * self._block_cells, (done.number + 1) * self._block_cells, means
 
 
 class DriftWatch:
@@ -180,6 +181,18 @@ def drift_limits(plan: InputPlan, cells: NDArray[np.int64], residuals: Floats) -
     for tag, largest in zip(tags, np.nan_to_num(np.fmax.reduce(found), nan=np.inf), strict=True):
         none[tag] = max(LIMIT_MIN, float(largest)) if np.isfinite(largest) else None
     return none
+
+
+def _trimmed(blocks: Floats, wanted: int) -> Floats:
+    """Return each column's mean without its lowest and highest blocks; NaN for one that too few of the `wanted` blocks know.
+
+    `blocks`: (blocks, columns), NaN where a block does not know a column. The order of the blocks makes no difference, to the bit.
+    """
+    known = np.isfinite(blocks).sum(axis=0)
+    cut = (known * TRIMMED_SHARE).astype(np.int64)
+    place = np.arange(len(blocks))[:, None]
+    kept = np.where((place >= cut) & (place < known - cut), np.sort(blocks, axis=0), 0.0)  # what is not known stands at the end
+    return np.where(known >= FULL_SHARE * wanted, kept.sum(axis=0) / np.maximum(known - 2 * cut, 1), np.nan)
 
 
 def _means_of(plan: InputPlan, limits: Limits) -> tuple[list[int], list[int]]:

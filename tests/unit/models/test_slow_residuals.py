@@ -77,6 +77,16 @@ def test_one_burst_is_no_drift_and_the_spread_of_a_tag_does_not_drift(seed: int)
     assert watched(seed, rows) == [], f"seed {seed}"
 
 
+def test_two_jams_in_a_half_hour_are_no_drift_and_most_of_it_is_one(seed: int) -> None:
+    """A conveyor that was full for three minutes, and again for four, has not drifted."""
+    rows = noise(seed + 1, 2 * 3600)
+    rows[1800:1980, 2] += 8.0
+    rows[2400:2640, 2] += 8.0
+    assert watched(seed, rows) == [], f"seed {seed}"
+    rows[1800:3000, 2] += 8.0
+    assert [(each.tag, each.phase) for each in watched(seed, rows)] == [(102, "onset"), (102, "end")], f"seed {seed}"
+
+
 def test_a_tag_without_values_has_no_mean_and_hides_no_other(seed: int) -> None:
     rows = noise(seed + 1, 2 * 3600)
     rows[:, 0] = np.nan
