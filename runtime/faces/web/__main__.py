@@ -19,8 +19,6 @@ import time
 from pathlib import Path
 from typing import Final
 
-import uvicorn
-
 from ledger_client.errors import LedgerError
 from runtime.faces.feed import PARTS, RequestRefusedError
 from runtime.faces.feed_client import FeedClient, ask_once
@@ -28,6 +26,8 @@ from runtime.faces.web.app import make_app
 from runtime.faces.web.face import FaceOptions
 from runtime.faces.web.listener import CONNECTIONS_MAX, HEAD_SIZE_MAX, Listener, follow_certificate, tls_context
 from runtime.faces.web.stream import Fanout
+from runtime.faces.web.uvicorn_alone import Config
+from runtime.faces.web.uvicorn_alone import Server as HttpServer
 from runtime.messages.catalogue import word
 from runtime.web_names import own_names
 
@@ -99,10 +99,10 @@ async def is_owned(feed: Path) -> bool:
     return False
 
 
-class Server(uvicorn.Server):
+class Server(HttpServer):
     """Ends the browsers' streams before it waits for connections to close: an open page would keep it until they are cut off, loudly."""
 
-    def __init__(self, config: uvicorn.Config, fanout: Fanout) -> None:
+    def __init__(self, config: Config, fanout: Fanout) -> None:
         super().__init__(config)
         self._fanout = fanout
 
@@ -120,7 +120,7 @@ async def _serve(
     feed = FeedClient(run / "feed.sock", "web", fanout.take, parts=PARTS)
     known = {each.lower() for each in own_names(names)}
     app = make_app(feed, fanout, run / "history.sock", lambda: known, options)
-    config = uvicorn.Config(
+    config = Config(
         app, http="h11", ws="none", lifespan="off", access_log=False, log_level="warning", server_header=False,
         proxy_headers=False, limit_concurrency=CONNECTIONS_MAX, timeout_keep_alive=10, timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=HEAD_SIZE_MAX,

@@ -16,7 +16,6 @@ from starlette.routing import Route
 
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient
-from runtime.faces.web import openapi
 from runtime.faces.web.account_pages import AccountPages
 from runtime.faces.web.admin_parts import admin_parts
 from runtime.faces.web.alarm_pages import alarm_parts
@@ -54,6 +53,8 @@ def rows(face: Face) -> list[RouteRow]:
     found = [row for part in parts(face) for row in part.routes()]
 
     async def describe(request: Request) -> object:
+        from runtime.faces.web import openapi  # few ever ask: half a megabyte
+
         return openapi.describe(found, version=VERSION, lang=language(request))
 
     async def static(request: Request) -> Response:

@@ -19,7 +19,6 @@ from runtime.faces.web.audit_trail import as_csv, chosen, lines_of
 from runtime.faces.web.face import Face
 from runtime.faces.web.rows import RouteRow
 from runtime.faces.web.site_zone import zone_name, zone_of
-from runtime.made_of import bill_of_materials, libraries
 
 PER_PAGE: Final = 200
 """Entries that the history gives at once."""
@@ -116,9 +115,13 @@ class AuditPages:
 
     async def about(self, request: Request) -> Response:
         """Show version, Python and libraries, and what whoever checks this gateway's proofs compares."""
+        from runtime.made_of import libraries  # few ever ask: half a megabyte
+
         policy = await asyncio.to_thread(self._face.policy_fingerprint)
         return self._face.render(request, "about.html", libraries=libraries(), policy=policy, here="about")
 
     async def sbom(self, request: Request) -> dict[str, Any]:
         """Return the bill of materials, CycloneDX 1.6."""
+        from runtime.made_of import bill_of_materials
+
         return bill_of_materials()

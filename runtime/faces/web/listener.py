@@ -16,10 +16,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
-
 from runtime.faces.web.headers import is_known
+from runtime.faces.web.uvicorn_alone import H11Protocol, RequestResponseCycle, Server
 from runtime.web_names import CERTIFICATE_FILE, KEY_FILE
 
 HELLO: Final = b"\x16"
@@ -76,9 +74,7 @@ class PatientProtocol(H11Protocol):
 class Listener:
     """Takes connections of one bound socket; `run` until cancelled."""
 
-    def __init__(
-        self, server: uvicorn.Server, bound: socket.socket, tls: ssl.SSLContext | None, known: Callable[[], Collection[str]]
-    ) -> None:
+    def __init__(self, server: Server, bound: socket.socket, tls: ssl.SSLContext | None, known: Callable[[], Collection[str]]) -> None:
         self._server, self._bound, self._tls, self._known = server, bound, tls, known
         self._of: Counter[str] = Counter()
 
