@@ -18,16 +18,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ledger_client.disk import Disk, read_whole, write_atomically
 from ledger_client.errors import FormatError
-from runtime.web_names import CERTIFICATE_FILE, KEY_FILE, PEM_SIZE_MAX, own_names
+from runtime.web_names import CERTIFICATE_FILE, COMMON_NAME, KEY_FILE, PEM_SIZE_MAX, own_names
 
 CHAIN_MAX: Final = 8
+COMMON_NAME_BYTES_MAX: Final = 64
 OWN_DAYS: Final = 825
 RENEW_DAYS: Final = 30
 EARLIEST: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -72,13 +73,16 @@ class WebCertificate:
     def renew(self, extra: Sequence[str], wall_ms: int) -> Told:
         """Sign our own anew, with the same key, for the names and addresses of now. Raises OSError, FormatError.
 
-        `cert_not_own`: what is in force is a CA's, or there is none yet.
+        `cert_not_own`: what is in force is a CA's, or there is none yet. `cert_key_other`: the key is gone, or is another one than its.
         """
         held = self._certificate()
         if held is None or not _is_own(held):
             raise FormatError("cert_not_own")
+        key = self._held_key()
+        if key is None or not _fits(held, key):
+            raise FormatError("cert_key_other")
         named = held.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        return told_of(self._sign_own(self._key(), str(named[0].value) if named else "", own_names(extra), wall_ms))
+        return told_of(self._sign_own(key, str(named[0].value) if named else COMMON_NAME, own_names(extra), wall_ms))
 
     def told(self) -> Told | None:
         """Return what there is, None for nothing. Raises OSError, FormatError."""
@@ -108,15 +112,22 @@ class WebCertificate:
         return told_of(chain[0])
 
     def _key(self) -> ec.EllipticCurvePrivateKey:
+        """Return the key; make it where there is none."""
+        held = self._held_key()
+        if held is not None:
+            return held
+        self._disk.mkdir(self.folder)
+        os.chmod(self.folder, 0o700)
+        made = ec.generate_private_key(ec.SECP256R1())
+        form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        write_atomically(self._disk, self.folder / KEY_FILE, made.private_bytes(serialization.Encoding.PEM, *form))
+        os.chmod(self.folder / KEY_FILE, 0o600)
+        return made
+
+    def _held_key(self) -> ec.EllipticCurvePrivateKey | None:
         data = read_whole(self._disk, self.folder / KEY_FILE, PEM_SIZE_MAX)
         if data is None:
-            self._disk.mkdir(self.folder)
-            os.chmod(self.folder, 0o700)
-            made = ec.generate_private_key(ec.SECP256R1())
-            form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            write_atomically(self._disk, self.folder / KEY_FILE, made.private_bytes(serialization.Encoding.PEM, *form))
-            os.chmod(self.folder / KEY_FILE, 0o600)
-            return made
+            return None
         try:
             key = serialization.load_pem_private_key(data, None)
         except (ValueError, TypeError) as error:
@@ -179,7 +190,12 @@ def _fits(held: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> bool:
 
 
 def _is_own(held: x509.Certificate) -> bool:
-    return held.issuer == held.subject
+    """Tell whether it signed itself: a CA may have the same name."""
+    try:
+        held.verify_directly_issued_by(held)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _ends_soon(held: x509.Certificate, wall_ms: int) -> bool:
@@ -187,9 +203,8 @@ def _ends_soon(held: x509.Certificate, wall_ms: int) -> bool:
 
 
 def _name(common_name: str) -> x509.Name:
-    return x509.Name(
-        [x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64]), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Witnessmark")]
-    )
+    cut = common_name.encode()[:COMMON_NAME_BYTES_MAX].decode(errors="ignore") or COMMON_NAME
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cut), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Witnessmark")])
 
 
 def _san(names: Sequence[str]) -> x509.SubjectAlternativeName:

@@ -13,6 +13,8 @@ from typing import Final
 KEY_FILE: Final = "key.pem"
 CERTIFICATE_FILE: Final = "cert.pem"
 PEM_SIZE_MAX: Final = 64 << 10
+COMMON_NAME: Final = "witnessmark"
+"""Of a certificate that this device signs itself."""
 
 
 def own_names(extra: Sequence[str]) -> list[str]:

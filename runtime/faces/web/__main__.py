@@ -29,7 +29,7 @@ from runtime.faces.web.stream import Fanout
 from runtime.faces.web.uvicorn_alone import Config
 from runtime.faces.web.uvicorn_alone import Server as HttpServer
 from runtime.messages.catalogue import word
-from runtime.web_names import own_names
+from runtime.web_names import COMMON_NAME, own_names
 
 LOOPBACK: Final = "127.0.0.1"
 OWNED_LOOK_S: Final = 3.0
@@ -82,7 +82,7 @@ def _own_certificate(folder: Path, names: list[str]) -> str:
     from ledger_client.disk import RealDisk  # what only TLS needs is not kept in memory without it
     from runtime.web_certificate import WebCertificate
 
-    return WebCertificate(RealDisk(), folder).ensure("witnessmark", names, time.time_ns() // 1_000_000).fingerprint
+    return WebCertificate(RealDisk(), folder).ensure(COMMON_NAME, names, time.time_ns() // 1_000_000).fingerprint
 
 
 async def is_owned(feed: Path) -> bool:

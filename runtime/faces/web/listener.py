@@ -198,7 +198,7 @@ def tls_context(folder: Path) -> ssl.SSLContext:
 
 
 async def follow_certificate(context: ssl.SSLContext, folder: Path) -> None:
-    """Serve new connections with a certificate that was imported, without a restart."""
+    """Serve new connections with a certificate that was imported or made anew, without a restart."""
     seen = (folder / CERTIFICATE_FILE).stat().st_mtime_ns
     while True:
         await asyncio.sleep(RELOAD_S)

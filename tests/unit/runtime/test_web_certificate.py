@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from ledger_client.disk import RealDisk
 from ledger_client.errors import FormatError
+from runtime.faces.web.listener import tls_context
 from runtime.messages.catalogue import word
 from runtime.web_certificate import OWN_DAYS, WebCertificate
 from runtime.web_names import missing_names, own_names
@@ -25,10 +26,15 @@ CA_NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Plant CA")])
 
 
 def signed(
-    subject: x509.Name, key: ec.EllipticCurvePublicKey, *, by: ec.EllipticCurvePrivateKey = CA_KEY, days: int = 300
+    subject: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    *,
+    by: ec.EllipticCurvePrivateKey = CA_KEY,
+    issuer: x509.Name = CA_NAME,
+    days: int = 300,
 ) -> x509.Certificate:
     begin = dt.datetime.fromtimestamp(NOW_MS / 1000, dt.UTC) - dt.timedelta(days=400)
-    made = x509.CertificateBuilder().subject_name(subject).issuer_name(CA_NAME).public_key(key).serial_number(7)
+    made = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key).serial_number(7)
     return made.not_valid_before(begin).not_valid_after(begin + dt.timedelta(days=400 + days)).sign(by, hashes.SHA256())
 
 
@@ -110,6 +116,57 @@ def test_what_it_does_not_have_is_found_and_renewed_with_the_same_key(held: WebC
     assert (renewed.is_own, renewed.subject) == (True, first.subject)
     assert (held.folder / "key.pem").read_bytes() == key
     assert held.told() == renewed
+    tls_context(held.folder)  # it loads no certificate of another key
+
+
+def key_of(held: WebCertificate) -> ec.EllipticCurvePrivateKey:
+    found = serialization.load_pem_private_key((held.folder / "key.pem").read_bytes(), None)
+    assert isinstance(found, ec.EllipticCurvePrivateKey)
+    return found
+
+
+def test_without_its_key_it_is_not_made_anew(held: WebCertificate) -> None:
+    before = held.told()
+    (held.folder / "key.pem").unlink()
+    with pytest.raises(FormatError) as raised:
+        held.renew([], NOW_MS)
+    assert not (held.folder / "key.pem").exists(), "and no other key takes its place"
+    other = WebCertificate(RealDisk(), held.folder.parent / "other")
+    other.ensure("press", [], NOW_MS)
+    (held.folder / "key.pem").write_bytes((other.folder / "key.pem").read_bytes())
+    with pytest.raises(FormatError, match="cert_key_other"):
+        held.renew([], NOW_MS)
+    assert held.told() == before
+    assert raised.value.code == "cert_key_other"
+    assert word("cert_key_other", None, "zh").isascii() is False
+    after = held.ensure("press", [], NOW_MS)
+    assert after != before, "as it says: a start makes one that fits"
+    tls_context(held.folder)
+
+
+def test_one_that_signed_itself_without_a_common_name_is_made_anew_all_the_same(held: WebCertificate) -> None:
+    plant = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Plant")])
+    key = key_of(held)
+    held.install(pem(signed(plant, key.public_key(), by=key, issuer=plant)), NOW_MS)
+    renewed = held.renew([], NOW_MS)
+    assert renewed.is_own
+    assert "CN=witnessmark" in renewed.subject
+
+
+def test_a_long_name_of_a_gateway_is_cut_where_a_certificate_ends_it(held: WebCertificate) -> None:
+    for name in ("press " * 20, "冲压" * 20, ""):
+        request = x509.load_pem_x509_csr(held.request(name, []).encode())
+        found = str(request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+        assert found
+        assert (name or "witnessmark").startswith(found)
+
+
+def test_a_ca_of_the_same_name_is_a_ca(held: WebCertificate) -> None:
+    told = held.install(pem(signed(CA_NAME, key_of(held).public_key())), NOW_MS)
+    assert not told.is_own
+    with pytest.raises(FormatError, match="cert_not_own"):
+        held.renew([], NOW_MS)
+    assert held.told() == told
 
 
 def test_a_cas_certificate_is_the_cas_to_renew(held: WebCertificate, tmp_path: Path) -> None:
