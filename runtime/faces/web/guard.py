@@ -23,7 +23,7 @@ from runtime.faces.web.answers import NO_STORE, THEMES, as_json, language
 from runtime.faces.web.problems import answer_headers, problem, status_of
 from runtime.faces.web.rows import ANYONE, SIGNED_IN, RouteRow
 from runtime.faces.web.sessions import Caller, Who, cookie_name
-from runtime.faces.web.texts import blank_in
+from runtime.faces.web.texts import as_typed, blank_in
 from runtime.messages.catalogue import LANGUAGES
 
 if TYPE_CHECKING:
@@ -207,20 +207,22 @@ def _decoded(raw: bytes, kind: type[msgspec.Struct]) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _unreadable(error, "body_unreadable") from error
+        raise _unreadable(error, "body_unreadable", kind) from error
 
 
 def _converted(fields: dict[str, Any], kind: type[msgspec.Struct], code: str) -> Any:
     try:
         return msgspec.convert(fields, kind, strict=False)
     except msgspec.MsgspecError as error:
-        raise _unreadable(error, code) from error
+        raise _unreadable(error, code, kind) from error
 
 
-def _unreadable(error: Exception, code: str) -> RequestRefusedError:
+def _unreadable(error: Exception, code: str, kind: type[msgspec.Struct]) -> RequestRefusedError:
     """Return the refusal of what does not decode; where nothing but a text is missing it names the field, in words."""
     text = str(error)
     empty = EMPTY.fullmatch(text)
+    if empty is not None and empty[1] in as_typed(kind):
+        return RequestRefusedError("secret_missing", field=empty[1])
     if empty is not None or text in NO_REASON:
         return _missing(empty[1] if empty is not None else "reason")
     return RequestRefusedError(code, detail=text[:200])

@@ -29,6 +29,14 @@ def blank_in(body: msgspec.Struct) -> str | None:
 
 
 @cache
+def as_typed(kind: type[msgspec.Struct]) -> frozenset[str]:
+    """Return the names of a body's texts whose blanks count."""
+    info = inspect.type_info(kind)
+    fields = info.fields if isinstance(info, inspect.StructType) else ()
+    return frozenset(each.name for each in fields if isinstance(each.type, inspect.Metadata) and each.type.extra == AS_TYPED)
+
+
+@cache
 def _said(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     """Return the names of a body's texts that must say something."""
     info = inspect.type_info(kind)

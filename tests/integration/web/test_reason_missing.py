@@ -78,6 +78,23 @@ def test_a_text_that_is_empty_or_blank_is_named(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_of_an_empty_secret_nothing_is_said_of_blanks(tmp_path: Path) -> None:
+    """A password may be blanks: it is only not to be empty."""
+
+    async def run() -> None:
+        async with web(tmp_path, Plant(1)) as url:
+            for lang, says in (("en", "password must not be empty."), ("zh", "password 不能为空。")):
+                cookies = {"witnessmark": "engineer", "lang": lang}
+                headers = {"origin": url.rstrip("/"), "x-witnessmark-token": "0" * 32}
+                async with httpx.AsyncClient(base_url=url, cookies=cookies, headers=headers) as engineer:
+                    answer = await engineer.post("/api/v1/account/again", json={"password": ""})
+                    told = answer.json()
+                    assert (answer.status_code, told["code"], told["params"]) == (422, "secret_missing", {"field": "password"}), told
+                    assert told["detail"] == says
+
+    asyncio.run(run())
+
+
 def test_plain_forms_are_answered_so_as_well(tmp_path: Path) -> None:
     """What is posted without scripts: a value at a station, a step of a model."""
 

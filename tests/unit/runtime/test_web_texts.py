@@ -12,7 +12,7 @@ from runtime.faces.feed_client import FeedClient
 from runtime.faces.web.app import rows
 from runtime.faces.web.face import Face
 from runtime.faces.web.stream import Fanout
-from runtime.faces.web.texts import AS_TYPED, Reason, blank_in
+from runtime.faces.web.texts import AS_TYPED, Reason, as_typed, blank_in
 from tests.rigs.request_texts import NEVER_SHOWN
 
 
@@ -32,6 +32,10 @@ class Body(msgspec.Struct):
 )  # fmt: skip
 def test_blanks_say_nothing(body: Body, blank: str | None) -> None:
     assert blank_in(body) == blank
+
+
+def test_the_blanks_of_a_secret_count_and_nothing_elses() -> None:
+    assert as_typed(Body) == {"password"}
 
 
 def test_of_every_body_each_text_that_is_wanted_must_say_something(tmp_path: Path) -> None:
