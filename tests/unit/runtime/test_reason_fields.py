@@ -115,8 +115,12 @@ def test_a_script_whose_form_has_the_field_asks_for_it() -> None:
 
 
 def test_the_macros_of_a_reason_are_as_this_test_reads_them() -> None:
-    for name in ("network.html", "people.html"):
-        page = (WEB / "templates" / name).read_text(encoding="utf-8")
-        assert re.search(r'macro reason\(\) %\}<label>.*name="reason" required', page), name
+    shared = (WEB / "templates" / "reason.html").read_text(encoding="utf-8")
+    assert re.search(r'macro reason\(\) %\}<label>.*name="reason" required', shared)
+    pages = {path.name: path.read_text(encoding="utf-8") for path in (WEB / "templates").glob("*.html")}
+    assert [name for name, page in pages.items() if "macro reason()" in page] == ["reason.html"], "there is one, and nobody's own beside it"
+    taken = {name for name, page in pages.items() if re.search(r"\breason\(\)", page)} - {"reason.html"}
+    assert taken >= {"certificate.html", "network.html", "people.html"}
+    assert [name for name in taken if '{% from "reason.html" import reason with context %}' not in pages[name]] == []
     models = (WEB / "templates" / "model_forms.html").read_text(encoding="utf-8")
     assert re.search(r"macro reason\(id, code, given, required\) %\}.*\{\{ ' required' if required \}\}", models)
