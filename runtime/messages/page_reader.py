@@ -33,7 +33,7 @@ _AT_THE_DOOR: Final = re.compile(r"(claim code|ldap|oidc) from (.*)$", re.DOTALL
 """How whoever has the claim code is recorded, and a directory that vouches for somebody: with where they asked from."""
 _OURSELVES: Final = frozenset({"file", "network", "alarms"})
 """What the gateway itself is recorded as: a file that was edited, a network that nobody confirmed, alarms that switch a light."""
-_OWN_REASONS: Final = MappingProxyType({
+OWN_REASONS: Final = MappingProxyType({
     "first start": "why.first_start", "edited by hand": "why.edited", "the demo moved its ports": "why.demo", "test": "why.test",
     "nobody confirmed it": "why.unconfirmed", "alarms": "why.alarms", "first admin": "why.first_admin", "signed in": "why.signed_in",
 })  # fmt: skip
@@ -102,7 +102,7 @@ def doer(record: str, lang: str = "en") -> str:
 def why(reason: str, session: str, lang: str = "en") -> str:
     """Return a reason as it was given; where the gateway gave it to itself (`session` names no person), in the reader's language."""
     is_own = session in _OURSELVES or (_AT_THE_DOOR.match(session) is not None and not _SESSION.search(session))
-    return word(_OWN_REASONS[reason], None, lang) if is_own and reason in _OWN_REASONS else reason
+    return word(OWN_REASONS[reason], None, lang) if is_own and reason in OWN_REASONS else reason
 
 
 def said_by(text: str, reader: PageReader | None, lang: str = "en") -> str:

@@ -11,13 +11,15 @@ from typing import Final
 
 import pytest
 
-from runtime.messages.page_reader import doer
+from runtime.messages.page_reader import OWN_REASONS, doer, why
 from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot
 from tests.rigs.gateway import cli
 from tests.rigs.web_site import PEOPLE, Site, site
 from tests.unit.runtime.messages.test_act_words import RECORDS
 
 pytestmark = pytest.mark.integration
+ACTORS: Final = ("file", "network", "alarms", "ldap from 10.0.0.5", "claim code from x (session 464360f1)", "nina (session 464360f1)")
+"""Who gives a reason: the gateway itself in all but the last two, who are people."""
 ZONE: Final = "Asia/Kathmandu"
 ALARM: Final = """
 [[alarms]]
@@ -90,6 +92,12 @@ def test_who_and_when_is_said_as_people_say_it(tmp_path: Path, require_service: 
                         [text for text, _ in RECORDS],
                     )
                     assert there == [doer(text, lang) for text, _ in RECORDS], "scripts say it as the server does"
+                    asked = [[reason, actor] for reason in (*OWN_REASONS, "toString", "by Ana") for actor in ACTORS]
+                    there = await screen.page.evaluate(
+                        "async (rows) => { const { whyOf } = await import('/static/words.js'); return rows.map((row) => whyOf(...row)); }",
+                        asked,
+                    )
+                    assert there == [why(reason, actor, lang) for reason, actor in asked], "why as well"
                     assert not screen.faults
         return faults
 

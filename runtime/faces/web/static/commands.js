@@ -3,7 +3,7 @@
 
 import { html, render, signal, computed, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ageOf, health, isStale, link, now, tags, values } from "/static/live.js";
-import { isoOf, moment, personOf, quality, showAge, showValue, unitSign, word } from "/static/words.js";
+import { isoOf, moment, personOf, quality, showAge, showValue, unitSign, whyOf, word } from "/static/words.js";
 import { ask } from "/static/ask.js";
 import { signedAct } from "/static/sign_act.js";
 
@@ -184,7 +184,7 @@ function Switches({ devices }) {
 function History({ rows }) {
   return html`<section class="device" aria-labelledby="history-title"><h2 id="history-title">${word("web.cmd.history")}</h2>
     ${rows.length ? html`<div class="scroll" tabindex="0" role="region" aria-label=${word("web.cmd.what")}><table class="history events"><thead><tr><th scope="col">${word("web.cmd.when")}</th><th scope="col">${word("web.cmd.what")}</th><th scope="col">${word("web.cmd.result")}</th><th scope="col">${word("web.cmd.who")}</th></tr></thead>
-      <tbody>${rows.map((each) => html`<tr key=${each.seq}><td><time dateTime=${isoOf(each.at_ms)} title=${isoOf(each.at_ms)}>${moment(each.at_ms)}</time></td><td class="what">${each.text}${each.reason && html` <small>${each.reason}</small>`}</td>
+      <tbody>${rows.map((each) => html`<tr key=${each.seq}><td><time dateTime=${isoOf(each.at_ms)} title=${isoOf(each.at_ms)}>${moment(each.at_ms)}</time></td><td class="what">${each.text}${each.reason && html` <small>${whyOf(each.reason, each.session)}</small>`}</td>
         <td class=${`what ${each.code === "done" ? "" : each.code === null || each.code === "command_waits" ? "open" : "failed"}`}><span class="mark" aria-hidden="true" />${each.outcome}</td><td title=${each.session}>${personOf(each.session)}</td></tr>`)}</tbody></table></div>`
       : html`<p class="empty">${word("web.cmd.history.none")}</p>`}</section>`;
 }

@@ -45,7 +45,11 @@ export const alarmState = (row) => word(row.priority === "advisory" && row.state
 // Whom a record of `face session` names, and who approved it; why, where the gateway said it to itself: the same as page_reader.doer and why of the server.
 const SECOND = ", approved by ", SELF = ", SELF-APPROVED", SESSION = / \((?:session|token) t?[0-9a-f]+\)/, CONSOLE = /^(?:cli )?uid (\d+)$/;
 const DOOR = /^(claim code|ldap|oidc) from (.*)$/s, OURSELVES = ["file", "network", "alarms"];
-const REASONS = { "first start": "first_start", "edited by hand": "edited", "the demo moved its ports": "demo" };
+const REASONS = {
+  "first start": "first_start", "edited by hand": "edited", "the demo moved its ports": "demo", test: "test",
+  "nobody confirmed it": "unconfirmed", alarms: "alarms", "first admin": "first_admin", "signed in": "signed_in",
+};
+const isOwn = (actor) => OURSELVES.includes(actor) || (DOOR.test(actor) && !SESSION.test(actor));
 function whoOf(text) {
   if (text.endsWith(SELF)) return word("who.self", { who: whoOf(text.slice(0, -SELF.length)) });
   const console = CONSOLE.exec(text), door = SESSION.test(text) ? null : DOOR.exec(text);
@@ -58,7 +62,7 @@ export function personOf(record) {
   const who = whoOf(SESSION.test(first) ? first.replace(/^(?:web|cli) /, "") : first);
   return more.length ? word("who.approved", { who, second: whoOf(more.join(SECOND)) }) : who;
 }
-export const whyOf = (reason, actor) => (OURSELVES.includes(actor) && Object.hasOwn(REASONS, reason) ? word(`why.${REASONS[reason]}`) : reason);
+export const whyOf = (reason, actor) => (isOwn(actor) && Object.hasOwn(REASONS, reason) ? word(`why.${REASONS[reason]}`) : reason);
 export const causeOf = (thing) => (thing?.cause ? word(thing.cause, thing.params ?? {}) : "");
 
 // Times are the site's ([gateway] zone), whoever looks and from wherever; where none is configured the person's own, and else this browser's. Every page
