@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from drivers.abilities import Caller, Enterable, LineSource, OnLine, RegisterSource, Rounder
 from drivers.driver import Driver, DriverError
 from drivers.reading import Scan, Tag, TagGroup, Value
 from runtime.acquisition.governor import Governor
+from runtime.acquisition.grid import Together
 from runtime.acquisition.poller import DeviceCounts, DevicePoller, ScanSink
 from runtime.clock import Clock
 from runtime.points import DevicePoints
@@ -30,7 +31,7 @@ class Field:
         self, sink: ScanSink, clock: Clock, make_driver: MakeDriver, supervisor: Supervisor, governor: Governor | None = None
     ) -> None:
         self._sink, self._clock, self._make_driver, self._supervisor = sink, clock, make_driver, supervisor
-        self._governor = governor or Governor()
+        self._governor, self._together = governor or Governor(), Together()
         self.pollers: dict[str, DevicePoller] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -63,7 +64,10 @@ class Field:
     def apply(self, devices: Mapping[str, DevicePoints], drivers: Mapping[str, Driver]) -> None:
         """Poll these devices from now on; `drivers` is what `prepare` gave for them."""
         self._governor.begin_anew()
-        fresh = {name: DevicePoller(devices[name], driver, self._sink, self._clock, self._governor) for name, driver in drivers.items()}
+        fresh = {
+            name: DevicePoller(devices[name], driver, self._sink, self._clock, self._governor, self._together)
+            for name, driver in drivers.items()
+        }
         for name in self.pollers.keys() - devices.keys() | fresh.keys() & self.pollers.keys():
             self._drop(name)
         for name, points in devices.items():
@@ -72,10 +76,16 @@ class Field:
                 self._start(fresh[name])
             elif self.pollers[name].points is not points:
                 self.pollers[name].replace(points)
+        self._together.decide(self._polled())
+
+    def _polled(self) -> Iterator[tuple[TagGroup, bool]]:
+        """Yield the polled groups, and whether nothing else waits for the same device or line."""
         lines = {name: poller.driver.line_key for name, poller in self.pollers.items() if isinstance(poller.driver, OnLine)}
         devices_on = Counter(lines.values())
-        for name, line in lines.items():
-            self.pollers[name].shares_line = devices_on[line] > 1
+        for name, poller in self.pollers.items():
+            groups = [group for group in poller.points.groups if group.mode == "poll"]
+            is_alone = len(groups) == 1 and (name not in lines or devices_on[lines[name]] == 1)
+            yield from ((group, is_alone) for group in groups)
 
     def counts(self) -> dict[str, DeviceCounts]:
         """Return what health shows, by device name."""

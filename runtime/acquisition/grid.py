@@ -1,11 +1,13 @@
-"""When a tag group is due: an absolute grid on the time since boot, spread over the period by a stable hash, a few at a time. Pure.
+"""When a tag group is due: an absolute grid on the time since boot, spread over the period by a stable hash. Pure.
 
 Room: hall, acquisition. The poller calls it. Because the grid is absolute, a hot-applied change elsewhere, a slow read or a
-restart of a poller never moves anybody's dues; groups of one period do not all fall on one instant.
+restart of a poller never moves anybody's dues. Groups of one period do not all fall on one instant; a few slow ones fall on four a second
+(`Together`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -13,20 +15,38 @@ from typing import Final
 from drivers.reading import TagGroup
 
 WAKE_MS: Final = 250
-"""Groups of a second or slower are due at multiples of this, so that a core with little to do wakes seldom: a read by itself, with cold
-caches, costs up to twice the CPU of one among others (docs/decisions/0023)."""
-_SEVERAL_MS_MIN: Final = 1000
+"""Slow groups are due at multiples of this, so that a core with little to do wakes seldom: a read by itself, with cold caches, costs up to
+twice the CPU of one among others (docs/decisions/0023)."""
+SLOW_MS_MIN: Final = 1000
+TOGETHER_MAX: Final = 100
+"""With more of them the core wakes often as it is, and what falls on one wake-up would wait for the rest of it."""
 
 
-def phase_ms(device: str, group: str, period_ms: int, *, shares_line: bool = False) -> int:
-    """Return where in its period a group is due: 0 <= phase < period, the same on every start.
-
-    Devices that share a line wait for one another, so theirs are spread over the whole period, as fast ones are.
-    """
+def phase_ms(device: str, group: str, period_ms: int, *, together: bool = False) -> int:
+    """Return where in its period a group is due: 0 <= phase < period. `together`: at a multiple of WAKE_MS, of which its period is one."""
     number = int.from_bytes(sha256(f"{device}/{group}".encode()).digest()[:8], "big")
-    if shares_line or period_ms < _SEVERAL_MS_MIN:
-        return number % period_ms
-    return number % (period_ms // WAKE_MS) * WAKE_MS
+    return number % (period_ms // WAKE_MS) * WAKE_MS if together else number % period_ms
+
+
+class Together:
+    """Which groups are due together. What was decided of a group stays so while its period does: no edit moves anybody else's dues."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[int, int]] = set()
+        """(uid, period) of all polled groups."""
+        self._uids: set[int] = set()
+
+    def __contains__(self, uid: object) -> bool:
+        return uid in self._uids
+
+    def decide(self, polled: Iterable[tuple[TagGroup, bool]]) -> None:
+        """Decide of those that are new. `polled`: every polled group, and whether nothing else waits for the same device or line."""
+        groups = list(polled)
+        may = {g.uid for g, is_alone in groups if is_alone and g.period_ms >= SLOW_MS_MIN and g.period_ms % WAKE_MS == 0}
+        found = may if len(may) <= TOGETHER_MAX else set()
+        known = {(g.uid, g.period_ms) for g, _ in groups}
+        self._uids = {uid for uid, period_ms in known if uid in (self._uids if (uid, period_ms) in self._known else found)}
+        self._known = known
 
 
 def next_due(now_ms: int, period_ms: int, phase: int) -> int:
@@ -51,9 +71,9 @@ class Slot:
     """Dues before `attempt_ms` are given up because the loop has too much to do."""
 
     @classmethod
-    def starting(cls, group: TagGroup, now_ms: int, *, shares_line: bool = False) -> Slot:
+    def starting(cls, group: TagGroup, now_ms: int, *, together: bool = False) -> Slot:
         """Return the slot of a group that starts to be polled now."""
-        due = next_due(now_ms, group.period_ms, phase_ms(group.device, group.name, group.period_ms, shares_line=shares_line))
+        due = next_due(now_ms, group.period_ms, phase_ms(group.device, group.name, group.period_ms, together=together))
         return cls(group, due, due)
 
     def skip_to(self, now_ms: int, *, is_end: bool = False) -> tuple[int, int, int]:

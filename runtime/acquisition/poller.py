@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
@@ -85,14 +85,15 @@ class BadGroup:
 class DevicePoller:
     """Polls one device until cancelled; `run` may be entered again after it failed and goes on where it stood."""
 
-    def __init__(self, points: DevicePoints, driver: Driver, sink: ScanSink, clock: Clock, governor: Governor | None = None) -> None:
-        """Without a governor nothing is ever thinned."""
+    def __init__(
+        self, points: DevicePoints, driver: Driver, sink: ScanSink, clock: Clock, governor: Governor | None = None,
+        together: Container[int] = (),
+    ) -> None:  # fmt: skip
+        """Without a governor nothing is ever thinned. `together`: uids of the groups that are due together with others (`grid`)."""
         self.points, self.driver = points, driver
         self._sink, self._clock = sink, clock
-        self._governor = governor or Governor()
+        self._governor, self._together = governor or Governor(), together
         self.counts = DeviceCounts()
-        self.shares_line = False
-        """Whether other devices are on its line; what is polled already keeps its dues when that changes."""
         self._slots: dict[int, Slot] = {}
         self._silent_since: dict[int, tuple[int, str]] = {}
         """Group uid -> since when (mono ms) a subscription that is not up now has been silent without being counted, and why."""
@@ -184,7 +185,7 @@ class DevicePoller:
             else:
                 slot.group = group
         for uid, group in polled.items():
-            self._slots.setdefault(uid, Slot.starting(group, now, shares_line=self.shares_line))
+            self._slots.setdefault(uid, Slot.starting(group, now, together=uid in self._together))
         present = {g.uid for g in self.points.groups}
         self._causes = {uid: cause for uid, cause in self._causes.items() if uid in present}
         self._bad_tags = {uid: bad for uid, bad in self._bad_tags.items() if uid in present}

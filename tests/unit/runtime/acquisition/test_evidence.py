@@ -14,6 +14,7 @@ from ledger_client.errors import StoreError
 from ledger_client.kinds import Kind
 from ledger_client.schema import SchemaState
 from runtime.acquisition.evidence import FAILED, LOOK_S, RESUME_S_MAX, STEPS_KEPT_MAX, UNUSABLE, Evidence
+from runtime.acquisition.grid import WAKE_MS
 from runtime.acquisition.live import Live
 from runtime.points import schema_of
 from runtime.supervisor import Supervisor
@@ -106,6 +107,39 @@ def test_a_clock_that_is_set_and_set_back_between_two_batches_is_seen() -> None:
 
     steps = [detail for kind, detail in run(program, seed=1).kept if kind == Kind.CLOCK]
     assert [after_ms - before_ms for before_ms, after_ms, _, _ in steps] == [300, -300]
+
+
+class Looked(VirtualClock):
+    """Notes when its wall time is asked for."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__(loop)
+        self.looks_ms: list[int] = []
+
+    def wall_ms(self) -> int:
+        self.looks_ms.append(self.mono_ms())
+        return super().wall_ms()
+
+
+def test_the_clock_is_looked_at_when_groups_are_due_together() -> None:
+    async def program(_: VirtualClock) -> list[int]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        await asyncio.sleep(0.123)
+        clock = Looked(loop)
+        evidence = Evidence(Faulty(), Live(), clock, schema_of([]), seal_every_s=60, memory_max_bytes=1 << 20)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Supervisor().keep("evidence", evidence.run))
+            await after(clock, 0.01)
+            clock.looks_ms.clear()
+            await after(clock, 10)
+            looks = sorted(set(clock.looks_ms))
+            evidence.close()
+        return looks
+
+    looks = run(program, seed=1)
+    assert len(looks) == 10 / LOOK_S
+    assert {at % (2 * WAKE_MS) for at in looks} == {0}
 
 
 class Failing(VirtualClock):

@@ -1,33 +1,89 @@
-"""Which devices wait for one another: those on one line are told, so that their dues are spread."""
+"""Which groups a field reads together: those that nothing else waits for. What was decided of a group, an edit does not change."""
 
 from __future__ import annotations
 
-from drivers.registry import make_driver
-from drivers.shared import Shared
+import asyncio
+
 from runtime.acquisition.field import Field
-from runtime.clock import SystemClock
+from runtime.acquisition.grid import WAKE_MS, phase_ms
 from runtime.points import DevicePoints
 from runtime.supervisor import Supervisor
-from tests.rigs.field import KeptScans, device_toml, points_of
+from tests.rigs.field import KeptScans, ScriptedDriver, after, device_toml, fresh_ids, points_of
+from tests.simulation.loop import VirtualClock, run
 
 
-def test_a_device_knows_whether_others_are_on_its_line() -> None:
-    clock, shared = SystemClock(), Shared()
-    serial = 'transport = "rtu"\nserial_port = "/dev/ttyS9"\n'
+class OnOneLine(ScriptedDriver):
+    """Answers as its like do, on the line that its port names."""
 
-    def with_line(name: str, line: str) -> str:
-        return device_toml(name, {"g": (1000, 1)}).replace('host = "127.0.0.1"\nport = 502\n', line)
+    def __init__(self, clock: VirtualClock, port: int) -> None:
+        super().__init__(clock)
+        self.line_key = ("tcp", port)
 
-    def apply(*devices: str) -> dict[str, bool]:
-        points: dict[str, DevicePoints] = points_of(*devices)
-        field.apply(points, field.prepare(points))
-        return {name: poller.shares_line for name, poller in field.pollers.items()}
 
-    field = Field(KeptScans(), clock, lambda p: make_driver(p.config.type, p.name, p.config.options, clock, shared), Supervisor(clock))
-    alone, gateway = device_toml("alone", {"g": (1000, 1)}), device_toml("a", {"g": (1000, 1)}, port=503)
-    assert apply(alone, gateway, with_line("s", serial)) == {"alone": False, "a": False, "s": False}
-    second = device_toml("b", {"g": (1000, 1)}, port=503).replace("port = 503", "port = 503\nunit_id = 2")
-    assert apply(alone, gateway, second, with_line("s", serial), with_line("t", f"{serial}unit_id = 2\n")) == {
-        "alone": False, "a": True, "b": True, "s": True, "t": True,
-    }  # fmt: skip
-    assert apply(alone, second) == {"alone": False, "b": False}
+def device(name: str, port: int, *periods_ms: int) -> str:
+    return device_toml(name, {f"g{n}": (period_ms, 1) for n, period_ms in enumerate(periods_ms)}, port=port)
+
+
+def phases_of(*revisions: tuple[str, ...], each_s: float = 10) -> list[dict[str, set[int]]]:
+    """Apply revisions one after another; return, of each, where in their periods the devices' groups were read."""
+    ids = fresh_ids()
+
+    async def program(clock: VirtualClock) -> list[dict[str, set[int]]]:
+        drivers: dict[str, OnOneLine] = {}
+        shared: list[dict[str, set[int]]] = []
+        periods: dict[str, int] = {}
+
+        def make(points: DevicePoints) -> OnOneLine:
+            drivers[points.name] = OnOneLine(clock, points.config.options.model_dump()["port"])
+            return drivers[points.name]
+
+        field = Field(KeptScans(), clock, make, Supervisor())
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(field.run())
+            for texts in revisions:
+                devices = points_of(*texts, ids=ids)
+                field.apply(devices, field.prepare(devices))
+                periods |= {f"{name}/{g.name}": g.period_ms for name, points in devices.items() for g in points.groups}
+                for each in drivers.values():
+                    each.reads.clear()
+                await after(clock, each_s)
+                found = {f"{name}/{read}": set[int]() for name in devices for _, read in drivers[name].reads}
+                for name in devices:
+                    for at, read in drivers[name].reads:
+                        found[f"{name}/{read}"].add(at % periods[f"{name}/{read}"])
+                shared.append(found)
+            field.stop()
+            await task
+        return shared
+
+    return run(program, seed=1, for_s=1e6)
+
+
+def spread(name: str, period_ms: int) -> set[int]:
+    return {phase_ms(*name.split("/"), period_ms)}
+
+
+def test_groups_that_nothing_waits_for_are_read_together_and_others_spread() -> None:
+    (found,) = phases_of((
+        device("a", 1, 1000), device("b", 2, 2000), device("c", 3, 1000), device("d", 3, 1000),
+        device("e", 4, 1000, 2000), device("f", 5, 100), device("g", 6, 1100),
+    ))  # fmt: skip
+    for name in ("a/g0", "b/g0"):
+        assert {phase % WAKE_MS for phase in found[name]} == {0}
+    for name, period_ms in {"c/g0": 1000, "d/g0": 1000, "e/g0": 1000, "e/g1": 2000, "f/g0": 100, "g/g0": 1100}.items():
+        assert found[name] == spread(name, period_ms)
+
+
+def test_no_edit_moves_a_due() -> None:
+    """Not company on the line, not a new connection at the same time, not a second group."""
+    before, company, moved, second, alone = phases_of(
+        (device("a", 1, 1000), device("b", 2, 1000)),
+        (device("a", 1, 1000), device("b", 2, 1000), device("c", 1, 1000)),
+        (device("a", 2, 1000), device("b", 2, 1000), device("c", 1, 1000)),
+        (device("a", 2, 1000, 5000), device("b", 2, 1000), device("c", 1, 1000)),
+        (device("a", 2, 1000), device("c", 1, 1000)),
+    )
+    assert {phase % WAKE_MS for phase in before["a/g0"]} == {0}
+    assert before["a/g0"] == company["a/g0"] == moved["a/g0"] == second["a/g0"] == alone["a/g0"]
+    assert before["b/g0"] == company["b/g0"] == moved["b/g0"]
+    assert company["c/g0"] == moved["c/g0"] == alone["c/g0"] == spread("c/g0", 1000)

@@ -7,33 +7,72 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.acquisition.grid import WAKE_MS, next_due, phase_ms
+from drivers.reading import Tag, TagGroup
+from runtime.acquisition.grid import SLOW_MS_MIN, TOGETHER_MAX, WAKE_MS, Together, next_due, phase_ms
 
 NAMES = [(f"d{device}", f"g{group}") for device in range(50) for group in range(4)]
 
 
-@given(st.text(max_size=8), st.text(max_size=8), st.integers(1, 100_000_000), st.integers(0, 1 << 45), st.booleans())
-def test_a_due_is_within_the_period_and_the_same_whenever_asked(device: str, group: str, period: int, now: int, shares: bool) -> None:
-    phase = phase_ms(device, group, period, shares_line=shares)
+periods = st.one_of(st.integers(1, 100_000_000), st.integers(4, 1000).map(lambda n: n * WAKE_MS))
+
+
+def group_of(uid: int, period_ms: int = 1000) -> TagGroup:
+    return TagGroup(uid, f"d{uid}", "g", period_ms, (Tag(uid, "t", f"d{uid}", "int", "", None),))
+
+
+def together_of(together: Together, count: int) -> set[int]:
+    return {uid for uid in range(1, count + 1) if uid in together}
+
+
+@given(st.text(max_size=8), st.text(max_size=8), periods, st.integers(0, 1 << 45), st.booleans())
+def test_a_due_is_within_the_period_and_the_same_whenever_asked(device: str, group: str, period: int, now: int, together: bool) -> None:
+    together = together and period >= SLOW_MS_MIN and period % WAKE_MS == 0
+    phase = phase_ms(device, group, period, together=together)
     due = next_due(now, period, phase)
     assert 0 <= phase < period
     assert now <= due < now + period
     assert due % period == phase
+    assert due % WAKE_MS == 0 or not together
     assert next_due(due + 1, period, phase) == due + period
 
 
-def test_fast_groups_and_those_that_share_a_line_are_spread_over_the_whole_period() -> None:
-    for period, shares in ((100, False), (900, False), (1000, True), (60_000, True)):
-        phases = {phase_ms(*name, period, shares_line=shares) for name in NAMES}
+def test_groups_are_spread_over_the_whole_period() -> None:
+    for period in (100, 900, 1000, 60_000):
+        phases = {phase_ms(*name, period) for name in NAMES}
         assert len(phases) > min(len(NAMES), period) / 2
         assert min(phases) < period / 20
         assert max(phases) > period * 0.95
 
 
-def test_slow_groups_of_any_periods_share_few_wake_ups_evenly() -> None:
-    for period in (1000, 1250, 5000, 60_000):
-        assert all(phase_ms(*name, period) % WAKE_MS == 0 for name in NAMES)
-    wakes = Counter(phase_ms(*name, 1000) for name in NAMES)
+def test_what_is_due_together_is_spread_over_the_wake_ups() -> None:
+    wakes = Counter(phase_ms(*name, 1000, together=True) for name in NAMES)
     assert len(wakes) == 4
     assert max(wakes.values()) < 75  # of 200
-    assert len({phase_ms(*name, 60_000) for name in NAMES}) > 120
+    assert len({phase_ms(*name, 60_000, together=True) for name in NAMES}) > 120
+
+
+def test_who_may_be_due_together() -> None:
+    together = Together()
+    alone = [group_of(1), group_of(3, 1100), group_of(4, 750), group_of(5, 5000)]
+    together.decide([*[(group, True) for group in alone], (group_of(2), False)])
+    assert together_of(together, 5) == {1, 5}
+    together.decide([])
+    assert together_of(together, 5) == set()
+
+
+def test_many_groups_are_spread_as_ever() -> None:
+    few, many = Together(), Together()
+    few.decide([(group_of(uid), True) for uid in range(1, TOGETHER_MAX + 1)])
+    many.decide([(group_of(uid), True) for uid in range(1, TOGETHER_MAX + 2)])
+    assert together_of(few, TOGETHER_MAX) == set(range(1, TOGETHER_MAX + 1))
+    assert together_of(many, TOGETHER_MAX + 1) == set()
+
+
+def test_what_was_decided_stays_while_the_period_does() -> None:
+    together = Together()
+    together.decide([(group_of(1), True), (group_of(2), False)])
+    others = [(group_of(uid), True) for uid in range(3, TOGETHER_MAX + 9)]
+    together.decide([(group_of(1), False), (group_of(2), True), *others])
+    assert together_of(together, TOGETHER_MAX + 9) == {1}, "company moves nobody, and neither does being left alone"
+    together.decide([(group_of(1, 1100), True), (group_of(2, 2000), True)])
+    assert together_of(together, 2) == {2}
