@@ -125,8 +125,8 @@ def test_the_clock_is_looked_at_when_groups_are_due_together() -> None:
     async def program(_: VirtualClock) -> list[int]:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        await asyncio.sleep(0.123)
         clock = Looked(loop)
+        await after(clock, 0.123)
         evidence = Evidence(Faulty(), Live(), clock, schema_of([]), seal_every_s=60, memory_max_bytes=1 << 20)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(Supervisor().keep("evidence", evidence.run))
