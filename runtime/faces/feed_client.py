@@ -1,13 +1,15 @@
 """A face's end of the feed: keeps the newest values, health and events, and asks. Reconnects by itself.
 
 Room: hall. The web face, the OPC UA face and the CLI use it. It holds one value per tag and no history; when the core is
-away, `connected` is False and what it holds is old, which a face must show.
+away, `connected` is False and what it holds is old, which a face must show. A core that hangs keeps its connections: with `silent_s`
+one that said nothing for so long counts as away too, until it says something again. It tells its health once a second.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +21,8 @@ from runtime.faces.feed import RequestRefusedError, Row
 
 CONNECT_TIMEOUT_S = 5.0
 RECONNECT_S = 0.5
+HEARD_WITHIN_S = 5.0
+"""A core that is silent for longer answers nobody; static/live.js says the same of a page's own line (SILENT_AFTER_MS)."""
 
 Listener = Callable[[str, Any], None]
 """(what, data): what is "tags", "values", "models", "findings" (rows), "alarms" (summary and rows), "health", "link" (bool) or "event".
@@ -35,12 +39,15 @@ class FeedClient:
 
     def __init__(
         self, path: Path, face: str, listener: Listener | None = None, *, events_cursor: int | None = None, values: bool = True,
-        parts: Sequence[str] = (),
+        parts: Sequence[str] = (), silent_s: float | None = None,
     ) -> None:  # fmt: skip
         self._path, self._face, self._listener, self._wants_values, self._parts = path, face, listener, values, list(parts)
         self._writer: asyncio.StreamWriter | None = None
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
+        self._silent_s, self._heard_at = silent_s, 0.0
+        self._told_at: float | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self._tag_draft: dict[int, Row] = {}
         self.tags: dict[int, Row] = {}
         self.values: dict[int, Row] = {}
@@ -66,6 +73,7 @@ class FeedClient:
                 reader = await self.connect()
                 await self.send(["subscribe", self._wants_values, self.cursor, *([self._parts] if self._parts else ())])
                 while (message := await feed.read_frame(reader)) is not None:
+                    self._hear()
                     self._take(message)
             self._drop()
             await asyncio.sleep(RECONNECT_S)
@@ -78,10 +86,13 @@ class FeedClient:
             greeting = await feed.read_frame(reader)
         match greeting:
             case ["hello", feed.VERSION, list()]:
-                self.connected = True
-                self._tell("link", True)
+                self._hear()
                 return reader
         raise FormatError("feed_version", found=str(greeting)[:80])
+
+    def silent_ms(self) -> int:
+        """Return how long ago the core last told its health, and with it its clock, in ms; 0 when it never did."""
+        return 0 if self._told_at is None else round(1000 * (time.monotonic() - self._told_at))
 
     async def request(self, method: str, params: Mapping[str, Any], timeout_s: float) -> Any:
         """Ask the core over the running connection.
@@ -140,7 +151,7 @@ class FeedClient:
                     self.values = {uid: row for uid, row in self.values.items() if uid in self.tags}
                     self._tell("tags", self.tags)
             case ["health", dict(snapshot)]:
-                self.health = snapshot
+                self.health, self._told_at = snapshot, time.monotonic()
                 self._tell("health", snapshot)
             case ["models", int(), list(rows)] if feed.are_named_rows(rows, "name"):
                 self.models = rows
@@ -168,16 +179,38 @@ class FeedClient:
         if self._listener is not None:
             self._listener(what, data)
 
+    def _hear(self) -> None:
+        """The core said something: it is there."""
+        self._heard_at = time.monotonic()
+        if self._silent_s is not None and self._watch is None:
+            self._watch = asyncio.get_running_loop().call_later(self._silent_s, self._look, self._silent_s)
+        if not self.connected:
+            self.connected = True
+            self._tell("link", True)
+
+    def _look(self, silent_s: float) -> None:
+        """Say that the core is away once nothing was heard for so long; the connection stays, and it may speak again."""
+        left_s = self._heard_at + silent_s - time.monotonic()
+        self._watch = asyncio.get_running_loop().call_later(left_s, self._look, silent_s) if left_s > 0 else None
+        if self._watch is None:
+            self._away()
+
+    def _away(self) -> None:
+        if self.connected:
+            self.connected = False
+            self._tell("link", False)
+
     def _drop(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         if self._writer is not None:
             self._writer.transport.abort()
             self._writer = None
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(RequestRefusedError("core_away"))
-        if self.connected:
-            self.connected = False
-            self._tell("link", False)
+        self._away()
 
 
 async def ask_once(path: Path, face: str, method: str, params: Mapping[str, Any], timeout_s: float) -> Any:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
+import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -106,3 +109,50 @@ async def serving(path: Path, plant: Plant, **more: Any) -> AsyncIterator[FeedSe
         task = group.create_task(server.run())
         yield server
         task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def serving_apart(path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Serve a `Confirmed` from a process of its own once it listens: stopped (SIGSTOP) it hangs, killed it is gone."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.rigs.feed_plant", str(path))
+    try:
+        await until(path.exists)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+        await process.wait()
+
+
+class Confirmed(Plant):
+    """Three tags read at the start, on the wall clock, and one witness that confirmed then."""
+
+    def __init__(self) -> None:
+        super().__init__(3)
+        self.began_ms = self._now_ms()
+        for uid, row in self.rows.items():
+            self.generation += 1
+            row[3], self.changed[uid] = self.began_ms, self.generation
+
+    def snapshot(self) -> Mapping[str, Any]:
+        witness = {
+            "name": "witness-1", "state": "ok", "cause": None, "params": {}, "url": "https://witness.example", "cosigned_size": 3,
+            "cosigned_ms": self.began_ms, "retry_ms": None, "mirror": None,
+        }  # fmt: skip
+        more = {"now_ms": self._now_ms(), "anchors": [witness], "gaps": {}}
+        evidence = {"state": "recording", "readings": 7, "sealed_ms": self.began_ms}
+        return {**super().snapshot(), **more, "evidence": evidence, "ledger": {"size": 3, "disk_full": False}}
+
+    @staticmethod
+    def _now_ms() -> int:
+        return time.time_ns() // 1_000_000
+
+
+async def _serve(path: Path) -> None:
+    async with serving(path, Confirmed()):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Path(sys.argv[1])))

@@ -7,6 +7,7 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import httpx
@@ -16,14 +17,16 @@ from tests.rigs.feed_plant import Plant, serving
 
 @contextlib.asynccontextmanager
 async def web(
-    state: Path, plant: Plant, said: list[bytes] | None = None, serving_in: contextlib.AsyncExitStack | None = None
-) -> AsyncIterator[str]:
+    state: Path, plant: Plant, said: list[bytes] | None = None, serving_in: contextlib.AsyncExitStack | None = None, *,
+    core: AbstractAsyncContextManager[object] | None = None,
+) -> AsyncIterator[str]:  # fmt: skip
     """Yield the address once all of the plant's tags are there. `said` takes what the process wrote to stderr.
 
-    `serving_in` holds the feed: whoever closes it kills the core while the page lives on.
+    `serving_in` holds the feed: whoever closes it kills the core while the page lives on. `core` serves the feed instead,
+    at least as many tags.
     """
     async with contextlib.AsyncExitStack() as stack:
-        await (serving_in or stack).enter_async_context(serving(state / "run" / "feed.sock", plant))
+        await (serving_in or stack).enter_async_context(core or serving(state / "run" / "feed.sock", plant))
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "runtime.faces.web", "--state", str(state), "--port", "0", "--json", stdout=asyncio.subprocess.PIPE,
             stderr=None if said is None else asyncio.subprocess.PIPE,

@@ -21,7 +21,7 @@ from typing import Final
 
 from ledger_client.errors import LedgerError
 from runtime.faces.feed import PARTS, RequestRefusedError
-from runtime.faces.feed_client import FeedClient, ask_once
+from runtime.faces.feed_client import HEARD_WITHIN_S, FeedClient, ask_once
 from runtime.faces.web.app import make_app
 from runtime.faces.web.face import FaceOptions
 from runtime.faces.web.listener import CONNECTIONS_MAX, HEAD_SIZE_MAX, Listener, follow_certificate, tls_context
@@ -117,7 +117,7 @@ async def _serve(
 ) -> None:
     """Run the feed client, on the sockets in `run`, and the HTTP server, until told to end or until there is somewhere else to listen."""
     fanout = Fanout()
-    feed = FeedClient(run / "feed.sock", "web", fanout.take, parts=PARTS)
+    feed = FeedClient(run / "feed.sock", "web", fanout.take, parts=PARTS, silent_s=HEARD_WITHIN_S)
     known = {each.lower() for each in own_names(names)}
     app = make_app(feed, fanout, run / "history.sock", lambda: known, options)
     config = Config(

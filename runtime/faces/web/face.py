@@ -151,6 +151,7 @@ class Face:
             "level": level,
             "sentence": text,
             "is_heard": self.feed.connected,
+            "silent_ms": self.feed.silent_ms(),
             "health": self.feed.health if may("view.values") else {},
             "points": self.fanout.points,
             "moment": lambda wall_ms: moment_in(wall_ms, zone),

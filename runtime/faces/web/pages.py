@@ -166,9 +166,17 @@ def show_gaps(health: Mapping[str, Any], lang: str, *, is_heard: bool = True) ->
     return "\n".join(causes) or (word("web.evidence.nogaps", None, lang) if is_heard else "—")
 
 
-def device_blocks(tags: Mapping[int, Row], values: Mapping[int, Row], health: Mapping[str, Any], lang: str) -> list[DeviceBlock]:
-    """Group the tags by device. Rows are those of `feed.ValueSource`."""
-    now_ms = health.get("now_ms")
+def now_of(health: Mapping[str, Any], silent_ms: int) -> int | None:
+    """Return the core's wall clock, ms, as it is `silent_ms` after it told it; None when it never did."""
+    told_ms = health.get("now_ms")
+    return told_ms + silent_ms if isinstance(told_ms, int) else None
+
+
+def device_blocks(
+    tags: Mapping[int, Row], values: Mapping[int, Row], health: Mapping[str, Any], lang: str, *, silent_ms: int = 0
+) -> list[DeviceBlock]:
+    """Group the tags by device. Rows are those of `feed.ValueSource`; `silent_ms` ago the core was heard, and ages go on from there."""
+    now_ms = now_of(health, silent_ms)
     blocks: dict[str, list[TagLine]] = {}
     for uid, tag in tags.items():
         blocks.setdefault(tag[2], []).append(_line(uid, tag, values.get(uid), now_ms, lang))

@@ -47,7 +47,7 @@ class ScreenPages:
     async def home(self, request: Request) -> Response:
         """What is recorded, and whatever is not as it should be."""
         feed = self._face.feed
-        blocks = pages.device_blocks(feed.tags, feed.values, feed.health, language(request))
+        blocks = self._blocks(request)
         abnormal = pages.abnormal_models(feed.models, feed.health)
         alarms = feed.alarms if feed.connected and request.state.may("view.alarms") else None
         first = await left_to_do(self._face, request) if blocks and feed.connected else None
@@ -57,10 +57,13 @@ class ScreenPages:
         more = {"blocks": blocks, "mind": mind, "approves": approves, "first": first}
         return self._face.render(request, "home.html", **more, devices_apart=True, here="home")
 
+    def _blocks(self, request: Request) -> list[pages.DeviceBlock]:
+        feed = self._face.feed
+        return pages.device_blocks(feed.tags, feed.values, feed.health, language(request), silent_ms=feed.silent_ms())
+
     async def live(self, request: Request) -> Response:
         """The newest value of every tag."""
-        feed = self._face.feed
-        blocks = pages.device_blocks(feed.tags, feed.values, feed.health, language(request))
+        blocks = self._blocks(request)
         plain = bool(request.state.query.plain)
         return self._face.render(request, "live.html", blocks=blocks, plain=plain, here="live")
 
