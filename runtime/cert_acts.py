@@ -6,6 +6,7 @@ Room: hall. `app` gives it to the door. It checks and acts; it records nothing a
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, Final
@@ -41,7 +42,8 @@ def certificate_acts(disk: Disk, layout: Layout, config: Callable[[], Config], c
 class CertificateEdit:
     """`cert.edit`: target `csr` (the outcome's `pem` is the request), `import` (params `pem`: the certificate, then its chain) or `renew`.
 
-    `renew` signs the device's own certificate anew, for the names and addresses that it has now.
+    `renew` signs the device's own certificate anew, for the names and addresses that it has now; params may have `address`, at which
+    whoever asks reaches it.
     """
 
     def __init__(self, certificate: Callable[[], WebCertificate], config: Callable[[], Config], clock: Clock, work: Executor) -> None:
@@ -51,7 +53,8 @@ class CertificateEdit:
     async def check(self, act: Act) -> None:
         """See Tenant."""
         pem = act.params.get("pem")
-        if act.target not in WHAT or set(act.params) != ({"pem"} if act.target == IMPORT else set()):
+        takes = {IMPORT: ({"pem"},), RENEW: (set(), {"address"}), CSR: (set(),)}
+        if set(act.params) not in takes.get(act.target, ()) or not _is_address(act.params.get("address", "::1")):
             raise RequestRefusedError("cert_shape", known=", ".join(WHAT))
         if act.target == IMPORT and (not isinstance(pem, str) or len(pem) > PEM_SIZE_MAX):
             raise RequestRefusedError("cert_invalid_long")
@@ -72,7 +75,16 @@ class CertificateEdit:
 
     def _changed(self, act: Act) -> Told:
         held, wall_ms = self._certificate(), self._clock.wall_ms()
-        return held.renew(self._config().web.hosts, wall_ms) if act.target == RENEW else held.install(str(act.params["pem"]), wall_ms)
+        if act.target == IMPORT:
+            return held.install(str(act.params["pem"]), wall_ms)
+        return held.renew(self._config().web.hosts, wall_ms, str(act.params.get("address", "")))
 
     async def _blocking(self, call: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._work, call)
+
+
+def _is_address(given: Any) -> bool:
+    try:
+        return isinstance(given, str) and bool(ipaddress.ip_address(given))
+    except ValueError:
+        return False

@@ -25,7 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ledger_client.disk import Disk, read_whole, write_atomically
 from ledger_client.errors import FormatError
-from runtime.web_names import CERTIFICATE_FILE, COMMON_NAME, KEY_FILE, PEM_SIZE_MAX, own_names
+from runtime.web_names import CERTIFICATE_FILE, COMMON_NAME, KEY_FILE, PEM_SIZE_MAX, is_ours, lasting, own_names
 
 CHAIN_MAX: Final = 8
 COMMON_NAME_BYTES_MAX: Final = 64
@@ -67,12 +67,14 @@ class WebCertificate:
         key = self._key()
         held = self._certificate()
         if held is None or (_is_own(held) and _ends_soon(held, wall_ms)) or not _fits(held, key):
-            held = self._sign_own(key, common_name, own_names(extra), wall_ms)
+            held = self._sign_own(key, common_name, own_names([*extra, *_kept_addresses(held)]), wall_ms)
         return told_of(held)
 
-    def renew(self, extra: Sequence[str], wall_ms: int) -> Told:
+    def renew(self, extra: Sequence[str], wall_ms: int, reached_at: str = "") -> Told:
         """Sign our own anew, with the same key, for the names and addresses of now. Raises OSError, FormatError.
 
+        It keeps the addresses that it has and this machine too, and takes in `reached_at`, at which it is asked, where that is one: so two
+        people who come by two networks do not renew it in turns. Temporary ones (`lasting`) are neither kept nor taken in.
         `cert_not_own`: what is in force is a CA's, or there is none yet. `cert_key_other`: the key is gone, or is another one than its.
         """
         held = self._certificate()
@@ -81,8 +83,9 @@ class WebCertificate:
         key = self._held_key()
         if key is None or not _fits(held, key):
             raise FormatError("cert_key_other")
+        names = own_names([*extra, *_kept_addresses(held, reached_at)])
         named = held.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        return told_of(self._sign_own(key, str(named[0].value) if named else COMMON_NAME, own_names(extra), wall_ms))
+        return told_of(self._sign_own(key, str(named[0].value) if named else COMMON_NAME, names, wall_ms))
 
     def told(self) -> Told | None:
         """Return what there is, None for nothing. Raises OSError, FormatError."""
@@ -170,6 +173,12 @@ def told_of(held: x509.Certificate) -> Told:
         ":".join(digest[at : at + 2] for at in range(0, len(digest), 2)), held.subject.rfc4514_string(), held.issuer.rfc4514_string(),
         round(held.not_valid_before_utc.timestamp() * 1000), round(held.not_valid_after_utc.timestamp() * 1000), names, _is_own(held),
     )  # fmt: skip
+
+
+def _kept_addresses(held: x509.Certificate | None, more: str = "") -> list[str]:
+    """Return the addresses of a certificate, and one more, that this machine has and keeps."""
+    found = (lasting(each) for each in (*(told_of(held).names if held is not None else ()), more))
+    return [each for each in found if each and is_ours(each)]
 
 
 def _chain(data: bytes) -> list[x509.Certificate]:

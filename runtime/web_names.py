@@ -8,11 +8,15 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 KEY_FILE: Final = "key.pem"
 CERTIFICATE_FILE: Final = "cert.pem"
 PEM_SIZE_MAX: Final = 64 << 10
+ADDRESSES: Final = Path("/proc/net/if_inet6")
+TEMPORARY: Final = 0x01
+"""IFA_F_TEMPORARY of linux/if_addr.h."""
 COMMON_NAME: Final = "witnessmark"
 """Of a certificate that this device signs itself."""
 
@@ -22,6 +26,56 @@ def own_names(extra: Sequence[str]) -> list[str]:
     host = socket.gethostname().lower()
     found = ["localhost", "127.0.0.1", "::1", host, f"{host.split('.')[0]}.local", *own_addresses(), *(each.lower() for each in extra)]
     return list(dict.fromkeys(each for each in found if each))
+
+
+def certain_names(extra: Sequence[str], reached_at: str) -> list[str]:
+    """Return the names and addresses by which people certainly reach the page: the machine's name, the configuration's, `reached_at`.
+
+    `reached_at` is where a request came in, see `lasting`. The machine's other addresses may be in nobody's use, and others tomorrow.
+    """
+    host = socket.gethostname().lower()
+    found = [host, f"{host.split('.')[0]}.local", *(each.lower() for each in extra), lasting(reached_at)]
+    return list(dict.fromkeys(each for each in found if each))
+
+
+def lasting(address: str) -> str:
+    """Return an address of ours as a browser writes it; empty for loopback, IPv6 link-local, a temporary address, and what is none.
+
+    Temporary addresses (RFC 8981) are others every day: a certificate would run after them. Blocks for as long as a small file takes.
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return lasting(str(found.ipv4_mapped))
+        if found.is_link_local or str(found) in temporary_in(_addresses_told()):
+            return ""
+    return "" if found.is_loopback or found.is_unspecified else str(found)
+
+
+def temporary_in(told: str) -> set[str]:
+    """Return which IPv6 addresses are temporary in a table such as /proc/net/if_inet6 (Linux, proc(5)), in their shortest form."""
+    rows = [line.split() for line in told.splitlines()]
+    return {str(ipaddress.IPv6Address(bytes.fromhex(row[0]))) for row in rows if len(row) == 6 and int(row[4], 16) & TEMPORARY}
+
+
+def _addresses_told() -> str:
+    try:
+        return ADDRESSES.read_text("ascii")
+    except (OSError, ValueError):
+        return ""  # no IPv6, or no Linux
+
+
+def is_ours(address: str) -> bool:
+    """Tell whether this machine has the address now. Sends nothing."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except (OSError, UnicodeError):
+        return False
+    return True
 
 
 def missing_names(held: Sequence[str], present: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ from runtime.faces.web.face import Face
 from runtime.faces.web.people_pages import Changed
 from runtime.faces.web.rows import RouteRow
 from runtime.faces.web.texts import Reason
-from runtime.web_names import missing_names, own_names
+from runtime.web_names import certain_names, lasting, missing_names
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,11 +57,11 @@ class CertificatePages:
         ]
 
     async def page(self, request: Request) -> Response:
-        """Show the certificate, how long it lasts, which names of now it does not have, and what can be done about it."""
+        """Show the certificate, how long it lasts, which names that people use it does not have, and what can be done about it."""
         fault = None
         told = None
         try:
-            told = await asyncio.to_thread(self._read)
+            told = await asyncio.to_thread(self._read, _reached_at(request))
         except (OSError, FormatError) as error:
             fault = RequestRefusedError("web_certificate_unusable", reason=getattr(error, "strerror", None) or type(error).__name__)
         now_ms = int(self._face.feed.health.get("now_ms") or 0)
@@ -77,7 +77,8 @@ class CertificatePages:
     async def renew(self, request: Request) -> Changed:
         """Have the device's own certificate made anew, for the names and addresses of now, with the same key."""
         given: Renew = request.state.body
-        outcome = await self._act(request, "renew", {}, given.reason)
+        address = await asyncio.to_thread(lasting, _reached_at(request) or "")
+        outcome = await self._act(request, "renew", {"address": address} if address else {}, given.reason)
         return Changed(outcome["seq"], {"fingerprint": str(outcome["params"]["fingerprint"])})
 
     async def install(self, request: Request) -> Changed:
@@ -92,7 +93,8 @@ class CertificatePages:
             raise RequestRefusedError(outcome["code"], **outcome["params"])
         return outcome
 
-    def _read(self) -> dict[str, Any] | None:
+    def _read(self, reached_at: str | None) -> dict[str, Any] | None:
+        """Return what there is, None for nothing. `reached_at`: None where no browser sees it, so that it lacks nothing."""
         if self._face.options.certificate is None:
             return None
         from ledger_client.disk import RealDisk  # only this page needs them
@@ -101,5 +103,11 @@ class CertificatePages:
         told = WebCertificate(RealDisk(), self._face.options.certificate).told()
         if told is None:
             return None
-        present = own_names(self._face.options.names)  # of a CA's certificate the CA says which it has
-        return told.plain() | {"missing": missing_names(told.names, present) if told.is_own else []}
+        if reached_at is None or not told.is_own:  # of a CA's certificate the CA says which it has
+            return told.plain() | {"missing": []}
+        return told.plain() | {"missing": missing_names(told.names, certain_names(self._face.options.names, reached_at))}
+
+
+def _reached_at(request: Request) -> str | None:
+    """Return the address of ours at which a request came in; None where it came without TLS, so that nobody is shown the certificate."""
+    return str((request.scope.get("server") or ("", 0))[0]) if request.url.scheme == "https" else None
