@@ -130,9 +130,11 @@ def _list_scores(state: Path, name: str, from_ms: int, to_ms: int, *, as_json: b
     if as_json:
         print_json({"model": name, **found})
         return
-    for ms, each, alarming in found["points"]:
+    threshold = found.get("threshold")
+    for ms, each, _ in found["points"]:
         said = word("web.judged.chart.abstained") if each is None else judged.short_number(each)
-        print(f"{moment(ms)}  {said}" + (f"  {word('web.judged.legend.beyond')}" if alarming else ""))
+        is_beyond = each is not None and threshold is not None and each > threshold  # not whether the model alarms: that begins and ends later
+        print(f"{moment(ms)}  {said}" + (f"  {word('web.judged.legend.beyond')}" if is_beyond else ""))
     if found.get("cut_ms") is not None:
         console().print(word("model_scores_cut", {"name": name, "from": moment(found["cut_ms"])}), markup=False)
     if not found["points"]:

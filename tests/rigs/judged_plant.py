@@ -102,7 +102,7 @@ class JudgedPlant(Plant):
 
 
 def day_of_scores(now_ms: int, *, span_s: int = 600) -> list[list[Any]]:
-    """Scores up to now: normal, a minute abstained, a hole of 80 s, and a rise over the threshold at the end."""
+    """Scores up to now: normal, alarming still from before for 100 s, a minute abstained, a hole of 80 s, a rise over the threshold at the end."""
     rows: list[list[Any]] = []
     for second in range(span_s):
         ms, left = now_ms - CELL_MS * (span_s - second), span_s - second
@@ -111,5 +111,5 @@ def day_of_scores(now_ms: int, *, span_s: int = 600) -> list[list[Any]]:
             continue
         if left < 90:
             score += (90 - left) * 0.12
-        rows.append([ms, None if 200 < left < 260 else round(score, 4), score > 2.4])
+        rows.append([ms, None if 200 < left < 260 else round(score, 4), second < 100 or left < 50])
     return rows

@@ -19,7 +19,8 @@ SMALL = """(least) => [...document.querySelectorAll('a, button, input, summary')
 DRAWN = """() => {
   const u = window.scoreChart.plotted, [, score, beyond] = u.data;
   const there = score.map((each) => each !== null && each !== undefined);
-  return { runs: there.filter((each, i) => each && !there[i - 1]).length, beyond: beyond.filter((each) => each !== null).length,
+  return { runs: there.filter((each, i) => each && !there[i - 1]).length, beyond: beyond.filter((each) => each !== null && each !== undefined),
+    over: score.filter((each) => each >= 100),
     threshold: window.scoreChart.trend.level.value, top: u.scales.y0.max };
 }"""
 
@@ -63,7 +64,8 @@ def test_an_anomaly_is_found_in_one_tap_and_is_struck_when_the_judge_dies(tmp_pa
             assert await page.locator("#chart .lanes .abstained").count() == 1
             drawn = await page.evaluate(DRAWN)
             assert drawn["runs"] == 3, "gaps are gaps: nothing crosses them"
-            assert drawn["beyond"] > 0, "what is over the threshold is drawn over the line"
+            assert drawn["beyond"] == drawn["over"], "what is over the threshold is drawn over the line, whether the model alarms or not"
+            assert drawn["over"][0] == 100, "its colour changes where it crosses the threshold"
             assert drawn["threshold"] == 100
             assert drawn["top"] <= 500
             await page.focus("#chart")

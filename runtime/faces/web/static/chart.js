@@ -187,10 +187,10 @@ function line(ctx, from, to, dash, width) {
   ctx.stroke();
 }
 
-// The stretches of a pen whose ends are beyond: null elsewhere. `t` and `last` are its table, in s, with its breaks in it.
+// The points of a pen that are beyond, null elsewhere: a stretch is drawn so where both its ends are. `t` and `last` are its table, in s, with its breaks in it.
 function beyond(pen, t, last) {
   const over = new Set(pen.t.filter((_, i) => pen.over[i]));
-  return last.map((value, i) => (over.has(Math.round(t[i] * 1000)) || (value !== null && over.has(Math.round(t[i + 1] * 1000))) ? value : null));
+  return last.map((value, i) => (over.has(Math.round(t[i] * 1000)) ? value : null));
 }
 
 // Times of day in 24 hours, of the site; where a day begins, and first of all, its date.

@@ -14,19 +14,29 @@ export const share = (score, threshold) => {
   return percent < SHOWN_MAX ? `${percent.toFixed(0)} %` : "> 9,999 %";
 };
 
-// The answer as a trend of one pen.
+// The answer as a trend of one pen. What is beyond is so by its score alone: the model alarms later than that, and for longer.
 export function trendOf(found) {
-  const points = found.runs.flat(), { threshold } = found, isShare = threshold > 0;
+  const { threshold } = found, isShare = threshold > 0, points = found.runs.flatMap((run) => (isShare ? crossed(run, threshold) : run));
   const gaps = Object.entries(KINDS).flatMap(([name, kind]) => found[name].map(([from_ms, to_ms]) => ({ from_ms, to_ms, kind, cause: word(`web.judged.chart.${kind}`) })));
   const level = { value: 100, most: MOST, sign: "%", text: word("web.judged.chart.threshold"), unit: word("web.judged.share") };
   return {
     t0: found.from_ms, t1: found.to_ms, width_ms: 0, ...(isShare ? { level } : {}),
     marks: [...found.findings].sort((a, b) => a[0] - b[0]).map(([at_ms, seq]) => ({ at_ms, seq, sort: "anomaly", text: `${word("web.judged.chart.finding")} ${seq}` })),
     pens: [{
-      uid: 0, name: word("web.judged.chart.score"), unit: "", t: points.map(([ms]) => ms), low: [], high: [], bad: [], over: points.map(([, , over]) => over),
+      uid: 0, name: word("web.judged.chart.score"), unit: "", t: points.map(([ms]) => ms), low: [], high: [], bad: [], over: points.map(([, score]) => isShare && score >= threshold),
       last: points.map(([, score]) => (isShare ? (100 * score) / threshold : score)), gaps: gaps.sort((a, b) => a.from_ms - b.from_ms),
     }],
   };
+}
+
+// A run with a point wherever it crosses the threshold, so that its colour changes there.
+function crossed(run, threshold) {
+  return run.flatMap((point, i) => {
+    const [from, to] = [run[i - 1], point];
+    if (!from || (from[1] > threshold) === (to[1] > threshold) || to[0] - from[0] < 2) return [point];
+    const at = from[0] + Math.round(((to[0] - from[0]) * (threshold - from[1])) / (to[1] - from[1]));
+    return [[Math.min(to[0] - 1, Math.max(from[0] + 1, at)), threshold], point];
+  });
 }
 
 export class ScoreChart {

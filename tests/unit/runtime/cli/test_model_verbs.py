@@ -39,7 +39,7 @@ def plant_of(*models: dict[str, Any]) -> JudgedPlant:
     now_ms = plant.clock_ms()
     plant.models = [row | {"cell_ms": now_ms - 4_000} for row in models]
     plant.findings = [finding(5033, now_ms - 300_000, evidence={"count": 41}), finding(9, 5, model="other")]
-    plant.points = [[now_ms - 3_000, 1.25, False], [now_ms - 2_000, None, False], [now_ms - 1_000, 3.5, True]]
+    plant.points = [[now_ms - 3_000, 1.25, True], [now_ms - 2_000, None, True], [now_ms - 1_000, 3.5, False]]
     return plant
 
 
