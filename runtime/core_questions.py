@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from drivers.recorder import FlightRecorder
 from runtime.accounts.desk import AccountDesk
 from runtime.acquisition.field import Field
+from runtime.acquisition.live import Live
 from runtime.alarms.parts import METHODS as ALARM_METHODS
 from runtime.alarms.parts import Alarms
 from runtime.commands.desk import CommandDesk
@@ -41,6 +42,7 @@ class Parts(Protocol):
     alarms: Alarms
     commands: CommandDesk
     desk: JudgementDesk
+    live: Live
     diagnostics: LateDiagnostics
     door: Door
     health: Health
@@ -62,12 +64,15 @@ class Parts(Protocol):
         ...
 
 
-def _of_models(desk: JudgementDesk, orders: Orders) -> dict[str, Question]:
+def _of_models(desk: JudgementDesk, orders: Orders, live: Live) -> dict[str, Question]:
     async def judgement(asked: Asked) -> Any:
         return await desk.answer(asked.session, asked.params)
 
     async def models(_: Asked) -> Any:
-        return {"models": desk.model_rows(), "findings": desk.finding_rows(), "judge": desk.health()}
+        rows = desk.model_rows()
+        newest = {each["tag"]: live.newest(each["tag"]) for row in rows for each in row["open"]}
+        values = {tag: found.value for tag, found in newest.items() if found is not None}  # else only faces that stay know them
+        return {"models": rows, "findings": desk.finding_rows(), "judge": desk.health(), "values": values}
 
     async def scores(asked: Asked) -> Any:
         return await scores_asked(desk, orders, asked.params)
@@ -140,6 +145,6 @@ def core_questions(core: Parts, bench: LateDesk, orders: Orders, recorders: Mapp
         **{method: Question(action, look) for method, action in BENCH_METHODS.items()},
         **_of_diagnostics(core),
         **{method: Question(None, command) for method in ("commands", "command.history", "command.prepare")},
-        **_of_models(core.desk, orders),
+        **_of_models(core.desk, orders, core.live),
         **{method: Question(None, alarms) for method in ALARM_METHODS},
     } | network_questions(core.network, core.clock_told)

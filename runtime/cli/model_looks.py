@@ -20,7 +20,7 @@ from runtime.cli.console import CANNOT_TELL, console, fail, print_json
 from runtime.cli.times import wall_ms
 from runtime.messages import judged
 from runtime.messages.catalogue import word
-from runtime.messages.finding_words import finding_text
+from runtime.messages.finding_words import finding_tags, finding_text
 from runtime.messages.values import moment
 
 STYLES: Final = {"ok": "green", "warn": "yellow", "alarm": "bold red"}
@@ -39,7 +39,8 @@ def list_models(state: State = Path("state"), as_json: AsJson = False) -> None:
         console().print(word("models_none"), markup=False)
         return
     table = Table("model", "state", "score", "", box=None, pad_edge=False)
-    for model in found["models"]:
+    for row in found["models"]:
+        model = judged.with_values(row, found.get("values") or {})
         level, text = judged.state_sentence(model, found["judge"], _now_ms())
         said = Text("\n".join([text, *_more(model)]), style=STYLES[level])
         table.add_row(model["name"], word(f"web.model.state.{model['state']}"), judged.share_text(model), said)
@@ -91,23 +92,25 @@ def explain(
         if finding not in own:
             fail("finding_unknown", {"seq": finding}, as_json=as_json, exit_code=1)
         said, text = own[finding], f"{moment(own[finding]['at_ms'])}  {finding_text(own[finding])}"
-    rows = said.get("contributions") or []
+    rows = judged.tag_rows(said) if finding is None else finding_tags(said)
     if as_json:
         keys = ("tag", "share", "value", "low", "high")
         print_json({"model": name, "finding": finding, "text": text, "contributions": [dict(zip(keys, row, strict=True)) for row in rows]})
         return
     console().print(text, markup=False)
+    if rows and any(row[1] is None for row in rows):
+        console().print(word("web.judged.by_rule"), markup=False)
     console().print(explanation(rows) if rows else word("web.judged.no_tags"))
 
 
 def explanation(rows: Sequence[Sequence[Any]]) -> Table:
-    """Return [tag, share, value, low, high] rows as a table."""
+    """Return [tag, share, value, low, high] rows as a table; share None: a rule found it."""
     table = Table("tag", "share", "value", "normal", "", box=None, pad_edge=False)
     for tag, share, value, low, high in rows:
         band = "-" if low is None or high is None else f"{judged.short_number(low)} to {judged.short_number(high)}"
         side = judged.side_of(value, low, high)
         where = Text(word(f"web.judged.side.{side}"), style="" if side == "within" else "red")
-        table.add_row(tag, f"{100 * share:.0f} %", judged.short_number(value), band, where)
+        table.add_row(tag, "-" if share is None else f"{100 * share:.0f} %", judged.short_number(value), band, where)
     return table
 
 
@@ -121,7 +124,7 @@ def known_model(found: Mapping[str, Any], name: str, *, as_json: bool) -> Model:
 
 def _model(state: Path, name: str, *, as_json: bool) -> tuple[Model, Mapping[str, Any]]:
     found = ask(state, "models", {}, ASK_S, as_json=as_json)
-    return known_model(found, name, as_json=as_json), found
+    return judged.with_values(known_model(found, name, as_json=as_json), found.get("values") or {}), found
 
 
 def _list_scores(state: Path, name: str, from_ms: int, to_ms: int, *, as_json: bool) -> None:
@@ -133,7 +136,7 @@ def _list_scores(state: Path, name: str, from_ms: int, to_ms: int, *, as_json: b
     threshold = found.get("threshold")
     for ms, each, _ in found["points"]:
         said = word("web.judged.chart.abstained") if each is None else judged.short_number(each)
-        is_beyond = each is not None and threshold is not None and each > threshold  # not whether the model alarms: that begins and ends later
+        is_beyond = each is not None and threshold is not None and each > threshold  # that it alarms begins and ends later
         print(f"{moment(ms)}  {said}" + (f"  {word('web.judged.legend.beyond')}" if is_beyond else ""))
     if found.get("cut_ms") is not None:
         console().print(word("model_scores_cut", {"name": name, "from": moment(found["cut_ms"])}), markup=False)

@@ -118,13 +118,13 @@ class JudgementSource(Protocol):
 
         `learned` = {rows, left_out, settling}: what it was learned from here, see `judgement.model_rows`.
         `contributions` are [tag, share, value, low, high] of at most five tags: first whom an alarm names, then the greatest share.
-        `open` are {seq, rule, tag, at_ms} of findings that have not ended, oldest first: with one the machine is not normal, whatever
-        the score says.
+        `open` are {seq, rule, tag, at_ms, evidence, band} of findings that have not ended, oldest first: with one the machine is not
+        normal, whatever the score says. Of the evidence it has the value and the limits; `band` is [low, high], as what is not known null.
         """
         ...
 
     def finding_rows(self) -> list[dict[str, Any]]:
-        """The newest FINDINGS_MAX findings, newest first: {seq, at_ms, model, rule, tag, evidence, contributions}."""
+        """The newest FINDINGS_MAX findings, newest first: {seq, at_ms, model, rule, tag, evidence, contributions, band}."""
         ...
 
 

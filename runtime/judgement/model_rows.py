@@ -19,6 +19,8 @@ from runtime.judgement.kept_findings import OPEN_MAX as GOING_MAX
 FINDINGS_MAX: Final = 50
 OPEN_MAX: Final = 20
 ONSET: Final = 0
+NUMBERS: Final = ("value", "low", "high")
+"""Of the evidence of a finding that goes on, what a sentence says of it."""
 MANIFESTS_MAX: Final = 64
 LEARNED: Final = "learned"
 TOLD: Final = ("rows", "left_out", "settling")
@@ -35,7 +37,7 @@ class ModelRows:
         self._manifests: dict[bytes, Manifest] = {}
         self._ended: dict[str, dict[str, Any]] = {}
         self._learned: dict[str, tuple[bytes | None, dict[str, Any]]] = {}
-        self._findings: deque[dict[str, Any]] = deque(maxlen=FINDINGS_MAX)
+        self._findings: deque[tuple[bytes, dict[str, Any]]] = deque(maxlen=FINDINGS_MAX)
         self._going: dict[str, dict[tuple[str, str], tuple[bytes, dict[str, Any]]]] = {}
         """Of each model the findings that have not ended, also those that are no longer among the newest."""
         self.generation = 0
@@ -70,7 +72,7 @@ class ModelRows:
         match body:
             case FindingBody():
                 row = finding_row(seq, body)
-                self._findings.appendleft(row)
+                self._findings.appendleft((body.manifest_hash, row))
                 self._take_going(body, row)
                 self.generation += 1
             case ModelBody():
@@ -120,7 +122,23 @@ class ModelRows:
 
     def findings(self) -> list[dict[str, Any]]:
         """Return the newest findings, newest first."""
-        return list(self._findings)
+        return [row | {"band": self._band(manifest, row["tag"])} for manifest, row in self._findings]
+
+    def _band(self, manifest_hash: bytes | None, tag: str) -> list[float | None]:
+        """Return what is normal for a tag by a model, [low, high]; None for what is not known."""
+        manifest = self.manifest(manifest_hash)
+        places = [] if manifest is None else [place for place, each in enumerate(manifest.plan.tags) if each.name == tag]
+        return list(manifest.bands[places[0]]) if manifest is not None and places else [None, None]
+
+    def _open_rows(self, page: ModelPage) -> list[dict[str, Any]]:
+        """Return what goes on of a model as faces are shown it: with the numbers of its onset that a sentence says, and its tag's band."""
+        return [
+            {
+                **{key: row[key] for key in ("seq", "rule", "tag", "at_ms")}, "band": self._band(page.manifest, row["tag"]),
+                "evidence": {key: row["evidence"][key] for key in NUMBERS if key in row["evidence"]},
+            }
+            for row in self._open(page)[-OPEN_MAX:]
+        ]  # fmt: skip
 
     def models(self) -> list[dict[str, Any]]:
         """Return a row for each model that is defined or known."""
@@ -142,7 +160,7 @@ class ModelRows:
             "ended": self._ended.get(page.name), "learned": learned if learned and learned_by == page.manifest else None,
             "model_sha256": page.model.hex() if page.model else None, "manifest_hash": page.manifest.hex() if page.manifest else None,
             "refused": {"code": page.refusal[0], "params": dict(page.refusal[1])} if page.refusal else None,
-            "open": [{key: row[key] for key in ("seq", "rule", "tag", "at_ms")} for row in self._open(page)[-OPEN_MAX:]],
+            "open": self._open_rows(page),
             "gates": gates_of(manifest), "labels": page.labels.plain(), "labelled": page.labels.labelled(),
             "drift": live.drift if live else None,
         }  # fmt: skip

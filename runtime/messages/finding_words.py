@@ -10,12 +10,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from runtime.messages.catalogue import catalogue, word
-from runtime.messages.judged import Row, short_number, span_text
+from runtime.messages.judged import COMMAS, MODEL_RULE, Row, short_number, span_text
 from runtime.messages.page_reader import PageReader, moment_for
 
-MODEL_RULE: Final = "model"
-"""The rule of findings that the model itself makes; at its end another tag may contribute most."""
-COMMAS: Final = {"zh": "，"}
 OVER: Final = (1, "end")
 """Phases of a finding that has ended."""
 OF_TIME: Final = frozenset({"stuck", "frozen_counter", "dropout", "late", "clock"})
@@ -60,6 +57,15 @@ def finding_text(finding: Row, lang: str = "en", reader: PageReader | None = Non
     said = word("judged.finding", {"what": what, "facts": COMMAS.get(lang, ", ").join(facts)}, lang) if facts else what
     said = word("judged.over", {"what": said}, lang) if is_over(finding) else said
     return said if armed else word("judged.finding.trial", {"what": said}, lang)
+
+
+def finding_tags(finding: Row) -> list[list[Any]]:
+    """Return [tag, share, value, low, high] of what a finding is about; of a rule's its tag as it was then, whose share is None."""
+    if rows := finding.get("contributions"):
+        return [list(row) for row in rows]
+    if finding["rule"] == MODEL_RULE or not finding.get("tag"):
+        return []
+    return [[finding["tag"], None, (finding.get("evidence") or {}).get("value"), *(finding.get("band") or (None, None))]]
 
 
 def _fact(rule: str, name: str, value: Any, lang: str, reader: PageReader | None) -> str:

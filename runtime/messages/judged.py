@@ -28,6 +28,9 @@ GATE: Final = "gate"
 """Why a model abstains whose machine is in another state than it was learned in."""
 COVERED_SHARE_MAX: Final = 0.02
 """Of what was held back, most that may be over the threshold (`models.decision.ALARMED_SHARE_MAX`): below it there are too few rows."""
+MODEL_RULE: Final = "model"
+"""The rule of findings that the model itself makes; at its end another tag may contribute most."""
+COMMAS: Final = {"zh": "，"}
 AT_WORK: Final = frozenset({"ok", "behind"})
 Row = Mapping[str, Any]
 Sentence = tuple[str, str]
@@ -88,25 +91,85 @@ def _verdict(model: Row, now_ms: int | None, lang: str) -> Sentence:
         return "warn", word("judged.ahead", {"age": span_text(-age_ms)}, lang)
     if age_ms > SCORE_OLD_MS:
         return "warn", word("judged.old", {"age": span_text(age_ms)}, lang)
-    if model.get("open") and not model.get("alarming"):
+    if leads_by_rule(model) or (model.get("open") and not model.get("alarming")):
         return "alarm", word("judged.open", {"what": open_text(model, lang), "score": _score_text(model, lang)}, lang)
     if model.get("abstained"):
         return "warn", word("judged.abstained", {"why": abstained_text(model, lang)}, lang)
     values = {"share": share_text(model), "tag": first_tag(model) or "?"}
     if model.get("alarming"):
-        score, threshold = model.get("score"), model.get("threshold")
-        if isinstance(score, int | float) and isinstance(threshold, int | float) and score <= threshold:
+        if not _is_over(model):
             return "alarm", word("judged.not_normal.still", values, lang)  # what weighs most now is not what it was about
-        return "alarm", word("judged.not_normal", values, lang)
+        said = word("judged.not_normal", values, lang)
+        if of_rules(model):
+            besides = open_text({"open": of_rules(model)[::-1]}, lang)
+            said = word("judged.not_normal.besides", {"said": said, "what": besides}, lang)
+        return "alarm", said
     return "ok", word("judged.normal", values, lang)
 
 
+def of_rules(model: Row) -> list[Row]:
+    """Return what has begun and not ended that a rule has found and not the score, the newest first."""
+    return [each for each in reversed(model.get("open") or ()) if each["rule"] != MODEL_RULE]
+
+
+def leads_by_rule(model: Row) -> bool:
+    """Whether what a rule found is to be said first. A value beyond its limits is no input: the score alone goes down while it grows."""
+    return bool(of_rules(model)) and not (model.get("alarming") and _is_over(model))
+
+
+def _is_over(model: Row) -> bool:
+    score, threshold = model.get("score"), model.get("threshold")
+    return isinstance(score, int | float) and isinstance(threshold, int | float) and score > threshold
+
+
+def with_values(model: Row, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a model's row that says of what goes on what its tag reads now; `values` are the newest numbers by tag."""
+    now = {tag: value for tag, value in values.items() if _is_number(value)}
+    return {**model, "open": [{**each, "now": now.get(each["tag"])} for each in model.get("open") or ()]}
+
+
+def tag_rows(model: Row) -> list[list[Any]]:
+    """Return [tag, share, value, low, high] of the tags to look at, the first first; share None: a rule found it, beside the score."""
+    scored = {row[0]: list(row) for row in model.get("contributions") or ()}
+    found: dict[str, list[Any]] = {}
+    for each in of_rules(model):
+        tag, (low, high) = each["tag"], each.get("band") or (None, None)
+        _, share, value, *_ = scored.get(tag) or [tag, None, (each.get("evidence") or {}).get("value")]
+        found.setdefault(tag, [tag, share, value if each.get("now") is None else each["now"], low, high])
+    first, then = (found, scored) if leads_by_rule(model) else (scored, found)
+    return [*first.values(), *(row for tag, row in then.items() if tag not in first)]
+
+
 def open_text(model: Row, lang: str = "en") -> str:
-    """Return what has begun and not ended, the newest first, and how many more."""
-    newest, *more = reversed(model["open"])
+    """Return what has begun and not ended, what rules found before what the score did, the newest first, and how many more."""
+    newest, *more = of_rules(model) + [each for each in reversed(model["open"]) if each["rule"] == MODEL_RULE]
     known = f"judged.rule.{newest['rule']}"
     what = word(known if known in catalogue("en") else "judged.rule.other", {"rule": newest["rule"], "tag": newest["tag"]}, lang)
+    if facts := _limit_facts(newest, lang):
+        what = word("judged.finding", {"what": what, "facts": COMMAS.get(lang, ", ").join(facts)}, lang)
     return what + (word("judged.open.more", {"count": len(more)}, lang) if more else "")
+
+
+def _limit_facts(found: Row, lang: str) -> list[str]:
+    """Return the value and the limits that it broke; where what it reads now is not known, or breaks none, what it was at first."""
+    numbers, now = found.get("evidence") or {}, found.get("now")
+    limits = {name: numbers[name] for name in ("low", "high") if _is_number(numbers.get(name))}
+    if not limits:
+        return []
+    said = [] if now is None else [word("evidence.value", {"value": short_number(now)}, lang)]
+    broken, first = _broken(now, limits), numbers.get("value")
+    if not broken and _is_number(first):
+        said.insert(0, word("judged.open.was", {"value": short_number(first)}, lang))
+        broken = _broken(first, limits)
+    return said + [word(f"evidence.{name}", {"value": short_number(limit)}, lang) for name, limit in (broken or limits).items()]
+
+
+def _broken(value: float | None, limits: Mapping[str, float]) -> dict[str, float]:
+    return {} if value is None else {name: limit for name, limit in limits.items() if (value < limit if name == "low" else value > limit)}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _score_text(model: Row, lang: str) -> str:

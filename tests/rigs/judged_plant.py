@@ -54,6 +54,7 @@ class JudgedPlant(Plant):
         self.judge: dict[str, Any] | None = {"state": "ok", "cause": None, "params": {}}
         self.points: list[list[Any]] = []
         self.cut_ms: int | None = None
+        self.values: dict[str, Any] = {}
         self.acts: list[dict[str, Any]] = []
         self.outcome: dict[str, Any] = {"code": "done", "params": {}, "seq": 77}
         self.heard_ms: int | None = None
@@ -97,12 +98,15 @@ class JudgedPlant(Plant):
             case "scores":
                 raise RequestRefusedError("model_unknown", model=str(params["model"]))
             case "models":
-                return {"models": self.models, "findings": self.findings, "judge": self.snapshot()["judge"]}
+                return {"models": self.models, "findings": self.findings, "judge": self.snapshot()["judge"], "values": self.values}
         return await super().answer(session, method, params)
 
 
 def day_of_scores(now_ms: int, *, span_s: int = 600) -> list[list[Any]]:
-    """Scores up to now: normal, alarming still from before for 100 s, a minute abstained, a hole of 80 s, a rise over the threshold at the end."""
+    """Scores up to now: normal, a minute abstained, a hole of 80 s, and a rise over the threshold at the end.
+
+    The model alarms as one does: for 100 s still from before, and at the end later than the score rises.
+    """
     rows: list[list[Any]] = []
     for second in range(span_s):
         ms, left = now_ms - CELL_MS * (span_s - second), span_s - second

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from runtime.faces.feed import Row
@@ -28,7 +29,8 @@ class TagShare:
     """A tag's part of a score. `side` is below, within, above or unknown; `mark` is the value's place on a scale of 0 to 100, or None."""
 
     name: str
-    percent: int
+    percent: int | None
+    """None where a rule found the tag, which has no part in a score."""
     value: str
     unit: str
     low: str
@@ -89,9 +91,11 @@ class FindingView:
 
 
 def model_view(
-    model: Mapping[str, Any], tags: Mapping[int, Row], judge: Mapping[str, Any] | None, now_ms: int | None, lang: str
-) -> ModelView:
-    """Return what a page shows of a model; `tags` are the feed's rows, for units and decimals."""
+    model: Mapping[str, Any], tags: Mapping[int, Row], judge: Mapping[str, Any] | None, now_ms: int | None, lang: str,
+    values: Mapping[int, Row] = MappingProxyType({}),
+) -> ModelView:  # fmt: skip
+    """Return what a page shows of a model; `tags` are the feed's rows, for units and decimals, `values` the newest ones, as the feed's."""
+    model = judged.with_values(model, {tag[1]: values[uid][1] for uid, tag in tags.items() if uid in values})
     level, sentence = judged.state_sentence(model, judge, now_ms, lang)
     refused, progress, advice = model.get("refused"), model.get("progress"), model.get("drift")
     coverage = model.get("coverage")
@@ -107,7 +111,7 @@ def model_view(
         number(model.get("threshold")),
         show_age(judged.score_age_ms(model, now_ms)),
         bool(model.get("alarming")),
-        tag_shares(model.get("contributions") or (), tags),
+        tag_shares(judged.tag_rows(model), tags),
         steps_of(model["state"]),
         None if not progress else round(100 * min(1.0, max(0.0, progress["share"]))),
         judged.progress_text(model, lang) if progress or model["state"] == "learning" else "",
@@ -135,9 +139,10 @@ def tag_shares(contributions: Sequence[Sequence[Any]], tags: Mapping[int, Row]) 
         shown = [number(each, exponent) for each in (value, low, high)]
         found.append(
             TagShare(
-                name, round(100 * min(1.0, max(0.0, share))), shown[0], unit_sign(tag[3]) if tag else "", shown[1], shown[2], side, mark
+                name, None if share is None else round(100 * min(1.0, max(0.0, share))), shown[0], unit_sign(tag[3]) if tag else "",
+                shown[1], shown[2], side, mark,
             )
-        )
+        )  # fmt: skip
     return tuple(found)
 
 

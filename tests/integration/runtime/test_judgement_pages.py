@@ -19,7 +19,8 @@ SMALL = """(least) => [...document.querySelectorAll('a, button, input, summary')
 DRAWN = """() => {
   const u = window.scoreChart.plotted, [, score, beyond] = u.data;
   const there = score.map((each) => each !== null && each !== undefined);
-  return { runs: there.filter((each, i) => each && !there[i - 1]).length, beyond: beyond.filter((each) => each !== null && each !== undefined),
+  return { runs: there.filter((each, i) => each && !there[i - 1]).length,
+    beyond: beyond.filter((each) => each !== null && each !== undefined),
     over: score.filter((each) => each >= 100),
     threshold: window.scoreChart.trend.level.value, top: u.scales.y0.max };
 }"""

@@ -57,6 +57,25 @@ def test_the_page_names_the_tag_that_contributes_most_beside_its_band(tmp_path: 
     assert word("web.judged.not_of_now") not in shown
 
 
+def test_the_page_says_first_what_a_rule_found_beside_its_band_as_it_is_now(tmp_path: Path) -> None:
+    going = {
+        "seq": 9,
+        "rule": "range",
+        "tag": "filler/torque_mean",
+        "at_ms": 1,
+        "evidence": {"value": 6.4, "high": 6.0},
+        "band": [1.8, 2.2],
+    }
+    face = face_of(tmp_path, model(score=0.12, alarming=True, open=[going], contributions=contributions(24.0)[:2], **FRESH))
+    face.feed.values = {2: [2, 8.5, 0, NOW, None, "pending", None, None]}
+    shown = unescape(page(face))
+    assert "NOT NORMAL: filler/torque_mean is outside its limits (now 8.5, upper limit 6), and it goes on." in shown
+    assert "has to stay there" not in shown
+    for words in ("8.50 <small>N·m", "normal 1.80 to 2.20 N·m", "above its normal band", "found by a rule"):
+        assert words in shown, words
+    assert shown.index("filler/torque_mean</b>") < shown.index("filler/product_temperature</b>")
+
+
 @pytest.mark.parametrize(
     ("more", "judge", "connected"),
     [({}, {"heard_ms": NOW - 60_000}, True), ({}, {"state": "away"}, True), ({}, {}, False), ({"cell_ms": NOW - 3_600_000}, {}, True)],

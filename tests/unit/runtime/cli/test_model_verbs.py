@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from runtime.cli.app import make_app
 from tests.rigs.feed_plant import serving
-from tests.rigs.judged_plant import JudgedPlant, finding, model
+from tests.rigs.judged_plant import JudgedPlant, contributions, finding, model
 
 Said = tuple[int, str]
 
@@ -162,6 +162,24 @@ def test_scores_of_a_span_are_listed_with_what_was_not_scored(tmp_path: Path) ->
     (code, text), *_ = say(tmp_path, cut, ("score", "line", "--from", "0"))
     assert code == 0
     assert "are not listed: the span has more than are read at once" in " ".join(text.split())
+
+
+def test_explain_says_first_what_a_rule_found_and_what_it_is_now(tmp_path: Path) -> None:
+    evidence = {"value": 6.4, "high": 6.0}
+    going = {"seq": 5040, "rule": "range", "tag": "filler/torque_mean", "at_ms": 1, "evidence": evidence, "band": [1.8, 2.2]}
+    plant = plant_of(model(score=0.12, alarming=True, open=[going], contributions=contributions(24.0)[:2]))
+    plant.values = {"filler/torque_mean": 8.5}
+    plant.findings.append(finding(5040, 1_000, rule="range", tag="filler/torque_mean", evidence=evidence, band=[1.8, 2.2]))
+    (_, text), (_, one), (_, as_json) = say(
+        tmp_path, plant, ("explain", "line"), ("explain", "line", "--finding", "5040"), ("explain", "line", "--json")
+    )
+    lines = text.splitlines()
+    assert lines[0].startswith("NOT NORMAL: filler/torque_mean is outside its limits (now 8.5, upper limit 6), and it goes on.")
+    assert [line.split()[0] for line in lines[2:]] == ["tag", "filler/torque_mean", "filler/product_temperature", "capper/torque_last"]
+    assert [each in lines[3] for each in ("-", "8.5", "1.8 to 2.2", "above its normal band")] == [True] * 4
+    assert "There is no score" not in one
+    assert tuple(each for each in ("6.4", "1.8 to 2.2") if each in one.splitlines()[-1]) == ("6.4", "1.8 to 2.2")
+    assert json.loads(as_json)["contributions"][0] == {"tag": "filler/torque_mean", "share": None, "value": 8.5, "low": 1.8, "high": 2.2}
 
 
 def test_explain_names_tags_with_their_bands(tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from runtime.messages import judged
 from runtime.messages.catalogue import word
 from runtime.messages.finding_words import finding_text
-from tests.rigs.judged_plant import finding, model
+from tests.rigs.judged_plant import contributions, finding, model
 
 NOW = 10_000_000
 JUDGE = {"state": "ok", "cause": None, "params": {}, "heard_ms": NOW - 500}
 OPEN = [{"seq": 8, "rule": "stuck", "tag": "a/c", "at_ms": 1}, {"seq": 9, "rule": "range", "tag": "a/b", "at_ms": 2}]
+RANGE = {"seq": 9, "rule": "range", "tag": "a/b", "at_ms": 2, "evidence": {"value": 6.4, "low": 0.0, "high": 6.0}, "band": [1.7, 2.2]}
+GROWING = [{"seq": 8, "rule": "model", "tag": "a/b", "at_ms": 1}, RANGE | {"now": 8.5}]
 FRESH = {"cell_ms": NOW - 4_000}
 
 
@@ -32,6 +34,25 @@ FRESH = {"cell_ms": NOW - 4_000}
             "NOT NORMAL: a/b is outside its limits (and 1 more), and it goes on. The score alone is 55 % of",
         ),
         (model(open=OPEN, score=3.6, alarming=True, **FRESH), JUDGE, "alarm", "NOT NORMAL: filler/product_temperature contributes most"),
+        (
+            model(open=GROWING, score=0.12, alarming=True, **FRESH),
+            JUDGE,
+            "alarm",
+            "NOT NORMAL: a/b is outside its limits (now 8.5, upper limit 6) (and 1 more), and it goes on. The score alone is 5 %",
+        ),
+        (
+            model(open=GROWING, score=3.6, alarming=True, **FRESH),
+            JUDGE,
+            "alarm",
+            "150 % of the threshold. Besides: a/b is outside its limits (now 8.5, upper limit 6), and it goes on.",
+        ),
+        (
+            model(open=[GROWING[1] | {"now": 5.1}], **FRESH),
+            JUDGE,
+            "alarm",
+            "a/b is outside its limits (6.4 when it was found, now 5.1, upper limit 6), and",
+        ),
+        (model(open=GROWING[:1], score=0.3, alarming=True, **FRESH), JUDGE, "alarm", "NOT NORMAL still: the score is down to 12 %"),
         (
             model(open=OPEN[1:], score=None, abstained="missing", **FRESH),
             JUDGE,
@@ -68,6 +89,27 @@ def test_the_sentence_says_the_most_important_thing(row: dict[str, Any], judge: 
     found = judged.state_sentence(row, judge, NOW)
     assert (found[0], said in found[1]) == (level, True), found
     assert judged.state_sentence(row, judge, NOW, "zh")[1] != found[1]
+
+
+def test_what_a_rule_found_is_the_first_tag_to_look_at_while_the_score_is_low() -> None:
+    low = model(open=GROWING, score=0.12, alarming=True, contributions=contributions(24.0))
+    assert judged.tag_rows(low)[0] == ["a/b", None, 8.5, 1.7, 2.2], "as it is now, beside its band; it has no share"
+    assert len(judged.tag_rows(low)) == 6
+    assert judged.tag_rows(model(open=[RANGE], contributions=[]))[0][2] == 6.4, "as it was found, where nobody knows what it is now"
+    own = [*contributions(24.0), ["a/b", 0.2, 2.0, 1.7, 2.2]]
+    assert judged.tag_rows(low | {"contributions": own})[0] == ["a/b", 0.2, 8.5, 1.7, 2.2]
+    assert judged.tag_rows(low | {"score": 3.6})[-1] == ["a/b", None, 8.5, 1.7, 2.2], "over the threshold the score speaks first"
+    assert judged.tag_rows(model(open=GROWING[:1])) == contributions(24.0)
+    told = judged.with_values(model(open=[RANGE]), {"a/b": 7.0, "a/c": 1})
+    assert told["open"][0]["now"] == 7.0
+    assert judged.with_values(model(open=[RANGE]), {"a/b": True})["open"][0]["now"] is None
+
+
+def test_what_to_do_next_is_a_sentence_of_its_own() -> None:
+    for state in ("off", "learning", "checking", "shadow", "armed", "refused"):
+        for lang in ("en", "zh"):
+            todo, _ = judged.next_step(model(state=state), lang)
+            assert todo.endswith((".", "。")), "it stands behind 'Next:', and a command may follow or not"
 
 
 @given(
