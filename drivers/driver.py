@@ -33,7 +33,7 @@ class DriverError(Exception):
     that readings lost to this fault carry.
     """
 
-    def __init__(self, cause: str, status: int = Status.BAD_COMMUNICATION_ERROR, **params: str | int | float) -> None:
+    def __init__(self, cause: str, status: int = Status.BAD_COMMUNICATION_ERROR, /, **params: str | int | float) -> None:
         self.cause = cause
         self.status = int(status)
         self.params: Mapping[str, str | int | float] = params

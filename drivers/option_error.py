@@ -10,6 +10,6 @@ from __future__ import annotations
 class OptionError(ValueError):
     """An option or a combination of options that cannot be used: a message code with its parameters."""
 
-    def __init__(self, code: str, **params: str | int | float) -> None:
+    def __init__(self, code: str, /, **params: str | int | float) -> None:
         self.code, self.params = code, params
         super().__init__(code + (f" ({', '.join(f'{key}={value}' for key, value in params.items())})" if params else ""))

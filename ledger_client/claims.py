@@ -96,7 +96,7 @@ class Judge:
         self._counts: dict[str, int] = dict.fromkeys(CLAIMS, 0)
         self._first: dict[str, tuple[Status, Finding]] = {}
 
-    def fails(self, claim: str, code: str, seq: int | None = None, **params: str | int | float) -> None:
+    def fails(self, claim: str, code: str, seq: int | None = None, /, **params: str | int | float) -> None:
         """Note something that contradicts the claim."""
         self._note(claim, "fails", Finding(code, seq, params))
 
@@ -104,7 +104,7 @@ class Judge:
         """Note an error that contradicts the claim, with its own code."""
         self._note(claim, "fails", Finding(error.code, seq, error.params))
 
-    def unknown(self, claim: str, code: str, seq: int | None = None, **params: str | int | float) -> None:
+    def unknown(self, claim: str, code: str, seq: int | None = None, /, **params: str | int | float) -> None:
         """Note something that keeps the claim from being checked here."""
         self._note(claim, "unknown", Finding(code, seq, params))
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 class LedgerError(Exception):
     """Root of what can go wrong here; `code` is a message code, `params` fill its blanks."""
 
-    def __init__(self, code: str, **params: str | int | float) -> None:
+    def __init__(self, code: str, /, **params: str | int | float) -> None:
         self.code = code
         self.params = dict(params)
         super().__init__(code + (f" {self.params}" if params else ""))
@@ -46,6 +46,6 @@ class SignerError(LedgerError):
 class AnchorError(LedgerError):
     """An anchor failed or answered wrongly; `transient` tells whether asking again can help."""
 
-    def __init__(self, code: str, *, transient: bool = True, **params: str | int | float) -> None:
+    def __init__(self, code: str, /, *, transient: bool = True, **params: str | int | float) -> None:
         super().__init__(code, **params)
         self.transient = transient

@@ -49,7 +49,7 @@ BAND_QUANTILES: Final = (0.001, 0.999)
 class CannotLearnError(Exception):
     """The rows are not enough to learn from: a message code with its parameters."""
 
-    def __init__(self, code: str, **params: str | int | float) -> None:
+    def __init__(self, code: str, /, **params: str | int | float) -> None:
         super().__init__(f"{code} {params}")
         self.code = code
         self.params = params

@@ -29,7 +29,7 @@ SETTLE_MS_MAX: Final = 86_400_000
 class PlanError(Exception):
     """A plan that cannot be followed. `code` is worded in the message catalogues with `params`."""
 
-    def __init__(self, code: str, **params: str | int | float) -> None:
+    def __init__(self, code: str, /, **params: str | int | float) -> None:
         super().__init__(f"{code} {params}")
         self.code = code
         self.params = params

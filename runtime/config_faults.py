@@ -67,7 +67,7 @@ class Faults:
         self._lines = line_index(text)
         self.found: list[Fault] = []
 
-    def add(self, place: Place, where: str, code: str, **params: str | int | float) -> None:
+    def add(self, place: Place, where: str, code: str, /, **params: str | int | float) -> None:
         """Note one fault. `place` is the path by keys and indexes, `where` the same by names."""
         self.found.append(Fault(where, code, params, self._line(place)))
 

@@ -60,7 +60,7 @@ class DemoOptions:
 class DemoError(Exception):
     """The demo cannot start; `code` and `params` are worded by the message catalogue."""
 
-    def __init__(self, code: str, **params: str | int) -> None:
+    def __init__(self, code: str, /, **params: str | int) -> None:
         self.code, self.params = code, params
         super().__init__(code)
 

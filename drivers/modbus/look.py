@@ -30,7 +30,8 @@ async def look_at(ask: Ask, table: str, start: int, count: int, *, halve: bool =
 
     Without `halve` a range that is refused as a whole costs one request and brings nothing.
 
-    Raises DriverError, `device_exception` for a refusal that says nothing of addresses.
+    Raises DriverError, `device_exception` for a refusal that says nothing of addresses, and for any refusal of one register asked alone:
+    so a caller learns with which code.
     """
     found: dict[int, int] = {}
     if table in bit_tables or not 1 <= count <= count_max or not 0 <= start <= 0x10000 - count:
@@ -41,9 +42,9 @@ async def look_at(ask: Ask, table: str, start: int, count: int, *, halve: bool =
         try:
             answer = await ask(table, first, size)
         except RefusalError as refusal:
-            if refusal.code == _no_function:
+            if count > 1 and refusal.code == _no_function:
                 return {}
-            if refusal.code not in _no_address:
+            if count == 1 or refusal.code not in _no_address:
                 raise DriverError("device_exception", Status.BAD_DEVICE_FAILURE, code=refusal.code) from refusal
             if size > 1 and halve:
                 half = size // 2

@@ -67,7 +67,7 @@ def fault_code(error: BaseException) -> int | None:
 class TrustError(Exception):
     """What is not trusted or not offered: a cause code of `drivers.causes` with its parameters."""
 
-    def __init__(self, cause: str, **params: str) -> None:
+    def __init__(self, cause: str, /, **params: str) -> None:
         self.cause, self.params = cause, params
         super().__init__(cause)
 

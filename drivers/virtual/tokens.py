@@ -24,7 +24,7 @@ _TOKEN: Final = re.compile(
 class FormulaError(ValueError):
     """A formula that means nothing: `code` (worded by the runtime) and `params` say what, and at which character (from 1)."""
 
-    def __init__(self, code: str, **params: str | int) -> None:
+    def __init__(self, code: str, /, **params: str | int) -> None:
         """Keep the code and what fills its blanks."""
         self.code, self.params = code, params
         super().__init__(f"{code} {params}")

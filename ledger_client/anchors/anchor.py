@@ -34,7 +34,7 @@ class Clock(Protocol):
 class QuarantineError(AnchorError):
     """An anchor holds something that our ledger contradicts: nothing of this epoch may be sent again until an operator decided."""
 
-    def __init__(self, code: str, **params: str | int | float) -> None:
+    def __init__(self, code: str, /, **params: str | int | float) -> None:
         super().__init__(code, transient=False, **params)
 
 

@@ -31,7 +31,7 @@ DETAIL_MAX: Final = 120
 class DeliveryError(Exception):
     """A message that was not taken: a code with its parameters."""
 
-    def __init__(self, code: str, **params: str | int | float) -> None:
+    def __init__(self, code: str, /, **params: str | int | float) -> None:
         self.code, self.params = code, dict(params)
         super().__init__(code)
 

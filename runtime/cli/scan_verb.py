@@ -162,8 +162,10 @@ def _run(places: list[Place], numbers: list[int], pace: Any, state: Path, config
     with worded_faults(config or state, places[0].device, as_json=as_json):
         done = asyncio.run(scan_run.scan(places, numbers, pace, lambda place, first: units_at(place, state, first), tell))
     if as_json:
-        print_json({"found": done.found, "lost": done.lost, "asked": done.asked, "whole": done.is_whole})
+        print_json({"found": done.found, "lost": done.lost, "unreached": done.unreached, "asked": done.asked, "whole": done.is_whole})
     else:
+        for line in unreached_lines(done.unreached, lang):
+            console().print(line, markup=False)
         for place, cause in done.lost.items():
             console().print(f"{place}: {word(cause, {}, lang)}", markup=False)
         end = "scan_done" if done.is_whole else "scan_time_over"
@@ -174,6 +176,8 @@ def _run(places: list[Place], numbers: list[int], pace: Any, state: Path, config
 def lines_of(row: dict[str, Any], lang: str) -> list[str]:
     """Return what to tell a person about a unit."""
     said = [word(f"scan_{row['how']}", {"place": row["place"], "unit": row["unit"]}, lang)]
+    if row.get("refused") is not None:
+        said.append("  " + word("scan_refused", {"code": row["refused"]}, lang))
     if row["identification"]:
         said.append("  " + ", ".join(f"{word(f'identity_{name}', {}, lang)} {text}" for name, text in row["identification"].items()))
     if row["sunspec"]:
@@ -182,3 +186,14 @@ def lines_of(row: dict[str, Any], lang: str) -> list[str]:
         detail = f"base = {each['base']}" if "base" in each else word("scan_fits", {"count": each["fits"]}, lang)
         said.append("  " + word("scan_template", {"name": each["name"], "detail": detail}, lang))
     return said
+
+
+def unreached_lines(rows: list[dict[str, Any]], lang: str) -> list[str]:
+    """Return what to tell a person about units in whose name a converter answered: a line for each place and code."""
+    units: dict[tuple[str, int], list[int]] = {}
+    for row in rows:
+        units.setdefault((row["place"], row["code"]), []).append(row["unit"])
+    return [
+        word("scan_unreached", {"place": place, "code": code, "units": ", ".join(map(str, numbers))}, lang)
+        for (place, code), numbers in units.items()
+    ]

@@ -29,11 +29,14 @@ LOST: Final = frozenset({"connect_failed", "line_noisy", "line_busy", "tls_refus
 class Scanned:
     """What came of it. `found` has a row per unit, `lost` a cause per place that could not be asked.
 
+    `refused` in a row is the exception code with which the unit refused holding:0; `unreached` has a row of place, unit and code for each
+    unit in whose name a converter said that it has no answer (10, 11).
     `asked` counts looks: one is one request, but an identification with all its parts.
     """
 
     found: list[dict[str, Any]] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
+    unreached: list[dict[str, Any]] = field(default_factory=list)
     asked: int = 0
     is_whole: bool = False
 
@@ -71,42 +74,55 @@ async def _scan_place(
         paced = _Paced(line, pace.pause_s, done)
         for unit in units:
             try:
-                how = await _answers(paced, unit)
+                how, code = await _answers(paced, unit)
             except (DriverError, RequestRefusedError) as error:
                 if cause_of(error) not in LOST:
                     raise
                 done.lost[place.text] = cause_of(error)
                 return
+            if how is None and code is not None:
+                done.unreached.append({"place": place.text, "unit": unit, "code": code})
             if how is None or (how == "odd" and place.settings):
                 continue  # on a serial line, nonsense is what other settings sound like
             row = {"place": place.text, "unit": unit, "how": how, "identification": {}, "sunspec": [], "templates": [], **place.settings}
+            if code is not None:
+                row["refused"] = code
             done.found.append(row)
             if how == "answers":
                 await _look_closer(paced, unit, row)
             tell(row)
 
 
-async def _answers(line: Units, unit: int) -> str | None:
-    """Return how a unit answers: `answers`, `odd` (not as Modbus says), `polled` (another device of the gateway's); None: not at all."""
+async def _answers(line: Units, unit: int) -> tuple[str | None, int | None]:
+    """Return how a unit answers, and the exception code where it refused.
+
+    It `answers`, is `odd` (not as Modbus says) or `polled` (another device of the gateway's); None: not at all.
+    """
     try:
         await line.probe(unit, "holding", 0, 1)
     except (DriverError, RequestRefusedError) as error:
         cause = cause_of(error)
-        if cause in SILENT or (cause == "device_exception" and error.params.get("code") in GATEWAY_SILENCES):
-            return None
+        if cause in SILENT:
+            return None, None
         if cause == "device_exception":
-            return "answers"
+            code = int(error.params.get("code") or 0)
+            return (None if code in GATEWAY_SILENCES else "answers"), code
         if cause in ("unit_in_use", "bad_answer"):
-            return "polled" if cause == "unit_in_use" else "odd"
+            return ("polled" if cause == "unit_in_use" else "odd"), None
         raise
-    return "answers"
+    return "answers", None
 
 
 async def _look_closer(line: Units, unit: int, row: dict[str, Any]) -> None:
     """Ask a unit what it is; what it does not tell is left out."""
 
     async def fetch(table: str, start: int, count: int) -> dict[int, int]:
-        return await line.probe(unit, table, start, count)
+        try:
+            return await line.probe(unit, table, start, count)
+        except (DriverError, RequestRefusedError) as error:
+            if cause_of(error) == "device_exception" and error.params.get("code") not in GATEWAY_SILENCES:
+                return {}  # it refuses these registers, with whatever code, and may have others
+            raise
 
     try:
         row["identification"] = await line.identify(unit)

@@ -66,11 +66,13 @@ class Scans:
         return self.state()
 
     def state(self) -> dict[str, Any]:
-        """Return {state, number, plan, asked, found, lost}.
+        """Return {state, number, plan, asked, found, unreached, lost}.
 
         The state is `none`, `waiting`, `running`, `done`, `time_over`, `cancelled` or `failed`.
         """
-        return {**self._told, "asked": self._done.asked, "found": self._done.found[:FOUND_MAX], "lost": dict(self._done.lost)}
+        done = self._done
+        found = {"found": done.found[:FOUND_MAX], "unreached": done.unreached[:FOUND_MAX], "lost": dict(done.lost)}
+        return {**self._told, "asked": done.asked, **found}
 
     def cancel(self) -> dict[str, Any]:
         """End the scan after the request that is on its way."""

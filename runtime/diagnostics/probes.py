@@ -34,6 +34,8 @@ NAMES_SHARE: Final = 0.3
 """How much of it may go into where the names of polled devices lead."""
 NO_ANSWER: Final = "probe_no_answer"
 TABLES: Final = ("holding", "input")
+HAS_NONE: Final = (1, 2, 3, 4)
+"""Exception codes by which a unit may say that it has no such register, or no such table."""
 _HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._:%-]{0,251}[A-Za-z0-9_])?")
 
 
@@ -114,9 +116,9 @@ class Probes:
             return {"identity": identity, "connect_ms": answer_ms}
         table, start = place
         if unit is None:
-            words, answer_ms = await self._timed(self._field.registers(line, table, start, 1, PROBE_S))
+            words, answer_ms = await self._timed(_held(self._field.registers(line, table, start, 1, PROBE_S)))
         else:
-            words, answer_ms = await self._timed(self._field.probe(line, unit, table, start, 1, PROBE_S))
+            words, answer_ms = await self._timed(_held(self._field.probe(line, unit, table, start, 1, PROBE_S)))
         return {"registers": [[at, word] for at, word in sorted(words.items())], "connect_ms": answer_ms}
 
     async def _directly(self, address: str, port: int, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +131,7 @@ class Probes:
             if place is None:
                 found: dict[str, Any] = {"identity": await units.identify(unit)}
             else:
-                words = await units.probe(unit, place[0], place[1], 1)
+                words = await _held(units.probe(unit, place[0], place[1], 1))
                 found = {"registers": [[at, word] for at, word in sorted(words.items())]}
         return found | {"connect_ms": self._clock.mono_ms() - began_ms}
 
@@ -201,3 +203,13 @@ def _register(asked: Mapping[str, Any]) -> tuple[str, int] | None:
     if type(start) is not int or not 0 <= start <= 65_535 or table not in TABLES:
         raise RequestRefusedError("probe_shape")
     return table, start
+
+
+async def _held(look: Awaitable[dict[int, int]]) -> dict[int, int]:
+    """Return what a look at one register found: nothing where the unit answers that it has no such one. Raises DriverError for else."""
+    try:
+        return await look
+    except DriverError as error:
+        if error.cause == "device_exception" and error.params.get("code") in HAS_NONE:
+            return {}
+        raise

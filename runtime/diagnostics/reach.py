@@ -30,7 +30,7 @@ NAME_SILENT: Final = "probe_name_silent"
 class ProbeError(Exception):
     """Why a probe did not succeed: a code with its parameters."""
 
-    def __init__(self, code: str, **params: str | int | float) -> None:
+    def __init__(self, code: str, /, **params: str | int | float) -> None:
         self.code, self.params = code, params
         super().__init__(code)
 

@@ -61,7 +61,7 @@ Row = list[Any]
 class RequestRefusedError(Exception):
     """An answer that is an error: a message code with its parameters, never a traceback."""
 
-    def __init__(self, code: str, **params: str | int | float | None) -> None:
+    def __init__(self, code: str, /, **params: str | int | float | None) -> None:
         self.code = code
         self.params = dict(params)
         super().__init__(code)

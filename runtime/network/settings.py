@@ -24,7 +24,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 class NetworkError(Exception):
     """Why settings are no settings, or could not be put in force: a message code and its parameters."""
 
-    def __init__(self, code: str, **params: str | int) -> None:
+    def __init__(self, code: str, /, **params: str | int) -> None:
         super().__init__(code)
         self.code, self.params = code, params
 

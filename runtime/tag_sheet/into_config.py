@@ -198,5 +198,5 @@ class _Reading:
                 set_option(tag, column, value)
         return tag
 
-    def _fault(self, row: int, column: str, code: str, **params: str | int | float) -> None:
+    def _fault(self, row: int, column: str, code: str, /, **params: str | int | float) -> None:
         self.change.faults.append(SheetFault(row, column, code, params))

@@ -40,9 +40,13 @@ class Unit:
     answers_as: int | None = None
     knows_echo: bool = True
     ignores_echo: bool = False
+    refuses: int | None = None
+    """Exception code with which it refuses every read."""
     asked: int = 0
 
     def read(self, table: str, start: int, count: int) -> list[int]:
+        if self.refuses is not None:
+            raise RefusedError(self.refuses)
         if start + count > len(self.words):
             raise RefusedError(ILLEGAL_ADDRESS)
         words = self.words[start : start + count]

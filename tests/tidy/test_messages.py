@@ -73,7 +73,8 @@ def _coded_errors() -> set[str]:
     coded = set()
     for node in classes:
         for made in (f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"):
-            if len(made.args.args) > 1 and made.args.args[1].arg in {"cause", "code"}:
+            given = [*made.args.posonlyargs, *made.args.args]
+            if len(given) > 1 and given[1].arg in {"cause", "code"}:
                 coded.add(node.name)
     while more := {c.name for c in classes if c.name not in coded and any(ast.unparse(b).rpartition(".")[2] in coded for b in c.bases)}:
         coded |= more

@@ -50,6 +50,16 @@ def _lines(function: FUNCTION) -> int:
     return (function.end_lineno or 0) - function.lineno + 1 - docstring
 
 
+def test_a_parameter_of_a_code_may_have_any_name() -> None:
+    """A driver's `code=11` must not meet the name of an argument: what takes `**params` of a code takes the rest by position."""
+    open_names = [
+        at(path, node)
+        for path, node in nodes(PRODUCT)
+        if isinstance(node, FUNCTION | ast.Lambda) and node.args.kwarg is not None and node.args.kwarg.arg == "params" and node.args.args
+    ]
+    assert not open_names
+
+
 def test_every_module_says_which_room_it_is() -> None:
     silent = [name_of(p) for p in python_files(CODE) if not ast.get_docstring(tree_of(p))]
     assert not silent

@@ -138,7 +138,7 @@ class Face:
         context: dict[str, Any] = {
             "lang": lang,
             "theme": theme(request),
-            "t": lambda code, **params: word(code, params, lang),
+            "t": lambda code, /, **params: word(code, params, lang),
             "static": self.assets.address,
             "mark": self.assets.mark,
             "brand": self._brand,

@@ -22,6 +22,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.permissions import local_actor
 from runtime.registers_asked import identify_asked, registers_asked
 from tests.integration.runtime.test_detect import NoField, cli, config_of
+from tests.rigs.asking import asker
 from tests.rigs.gateway import Gateway, until
 from tests.rigs.modbus import ModbusPlant, SerialCable
 from tests.rigs.modbus_unit import registers
@@ -228,3 +229,54 @@ def test_units_that_are_not_configured_are_asked_only_while_commissioning(
         with pytest.raises(RequestRefusedError) as refused:
             asyncio.run(asked(NoField(), local_actor(face, 0, own_uid=0), {**PLACE, **more}, commissioning=commissioning))
         assert refused.value.code == code
+
+
+@pytest.mark.parametrize("through", [True, False])
+def test_a_unit_that_refuses_is_named_with_its_code_and_the_scan_goes_on(tmp_path: Path, through: bool) -> None:
+    async def test() -> None:
+        units = TcpUnits({1: Unit(), 2: Unit(refuses=11), 3: Unit(refuses=6), 4: Unit(refuses=2), 5: Unit()})
+        await units.start()
+        gateway = Gateway(tmp_path / "state", written(tmp_path, units.port))
+        try:
+            if through:
+                await gateway.start()
+                await until(lambda: units.requests)
+            place = ("--config", str(tmp_path / "witnessmark.toml"), "--state", str(gateway.state))
+            where = ("meter",) if through else ("--host", "127.0.0.1", "--port", str(units.port), "--wait", "1")
+            code, said = await cli("scan", *where, "--units", "2-5", *place)
+            assert (code, said["whole"], by_unit(said)) == (0, True, {3: "answers", 4: "answers", 5: "answers"})
+            assert [row.get("refused") for row in said["found"]] == [6, 2, None]
+            assert [(row["unit"], row["code"]) for row in said["unreached"]] == [(2, 11)]
+        finally:
+            if through:
+                await gateway.stop()
+            await units.stop()
+
+    asyncio.run(test())
+
+
+def test_what_a_refusing_unit_says_is_told_in_words(tmp_path: Path) -> None:
+    async def test() -> None:
+        units = TcpUnits({1: Unit(refuses=11), 2: Unit(refuses=6)})
+        await units.start()
+        gateway = Gateway(tmp_path / "state", written(tmp_path, units.port))
+        await gateway.start()
+        try:
+            await until(lambda: units.requests)
+            state = ("--state", str(gateway.state))
+            code, said = await cli("read", "meter", "holding:100", "--all", *state)
+            assert (code, said["error"], said["params"], said["text"]) == (
+                2, "device_exception", {"code": 11}, "The device refused the request (11)."
+            )  # fmt: skip
+            with pytest.raises(RequestRefusedError, match="device_exception") as other:
+                await asker(gateway.state, "cli")("registers", device="meter", unit=2, table="holding", start=0, count=2)
+            assert other.value.params == {"code": 6}
+            where = {"host": "127.0.0.1", "port": units.port, "unit_id": 2}
+            with pytest.raises(RequestRefusedError, match="device_exception") as bench:
+                await asker(gateway.state, "cli")("bench.read", where=where, address="holding:100", count=4)
+            assert bench.value.params == {"code": 6}
+        finally:
+            await gateway.stop()
+            await units.stop()
+
+    asyncio.run(test())

@@ -19,9 +19,19 @@ function whereOf(row, asked) {
   return { ...(asked.transport === "tcp" ? {} : { transport: asked.transport }), ...own, unit_id: row.unit };
 }
 
+// Units in whose name a converter refused: [place, exception code, units] of each place and code.
+function unreached(rows) {
+  const found = new Map();
+  for (const { place, code, unit } of rows) {
+    const key = `${place} ${code}`;
+    found.set(key, [place, code, [...(found.get(key)?.[2] ?? []), unit]]);
+  }
+  return [...found.values()];
+}
+
 function FoundUnit({ row, asked, useTemplate }) {
   const where = whereOf(row, asked), said = Object.values(row.identification).join(" ");
-  return html`<li class="ok"><span class="mark" aria-hidden="true" /><b>${word("add.unit.at", { place: row.place, unit: row.unit })}</b> <em>${said || word(`add.how.${row.how}`)}</em>
+  return html`<li class="ok"><span class="mark" aria-hidden="true" /><b>${word("add.unit.at", { place: row.place, unit: row.unit })}</b> <em>${said || (row.refused === undefined ? word(`add.how.${row.how}`) : word("add.how.refused", { code: row.refused }))}</em>
     <span class="what buttons">${row.how === "answers" ? html`<a class="button" href=${benchOf(where)}>${word("add.to_bench")}</a>` : null}${row.templates.map((each) => html`<button type="button" key=${each.name} onClick=${() => useTemplate(each.name, where, each.base ? { base: each.base } : {})}>${word("add.template.use", { name: each.name })}</button>`)}</span></li>`;
 }
 
@@ -57,6 +67,7 @@ function Scan({ serial, useTemplate }) {
     <p class="buttons">${going ? html`<button type="button" onClick=${stop}>${word("add.stop")}</button>` : html`<${Button} primary busy=${work.busy}>${word("add.look")}<//>`}</p>
     ${state ? html`<div role="status" id="scan-state" data-state=${state.state}><p>${word(`add.state.${state.state}`, { asked: count(state.asked), found: count(state.found.length) })}${state.cause ? ` ${word(state.cause, state.params)}` : ""}</p></div>
       ${state.found.length ? html`<ul class="list found">${state.found.map((row, n) => html`<${FoundUnit} key=${n} row=${row} asked=${wanted()} useTemplate=${useTemplate} />`)}</ul>` : going ? null : html`<p class="empty">${word("add.none")}</p>`}
+      ${unreached(state.unreached).map(([where, code, units]) => html`<p class="note warn" key=${`${where} ${code}`}><span class="mark" aria-hidden="true" /><span>${word("scan_unreached", { place: where, code, units: units.join(", ") })}</span></p>`)}
       ${Object.entries(state.lost).map(([where, cause]) => html`<p class="note warn" key=${where}><span class="mark" aria-hidden="true" /><span>${where}: ${word(cause)}</span></p>`)}` : null}</form>`;
 }
 
