@@ -67,7 +67,7 @@ class ModelPage:
     """One model. `state` is what was asked for; with a `refusal` it does not score. `trust`: epoch and seq of the entry that names it.
 
     `since_seq`: cells that entries up to here closed are not its business. `receipt_seq`: its newest receipt. `checked`: what the newest
-    check said, by the names of a manifest's coverage.
+    check said, by the names of a manifest's coverage, and `at_ms` when.
     """
 
     name: str
@@ -155,7 +155,7 @@ class ModelBook:
         self.changed = True
         match body:
             case ModelBody():
-                self._apply_model(page, seq, body)
+                self._apply_model(page, seq, body, at_ms)
             case ScoreReceipt() if body.manifest_hash == page.manifest:
                 page.last_cell = max(body.last_cell, -1 if page.last_cell is None else page.last_cell)
                 page.receipt_seq = seq
@@ -167,7 +167,7 @@ class ModelBook:
             case LabelBody():
                 page.labels.said(body, at_ms)
 
-    def _apply_model(self, page: ModelPage, seq: int, body: ModelBody) -> None:
+    def _apply_model(self, page: ModelPage, seq: int, body: ModelBody, at_ms: int) -> None:
         if body.state == "refused":
             page.refusal = (body.code, dict(body.params))
             return
@@ -175,7 +175,7 @@ class ModelBook:
         if is_other or body.code == "accepted" or body.state == "off" or (body.state in SCORING and page.state not in SCORING):
             page.refusal = None  # by what is another piece of work for the judge; anything else leaves a model that does not score
         if body.code == "checked":
-            page.checked = dict(body.params)
+            page.checked = {**body.params, "at_ms": at_ms}
         if is_other:
             page.manifest, page.model, page.trust = body.manifest_hash, body.model_sha256, (self.epoch, seq)
             page.since_seq, page.last_cell, page.receipt_seq, page.checked = seq, None, None, {}

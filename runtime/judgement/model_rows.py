@@ -173,13 +173,16 @@ def gates_of(manifest: Manifest | None) -> list[list[Any]]:
 
 
 def coverage_of(page: ModelPage, manifest: Manifest | None) -> dict[str, Any] | None:
-    """Return {covered, alarmed_share, rows_wanted}: what the newest check said, else what the manifest says."""
+    """Return {covered, alarmed_share, rows_wanted, by, at_ms}: what the newest check said, else what the manifest says, and when."""
     if page.checked:
-        return {key: page.checked.get(key) for key in ("covered", "alarmed_share", "rows_wanted")}
+        return {key: page.checked.get(key) for key in ("covered", "alarmed_share", "rows_wanted", "at_ms")} | {"by": "check"}
     if manifest is None:
         return None
     coverage = manifest.coverage
-    return {"covered": coverage.covered, "alarmed_share": coverage.alarmed_share, "rows_wanted": coverage.rows_wanted}
+    return {
+        "covered": coverage.covered, "alarmed_share": coverage.alarmed_share, "rows_wanted": coverage.rows_wanted,
+        "by": LEARNED, "at_ms": manifest.made_ms,
+    }  # fmt: skip
 
 
 def finding_row(seq: int, body: FindingBody) -> dict[str, Any]:

@@ -24,7 +24,10 @@ async def scores_asked(desk: JudgementDesk, orders: Orders, params: Mapping[str,
     """
     name = params.get("model")
     page = desk.book.pages.get(name) if is_name(name) and isinstance(name, str) else None
-    if page is None or not set(params) <= {"model", "from_ms", "to_ms", "points_max"}:
+    shaped = set(params) <= {"model", "from_ms", "to_ms", "points_max"}
+    if page is None and shaped and any(each.name == name for each in desk.models().define):
+        return {"points": [], "threshold": None, "cell_ms": None, "gaps": [], "cut_ms": None}  # it has learned nothing yet
+    if page is None or not shaped:
         raise RequestRefusedError("model_unknown", model=str(name)[:60])
     answer = await orders.ask("scores", {"points_max": POINTS_MAX, **params, "manifest": page.manifest})
     match answer:

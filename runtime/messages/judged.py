@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from runtime.messages.alarm_words import short
 from runtime.messages.catalogue import LANGUAGES, catalogue, phrase, word
+from runtime.messages.page_reader import PageReader, moment_for
 from runtime.messages.values import moment_s
 
 HEARD_MS_MAX: Final = 15_000
@@ -245,11 +246,22 @@ def learned_text(learned: Row | None, lang: str = "en") -> str:
     return word(code, {key: f"{value:,}" for key, value in learned.items() if isinstance(value, int)}, lang)
 
 
-def coverage_text(model: Row, lang: str = "en") -> str:
-    """Return whether what was learned covers what came after, and how much more data is needed when it does not."""
+def coverage_text(model: Row, lang: str = "en", reader: PageReader | None = None) -> str:
+    """Return whether what was learned covers what came after, how much more data is needed when it does not, and of when that is."""
     coverage = model.get("coverage")
     if not coverage:
         return word("judged.coverage.unknown", None, lang)
+    said, at_ms = _coverage_said(model, coverage, lang), coverage.get("at_ms")
+    if not at_ms:
+        return said
+    by = "learned" if coverage.get("by") == LEARNED else "check"
+    parts = [said, word(f"judged.coverage.by.{by}", {"at": moment_for(at_ms // 1000, lang, reader)}, lang)]
+    if not coverage["covered"] and model["state"] in SCORING:
+        parts.append(word("judged.coverage.since", None, lang))
+    return " ".join(parts)
+
+
+def _coverage_said(model: Row, coverage: Row, lang: str) -> str:
     percent = f"{100 * (coverage['alarmed_share'] or 0):.1f}"
     if coverage["covered"]:
         return word("judged.coverage.yes", {"percent": percent}, lang)

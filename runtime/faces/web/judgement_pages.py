@@ -67,7 +67,7 @@ class JudgementPages:
         feed, lang = self._face.feed, language(request)
         judge, now_ms = self._now()
         model = self._chosen(request, given)
-        views = [model_view(each, feed.tags, judge, now_ms, lang, feed.values) for each in feed.models]
+        views = [model_view(each, feed.tags, judge, now_ms, lang, feed.values, self._face.zoned(request)) for each in feed.models]
         shown = None if model is None else next(view for view in views if view.name == model["name"])
         findings = finding_views(
             feed.findings, lang, model=model["name"] if model else None, reader=self._face.zoned(request), labelled=_labelled(model)
@@ -83,7 +83,7 @@ class JudgementPages:
         """Every model on its way from learning to armed. `given` is a form that was refused."""
         feed, lang = self._face.feed, language(request)
         judge, now_ms = self._now()
-        views = [model_view(each, feed.tags, judge, now_ms, lang, feed.values) for each in feed.models]
+        views = [model_view(each, feed.tags, judge, now_ms, lang, feed.values, self._face.zoned(request)) for each in feed.models]
         return self._page(request, "learn", models=views, given=given, refused=refused)
 
     async def models(self, request: Request) -> Response:

@@ -73,6 +73,8 @@ class ModelView:
     todo: str
     command: str | None
     facts: tuple[tuple[str, str], ...]
+    is_blank: bool
+    """It has learned nothing yet: there is no score, and nobody looks for findings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,12 @@ class FindingView:
 
 def model_view(
     model: Mapping[str, Any], tags: Mapping[int, Row], judge: Mapping[str, Any] | None, now_ms: int | None, lang: str,
-    values: Mapping[int, Row] = MappingProxyType({}),
+    values: Mapping[int, Row] = MappingProxyType({}), reader: PageReader | None = None,
 ) -> ModelView:  # fmt: skip
-    """Return what a page shows of a model; `tags` are the feed's rows, for units and decimals, `values` the newest ones, as the feed's."""
+    """Return what a page shows of a model; `tags` are the feed's rows, for units and decimals, `values` the newest ones, as the feed's.
+
+    Times inside sentences are the reader's, else UTC.
+    """
     model = judged.with_values(model, {tag[1]: values[uid][1] for uid, tag in tags.items() if uid in values})
     level, sentence = judged.state_sentence(model, judge, now_ms, lang)
     refused, progress, advice = model.get("refused"), model.get("progress"), model.get("drift")
@@ -117,7 +122,7 @@ def model_view(
         judged.progress_text(model, lang) if progress or model["state"] == "learning" else "",
         judged.failure_text(model, lang),
         judged.learned_text(model.get("learned"), lang),
-        judged.coverage_text(model, lang),
+        judged.coverage_text(model, lang, reader),
         None if not coverage else bool(coverage["covered"]),
         judged.labels_text(model, lang),
         judged.worded(f"judged.drift.{advice}", str(advice), lang) if advice else "",
@@ -125,6 +130,7 @@ def model_view(
         todo,
         command,
         tuple((word(f"web.model.{key}", None, lang), str(model[key])) for key in ("model_sha256", "manifest_hash") if model.get(key)),
+        not model.get("manifest_hash") and model["state"] in {"off", "learning"},
     )
 
 

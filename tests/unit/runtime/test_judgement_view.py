@@ -57,6 +57,19 @@ def test_the_page_names_the_tag_that_contributes_most_beside_its_band(tmp_path: 
     assert word("web.judged.not_of_now") not in shown
 
 
+def test_before_anything_was_learned_nothing_is_said_to_be_old_or_not_found(tmp_path: Path) -> None:
+    blank = model(
+        state="off", manifest_hash=None, model_sha256=None, score=None, threshold=None, cell_ms=None, contributions=[], coverage=None
+    )
+    shown = unescape(page(face_of(tmp_path, blank)))
+    assert "It has learned nothing yet, so nobody looks." in shown
+    assert word("web.judged.how") in shown
+    for wrong in ("web.judged.not_of_now", "web.judged.no_findings", "web.judged.no_tags"):
+        assert word(wrong) not in shown, wrong
+    assert 'id="chart"' not in shown
+    assert unescape(page(face_of(tmp_path, blank), query="part=1")).count("data-live") == shown.count("data-live") > 0
+
+
 def test_the_page_says_first_what_a_rule_found_beside_its_band_as_it_is_now(tmp_path: Path) -> None:
     going = {
         "seq": 9,

@@ -77,7 +77,7 @@ FRESH = {"cell_ms": NOW - 4_000}
         (model(state="learning", progress={"stage": "folds", "share": 0.421}), JUDGE, "ok", "choosing by held-out parts, 42 %"),
         (model(state="learning", progress={"stage": "new one", "share": 7}), JUDGE, "ok", "new one, 100 %"),
         (model(state="off"), JUDGE, "ok", "switched off"),
-        (model(state="off", manifest_hash=None), JUDGE, "ok", "It has learned nothing yet."),
+        (model(state="off", manifest_hash=None), JUDGE, "ok", "It has learned nothing yet, so nobody looks."),
         (model(**FRESH), JUDGE | {"state": "starting"}, "warn", "The judge is starting."),
         (model(**FRESH), JUDGE | {"heard_ms": NOW - 95_000}, "alarm", "The judge has said nothing for 95 s. What you see is old."),
         (model(**FRESH), JUDGE | {"state": "away", "cause": "core_away", "heard_ms": None}, "alarm", "does not answer (The gateway's core"),
@@ -144,6 +144,15 @@ def test_coverage_says_how_much_is_missing() -> None:
     assert "More data" in judged.coverage_text(model(coverage=poor | {"rows_wanted": None}))
     assert "0.4 %" in judged.coverage_text(model())
     assert judged.coverage_text(model(coverage=None)) == word("judged.coverage.unknown")
+
+
+def test_coverage_says_of_when_it_is_and_that_what_came_since_is_not_in_it() -> None:
+    poor = {"covered": False, "alarmed_share": 1.0, "rows_wanted": 926, "by": "learned", "at_ms": 1_795_634_908_031}
+    found = judged.coverage_text(model(state="checking", coverage=poor))
+    assert found.endswith("Found by learning, as of 2026-11-25 19:28:28Z. Rows recorded since then are not counted: a check counts them.")
+    good = judged.coverage_text(model(coverage=poor | {"covered": True, "alarmed_share": 0.0, "by": "check"}))
+    assert good.endswith("0.0 % were over the threshold. Found by a check, as of 2026-11-25 19:28:28Z.")
+    assert "as of" not in judged.coverage_text(model(coverage=poor | {"at_ms": None}))
 
 
 def test_what_was_learned_from_and_left_out_is_said_where_it_is_known() -> None:
