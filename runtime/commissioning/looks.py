@@ -7,13 +7,16 @@ and once more after, so that a value that moves meanwhile still fits. A damaged 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
+from drivers.driver import DriverError
 from drivers.modbus.detective import Finding, Look, Quantity, Question, read_shown
 from drivers.modbus.detective.question import Place, reach
 from drivers.modbus.notation import read_notation
 from drivers.option_error import OptionError
+from runtime.commissioning.line_places import cause_of
+from runtime.faces.feed import RequestRefusedError
 
 VERSION: Final = 1
 LOOKS_MAX: Final = 64
@@ -77,7 +80,8 @@ def asked(case: Case, near: Sequence[str], shows: Sequence[str]) -> dict[str, tu
 async def add_look(case: Case, fetch: Fetch, near: Sequence[str], shows: Sequence[str], at_s: float) -> None:
     """Read the registers around every address and add a look to the case; the newest LOOKS_MAX stay.
 
-    Raises OptionError for an address or a shown number that cannot be used, and what `fetch` raises.
+    Raises OptionError for an address or a shown number that cannot be used, `detect_refused` where the device refuses an address and all
+    around it, and what `fetch` raises.
     """
     named = asked(case, near, shows)
     if not case["looks"]:
@@ -86,6 +90,8 @@ async def add_look(case: Case, fetch: Fetch, near: Sequence[str], shows: Sequenc
     for again in range(2):
         reads.append(await _around(fetch, [(table, start) for table, start, _, _ in named.values()], bool(case["sunspec"])))
         if not again:
+            for table, start, place, _ in named.values():
+                await _require_readable(fetch, reads[0], table, start, place)
             await asyncio.sleep(BETWEEN_S)
     case["near"] |= {name: place for name, (_, _, place, _) in named.items()}
     shown = {name: text for name, (_, _, _, text) in named.items()}
@@ -101,12 +107,32 @@ async def _around(fetch: Fetch, places: Sequence[Place], sunspec: bool) -> dict[
         first, last = max(start - reach, 0), min(start + (SUNSPEC_REACH if sunspec else reach), 0xFFFF)
         for table in TABLES:
             if (table, start) not in found:
-                found |= {(table, at): word for at, word in (await fetch(table, first, last - first + 1)).items()}
+                words, _ = await _held(fetch, table, first, last - first + 1)
+                found |= {(table, at): word for at, word in words.items()}
     return found
 
 
+async def _held(fetch: Fetch, table: str, start: int, count: int) -> tuple[dict[int, int], int | str | None]:
+    """Return what could be read of a range; nothing, and the exception code, where the device refuses."""
+    try:
+        return await fetch(table, start, count), None
+    except (DriverError, RequestRefusedError) as error:
+        if cause_of(error) != "device_exception":
+            raise
+        return {}, error.params.get("code", "?")
+
+
+async def _require_readable(fetch: Fetch, read: Mapping[Place, int], table: str, start: int, place: str) -> None:
+    """Ask once more for an address around which nothing could be read, alone: then the device says with which code it refuses."""
+    if any(abs(at - start) <= reach for _, at in read):
+        return
+    words, code = await _held(fetch, table, start, 1)
+    if not words and code is not None:
+        raise OptionError("detect_refused", address=place, code=code)
+
+
 async def _is_sunspec(fetch: Fetch) -> bool:
-    words = await fetch("holding", SUNSPEC_AT, len(SUNSPEC_MARK))
+    words, _ = await _held(fetch, "holding", SUNSPEC_AT, len(SUNSPEC_MARK))
     return tuple(words.get(SUNSPEC_AT + at) for at in range(len(SUNSPEC_MARK))) == SUNSPEC_MARK
 
 

@@ -19,6 +19,7 @@ from runtime.registers_asked import registers_asked
 from tests.rigs.actors import LOCAL, NOBODY
 from tests.rigs.gateway import ALONE, ROOT, Gateway, until
 from tests.rigs.modbus import ModbusPlant
+from tests.rigs.units import TcpUnits, Unit
 
 pytestmark = pytest.mark.integration
 
@@ -118,6 +119,31 @@ def test_a_running_gateway_lends_its_connection(tmp_path: Path) -> None:
                 assert (code, refused["error"]) == (2, "device_unknown")
             finally:
                 await gateway.stop()
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("code", [2, 11])
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_device_that_refuses_is_said_to_and_with_which_code(tmp_path: Path, code: int, runs: bool) -> None:
+    async def test() -> None:
+        units = TcpUnits({1: Unit(refuses=code)})
+        await units.start()
+        file = tmp_path / "witnessmark.toml"
+        file.write_text(config_of(units.port))
+        gateway = Gateway(tmp_path / "state", file)
+        try:
+            if runs:
+                await gateway.start()
+                await until(lambda: units.requests)
+            place = ("--config", str(file), "--state", str(gateway.state), "--case", str(tmp_path / "case.json"))
+            ended, said = await cli("detect", "meter", "--near", "holding:100", "--shows", "U=230.4 V", *place)
+            assert (ended, said["error"], said["params"]) == (2, "detect_refused", {"address": "holding:100", "code": code})
+            assert not (tmp_path / "case.json").exists(), "a look that saw nothing is none"
+        finally:
+            if runs:
+                await gateway.stop()
+            await units.stop()
 
     asyncio.run(test())
 
