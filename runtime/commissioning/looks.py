@@ -112,7 +112,7 @@ async def _around(fetch: Fetch, places: Sequence[Place], sunspec: bool) -> dict[
     return found
 
 
-async def _held(fetch: Fetch, table: str, start: int, count: int) -> tuple[dict[int, int], int | str | None]:
+async def _held(fetch: Fetch, table: str, start: int, count: int) -> tuple[dict[int, int], int | float | str | None]:
     """Return what could be read of a range; nothing, and the exception code, where the device refuses."""
     try:
         return await fetch(table, start, count), None
