@@ -126,11 +126,17 @@ async def serving_apart(path: Path) -> AsyncIterator[asyncio.subprocess.Process]
 
 
 class Confirmed(Plant):
-    """Three tags read at the start, on the wall clock, and one witness that confirmed then."""
+    """Three tags read at the start, on the wall clock, one witness that confirmed then, and two alarms, none of which is there."""
 
     def __init__(self) -> None:
         super().__init__(3)
         self.began_ms = self._now_ms()
+        quiet = ("unacked", "acked", "returned", "latched", "shelved", "suppressed", "out_of_service")
+        summary = {
+            "defined": 2, "waiting": {"high": 0, "medium": 0, "low": 0}, "states": dict.fromkeys(quiet, 0), "advisories": 0, "newest": None,
+            "unrecorded": 0, "cause": None, "params": {}, "notify": [],
+        }  # fmt: skip
+        self.answers.update(alarms={"summary": summary, "rows": [], "total": 0}, alarm_history={"rows": []})
         for uid, row in self.rows.items():
             self.generation += 1
             row[3], self.changed[uid] = self.began_ms, self.generation

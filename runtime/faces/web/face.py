@@ -130,7 +130,13 @@ class Face:
         may = getattr(request.state, "may", _may_view)
         abnormal = pages.abnormal_models(self.feed.models, self.feed.health)
         level, text = pages.sentence(
-            self.feed.tags, self.feed.values, self.feed.health, link=self.feed.connected, lang=lang, abnormal=abnormal
+            self.feed.tags,
+            self.feed.values,
+            self.feed.health,
+            link=self.feed.connected,
+            lang=lang,
+            abnormal=abnormal,
+            silent_ms=self.feed.silent_ms(),
         )
         destinations, tabs = navigation(str(more.get("here", "")), may)
         named = zone_name(self.feed.health, getattr(request.state, "who", None))

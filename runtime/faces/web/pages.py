@@ -198,11 +198,21 @@ def device_blocks(
 
 
 def sentence(
-    tags: Mapping[int, Row], values: Mapping[int, Row], health: Mapping[str, Any], *, link: bool, lang: str, abnormal: Sequence[str] = ()
+    tags: Mapping[int, Row],
+    values: Mapping[int, Row],
+    health: Mapping[str, Any],
+    *,
+    link: bool,
+    lang: str,
+    abnormal: Sequence[str] = (),
+    silent_ms: int = 0,
 ) -> tuple[str, str]:
-    """Return (level, text) of the one sentence on top: level ok, warn or alarm. `abnormal` as `abnormal_models` gives it."""
+    """Return (level, text) of the one sentence on top: level ok, warn or alarm.
+
+    `abnormal` as `abnormal_models` gives it; `silent_ms` ago the core was heard.
+    """
     if not link:
-        return "alarm", word("web.sentence.away", None, lang)
+        return "alarm", word("web.sentence.away_for" if health else "web.sentence.away", {"age": show_age(silent_ms)}, lang)
     evidence, ledger = health.get("evidence", {}), health.get("ledger", {})
     if evidence.get("state") == "stopped":
         cause = evidence.get("cause")

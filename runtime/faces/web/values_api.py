@@ -30,7 +30,7 @@ class Values(msgspec.Struct, frozen=True):
     """`values` are rows as the feed has them; `at` names this state for `/stream?since=`, `points` the set of tags (see `/api/v1/tags`).
 
     `alarms` is what the feed says of alarms: the stream tells only what changes after `at`. Null for whoever may not see them, and before
-    anything was heard. `silent_ms` ago the core last told its health, and its clock with it.
+    anything was heard. `silent_ms` ago the core last told its health, null when it never did; by its own clock it is `now_ms`.
     """
 
     values: list[list[Any]]
@@ -38,7 +38,8 @@ class Values(msgspec.Struct, frozen=True):
     at: str
     points: str
     alarms: dict[str, Any] | None
-    silent_ms: int
+    silent_ms: int | None
+    now_ms: int | None
 
 
 class Tags(msgspec.Struct, frozen=True):
@@ -119,7 +120,16 @@ class ValuesApi:
         """The newest row of every tag, and how alarms are."""
         feed, fanout = self._face.feed, self._face.fanout
         alarms = dict(feed.alarms) if feed.alarms["summary"] and request.state.may("view.alarms") else None
-        return Values(fanout.rows(), feed.connected, f"{fanout.boot}-{fanout.generation}", fanout.points, alarms, feed.silent_ms())
+        silent_ms = feed.silent_ms() if feed.health else None
+        return Values(
+            fanout.rows(),
+            feed.connected,
+            f"{fanout.boot}-{fanout.generation}",
+            fanout.points,
+            alarms,
+            silent_ms,
+            pages.now_of(feed.health, feed.silent_ms()),
+        )
 
     async def tags(self, request: Request) -> Response:
         """Every tag's row."""

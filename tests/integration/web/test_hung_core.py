@@ -6,16 +6,30 @@ import asyncio
 import contextlib
 import re
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
 import pytest
+from playwright.async_api import Browser, Locator, Page, expect
 
+from tests.rigs.browser import chromium, page_of
 from tests.rigs.feed_plant import Plant, serving_apart
 from tests.rigs.web_process import web
 
 pytestmark = pytest.mark.integration
+UNHEARD = "Not known: the gateway's core does not answer."
+STRUCK = (
+    ("/", "#card-evidence h2 em"), ("/", "#fact-behind"), ("/", "#fact-disk"), ("/connections", "h2 em"), ("/handover", "h2 small"),
+    ("/alarms", "dd[data-state]"), ("/ledger", "#anchors em"),
+)  # fmt: skip
+AGES = (
+    ("/", "#sentence"),
+    ("/connections", "[data-ago]"),
+    ("/connections", ".old-note"),
+    ("/ledger", ".old-note"),
+    ("/", "#anchors small"),
+)
 AGO = re.compile(r"(\d+(?:\.\d)?) s ago")
 
 
@@ -50,8 +64,9 @@ def test_a_page_that_is_asked_for_while_the_core_hangs_says_that_it_does_not_ans
             ages = [float(age) for age in re.findall(r'age">([\d.]+) s<', plain)]
             assert len(ages) == 3
             assert min(ages) >= 4, "ages go on while the core is silent"
-            (ago,) = AGO.findall(told["/connections"])
-            assert float(ago) >= 4
+            agos = [float(ago) for ago in AGO.findall(told["/connections"])]
+            assert len(agos) == 3, "the sentence, the note, the witness"
+            assert min(agos) >= 4
             assert (await client.get("/api/v1/values")).json()["silent_ms"] >= 4000
             assert (await client.get("/api/v1/alive")).json()["core"] is False
             core.send_signal(signal.SIGCONT)
@@ -59,3 +74,65 @@ def test_a_page_that_is_asked_for_while_the_core_hangs_says_that_it_does_not_ans
             assert "Recording 3 of 3 tags" in (await client.get("/")).text
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hangs"])
+def test_an_open_page_takes_back_what_it_said_of_now(tmp_path: Path, require_service: Callable[[str], str], how: signal.Signals) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        async with site(tmp_path) as (url, core), chromium(executable) as browser, contextlib.AsyncExitStack() as stack:
+            opened: dict[str, Page] = {}
+            for path in ("/", "/connections", "/handover", "/alarms", "/ledger"):
+                at = await stack.enter_async_context(page_of(browser, url, token="engineer"))
+                await at.open(path)
+                opened[path] = at.page
+            await expect(opened["/"].locator("#fact-disk")).to_have_text("there is space", timeout=15_000)
+            await expect(opened["/alarms"].locator("#alarms")).to_contain_text("Nothing waits and nothing is active")
+            await expect(opened["/handover"].locator("main")).to_contain_text("No alarm is open")
+            for page in opened.values():
+                await expect(page.locator("#sentence")).to_contain_text("Recording 3 of 3 tags", timeout=15_000)
+                await expect(page.locator(".old-note:visible")).to_have_count(0)
+            core.send_signal(how)
+            for page in opened.values():  # first as whoever looks soon after sees it, then for as long as nobody answers
+                await expect(page.locator("#sentence")).to_contain_text("does not answer", timeout=15_000)
+            await asyncio.sleep(6)  # beyond which no line without a beat counts as heard
+            for path, page in opened.items():
+                await expect(page.locator("#sentence")).to_contain_text("does not answer; what you see is old, last heard")
+                await expect(page.locator(".old-note:visible")).to_have_count(int(path not in ("/", "/alarms")))
+            await expect(opened["/alarms"].locator("#alarms")).to_contain_text(UNHEARD)
+            await expect(opened["/alarms"].locator("main")).not_to_contain_text("Nothing waits")
+            await expect(opened["/handover"].locator("main")).not_to_contain_text("No alarm is open")
+            await expect(opened["/handover"].locator("[data-none]", has_text=UNHEARD).first).to_be_visible()
+            for path, selector in STRUCK:
+                await expect(opened[path].locator(selector).first).to_have_css("text-decoration-line", "line-through")
+            for path, selector in AGES:
+                first = await age_in(opened[path].locator(selector))
+                async with asyncio.timeout(10):
+                    while await age_in(opened[path].locator(selector)) <= first:
+                        await asyncio.sleep(0.2)
+            await fresh_pages(stack, browser, url)
+            if how is signal.SIGSTOP:
+                core.send_signal(signal.SIGCONT)
+                await expect(opened["/handover"].locator("main")).to_contain_text("No alarm is open", timeout=15_000)
+                await expect(opened["/handover"].locator(".old-note")).to_be_hidden()
+                await expect(opened["/alarms"].locator("#alarms")).to_contain_text("Nothing waits and nothing is active")
+
+    asyncio.run(run())
+
+
+async def fresh_pages(stack: contextlib.AsyncExitStack, browser: Browser, url: str) -> None:
+    """What opens only then says the same, and goes on counting."""
+    for path, place in (("connections", "[data-ago]"), ("connections", "#sentence"), ("live", "tbody .age")):
+        at = await stack.enter_async_context(page_of(browser, url, token="engineer"))
+        await at.page.goto(url + path)
+        await expect(at.page.locator("#sentence")).to_contain_text("does not answer; what you see is old, last heard")
+        await expect(at.page.locator(place).first).to_contain_text(re.compile(r"\d s"))
+        told = await at.page.locator(place).first.text_content()
+        await expect(at.page.locator(place).first).not_to_have_text(told or "")
+
+
+async def age_in(place: Locator) -> float:
+    found = AGO.search(await place.text_content() or "")
+    assert found is not None
+    return float(found[1])

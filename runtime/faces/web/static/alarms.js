@@ -92,9 +92,11 @@ function Shelf() {
 
 function Page() {
   const { summary, total } = told.value;
+  const old = link.value !== "ok";
+  if (old && !told.value.rows.length) return html`<p class="verdict warn"><span class="mark" aria-hidden="true" /><span>${word("alarm.old")}</span></p><div class="card empty"><p>${word("web.unheard")}</p></div>`;
   if (!summary.defined) return html`<div class="card empty"><p>${word("alarm.empty.none")}</p><p>${word("alarm.empty.how")}</p></div>`;
   if (!told.value.rows.length) return html`<div class="card empty"><p>${word("alarm.empty.quiet", { count: summary.defined })}</p></div>`;
-  const waiting = rows.value.filter((row) => WAITS.has(row.state)).map((row) => row.name), old = link.value !== "ok";
+  const waiting = rows.value.filter((row) => WAITS.has(row.state)).map((row) => row.name);
   const toAck = chosen.value.filter((row) => WAITS.has(row.state)).map((row) => row.name), names = chosen.value.map((row) => row.name);
   return html`<div class="tools" role="search">
       <label class="find"><span class="hidden">${word("alarm.find")}</span><input type="search" placeholder=${word("alarm.find")} value=${find.value} onInput=${(event) => { find.value = event.target.value; }} /></label>

@@ -36,7 +36,7 @@ function drawGaps(told) {
 }
 
 const anchorNote = (anchor) => [causeOf(anchor) || anchorAge(anchor), anchor.mirror ? mirrorNote(anchor.mirror) : ""].filter(Boolean).join(" · ");
-const anchorAge = (anchor) => (anchor.cosigned_ms && now.peek() ? word("web.ago", { n: showAge(now.peek() - anchor.cosigned_ms) }) : "");
+const anchorAge = (anchor) => (anchor.cosigned_ms && now.value ? word("web.ago", { n: showAge(now.value - anchor.cosigned_ms) }) : "");
 const mirrorNote = (mirror) => causeOf(mirror) || (mirror.held ? word("web.mirror.held", { n: count(mirror.held) }) : word("web.mirror.waiting"));
 const deviceNote = (device) => causeOf(device) || `${count(device.polls ?? 0)} ${word("web.device.polls")}, ${count(device.failed ?? 0)} ${word("web.device.failed")}, ${count(device.missed ?? 0)} ${word("web.device.missed")}`;
 

@@ -6,6 +6,7 @@ import { batch, signal } from "/static/vendor/preact.js";
 import { unitSign } from "/static/words.js";
 
 const SILENT_AFTER_MS = 5000;
+const BEAT_MS = 15000; // while the core is away nothing but the beat comes (stream.HEARTBEAT_S)
 const TAKE_OVER_MS = 8000;
 const AGE_STEP_MS = 900;
 const UNIT = 3; // of a tag's row
@@ -13,6 +14,7 @@ const LOCK = "witnessmark-live";
 
 export const link = signal("starting"); // starting | ok | away (the core does not answer) | silent (nothing is heard) | out (not signed in)
 export const silentMs = signal(0);
+export const oldMs = signal(0); // how long ago the core itself was heard, in whole seconds, 0 where it never was: a line that holds says nothing of it
 export const now = signal(null); // the gateway's wall clock, ms; null before anything was heard
 export const health = signal({});
 export const abnormal = signal([]);
@@ -24,7 +26,7 @@ export const live = { link, silentMs, now, health, abnormal, models, alarms, tag
 const cells = new Map();
 const listeners = new Set();
 let boot = null, generation = -1, points = null;
-let coreLink = false, coreMs = null, heardMono = -Infinity, heardWall = -Infinity;
+let coreLink = false, coreMs = null, heardMono = -Infinity, heardWall = -Infinity, toldMono = -Infinity, toldWall = -Infinity;
 let fetching = null, stream = null, tookOverAt = -Infinity;
 const channel = "BroadcastChannel" in self ? new BroadcastChannel(LOCK) : null;
 
@@ -43,6 +45,16 @@ export function heard(callback) {
 // While a tablet sleeps one of these clocks may stand still; the other does not.
 function sinceHeard() {
   return Math.max(performance.now() - heardMono, Date.now() - heardWall);
+}
+
+function sinceTold() {
+  const since = Math.max(performance.now() - toldMono, Date.now() - toldWall);
+  return Number.isFinite(since) ? Math.max(0, since) : 0;
+}
+
+function coreTold(agoMs) {
+  toldMono = performance.now() - agoMs;
+  toldWall = Date.now() - agoMs;
 }
 
 export const WAITING = 0x80320000; // BadWaitingForInitialData: nothing came yet, so there is no age
@@ -67,11 +79,12 @@ function take(message) {
   boot = message.boot;
   generation = message.at;
   heardNow(message.link);
+  if (message.link && message.from !== -1) coreTold(0); // else it may be what was heard long ago
   batch(() => {
     for (const row of message.values) values(row[0]).value = row;
     if (message.health) {
       health.value = message.health;
-      if (message.health.now_ms) coreMs = message.health.now_ms;
+      if (message.health.now_ms) coreMs = message.health.now_ms + sinceTold();
     }
     if (message.abnormal) abnormal.value = message.abnormal;
     if (message.models) models.value = message.models;
@@ -107,6 +120,8 @@ function fetchAll() {
       [boot, generation] = [found.at.split("-")[0], Number(found.at.split("-")[1])];
       points = found.points;
       heardNow(found.link);
+      if (found.silent_ms !== null) coreTold(found.silent_ms);
+      coreMs = found.now_ms;
       watch();
       for (const each of listeners) each(found.values);
     } catch {
@@ -129,10 +144,11 @@ async function fetchTags(name) {
 function watch() {
   const silent = sinceHeard(), at = coreMs === null ? null : coreMs + Math.max(0, Math.min(silent, 1e12));
   silentMs.value = Number.isFinite(silent) ? silent : 0;
+  oldMs.value = 1000 * Math.round(sinceTold() / 1000);
   if (at !== null && (now.peek() === null || Math.abs(at - now.peek()) >= AGE_STEP_MS)) now.value = at;
   if (link.value === "out") return;
   if (!Number.isFinite(silent)) link.value = "starting";
-  else if (silent > SILENT_AFTER_MS) link.value = "silent";
+  else if (silent > SILENT_AFTER_MS + (coreLink ? 0 : BEAT_MS)) link.value = "silent";
   else link.value = coreLink ? "ok" : "away";
 }
 

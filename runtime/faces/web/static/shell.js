@@ -1,7 +1,7 @@
 // The frame of every page: the one sentence on top and the alarm banner kept true, the theme, local times, and a fresh copy of the page after an upgrade.
 
 import { effect } from "/static/vendor/preact.js";
-import { abnormal, alarms, health, link, silentMs, tags, values } from "/static/live.js";
+import { abnormal, alarms, health, link, now, oldMs, silentMs, tags, values } from "/static/live.js";
 import { causeOf, localTimes, offsetAt, quality, showAge, word, zone } from "/static/words.js";
 
 const box = document.getElementById("sentence");
@@ -12,7 +12,7 @@ function sentence() {
   if (link.value === "starting") return null;
   if (link.value === "out") return ["alarm", word("session_gone")];
   if (link.value === "silent") return ["alarm", word("web.sentence.silent", { age: showAge(1000 * Math.round(silentMs.value / 1000)) })];
-  if (link.value === "away") return ["alarm", word("web.sentence.away")];
+  if (link.value === "away") return ["alarm", oldMs.value ? word("web.sentence.away_for", { age: showAge(oldMs.value) }) : word("web.sentence.away")];
   const told = health.value, all = tags.value;
   if (told.evidence?.state === "stopped") return ["alarm", `${word("web.sentence.stopped")}${told.evidence.cause ? ` — ${causeOf(told.evidence)}` : ""}`];
   if (told.ledger?.state === "quarantined") return ["alarm", `${word("web.sentence.quarantined")}. ${told.ledger.todo ? word(told.ledger.todo, told.ledger.params ?? {}) : ""}`];
@@ -37,6 +37,32 @@ if (box) {
     if (words.textContent !== found[1]) words.textContent = found[1];
   });
 }
+
+const isLost = () => link.value !== "ok" && link.value !== "starting";
+const took = new Map(); // what said that there is nothing -> its words, which hold again once the core is heard
+effect(() => {
+  if (!isLost()) {
+    for (const [each, was] of took) each.textContent = was;
+    return void took.clear();
+  }
+  for (const each of document.querySelectorAll("[data-none]")) if (!took.has(each)) { took.set(each, each.textContent); each.textContent = word("web.unheard"); }
+});
+effect(() => { // how old a page is that nobody renews, and the banner
+  for (const each of document.querySelectorAll(".old-note")) {
+    each.hidden = !isLost();
+    if (oldMs.value) each.lastElementChild.textContent = word("web.old", { age: showAge(oldMs.value) });
+  }
+  for (const each of document.querySelectorAll(".old-age")) each.textContent = word("alarm.banner.old", { age: showAge(oldMs.value) });
+});
+effect(() => {
+  for (const each of document.querySelectorAll("[data-ago]")) {
+    const time = each.previousElementSibling, at = health.value.anchors?.find((anchor) => anchor.name === each.dataset.ago)?.cosigned_ms ?? Number(time.dataset.ms);
+    if (!now.value) continue;
+    time.dataset.ms = at;
+    localTimes(each.parentElement);
+    each.textContent = word("web.ago", { n: showAge(now.value - at) });
+  }
+});
 
 const readOnly = document.getElementById("read-only");
 if (readOnly) {
@@ -127,7 +153,11 @@ function drawBanner({ summary }, old) {
   const mark = made("span", "mark");
   mark.setAttribute("aria-hidden", "true");
   const inside = [mark, made("span", "banner-words", text)];
-  if (old) inside.push(made("span", "", word("alarm.banner.old", { age: old })));
+  if (old) {
+    const age = made("span", "old-age", word("alarm.banner.old", { age: showAge(oldMs.peek()) }));
+    age.setAttribute("aria-live", "off"); // it grows
+    inside.push(age);
+  }
   for (const name of counts) {
     const letter = made("i", "", word(`alarm.letter.${name}`));
     letter.setAttribute("aria-hidden", "true");
@@ -156,8 +186,7 @@ function drawBanner({ summary }, old) {
 function speak() {
   speaking = null;
   spokenAt = performance.now();
-  const old = link.peek() === "ok" || link.peek() === "starting" ? null : showAge(1000 * Math.round(silentMs.peek() / 1000 / 10) * 10);
-  if (alarms.peek()) drawBanner(alarms.peek(), old);
+  if (alarms.peek()) drawBanner(alarms.peek(), link.peek() !== "ok" && link.peek() !== "starting");
 }
 
 if (banner) {
