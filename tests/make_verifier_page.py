@@ -90,6 +90,7 @@ def _visit(name: str, order: list[str], open_modules: list[str]) -> None:
 def reasons(language: str, script: str) -> dict[str, str]:
     """Return the catalogue's words of every code that the script gives, and of the claims."""
     given = set(re.findall(r'"([a-z]+_[a-z0-9_]+)"', script)) | {f"claim.{name}" for name in CLAIMS} | GAP_CAUSES
+    given |= {f"{cause}.sort" for cause in GAP_CAUSES}
     return {code: text for code, text in catalogue(language).items() if code in given}
 
 

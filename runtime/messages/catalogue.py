@@ -21,6 +21,8 @@ LANGUAGES: Final = ("en", "zh")
 COUNTS: Final = ("count", "n")
 """Blanks that hold how many."""
 _BLANK: Final = re.compile(r"\{\w+\}")
+_ASIDE: Final = re.compile(r"\s*[(（][^()（）]*\{\w+\}[^()（）]*[)）]")
+"""Brackets around a blank: without its value there is nothing to put into them."""
 
 
 def word(code: str, params: Mapping[str, object] | None = None, lang: str = "en") -> str:
@@ -40,8 +42,12 @@ def phrase(code: str, params: Mapping[str, object] | None = None, lang: str = "e
 
 
 def sort_of(code: str, lang: str = "en") -> str:
-    """Return a code's phrase where its parameters were not kept, as in a gap entry: its blanks are an ellipsis."""
-    return _BLANK.sub("…", phrase(code, lang=lang))
+    """Return a code's phrase where its parameters were not kept, as in a gap entry: the text of `CODE.sort`, if there is one.
+
+    Else the code's own: brackets that hold a blank are left out, any other blank is an ellipsis. `static/words.js` has the same rule.
+    """
+    of_its_own = f"{code}.sort"
+    return _BLANK.sub("…", _ASIDE.sub("", phrase(of_its_own if of_its_own in catalogue("en") else code, lang=lang)))
 
 
 @cache

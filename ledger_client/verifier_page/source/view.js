@@ -150,9 +150,10 @@ function saidBy({ kind, detail }) {
   return texts.filter(Boolean).map((text) => ` · ${text}`).join("");
 }
 
-/** A cause as a phrase; its parameters were not kept, so its blanks are an ellipsis. */
+/** A cause as a phrase; its parameters were not kept: a text of its own for that, else brackets around a blank go, and other blanks are an ellipsis. */
 function causeText(reasons, cause) {
-  return (reasons[cause] ?? cause).replace(/\{\w+\}/g, "…").replace(/[.。]$/, "");
+  const text = reasons[`${cause}.sort`] ?? reasons[cause] ?? cause;
+  return text.replace(/\s*[(（][^()（）]*\{\w+\}[^()（）]*[)）]/g, "").replace(/\{\w+\}/g, "…").replace(/[.。]$/, "");
 }
 
 // ------------------------------------------------------------------------------------------------------------ by whom, since when

@@ -2,7 +2,7 @@
 
 import { effect } from "/static/vendor/preact.js";
 import { abnormal, alarms, health, link, now, tags, values } from "/static/live.js";
-import { alarmAbout, alarmState, causeOf, count, quality, showAge, word } from "/static/words.js";
+import { alarmAbout, alarmState, causeOf, count, quality, showAge, sortOf, word } from "/static/words.js";
 
 const shown = (element, text) => { if (element && element.textContent !== text) element.textContent = text; };
 const confirmedSize = (told) => Math.max(0, ...(told.anchors ?? []).map((anchor) => anchor.cosigned_size ?? 0));
@@ -32,7 +32,7 @@ function drawGaps(told) {
   const gaps = document.getElementById("gaps");
   const causes = Object.entries(told.gaps ?? {}).filter(([, n]) => n);
   gaps?.classList.toggle("many", causes.length > 0);
-  shown(gaps, causes.length ? causes.map(([cause, n]) => `${word(cause).replace(/[.。]$/, "")}: ${count(n)}`).join("\n") : isUnheard() ? "—" : word("web.evidence.nogaps"));
+  shown(gaps, causes.length ? causes.map(([cause, n]) => `${sortOf(cause)}: ${count(n)}`).join("\n") : isUnheard() ? "—" : word("web.evidence.nogaps"));
 }
 
 const anchorNote = (anchor) => [causeOf(anchor) || anchorAge(anchor), anchor.mirror ? mirrorNote(anchor.mirror) : ""].filter(Boolean).join(" · ");

@@ -11,6 +11,9 @@ export function word(code, params = {}) {
   return text.replace(/\{(\w+)\}/g, (blank, name) => (name in params ? params[name] : blank));
 }
 
+// A code's phrase where its parameters were not kept, as in a gap: the same as sort_of of the server.
+export const sortOf = (code) => (words[`${code}.sort`] ?? words[code] ?? code).replace(/\s*[(（][^()（）]*\{\w+\}[^()（）]*[)）]/g, "").replace(/\{\w+\}/g, "…").replace(/[.。]$/, "");
+
 // `tag` is a row of the feed: [uid, "device/tag", device, unit, type, exponent, group, period_ms, writable, asset].
 export function showValue(value, tag) {
   if (value === null || value === undefined) return "—";

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.messages.catalogue import catalogue, word
+from drivers.causes import cause_codes
+from runtime.messages.catalogue import LANGUAGES, catalogue, sort_of, word
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 alarms wait"), (1, "1 alarm waits"), ("1", "1 alarm waits"), (11, "11 alarms wait")])
@@ -20,3 +21,19 @@ def test_the_blank_may_be_called_n_and_other_blanks_choose_nothing() -> None:
 def test_a_language_without_plurals_says_the_same_of_one() -> None:
     assert "web.home.tags.one" in catalogue("zh")
     assert word("web.home.tags", {"n": 1}, "zh") == "1 个点位"
+
+
+NOT_OF_A_POLL = ("write_", "call_", "enter_", "registers_range", "unit_in_use", "gpio_level_differs", "pattern_slow", "driver_")
+"""Beginnings of causes that no reading is lost to: they are said with their parameters at once, and stand in no gap."""
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_cause_without_its_parameters_is_a_sentence_without_a_hole(lang: str) -> None:
+    said = {cause: sort_of(cause, lang) for cause in cause_codes if not cause.startswith(NOT_OF_A_POLL)}
+    assert {cause: text for cause, text in said.items() if not text or set("{}…") & set(text)} == {}
+    assert {text for text in said.values() if "()" in text or "（）" in text} == set()
+    assert said["device_exception"] == {"en": "The device refused the request", "zh": "设备拒绝了请求"}[lang]
+
+
+def test_a_blank_that_no_text_of_its_own_replaces_is_an_ellipsis() -> None:
+    assert sort_of("write_out_of_range") == "The value … does not fit the tag"
