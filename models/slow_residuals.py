@@ -32,7 +32,9 @@ BLOCK_CELLS: Final = 60
 BLOCKS: Final = 30
 """Cells in a block, and blocks in the mean. Blocks begin at multiples of their length, so a mean never depends on where one began."""
 FULL_SHARE: Final = 0.9
-"""A block counts when so much of its cells had a row, a mean when so much of its blocks had."""
+"""A block counts when so much of its cells had a row, a tag's mean when so much of all cells had a number of it."""
+KNOWN_SHARE: Final = 0.5
+"""Of a tag a block counts where so much of its cells had a number: what is missing for some seconds now and then hides no minute."""
 OLDEST: Final = 3
 """So many lengths of the mean ago is too long ago: older blocks count for nothing."""
 CLIP: Final = 8.0
@@ -90,7 +92,9 @@ class SlowMeans:
         self._blocks_kept.append(done)
         blocks = [each for each in self._blocks_kept if each.number > done.number - OLDEST * self._blocks]
         sums, counts = np.array([each.sums for each in blocks]), np.array([each.counts for each in blocks])
-        means = _trimmed(np.where(counts >= FULL_SHARE * self._block_cells, sums / np.maximum(counts, 1.0), np.nan), self._blocks)
+        known = counts >= KNOWN_SHARE * self._block_cells
+        full = counts.sum(axis=0) >= FULL_SHARE * self._blocks * self._block_cells
+        means = np.where(full, _trimmed(np.where(known, sums / np.maximum(counts, 1.0), np.nan)), np.nan)
         if not np.isfinite(means).any():
             return None
         return blocks[0].number * self._block_cells, (done.number + 1) * self._block_cells, means
@@ -183,8 +187,8 @@ def drift_limits(plan: InputPlan, cells: NDArray[np.int64], residuals: Floats) -
     return none
 
 
-def _trimmed(blocks: Floats, wanted: int) -> Floats:
-    """Return each column's mean without its lowest and highest blocks; NaN for one that too few of the `wanted` blocks know.
+def _trimmed(blocks: Floats) -> Floats:
+    """Return each column's mean without its lowest and highest blocks; 0 for one that no block knows.
 
     `blocks`: (blocks, columns), NaN where a block does not know a column. The order of the blocks makes no difference, to the bit.
     """
@@ -192,7 +196,8 @@ def _trimmed(blocks: Floats, wanted: int) -> Floats:
     cut = (known * TRIMMED_SHARE).astype(np.int64)
     place = np.arange(len(blocks))[:, None]
     kept = np.where((place >= cut) & (place < known - cut), np.sort(blocks, axis=0), 0.0)  # what is not known stands at the end
-    return np.where(known >= FULL_SHARE * wanted, kept.sum(axis=0) / np.maximum(known - 2 * cut, 1), np.nan)
+    means: Floats = kept.sum(axis=0) / np.maximum(known - 2 * cut, 1)
+    return means
 
 
 def _means_of(plan: InputPlan, limits: Limits) -> tuple[list[int], list[int]]:

@@ -1,7 +1,7 @@
 """How late the event loop wakes: the published figure of whether anything heavy runs on it.
 
-Room: hall. `app` runs it, health shows it, the governor of polling hears each sample. It asks for a wake-up about every 250 ms, 100 ms
-while the governor wants to look closely, and keeps how late each one was.
+Room: hall. `app` runs it, health shows it, the governor of polling hears each sample. It asks for a wake-up every 213.5 ms, every
+100 ms while the governor wants to look closely, and keeps how late each one was.
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-EVERY_S: Final = 0.25
-"""Each wake-up of an idle core costs it 0.1 ms or more, by cold caches: at ten a second this was a third of what it did."""
+EVERY_S: Final = 0.2135
+"""No simple part of the 250 ms at which groups are due together (`acquisition.grid`): within a minute every 10 ms of it are looked at. Each
+wake-up of an idle core costs it 0.1 ms or more, by cold caches: at ten a second this was a third of what it did."""
 CLOSE_S: Final = 0.1
-UNEVEN: Final = 0.4
-"""By so much of it the wait for the next one varies, evenly: what comes at equal times, as groups that are due together do
-(`acquisition.grid`), would else be seen each time or never."""
-_TURN: Final = 0.618034
-WINDOW: Final = 240
+WINDOW: Final = 280
 """Samples kept: one minute, while nothing is late."""
 
 
@@ -47,20 +44,20 @@ class LoopStall:
 
     async def run(self) -> None:
         """Sample until cancelled. By a timer that sets itself, for this is most of what an idle core does."""
-        loop, timers, turn = asyncio.get_running_loop(), deque[asyncio.TimerHandle](maxlen=1), 0.0
+        loop, timers = asyncio.get_running_loop(), deque[asyncio.TimerHandle](maxlen=1)
 
-        def sample(due_s: float, every_s: float, cpu_s: float) -> None:
+        def sample(due_s: float, last_s: float, cpu_s: float) -> None:
             now_s, cpu_now_s = self._now_s(), self._cpu_s()
             late_ms = max(0.0, (now_s - due_s) * 1000)
             self._late_ms.append(late_ms)
             self.max_ms = max(self.max_ms, late_ms)
-            is_close = self._listener(late_ms, (cpu_now_s - cpu_s) / (every_s + late_ms / 1000))
-            nonlocal turn
-            turn = (turn + _TURN) % 1.0
-            next_s = (CLOSE_S if is_close else EVERY_S) * (1 + UNEVEN * (turn - 0.5))
-            timers.append(loop.call_later(next_s, sample, now_s + next_s, next_s, cpu_now_s))
+            is_close = self._listener(late_ms, (cpu_now_s - cpu_s) / max(now_s - last_s, 1e-6))
+            every_s = CLOSE_S if is_close else EVERY_S
+            due_s = due_s + every_s if due_s + every_s > now_s else now_s + every_s  # from the due: one after a burst looks at its end
+            timers.append(loop.call_later(due_s - now_s, sample, due_s, now_s, cpu_now_s))
 
-        timers.append(loop.call_later(EVERY_S, sample, self._now_s() + EVERY_S, EVERY_S, self._cpu_s()))
+        now_s = self._now_s()
+        timers.append(loop.call_later(EVERY_S, sample, now_s + EVERY_S, now_s, self._cpu_s()))
         try:
             await loop.create_future()
         finally:

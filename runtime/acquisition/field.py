@@ -79,12 +79,12 @@ class Field:
         self._together.decide(self._polled())
 
     def _polled(self) -> Iterator[tuple[TagGroup, bool]]:
-        """Yield the polled groups, and whether nothing else waits for the same device or line."""
+        """Yield the polled groups, and whether nothing else waits for the same device or line. Without a line nobody knows."""
         lines = {name: poller.driver.line_key for name, poller in self.pollers.items() if isinstance(poller.driver, OnLine)}
         devices_on = Counter(lines.values())
         for name, poller in self.pollers.items():
             groups = [group for group in poller.points.groups if group.mode == "poll"]
-            is_alone = len(groups) == 1 and (name not in lines or devices_on[lines[name]] == 1)
+            is_alone = len(groups) == 1 and name in lines and devices_on[lines[name]] == 1
             yield from ((group, is_alone) for group in groups)
 
     def counts(self) -> dict[str, DeviceCounts]:

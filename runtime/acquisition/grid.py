@@ -19,7 +19,8 @@ WAKE_MS: Final = 250
 twice the CPU of one among others (docs/decisions/0023)."""
 SLOW_MS_MIN: Final = 1000
 TOGETHER_MAX: Final = 100
-"""With more of them the core wakes often as it is, and what falls on one wake-up would wait for the rest of it."""
+TOGETHER_TAGS_MAX: Final = 10_000
+"""With more groups or tags the core is awake often as it is, and what falls on one wake-up would wait for the rest of it."""
 
 
 def phase_ms(device: str, group: str, period_ms: int, *, together: bool = False) -> int:
@@ -40,13 +41,18 @@ class Together:
         return uid in self._uids
 
     def decide(self, polled: Iterable[tuple[TagGroup, bool]]) -> None:
-        """Decide of those that are new. `polled`: every polled group, and whether nothing else waits for the same device or line."""
+        """Decide of those that are new. `polled`: every polled group, and whether nothing else waits for the same device or line.
+
+        Nobody new where a faster group is polled: it would miss dues while many slow ones are read in a row.
+        """
         groups = list(polled)
-        may = {g.uid for g, is_alone in groups if is_alone and g.period_ms >= SLOW_MS_MIN and g.period_ms % WAKE_MS == 0}
-        found = may if len(may) <= TOGETHER_MAX else set()
         known = {(g.uid, g.period_ms) for g, _ in groups}
-        self._uids = {uid for uid, period_ms in known if uid in (self._uids if (uid, period_ms) in self._known else found)}
-        self._known = known
+        stays = {uid for uid, period_ms in known & self._known if uid in self._uids}
+        new = [g for g, is_alone in groups if is_alone and g.period_ms % WAKE_MS == 0 and (g.uid, g.period_ms) not in self._known]
+        all_of_them = [g for g, _ in groups if g.uid in stays] + new
+        is_few = len(all_of_them) <= TOGETHER_MAX and sum(len(g.tags) for g in all_of_them) <= TOGETHER_TAGS_MAX
+        is_slow = all(g.period_ms >= SLOW_MS_MIN for g, _ in groups)
+        self._known, self._uids = known, stays | ({g.uid for g in new} if is_few and is_slow else set())
 
 
 def next_due(now_ms: int, period_ms: int, phase: int) -> int:

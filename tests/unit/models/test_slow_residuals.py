@@ -87,6 +87,41 @@ def test_two_jams_in_a_half_hour_are_no_drift_and_most_of_it_is_one(seed: int) -
     assert [(each.tag, each.phase) for each in watched(seed, rows)] == [(102, "onset"), (102, "end")], f"seed {seed}"
 
 
+def test_a_value_that_is_missing_now_and_then_still_has_a_mean() -> None:
+    means, got = SlowMeans(2), []
+    for n in range(3 * MEAN_CELLS):
+        row = np.array([np.nan if n // BLOCK_CELLS % 5 == 0 and n % BLOCK_CELLS < 20 else 2.0, 1.0])
+        ended = means.take(n, row)
+        if ended is not None:
+            got.append(ended[2])
+    assert len(got) >= 60
+    assert all(each[0] == 2.0 for each in got[BLOCKS // 10 :]), "93 % of its cells are there, once there is half an hour"
+
+
+@pytest.mark.parametrize("unknown", [0, 1, 3])
+def test_the_mean_is_that_of_the_middle_half_of_the_blocks(seed: int, unknown: int) -> None:
+    rng = np.random.default_rng(seed)
+    levels, means, got = rng.normal(size=BLOCKS), SlowMeans(2), None
+    for n in range(MEAN_CELLS + 1):
+        level = levels[n // BLOCK_CELLS] if n < MEAN_CELLS else 0.0
+        got = means.take(n, np.array([np.nan if n // BLOCK_CELLS < unknown else level, level])) or got
+    assert got is not None
+    for column, known in enumerate((levels[unknown:], levels)):
+        cut = len(known) // 4
+        assert got[2][column] == pytest.approx(np.sort(known)[cut : len(known) - cut].mean(), abs=1e-9), f"seed {seed}"
+
+
+@pytest.mark.parametrize(("blocks", "is_found"), [(7, False), (12, True)])
+def test_so_many_unusual_minutes_are_no_drift(blocks: int, is_found: bool) -> None:
+    watch = DriftWatch(PLAN, [LIMIT_MIN] * TAGS)
+    found = []
+    for n in range(2 * MEAN_CELLS):
+        row = np.zeros(2 * TAGS)
+        row[1] = 8.0 if n % MEAN_CELLS < blocks * BLOCK_CELLS else 0.0
+        found.append(watch.take(n, row, row))
+    assert any(found) == is_found
+
+
 def test_a_tag_without_values_has_no_mean_and_hides_no_other(seed: int) -> None:
     rows = noise(seed + 1, 2 * 3600)
     rows[:, 0] = np.nan

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.reading import Tag, TagGroup
-from runtime.acquisition.grid import SLOW_MS_MIN, TOGETHER_MAX, WAKE_MS, Together, next_due, phase_ms
+from runtime.acquisition.grid import SLOW_MS_MIN, TOGETHER_MAX, TOGETHER_TAGS_MAX, WAKE_MS, Together, next_due, phase_ms
 
 NAMES = [(f"d{device}", f"g{group}") for device in range(50) for group in range(4)]
 
@@ -16,8 +17,8 @@ NAMES = [(f"d{device}", f"g{group}") for device in range(50) for group in range(
 periods = st.one_of(st.integers(1, 100_000_000), st.integers(4, 1000).map(lambda n: n * WAKE_MS))
 
 
-def group_of(uid: int, period_ms: int = 1000) -> TagGroup:
-    return TagGroup(uid, f"d{uid}", "g", period_ms, (Tag(uid, "t", f"d{uid}", "int", "", None),))
+def group_of(uid: int, period_ms: int = 1000, tags: int = 1) -> TagGroup:
+    return TagGroup(uid, f"d{uid}", "g", period_ms, (Tag(uid, "t", f"d{uid}", "int", "", None),) * tags)
 
 
 def together_of(together: Together, count: int) -> set[int]:
@@ -53,26 +54,34 @@ def test_what_is_due_together_is_spread_over_the_wake_ups() -> None:
 
 def test_who_may_be_due_together() -> None:
     together = Together()
-    alone = [group_of(1), group_of(3, 1100), group_of(4, 750), group_of(5, 5000)]
+    alone = [group_of(1), group_of(3, 1100), group_of(5, 5000)]
     together.decide([*[(group, True) for group in alone], (group_of(2), False)])
     assert together_of(together, 5) == {1, 5}
     together.decide([])
     assert together_of(together, 5) == set()
 
 
-def test_many_groups_are_spread_as_ever() -> None:
+def test_nobody_is_due_together_beside_a_fast_group() -> None:
+    together = Together()
+    together.decide([(group_of(1), True), (group_of(2), True), (group_of(3, 750), False)])
+    assert together_of(together, 3) == set()
+
+
+@pytest.mark.parametrize(("groups", "tags"), [(TOGETHER_MAX, 1), (20, TOGETHER_TAGS_MAX // 20)])
+def test_many_groups_or_tags_are_spread_as_ever(groups: int, tags: int) -> None:
     few, many = Together(), Together()
-    few.decide([(group_of(uid), True) for uid in range(1, TOGETHER_MAX + 1)])
-    many.decide([(group_of(uid), True) for uid in range(1, TOGETHER_MAX + 2)])
-    assert together_of(few, TOGETHER_MAX) == set(range(1, TOGETHER_MAX + 1))
-    assert together_of(many, TOGETHER_MAX + 1) == set()
+    few.decide([(group_of(uid, tags=tags), True) for uid in range(1, groups + 1)])
+    many.decide([(group_of(uid, tags=tags), True) for uid in range(1, groups + 2)])
+    assert together_of(few, groups) == set(range(1, groups + 1))
+    assert together_of(many, groups + 1) == set()
+    few.decide([(group_of(uid, tags=tags), True) for uid in range(1, groups + 2)])
+    assert together_of(few, groups + 1) == set(range(1, groups + 1)), "those that are together count"
 
 
 def test_what_was_decided_stays_while_the_period_does() -> None:
     together = Together()
     together.decide([(group_of(1), True), (group_of(2), False)])
-    others = [(group_of(uid), True) for uid in range(3, TOGETHER_MAX + 9)]
-    together.decide([(group_of(1), False), (group_of(2), True), *others])
-    assert together_of(together, TOGETHER_MAX + 9) == {1}, "company moves nobody, and neither does being left alone"
+    together.decide([(group_of(1), False), (group_of(2), True), (group_of(3, 100), True)])
+    assert together_of(together, 3) == {1}, "neither company nor a fast group moves one, nor being left alone"
     together.decide([(group_of(1, 1100), True), (group_of(2, 2000), True)])
     assert together_of(together, 2) == {2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from drivers.reading import Scan, TagGroup
 from runtime.acquisition.field import Field
 from runtime.acquisition.governor import BUSY_SHARE_MIN, LOOKS, SATURATED_MS, SPACING_MS_MAX, SPACING_MS_MIN, Governor
-from runtime.acquisition.grid import Slot
+from runtime.acquisition.grid import WAKE_MS, Slot
 from runtime.loop_stall import CLOSE_S, LoopStall
 from runtime.supervisor import Supervisor
 from tests.rigs.field import KeptScans, ScriptedDriver, after, device_toml, points_of
@@ -162,3 +163,23 @@ def test_a_thinned_slot_stays_on_its_grid_and_loses_no_due(period: int, spacing:
     assert slot.is_thinned == (spacing > period)
     count, _, _ = slot.skip_to(slot.attempt_ms)
     assert count == (slot.attempt_ms - first) // period - 1
+
+
+def test_within_a_minute_every_part_of_the_time_between_two_wake_ups_is_looked_at() -> None:
+    """What is due together takes the loop for the same part of each 250 ms: a measure at like times would see all of it or nothing."""
+
+    async def program(clock: VirtualClock) -> Counter[int]:
+        seen: Counter[int] = Counter()
+
+        def note(_late_ms: float, _busy_share: float) -> bool:
+            seen[clock.mono_ms() % WAKE_MS // 10] += 1
+            return False
+
+        watch = asyncio.create_task(LoopStall(note, asyncio.get_running_loop().time, lambda: 0.0).run())
+        await after(clock, 60)
+        watch.cancel()
+        return seen
+
+    seen = run(program, seed=1, for_s=1e6)
+    assert len(seen) == WAKE_MS // 10
+    assert max(seen.values()) < 3 * 60 / 0.25 / (WAKE_MS / 10)
