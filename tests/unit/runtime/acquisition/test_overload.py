@@ -175,9 +175,10 @@ def test_within_a_minute_every_part_of_the_time_between_two_wake_ups_is_looked_a
             seen[clock.mono_ms() % WAKE_MS // 10] += 1
             return False
 
-        watch = asyncio.create_task(LoopStall(note, asyncio.get_running_loop().time, lambda: 0.0).run())
-        await after(clock, 60)
-        watch.cancel()
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(LoopStall(note, asyncio.get_running_loop().time, lambda: 0.0).run())
+            await after(clock, 60)
+            watch.cancel()
         return seen
 
     seen = run(program, seed=1, for_s=1e6)
