@@ -25,7 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ledger_client.disk import Disk, read_whole, write_atomically
 from ledger_client.errors import FormatError
-from runtime.web_names import CERTIFICATE_FILE, COMMON_NAME, KEY_FILE, PEM_SIZE_MAX, is_ours, lasting, own_names
+from runtime.web_names import CERTIFICATE_FILE, COMMON_NAME, KEY_FILE, PEM_SIZE_MAX, is_ours, lasting, lasting_names
 
 CHAIN_MAX: Final = 8
 COMMON_NAME_BYTES_MAX: Final = 64
@@ -67,7 +67,7 @@ class WebCertificate:
         key = self._key()
         held = self._certificate()
         if held is None or (_is_own(held) and _ends_soon(held, wall_ms)) or not _fits(held, key):
-            held = self._sign_own(key, common_name, own_names([*extra, *_kept_addresses(held)]), wall_ms)
+            held = self._sign_own(key, common_name, lasting_names([*extra, *_kept_addresses(held)]), wall_ms)
         return told_of(held)
 
     def renew(self, extra: Sequence[str], wall_ms: int, reached_at: str = "") -> Told:
@@ -83,7 +83,7 @@ class WebCertificate:
         key = self._held_key()
         if key is None or not _fits(held, key):
             raise FormatError("cert_key_other")
-        names = own_names([*extra, *_kept_addresses(held, reached_at)])
+        names = lasting_names([*extra, *_kept_addresses(held, reached_at)])
         named = held.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return told_of(self._sign_own(key, str(named[0].value) if named else COMMON_NAME, names, wall_ms))
 
@@ -94,7 +94,7 @@ class WebCertificate:
 
     def request(self, common_name: str, extra: Sequence[str]) -> str:
         """Return a certificate signing request (PEM) for the key, with all names and addresses that the page is reached by."""
-        names = _san(own_names(extra))
+        names = _san(lasting_names(extra))
         builder = x509.CertificateSigningRequestBuilder().subject_name(_name(common_name)).add_extension(names, critical=False)
         return builder.sign(self._key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 

@@ -17,6 +17,7 @@ PEM_SIZE_MAX: Final = 64 << 10
 ADDRESSES: Final = Path("/proc/net/if_inet6")
 TEMPORARY: Final = 0x01
 """IFA_F_TEMPORARY of linux/if_addr.h."""
+NONLOCAL: Final = tuple(Path(f"/proc/sys/net/{family}/ip_nonlocal_bind") for family in ("ipv4", "ipv6"))
 COMMON_NAME: Final = "witnessmark"
 """Of a certificate that this device signs itself."""
 
@@ -26,6 +27,12 @@ def own_names(extra: Sequence[str]) -> list[str]:
     host = socket.gethostname().lower()
     found = ["localhost", "127.0.0.1", "::1", host, f"{host.split('.')[0]}.local", *own_addresses(), *(each.lower() for each in extra)]
     return list(dict.fromkeys(each for each in found if each))
+
+
+def lasting_names(extra: Sequence[str]) -> list[str]:
+    """Return `own_names` without temporary addresses (`lasting`)."""
+    temporary = temporary_in(_addresses_told())
+    return [each for each in own_names(extra) if _plain(each) not in temporary]
 
 
 def certain_names(extra: Sequence[str], reached_at: str) -> list[str]:
@@ -39,7 +46,7 @@ def certain_names(extra: Sequence[str], reached_at: str) -> list[str]:
 
 
 def lasting(address: str) -> str:
-    """Return an address of ours as a browser writes it; empty for loopback, IPv6 link-local, a temporary address, and what is none.
+    """Return an address of ours as a browser writes it; empty for loopback, link-local, multicast and temporary ones, and what is none.
 
     Temporary addresses (RFC 8981) are others every day: a certificate would run after them. Blocks for as long as a small file takes.
     """
@@ -52,7 +59,9 @@ def lasting(address: str) -> str:
             return lasting(str(found.ipv4_mapped))
         if found.is_link_local or str(found) in temporary_in(_addresses_told()):
             return ""
-    return "" if found.is_loopback or found.is_unspecified else str(found)
+    elif found.is_reserved:  # broadcast among them
+        return ""
+    return "" if found.is_loopback or found.is_unspecified or found.is_multicast else str(found)
 
 
 def temporary_in(told: str) -> set[str]:
@@ -68,8 +77,17 @@ def _addresses_told() -> str:
         return ""  # no IPv6, or no Linux
 
 
+def _is_set(switch: Path) -> bool:
+    try:
+        return switch.read_text("ascii").strip() == "1"
+    except (OSError, ValueError):
+        return False
+
+
 def is_ours(address: str) -> bool:
     """Tell whether this machine has the address now. Sends nothing."""
+    if any(_is_set(each) for each in NONLOCAL):  # then a socket may be bound to anybody's
+        return address in own_addresses()
     try:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((address, 0))

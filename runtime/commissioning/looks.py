@@ -26,6 +26,10 @@ SUNSPEC_MARK: Final = (0x5375, 0x6E53)
 SUNSPEC_REACH: Final = 40
 """Registers behind a value of a SunSpec model in which its power of ten is looked for."""
 TABLES: Final = ("holding", "input")
+HAS_NONE: Final = frozenset({1, 2, 3, 4})
+"""Refusals that mean that there is no such register (MODBUS Application Protocol V1.1b3, 7)."""
+UNREACHED: Final = frozenset({10, 11})
+"""Refusals of a gateway on the way: its device was not asked, or did not answer."""
 Case = dict[str, Any]
 Fetch = Callable[[str, int, int], Awaitable[dict[int, int]]]
 """Table, first address, count -> address -> register of what could be read. Raises DriverError, RequestRefusedError."""
@@ -113,21 +117,26 @@ async def _around(fetch: Fetch, places: Sequence[Place], sunspec: bool) -> dict[
 
 
 async def _held(fetch: Fetch, table: str, start: int, count: int) -> tuple[dict[int, int], int | float | str | None]:
-    """Return what could be read of a range; nothing, and the exception code, where the device refuses."""
+    """Return what could be read of a range; nothing, and the exception code, where the device refuses. One that is busy is no answer."""
     try:
         return await fetch(table, start, count), None
     except (DriverError, RequestRefusedError) as error:
-        if cause_of(error) != "device_exception":
+        code = error.params.get("code", "?")
+        if cause_of(error) != "device_exception" or code not in HAS_NONE | UNREACHED:
             raise
-        return {}, error.params.get("code", "?")
+        return {}, code
 
 
 async def _require_readable(fetch: Fetch, read: Mapping[Place, int], table: str, start: int, place: str) -> None:
-    """Ask once more for an address around which nothing could be read, alone: then the device says with which code it refuses."""
-    if any(abs(at - start) <= reach for _, at in read):
+    """Ask once more for an address around which nothing could be read, alone: then the device says with which code it refuses.
+
+    What it has in the other table only may be what is meant, unless this one was not reached at all.
+    """
+    near = {name for name, at in read if abs(at - start) <= reach}
+    if table in near:
         return
     words, code = await _held(fetch, table, start, 1)
-    if not words and code is not None:
+    if not words and code is not None and (not near or code in UNREACHED):
         raise OptionError("detect_refused", address=place, code=code)
 
 

@@ -25,7 +25,7 @@ async def scores_asked(desk: JudgementDesk, orders: Orders, params: Mapping[str,
     name = params.get("model")
     page = desk.book.pages.get(name) if is_name(name) and isinstance(name, str) else None
     shaped = set(params) <= {"model", "from_ms", "to_ms", "points_max"}
-    if page is None and shaped and any(each.name == name for each in desk.models().define):
+    if (page is None or page.manifest is None) and shaped and any(each.name == name for each in desk.models().define):
         return {"points": [], "threshold": None, "cell_ms": None, "gaps": [], "cut_ms": None}  # it has learned nothing yet
     if page is None or not shaped:
         raise RequestRefusedError("model_unknown", model=str(name)[:60])

@@ -148,6 +148,23 @@ def test_a_device_that_refuses_is_said_to_and_with_which_code(tmp_path: Path, co
     asyncio.run(test())
 
 
+def test_a_device_that_is_busy_is_said_to_be_and_nothing_is_concluded(tmp_path: Path) -> None:
+    async def test() -> None:
+        units = TcpUnits({1: Unit(refuses=6)})
+        await units.start()
+        file = tmp_path / "witnessmark.toml"
+        file.write_text(config_of(units.port))
+        try:
+            place = ("--config", str(file), "--state", str(tmp_path / "state"), "--case", str(tmp_path / "case.json"))
+            ended, said = await cli("detect", "meter", "--near", "holding:100", "--shows", "U=230.4 V", *place)
+            assert (ended, said["error"], said["params"]["code"]) == (2, "device_exception", 6)
+            assert not (tmp_path / "case.json").exists()
+        finally:
+            await units.stop()
+
+    asyncio.run(test())
+
+
 class NoField:
     async def registers(self, device: str, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
         raise AssertionError("asked")

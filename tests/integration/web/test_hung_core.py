@@ -113,9 +113,18 @@ def test_an_open_page_takes_back_what_it_said_of_now(tmp_path: Path, require_ser
                         await asyncio.sleep(0.2)
             await fresh_pages(stack, browser, url)
             if how is signal.SIGSTOP:
+                written = opened["/connections"]
+                field = "Object.assign(document.createElement('input'), { value: 'half a word' })"
+                await written.evaluate(f"document.querySelector('main').append({field})")
+                for page in opened.values():
+                    await page.evaluate("window.isOfBefore = true")
                 core.send_signal(signal.SIGCONT)
                 await expect(opened["/handover"].locator("main")).to_contain_text("No alarm is open", timeout=15_000)
                 await expect(opened["/handover"].locator(".old-note")).to_be_hidden()
+                assert not await opened["/handover"].evaluate("window.isOfBefore ?? false"), "what happened meanwhile is asked for anew"
+                await expect(written.locator("#sentence")).to_contain_text("Recording 3 of 3 tags", timeout=15_000)
+                assert await written.evaluate("window.isOfBefore"), "somebody writes on it"
+                await expect(written.locator(".old-note")).to_be_visible()
                 await expect(opened["/alarms"].locator("#alarms")).to_contain_text("Nothing waits and nothing is active")
 
     asyncio.run(run())

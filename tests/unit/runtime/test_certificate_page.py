@@ -28,7 +28,7 @@ from runtime.faces.web.certificate_pages import CertificatePages
 from runtime.faces.web.face import Face, FaceOptions
 from runtime.faces.web.stream import Fanout
 from runtime.web_certificate import OWN_DAYS, WebCertificate
-from runtime.web_names import certain_names, is_ours, lasting, own_addresses, temporary_in
+from runtime.web_names import certain_names, is_ours, lasting, lasting_names, own_addresses, temporary_in
 from tests.rigs.actors import LOCAL
 
 NOW_MS = 1_790_000_000_000
@@ -87,6 +87,7 @@ def test_a_temporary_address_is_not_missed() -> None:
     assert temporary_in(TABLE) == {"2001:db8::dead:beef", "2001:db8::cafe:cafe"}
     assert temporary_in("") == set()
     assert [lasting(each) for each in ("127.0.0.2", "::1", "fe80::1%eth0", "0.0.0.0", "::", "", "a name")] == [""] * 7
+    assert [lasting(each) for each in ("224.0.0.1", "255.255.255.255", "ff02::1")] == [""] * 3
     assert [lasting(each) for each in ("2001:0DB8::1", "192.0.2.1")] == ["2001:db8::1", "192.0.2.1"]
     assert certain_names(["Press.example"], "::1") == [*NAMED[:2], "press.example"]
 
@@ -95,6 +96,15 @@ def test_a_temporary_address_at_which_one_asks_is_left_out(tmp_path: Path, monke
     (tmp_path / "if_inet6").write_text(TABLE)
     monkeypatch.setattr("runtime.web_names.ADDRESSES", tmp_path / "if_inet6")
     assert [lasting(each) for each in ("2001:db8::dead:beef", "2001:db8::1")] == ["", "2001:db8::1"]
+    named = lasting_names(["2001:DB8::dead:beef", "2001:db8::1", "press.example"])
+    assert [each for each in named if each.startswith(("2001", "press"))] == ["2001:db8::1", "press.example"]
+
+
+def test_where_anybodys_address_can_be_bound_only_what_is_known_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (switch := tmp_path / "ip_nonlocal_bind").write_text("1\n")
+    assert is_ours("127.0.0.77")
+    monkeypatch.setattr("runtime.web_names.NONLOCAL", (switch,))
+    assert not is_ours("127.0.0.77")
 
 
 def test_renewed_for_where_one_asks_and_for_what_it_had_that_is_still_ours(held: WebCertificate, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 // The frame of every page: the one sentence on top and the alarm banner kept true, the theme, local times, and a fresh copy of the page after an upgrade.
 
-import { effect } from "/static/vendor/preact.js";
+import { effect, signal } from "/static/vendor/preact.js";
 import { abnormal, alarms, health, link, now, oldMs, silentMs, tags, values } from "/static/live.js";
 import { causeOf, localTimes, offsetAt, quality, showAge, word, zone } from "/static/words.js";
 
@@ -26,10 +26,14 @@ function sentence() {
   return [bad || abnormal.value.length ? "warn" : "ok", text];
 }
 
+const isLost = () => link.value !== "ok" && link.value !== "starting";
+const isOfBefore = signal(false); // this page was made once, and the core was lost since: what it says may have changed meanwhile
+const isOld = () => isLost() || isOfBefore.value;
+
 if (box) {
   effect(() => {
     const found = sentence();
-    document.body.classList.toggle("unheard", link.value !== "ok" && link.value !== "starting");
+    document.body.classList.toggle("unheard", isOld());
     if (!found) return;
     isDrawn = true;
     box.className = `sentence ${found[0]}`;
@@ -38,9 +42,10 @@ if (box) {
   });
 }
 
-const isLost = () => link.value !== "ok" && link.value !== "starting";
 const took = new Map(); // what said that there is nothing -> its words, which hold again once the core is heard
 effect(() => {
+  if (isLost() && document.querySelector(".old-note")) isOfBefore.value = true;
+  if (!isLost() && isOfBefore.value) return void fetchAgain();
   if (!isLost()) {
     for (const [each, was] of took) each.textContent = was;
     return void took.clear();
@@ -49,7 +54,7 @@ effect(() => {
 });
 effect(() => { // how old a page is that nobody renews, and the banner
   for (const each of document.querySelectorAll(".old-note")) {
-    each.hidden = !isLost();
+    each.hidden = !isOld();
     if (oldMs.value) each.lastElementChild.textContent = word("web.old", { age: showAge(oldMs.value) });
   }
   for (const each of document.querySelectorAll(".old-age")) each.textContent = word("alarm.banner.old", { age: showAge(oldMs.value) });
@@ -111,10 +116,12 @@ addEventListener("submit", (event) => {
 }, true);
 
 // The gateway was upgraded: a page that nobody is writing on is fetched again, any other says so.
-addEventListener("witnessmark:upgraded", () => {
+addEventListener("witnessmark:upgraded", fetchAgain);
+
+function fetchAgain() {
   const written = [...document.querySelectorAll("input, textarea")].some((each) => each.value !== each.defaultValue);
   if (!written) location.reload();
-});
+}
 
 // What a page fetches by itself keeps no session alive; a person at it does.
 let toldAt = 0;

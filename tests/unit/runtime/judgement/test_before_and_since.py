@@ -11,6 +11,7 @@ import pytest
 from ledger_client.event_bodies import ModelBody
 from runtime.config_model import ModelDefinition, Models
 from runtime.faces.feed import RequestRefusedError
+from runtime.judgement.book import ModelPage
 from runtime.judgement.desk import JudgementDesk
 from runtime.judgement.orders import Orders
 from runtime.judgement.scores_asked import scores_asked
@@ -31,6 +32,8 @@ def test_a_model_that_has_learned_nothing_has_no_scores_and_one_that_nobody_defi
         async with asyncio.timeout(5):
             found = await scores_asked(desk, orders, {"model": "new", **ASKED})
             assert (found["points"], found["gaps"], found["threshold"]) == ([], [], None)
+            desk.book.pages["new"] = ModelPage("new")  # as while it learns for the first time, or could not
+            assert await scores_asked(desk, orders, {"model": "new", **ASKED}) == found
             for unknown in ({"model": "other", **ASKED}, {"model": "new", "odd": 1, **ASKED}):
                 with pytest.raises(RequestRefusedError, match="model_unknown"):
                     await scores_asked(desk, orders, unknown)

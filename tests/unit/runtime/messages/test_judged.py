@@ -149,7 +149,7 @@ def test_coverage_says_how_much_is_missing() -> None:
 def test_coverage_says_of_when_it_is_and_that_what_came_since_is_not_in_it() -> None:
     poor = {"covered": False, "alarmed_share": 1.0, "rows_wanted": 926, "by": "learned", "at_ms": 1_795_634_908_031}
     found = judged.coverage_text(model(state="checking", coverage=poor))
-    assert found.endswith("Found by learning, as of 2026-11-25 19:28:28Z. Rows recorded since then are not counted: a check counts them.")
+    assert found.endswith("Found by learning, as of 2026-11-25 19:28:28Z. A check counts the rows that are recorded since.")
     good = judged.coverage_text(model(coverage=poor | {"covered": True, "alarmed_share": 0.0, "by": "check"}))
     assert good.endswith("0.0 % were over the threshold. Found by a check, as of 2026-11-25 19:28:28Z.")
     assert "as of" not in judged.coverage_text(model(coverage=poor | {"at_ms": None}))
