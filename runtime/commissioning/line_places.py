@@ -22,6 +22,8 @@ from runtime.commissioning.scan_bounds import connect_s
 from runtime.config import Config
 from runtime.faces.feed import RequestRefusedError
 
+HAS_NONE: Final = frozenset({1, 2, 3, 4})
+"""Refusals that mean that there is no such register (MODBUS Application Protocol V1.1b3, 7)."""
 MODBUS: Final = "modbus"
 
 

@@ -15,7 +15,7 @@ from drivers.modbus.detective import Finding, Look, Quantity, Question, read_sho
 from drivers.modbus.detective.question import Place, reach
 from drivers.modbus.notation import read_notation
 from drivers.option_error import OptionError
-from runtime.commissioning.line_places import cause_of
+from runtime.commissioning.line_places import HAS_NONE, cause_of
 from runtime.faces.feed import RequestRefusedError
 
 VERSION: Final = 1
@@ -26,8 +26,6 @@ SUNSPEC_MARK: Final = (0x5375, 0x6E53)
 SUNSPEC_REACH: Final = 40
 """Registers behind a value of a SunSpec model in which its power of ten is looked for."""
 TABLES: Final = ("holding", "input")
-HAS_NONE: Final = frozenset({1, 2, 3, 4})
-"""Refusals that mean that there is no such register (MODBUS Application Protocol V1.1b3, 7)."""
 UNREACHED: Final = frozenset({10, 11})
 """Refusals of a gateway on the way: its device was not asked, or did not answer."""
 Case = dict[str, Any]

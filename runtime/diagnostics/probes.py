@@ -18,7 +18,7 @@ import structlog
 
 from drivers.driver import DriverError
 from runtime.clock import Clock
-from runtime.commissioning.line_places import Place, opened_directly
+from runtime.commissioning.line_places import HAS_NONE, Place, opened_directly
 from runtime.config import Config
 from runtime.diagnostics import reach
 from runtime.diagnostics.addresses import Address, addresses_of
@@ -34,8 +34,6 @@ NAMES_SHARE: Final = 0.3
 """How much of it may go into where the names of polled devices lead."""
 NO_ANSWER: Final = "probe_no_answer"
 TABLES: Final = ("holding", "input")
-HAS_NONE: Final = (1, 2, 3, 4)
-"""Exception codes by which a unit may say that it has no such register, or no such table."""
 _HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._:%-]{0,251}[A-Za-z0-9_])?")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,14 +115,24 @@ def test_a_serial_line_is_tried_until_a_unit_answers(tmp_path: Path) -> None:
     asyncio.run(test())
 
 
+@contextlib.asynccontextmanager
+async def polling(tmp_path: Path, units: TcpUnits) -> AsyncIterator[Gateway]:
+    """A gateway that polls the first of these units."""
+    await units.start()
+    gateway = Gateway(tmp_path / "state", written(tmp_path, units.port))
+    await gateway.start()
+    try:
+        await until(lambda: units.requests)
+        yield gateway
+    finally:
+        await gateway.stop()
+        await units.stop()
+
+
 def test_a_running_gateway_asks_on_its_own_line_and_goes_on_polling(tmp_path: Path) -> None:
     async def test() -> None:
         units = TcpUnits({1: Named(), 2: Named()})
-        await units.start()
-        gateway = Gateway(tmp_path / "state", written(tmp_path, units.port))
-        await gateway.start()
-        try:
-            await until(lambda: units.requests)
+        async with polling(tmp_path, units) as gateway:
             state = ("--state", str(gateway.state))
             code, said = await cli("scan", "--host", "127.0.0.1", "--port", str(units.port), "--units", "1-3", *state)
             assert (code, by_unit(said)) == (0, {1: "answers", 2: "answers"})
@@ -130,9 +142,6 @@ def test_a_running_gateway_asks_on_its_own_line_and_goes_on_polling(tmp_path: Pa
                 while units.units[1].asked < polled + 3:
                     await asyncio.sleep(0.05)
             assert await cli("identify", "meter", *state) == (0, {"device": "meter", "identification": ACME})
-        finally:
-            await gateway.stop()
-            await units.stop()
 
     asyncio.run(test())
 
@@ -258,11 +267,7 @@ def test_a_unit_that_refuses_is_named_with_its_code_and_the_scan_goes_on(tmp_pat
 def test_what_a_refusing_unit_says_is_told_in_words(tmp_path: Path) -> None:
     async def test() -> None:
         units = TcpUnits({1: Unit(refuses=11), 2: Unit(refuses=6)})
-        await units.start()
-        gateway = Gateway(tmp_path / "state", written(tmp_path, units.port))
-        await gateway.start()
-        try:
-            await until(lambda: units.requests)
+        async with polling(tmp_path, units) as gateway:
             state = ("--state", str(gateway.state))
             code, said = await cli("read", "meter", "holding:100", "--all", *state)
             assert (code, said["error"], said["params"], said["text"]) == (
@@ -275,8 +280,5 @@ def test_what_a_refusing_unit_says_is_told_in_words(tmp_path: Path) -> None:
             with pytest.raises(RequestRefusedError, match="device_exception") as bench:
                 await asker(gateway.state, "cli")("bench.read", where=where, address="holding:100", count=4)
             assert bench.value.params == {"code": 6}
-        finally:
-            await gateway.stop()
-            await units.stop()
 
     asyncio.run(test())
