@@ -22,6 +22,7 @@ import pytest
 
 from runtime.faces.feed_client import FeedClient
 from tests.rigs.gateway import ROOT, Gateway, until
+from tests.rigs.lateness import late_ms
 from tests.rigs.load_device import LoadDevice, device_config
 from tests.rigs.ports import free_port
 
@@ -64,16 +65,8 @@ class Lateness:
 
     def p99_ms(self) -> float:
         """Return the p99 of how late scans were, each group's against the earliest phase that it showed in the window."""
-        late = sorted(each for times in self.times.values() for each in late_ms(times))
+        late = sorted(each for times in self.times.values() for each in late_ms(times, PERIOD_MS))
         return float(late[int(len(late) * 0.99)])
-
-
-def late_ms(times: set[int]) -> list[int]:
-    """Return how far each time lies behind the grid, whose phase is unknown: the cut of the circle that makes the spread smallest."""
-    phases = sorted(t % PERIOD_MS for t in times)
-    cuts = sorted(set(phases))
-    start = min(((cuts[i - 1] - cuts[i]) % PERIOD_MS, cuts[i]) for i in range(len(cuts)))[1] if len(cuts) > 1 else cuts[0]
-    return [(p - start) % PERIOD_MS for p in phases]
 
 
 async def window(lateness: Lateness) -> tuple[float, float]:

@@ -16,6 +16,7 @@ import pytest
 
 from runtime.faces.feed_client import FeedClient
 from tests.rigs.gateway import ALONE, Gateway, until
+from tests.rigs.lateness import late_ms
 from tests.rigs.units import TcpUnits, Unit
 
 pytestmark = pytest.mark.alone
@@ -66,10 +67,7 @@ class Watch:
             if len(seen) <= WINDOW_S * 1000 / PERIOD_MS * 0.8:
                 print(f"{name} missed scans: {len(seen)} seen")
                 return WINDOW_S * 1000
-            phases = sorted(t % PERIOD_MS for t in seen)
-            # The grid's phase is unknown: the cut of the circle that leaves the widest gap behind it.
-            start = max(range(len(phases)), key=lambda i: (phases[i] - phases[i - 1]) % PERIOD_MS or PERIOD_MS)
-            late += [(phase - phases[start]) % PERIOD_MS for phase in phases]
+            late += late_ms(seen, PERIOD_MS)
         return float(sorted(late)[int(len(late) * 0.99)])
 
 
