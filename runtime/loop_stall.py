@@ -1,6 +1,6 @@
 """How late the event loop wakes: the published figure of whether anything heavy runs on it.
 
-Room: hall. `app` runs it, health shows it, the governor of polling hears each sample. It asks for a wake-up every 213.5 ms, every
+Room: hall. `app` runs it, health shows it, the governor of polling hears each sample. It asks for a wake-up every 398 ms, every
 100 ms while the governor wants to look closely, and keeps how late each one was.
 """
 
@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-EVERY_S: Final = 0.2135
-"""No simple part of the 250 ms at which groups are due together (`acquisition.grid`): within a minute every 10 ms of it are looked at. Each
+EVERY_S: Final = 0.398
+"""No simple part of the 500 ms at which groups are due together (`acquisition.grid`): within a minute every 10 ms of it are looked at. Each
 wake-up of an idle core costs it 0.1 ms or more, by cold caches: at ten a second this was a third of what it did."""
 CLOSE_S: Final = 0.1
-WINDOW: Final = 280
+WINDOW: Final = 150
 """Samples kept: one minute, while nothing is late."""
 
 

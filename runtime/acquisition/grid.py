@@ -1,7 +1,7 @@
 """When a tag group is due: an absolute grid on the time since boot, spread over the period by a stable hash. Pure.
 
 Room: hall, acquisition. The poller calls it. Because the grid is absolute, a hot-applied change elsewhere, a slow read or a
-restart of a poller never moves anybody's dues. Groups of one period do not all fall on one instant; a few slow ones fall on four a second
+restart of a poller never moves anybody's dues. Groups of one period do not all fall on one instant; a few slow ones fall on two a second
 (`Together`).
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 
 from drivers.reading import TagGroup
 
-WAKE_MS: Final = 250
+WAKE_MS: Final = 500
 """Slow groups are due at multiples of this, so that a core with little to do wakes seldom: a read by itself, with cold caches, costs up to
 twice the CPU of one among others (docs/decisions/0023)."""
 SLOW_MS_MIN: Final = 1000
