@@ -17,9 +17,9 @@ from drivers.reading import Status
 
 count_max: Final = 125
 """Registers of one look."""
-_no_address: Final = (2, 3, 4)
-"""Refusals that may mean a part of the range; some devices answer 4 (device failure) for addresses that they lack."""
 _no_function: Final = 1
+_no_address: Final = (_no_function, 2, 3, 4)
+"""Refusals that may mean a part of the range; some devices answer 4 (device failure) for addresses that they lack, or 1."""
 
 Ask = Callable[[str, int, int], Awaitable[bytes]]
 """Table, first address, registers -> the bytes of the answer. Raises RefusalError, DriverError."""
@@ -42,7 +42,7 @@ async def look_at(ask: Ask, table: str, start: int, count: int, *, halve: bool =
         try:
             answer = await ask(table, first, size)
         except RefusalError as refusal:
-            if count > 1 and refusal.code == _no_function:
+            if size == count > 1 and refusal.code == _no_function:
                 return {}
             if count == 1 or refusal.code not in _no_address:
                 raise DriverError("device_exception", Status.BAD_DEVICE_FAILURE, code=refusal.code) from refusal

@@ -185,6 +185,8 @@ def lines_of(row: dict[str, Any], lang: str) -> list[str]:
     for each in row["templates"]:
         detail = f"base = {each['base']}" if "base" in each else word("scan_fits", {"count": each["fits"]}, lang)
         said.append("  " + word("scan_template", {"name": each["name"], "detail": detail}, lang))
+    if why := row.get("broke_off"):
+        said.append("  " + word("scan_broke_off", {"cause": word(why["cause"], why["params"], lang)}, lang))
     return said
 
 

@@ -15,7 +15,7 @@ from drivers.modbus.detective import Finding, Look, Quantity, Question, read_sho
 from drivers.modbus.detective.question import Place, reach
 from drivers.modbus.notation import read_notation
 from drivers.option_error import OptionError
-from runtime.commissioning.line_places import HAS_NONE, cause_of
+from runtime.commissioning.line_places import HAS_NONE, UNREACHED, cause_of
 from runtime.faces.feed import RequestRefusedError
 
 VERSION: Final = 1
@@ -26,8 +26,6 @@ SUNSPEC_MARK: Final = (0x5375, 0x6E53)
 SUNSPEC_REACH: Final = 40
 """Registers behind a value of a SunSpec model in which its power of ten is looked for."""
 TABLES: Final = ("holding", "input")
-UNREACHED: Final = frozenset({10, 11})
-"""Refusals of a gateway on the way: its device was not asked, or did not answer."""
 Case = dict[str, Any]
 Fetch = Callable[[str, int, int], Awaitable[dict[int, int]]]
 """Table, first address, count -> address -> register of what could be read. Raises DriverError, RequestRefusedError."""

@@ -14,13 +14,14 @@ from typing import Any, Final
 from drivers.driver import DriverError
 from drivers.modbus import sunspec
 from drivers.templates.likeness import like
-from runtime.commissioning.line_places import Opener, Place, Units, cause_of
+from runtime.commissioning.line_places import HAS_NONE, UNREACHED, Opener, Place, Units, cause_of
 from runtime.commissioning.scan_bounds import Pace
 from runtime.faces.feed import RequestRefusedError
 
 SILENT: Final = frozenset({"no_answer", "breaker_open", "connection_lost"})
-GATEWAY_SILENCES: Final = (10, 11)
-"""Exception codes by which a converter says that the unit itself said nothing."""
+BUSY: Final = frozenset({5, 6})
+"""Exception codes by which a unit says that it cannot answer just now."""
+BUSY_TRIES: Final = 3
 LOST: Final = frozenset({"connect_failed", "line_noisy", "line_busy", "tls_refused", "tls_not_pinned"})
 """Causes that end a place: the next unit would fare no better."""
 
@@ -30,7 +31,8 @@ class Scanned:
     """What came of it. `found` has a row per unit, `lost` a cause per place that could not be asked.
 
     `refused` in a row is the exception code with which the unit refused holding:0; `unreached` has a row of place, unit and code for each
-    unit in whose name a converter said that it has no answer (10, 11).
+    unit in whose name a converter said that it has no answer (10, 11). `broke_off` in a row is {cause, params}:
+    why no more was asked of the unit, so that what it is may be missing.
     `asked` counts looks: one is one request, but an identification with all its parts.
     """
 
@@ -106,7 +108,7 @@ async def _answers(line: Units, unit: int) -> tuple[str | None, int | None]:
             return None, None
         if cause == "device_exception":
             code = int(error.params.get("code") or 0)
-            return (None if code in GATEWAY_SILENCES else "answers"), code
+            return (None if code in UNREACHED else "answers"), code
         if cause in ("unit_in_use", "bad_answer"):
             return ("polled" if cause == "unit_in_use" else "odd"), None
         raise
@@ -114,15 +116,20 @@ async def _answers(line: Units, unit: int) -> tuple[str | None, int | None]:
 
 
 async def _look_closer(line: Units, unit: int, row: dict[str, Any]) -> None:
-    """Ask a unit what it is; what it does not tell is left out."""
+    """Ask a unit what it is; what it does not have is left out. One that is busy is asked again, and no longer once it stays so."""
 
     async def fetch(table: str, start: int, count: int) -> dict[int, int]:
-        try:
-            return await line.probe(unit, table, start, count)
-        except (DriverError, RequestRefusedError) as error:
-            if cause_of(error) == "device_exception" and error.params.get("code") not in GATEWAY_SILENCES:
-                return {}  # it refuses these registers, with whatever code, and may have others
-            raise
+        left = BUSY_TRIES
+        while True:
+            try:
+                return await line.probe(unit, table, start, count)
+            except (DriverError, RequestRefusedError) as error:
+                left -= 1
+                code = error.params.get("code") if cause_of(error) == "device_exception" else None
+                if code in HAS_NONE:
+                    return {}  # it may have others
+                if code not in BUSY or not left:
+                    raise
 
     try:
         row["identification"] = await line.identify(unit)
@@ -131,7 +138,7 @@ async def _look_closer(line: Units, unit: int, row: dict[str, Any]) -> None:
         row["templates"] += [{"name": sunspec.templates[model], "base": at} for model, at in models if model in sunspec.templates]
         row["templates"] += [{"name": name, "fits": fits} for name, fits in await like(fetch)]
     except (DriverError, RequestRefusedError) as error:
-        row["broke_off"] = cause_of(error)
+        row["broke_off"] = {"cause": cause_of(error), "params": dict(error.params)}
 
 
 class _Paced:

@@ -114,10 +114,10 @@ class Probes:
             return {"identity": identity, "connect_ms": answer_ms}
         table, start = place
         if unit is None:
-            words, answer_ms = await self._timed(_held(self._field.registers(line, table, start, 1, PROBE_S)))
+            held, answer_ms = await self._timed(_held(self._field.registers(line, table, start, 1, PROBE_S)))
         else:
-            words, answer_ms = await self._timed(_held(self._field.probe(line, unit, table, start, 1, PROBE_S)))
-        return {"registers": [[at, word] for at, word in sorted(words.items())], "connect_ms": answer_ms}
+            held, answer_ms = await self._timed(_held(self._field.probe(line, unit, table, start, 1, PROBE_S)))
+        return {**held, "connect_ms": answer_ms}
 
     async def _directly(self, address: str, port: int, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Ask a unit that the gateway does not poll; opened for this, and closed."""
@@ -129,8 +129,7 @@ class Probes:
             if place is None:
                 found: dict[str, Any] = {"identity": await units.identify(unit)}
             else:
-                words = await _held(units.probe(unit, place[0], place[1], 1))
-                found = {"registers": [[at, word] for at, word in sorted(words.items())]}
+                found = await _held(units.probe(unit, place[0], place[1], 1))
         return found | {"connect_ms": self._clock.mono_ms() - began_ms}
 
     def _unit_of(self, line: str) -> int:
@@ -203,11 +202,14 @@ def _register(asked: Mapping[str, Any]) -> tuple[str, int] | None:
     return table, start
 
 
-async def _held(look: Awaitable[dict[int, int]]) -> dict[int, int]:
-    """Return what a look at one register found: nothing where the unit answers that it has no such one. Raises DriverError for else."""
+async def _held(look: Awaitable[dict[int, int]]) -> dict[str, Any]:
+    """Return what a look at one register found: {registers: [[address, register]]}.
+
+    None, and the exception code as `refused`, where the unit refuses it and so may have no such one. Raises DriverError for else.
+    """
     try:
-        return await look
+        return {"registers": [[at, word] for at, word in sorted((await look).items())]}
     except DriverError as error:
         if error.cause == "device_exception" and error.params.get("code") in HAS_NONE:
-            return {}
+            return {"registers": [], "refused": error.params["code"]}
         raise

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from drivers.driver import DriverError
 from runtime.clock import SystemClock
 from runtime.config import Config, parse_config
 from runtime.diagnostics import probes as probes_module
@@ -273,6 +274,27 @@ def test_a_polled_device_is_asked_through_its_line_under_whatever_name() -> None
             assert seen == [], "nobody else connected to the device"
 
     asyncio.run(run())
+
+
+class Refusing(Line):
+    """One whose device refuses every read with a code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self._code = code
+
+    async def registers(self, device: str, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
+        raise DriverError("device_exception", code=self._code)
+
+
+@pytest.mark.parametrize(("code", "ok"), [(1, True), (2, True), (3, True), (4, True), (6, False), (11, False)])
+def test_a_refusal_is_told_with_its_code(code: int, ok: bool) -> None:
+    asked = {"kind": "modbus", "host": "127.0.0.1", "port": 502, "address": 5}
+    told = asyncio.run(prober(Refusing(code), DEVICE.format(port=502)).probe("t", asked))
+    assert told["ok"] is ok
+    assert (
+        (told["registers"], told["refused"]) == ([], code) if ok else (told["code"], told["params"]) == ("device_exception", {"code": code})
+    )
 
 
 def test_a_modbus_unit_that_is_not_polled() -> None:

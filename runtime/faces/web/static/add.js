@@ -31,7 +31,7 @@ function unreached(rows) {
 
 function FoundUnit({ row, asked, useTemplate }) {
   const where = whereOf(row, asked), said = Object.values(row.identification).join(" ");
-  return html`<li class="ok"><span class="mark" aria-hidden="true" /><b>${word("add.unit.at", { place: row.place, unit: row.unit })}</b> <em>${said || (row.refused === undefined ? word(`add.how.${row.how}`) : word("add.how.refused", { code: row.refused }))}</em>
+  return html`<li class="ok"><span class="mark" aria-hidden="true" /><b>${word("add.unit.at", { place: row.place, unit: row.unit })}</b> <em>${said || (row.refused === undefined ? word(`add.how.${row.how}`) : word("add.how.refused", { code: row.refused }))}</em>${row.broke_off ? html` <b class="state degraded">${word("scan_broke_off", { cause: word(row.broke_off.cause, row.broke_off.params) })}</b>` : null}
     <span class="what buttons">${row.how === "answers" ? html`<a class="button" href=${benchOf(where)}>${word("add.to_bench")}</a>` : null}${row.templates.map((each) => html`<button type="button" key=${each.name} onClick=${() => useTemplate(each.name, where, each.base ? { base: each.base } : {})}>${word("add.template.use", { name: each.name })}</button>`)}</span></li>`;
 }
 

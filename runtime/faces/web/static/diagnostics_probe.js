@@ -7,6 +7,7 @@ import { Button, Fault, Field, useWork } from "/static/setup.js";
 import { api } from "/static/diagnostics_api.js";
 
 const KINDS = ["name", "tcp", "tls", "modbus"];
+const NO_SUCH_ADDRESS = 2; // of Modbus' exception codes, the one that can mean nothing else
 const ms = (n) => (n === undefined || n === null ? "—" : String(n));
 
 function Tls({ tls, host }) {
@@ -23,7 +24,7 @@ function Told({ told }) {
   const identity = Object.entries(told.identity ?? {});
   return html`<p class="verdict ok" role="status"><span class="mark" aria-hidden="true" /><span>${word(told.line ? "diag.probe.ok.line" : `diag.probe.ok.${told.kind}`, by)}${told.silent ? ` ${word("diag.probe.silent", { name: told.silent })}` : ""}</span></p>
     ${told.tls ? html`<${Tls} tls=${told.tls} host=${told.host} />` : null}
-    ${told.registers ? html`<p>${told.registers.length ? told.registers.map(([at, value]) => word("diag.probe.register.value", { at, value })).join(", ") : word("diag.probe.register.none")}</p>` : null}
+    ${told.registers ? html`<p>${told.registers.length ? told.registers.map(([at, value]) => word("diag.probe.register.value", { at, value })).join(", ") : told.refused === undefined || told.refused === NO_SUCH_ADDRESS ? word("diag.probe.register.none") : word("diag.probe.register.refused", { code: told.refused })}</p>` : null}
     ${told.identity ? (identity.length ? html`<dl class="long">${identity.map(([name, value]) => html`<dt key=${name}>${name}</dt><dd>${value}</dd>`)}</dl>` : html`<p class="quiet">${word("diag.probe.identity.none")}</p>`) : null}`;
 }
 

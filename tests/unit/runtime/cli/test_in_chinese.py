@@ -31,8 +31,12 @@ def test_a_check_that_finds_nothing(tmp_path: Path) -> None:
 
 def test_what_a_unit_tells_of_itself() -> None:
     row = {"how": "answers", "place": "1", "unit": 2, "identification": dict.fromkeys(names, "7"), "sunspec": [], "templates": []}
+    row["broke_off"] = {"cause": "device_exception", "params": {"code": 6}}
     assert not LATIN.search("\n".join(lines_of(row, "zh")))
     assert "vendor 7, product 7, revision 7" in "\n".join(lines_of(row, "en"))
+    assert [lines_of(row, lang)[-1] for lang in ("en", "zh")] == [
+        "  Asking what it is broke off: The device refused the request (6).", "  未能问完它是什么设备：设备拒绝了请求（6）。",
+    ]  # fmt: skip
 
 
 def test_what_the_detective_found(capsys: pytest.CaptureFixture[str]) -> None:
