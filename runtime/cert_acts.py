@@ -42,8 +42,8 @@ def certificate_acts(disk: Disk, layout: Layout, config: Callable[[], Config], c
 class CertificateEdit:
     """`cert.edit`: target `csr` (the outcome's `pem` is the request), `import` (params `pem`: the certificate, then its chain) or `renew`.
 
-    `renew` signs the device's own certificate anew, for the names and addresses that it has now; params may have `address`, at which
-    whoever asks reaches it.
+    `renew` signs the device's own certificate anew, for the names and addresses that it has now. Params of it and of `csr` may have
+    `address`, at which whoever asks reaches it. The outcome of `csr` has `new_key` where the key was gone and another one was made.
     """
 
     def __init__(self, certificate: Callable[[], WebCertificate], config: Callable[[], Config], clock: Clock, work: Executor) -> None:
@@ -53,7 +53,7 @@ class CertificateEdit:
     async def check(self, act: Act) -> None:
         """See Tenant."""
         pem = act.params.get("pem")
-        takes = {IMPORT: ({"pem"},), RENEW: (set(), {"address"}), CSR: (set(),)}
+        takes = {IMPORT: ({"pem"},), **dict.fromkeys((RENEW, CSR), (set(), {"address"}))}
         if set(act.params) not in takes.get(act.target, ()) or not _is_address(act.params.get("address", "::1")):
             raise RequestRefusedError("cert_shape", known=", ".join(WHAT))
         if act.target == IMPORT and (not isinstance(pem, str) or len(pem) > PEM_SIZE_MAX):
@@ -63,9 +63,9 @@ class CertificateEdit:
         """See Tenant."""
         try:
             if act.target == CSR:
-                config = self._config()
-                pem = await self._blocking(lambda: self._certificate().request(config.gateway.name, config.web.hosts))
-                return Outcome(DONE, {"pem": str(pem)})
+                config, address = self._config(), str(act.params.get("address", ""))
+                pem, is_new = await self._blocking(lambda: self._certificate().request(config.gateway.name, config.web.hosts, address))
+                return Outcome(DONE, {"pem": str(pem), **({"new_key": True} if is_new else {})})
             told = await self._blocking(lambda: self._changed(act))
         except LedgerError as error:
             return Outcome(error.code, dict(error.params))

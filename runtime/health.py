@@ -78,7 +78,7 @@ class Health:
             "now_ms": self.clock.wall_ms(),
             "gateway": {
                 "name": gateway.name, "zone": gateway.zone, "version": VERSION, "board": gateway.board, "started_ms": self.started_ms,
-                "device_writes": gateway.device_writes, "revision": revision.number,
+                "device_writes": gateway.device_writes, "revision": revision.number, "hosts": list(revision.config.web.hosts),
                 "config_faults": [fault.plain() for fault in self.config_faults],
             },
             "devices": device_rows(self.field.pollers.values()),

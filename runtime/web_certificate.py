@@ -92,11 +92,20 @@ class WebCertificate:
         held = self._certificate()
         return None if held is None else told_of(held)
 
-    def request(self, common_name: str, extra: Sequence[str]) -> str:
-        """Return a certificate signing request (PEM) for the key, with all names and addresses that the page is reached by."""
-        names = _san(lasting_names(extra))
+    def request(self, common_name: str, extra: Sequence[str], reached_at: str = "") -> tuple[str, bool]:
+        """Return a certificate signing request (PEM) for the key, and whether the key had to be made for it.
+
+        It has the names and addresses that the page is reached by: those of now, and those that `renew` would keep and take in.
+        Raises OSError, FormatError.
+        """
+        try:
+            held = self._certificate()
+        except FormatError:
+            held = None  # what cannot be read has no addresses; a CA's may take its place
+        is_new = self._held_key() is None
+        names = _san(lasting_names([*extra, *_kept_addresses(held, reached_at)]))
         builder = x509.CertificateSigningRequestBuilder().subject_name(_name(common_name)).add_extension(names, critical=False)
-        return builder.sign(self._key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+        return builder.sign(self._key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode(), is_new
 
     def install(self, pem: str, wall_ms: int) -> Told:
         """Put a certificate, and the chain above it, in force. Raises FormatError `cert_invalid_…`, which says what is wrong."""

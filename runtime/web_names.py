@@ -57,11 +57,11 @@ def lasting(address: str) -> str:
     if isinstance(found, ipaddress.IPv6Address):
         if found.ipv4_mapped is not None:
             return lasting(str(found.ipv4_mapped))
-        if found.is_link_local or str(found) in temporary_in(_addresses_told()):
+        if str(found) in temporary_in(_addresses_told()):
             return ""
     elif found.is_reserved:  # broadcast among them
         return ""
-    return "" if found.is_loopback or found.is_unspecified or found.is_multicast else str(found)
+    return "" if found.is_link_local or found.is_loopback or found.is_unspecified or found.is_multicast else str(found)
 
 
 def temporary_in(told: str) -> set[str]:
@@ -85,12 +85,13 @@ def _is_set(switch: Path) -> bool:
 
 
 def is_ours(address: str) -> bool:
-    """Tell whether this machine has the address now. Sends nothing."""
+    """Tell whether this machine has the address now; the broadcast address of a network of its is none. Sends nothing."""
     if any(_is_set(each) for each in NONLOCAL):  # then a socket may be bound to anybody's
         return address in own_addresses()
     try:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((address, 0))
+            probe.connect((address, 9))  # refused for a broadcast address (EACCES), which can be bound all the same
     except (OSError, UnicodeError):
         return False
     return True

@@ -72,7 +72,7 @@ def main() -> int:
     url = f"http{'s' if is_tls else ''}://{shown}:{bound.getsockname()[1]}/"
     sys.stdout.write((json.dumps({"url": url, "fingerprint": fingerprint if is_tls else None}) if options.json else url) + "\n")
     sys.stdout.flush()
-    face = FaceOptions(options.verifier, options.state / "policy.txt", folder, tuple(options.name))
+    face = FaceOptions(options.verifier, options.state / "policy.txt", folder)
     asyncio.run(_serve(run, bound, context, folder, face, options.name, waits=waits))
     return 0
 

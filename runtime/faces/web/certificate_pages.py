@@ -71,14 +71,14 @@ class CertificatePages:
     async def request(self, request: Request) -> Changed:
         """Have a signing request made for the device's key; the key stays where it is."""
         given: Ask = request.state.body
-        outcome = await self._act(request, "csr", {}, given.reason)
-        return Changed(outcome["seq"], {"pem": str(outcome["params"]["pem"])})
+        outcome = await self._act(request, "csr", await _address(request), given.reason)
+        told = {"pem": str(outcome["params"]["pem"])}
+        return Changed(outcome["seq"], told | ({"new_key": "true"} if outcome["params"].get("new_key") else {}))
 
     async def renew(self, request: Request) -> Changed:
         """Have the device's own certificate made anew, for the names and addresses of now, with the same key."""
         given: Renew = request.state.body
-        address = await asyncio.to_thread(lasting, _reached_at(request) or "")
-        outcome = await self._act(request, "renew", {"address": address} if address else {}, given.reason)
+        outcome = await self._act(request, "renew", await _address(request), given.reason)
         return Changed(outcome["seq"], {"fingerprint": str(outcome["params"]["fingerprint"])})
 
     async def install(self, request: Request) -> Changed:
@@ -93,6 +93,10 @@ class CertificatePages:
             raise RequestRefusedError(outcome["code"], **outcome["params"])
         return outcome
 
+    def _hosts(self) -> list[str]:
+        """Return [web] hosts as the core has them now: those for which it renews, which may be others than at this process's start."""
+        return [str(each) for each in self._face.feed.health.get("gateway", {}).get("hosts", ())]
+
     def _read(self, reached_at: str | None) -> dict[str, Any] | None:
         """Return what there is, None for nothing. `reached_at`: None where no browser sees it, so that it lacks nothing."""
         if self._face.options.certificate is None:
@@ -105,7 +109,13 @@ class CertificatePages:
             return None
         if reached_at is None or not told.is_own:  # of a CA's certificate the CA says which it has
             return told.plain() | {"missing": []}
-        return told.plain() | {"missing": missing_names(told.names, certain_names(self._face.options.names, reached_at))}
+        return told.plain() | {"missing": missing_names(told.names, certain_names(self._hosts(), reached_at))}
+
+
+async def _address(request: Request) -> dict[str, str]:
+    """Return where a request came in, as params of the act; empty where no certificate should have that."""
+    address = await asyncio.to_thread(lasting, _reached_at(request) or "")
+    return {"address": address} if address else {}
 
 
 def _reached_at(request: Request) -> str | None:

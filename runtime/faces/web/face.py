@@ -50,8 +50,6 @@ class FaceOptions:
     policy: Path | None = None
     certificate: Path | None = None
     """The folder of the page's certificate."""
-    names: tuple[str, ...] = ()
-    """Further names by which browsers reach the page."""
 
 
 class Face:

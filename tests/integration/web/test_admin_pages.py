@@ -12,6 +12,7 @@ import pytest
 
 from ledger_client.disk import RealDisk
 from runtime.layout import Layout
+from runtime.messages.catalogue import word
 from runtime.web_certificate import WebCertificate
 from tests.rigs.browser import Screen, axe, chromium, no_sideways_scroll, page_of, shot, targets
 from tests.rigs.web_site import PASSWORD, PEOPLE, Site, site
@@ -108,7 +109,12 @@ async def certificate(at: Site, screen: Screen) -> list[str]:
     await form.locator("[name=reason]").fill("our CA signs it")
     await form.locator("button").click()
     await form.locator("pre").wait_for()
-    assert "BEGIN CERTIFICATE REQUEST" in await form.locator("pre").inner_text()
+    assert "BEGIN CERTIFICATE REQUEST" in (first := await form.locator("pre").inner_text())
+    assert word("web.told.new_key") not in await form.inner_text()
+    (held_there.folder / "key.pem").unlink()
+    await form.locator("button").click()
+    await form.get_by_text(word("web.told.new_key")).wait_for()
+    assert await form.locator("pre").inner_text() != first
     form = page.locator('form[data-post="/api/v1/certificate"]')
     await form.locator("[name=pem]").fill("no certificate")
     await form.locator("[name=reason]").fill("our CA signed it")

@@ -21,7 +21,7 @@ from ledger_client.disk import RealDisk
 from runtime.acts import Act
 from runtime.cert_acts import CertificateEdit
 from runtime.clock import SystemClock
-from runtime.config import Config
+from runtime.config import Config, parse_config
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import FeedClient
 from runtime.faces.web.certificate_pages import CertificatePages
@@ -60,8 +60,9 @@ def held(tmp_path: Path) -> WebCertificate:
 
 def warned_of(held: WebCertificate, reached_at: str, *, scheme: str = "https", hosts: tuple[str, ...] = ()) -> str:
     """Return what the page says is missing, empty for nothing."""
-    options = FaceOptions(certificate=held.folder, names=hosts)
-    face = Face(FeedClient(held.folder / "f", "t"), Fanout(), held.folder / "h", options)
+    feed = FeedClient(held.folder / "f", "t")
+    feed.health = {"gateway": {"name": "press", "hosts": list(hosts)}}  # as the core tells them, whatever they were at this process's start
+    face = Face(feed, Fanout(), held.folder / "h", FaceOptions(certificate=held.folder))
     scope = {
         "type": "http", "scheme": scheme, "server": (reached_at, 8480), "path": "/certificate", "headers": [], "query_string": b"lang=en",
         "state": {"may": lambda _: True},
@@ -88,6 +89,7 @@ def test_a_temporary_address_is_not_missed() -> None:
     assert temporary_in("") == set()
     assert [lasting(each) for each in ("127.0.0.2", "::1", "fe80::1%eth0", "0.0.0.0", "::", "", "a name")] == [""] * 7
     assert [lasting(each) for each in ("224.0.0.1", "255.255.255.255", "ff02::1")] == [""] * 3
+    assert [lasting(each) for each in ("169.254.3.4", "::ffff:169.254.3.4")] == [""] * 2, "link-local, of either family"
     assert [lasting(each) for each in ("2001:0DB8::1", "192.0.2.1")] == ["2001:db8::1", "192.0.2.1"]
     assert certain_names(["Press.example"], "::1") == [*NAMED[:2], "press.example"]
 
@@ -107,6 +109,11 @@ def test_where_anybodys_address_can_be_bound_only_what_is_known_is_ours(tmp_path
     assert not is_ours("127.0.0.77")
 
 
+def test_a_broadcast_address_is_nobodys() -> None:
+    assert is_ours("127.0.0.1")
+    assert not is_ours("127.255.255.255"), "it can be bound, and is no machine's"
+
+
 def test_renewed_for_where_one_asks_and_for_what_it_had_that_is_still_ours(held: WebCertificate, monkeypatch: pytest.MonkeyPatch) -> None:
     other = next((each for each in own_addresses() if lasting(each)), None)
     if other is None:
@@ -114,13 +121,36 @@ def test_renewed_for_where_one_asks_and_for_what_it_had_that_is_still_ours(held:
     monkeypatch.setattr("runtime.web_names.own_addresses", list)  # as of an interface to which no route of this machine's leads
     assert is_ours(other)
     assert not is_ours("198.51.100.7")
+    assert other not in requested(held)
+    assert other in requested(held, other), "a CA is asked for where one asks"
+    assert "198.51.100.7" not in requested(held, "198.51.100.7")
     renewed = held.renew([], NOW_MS, "198.51.100.7")
     assert "198.51.100.7" not in renewed.names, "whoever asks cannot put in what is not this machine's"
     renewed = held.renew([], NOW_MS, other)
     assert other in renewed.names
     assert warned_of(held, other) == ""
     assert other in held.renew([], NOW_MS).names, "also when somebody asks by another one"
+    assert other in requested(held), "as is a CA's"
     assert other in held.ensure("press", [], NOW_MS + OWN_DAYS * DAY_MS).names, "and by itself, before it ends"
+
+
+def requested(held: WebCertificate, reached_at: str = "") -> list[str]:
+    """Return the addresses in a signing request."""
+    request = x509.load_pem_x509_csr(held.request("press", [], reached_at)[0].encode())
+    names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [str(each) for each in names.get_values_for_type(x509.IPAddress)]
+
+
+def test_a_request_says_when_its_key_is_a_new_one(held: WebCertificate) -> None:
+    async def asked() -> dict[str, Any]:
+        with ThreadPoolExecutor(1) as work:
+            tenant = CertificateEdit(lambda: held, lambda: parse_config('[gateway]\nname = "press"\n'), SystemClock(), work)
+            return dict((await tenant.perform(Act(b"\0" * 16, "web", LOCAL, "cert.edit", "csr", {"address": "::1"}, None, "test"))).params)
+
+    assert list(asyncio.run(asked())) == ["pem"]
+    (held.folder / "key.pem").unlink()
+    assert asyncio.run(asked())["new_key"] is True
+    assert list(asyncio.run(asked())) == ["pem"], "it has one again"
 
 
 def test_the_act_takes_an_address_to_renew_for_and_nothing_else(held: WebCertificate) -> None:
@@ -132,8 +162,10 @@ def test_the_act_takes_an_address_to_renew_for_and_nothing_else(held: WebCertifi
     edit("renew", {})
     edit("renew", {"address": "192.0.2.1"})
     edit("csr", {})
+    edit("csr", {"address": "192.0.2.1"})
     for target, params in (
-        ("renew", {"address": "press"}), ("renew", {"address": 5}), ("renew", {"pem": ""}), ("csr", {"address": "192.0.2.1"}),
+        ("renew", {"address": "press"}), ("renew", {"address": 5}), ("renew", {"pem": ""}), ("csr", {"address": "press"}),
+        ("csr", {"pem": ""}),
         ("import", {}), ("keep", {}),
     ):  # fmt: skip
         with pytest.raises(RequestRefusedError, match="cert_shape"):

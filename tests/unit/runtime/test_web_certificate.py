@@ -71,7 +71,7 @@ def test_renewed_before_it_ends_with_the_same_key(held: WebCertificate) -> None:
 
 
 def test_a_request_becomes_a_certificate_that_is_then_in_force_and_stays(held: WebCertificate) -> None:
-    request = x509.load_pem_x509_csr(held.request("press", ["gateway.plant.example"]).encode())
+    request = x509.load_pem_x509_csr(held.request("press", ["gateway.plant.example"])[0].encode())
     assert request.is_signature_valid
     names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert "gateway.plant.example" in names.get_values_for_type(x509.DNSName)
@@ -84,7 +84,7 @@ def test_a_request_becomes_a_certificate_that_is_then_in_force_and_stays(held: W
 
 def test_what_is_not_ours_or_does_not_hold_changes_nothing(held: WebCertificate) -> None:
     before = (held.folder / "cert.pem").read_bytes()
-    request = x509.load_pem_x509_csr(held.request("press", []).encode())
+    request = x509.load_pem_x509_csr(held.request("press", [])[0].encode())
     key = request.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
     stranger = ec.generate_private_key(ec.SECP256R1())
@@ -155,7 +155,7 @@ def test_one_that_signed_itself_without_a_common_name_is_made_anew_all_the_same(
 
 def test_a_long_name_of_a_gateway_is_cut_where_a_certificate_ends_it(held: WebCertificate) -> None:
     for name in ("press " * 20, "冲压" * 20, ""):
-        request = x509.load_pem_x509_csr(held.request(name, []).encode())
+        request = x509.load_pem_x509_csr(held.request(name, [])[0].encode())
         found = str(request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
         assert found
         assert (name or "witnessmark").startswith(found)
@@ -170,7 +170,7 @@ def test_a_ca_of_the_same_name_is_a_ca(held: WebCertificate) -> None:
 
 
 def test_a_cas_certificate_is_the_cas_to_renew(held: WebCertificate, tmp_path: Path) -> None:
-    request = x509.load_pem_x509_csr(held.request("press", []).encode())
+    request = x509.load_pem_x509_csr(held.request("press", [])[0].encode())
     key = request.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
     told = held.install(pem(signed(request.subject, key), CA), NOW_MS)

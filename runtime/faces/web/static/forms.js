@@ -18,8 +18,9 @@ function bodyOf(form, only) {
 function say(form, level, text, code) {
   const place = form.querySelector("[data-said]");
   place.className = `verdict ${level}`;
-  place.replaceChildren(Object.assign(document.createElement("span"), { className: "mark", ariaHidden: "true" }), text);
+  place.replaceChildren(Object.assign(document.createElement("span"), { className: "mark", ariaHidden: "true" }), Object.assign(document.createElement("span"), { textContent: text }));
   if (code) place.append(" ", Object.assign(document.createElement(code.includes("\n") ? "pre" : "code"), { textContent: code }));
+  place.querySelector("pre")?.setAttribute("tabindex", "0"); // it scrolls where the screen is narrow, by the keyboard as well
   place.hidden = false;
 }
 
@@ -32,9 +33,9 @@ for (const form of document.querySelectorAll("form[data-post]")) {
     for (const each of buttons) each.disabled = true;
     try {
       const { told = {} } = await ask("POST", path, bodyOf(form, button?.dataset.only?.split(" ")));
-      const [name] = Object.keys(told);
+      const [name, ...more] = Object.keys(told);
       if (name === undefined) location.reload();
-      else say(form, "ok", word(`web.told.${name}`), told[name]);
+      else say(form, "ok", [...more, name].map((each) => word(`web.told.${each}`)).join(" "), told[name]);
     } catch (problem) {
       say(form, "warn", problem.message);
     } finally {
