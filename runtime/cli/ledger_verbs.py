@@ -14,13 +14,14 @@ import typer
 from ledger_client.archive import drop_bodies, split_closed
 from ledger_client.disk import RealDisk
 from ledger_client.errors import LedgerError
+from ledger_client.kinds import Kind
 from ledger_client.prove import export_range
 from ledger_client.reader import ledger_folder
 from ledger_client.recovery import BODIES_SUFFIX, SEGMENT_SUFFIX
 from runtime.cli.console import console, fail, print_json
 from runtime.cli.evidence_verbs import AsJson, Epoch, PolicyFile, Quick, State, verify_place
 from runtime.cli.fetch_verb import fetch_verb
-from runtime.cli.ledger_view import Shown, read_shown, show_one, show_rows
+from runtime.cli.ledger_view import KindName, Shown, newest_of, read_shown, show_one, show_rows
 from runtime.cli.places import Place, fail_reading, open_place, read_policy, write_file
 from runtime.cli.replay_verb import replay
 from runtime.messages.catalogue import word
@@ -44,16 +45,17 @@ def show(
     state: State = Path("state"),
     seq: Annotated[int | None, typer.Option("--seq", help="One entry in full.")] = None,
     last: Annotated[int, typer.Option("--last", "-n", min=1, max=10_000, help="How many of the newest.")] = 20,
+    kind: Annotated[KindName | None, typer.Option("--kind", help="Only those of this kind.")] = None,
     epoch: Epoch = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show entries: the newest, or one in full."""
+    """Show entries: the newest, the newest of a kind, or one in full."""
     place = open_place(state, epoch, as_json=as_json)
     try:
         size = place.reader.size()
         if seq is not None and not 0 <= seq < size:
             fail("range_invalid", {"start": seq, "end": seq, "size": size}, as_json=as_json)
-        seqs = range(max(0, size - last), size) if seq is None else range(seq, seq + 1)
+        seqs = [seq] if seq is not None else newest_of(place.reader, Kind[kind.upper()] if kind else None, size, last)
         shown: list[Shown] = [read_shown(place.reader, each, full=seq is not None) for each in seqs]
     except (LedgerError, OSError) as error:
         fail_reading(error, as_json=as_json)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -30,6 +31,10 @@ STYLES: Final = {
     Kind.COMMAND: "magenta", Kind.CONFIG: "magenta", Kind.ROTATE: "bold magenta", Kind.SCHEMA: "blue",
 }  # fmt: skip
 TAGS_SHOWN: Final = 200
+KindName = Literal[
+    "genesis", "batch", "boot", "clock", "rotate", "schema", "gap", "receipts", "command", "close", "event", "plan", "config",
+]  # fmt: skip
+"""What `--kind` takes: the kinds of entries that this version knows."""
 WIDE: Final = 100
 """Columns from which the clock, the size and full times are shown too."""
 
@@ -78,6 +83,14 @@ class Shown:
             "text": self.text,
             **({"body": self.inside} if self.inside else {}),
         }
+
+
+def newest_of(reader: LedgerReader, kind: Kind | None, size: int, last: int) -> list[int]:
+    """Return the numbers of the newest entries of this kind (None: of any), oldest first. Raises what reading the ledger raises."""
+    if kind is None:
+        return list(range(max(0, size - last), size))
+    found = (seq for seq in range(size - 1, -1, -1) if parse(reader.entry(seq)).payload.kind == kind)
+    return sorted(islice(found, last))
 
 
 def read_shown(reader: LedgerReader, seq: int, *, full: bool) -> Shown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ledger_client import cbor
+from ledger_client.entry import parse
 from ledger_client.errors import FormatError
 from ledger_client.kinds import INTENT, OUTCOME, Kind
 from runtime.acts import Act, Outcome, command_detail, read_command
 from runtime.cli.app import make_app
+from runtime.cli.ledger_view import KindName
 from runtime.messages.entries import describe
 from tests.rigs.actors import LOCAL
 from tests.rigs.evidence import EvidenceLog
@@ -47,6 +50,28 @@ def test_the_list_and_the_entry_say_who_asked_for_what_and_why(tmp_path: Path, m
         "expected_revision": None, "reason": "slower, for a test",
     }  # fmt: skip
     assert json.loads(show(state, "--seq", seq + 1, "--json"))["entries"][0]["body"] == {"params": {"value": 100}}
+
+
+def test_the_newest_of_one_kind(tmp_path: Path) -> None:
+    log = EvidenceLog().typical(4)
+    state = log.write(tmp_path / "state")
+    batches, boots = ([seq for seq, raw in enumerate(log.entries) if parse(raw).payload.kind == kind] for kind in (Kind.BATCH, Kind.BOOT))
+
+    def found(*arguments: object) -> list[int]:
+        return [entry["seq"] for entry in json.loads(show(state, *arguments, "--json"))["entries"]]
+
+    assert len(batches) > 2
+    assert found("--kind", "batch") == batches
+    assert found("--kind", "batch", "-n", 2) == batches[-2:]
+    assert found("--kind", "boot") == boots
+    assert found("--kind", "rotate") == []
+    refused = CliRunner().invoke(make_app(), ["ledger", "show", "--state", str(state), "--kind", "gaps"])
+    assert refused.exit_code == 2
+    assert "'gap'" in refused.output
+
+
+def test_every_kind_has_a_name() -> None:
+    assert set(get_args(KindName)) == {kind.name.lower() for kind in Kind}
 
 
 def test_a_body_of_another_shape_is_said_and_hides_no_entry(tmp_path: Path) -> None:
