@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,6 +176,10 @@ def test_a_dead_device_and_who_sees_it(tmp_path: Path, require_service: Callable
                 )
                 assert struck == "line-through"
                 await screen.page.locator("#sentence.warn, #sentence.alarm").wait_for(timeout=20_000)
+                await screen.page.locator("tr[data-uid] .tag").first.click()
+                await screen.page.locator("dialog dd", has_text=re.compile(r"last good reading \d.* s ago")).wait_for(timeout=20_000)
+                at.device.dead = False
+                await screen.page.locator("dialog dd", has_text="last good reading").wait_for(state="detached", timeout=30_000)
             async with page_of(browser, at.url) as stranger:
                 await stranger.open("/live")
                 assert stranger.page.url.endswith("/login?next=/live")

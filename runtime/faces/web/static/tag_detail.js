@@ -38,7 +38,7 @@ function Now({ uid, tag, evidence }) {
     <dl class="long"><dt>${word("web.col.age")}</dt><dd class="age">${showAge(ageOf(row))}${link.value === "ok" || link.value === "starting" ? "" : ` · ${word("web.tag.unheard")}`}</dd>
       <dt>${word("web.tag.read")}</dt><dd>${row === null ? "—" : at(row[3])}</dd><dt>${word("web.live.source_time")}</dt><dd>${row?.[4] ? at(row[4]) : word("web.tag.no_source_time")}</dd>
       <dt>${word("web.col.evidence")}</dt><dd class=${`evidence ${state}`}><span class="mark" aria-hidden="true" />${word(`web.state.${state}`)}${row?.[6] !== null && row?.[6] !== undefined ? ` · ${word("web.entry")} ${row[6]}` : ""}</dd>
-      <dt>${word("web.tag.device")}</dt><dd class=${device?.state ?? ""}>${tag[2]}${device ? `: ${word(`web.device.${device.state}`)}${why ? ` — ${why}` : ""}` : ""}</dd></dl></div>`;
+      <dt>${word("web.tag.device")}</dt><dd class=${device?.state ?? ""}>${tag[2]}${device ? `: ${word(`web.device.${device.state}`)}${why ? ` — ${why}` : ""}` : ""}${device?.last_good_ms && now.value !== null && device.state !== "ok" ? html`<br />${word("web.tag.last_good", { age: showAge(now.value - device.last_good_ms) })}` : null}</dd></dl></div>`;
 }
 
 // [label, text] of what the configuration and the models say; what nothing is said of is left out.
