@@ -40,6 +40,12 @@ def exponent(options: BaseModel) -> int | None:
     return address.exponent(make_address(_tag(options)))
 
 
+def origin(options: BaseModel) -> str:
+    """Return the orders that hold for all tags of a device, where not the usual: without them, no value can be told from its bytes."""
+    orders = {name: getattr(options, name) for name in ("byte_order", "word_order")} if isinstance(options, DeviceOptions) else {}
+    return " ".join(f"device.{name}={order}" for name, order in orders.items() if order != DeviceOptions.model_fields[name].default)
+
+
 def line_load(options: BaseModel, groups: Sequence[Addresses]) -> LineLoad:
     """Return the bus time that a device's groups take. Raises ValueError for a value that no request can hold."""
     if not isinstance(options, DeviceOptions):

@@ -92,6 +92,21 @@ def test_a_groups_report_rule_is_its_tags_where_they_say_nothing_else() -> None:
     }
 
 
+def test_an_order_of_the_device_stands_in_what_is_signed_of_each_of_its_tags() -> None:
+    """Without it nobody could tell the value from the bytes; what is usual is not said, so that a descriptor stays as it was."""
+    tags = 'tags = [{name = "a", address = "holding:0", data = "float32"}]\n'
+    text = """[gateway]\nname = "g"\n[devices.d]\ntype = "modbus"\nhost = "h"\n%s\n[[devices.d.groups]]\nname = "g"\nperiod_ms = 1000\n"""
+
+    def source(options: str) -> str:
+        return parse_config(text % options + tags).devices[0].groups[0].tags[0].source
+
+    plain = "modbus address=holding:0 data=float32"
+    assert source("") == source('word_order = "big"') == plain
+    assert source('word_order = "little"') == plain.replace("modbus ", "modbus device.word_order=little ")
+    both = source('word_order = "little"\nbyte_order = "little"')
+    assert both == plain.replace("modbus ", "modbus device.byte_order=little device.word_order=little ")
+
+
 def test_every_fault_at_once_with_names_and_lines() -> None:
     found = faults_of(FAULTY)
     lines = FAULTY.splitlines()
