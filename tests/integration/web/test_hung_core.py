@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import httpx
@@ -30,6 +31,11 @@ AGES = (
     ("/ledger", ".old-note"),
     ("/", "#anchors small"),
 )
+KEEP_SAYING = """(note) => {
+  const said = [];
+  const keep = () => { said.push(note.textContent); sessionStorage.said = JSON.stringify(said); };
+  new MutationObserver(keep).observe(note, { childList: true, characterData: true, subtree: true });
+}"""
 AGO = re.compile(r"(\d+(?:\.\d)?) s ago")
 
 
@@ -114,27 +120,15 @@ def test_an_open_page_takes_back_what_it_said_of_now(tmp_path: Path, require_ser
                 async with asyncio.timeout(10):
                     while await age_in(opened[path].locator(selector)) <= first:
                         await asyncio.sleep(0.2)
-            await fresh_pages(stack, browser, url)
+            late = await fresh_pages(stack, browser, url)
             if how is signal.SIGSTOP:
-                written = opened["/connections"]
-                field = "Object.assign(document.createElement('input'), { value: 'half a word' })"
-                await written.evaluate(f"document.querySelector('main').append({field})")
-                await opened["/handover"].evaluate("document.querySelector('main').dataset.isOfBefore = ''")
-                core.send_signal(signal.SIGCONT)
-                await expect(opened["/handover"].locator("main")).to_contain_text("No alarm is open", timeout=15_000)
-                await expect(opened["/handover"].locator(".old-note")).to_be_hidden()
-                # What happened meanwhile is asked for anew, unless somebody writes on the page.
-                await expect(opened["/handover"].locator("main[data-is-of-before]")).to_have_count(0, timeout=15_000)
-                await expect(written.locator("#sentence")).to_contain_text("Recording 3 of 3 tags", timeout=15_000)
-                await expect(written.locator("main > input")).to_have_value("half a word")
-                await expect(written.locator(".old-note")).to_be_visible()
-                await expect(opened["/alarms"].locator("#alarms")).to_contain_text("Nothing waits and nothing is active")
+                await come_back(core, opened, late)
 
     asyncio.run(run())
 
 
-async def fresh_pages(stack: contextlib.AsyncExitStack, browser: Browser, url: str) -> None:
-    """What opens only then says the same, and goes on counting."""
+async def fresh_pages(stack: contextlib.AsyncExitStack, browser: Browser, url: str) -> Page:
+    """What opens only then says the same, and goes on counting. Returns a *Handover* that has nothing to tell."""
     for path, place in (("connections", "[data-ago]"), ("connections", "#sentence"), ("live", "tbody .age")):
         at = await stack.enter_async_context(page_of(browser, url, token="engineer"))
         await at.page.goto(url + path)
@@ -142,6 +136,31 @@ async def fresh_pages(stack: contextlib.AsyncExitStack, browser: Browser, url: s
         await expect(at.page.locator(place).first).to_contain_text(re.compile(r"\d s"))
         told = await at.page.locator(place).first.text_content()
         await expect(at.page.locator(place).first).not_to_have_text(told or "")
+    at = await stack.enter_async_context(page_of(browser, url, token="engineer"))
+    await at.page.goto(url + "handover")
+    await expect(at.page.locator("main .verdict", has_text="core does not answer")).to_be_visible()
+    await expect(at.page.locator("#sentence")).to_contain_text("does not answer; what you see is old, last heard")
+    return at.page
+
+
+async def come_back(core: asyncio.subprocess.Process, opened: Mapping[str, Page], late: Page) -> None:
+    """Once the core answers, what was made once is asked for anew, also what was made meanwhile; until it is there it says so."""
+    once = [opened[path] for path in ("/connections", "/handover", "/ledger")]
+    for page in (*once, late):
+        await page.locator("main").evaluate("(main) => { main.dataset.isOfBefore = ''; }")
+    await opened["/ledger"].locator(".old-note").evaluate(KEEP_SAYING)
+    core.send_signal(signal.SIGCONT)
+    for page in (*once, late):
+        await expect(page.locator("main:not([data-is-of-before])")).to_be_visible(timeout=30_000)
+        await expect(page.locator("#sentence")).to_contain_text("Recording 3 of 3 tags", timeout=15_000)
+        await expect(page.locator(".old-note")).to_be_hidden()
+    for page in (opened["/handover"], late):
+        await expect(page.locator("main")).to_contain_text("No alarm is open")
+        await expect(page.locator("main")).not_to_contain_text("core does not answer")
+    *before, last = json.loads(await opened["/ledger"].evaluate("sessionStorage.said"))  # it was fetched again already
+    assert last.startswith("The gateway answers again")
+    assert all(float(age) >= 5 for text in before for age in AGO.findall(text)), "nobody is heard, so nothing is of just now"
+    await expect(opened["/alarms"].locator("#alarms")).to_contain_text("Nothing waits and nothing is active")
 
 
 async def age_in(place: Locator) -> float:

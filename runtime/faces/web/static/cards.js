@@ -4,7 +4,7 @@ import { effect } from "/static/vendor/preact.js";
 import { abnormal, alarms, health, link, now, tags, values } from "/static/live.js";
 import { alarmAbout, alarmState, causeOf, count, quality, showAge, sortOf, word } from "/static/words.js";
 
-const shown = (element, text) => { if (element && element.textContent !== text) element.textContent = text; };
+export const shown = (element, text) => { if (element && element.textContent !== text) element.textContent = text; };
 const confirmedSize = (told) => Math.max(0, ...(told.anchors ?? []).map((anchor) => anchor.cosigned_size ?? 0));
 const FORMATS = { count, short: (value) => Number(value).toFixed(2), ms: (value) => `${Number(value).toFixed(1)} ms` };
 
@@ -24,8 +24,11 @@ function draw(told) {
   shown(document.getElementById("confirmed"), confirmed ? `${count(confirmed)} / ${count(size)}` : word("web.state.unconfirmed"));
   drawGaps(told);
   shown(document.getElementById("writes"), word(told.gateway?.device_writes ? "web.writes.on" : "web.writes.off"));
-  drawList("anchors", told.anchors ?? [], "web.anchor.", anchorNote, word("web.anchor.none"));
   drawList("devices", told.devices ?? [], "web.device.", deviceNote, "—");
+}
+
+function drawAnchors(told) {
+  if (told.now_ms) drawList("anchors", told.anchors ?? [], "web.anchor.", anchorNote, word(isUnheard() ? "web.unheard" : "web.anchor.none"));
 }
 
 function drawGaps(told) {
@@ -37,7 +40,7 @@ function drawGaps(told) {
 
 const anchorNote = (anchor) => [causeOf(anchor) || anchorAge(anchor), anchor.mirror ? mirrorNote(anchor.mirror) : ""].filter(Boolean).join(" · ");
 const anchorAge = (anchor) => (anchor.cosigned_ms && now.value ? word("web.ago", { n: showAge(now.value - anchor.cosigned_ms) }) : "");
-const mirrorNote = (mirror) => causeOf(mirror) || (mirror.held ? word("web.mirror.held", { n: count(mirror.held) }) : word("web.mirror.waiting"));
+export const mirrorNote = (mirror) => causeOf(mirror) || (mirror.held ? word("web.mirror.held", { n: count(mirror.held) }) : word("web.mirror.waiting"));
 const deviceNote = (device) => causeOf(device) || `${count(device.polls ?? 0)} ${word("web.device.polls")}, ${count(device.failed ?? 0)} ${word("web.device.failed")}, ${count(device.missed ?? 0)} ${word("web.device.missed")}`;
 
 function drawList(id, things, prefix, note, none) {
@@ -138,4 +141,4 @@ function takeBack() {
 }
 
 effect(() => { draw(health.value); drawMind(); if (isUnheard()) takeBack(); });
-effect(() => drawFacts(health.value)); // by itself: its ages grow with every tick
+effect(() => { drawFacts(health.value); drawAnchors(health.value); }); // by themselves: their ages grow with every tick

@@ -2,7 +2,7 @@
 
 import { effect, signal } from "/static/vendor/preact.js";
 import { abnormal, alarms, health, link, now, oldMs, silentMs, tags, values } from "/static/live.js";
-import { causeOf, localTimes, offsetAt, quality, showAge, word, zone } from "/static/words.js";
+import { causeOf, localTimes, moment, offsetAt, quality, showAge, word, zone } from "/static/words.js";
 
 const box = document.getElementById("sentence");
 let isDrawn = false; // until then the sentence of the server stands, which knew more than the first answers of the stream
@@ -27,7 +27,9 @@ function sentence() {
 }
 
 const isLost = () => link.value !== "ok" && link.value !== "starting";
-const isOfBefore = signal(false); // this page was made once, and the core was lost since: what it says may have changed meanwhile
+const once = document.querySelector("[data-once]"); // this page was made once: "away" where the core did not answer it
+// What it says may have changed since: the core was lost, then or while it is open.
+const isOfBefore = signal(once !== null && (once.dataset.once === "away" || document.body.classList.contains("unheard")));
 const isOld = () => isLost() || isOfBefore.value;
 
 if (box) {
@@ -44,29 +46,27 @@ if (box) {
 
 const took = new Map(); // what said that there is nothing -> its words, which hold again once the core is heard
 effect(() => {
-  if (isLost() && document.querySelector(".old-note")) isOfBefore.value = true;
-  if (!isLost() && isOfBefore.value) return void fetchAgain();
+  if (once && (link.value === "away" || link.value === "silent")) isOfBefore.value = true;
+  if (isOfBefore.value && (link.value === "ok" || link.value === "out")) return void location.reload(); // nobody can write on it; whoever has to sign in first comes back to it
   if (!isLost()) {
     for (const [each, was] of took) each.textContent = was;
     return void took.clear();
   }
   for (const each of document.querySelectorAll("[data-none]")) if (!took.has(each)) { took.set(each, each.textContent); each.textContent = word("web.unheard"); }
 });
+let outAt = ""; // when the core was last heard before the session ended
+function oldText() {
+  if (isOfBefore.value && (link.value === "ok" || link.value === "out")) return word("web.old.again");
+  if (link.value !== "out") return oldMs.value ? word("web.old", { age: showAge(oldMs.value) }) : null;
+  outAt ||= moment((now.peek() ?? Date.now()) - oldMs.peek());
+  return word("web.old.out", { time: outAt });
+}
 effect(() => { // how old a page is that nobody renews, and the banner
   for (const each of document.querySelectorAll(".old-note")) {
     each.hidden = !isOld();
-    if (oldMs.value) each.lastElementChild.textContent = word("web.old", { age: showAge(oldMs.value) });
+    each.lastElementChild.textContent = oldText() ?? each.lastElementChild.textContent;
   }
   for (const each of document.querySelectorAll(".old-age")) each.textContent = word("alarm.banner.old", { age: showAge(oldMs.value) });
-});
-effect(() => {
-  for (const each of document.querySelectorAll("[data-ago]")) {
-    const time = each.previousElementSibling, at = health.value.anchors?.find((anchor) => anchor.name === each.dataset.ago)?.cosigned_ms ?? Number(time.dataset.ms);
-    if (!now.value) continue;
-    time.dataset.ms = at;
-    localTimes(each.parentElement);
-    each.textContent = word("web.ago", { n: showAge(now.value - at) });
-  }
 });
 
 const readOnly = document.getElementById("read-only");
