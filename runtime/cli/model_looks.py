@@ -151,7 +151,7 @@ def _more(model: Model) -> list[str]:
         lines.append(judged.worded(f"judged.drift.{model['drift']}", str(model["drift"]), "en"))
     if failure := judged.failure_text(model):
         lines.append(failure)
-    if model["state"] == "checking":
+    if model["state"] == "checking" or (model["state"] in judged.SCORING and judged.is_uncovered(model)):
         lines.append(judged.coverage_text(model))
     todo, command = judged.next_step(model)
     return [*lines, f"{todo} {command}" if command else todo]

@@ -114,6 +114,8 @@ class JudgementDesk:
         self._behind_ms = 0
         self.refused_words = 0
         self._installed = models_installed()
+        self.needs_restart = False
+        """Models were off when the gateway started, so that no judge runs, whatever the configuration says since."""
 
     @property
     def generation(self) -> int:
@@ -138,13 +140,13 @@ class JudgementDesk:
         """Return what health shows of the judge."""
         heard = self._heard_ms is not None
         away = heard and self._clock.mono_ms() - self._heard_mono_ms > AWAY_MS
-        off = not self.models().enabled or not self._installed
+        off = not self.models().enabled or not self._installed or self.needs_restart
         state = "off" if off else "starting" if not heard else "away" if away else "ok"
         if state == "ok" and self._behind_ms > BEHIND_MS:
             state = "behind"
         cause = {"away": "judge_away", "behind": "judge_behind"}.get(state)
-        if self.models().enabled and not self._installed:
-            cause = "models_not_installed"
+        if self.models().enabled and off:
+            cause = "models_need_restart" if self._installed else "models_not_installed"
         return {
             "state": state, "cause": cause, "params": {"seconds": self._behind_ms // 1000} if state == "behind" else {},
             "heard_ms": self._heard_ms, "cell_ms": self.rows.newest_cell_ms(), "refused_words": self.refused_words,
@@ -154,6 +156,7 @@ class JudgementDesk:
     async def run(self) -> None:
         """Learn from the ledger what models there are, then write that down now and then, until cancelled. Without models, nothing."""
         if not self.models().enabled:
+            self.needs_restart = True
             return
         if not self.ready:
             await self.open()

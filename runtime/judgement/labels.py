@@ -65,7 +65,7 @@ class LabelTally:
         return known[-SHOWN_MAX:]
 
     def plain(self) -> dict[str, Any]:
-        """Return {normal, not_normal, unsure, precision, recall}."""
+        """Return {normal, not_normal, unsure, judged, precision, recall}; `judged`: findings that precision is reckoned from."""
         if self._counted is None:
             self._counted = self._count()
         return dict(self._counted)
@@ -87,7 +87,7 @@ class LabelTally:
                 right += 1
         precision = round(right / (right + wrong), 4) if right + wrong else None
         recall = round(right / (right + missed), 4) if right + missed else None
-        return counts | {"precision": precision, "recall": recall}
+        return counts | {"judged": right + wrong, "precision": precision, "recall": recall}
 
     def rows(self) -> list[list[Any]]:
         """Return it for the book's file, but for `told`: a release that knows nothing of that reads these two and no third."""

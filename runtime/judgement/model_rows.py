@@ -23,6 +23,9 @@ NUMBERS: Final = ("value", "low", "high")
 """Of the evidence of a finding that goes on, what a sentence says of it."""
 MANIFESTS_MAX: Final = 64
 LEARNED: Final = "learned"
+IMPORTED: Final = frozenset({"imported", "imported_signed"})
+"""How a model came that this gateway did not learn: what its manifest says of coverage is its maker's word."""
+MAKER: Final = "maker"
 TOLD: Final = ("rows", "left_out", "settling")
 """What is told of a learning: rows learned from, rows that were not normal, rows right after a start of the gateway."""
 
@@ -37,6 +40,7 @@ class ModelRows:
         self._manifests: dict[bytes, Manifest] = {}
         self._ended: dict[str, dict[str, Any]] = {}
         self._learned: dict[str, tuple[bytes | None, dict[str, Any]]] = {}
+        self._imported: dict[str, bytes | None] = {}
         self._findings: deque[tuple[bytes, dict[str, Any]]] = deque(maxlen=FINDINGS_MAX)
         self._going: dict[str, dict[tuple[str, str], tuple[bytes, dict[str, Any]]]] = {}
         """Of each model the findings that have not ended, also those that are no longer among the newest."""
@@ -78,6 +82,8 @@ class ModelRows:
             case ModelBody():
                 if body.code == LEARNED:
                     self._learned[body.name] = (body.manifest_hash, {key: body.params[key] for key in TOLD if key in body.params})
+                if body.code in IMPORTED:
+                    self._imported[body.name] = body.manifest_hash
                 self.generation += 1
                 self.orders += 1
             case LabelBody():
@@ -107,6 +113,10 @@ class ModelRows:
         if page is None or not page.scores or not any(row["evidence"]["armed"] for row in self._begun(page)):
             return False
         return True if page.refusal is None else None
+
+    def is_imported(self, page: ModelPage) -> bool:
+        """Whether the model that a page names came from outside."""
+        return page.manifest is not None and self._imported.get(page.name) == page.manifest
 
     def knows(self, manifest_hash: bytes) -> bool:
         """Whether a manifest is at hand."""
@@ -156,7 +166,8 @@ class ModelRows:
             "score": live.score if live else None, "threshold": manifest.threshold if manifest else None,
             "alarming": bool(live and live.alarming), "abstained": live.abstained if live else None,
             "cell_ms": live.cell_ms if live else None, "contributions": [list(each) for each in live.contributions] if live else [],
-            "coverage": coverage_of(page, manifest), "grid_ms": manifest.plan.grid_ms if manifest else None,
+            "coverage": coverage_of(page, manifest, MAKER if self.is_imported(page) else LEARNED),
+            "grid_ms": manifest.plan.grid_ms if manifest else None,
             "ended": self._ended.get(page.name), "learned": learned if learned and learned_by == page.manifest else None,
             "model_sha256": page.model.hex() if page.model else None, "manifest_hash": page.manifest.hex() if page.manifest else None,
             "refused": {"code": page.refusal[0], "params": dict(page.refusal[1])} if page.refusal else None,
@@ -172,8 +183,8 @@ def gates_of(manifest: Manifest | None) -> list[list[Any]]:
     return [] if plan is None else [[plan.tags[plan.index_of(gate.uid)].name, list(gate.values)] for gate in plan.gates]
 
 
-def coverage_of(page: ModelPage, manifest: Manifest | None) -> dict[str, Any] | None:
-    """Return {covered, alarmed_share, rows_wanted, by, at_ms}: what the newest check said, else what the manifest says, and when."""
+def coverage_of(page: ModelPage, manifest: Manifest | None, by: str = LEARNED) -> dict[str, Any] | None:
+    """Return {covered, alarmed_share, rows_wanted, by, at_ms}: what the newest check said, else what its manifest says, and when."""
     if page.checked:
         return {key: page.checked.get(key) for key in ("covered", "alarmed_share", "rows_wanted", "at_ms")} | {"by": "check"}
     if manifest is None:
@@ -181,7 +192,7 @@ def coverage_of(page: ModelPage, manifest: Manifest | None) -> dict[str, Any] | 
     coverage = manifest.coverage
     return {
         "covered": coverage.covered, "alarmed_share": coverage.alarmed_share, "rows_wanted": coverage.rows_wanted,
-        "by": LEARNED, "at_ms": manifest.made_ms,
+        "by": by, "at_ms": manifest.made_ms,
     }  # fmt: skip
 
 

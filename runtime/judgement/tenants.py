@@ -168,7 +168,8 @@ class ModelActs:
             differing_share=agreement.differing_share,
         )
         if refusal is not None:
-            raise RequestRefusedError(refusal.code, **{"model": act.target} | refusal.params)
+            code = f"{refusal.code}_maker" if refusal.code == "model_int8_disagrees" and self._desk.rows.is_imported(page) else refusal.code
+            raise RequestRefusedError(code, **{"model": act.target} | refusal.params)
 
     async def _arm(self, act: Act) -> Outcome:
         await self._check_arm(act)
@@ -262,6 +263,8 @@ class ModelActs:
     def _ready(self) -> None:
         if not self._desk.models().enabled:
             raise RequestRefusedError("models_off")
+        if self._desk.needs_restart:
+            raise RequestRefusedError("models_need_restart")
         if not self._desk.ready:
             raise RequestRefusedError("models_not_ready")
 

@@ -25,10 +25,14 @@ STATES: Final = ("learning", "checking", "shadow", "armed")
 SCORING: Final = frozenset({"checking", "shadow", "armed"})
 LEARNED: Final = "learned"
 """How a learning ends that came to something."""
+MAKER: Final = "maker"
+"""Who says whether an imported model is covered, until a check here does."""
 GATE: Final = "gate"
 """Why a model abstains whose machine is in another state than it was learned in."""
 COVERED_SHARE_MAX: Final = 0.02
 """Of what was held back, most that may be over the threshold (`models.decision.ALARMED_SHARE_MAX`): below it there are too few rows."""
+LABELS_MIN: Final = 5
+"""Of fewer findings, or times, that were judged, no percents are said: one label would be 100 % of them."""
 MODEL_RULE: Final = "model"
 """The rule of findings that the model itself makes; at its end another tag may contribute most."""
 COMMAS: Final = {"zh": "，"}
@@ -105,7 +109,12 @@ def _verdict(model: Row, now_ms: int | None, lang: str) -> Sentence:
             besides = open_text({"open": of_rules(model)[::-1]}, lang)
             said = word("judged.not_normal.besides", {"said": said, "what": besides}, lang)
         return "alarm", said
-    return "ok", word("judged.normal", values, lang)
+    return ("warn", word("judged.normal.uncovered", values, lang)) if is_uncovered(model) else ("ok", word("judged.normal", values, lang))
+
+
+def is_uncovered(model: Row) -> bool:
+    """Whether a model is known to have learned too little: what it calls normal tells little then."""
+    return not (model.get("coverage") or {"covered": True})["covered"]
 
 
 def of_rules(model: Row) -> list[Row]:
@@ -144,11 +153,16 @@ def tag_rows(model: Row) -> list[list[Any]]:
 def open_text(model: Row, lang: str = "en") -> str:
     """Return what has begun and not ended, what rules found before what the score did, the newest first, and how many more."""
     newest, *more = of_rules(model) + [each for each in reversed(model["open"]) if each["rule"] == MODEL_RULE]
-    known = f"judged.rule.{newest['rule']}"
-    what = word(known if known in catalogue("en") else "judged.rule.other", {"rule": newest["rule"], "tag": newest["tag"]}, lang)
+    what = rule_text(newest, lang)
     if facts := _limit_facts(newest, lang):
         what = word("judged.finding", {"what": what, "facts": COMMAS.get(lang, ", ").join(facts)}, lang)
     return what + (word("judged.open.more", {"count": len(more)}, lang) if more else "")
+
+
+def rule_text(found: Row, lang: str = "en") -> str:
+    """Return what a rule has found, with its tag."""
+    known = f"judged.rule.{found['rule']}"
+    return word(known if known in catalogue("en") else "judged.rule.other", {"rule": found["rule"], "tag": found["tag"]}, lang)
 
 
 def _limit_facts(found: Row, lang: str) -> list[str]:
@@ -157,7 +171,7 @@ def _limit_facts(found: Row, lang: str) -> list[str]:
     limits = {name: numbers[name] for name in ("low", "high") if _is_number(numbers.get(name))}
     if not limits:
         return []
-    said = [] if now is None else [word("evidence.value", {"value": short_number(now)}, lang)]
+    said = [] if now is None else [word("judged.open.now", {"value": short_number(now)}, lang)]
     broken, first = _broken(now, limits), numbers.get("value")
     if not broken and _is_number(first):
         said.insert(0, word("judged.open.was", {"value": short_number(first)}, lang))
@@ -254,7 +268,9 @@ def coverage_text(model: Row, lang: str = "en", reader: PageReader | None = None
     said, at_ms = _coverage_said(model, coverage, lang), coverage.get("at_ms")
     if not at_ms:
         return said
-    by = "learned" if coverage.get("by") == LEARNED else "check"
+    by = coverage["by"] if coverage.get("by") in {LEARNED, MAKER} else "check"
+    if by == MAKER:
+        return word("judged.coverage.by.maker", {"at": moment_for(at_ms // 1000, lang, reader), "said": said}, lang)
     parts = [said, word(f"judged.coverage.by.{by}", {"at": moment_for(at_ms // 1000, lang, reader)}, lang)]
     if not coverage["covered"] and model["state"] in SCORING:
         parts.append(word("judged.coverage.since", None, lang))
@@ -281,7 +297,10 @@ def labels_text(model: Row, lang: str = "en") -> str:
     counts = {name: labels.get(name) or 0 for name in ("normal", "not_normal", "unsure")}
     if not any(counts.values()):
         return word("judged.labels.none", None, lang)
-    shares = {name: f"{100 * labels[name]:.0f} %" if labels.get(name) is not None else "—" for name in ("precision", "recall")}
+    enough = {"precision": (labels.get("judged") or 0) >= LABELS_MIN, "recall": counts["not_normal"] >= LABELS_MIN}
+    if not any(enough.values()):
+        return word("judged.labels.few", counts | {"least": LABELS_MIN}, lang)
+    shares = {name: f"{100 * labels[name]:.0f} %" if told and labels.get(name) is not None else "—" for name, told in enough.items()}
     return word("judged.labels", counts | shares, lang)
 
 
@@ -294,6 +313,8 @@ def next_step(model: Row, lang: str = "en") -> tuple[str, str | None]:
     match state, covered:
         case "learning", _:
             return word("judged.next.learning", None, lang), None
+        case "checking" | "shadow", False if (model.get("coverage") or {}).get("by") == MAKER:
+            return word("judged.next.uncovered.maker", None, lang), _command("check", name)
         case "checking" | "shadow", False:
             return word("judged.next.uncovered", None, lang), _command("learn", name)
         case "checking", True:

@@ -27,7 +27,8 @@ def model(name: str = "line", state: str = "armed", **more: Any) -> dict[str, An
         "cell_ms": 1_000_000, "grid_ms": CELL_MS, "contributions": contributions(24.0),
         "coverage": {"covered": True, "alarmed_share": 0.004, "rows_wanted": 0}, "model_sha256": "4f" * 32, "manifest_hash": "a7" * 32,
         "learned": None if more.get("coverage", True) is None else {"rows": 3_412, "left_out": 96, "settling": 62},
-        "refused": None, "labels": {"normal": 1, "not_normal": 4, "unsure": 0, "precision": 0.8, "recall": 1.0}, "drift": None,
+        "refused": None,
+        "labels": {"normal": 2, "not_normal": 8, "unsure": 0, "judged": 10, "precision": 0.8, "recall": 1.0}, "drift": None,
     }  # fmt: skip
     return row | more
 

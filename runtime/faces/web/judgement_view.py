@@ -58,6 +58,8 @@ class ModelView:
     threshold: str
     age: str
     alarming: bool
+    found: str
+    """What a rule found, where that is to be said before the score; else empty. Its tag is the first of `shares`."""
     shares: tuple[TagShare, ...]
     steps: tuple[tuple[str, str], ...]
     """(state, "done", "now" or "next") on the way from learning to armed."""
@@ -103,19 +105,20 @@ def model_view(
     model = judged.with_values(model, {tag[1]: values[uid][1] for uid, tag in tags.items() if uid in values})
     level, sentence = judged.state_sentence(model, judge, now_ms, lang)
     refused, progress, advice = model.get("refused"), model.get("progress"), model.get("drift")
-    coverage = model.get("coverage")
+    coverage, of_now = model.get("coverage"), judged.is_of_now(model, judge, now_ms)
     todo, command = judged.next_step(model, lang)
     return ModelView(
         model["name"],
         model["state"],
         level,
         sentence,
-        not judged.is_of_now(model, judge, now_ms),
+        not of_now,
         judged.share_text(model),
         number(model.get("score")),
         number(model.get("threshold")),
         show_age(judged.score_age_ms(model, now_ms)),
         bool(model.get("alarming")),
+        judged.rule_text(judged.of_rules(model)[0], lang) if of_now and judged.leads_by_rule(model) else "",
         tag_shares(judged.tag_rows(model), tags),
         steps_of(model["state"]),
         None if not progress else round(100 * min(1.0, max(0.0, progress["share"]))),
@@ -123,7 +126,7 @@ def model_view(
         judged.failure_text(model, lang),
         judged.learned_text(model.get("learned"), lang),
         judged.coverage_text(model, lang, reader),
-        None if not coverage else bool(coverage["covered"]),
+        None if not coverage or coverage.get("by") == judged.MAKER else bool(coverage["covered"]),
         judged.labels_text(model, lang),
         judged.worded(f"judged.drift.{advice}", str(advice), lang) if advice else "",
         word(refused["code"], refused.get("params"), lang) if refused else "",

@@ -87,6 +87,8 @@ def test_the_page_says_first_what_a_rule_found_beside_its_band_as_it_is_now(tmp_
     for words in ("8.50 <small>N·m", "normal 1.80 to 2.20 N·m", "above its normal band", "found by a rule"):
         assert words in shown, words
     assert shown.index("filler/torque_mean</b>") < shown.index("filler/product_temperature</b>")
+    assert '<dt>filler/torque_mean is outside its limits</dt><dd class="main">8.50 <small>N·m</small></dd>' in shown
+    assert shown.count('<dd class="main"') == 1, "a score of 5 % does not stand largest beside NOT NORMAL"
 
 
 @pytest.mark.parametrize(

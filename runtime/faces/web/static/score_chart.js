@@ -65,7 +65,7 @@ export class ScoreChart {
 
   summary() {
     const { threshold, gaps, abstained, untold, score_max, findings } = this.found, more = untold.length ? ` ${word("web.judged.chart.untold")}` : "";
-    if (!this.points.length) return word("web.judged.chart.nothing") + more;
+    if (!this.points.length) return more.trim(); // that there are none is said above
     const highest = threshold > 0 ? share(score_max, threshold) : score_max.toPrecision(4);
     return word("web.judged.chart.summary", { highest, gaps: gaps.length, abstained: abstained.length, findings: findings.length }) + more;
   }

@@ -106,15 +106,17 @@ def test_an_act_that_is_refused_ends_with_1_and_its_reason(tmp_path: Path) -> No
 def test_list_says_state_and_what_to_do_next(tmp_path: Path) -> None:
     poor = {"covered": False, "alarmed_share": 0.31, "rows_wanted": 2_400}
     plant = plant_of(model(), model("capper", "checking", coverage=poor), model("pump", "off"))
+    plant.models.append(model("mixer", "shadow", coverage=poor | {"rows_wanted": 822}))
     (code, text), (_, as_json) = say(tmp_path, plant, ("list",), ("list", "--json"))
     assert code == 0
     for words in (
         "Normal: the score is 55 % of the threshold.",
         "About 2,400 rows more are needed (40 min).",
         "witnessmark model learn capper",
+        "About 822 rows more are needed",
     ):
         assert words in text, text
-    assert [row["name"] for row in json.loads(as_json)["models"]] == ["line", "capper", "pump"]
+    assert [row["name"] for row in json.loads(as_json)["models"]] == ["line", "capper", "pump", "mixer"]
     (code, text), *_ = say(tmp_path, plant_of(), ("list",))
     assert (code, "[[models.define]]" in text) == (0, True)
 

@@ -21,8 +21,11 @@ from runtime.config import parse_config
 from runtime.config_model import Models
 from runtime.faces.feed import RequestRefusedError
 from runtime.judgement.book import MODELS_MAX, ModelBook
+from runtime.judgement.desk import JudgementDesk
 from runtime.judgement.plans import plan_of
 from runtime.judgement.tenants import ModelActs
+from runtime.messages.catalogue import word
+from runtime.messages.judged import judge_fault
 from runtime.points import DevicePoints, number_points
 from runtime.tag_ids import Numbers, TagIds
 from tests.rigs.actors import LOCAL
@@ -221,7 +224,7 @@ def test_labels_are_entries_and_make_precision_and_recall() -> None:
             assert (await bench.act("model.label", seq=seq, label=label, by="anna"))[0] == "done"
         assert (await bench.act("model.label", from_ms=8_000, to_ms=9_000, label="not_normal"))[0] == "done"
         labels = line.desk.model_rows()[0]["labels"]
-        assert labels == {"normal": 1, "not_normal": 2, "unsure": 1, "precision": 0.5, "recall": 0.5}
+        assert labels == {"normal": 1, "not_normal": 2, "unsure": 1, "judged": 2, "precision": 0.5, "recall": 0.5}
         assert (await bench.act("model.label", seq=seqs[1], label="not_normal"))[0] == "done"
         assert line.desk.model_rows()[0]["labels"]["precision"] == 1.0
         told = {seq: (label, by) for seq, label, by, at_ms in line.desk.model_rows()[0]["labelled"] if at_ms > 0}
@@ -260,10 +263,46 @@ def test_a_model_is_imported_with_a_vendors_key_or_where_it_is_allowed_without()
         assert (await bench.act("model.import", **files, signature=signature))[0] == "done"
         page = bench.line.desk.book.page("line")
         assert (page.manifest, page.state, page.last_cell) == (other.hash, "checking", None)
+        assert bench.line.desk.model_rows()[0]["coverage"]["by"] == "maker"
+        bench.judge.answer = {"rows": 900, "alarmed_share": 0.001, "covered": True, "rows_wanted": 0}
+        assert (await bench.act("model.check"))[0] == "done"
+        assert bench.line.desk.model_rows()[0]["coverage"]["by"] == "check"
         assert (await bench.act("model.import", "other", **files, signature=signature))[0] == "model_name_differs"
         assert (await bench.act("model.import", model=b"", manifest=""))[0] == "act_shape"
 
     run(scenario, unsigned_imports=False)
+
+
+def test_what_is_imported_is_never_to_be_learned_again_here_also_after_a_restart() -> None:
+    async def scenario(bench: Bench) -> None:
+        line, model = bench.line, model_bytes(8)
+        other = replace(line.kept.manifest, model_sha256=sha256(model).digest(), int8_float=Agreement(rms=0.2, differing_share=0.0))
+        assert (await bench.act("model.import", model=model, manifest=other.encoded()))[0] == "done"
+        assert (await bench.act("model.shadow"))[0] == "done"
+        assert (await bench.act("model.arm"))[0] == "model_int8_disagrees_maker"
+        later = JudgementDesk(line.log, line.log, line.desk.store._disk, FOLDER, line.clock, line.desk.work, lambda: bench.models)
+        await later.open()
+        assert later.model_rows()[0]["coverage"]["by"] == "maker"
+
+    run(scenario)
+
+
+def test_models_that_were_switched_on_since_the_start_ask_for_a_restart_and_not_to_try_again() -> None:
+    async def scenario(bench: Bench) -> None:
+        line = bench.line
+        desk = JudgementDesk(line.log, line.log, line.desk.store._disk, FOLDER, line.clock, line.desk.work, lambda: bench.models)
+        bench.models = models(enabled=False)
+        await desk.run()
+        assert (desk.health()["state"], desk.health()["cause"]) == ("off", None)
+        bench.models = models()
+        bench.line = replace(line, desk=desk)
+        bench.acts = ModelActs(desk, bench.judge, line.log, line.clock, devices)  # type: ignore[arg-type]
+        assert (await bench.act("model.learn"))[0] == "models_need_restart"
+        health = desk.health()
+        assert (health["state"], health["cause"]) == ("off", "models_need_restart")
+        assert judge_fault(health, line.clock.wall_ms()) == ("warn", word("models_need_restart"))
+
+    run(scenario)
 
 
 def test_a_model_that_the_book_has_no_page_for_is_refused_before_anything_is_recorded() -> None:

@@ -19,6 +19,7 @@ OPEN = [{"seq": 8, "rule": "stuck", "tag": "a/c", "at_ms": 1}, {"seq": 9, "rule"
 RANGE = {"seq": 9, "rule": "range", "tag": "a/b", "at_ms": 2, "evidence": {"value": 6.4, "low": 0.0, "high": 6.0}, "band": [1.7, 2.2]}
 GROWING = [{"seq": 8, "rule": "model", "tag": "a/b", "at_ms": 1}, RANGE | {"now": 8.5}]
 FRESH = {"cell_ms": NOW - 4_000}
+UNCOVERED = {"covered": False, "alarmed_share": 0.0, "rows_wanted": 822}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,13 @@ FRESH = {"cell_ms": NOW - 4_000}
         (model(state="shadow", open=OPEN[1:], **FRESH), JUDGE, "warn", "On trial, it alarms nobody. It says: NOT NORMAL: a/b is outside"),
         (model(state="shadow", score=3.6, alarming=True, **FRESH), JUDGE, "warn", "On trial, it alarms nobody. It says: NOT NORMAL"),
         (model(state="checking", **FRESH), JUDGE, "ok", "Being checked, it alarms nobody. It says: Normal"),
+        (model(state="shadow", coverage=UNCOVERED, **FRESH), JUDGE, "warn", "It says: Normal as far as it knows: the score is 55 % of"),
+        (
+            model(coverage=UNCOVERED, score=3.6, alarming=True, **FRESH),
+            JUDGE,
+            "alarm",
+            "NOT NORMAL: filler/product_temperature contributes",
+        ),
         (model(score=None, abstained="missing", **FRESH), JUDGE, "warn", "No score: too many of its tags have no good value."),
         (model(score=None, abstained="gate", gates=[], **FRESH), JUDGE, "warn", "No score: the machine is not in the state"),
         (
@@ -155,6 +163,24 @@ def test_coverage_says_of_when_it_is_and_that_what_came_since_is_not_in_it() -> 
     assert "as of" not in judged.coverage_text(model(coverage=poor | {"at_ms": None}))
 
 
+def test_the_coverage_of_an_import_is_its_makers_word_until_a_check() -> None:
+    said = {"covered": True, "alarmed_share": 0.004, "rows_wanted": 0, "by": "maker", "at_ms": 1_795_634_908_031}
+    text = judged.coverage_text(model(state="checking", coverage=said))
+    assert text.startswith("The manifest of its maker says, of ")
+    assert "Nothing on this gateway has checked that" in text
+    assert "Found by learning" not in text
+    todo, command = judged.next_step(model(state="shadow", coverage=said | {"covered": False}))
+    assert "learn again" not in todo, "nobody can learn it here"
+    assert (command or "").startswith("witnessmark model check line ")
+
+
+def test_a_number_in_a_finding_is_the_one_that_was_found_and_not_of_now() -> None:
+    for phase in (0, 1):
+        text = finding_text(finding(9, 2, rule="range", tag="a/b", evidence={"value": 6.007, "high": 6.0, "phase": phase}))
+        assert "6.007 when it was found" in text
+        assert "now" not in text
+
+
 def test_what_was_learned_from_and_left_out_is_said_where_it_is_known() -> None:
     learned = {"rows": 3_412, "left_out": 0, "settling": 0}
     assert judged.learned_text(learned) == "3,412 rows; none was left out."
@@ -175,7 +201,7 @@ def test_a_learning_that_failed_is_said_until_the_next_one() -> None:
 
 def test_findings_of_rules_that_are_not_known_here_are_still_said() -> None:
     assert finding_text(finding(1, 2, evidence={"value": 41, "limit": 2.50001, "brand_new": 1, "none": None})) == (
-        "filler/fill_level is stuck (now 41, natural up to 2.5, brand_new 1)"
+        "filler/fill_level is stuck (41 when it was found, natural up to 2.5, brand_new 1)"
     )
     late = finding(1, 2, rule="late", evidence={"size": 45_000.0, "limit": 4_000})
     assert finding_text(late).endswith("(for 45 s, natural up to 4 s)")
@@ -199,7 +225,12 @@ def test_labels_and_what_follows_from_them() -> None:
     assert "Precision 80 %, recall 100 %" in judged.labels_text(model())
     nothing = {"normal": 0, "not_normal": 0, "unsure": 0, "precision": None, "recall": None}
     assert judged.labels_text(model(labels=nothing)) == judged.labels_text(model(labels=None)) == word("judged.labels.none")
-    assert "recall —" in judged.labels_text(model(labels=nothing | {"unsure": 1}))
+    assert "recall" not in judged.labels_text(model(labels=nothing | {"unsure": 1})).lower().replace("precision and recall are said", "")
+    one = judged.labels_text(model(labels=nothing | {"not_normal": 1, "judged": 1, "precision": 1.0, "recall": 1.0}))
+    assert one.startswith("Labelled: 1 not normal, 0 normal, 0 unsure.")
+    assert "%" not in one, "one label is no rate"
+    false = judged.labels_text(model(labels=nothing | {"normal": 5, "judged": 5, "precision": 0.0}))
+    assert "Precision 0 %, recall —" in false
 
 
 @pytest.mark.parametrize(
