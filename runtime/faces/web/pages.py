@@ -29,7 +29,7 @@ NOTED_ALARMS: Final = ("unacked", "returned", "latched_unacked", "acked", "latch
 
 @dataclass(frozen=True, slots=True)
 class TagLine:
-    """One row of the live table. `age_ms` is None when nothing was read yet; `quality` is 0 good, 1 uncertain, 2 bad."""
+    """One row of the live table. `age_ms` as `age_of` gives it; `quality` is 0 good, 1 uncertain, 2 bad."""
 
     uid: int
     name: str
@@ -177,10 +177,11 @@ def device_blocks(
 ) -> list[DeviceBlock]:
     """Group the tags by device. Rows are those of `feed.ValueSource`; `silent_ms` ago the core was heard, and ages go on from there."""
     now_ms = now_of(health, silent_ms)
+    states = {device["name"]: device for device in health.get("devices", ())}
     blocks: dict[str, list[TagLine]] = {}
     for uid, tag in tags.items():
-        blocks.setdefault(tag[2], []).append(_line(uid, tag, values.get(uid), now_ms, lang))
-    states = {device["name"]: device for device in health.get("devices", ())}
+        age_ms = age_of(values.get(uid), now_ms, states.get(tag[2], {}).get("last_good_ms"))
+        blocks.setdefault(tag[2], []).append(_line(uid, tag, values.get(uid), age_ms, lang))
     found = []
     for name, lines in blocks.items():
         device = states.get(name, {})
@@ -252,19 +253,29 @@ def page_words(lang: str) -> dict[str, str]:
     return dict(catalogue("en")) | dict(catalogue(lang)) | unit_words()
 
 
-def _line(uid: int, tag: Row, row: Row | None, now_ms: int | None, lang: str) -> TagLine:
+def age_of(row: Row | None, now_ms: int | None, last_good_ms: int | None) -> int | None:
+    """Return how old what a row shows is, ms: of a bad one without a value since its device was last read well, None if never.
+
+    None too while nothing came yet. The same as `ageOf` of `live.js`.
+    """
+    if row is None or now_ms is None or row[2] == Status.BAD_WAITING_FOR_INITIAL_DATA:
+        return None
+    at_ms = last_good_ms if row[1] is None and quality_of(row[2]) == 2 else row[3]
+    return None if at_ms is None else max(0, now_ms - at_ms)
+
+
+def _line(uid: int, tag: Row, row: Row | None, age_ms: int | None, lang: str) -> TagLine:
     name = tag[1].split("/", 1)[-1]
     if row is None:
         return TagLine(uid, name, unit_sign(tag[3]), "—", 2, None, "pending", None, word("web.no_data", None, lang))
     is_waited_for = row[2] == Status.BAD_WAITING_FOR_INITIAL_DATA
-    age = max(0, now_ms - row[3]) if isinstance(now_ms, int) and not is_waited_for else None
     return TagLine(
         uid,
         name,
         unit_sign(tag[3]),
         show_value(row[1], tag, lang),
         quality_of(row[2]),
-        age,
+        age_ms,
         row[5],
         row[6],
         word(row[7] or "web.no_data", None, lang) if row[7] or is_waited_for else "",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Page, Route
 
 from drivers.reading import Status
 from tests.integration.web.screen_answers import answers
-from tests.rigs.browser import chromium, page_of
+from tests.rigs.browser import chromium, page_of, shot
 from tests.rigs.feed_plant import Plant
 from tests.rigs.web_process import web
 from tests.rigs.web_site import site
@@ -184,6 +185,41 @@ def test_a_dead_device_and_who_sees_it(tmp_path: Path, require_service: Callable
                 await stranger.open("/live")
                 assert stranger.page.url.endswith("/login?next=/live")
                 assert "press" not in await stranger.page.content(), "not even a name"
+
+    asyncio.run(run())
+
+
+class DeadDevice(Plant):
+    """A device that was last read well three minutes ago; it is tried again and again."""
+
+    def snapshot(self) -> Mapping[str, Any]:
+        now_ms = self.generation
+        device = {"name": "d", "state": "down", "cause": "no_answer", "params": {}, "last_good_ms": now_ms - 180_000}
+        return {"ledger": {"size": 3}, "now_ms": now_ms, "devices": [device]}
+
+
+def test_the_age_of_a_dead_device_is_that_of_its_last_good_reading(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        plant = DeadDevice(5)
+        plant.generation = 300_000
+        plant.answers.update(answers(is_empty=False))
+        for uid in range(5):
+            plant.set(uid, 0.0)
+            plant.rows[uid][1:3], plant.rows[uid][7] = [None, 0x800A0000], "no_answer"
+        async with web(tmp_path, plant) as url, chromium(executable) as browser, page_of(browser, url, token="engineer") as screen:
+            page = screen.page
+            await screen.open("/live")
+            await page.locator("tr[data-uid='3'] .age", has_text=re.compile("^3 min$")).wait_for(timeout=20_000)
+            await shot(page, "live-dead")
+            await page.locator("tr[data-uid='3'] .tag").click()
+            await page.locator("dialog dd.age", has_text=re.compile("^3 min$")).wait_for(timeout=20_000)
+            await screen.open("/live?plain=1")
+            assert set(await page.locator("td.age").all_inner_texts()) == {"3 min"}
+            await screen.open("/commands")
+            await page.locator("tr[data-target='d/t3'] .value", has_text="last good reading 3 min ago").wait_for(timeout=20_000)
+            await shot(page, "commands-dead")
 
     asyncio.run(run())
 

@@ -29,9 +29,10 @@ async function refresh() {
 function Present({ point }) {
   const tag = tags.value.get(point.uid), row = point.uid === null ? null : values(point.uid).value;
   now.value; // ages grow by themselves
-  if (row === null || row[1] === null) return html`<span class="quiet">—</span>`;
+  const age = ageOf(row, tag);
+  if (row === null || row[1] === null) return html`<span class="quiet">—${age === null ? "" : html` <small>${word("web.tag.last_good", { age: showAge(age) })}</small>`}</span>`;
   const stale = isStale(row, tag), q = quality(row[2]), text = `${showValue(row[1], tag)} ${point.unit}`;
-  return html`<span>${stale || q === 2 ? html`<s>${text}</s>` : text}</span> <small>${[stale ? word("web.live.old") : word(`web.quality.${q}`), ageOf(row) === null ? "" : showAge(ageOf(row))].filter(Boolean).join(word("web.comma"))}</small>`;
+  return html`<span>${stale || q === 2 ? html`<s>${text}</s>` : text}</span> <small>${[stale ? word("web.live.old") : word(`web.quality.${q}`), age === null ? "" : showAge(age)].filter(Boolean).join(word("web.comma"))}</small>`;
 }
 
 function Conditions({ rows }) {

@@ -9,7 +9,8 @@ const SILENT_AFTER_MS = 5000;
 const BEAT_MS = 15000; // while the core is away nothing but the beat comes (stream.HEARTBEAT_S)
 const TAKE_OVER_MS = 8000;
 const AGE_STEP_MS = 900;
-const UNIT = 3; // of a tag's row
+const DEVICE = 2, UNIT = 3; // of a tag's row
+const BAD = 2; // the two upper bits of a status
 const LOCK = "witnessmark-live";
 
 export const link = signal("starting"); // starting | ok | away (the core does not answer) | silent (nothing is heard) | out (not signed in)
@@ -59,14 +60,21 @@ function coreTold(agoMs) {
 
 export const WAITING = 0x80320000; // BadWaitingForInitialData: nothing came yet, so there is no age
 
-export function ageOf(row) {
-  return row === null || row[2] === WAITING || now.value === null ? null : Math.max(0, now.value - row[3]);
+const sinceRead = (row) => Math.max(0, (now.value ?? row[3]) - row[3]);
+
+// How old what is shown is. Where a device gave nothing, the try is new, and not what is known of it: then it is how long ago the device was last
+// read well, null where it never was. The same as pages.age_of of the server.
+export function ageOf(row, tag) {
+  if (row === null || row[2] === WAITING || now.value === null) return null;
+  if (row[1] !== null || row[2] >>> 30 < BAD) return sinceRead(row);
+  const lastGood = health.value.devices?.find((each) => each.name === tag?.[DEVICE])?.last_good_ms ?? null;
+  return lastGood === null ? null : Math.max(0, now.value - lastGood);
 }
 
 // Whether a row must not be shown as of now: the line or the core is gone, or the reading itself is old for its period.
 export function isStale(row, tag) {
   if (row === null) return false;
-  return link.value !== "ok" || ageOf(row) > Math.max(90000, 5 * (tag?.[7] ?? 0));
+  return link.value !== "ok" || sinceRead(row) > Math.max(90000, 5 * (tag?.[7] ?? 0));
 }
 
 function take(message) {

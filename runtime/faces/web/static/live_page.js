@@ -74,7 +74,7 @@ const evidenceOf = (row) => (row[5] === "recorded" && row[6] !== null && row[6] 
 function Row({ uid, tag, index }) {
   const cell = values(uid), name = by.value === "device" ? tag[1].split("/").slice(1).join("/") : tag[1];
   const kind = useComputed(() => { const row = cell.value; return row === null ? null : [quality(row[2]), isStale(row, tag), evidenceOf(row), row[7] ?? ""].join(" "); });
-  const text = useComputed(() => showValue(cell.value?.[1], tag)), age = useComputed(() => showAge(ageOf(cell.value))), course = useComputed(() => { cell.value; return courseOf(uid); });
+  const text = useComputed(() => showValue(cell.value?.[1], tag)), age = useComputed(() => showAge(ageOf(cell.value, tag))), course = useComputed(() => { cell.value; return courseOf(uid); });
   const sourced = useComputed(() => { const at = cell.value?.[4]; return at ? `${word("web.live.source_time")} ${isoOf(at)}` : ""; });
   const row = kind.value === null ? null : cell.peek();
   const first = html`<th scope="row"><button type="button" class="tag" onClick=${() => open(uid)}>${name}</button></th>`;

@@ -35,7 +35,7 @@ function Now({ uid, tag, evidence }) {
   const at = (ms) => html`<time datetime=${isoOf(ms)} title=${isoOf(ms)}>${moment(ms)}</time>`;
   return html`<div class=${`now q${q}${stale ? " stale" : ""}`}><p class="big value">${row === null ? html`<span>—</span>` : stale ? html`<s>${showValue(row[1], tag)}</s>` : html`<span>${showValue(row[1], tag)}</span>`} <small>${tag[3]}</small></p>
     <p class="quality" role="status"><span class="mark" aria-hidden="true" /><span>${row === null ? word("web.no_data") : stale ? word("web.live.old") : word(`web.quality.${q}`)}${row?.[7] ? ` — ${word(row[7])}` : ""}</span></p>
-    <dl class="long"><dt>${word("web.col.age")}</dt><dd class="age">${showAge(ageOf(row))}${link.value === "ok" || link.value === "starting" ? "" : ` · ${word("web.tag.unheard")}`}</dd>
+    <dl class="long"><dt>${word("web.col.age")}</dt><dd class="age">${showAge(ageOf(row, tag))}${link.value === "ok" || link.value === "starting" ? "" : ` · ${word("web.tag.unheard")}`}</dd>
       <dt>${word("web.tag.read")}</dt><dd>${row === null ? "—" : at(row[3])}</dd><dt>${word("web.live.source_time")}</dt><dd>${row?.[4] ? at(row[4]) : word("web.tag.no_source_time")}</dd>
       <dt>${word("web.col.evidence")}</dt><dd class=${`evidence ${state}`}><span class="mark" aria-hidden="true" />${word(`web.state.${state}`)}${row?.[6] !== null && row?.[6] !== undefined ? ` · ${word("web.entry")} ${row[6]}` : ""}</dd>
       <dt>${word("web.tag.device")}</dt><dd class=${device?.state ?? ""}>${tag[2]}${device ? `: ${word(`web.device.${device.state}`)}${why ? ` — ${why}` : ""}` : ""}${device?.last_good_ms && now.value !== null && device.state !== "ok" ? html`<br />${word("web.tag.last_good", { age: showAge(now.value - device.last_good_ms) })}` : null}</dd></dl></div>`;

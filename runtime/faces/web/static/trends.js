@@ -91,7 +91,7 @@ function Pens() {
 // What a tag says now; an old value is struck through, with its age.
 function newest(row, tag) {
   now.value; // ages grow by themselves
-  return { at: row[3], proof: row[3], value: row[1], bad: quality(row[2]) > 1, old: isStale(row, tag) ? showAge(ageOf(row)) : undefined };
+  return { at: row[3], proof: row[3], value: row[1], bad: quality(row[2]) > 1, old: isStale(row, tag) ? showAge(ageOf(row, tag)) : undefined };
 }
 
 // What a pen says at a time: its last point until then, whose time stands beside it, or the gap in which the time lies.
