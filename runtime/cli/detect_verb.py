@@ -77,7 +77,9 @@ async def _look(case: dict[str, Any], device: str, state: Path, file: Path, near
 def sentences(finding: Any, lang: str) -> list[str]:
     """Return what to tell a person about a finding: the verdict, what is open, what to do."""
     said = [word(f"detect_{finding.verdict}", {"quantity": finding.quantity, "count": len(finding.candidates)}, lang)]
-    said += [word(f"detect_doubt_{doubt}", {"look": finding.odd_look or 0}, lang) for doubt in finding.doubts]
+    first, last = finding.same_within or (0, 0)
+    told = {"look": finding.odd_look or 0, "first": first, "last": last}
+    said += [word(f"detect_doubt_{doubt}", told, lang) for doubt in finding.doubts]
     for broken in finding.broken:
         names = ", ".join(broken.quantities)
         said.append(word("detect_broken", {"relation": word(f"detect_relation_{broken.name}", {}, lang), "quantities": names}, lang))

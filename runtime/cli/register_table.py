@@ -18,7 +18,7 @@ from runtime.cli.console import console, fail, print_json
 from runtime.cli.read_once import config_of
 from runtime.cli.registers import registers_of
 from runtime.cli.worded_faults import worded_faults
-from runtime.commissioning.ways import WIDEST, readings_at
+from runtime.commissioning.ways import WIDEST, readings_at, shown
 from runtime.messages.catalogue import word
 
 
@@ -36,7 +36,7 @@ def show_every_way(device: str, address: str | None, state: Path, config: Path |
         console().print("  ".join(f"{at} = 0x{held:04X}" for at, held in found["registers"].items()))
         table = Table("", "data", "order", "value", box=None, pad_edge=False)
         for row in found["readings"]:
-            table.add_row("*" if row["plausible"] else "", row["data"], row["order"], f"{row['value']:.9g}")
+            table.add_row("*" if row["plausible"] else "", row["data"], row["order"], shown(row["value"]))
         console().print(table)
         console().print(word("read_all_mark"), markup=False)
     raise typer.Exit(0 if found["readings"] else 1)

@@ -17,7 +17,7 @@ from typing import Final
 
 from drivers.modbus.detective.agreement import agree
 from drivers.modbus.detective.display import Shown
-from drivers.modbus.detective.hypotheses import Hypothesis, factor_registers, raw_number, stems
+from drivers.modbus.detective.hypotheses import Hypothesis, factor_registers, m10k_max, raw_number, stems
 from drivers.modbus.detective.mirror import is_mirrored
 from drivers.modbus.detective.question import Look, Quantity, Question, Registers
 from drivers.modbus.detective.relations import Broken, weigh_relations
@@ -26,6 +26,7 @@ _odds_digits: Final = 3.0
 _static_in_sunspec: Final = 0.1
 """What a whole number without a power of ten in a register keeps of its weight in a SunSpec map."""
 _whole: Final = ("int", "uint", "bcd", "m10k", "signmag")
+_same_digit: Final = 9
 
 
 @dataclass(slots=True)
@@ -56,6 +57,9 @@ class Finding:
     doubts: tuple[str, ...] = ()
     broken: list[Broken] = field(default_factory=list)
     odd_look: int | None = None
+    same_within: tuple[int, int] | None = None
+    """Of the doubt `width`: the steps (first, last) between which the best and another reading that differs so are the same number; of
+    several others that of the one which is told apart soonest."""
 
 
 def judge(question: Question) -> list[Finding]:
@@ -184,7 +188,9 @@ def _finding(question: Question, quantity: Quantity, fits: list[Candidate], tota
     best = fits[0]
     if len(fits) > 1:
         doubts = dict.fromkeys(_doubt(best, each) for each in fits[1:])
-        return Finding(quantity.name, "ambiguous", fits, tuple(doubts), broken)
+        wide = (same_steps(best.hypothesis, each.hypothesis) for each in fits[1:] if _doubt(best, each) == "width")
+        soonest = min(wide, key=lambda steps: steps[1], default=None)
+        return Finding(quantity.name, "ambiguous", fits, tuple(doubts), broken, same_within=soonest)
     shown = [look.shown[quantity.name] for look in question.looks if quantity.name in look.shown]
     missing = []
     if len({each.value for each in shown}) < 2 or len(set(best.values)) < 2:
@@ -221,6 +227,37 @@ def _doubt(best: Candidate, other: Candidate) -> str:
     if not same_place and a.shape == b.shape:
         return "address"
     return "order" if same_place and a.shape.kind == b.shape.kind else "type"
+
+
+def same_steps(a: Hypothesis, b: Hypothesis) -> tuple[int, int]:
+    """Return the first and last step between which two whole numbers are the same, of which one stands in the other or in an end of it."""
+    first, last = (list(each) for each in zip(_steps(a.shape.kind), _steps(b.shape.kind), strict=True))
+    shared = min(a.start + a.shape.count, b.start + b.shape.count) - max(a.start, b.start)
+    families = {_family(a.shape.kind), _family(b.shape.kind)}
+    if len(families) == 1:
+        most = (1 << 16 * shared) - 1 if families == {"binary"} else 10 ** (4 * shared) - 1
+    else:  # below that a register says the same in both
+        most = _same_digit if "bcd" in families else m10k_max
+    if a.shape.kind.startswith("signmag") != b.shape.kind.startswith("signmag"):
+        first.append(0)
+    return max(*first, -most - 1 >> 1 if families == {"binary"} else -most), min(*last, most)
+
+
+def _family(kind: str) -> str:
+    return next((each for each in ("bcd", "m10k") if kind.startswith(each)), "binary")
+
+
+def _steps(kind: str) -> tuple[int, int]:
+    """Return the least and the greatest number of a whole type; `m10k32` and `bcd32` have eight decimal digits."""
+    name = kind.rstrip("0123456789")
+    if name in ("m10k", "bcd"):
+        most: int = 10 ** (int(kind[len(name) :]) // 4) - 1
+        return (-most if name == "m10k" else 0), most
+    bits = int(kind[len(name) :])
+    if name == "uint":
+        return 0, (1 << bits) - 1
+    most = (1 << bits - 1) - 1
+    return -most - (name == "int"), most
 
 
 def _overlap(a: Hypothesis, b: Hypothesis) -> bool:

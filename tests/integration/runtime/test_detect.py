@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from runtime.cli.app import make_app
 from runtime.faces.feed import RequestRefusedError
 from runtime.permissions import Actor
 from runtime.registers_asked import registers_asked
@@ -98,6 +100,9 @@ def test_registers_are_shown_under_every_type_around_a_hole(tmp_path: Path) -> N
             rows = {(row["data"], row["order"]): row for row in found["readings"]}
             assert rows["float32", "CDAB"] == {"data": "float32", "order": "CDAB", "value": 21.5, "plausible": True}
             assert not any(data.endswith("64") for data, _ in rows)
+            await plant.set_registers(98, [0x427F, 0x9C21])
+            for_people = ["read", "meter", "holding:98", "--all", *place]
+            assert "1115659297" in (await asyncio.to_thread(CliRunner().invoke, make_app(), for_people)).stdout, "with all digits"
             code, refused = await cli("read", "meter", "100", "--all", *place)
             assert (code, refused["error"]) == (2, "config_modbus_ambiguous")
 

@@ -20,6 +20,9 @@ from tests.rigs.web_site import PASSWORD, PEOPLE, Site, site
 pytestmark = pytest.mark.integration
 NAME = "press.plant.example"
 """A name that the gateway got after its certificate."""
+LONG_REASON = "starts on Monday, " + "as agreed with the shift leads of both halls, " * 8
+BEYOND = "() => [...document.querySelectorAll('.scroll')].map((each) => each.scrollWidth - each.clientWidth)"
+"""How much of each table stands outside the box in which it scrolls, px."""
 
 
 async def held(screen: Screen, name: str) -> list[str]:
@@ -45,7 +48,7 @@ async def people(at: Site, screen: Screen) -> list[str]:
     await form.locator("[name=name]").fill("New Hand")
     await form.locator("button.primary").click()
     assert await form.locator("[name=reason]:invalid").count() == 1, "nothing is sent without saying why"
-    await form.locator("[name=reason]").fill("starts on Monday")
+    await form.locator("[name=reason]").fill(LONG_REASON)
     await form.locator("button.primary").click()
     told = form.locator("[data-said].ok code")
     await told.wait_for()
@@ -139,6 +142,9 @@ async def trail(at: Site, screen: Screen) -> list[str]:
     page = screen.page
     await seen(screen, "/audit?find=night+shift", "covers the night shift")
     found = await held(screen, "audit")
+    await seen(screen, "/audit", "both halls")
+    await shot(page, "audit-all")
+    assert await page.evaluate(BEYOND) == [0], "all columns are seen"
     async with at.client("admin") as admin:
         table = (await admin.get("/api/v1/audit.csv")).content.decode("utf-8-sig")
         assert "covers the night shift" in table
@@ -170,6 +176,8 @@ def test_an_administrators_work(tmp_path: Path, require_service: Callable[[str],
                 for path in ("/people", "/certificate", "/audit", "/connections", "/about"):
                     await screen.open(path)
                     found += await held(screen, f"admin{path.replace('/', '-')}-zh-dark-320")
+                    if path == "/audit":
+                        assert await screen.page.evaluate(BEYOND) == [0]
             async with at.client("technician") as other:
                 assert (await other.get("/people")).status_code == 403
                 assert (await other.get("/audit")).status_code == 403

@@ -205,6 +205,8 @@ def test_the_age_of_a_dead_device_is_that_of_its_last_good_reading(tmp_path: Pat
         plant = DeadDevice(5)
         plant.generation = 300_000
         plant.answers.update(answers(is_empty=False))
+        for act in plant.answers["command.history"]["acts"]:
+            act["session"] = "cli uid 0"
         for uid in range(5):
             plant.set(uid, 0.0)
             plant.rows[uid][1:3], plant.rows[uid][7] = [None, 0x800A0000], "no_answer"
@@ -220,6 +222,10 @@ def test_the_age_of_a_dead_device_is_that_of_its_last_good_reading(tmp_path: Pat
             await screen.open("/commands")
             await page.locator("tr[data-target='d/t3'] .value", has_text="last good reading 3 min ago").wait_for(timeout=20_000)
             await shot(page, "commands-dead")
+            for width in (1280, 320):
+                await page.set_viewport_size({"width": width, "height": 900})
+                beyond = "() => [...document.querySelectorAll('.scroll')].map((each) => each.scrollWidth - each.clientWidth)"
+                assert await page.evaluate(beyond) == [0, 0], "whoever commanded by which way is seen"
 
     asyncio.run(run())
 

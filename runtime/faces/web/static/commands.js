@@ -30,7 +30,7 @@ function Present({ point }) {
   const tag = tags.value.get(point.uid), row = point.uid === null ? null : values(point.uid).value;
   now.value; // ages grow by themselves
   const age = ageOf(row, tag);
-  if (row === null || row[1] === null) return html`<span class="quiet">—${age === null ? "" : html` <small>${word("web.tag.last_good", { age: showAge(age) })}</small>`}</span>`;
+  if (row === null || row[1] === null) return html`<span class="quiet">—</span>${age === null ? "" : html` <small>${word("web.tag.last_good", { age: showAge(age) })}</small>`}`;
   const stale = isStale(row, tag), q = quality(row[2]), text = `${showValue(row[1], tag)} ${point.unit}`;
   return html`<span>${stale || q === 2 ? html`<s>${text}</s>` : text}</span> <small>${[stale ? word("web.live.old") : word(`web.quality.${q}`), age === null ? "" : showAge(age)].filter(Boolean).join(word("web.comma"))}</small>`;
 }
@@ -186,7 +186,7 @@ function History({ rows }) {
   return html`<section class="device" aria-labelledby="history-title"><h2 id="history-title">${word("web.cmd.history")}</h2>
     ${rows.length ? html`<div class="scroll" tabindex="0" role="region" aria-label=${word("web.cmd.what")}><table class="history events"><thead><tr><th scope="col">${word("web.cmd.when")}</th><th scope="col">${word("web.cmd.what")}</th><th scope="col">${word("web.cmd.result")}</th><th scope="col">${word("web.cmd.who")}</th></tr></thead>
       <tbody>${rows.map((each) => html`<tr key=${each.seq}><td><time dateTime=${isoOf(each.at_ms)} title=${isoOf(each.at_ms)}>${moment(each.at_ms)}</time></td><td class="what">${each.text}${each.reason && html` <small>${whyOf(each.reason, each.session)}</small>`}</td>
-        <td class=${`what ${each.code === "done" ? "" : each.code === null || each.code === "command_waits" ? "open" : "failed"}`}><span class="mark" aria-hidden="true" />${each.outcome}</td><td title=${each.session}>${personOf(each.session)}</td></tr>`)}</tbody></table></div>`
+        <td class=${`what ${each.code === "done" ? "" : each.code === null || each.code === "command_waits" ? "open" : "failed"}`}><span class="mark" aria-hidden="true" />${each.outcome}</td><td class="who" title=${each.session}>${personOf(each.session)}</td></tr>`)}</tbody></table></div>`
       : html`<p class="empty">${word("web.cmd.history.none")}</p>`}</section>`;
 }
 

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.modbus.detective import Finding, Hypothesis, Look, Quantity, Question, judge, read_shown
-from drivers.modbus.detective.hypotheses import shapes
+from drivers.modbus.detective.hypotheses import Shape, raw_number, shapes
+from drivers.modbus.detective.judgement import same_steps
 from drivers.modbus.missing import bounds
 from drivers.option_error import OptionError
 
@@ -125,6 +126,45 @@ def looked(*pairs: tuple[int, float]) -> Finding:
         looks.append(Look((registers,), {"U": read_shown(f"U={value:.1f} V")[1]}, 10.0 * n))
     (finding,) = judge(Question((Quantity("U", (("holding", 24),)),), tuple(looks)))
     return finding
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wanted"),
+    [
+        (("int16", 24), ("int8", 24), (-128, 127)),
+        (("uint16", 24), ("uint32", 23), (0, 65_535)),
+        (("uint16", 24), ("int32", 23), (0, 65_535)),
+        (("int16", 24), ("int64", 21), (-32_768, 32_767)),
+        (("uint32", 23), ("uint32", 24), (0, 65_535)),
+        (("int16", 24), ("signmag16", 24), (0, 32_767)),
+        (("int32", 23), ("m10k32", 23), (-9_999, 9_999)),
+        (("m10k48", 22), ("m10k32", 23), (-99_999_999, 99_999_999)),
+        (("uint16", 24), ("bcd16", 24), (0, 9)),
+    ],
+)
+def test_between_which_steps_two_readings_are_the_same(one: tuple[str, int], other: tuple[str, int], wanted: tuple[int, int]) -> None:
+    usual = {each.kind: each for each in shapes() if not each.order or each.order[:2] == "AB"}
+    a, b = (Hypothesis("holding", at, usual[kind]) for kind, at in (one, other))
+    assert same_steps(a, b) == same_steps(b, a) == wanted
+
+
+def test_what_is_told_apart_soonest_is_advised() -> None:
+    finding = looked((0x10000 - 115, -11.5), (0x10000 - 116, -11.6))
+    assert {each.hypothesis.shape.kind for each in finding.candidates[:2]} == {"int8", "int16"}
+    assert (finding.verdict, finding.doubts[0], finding.same_within) == ("ambiguous", "width", (-128, 127))
+    assert looked((2304, 230.4), (2311, 231.1)).same_within == (0, 9_999)
+
+
+@pytest.mark.parametrize("one", [each for each in shapes() if not each.is_float and (not each.order or each.order[0] == "A")], ids=repr)
+def test_the_first_and_the_last_step_of_a_type_are_numbers_of_it(one: Shape) -> None:
+    """By the driver's own decoder; numbers beyond them are laid down as others."""
+    steps = same_steps(*[Hypothesis("holding", 0, one)] * 2)
+    read = []
+    for step in steps:
+        words = registers_of(one.kind, one.order, step)
+        held = {("holding", at): word << 8 & 0xFFFF if one.byte == "high" else word for at, word in enumerate(words)}
+        read.append(raw_number(one, "holding", 0, held))
+    assert tuple(read) == steps
 
 
 @pytest.mark.parametrize("at", [0, 1, 2])

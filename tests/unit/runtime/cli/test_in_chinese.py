@@ -45,3 +45,9 @@ def test_what_the_detective_found(capsys: pytest.CaptureFixture[str]) -> None:
     first, heads, row = capsys.readouterr().out.strip().splitlines()
     assert not LATIN.search(first + heads), (first, heads)
     assert "holding:1" in row, "an option's own word stays"
+
+
+def test_how_far_a_value_must_go_is_said() -> None:
+    finding = Finding("U", "ambiguous", [], ("width",), same_within=(-128, 127))
+    assert "outside -128 … 127 steps" in detect_verb.sentences(finding, "en")[-1]
+    assert "-128 … 127" in detect_verb.sentences(finding, "zh")[-1]
