@@ -31,6 +31,12 @@ DIFFERING_SHARE_MAX: Final = 0.01
 RMS_MAX: Final = 0.05
 """Most that int8 and float outputs may differ by, in standard deviations of a feature."""
 
+REACH_SD: Final = 8.0
+"""A shift of one feature by so many standard deviations, as far as an int8 input sees, is what a model is asked to find."""
+REACH_SHARE_MIN: Final = 0.2
+"""Least share of features of which it must. Covered models of the line had 0.44 or more, those that a warm-up had blinded 0.12 at most
+(docs/decisions/0018)."""
+
 
 @dataclass(frozen=True, slots=True)
 class DecisionSettings:
@@ -138,15 +144,18 @@ class Refusal:
 
 
 def refusal_to_arm(
-    *, covered: bool, alarmed_share: float, rows: int, rows_wanted: int, rms: float, differing_share: float
+    *, covered: bool, alarmed_share: float, rows: int, rows_wanted: int, rms: float, differing_share: float, reach_share: float
 ) -> Refusal | None:
     """Say why a model may not be armed, or None.
 
-    Coverage comes first: a model that does not know normal operation yet must not alarm. Then int8 against float: a model whose
+    Coverage comes first: a model that does not know normal operation yet must not alarm. Then its reach: one whose threshold is so high
+    that it would find hardly anything is calm for that reason alone. Then int8 against float: a model whose
     integer self judges otherwise than it was checked to is another model.
     """
     if not covered:
         return Refusal("model_not_covered", {"alarmed_share": round(alarmed_share, 4), "rows_have": rows, "rows_wanted": rows_wanted})
+    if reach_share < REACH_SHARE_MIN:
+        return Refusal("model_blind", {"percent": round(100 * reach_share)})
     if rms > RMS_MAX or differing_share > DIFFERING_SHARE_MAX:
         return Refusal("model_int8_disagrees", {"rms": round(rms, 4), "differing_share": round(differing_share, 4)})
     return None

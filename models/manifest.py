@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 from models import canonical
-from models.decision import DecisionSettings, Refusal, refusal_to_arm
+from models.decision import REACH_SD, REACH_SHARE_MIN, DecisionSettings, Refusal, refusal_to_arm
 from models.input_plan import InputPlan, PlanError
 from models.manifest_checks import entry_name, fault, number, numbers, one_of, record, sha256, short_text, truth, whole
 
@@ -104,6 +104,25 @@ class Manifest:
         """SHA-256 of the encoding."""
         return hashlib.sha256(self.encoded()).digest()
 
+    @property
+    def reach_share(self) -> float:
+        """The share of features whose shift by REACH_SD standard deviations, alone, is beyond the threshold, where nothing else follows it.
+
+        1 of a model that is no reconstruction: what it would find cannot be told from its manifest.
+        """
+        if not self.residual:
+            return 1.0
+        beyond = [
+            (REACH_SD / missed) ** 2 / self.ceilings[tag] > self.threshold
+            for missed, tag in zip(self.residual, self.plan.tag_of_feature, strict=True)
+        ]
+        return sum(beyond) / len(beyond)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether it would find so little that it may not be armed: something in what it learned is unlike the rest, such as a warm-up."""
+        return self.reach_share < REACH_SHARE_MIN
+
     def refusal_to_arm(self) -> Refusal | None:
         """Say why this model may not be armed, or None."""
         return refusal_to_arm(
@@ -113,6 +132,7 @@ class Manifest:
             rows_wanted=self.coverage.rows_wanted,
             rms=self.int8_float.rms,
             differing_share=self.int8_float.differing_share,
+            reach_share=self.reach_share,
         )
 
     def plain(self) -> Plain:

@@ -184,15 +184,20 @@ def gates_of(manifest: Manifest | None) -> list[list[Any]]:
 
 
 def coverage_of(page: ModelPage, manifest: Manifest | None, by: str = LEARNED) -> dict[str, Any] | None:
-    """Return {covered, alarmed_share, rows_wanted, by, at_ms}: what the newest check said, else what its manifest says, and when."""
+    """Return {covered, alarmed_share, rows_wanted, blind, by, at_ms}: what the newest check said, else what its manifest says, and when.
+
+    `blind`: it would find hardly anything, so that it is covered by nothing, whatever a check says.
+    """
+    blind = manifest is not None and manifest.is_blind
     if page.checked:
-        return {key: page.checked.get(key) for key in ("covered", "alarmed_share", "rows_wanted", "at_ms")} | {"by": "check"}
+        checked = {key: page.checked.get(key) for key in ("covered", "alarmed_share", "rows_wanted", "at_ms")}
+        return checked | {"covered": bool(checked["covered"]) and not blind, "blind": blind, "by": "check"}
     if manifest is None:
         return None
     coverage = manifest.coverage
     return {
-        "covered": coverage.covered, "alarmed_share": coverage.alarmed_share, "rows_wanted": coverage.rows_wanted,
-        "by": by, "at_ms": manifest.made_ms,
+        "covered": coverage.covered and not blind, "alarmed_share": coverage.alarmed_share, "rows_wanted": coverage.rows_wanted,
+        "blind": blind, "by": by, "at_ms": manifest.made_ms,
     }  # fmt: skip
 
 

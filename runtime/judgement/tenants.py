@@ -140,7 +140,7 @@ class ModelActs:
         if not covered and share <= ALARMED_SHARE_MAX:  # quiet, but short: that tells nothing, so what learning found stands
             raise RequestRefusedError("check_too_early", model=act.target, rows=rows, rows_wanted=wanted)
         await self._desk.record(ModelBody(act.target, page.state, "checked", page.manifest, page.model, found, act.id))
-        return Outcome(DONE, {"model": act.target, **found})
+        return Outcome(DONE, {"model": act.target, **found, **({"blind": True} if manifest.is_blind else {})})
 
     async def _check_shadow(self, act: Act) -> None:
         self._ready()
@@ -166,6 +166,7 @@ class ModelActs:
             rows_wanted=int(checked.get("rows_wanted", coverage.rows_wanted)),
             rms=agreement.rms,
             differing_share=agreement.differing_share,
+            reach_share=manifest.reach_share,
         )
         if refusal is not None:
             code = f"{refusal.code}_maker" if refusal.code == "model_int8_disagrees" and self._desk.rows.is_imported(page) else refusal.code

@@ -272,13 +272,15 @@ def coverage_text(model: Row, lang: str = "en", reader: PageReader | None = None
     if by == MAKER:
         return word("judged.coverage.by.maker", {"at": moment_for(at_ms // 1000, lang, reader), "said": said}, lang)
     parts = [said, word(f"judged.coverage.by.{by}", {"at": moment_for(at_ms // 1000, lang, reader)}, lang)]
-    if not coverage["covered"] and model["state"] in SCORING:
+    if not coverage["covered"] and not coverage.get("blind") and model["state"] in SCORING:
         parts.append(word("judged.coverage.since", None, lang))
     return " ".join(parts)
 
 
 def _coverage_said(model: Row, coverage: Row, lang: str) -> str:
     percent = f"{100 * (coverage['alarmed_share'] or 0):.1f}"
+    if coverage.get("blind"):
+        return word("judged.coverage.blind", None, lang)
     if coverage["covered"]:
         return word("judged.coverage.yes", {"percent": percent}, lang)
     rows = coverage.get("rows_wanted")
@@ -315,6 +317,8 @@ def next_step(model: Row, lang: str = "en") -> tuple[str, str | None]:
             return word("judged.next.learning", None, lang), None
         case "checking" | "shadow", False if (model.get("coverage") or {}).get("by") == MAKER:
             return word("judged.next.uncovered.maker", None, lang), _command("check", name)
+        case "checking" | "shadow", False if (model.get("coverage") or {}).get("blind"):
+            return word("judged.next.blind", None, lang), _command("learn", name)
         case "checking" | "shadow", False:
             return word("judged.next.uncovered", None, lang), _command("learn", name)
         case "checking", True:

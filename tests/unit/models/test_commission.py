@@ -40,6 +40,20 @@ def test_normal_operation_is_covered_and_stays_calm(learned: Learned, seed: int)
     assert np.mean(np.array(scores) > manifest.threshold) <= 0.02
 
 
+def test_a_warm_up_among_what_is_learned_makes_a_blind_model_which_is_refused(learned: Learned, seed: int) -> None:
+    """Its threshold is over the score of the warm-up, so it is calm whatever comes: that is no coverage."""
+    values = readings(seed, 2400)
+    values[:240] -= np.outer(np.exp(-np.arange(240) / 60), np.linspace(50, 100, 6))
+    blind = learn(plan(), rows(plan(), values), OPTIONS).manifest
+    assert blind.coverage.covered, "no row that came later was over so high a threshold"
+    assert blind.threshold > 1000 * learned.manifest.threshold
+    assert blind.reach_share < 0.1
+    assert learned.manifest.reach_share > 0.4
+    refused = blind.refusal_to_arm()
+    assert refused is not None
+    assert (refused.code, refused.params) == ("model_blind", {"percent": 0})
+
+
 @pytest.mark.parametrize("tag", range(6))
 def test_a_tag_that_leaves_the_others_is_found_and_named_first(learned: Learned, seed: int, tag: int) -> None:
     values = readings(seed + 2, 300)

@@ -122,7 +122,7 @@ def test_arming_goes_through_shadow_and_learning_is_open_from_everywhere() -> No
     assert not any(may_move(state, state) for state in NEXT)
 
 
-GOOD = {"covered": True, "alarmed_share": 0.001, "rows": 3600, "rows_wanted": 0, "rms": 0.02, "differing_share": 0.0}
+GOOD = {"covered": True, "alarmed_share": 0.001, "rows": 3600, "rows_wanted": 0, "rms": 0.02, "differing_share": 0.0, "reach_share": 0.6}
 
 
 def test_a_covered_model_whose_int8_agrees_may_be_armed() -> None:
@@ -133,6 +133,12 @@ def test_a_model_that_is_not_covered_says_how_many_rows_it_wants() -> None:
     refused = refusal_to_arm(**GOOD | {"covered": False, "alarmed_share": 0.98, "rows": 400, "rows_wanted": 1400})
     assert refused is not None
     assert (refused.code, refused.params) == ("model_not_covered", {"alarmed_share": 0.98, "rows_have": 400, "rows_wanted": 1400})
+
+
+def test_a_model_that_would_find_hardly_anything_is_refused_however_calm_it_was() -> None:
+    refused = refusal_to_arm(**GOOD | {"reach_share": 0.1})
+    assert refused is not None
+    assert (refused.code, refused.params) == ("model_blind", {"percent": 10})
 
 
 @pytest.mark.parametrize("change", [{"rms": 0.06}, {"differing_share": 0.02}], ids=str)

@@ -55,7 +55,14 @@ def test_coverage_is_of_when_it_was_found_also_after_a_start(saved: bool) -> Non
         line.log.wall_ms = line.clock.wall_ms()
         await line.desk.record(ModelBody("line", page.state, "checked", page.manifest, page.model, FOUND))
         told = coverage(line.desk)
-        assert told == {"covered": False, "alarmed_share": 0.05, "rows_wanted": 300, "by": "check", "at_ms": line.log.wall_ms}
+        assert told == {
+            "covered": False,
+            "alarmed_share": 0.05,
+            "rows_wanted": 300,
+            "blind": False,
+            "by": "check",
+            "at_ms": line.log.wall_ms,
+        }
         if saved:
             await line.desk.save()
         later = started_again(line, Models(enabled=True), work)

@@ -120,7 +120,7 @@ def test_a_model_goes_up_through_shadow_and_down_again() -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize("why", ["coverage", "int8", "differing", "checked"])
+@pytest.mark.parametrize("why", ["coverage", "int8", "differing", "checked", "blind"])
 def test_arming_is_refused_while_the_model_must_not_alarm(why: str) -> None:
     async def scenario(bench: Bench) -> None:
         desk, kept = bench.line.desk, bench.line.kept
@@ -129,6 +129,7 @@ def test_arming_is_refused_while_the_model_must_not_alarm(why: str) -> None:
             "int8": {"int8_float": Agreement(rms=0.2, differing_share=0.0)},
             "differing": {"int8_float": Agreement(rms=0.0, differing_share=0.2)},
             "checked": {},
+            "blind": {"decision": replace(kept.manifest.decision, threshold=1e12)},
         }[why]
         desk.rows.take_manifest(kept.manifest_hash, replace(kept.manifest, **changed))
         if why == "checked":
@@ -136,8 +137,16 @@ def test_arming_is_refused_while_the_model_must_not_alarm(why: str) -> None:
             assert (await bench.act("model.check"))[0] == "done"
         assert (await bench.act("model.shadow"))[0] == "done"
         code, params = await bench.act("model.arm")
-        assert code == ("model_int8_disagrees" if why in {"int8", "differing"} else "model_not_covered")
+        assert code == {"int8": "model_int8_disagrees", "differing": "model_int8_disagrees", "blind": "model_blind"}.get(
+            why, "model_not_covered"
+        )
         assert params["model"] == "line"
+        if why == "blind":  # calm in service as well: that tells nothing
+            bench.judge.answer = {"rows": 2_000, "alarmed_share": 0.0, "covered": True, "rows_wanted": 0}
+            code, told = await bench.act("model.check")
+            assert (code, told["blind"]) == ("done", True)
+            assert (await bench.act("model.arm"))[0] == "model_blind"
+            assert (desk.model_rows()[0]["coverage"]["covered"], desk.model_rows()[0]["coverage"]["blind"]) == (False, True)
         if why == "coverage":
             assert (params["alarmed_share"], params["rows_wanted"]) == (0.25, 1_800)
             bench.judge.answer = {"rows": 2_000, "alarmed_share": 0.001, "covered": True, "rows_wanted": 0}

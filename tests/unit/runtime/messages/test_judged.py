@@ -181,6 +181,14 @@ def test_a_number_in_a_finding_is_the_one_that_was_found_and_not_of_now() -> Non
         assert "now" not in text
 
 
+def test_a_model_that_would_find_hardly_anything_is_not_called_covered_and_no_more_rows_would_help() -> None:
+    blind = {"covered": False, "alarmed_share": 0.0, "rows_wanted": 0, "blind": True, "by": "check", "at_ms": 1_795_634_908_031}
+    row = model(state="checking", coverage=blind)
+    assert judged.coverage_text(row).startswith("✗ Not covered: its threshold is so high that it would find hardly anything.")
+    assert "recorded since" not in judged.coverage_text(row)
+    assert judged.next_step(row)[0] == word("judged.next.blind")
+
+
 def test_what_was_learned_from_and_left_out_is_said_where_it_is_known() -> None:
     learned = {"rows": 3_412, "left_out": 0, "settling": 0}
     assert judged.learned_text(learned) == "3,412 rows; none was left out."
