@@ -140,6 +140,8 @@ def _list_scores(state: Path, name: str, from_ms: int, to_ms: int, *, as_json: b
         print(f"{moment(ms)}  {said}" + (f"  {word('web.judged.legend.beyond')}" if is_beyond else ""))
     if found.get("cut_ms") is not None:
         console().print(word("model_scores_cut", {"name": name, "from": moment(found["cut_ms"])}), markup=False)
+    if found.get("earlier"):
+        console().print(word("web.judged.chart.earlier"), markup=False)
     if not found["points"]:
         console().print(word("model_scores_none", {"name": name}), markup=False)
 

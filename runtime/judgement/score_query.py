@@ -30,6 +30,8 @@ PIECE: Final = 10_000
 CHECK_ROWS_MIN: Final = 600
 CHECK_SHARE: Final = 1 / 3
 """A check says something once it has this share of the rows that the model was made of, and CHECK_ROWS_MIN at least."""
+CELLS_APART: Final = 3
+"""Receipts further apart than so many cells have time between them in which nobody scored."""
 MARK: Final = SCORES.encode()
 Point = list[Any]
 
@@ -52,9 +54,10 @@ def receipts(reader: LedgerReader, start: int, end: int, name: str | None = None
 
 
 def curve(reader: LedgerReader, size: int, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return {points: [[end ms, score / None, alarming], …], gaps: [[from ms, to ms], …], cut_ms} of a model, thinned to the highest.
+    """Return {points: [[end ms, score / None, alarming], …], gaps, earlier, cut_ms} of a model, thinned to the highest.
 
-    With a `manifest` (hash) the scores of that one only: what an earlier model said is measured by another threshold. Where a span has
+    With a `manifest` (hash) the scores of that one only: what an earlier model said is measured by another threshold, and only told by
+    its times. `gaps` and `earlier` are [[from ms, to ms], …]. Where a span has
     more than ENTRIES_MAX entries or RECEIPTS_MAX receipts, the newest are told: those before `cut_ms` are not. It is None where all are.
     """
     match params:
@@ -72,7 +75,22 @@ def curve(reader: LedgerReader, size: int, params: Mapping[str, Any]) -> dict[st
         [(first - 1) * receipt.grid_ms, (first + cells - 1) * receipt.grid_ms] for receipt in own for first, cells, _ in receipt.skipped
     ]
     cut_ms = None if is_whole else points[0][0] if points else to_ms
-    return {"points": thinned(points, most), "gaps": gaps[-POINTS_MAX:], "cut_ms": cut_ms}
+    earlier = [] if manifest is None else others(found, manifest, from_ms, to_ms)[-POINTS_MAX:]
+    return {"points": thinned(points, most), "gaps": gaps[-POINTS_MAX:], "earlier": earlier, "cut_ms": cut_ms}
+
+
+def others(found: list[ScoreReceipt], manifest: Any, from_ms: int, to_ms: int) -> list[list[int]]:
+    """Return [[from ms, to ms], …], within a range, of the times that receipts of another manifest tell. A hole in them stays one."""
+    spans: list[list[int]] = []
+    for receipt in found:
+        first, last = max(from_ms, (receipt.first_cell - 1) * receipt.grid_ms), min(to_ms, receipt.last_cell * receipt.grid_ms)
+        if receipt.manifest_hash == manifest or first >= last:
+            continue
+        if spans and first - spans[-1][1] <= CELLS_APART * receipt.grid_ms:
+            spans[-1][1] = last
+        else:
+            spans.append([first, last])
+    return spans
 
 
 def newest_receipts(reader: LedgerReader, start: int, end: int, name: str) -> tuple[list[ScoreReceipt], bool]:

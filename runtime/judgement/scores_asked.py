@@ -18,25 +18,26 @@ POINTS_MAX: Final = 2_000
 
 
 async def scores_asked(desk: JudgementDesk, orders: Orders, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return {points: [[ms, score / None, alarming], …], threshold, cell_ms, gaps: [[from ms, to ms], …], cut_ms} of the model in use.
+    """Return {points: [[ms, score / None, alarming], …], threshold, cell_ms, gaps, earlier, cut_ms} of the model in use.
 
-    What an earlier model of the name has said is in the ledger, and not shown against this one's threshold. Raises RequestRefusedError.
+    What an earlier model of the name has said is in the ledger, and not shown against this one's threshold: `earlier` tells its times, as
+    `gaps` those without a score, by [[from ms, to ms], …]. Raises RequestRefusedError.
     """
     name = params.get("model")
     page = desk.book.pages.get(name) if is_name(name) and isinstance(name, str) else None
     shaped = set(params) <= {"model", "from_ms", "to_ms", "points_max"}
     if (page is None or page.manifest is None) and shaped and any(each.name == name for each in desk.models().define):
-        return {"points": [], "threshold": None, "cell_ms": None, "gaps": [], "cut_ms": None}  # it has learned nothing yet
+        return {"points": [], "threshold": None, "cell_ms": None, "gaps": [], "earlier": [], "cut_ms": None}  # it has learned nothing yet
     if page is None or not shaped:
         raise RequestRefusedError("model_unknown", model=str(name)[:60])
     answer = await orders.ask("scores", {"points_max": POINTS_MAX, **params, "manifest": page.manifest})
     match answer:
-        case {"points": list(points), "gaps": list(gaps), "cut_ms": cut_ms} if (
-            len(points) <= POINTS_MAX and len(gaps) <= POINTS_MAX and all(map(_is_point, points)) and all(map(_is_span, gaps))
+        case {"points": list(points), "gaps": list(gaps), "earlier": list(earlier), "cut_ms": cut_ms} if (
+            max(len(points), len(gaps), len(earlier)) <= POINTS_MAX and all(map(_is_point, points)) and all(map(_is_span, gaps + earlier))
         ) and (cut_ms is None or is_int(cut_ms)):
             manifest = desk.rows.manifest(page.manifest)
             threshold, cell_ms = (None, None) if manifest is None else (manifest.threshold, manifest.plan.grid_ms)
-            return {"points": points, "threshold": threshold, "cell_ms": cell_ms, "gaps": gaps, "cut_ms": cut_ms}
+            return {"points": points, "threshold": threshold, "cell_ms": cell_ms, "gaps": gaps, "earlier": earlier, "cut_ms": cut_ms}
     raise RequestRefusedError("judge_word_invalid")
 
 

@@ -55,6 +55,7 @@ class JudgedPlant(Plant):
         self.judge: dict[str, Any] | None = {"state": "ok", "cause": None, "params": {}}
         self.points: list[list[Any]] = []
         self.cut_ms: int | None = None
+        self.earlier: list[list[int]] = []
         self.values: dict[str, Any] = {}
         self.acts: list[dict[str, Any]] = []
         self.outcome: dict[str, Any] = {"code": "done", "params": {}, "seq": 77}
@@ -92,6 +93,7 @@ class JudgedPlant(Plant):
                     "threshold": 2.4,
                     "cell_ms": CELL_MS,
                     "cut_ms": self.cut_ms,
+                    "earlier": self.earlier,
                 }
             case "act":
                 self.acts.append({key: value for key, value in params.items() if key != "id"})

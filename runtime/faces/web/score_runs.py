@@ -24,9 +24,10 @@ Span = tuple[int, int]
 
 @dataclass(slots=True)
 class ScoreRuns:
-    """`runs` are stretches of [ms, score, alarming] to be joined; `abstained`, `gaps` and `untold` are [from_ms, to_ms].
+    """`runs` are stretches of [ms, score, alarming] to be joined; `abstained`, `gaps`, `untold` and `earlier` are [from_ms, to_ms].
 
-    `untold`: there are scores, which were not read because the span has too many.
+    `untold`: there are scores, which were not read because the span has too many. `earlier`: those of a model that was in use before,
+    which had another threshold. All but `runs` are spans.
     """
 
     from_ms: int
@@ -36,6 +37,7 @@ class ScoreRuns:
     abstained: list[Span] = field(default_factory=list)
     gaps: list[Span] = field(default_factory=list)
     untold: list[Span] = field(default_factory=list)
+    earlier: list[Span] = field(default_factory=list)
     score_max: float = 0.0
 
 
@@ -44,7 +46,7 @@ def score_runs(answer: Any, from_ms: int, to_ms: int) -> ScoreRuns:
 
     Args:
         answer: {"points": [[ms, score | null, alarming], …] oldest first, "threshold": number | null, "cell_ms": grid,
-            "cut_ms": scores before it were not read | null}.
+            "cut_ms": scores before it were not read | null, "earlier": [[from ms, to ms], …] in which another model scored}.
         from_ms: where the chart begins.
         to_ms: where it ends; the time from the last point to here is a gap too, when it is long enough.
     """
@@ -71,7 +73,26 @@ def score_runs(answer: Any, from_ms: int, to_ms: int) -> ScoreRuns:
     _close(found, run, silent_from, at)
     if to_ms - at > max(apart, LATE_MS):
         found.gaps.append((at, to_ms))
+    return _without_earlier(found, answer.get("earlier"), apart)
+
+
+def _without_earlier(found: ScoreRuns, earlier: Any, apart: float) -> ScoreRuns:
+    """Take the times of another model out of the gaps: what is left of a gap is one when it is long enough."""
+    for row in earlier if isinstance(earlier, list) else ():
+        match row:
+            case [int(first), int(last)]:
+                inside = [(max(first, start), min(last, end)) for start, end in found.gaps if first < end and last > start]
+                found.earlier += inside
+                pieces = [piece for start, end in found.gaps for piece in _pieces(start, end, first, last)]
+                found.gaps = [piece for piece in pieces if piece in found.gaps or piece[1] - piece[0] > apart]
     return found
+
+
+def _pieces(start: int, end: int, first: int, last: int) -> list[Span]:
+    """Return what is left of one span without another."""
+    if first >= end or last <= start:
+        return [(start, end)]
+    return [piece for piece in ((start, first), (last, end)) if piece[0] < piece[1]]
 
 
 def _told_from(found: ScoreRuns, cut_ms: Any) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, async_playwright
 
+from runtime.messages.catalogue import word
 from tests.rigs.browser import CHROMIUM_FLAGS
 from tests.rigs.judged_plant import JudgedPlant, contributions, day_of_scores, finding, model
 from tests.rigs.web_process import web
@@ -126,6 +127,28 @@ def test_the_chart_is_of_the_model_that_is_shown_and_nothing_is_left_of_one_that
             plant.models = []
             plant.tell()
             await page.locator("#chart, .tags").first.wait_for(state="detached", timeout=40_000)
+            await browser.close()
+
+    asyncio.run(run())
+
+
+def test_a_chart_without_scores_says_so_once_and_that_those_before_were_of_another_model(
+    tmp_path: Path, require_service: Callable[[str], str]
+) -> None:
+    chromium = require_service("chromium")
+
+    async def run() -> None:
+        plant = plant_with_an_anomaly()
+        plant.points, plant.earlier = [], [[0, plant.clock_ms()]]
+        async with web(tmp_path, plant) as url, async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+            page = await browser.new_page()
+            await page.goto(url + "anomalies?model=calm")
+            await page.locator("#chart .lanes .untold").wait_for(timeout=40_000)
+            shown = await page.locator(".scores").inner_text()
+            assert shown.count(word("web.judged.chart.nothing")) == 1
+            assert shown.count(word("web.judged.chart.earlier")) == 1
+            assert await page.locator("#chart .lanes .gap").count() == 0
             await browser.close()
 
     asyncio.run(run())

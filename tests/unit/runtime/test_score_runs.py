@@ -48,6 +48,20 @@ def test_scores_that_were_not_read_are_no_gap() -> None:
     assert (nothing.untold, nothing.gaps) == ([(0, END)], [])
 
 
+def test_the_time_of_an_earlier_model_is_no_gap() -> None:
+    points = [[END - 100_000 + n * CELL_MS, 1.0, False] for n in range(100)]
+    old = {"earlier": [[END - 500_000, END - 120_000]]}
+    found = score_runs(answer(points) | old, END - 600_000, END)
+    assert found.earlier == [(END - 500_000, END - 120_000)]
+    assert found.gaps == [(END - 600_000, END - 500_000), (END - 120_000, END - 100_000)], "what nobody scored is one still"
+    assert score_runs(answer(points) | {"earlier": [[0, END - 101_000]]}, END - 600_000, END).gaps == []
+    nothing = score_runs(answer([]) | {"earlier": [[0, END - 1_000]]}, 0, END)
+    assert (nothing.earlier, nothing.gaps) == ([(0, END - 1_000)], [])
+    back = score_runs(answer([*points[:10], *points[60:]]) | {"earlier": [[END - 90_000, END - 41_000]]}, END - 100_000, END)
+    assert (back.earlier, back.gaps) == ([(END - 90_000, END - 41_000)], []), "between two spans of one that came back"
+    assert score_runs(answer(points) | {"earlier": [[1], "x", None]}, END - 100_000, END).earlier == []
+
+
 steps = st.lists(st.tuples(st.integers(1, 40_000), st.one_of(st.none(), st.floats(0, 1e6)), st.booleans()), max_size=60)
 
 

@@ -6,7 +6,8 @@ import { nearest } from "/static/trend_data.js";
 import { timeOfDay, word } from "/static/words.js";
 
 const MOST = 500, HEIGHT = 300, SHOWN_MAX = 10000; // percent of the threshold: what is higher stands at the upper edge, with a mark
-const KINDS = { gaps: "gap", abstained: "abstained", untold: "untold" };
+const KINDS = { gaps: "gap", abstained: "abstained", untold: "untold", earlier: "untold" }; // how each is drawn
+const WORDS = { gaps: "gap", abstained: "abstained", untold: "untold", earlier: "earlier" };
 
 // A score as a share of the threshold; the server has the same rule (messages/judged.py).
 export const share = (score, threshold) => {
@@ -17,7 +18,7 @@ export const share = (score, threshold) => {
 // The answer as a trend of one pen. What is beyond is so by its score alone: the model alarms later than that, and for longer.
 export function trendOf(found) {
   const { threshold } = found, isShare = threshold > 0, points = found.runs.flatMap((run) => (isShare ? crossed(run, threshold) : run));
-  const gaps = Object.entries(KINDS).flatMap(([name, kind]) => found[name].map(([from_ms, to_ms]) => ({ from_ms, to_ms, kind, cause: word(`web.judged.chart.${kind}`) })));
+  const gaps = Object.entries(KINDS).flatMap(([name, kind]) => found[name].map(([from_ms, to_ms]) => ({ from_ms, to_ms, kind, cause: word(`web.judged.chart.${WORDS[name]}`) })));
   const level = { value: 100, most: MOST, sign: "%", text: word("web.judged.chart.threshold"), unit: word("web.judged.share") };
   return {
     t0: found.from_ms, t1: found.to_ms, width_ms: 0, ...(isShare ? { level } : {}),
@@ -64,7 +65,8 @@ export class ScoreChart {
   }
 
   summary() {
-    const { threshold, gaps, abstained, untold, score_max, findings } = this.found, more = untold.length ? ` ${word("web.judged.chart.untold")}` : "";
+    const { threshold, gaps, abstained, score_max, findings } = this.found;
+    const more = ["untold", "earlier"].filter((each) => this.found[each].length).map((each) => ` ${word(`web.judged.chart.${each}`)}`).join("");
     if (!this.points.length) return more.trim(); // that there are none is said above
     const highest = threshold > 0 ? share(score_max, threshold) : score_max.toPrecision(4);
     return word("web.judged.chart.summary", { highest, gaps: gaps.length, abstained: abstained.length, findings: findings.length }) + more;

@@ -219,6 +219,13 @@ def test_the_curve_and_the_check_read_receipts() -> None:
         own = {**span, "points_max": 2000, "manifest": line.kept.manifest_hash}
         assert curve(line.log, line.log.size, own)["points"] == points
         assert curve(line.log, line.log.size, {**own, "manifest": bytes(32)})["points"] == [], "another model's scores are not drawn"
+        assert curve(line.log, line.log.size, own)["earlier"] == []
+        (first, last), *more = curve(line.log, line.log.size, {**own, "manifest": bytes(32)})["earlier"]
+        assert (first < points[0][0], last, more) == (True, points[-1][0], []), "but that there are some is told"
+        told = [receipt for _, receipt in events(line, SCORES)]
+        assert len(told) > 3
+        holed = score_query.others([told[0], *told[3:]], bytes(32), span["from_ms"], span["to_ms"])
+        assert holed == [[first, told[0].last_cell * 1_000], [(told[3].first_cell - 1) * 1_000, last]], "a hole is none"
         thin = curve(line.log, line.log.size, {**span, "points_max": 10})["points"]
         assert len(thin) <= 10
         assert max(s for _, s, _ in thin if s is not None) == max(s for s in scored if s is not None)
