@@ -164,6 +164,10 @@ def test_scores_of_a_span_are_listed_with_what_was_not_scored(tmp_path: Path) ->
     (code, text), *_ = say(tmp_path, cut, ("score", "line", "--from", "0"))
     assert code == 0
     assert "are not listed: the span has more than are read at once" in " ".join(text.split())
+    again = plant_of(model())
+    again.points, again.earlier = [], [[0, 1]]
+    (code, text), *_ = say(tmp_path, again, ("score", "line", "--from", "0"))
+    assert "Scores of an earlier model are not shown" in " ".join(text.split())
 
 
 def test_explain_says_first_what_a_rule_found_and_what_it_is_now(tmp_path: Path) -> None:
