@@ -149,8 +149,8 @@ def _list_scores(state: Path, name: str, from_ms: int, to_ms: int, *, as_json: b
 def _more(model: Model) -> list[str]:
     """What else is to be said of a model: refusal, drift, coverage where it decides, the next step."""
     lines = []
-    if model.get("drift"):
-        lines.append(judged.worded(f"judged.drift.{model['drift']}", str(model["drift"]), "en"))
+    if advice := judged.drift_text(model):
+        lines.append(advice)
     if failure := judged.failure_text(model):
         lines.append(failure)
     if model["state"] == "checking" or (model["state"] in judged.SCORING and judged.is_uncovered(model)):

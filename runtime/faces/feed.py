@@ -117,7 +117,7 @@ class JudgementSource(Protocol):
         """Of each model {name, state, progress, score, threshold, alarming, abstained, cell_ms, contributions, coverage, …}.
 
         `learned` = {rows, left_out, settling}: what it was learned from here, see `judgement.model_rows`.
-        `coverage` has `by`: learned, check, or maker of an imported one that was not checked here.
+        `coverage` has `by`: learned, check, or maker of an `imported` one that was not checked here.
         `contributions` are [tag, share, value, low, high] of at most five tags: first whom an alarm names, then the greatest share.
         `open` are {seq, rule, tag, at_ms, evidence, band} of findings that have not ended, oldest first: with one the machine is not
         normal, whatever the score says. Of the evidence it has the value and the limits; `band` is [low, high], as what is not known null.

@@ -166,7 +166,7 @@ class ModelRows:
             "score": live.score if live else None, "threshold": manifest.threshold if manifest else None,
             "alarming": bool(live and live.alarming), "abstained": live.abstained if live else None,
             "cell_ms": live.cell_ms if live else None, "contributions": [list(each) for each in live.contributions] if live else [],
-            "coverage": coverage_of(page, manifest, MAKER if self.is_imported(page) else LEARNED),
+            "coverage": coverage_of(page, manifest, MAKER if self.is_imported(page) else LEARNED), "imported": self.is_imported(page),
             "grid_ms": manifest.plan.grid_ms if manifest else None,
             "ended": self._ended.get(page.name), "learned": learned if learned and learned_by == page.manifest else None,
             "model_sha256": page.model.hex() if page.model else None, "manifest_hash": page.manifest.hex() if page.manifest else None,

@@ -315,7 +315,7 @@ def next_step(model: Row, lang: str = "en") -> tuple[str, str | None]:
     match state, covered:
         case "learning", _:
             return word("judged.next.learning", None, lang), None
-        case "checking" | "shadow", False if (model.get("coverage") or {}).get("by") == MAKER:
+        case "checking" | "shadow", False if model.get("imported"):
             return word("judged.next.uncovered.maker", None, lang), _command("check", name)
         case "checking" | "shadow", False if (model.get("coverage") or {}).get("blind"):
             return word("judged.next.blind", None, lang), _command("learn", name)
@@ -327,7 +327,18 @@ def next_step(model: Row, lang: str = "en") -> tuple[str, str | None]:
             return word("judged.next.shadow", None, lang), _command("arm", name)
         case "armed", _:
             return word("judged.next.armed", None, lang), _command("disarm", name)
+    if model.get("imported"):
+        return word("judged.next.checking", None, lang), _command("shadow", name)
     return word("judged.next.off", None, lang), _command("learn", name)
+
+
+def drift_text(model: Row, lang: str = "en") -> str:
+    """Return what a model that has drifted advises, empty where none does; what was not learned here is not to be learned again here."""
+    advice = model.get("drift")
+    if not advice:
+        return ""
+    own = f"judged.drift.{advice}.maker"
+    return worded(own if model.get("imported") and own in catalogue("en") else f"judged.drift.{advice}", str(advice), lang)
 
 
 def label_command(name: str) -> str:

@@ -104,7 +104,7 @@ def model_view(
     """
     model = judged.with_values(model, {tag[1]: values[uid][1] for uid, tag in tags.items() if uid in values})
     level, sentence = judged.state_sentence(model, judge, now_ms, lang)
-    refused, progress, advice = model.get("refused"), model.get("progress"), model.get("drift")
+    refused, progress = model.get("refused"), model.get("progress")
     coverage, of_now = model.get("coverage"), judged.is_of_now(model, judge, now_ms)
     todo, command = judged.next_step(model, lang)
     return ModelView(
@@ -128,7 +128,7 @@ def model_view(
         judged.coverage_text(model, lang, reader),
         None if not coverage or coverage.get("by") == judged.MAKER else bool(coverage["covered"]),
         judged.labels_text(model, lang),
-        judged.worded(f"judged.drift.{advice}", str(advice), lang) if advice else "",
+        judged.drift_text(model, lang),
         word(refused["code"], refused.get("params"), lang) if refused else "",
         todo,
         command,

@@ -275,7 +275,8 @@ def test_a_model_is_imported_with_a_vendors_key_or_where_it_is_allowed_without()
         assert bench.line.desk.model_rows()[0]["coverage"]["by"] == "maker"
         bench.judge.answer = {"rows": 900, "alarmed_share": 0.001, "covered": True, "rows_wanted": 0}
         assert (await bench.act("model.check"))[0] == "done"
-        assert bench.line.desk.model_rows()[0]["coverage"]["by"] == "check"
+        row = bench.line.desk.model_rows()[0]
+        assert (row["coverage"]["by"], row["imported"]) == ("check", True)
         assert (await bench.act("model.import", "other", **files, signature=signature))[0] == "model_name_differs"
         assert (await bench.act("model.import", model=b"", manifest=""))[0] == "act_shape"
 

@@ -169,9 +169,20 @@ def test_the_coverage_of_an_import_is_its_makers_word_until_a_check() -> None:
     assert text.startswith("The manifest of its maker says, of ")
     assert "Nothing on this gateway has checked that" in text
     assert "Found by learning" not in text
-    todo, command = judged.next_step(model(state="shadow", coverage=said | {"covered": False}))
-    assert "learn again" not in todo, "nobody can learn it here"
+
+
+@pytest.mark.parametrize("by", ["maker", "check"])
+def test_nobody_is_told_to_learn_an_import_again_here(by: str) -> None:
+    poor = {"covered": False, "alarmed_share": 0.3, "rows_wanted": 100, "by": by, "at_ms": 1_795_634_908_031}
+    todo, command = judged.next_step(model(state="shadow", coverage=poor, imported=True))
+    assert "learn again" not in todo
     assert (command or "").startswith("witnessmark model check line ")
+    assert (judged.next_step(model(state="off", imported=True))[1] or "").startswith("witnessmark model shadow line ")
+    for drift in ("alarms_often", "near_threshold"):
+        assert "learn normal again" in judged.drift_text(model(drift=drift))
+        assert "ask its maker" in judged.drift_text(model(drift=drift, imported=True))
+    assert judged.drift_text(model(drift="new one", imported=True)) == "new one"
+    assert judged.drift_text(model(imported=True)) == ""
 
 
 def test_a_number_in_a_finding_is_the_one_that_was_found_and_not_of_now() -> None:
