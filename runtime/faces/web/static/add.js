@@ -1,9 +1,9 @@
 // Add device: who answers on a line, what a server has, or a device whose map is known. It looks only where it is told to, slowly, and ends in a draft.
 
 import { html, render, useEffect, useRef, useState } from "/static/vendor/preact.js";
-import { ask } from "/static/ask.js";
+import { ask, lookUntilHeard } from "/static/ask.js";
 import { count, word } from "/static/words.js";
-import { Button, Commissioning, Fault, Field, Newborn, Review, api, mounted, usePlaces, useWork } from "/static/setup.js";
+import { Button, Commissioning, Fault, Field, Newborn, Review, api, mounted, useLoad, usePlaces, useWork } from "/static/setup.js";
 import { Server } from "/static/add_opcua.js";
 
 const { place, mayEdit } = mounted("add");
@@ -44,8 +44,10 @@ function Scan({ serial, useTemplate }) {
   useEffect(() => {
     clearTimeout(later.current);
     if (!(serial ? asked.serial_port : asked.hosts).trim()) return setPlan(null);
-    later.current = setTimeout(async () => { try { setPlan(await ask("POST", `${api}/bench/scan`, { ...wanted(), only_plan: true })); setWrong(null); } catch (fault) { setPlan(null); setWrong(fault); } }, PLAN_MS);
-    return () => clearTimeout(later.current);
+    let over = false;
+    const look = async () => setPlan(await lookUntilHeard(() => ask("POST", `${api}/bench/scan`, { ...wanted(), only_plan: true }), (fault) => { if (fault) setPlan(null); setWrong(fault); }, () => over));
+    later.current = setTimeout(look, PLAN_MS);
+    return () => { over = true; clearTimeout(later.current); };
   }, [asked]);
   useEffect(() => {
     if (!going) return undefined;
@@ -73,7 +75,7 @@ function Scan({ serial, useTemplate }) {
 
 // A device whose registers are known: what it must be told, and which of its tags are wanted.
 function Library({ start, setDraft }) {
-  const [all, setAll] = useState(null), [work, run] = useWork(), [find, setFind] = useState(""), [picked, setPicked] = useState(start?.name ?? ""), [making, make] = useWork();
+  const [all, setAll] = useState(null), [work, run] = useLoad(), [find, setFind] = useState(""), [picked, setPicked] = useState(start?.name ?? ""), [making, make] = useWork();
   const [device, setDevice] = useState(""), [options, setOptions] = useState(start?.where ?? { host: "", port: 502, unit_id: 1 }), [parameters, setParameters] = useState(start?.parameters ?? {}), [prefix, setPrefix] = useState("");
   useEffect(() => { run(async () => setAll((await ask("GET", `${api}/bench/templates`)).templates)); }, []);
   if (!all) return html`<div class="card wide"><${Fault} fault=${work.fault} />${work.fault ? null : html`<p class="empty" role="status">${word("web.loading")}</p>`}</div>`;

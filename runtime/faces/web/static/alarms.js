@@ -3,7 +3,7 @@
 
 import { html, render, signal, computed, effect } from "/static/vendor/preact.js";
 import { alarms, link, now } from "/static/live.js";
-import { ask } from "/static/ask.js";
+import { ask, isUnheard, untilHeard } from "/static/ask.js";
 import { alarmAbout, alarmState, isoOf, moment, personOf, short, unitSign, word } from "/static/words.js";
 
 const root = document.getElementById("alarms");
@@ -11,7 +11,7 @@ const { mayAck, mayShelve } = root.dataset;
 const LOOK_EVERY_MS = 1500;
 const SHELF = [10, 30, 60, 120, 240, 480];
 const WAITS = new Set(["unacked", "returned", "latched_unacked"]);
-const told = signal(null), picked = signal(new Set()), find = signal(""), which = signal("all"), fault = signal(null), busy = signal(false), shelving = signal(null);
+const told = signal(null), picked = signal(new Set()), find = signal(""), which = signal("all"), fault = signal(null), unheard = signal(null), busy = signal(false), shelving = signal(null);
 let drawnMs = 0, lookedAt = -Infinity, timer = null;
 
 const text = (row) => row.text || row.name;
@@ -29,10 +29,12 @@ async function look() {
     const found = await ask("GET", "/api/v1/alarms?limit=500");
     drawnMs = now.peek() ?? 0;
     told.value = found;
+    unheard.value = null;
     const there = new Set(found.rows.map((row) => row.name));
     picked.value = new Set([...picked.peek()].filter((name) => there.has(name)));
   } catch (problem) {
-    if (told.peek()) fault.value = problem.message; // else the page of the server stays
+    unheard.value = problem.message; // where nothing was told yet the page of the server stays
+    if (isUnheard(problem)) untilHeard().then(() => { timer ??= setTimeout(look, 0); });
   }
 }
 
@@ -103,7 +105,7 @@ function Page() {
       <label class="pick"><span>${word("alarm.show")}</span> <select value=${which.value} onChange=${(event) => { which.value = event.target.value; }}>${["all", "waits", "high", "medium", "low", "advisory"].map((name) => html`<option value=${name}>${name === "all" || name === "waits" ? word(`alarm.show.${name}`) : word(`alarm.priority.${name}`)}</option>`)}</select></label>
       ${mayAck && waiting.length > 0 && html`<button disabled=${busy.value || old} onClick=${() => acknowledge(waiting)}>${word("alarm.ack.all", { count: waiting.length })}</button>`}
     </div>
-    ${fault.value && !shelving.value && html`<p class="verdict warn" role="alert"><span class="mark" aria-hidden="true" /><span>${fault.value}</span></p>`}
+    ${(fault.value || unheard.value) && !shelving.value && html`<p class="verdict warn" role="alert"><span class="mark" aria-hidden="true" /><span>${fault.value || unheard.value}</span></p>`}
     ${old && html`<p class="verdict warn"><span class="mark" aria-hidden="true" /><span>${word("alarm.old")}</span></p>`}
     <ul class=${`alarms${mayAck || mayShelve ? " pick-many" : ""}`}>${rows.value.slice(0, 200).map((row) => html`<${Line} key=${row.name} row=${row} />`)}</ul>
     ${!rows.value.length && html`<p class="empty">${word("alarm.nothing_found")}</p>`}

@@ -2,9 +2,11 @@
 //   import { ask } from "/static/ask.js";
 //   const outcome = await ask("POST", "/api/v1/…", { … });     throws Problem {code, params, status, message}
 
+import { effect } from "/static/vendor/preact.js";
+import { link, loginAt } from "/static/live.js";
 import { word } from "/static/words.js";
 
-const TIMEOUT_MS = 70000;
+const TIMEOUT_MS = 70000, PAUSE_MS = 2000;
 const AGAIN = new Set(["fresh_needed"]);
 
 export class Problem extends Error {
@@ -28,9 +30,38 @@ export async function ask(method, path, body, { retry = true } = {}) {
   const media = answer.headers.get("content-type") ?? "";
   if (answer.ok) return media.includes("json") ? answer.json() : answer;
   const told = media.includes("json") ? await answer.json() : { code: "internal_fault", status: answer.status };
-  if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (answer.status === 401) location.assign(loginAt());
   if (AGAIN.has(told.code) && retry && (await again())) return ask(method, path, body, { retry: false });
   throw new Problem(told);
+}
+
+// Whether a question failed because the core was not heard, and may be put again once it is.
+export const isUnheard = ({ code }) => code === "core_away" || code === "web_unreachable" || (code === "request_timeout" && link.peek() !== "ok");
+
+// Until the core is heard; a moment at least, as its silence is noticed after some seconds only.
+export async function untilHeard() {
+  await new Promise((done) => setTimeout(done, PAUSE_MS));
+  let stop = null;
+  await new Promise((done) => { stop = effect(() => { if (link.value === "ok") done(); }); });
+  stop();
+}
+
+// Looks for what a page shows by itself, and again once the core is heard where it was not. `say` gets each fault, then null; null is the answer
+// of another fault, and where `isOver` says that nobody waits for it any more.
+export async function lookUntilHeard(look, say, isOver = () => false) {
+  while (!isOver()) {
+    try {
+      const found = await look();
+      if (!isOver()) say(null);
+      return found;
+    } catch (problem) {
+      if (isOver()) break;
+      say(problem);
+      if (!isUnheard(problem) || isOver()) break;
+    }
+    await untilHeard();
+  }
+  return null;
 }
 
 // Asks whoever is signed in to prove once more who they are: by the password, or at the site's own provider; true when they have.

@@ -5,7 +5,7 @@ import { html, render, useEffect, useRef, useState } from "/static/vendor/preact
 import { ask } from "/static/ask.js";
 import { isoOf, localTimes, moment, personOf, whyOf, word } from "/static/words.js";
 import { Waiting } from "/static/config_waiting.js";
-import { Button, Diff, Fault, Faults, Advice, Field, Review, api, mounted, useWork } from "/static/setup.js";
+import { Button, Diff, Fault, Faults, Advice, Field, Review, api, mounted, useLoad, useWork } from "/static/setup.js";
 
 const { place, mayEdit } = mounted("config");
 
@@ -40,7 +40,7 @@ function OneValue({ drafted }) {
 }
 
 function Revisions({ now, drafted }) {
-  const [all, setAll] = useState(null), [work, run] = useWork(), [open, setOpen] = useState(null), [looking, look] = useWork(), list = useRef(null);
+  const [all, setAll] = useState(null), [work, run] = useLoad(), [open, setOpen] = useState(null), [looking, look] = useWork(), list = useRef(null);
   useEffect(() => { run(async () => setAll(await ask("GET", `${api}/config/revisions`))); }, [now.revision]);
   useEffect(() => { if (list.current) localTimes(list.current); });
   const show = async (number) => { if (open?.number === number) return setOpen(null); const found = await look(() => ask("GET", `${api}/config/revisions/${number}`)); if (found) setOpen(found); };
@@ -51,7 +51,7 @@ function Revisions({ now, drafted }) {
 }
 
 function Page() {
-  const [now, setNow] = useState(null), [text, setText] = useState(""), [said, setSaid] = useState(null), [draft, setDraft] = useState(null), [done, setDone] = useState(null), [loading, load] = useWork(), [work, run] = useWork();
+  const [now, setNow] = useState(null), [text, setText] = useState(""), [said, setSaid] = useState(null), [draft, setDraft] = useState(null), [done, setDone] = useState(null), [loading, load] = useLoad(), [work, run] = useWork();
   const fetchNow = async () => { const found = await load(() => ask("GET", `${api}/config`)); if (found) { setNow(found); setText(found.text); setSaid(null); } };
   useEffect(() => { fetchNow(); }, []);
   useEffect(() => { const ask2 = (event) => { if (now && text !== now.text) event.preventDefault(); }; addEventListener("beforeunload", ask2); return () => removeEventListener("beforeunload", ask2); }, [now, text]);

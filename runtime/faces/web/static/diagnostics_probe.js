@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "/static/vendor/preact.js";
 import { ask } from "/static/ask.js";
 import { moment, word } from "/static/words.js";
-import { Button, Fault, Field, useWork } from "/static/setup.js";
+import { Button, Fault, Field, useLoad, useWork } from "/static/setup.js";
 import { api } from "/static/diagnostics_api.js";
 
 const KINDS = ["name", "tcp", "tls", "modbus"];
@@ -29,7 +29,7 @@ function Told({ told }) {
 }
 
 export function Probe() {
-  const [targets, setTargets] = useState(null), [loading, load] = useWork(), [work, run] = useWork(), [told, setTold] = useState(null);
+  const [targets, setTargets] = useState(null), [loading, load] = useLoad(), [work, run] = useWork(), [told, setTold] = useState(null);
   const [at, setAt] = useState("0"), [own, setOwn] = useState({ host: "", port: "" }), [kind, setKind] = useState("tcp"), [unit, setUnit] = useState("1"), [register, setRegister] = useState(""), [table, setTable] = useState("holding");
   const fetchTargets = async () => { const found = await load(() => ask("GET", `${api}/targets`)); if (found) { setTargets(found); if (!found.addresses.length) setAt("own"); } };
   useEffect(() => { fetchTargets(); }, []);

@@ -12,7 +12,7 @@ const place = new URL(at || location.href, location.href);
 place.searchParams.set("part", "1");
 place.searchParams.set("lang", document.body.dataset.lang);
 let heardAt = Date.now(); // the wall clock: others stand still while a tablet sleeps
-let asking = false;
+let asking = false, isChartLost = false;
 
 async function fetched(url) {
   const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(EVERY_MS * 3) });
@@ -29,6 +29,7 @@ async function renew() {
     if (parts.length !== root.querySelectorAll("[data-live]").length || !parts.every(fits)) return at ? location.replace(at) : location.reload(); // a model came or went, or another is shown now: its chart too is another
     parts.forEach(put);
     heardAt = Date.now();
+    if (isChartLost) renewChart();
   } catch {
     // not reachable just now: the next turn tries again, and `watch` says so meanwhile
   } finally {
@@ -82,7 +83,9 @@ async function renewChart() {
   if (document.hidden) return;
   try {
     chart.show(await (await fetched(figure.dataset.src)).json());
+    isChartLost = false;
   } catch {
+    isChartLost = true; // asked again with the next part that comes
     chart.lost(); // old lines stay, marked as old: where they end is where knowledge ends
   }
 }

@@ -71,6 +71,9 @@ export function ageOf(row, tag) {
   return lastGood === null ? null : Math.max(0, now.value - lastGood);
 }
 
+// Where one signs in, and comes back from to this page.
+export const loginAt = () => `/login?next=${encodeURIComponent(location.pathname + location.search + location.hash).replaceAll("%2F", "/")}`;
+
 // Whether a row must not be shown as of now: the line or the core is gone, or the reading itself is old for its period.
 export function isStale(row, tag) {
   if (row === null) return false;

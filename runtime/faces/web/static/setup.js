@@ -2,7 +2,7 @@
 // and the switch of commissioning. Nothing is put in force here but by `accept`, which goes through the door with a reason.
 
 import { html, useEffect, useRef, useState } from "/static/vendor/preact.js";
-import { ask } from "/static/ask.js";
+import { ask, lookUntilHeard } from "/static/ask.js";
 import { tags, values, link, isStale } from "/static/live.js";
 import { language, showValue, word } from "/static/words.js";
 
@@ -22,6 +22,22 @@ export function useWork() {
       set({ busy: false, fault });
       return null;
     }
+  };
+  return [state, run];
+}
+
+// As `useWork`, for what a page begins with: where the core was not heard it is asked again once it is, until something is here.
+export function useLoad() {
+  const [state, set] = useState({ busy: false, fault: null }), isHere = useRef(false), isGone = useRef(false);
+  useEffect(() => () => { isGone.current = true; }, []);
+  const run = async (work) => {
+    set({ busy: true, fault: null });
+    const isLater = isHere.current;
+    let isTold = false;
+    const say = (fault) => { isTold = true; set({ busy: false, fault }); };
+    const found = await lookUntilHeard(work, say, () => isGone.current || (isTold && (isLater || isHere.current)));
+    isHere.current ||= found !== null;
+    return found;
   };
   return [state, run];
 }
@@ -97,7 +113,7 @@ export function Review({ draft, reason, mayEdit, accept, onDone, onBack, restart
 
 // What the pages begin with: { revision, commissioning, devices, own_files }, null until it is here.
 export function usePlaces() {
-  const [places, setPlaces] = useState(null), [work, run] = useWork();
+  const [places, setPlaces] = useState(null), [work, run] = useLoad();
   const load = async () => { const found = await run(() => ask("GET", `${api}/bench/places`)); if (found) setPlaces(found); return found; };
   useEffect(() => { load(); }, []);
   return [places, load, work];

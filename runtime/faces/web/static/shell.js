@@ -1,7 +1,7 @@
 // The frame of every page: the one sentence on top and the alarm banner kept true, the theme, local times, and a fresh copy of the page after an upgrade.
 
 import { effect, signal } from "/static/vendor/preact.js";
-import { abnormal, alarms, health, link, now, oldMs, silentMs, tags, values } from "/static/live.js";
+import { abnormal, alarms, health, link, loginAt, now, oldMs, silentMs, tags, values } from "/static/live.js";
 import { causeOf, localTimes, moment, offsetAt, quality, showAge, word, zone } from "/static/words.js";
 
 const box = document.getElementById("sentence");
@@ -41,13 +41,17 @@ if (box) {
     box.className = `sentence ${found[0]}`;
     const words = box.querySelector(".words");
     if (words.textContent !== found[1]) words.textContent = found[1];
+    if (link.value === "out" && !box.querySelector("a")) box.append(Object.assign(document.createElement("a"), { className: "button", href: loginAt(), textContent: word("web.login") }));
   });
 }
 
 const took = new Map(); // what said that there is nothing -> its words, which hold again once the core is heard
+let wasLost = false;
 effect(() => {
-  if (once && (link.value === "away" || link.value === "silent")) isOfBefore.value = true;
-  if (isOfBefore.value && (link.value === "ok" || link.value === "out")) return void location.reload(); // nobody can write on it; whoever has to sign in first comes back to it
+  wasLost ||= link.value === "away" || link.value === "silent";
+  if (once && wasLost) isOfBefore.value = true;
+  if (link.value === "out" && (wasLost || isOfBefore.value) && !isWritten("[role=search] *")) return void location.replace(loginAt()); // a restart ends every session
+  if (isOfBefore.value && link.value === "ok") return void location.reload(); // nobody can write on it
   if (!isLost()) {
     for (const [each, was] of took) each.textContent = was;
     return void took.clear();
@@ -62,11 +66,12 @@ function oldText() {
   return word("web.old.out", { time: outAt });
 }
 effect(() => { // how old a page is that nobody renews, and the banner
+  const age = word("alarm.banner.old", { age: showAge(oldMs.value) }); // asked for at once, also while there is no note: what the banner says grows as well
   for (const each of document.querySelectorAll(".old-note")) {
     each.hidden = !isOld();
     each.lastElementChild.textContent = oldText() ?? each.lastElementChild.textContent;
   }
-  for (const each of document.querySelectorAll(".old-age")) each.textContent = word("alarm.banner.old", { age: showAge(oldMs.value) });
+  for (const each of document.querySelectorAll(".old-age")) each.textContent = age;
 });
 
 const readOnly = document.getElementById("read-only");
@@ -119,8 +124,13 @@ addEventListener("submit", (event) => {
 addEventListener("witnessmark:upgraded", fetchAgain);
 
 function fetchAgain() {
-  const written = [...document.querySelectorAll("input, textarea")].some((each) => each.value !== each.defaultValue);
-  if (!written) location.reload();
+  if (!isWritten()) location.reload();
+}
+
+// Whether somebody has written on this page; `but` is what does not count.
+function isWritten(but = ":not(*)") {
+  const differs = (each) => (/checkbox|radio/.test(each.type) ? each.checked !== each.defaultChecked : each.value !== each.defaultValue);
+  return [...document.querySelectorAll("input, textarea")].some((each) => differs(each) && !each.matches(but));
 }
 
 // What a page fetches by itself keeps no session alive; a person at it does.

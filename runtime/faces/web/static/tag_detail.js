@@ -4,7 +4,7 @@
 import { html, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ageOf, health, isStale, link, now, values } from "/static/live.js";
 import { causeOf, isoOf, moment, quality, showAge, showValue, word } from "/static/words.js";
-import { ask } from "/static/ask.js";
+import { ask, isUnheard, lookUntilHeard, untilHeard } from "/static/ask.js";
 import { Chart } from "/static/chart.js";
 import { Tail } from "/static/trend_data.js";
 
@@ -15,7 +15,9 @@ export function TagDetail({ uid, tag, may, evidence, onClose }) {
   const here = useRef(null), [told, setTold] = useState(null), [fault, setFault] = useState("");
   useEffect(() => {
     here.current.showModal();
-    ask("GET", `/api/v1/tag?uid=${uid}`).then(setTold, (problem) => setFault(problem.message));
+    let isOpen = true;
+    lookUntilHeard(() => ask("GET", `/api/v1/tag?uid=${uid}`), (problem) => setFault(problem?.message ?? ""), () => !isOpen).then((found) => { if (found && isOpen) setTold(found); });
+    return () => { isOpen = false; };
   }, []);
   const outside = (event) => { if (event.target === here.current) here.current.close(); };
   return html`<dialog class="tag-detail" aria-labelledby="tag-title" ref=${here} onClose=${onClose} onClick=${outside}><div>
@@ -83,7 +85,9 @@ function LastHour({ uid, name }) {
         if (isOpen) setFault(found.pens[0].t.length ? "" : word("web.trends.nothing"));
         draw();
       } catch (problem) {
-        if (isOpen) setFault(problem.message);
+        if (!isOpen) return;
+        setFault(problem.message);
+        if (isUnheard(problem)) untilHeard().then(() => { if (isOpen) load(); });
       }
     };
     load();

@@ -4,7 +4,7 @@
 import { html, render, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ask } from "/static/ask.js";
 import { count, word } from "/static/words.js";
-import { Button, Fault, Field, Review, api, mounted, usePlaces, useWork } from "/static/setup.js";
+import { Button, Fault, Field, Review, api, mounted, useLoad, usePlaces, useWork } from "/static/setup.js";
 
 const { place, mayEdit } = mounted("tags");
 const FIXED = new Set(["tag_uid"]), ROWS_SHOWN = 100;
@@ -57,7 +57,7 @@ function FileFaults({ name, faults }) {
 
 function Device({ device, revision, reload }) {
   const path = `${api}/tags/${encodeURIComponent(device)}`;
-  const [table, setTable] = useState(null), [first, setFirst] = useState(null), [every, setEvery] = useState(false), [from, setFrom] = useState(0), [picked, setPicked] = useState(new Set()), [faults, setFaults] = useState([]), [file, setFile] = useState(null), [draft, setDraft] = useState(null), [done, setDone] = useState(null), [loading, load] = useWork(), [work, run] = useWork();
+  const [table, setTable] = useState(null), [first, setFirst] = useState(null), [every, setEvery] = useState(false), [from, setFrom] = useState(0), [picked, setPicked] = useState(new Set()), [faults, setFaults] = useState([]), [file, setFile] = useState(null), [draft, setDraft] = useState(null), [done, setDone] = useState(null), [loading, load] = useLoad(), [work, run] = useWork();
   const fetchTable = async (wide) => { const found = await load(() => ask("GET", `${path}${wide ? "?every=1" : ""}`)); if (found) { setTable(found); setFirst(JSON.stringify(found.rows)); setFaults([]); setFile(null); setPicked(new Set()); } };
   useEffect(() => { fetchTable(every); }, [device, revision]);
   if (!table) return loading.fault ? html`<${Fault} fault=${loading.fault} /><p class="buttons"><button onClick=${() => fetchTable(every)}>${word("setup.retry")}</button></p>` : html`<p class="empty" role="status">${word("web.loading")}</p>`;

@@ -4,7 +4,7 @@
 import { html, render, signal, effect, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ageOf, heard, isStale, link, now, tags, values } from "/static/live.js";
 import { language, moment as when, offsetAt, quality, showAge, showValue, timeOfDay as clock, unitSign, word, zone } from "/static/words.js";
-import { ask } from "/static/ask.js";
+import { ask, isUnheard, untilHeard } from "/static/ask.js";
 import { Tail, nearest } from "/static/trend_data.js";
 import { Chart as Plot, DASHES } from "/static/chart.js";
 import { LETTERS, markShape } from "/static/chart_marks.js";
@@ -40,6 +40,7 @@ async function load() {
     fault.value = "";
   } catch (problem) {
     if (mine === asked) fault.value = problem.message;
+    if (isUnheard(problem)) untilHeard().then(() => { if (mine === asked) load(); });
   } finally {
     if (mine === asked) busy.value = false;
   }
