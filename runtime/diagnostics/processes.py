@@ -17,7 +17,8 @@ from typing import Any, Final
 PROC: Final = Path("/proc")
 MODULES: Final = {
     "runtime.history": "history", "runtime.judgement": "judgement", "runtime.faces.web": "web", "ledger_client.signer": "signer",
-    "models.worker": "worker", "runtime.judgement.trainer": "trainer",
+    "models.worker": "worker", "runtime.judgement.trainer": "trainer", "runtime.accounts.directory_child": "asker",
+    "runtime.network.privileged": "network", "boards.sim": "plant", "anchor": "witness",
 }  # fmt: skip
 """Module of a child's command -> its name, as the supervisor calls it."""
 CHILDREN_MAX: Final = 32

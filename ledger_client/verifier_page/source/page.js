@@ -3,6 +3,7 @@
 
 import { FormatError, concat, hex, textOf, utf8 } from "./bytes.js";
 import { el, facts } from "./elements.js";
+import { subjectOf } from "./files.js";
 import { filled } from "./format.js";
 import { sha256 } from "./hash.js";
 import { isLink, parseLink } from "./link.js";
@@ -62,6 +63,16 @@ function trustAtStart() {
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
     }
+  }
+}
+
+/** Whether somebody opened a policy where evidence belongs. */
+function isPolicy(data) {
+  try {
+    return Boolean(parsePolicy(textOf(data) ?? "\0"));
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return false;
   }
 }
 
@@ -151,7 +162,7 @@ function draw() {
     button.setAttribute("aria-pressed", String(button.dataset.language === state.language));
   }
   byId("open-word").textContent = state.evidence ? w.open_more : w.open;
-  byId("fault").textContent = state.fault ? (state.fault.code === "file_not_ours" ? w.not_ours : worded(state.fault)) : "";
+  byId("fault").textContent = state.fault ? (state.fault.code === "file_not_ours" ? (state.evidence && isPolicy(state.evidence.data) ? w.is_policy : w.not_ours) : worded(state.fault)) : "";
   byId("missing").textContent = state.missing.length ? filled(w.here_missing, { names: state.missing.join(", ") }) : "";
   byId("trust-state").replaceChildren(...trustState());
   placeTrust();
@@ -203,7 +214,10 @@ function listen() {
   byId("file").addEventListener("change", (event) => event.target.files[0] && openFile(event.target.files[0]));
   byId("policy-file").addEventListener("change", async (event) => {
     const [file] = event.target.files;
-    if (file) await usePolicy(textOf(new Uint8Array(await file.arrayBuffer())) ?? "\0");
+    if (!file) return;
+    const data = new Uint8Array(await file.arrayBuffer());
+    if (subjectOf(data)) byId("policy-fault").textContent = words().is_evidence;
+    else await usePolicy(textOf(data) ?? "\0");
   });
   byId("policy-use").addEventListener("click", () => usePolicy(byId("policy").value));
   byId("policy-forget").addEventListener("click", () => {

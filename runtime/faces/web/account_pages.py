@@ -59,10 +59,11 @@ class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One's own password as it was and as it is to be."""
+    """One's own password as it was and as it is to be, this one typed twice."""
 
     old: Secret
     new: Secret
+    again: Secret
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,6 +166,8 @@ class AccountPages:
         """Change one's own password."""
         given: NewPassword = request.state.body
         try:
+            if given.again != given.new:
+                raise RequestRefusedError("password_differs")
             params = {"old_password": given.old, "password": given.new}
             outcome = await self._face.act(request, "account.password", request.state.who["name"], params)
             if outcome["code"] != "done":

@@ -29,8 +29,8 @@ from runtime.faces.web.nav import navigation
 from runtime.faces.web.sessions import Sessions
 from runtime.faces.web.site_zone import moment_in, offset, zone_name, zone_of
 from runtime.faces.web.stream import Fanout
-from runtime.messages.catalogue import word
 from runtime.messages.page_reader import PageReader, doer
+from runtime.messages.refusals import refused_text
 from runtime.messages.units import unit_sign
 
 HISTORY_TIMEOUT_S: Final = 10.0
@@ -142,7 +142,7 @@ class Face:
         context: dict[str, Any] = {
             "lang": lang,
             "theme": theme(request),
-            "t": lambda code, /, **params: word(code, params, lang),
+            "t": lambda code, /, **params: refused_text(code, params, lang),
             "static": self.assets.address,
             "mark": self.assets.mark,
             "brand": self._brand,

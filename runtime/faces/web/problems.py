@@ -14,6 +14,7 @@ from starlette.responses import Response
 from runtime.diagnostics.redaction import Redactor
 from runtime.faces.feed import RequestRefusedError
 from runtime.messages.catalogue import word
+from runtime.messages.refusals import refused_text
 
 STATUS: Final = {
     "act_unknown": 404,
@@ -77,7 +78,7 @@ def status_of(code: str) -> int:
 def problem(refused: RequestRefusedError, lang: str) -> Response:
     """Return a refusal as an answer for a program."""
     status, params = status_of(refused.code), Redactor().plain(refused.params)
-    title, detail = word(f"web.status.{status}", None, lang), word(refused.code, params, lang)
+    title, detail = word(f"web.status.{status}", None, lang), refused_text(refused.code, params, lang)
     told = Problem(f"urn:witnessmark:problem:{refused.code}", title, status, detail, refused.code, params)
     return Response(msgspec.json.encode(told), status, answer_headers(refused), MEDIA)
 

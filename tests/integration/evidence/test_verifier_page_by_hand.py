@@ -56,6 +56,21 @@ async def word(page: Page) -> str:
     return await page.locator(WORD).inner_text()
 
 
+def test_a_file_in_the_wrong_field_is_told_where_it_belongs(require_service: Callable[[str], str]) -> None:
+    async def story(browser: Browser) -> None:
+        async with page_of(browser) as page:
+            for data, said in ((POLICY, "This is a policy, not evidence"), (b"no policy and no evidence", "no Witnessmark evidence file")):
+                await page.set_input_files("#file", {"name": "x", "mimeType": "text/plain", "buffer": data})
+                await page.locator("#fault", has_text=said).wait_for()
+            await shot(page, "verifier-wrong-field")
+            await page.locator("#policy-own").evaluate("(e) => { e.open = true; }")
+            await page.set_input_files("#policy-file", {"name": "x", "mimeType": "text/plain", "buffer": PROOF})
+            await page.locator("#policy-fault", has_text="This is an evidence file, no policy").wait_for()
+            assert not await page.locator("#verdict").count()
+
+    run(require_service("chromium"), story)
+
+
 def test_keys_that_come_with_the_evidence_prove_nothing_until_a_person_says_so(
     require_service: Callable[[str], str], tmp_path: Path
 ) -> None:

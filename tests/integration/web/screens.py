@@ -95,6 +95,7 @@ async def refused_login(page: Page) -> None:
 async def refused_password(page: Page) -> None:
     await page.locator("[name=old]").fill("not the password")
     await page.locator("[name=new]").fill("a long walk to the plant")
+    await page.locator("[name=again]").fill("a long walk to the plant")
     await page.locator("button.primary").click()
     await page.locator("#fault").wait_for()
 

@@ -53,6 +53,9 @@ async def people(at: Site, screen: Screen) -> list[str]:
     told = form.locator("[data-said].ok code")
     await told.wait_for()
     password = await told.inner_text()
+    await page.locator("#everybody summary", has_text="New Hand").wait_for()
+    assert await page.locator("#everybody h2 small").inner_text() == "5", "the list has the new one at once"
+    assert await told.inner_text() == password, "what is shown once stays"
     assert (await at.ask("account.login", {"name": "New Hand", "password": password, "source": "test"}))["who"]["must_change"]
     await page.reload()
     await page.locator("details.person summary", has_text=PEOPLE["viewer"]).click()
@@ -180,6 +183,14 @@ def test_an_administrators_work(tmp_path: Path, require_service: Callable[[str],
                         assert await screen.page.evaluate(BEYOND) == [0]
             async with at.client("technician") as other:
                 assert (await other.get("/people")).status_code == 403
+                form = {
+                    "csrf": await at.csrf("technician"),
+                    "old": PASSWORD,
+                    "new": "a long walk to the plant",
+                    "again": "a long walk to the plan",
+                }
+                answer = await other.post("/password", data=form, headers={"origin": at.url.rstrip("/")})
+                assert (answer.status_code, word("password_differs") in answer.text) == (422, True)
                 assert (await other.get("/audit")).status_code == 403
                 bill = (await other.get("/api/v1/sbom")).json()
                 assert bill["bomFormat"] == "CycloneDX"

@@ -37,6 +37,7 @@ async def answers(at: Site) -> list[tuple[str, httpx.Response]]:
                     {"name": "Ada", "password": CANARY},
                     {"name": "Ada", "code": "7K2P4", "password": CANARY},
                     {"old": CANARY, "new": CANARY},
+                    {"old": CANARY, "new": CANARY, "again": CANARY},
                 ):
                     found.append((path, await client.post(path, data={**form, "csrf": token}, headers=headers)))
             for path in (*CALLS, *FORMS):

@@ -201,6 +201,7 @@ async def change_the_password_and_leave(keys: Keys) -> None:
     await keys.enter('a[href="/password"]')
     await keys.write("[name=old]", OWN_PASSWORD)
     await keys.write("[name=new]", NEW_PASSWORD)
+    await keys.write("[name=again]", NEW_PASSWORD)
     await keys.page.keyboard.press("Enter")
     await keys.page.wait_for_url("**/")
     await keys.enter("details.own summary")

@@ -1,8 +1,9 @@
 // Forms that change something over the API: `data-post` is the address; a button's `data-to` is another one, with the fields `data-only`.
-// What is shown once (a password, a token) stays on the page until one leaves it; otherwise the page is fetched anew. What was typed is kept.
+// What is shown once (a password, a token) stays on the page until one leaves it, and only the parts of the page marked `data-fresh` are fetched
+// anew; otherwise the whole page is. What was typed is kept.
 
 import { ask } from "/static/ask.js";
-import { word } from "/static/words.js";
+import { localTimes, word } from "/static/words.js";
 
 function bodyOf(form, only) {
   const body = {};
@@ -24,8 +25,33 @@ function say(form, level, text, code) {
   place.hidden = false;
 }
 
-for (const form of document.querySelectorAll("form[data-post]")) {
-  form.onsubmit = async (event) => {
+// A document of the page as it is now, without its scripts; null where it cannot be had.
+const pageNow = () => new Promise((done) => {
+  const asked = new XMLHttpRequest();
+  asked.open("GET", location.href);
+  asked.responseType = "document";
+  asked.onloadend = () => done(asked.status === 200 ? asked.response : null);
+  asked.send();
+});
+
+// A part in which somebody has opened a form stays: what was typed or shown there is not to be lost.
+async function fetchParts() {
+  const page = await pageNow();
+  for (const part of document.querySelectorAll("[data-fresh]")) {
+    const fresh = page?.getElementById(part.id);
+    if (!fresh || part.querySelector("details[open]")) continue;
+    part.replaceWith(document.adoptNode(fresh));
+    localTimes(fresh);
+    listen(fresh);
+  }
+}
+
+function listen(root) {
+  for (const form of root.querySelectorAll("form[data-post]")) form.onsubmit = sender(form);
+}
+
+function sender(form) {
+  return async (event) => {
     event.preventDefault();
     const button = event.submitter;
     const path = button?.dataset.to ?? form.dataset.post;
@@ -35,7 +61,10 @@ for (const form of document.querySelectorAll("form[data-post]")) {
       const { told = {} } = await ask("POST", path, bodyOf(form, button?.dataset.only?.split(" ")));
       const [name, ...more] = Object.keys(told);
       if (name === undefined) location.reload();
-      else say(form, "ok", [...more, name].map((each) => word(`web.told.${each}`)).join(" "), told[name]);
+      else {
+        say(form, "ok", [...more, name].map((each) => word(`web.told.${each}`)).join(" "), told[name]);
+        fetchParts(); // by itself: whatever becomes of it, what is shown once stays
+      }
     } catch (problem) {
       say(form, "warn", problem.message);
     } finally {
@@ -43,3 +72,5 @@ for (const form of document.querySelectorAll("form[data-post]")) {
     }
   };
 }
+
+listen(document);

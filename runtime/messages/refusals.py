@@ -1,0 +1,24 @@
+"""A refusal in words where its code and parameters alone say too little: what somebody may not do, and who may. Pure.
+
+Room: hall. The web face words refusals with it. It decides nothing: `permissions` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runtime.messages.act_words import action_text
+from runtime.messages.catalogue import word
+from runtime.permissions import ACTIONS, Role
+
+
+def refused_text(code: str, params: Mapping[str, object] | None = None, lang: str = "en") -> str:
+    """Return the text of a code: of what one may not do in words, with the roles that may; of a login no wait that there is not."""
+    values = dict(params or {})
+    may = ACTIONS.get(str(values.get("action")), frozenset())
+    if code == "permission_denied" and may:
+        roles = word("web.comma", None, lang).join(word(f"web.role.{role}", None, lang) for role in Role if role in may)
+        return word("permission_denied_to", {"what": action_text(str(values["action"]), lang), "roles": roles}, lang)
+    if code == "login_refused" and not values.get("retry_after_s"):
+        return word("login_refused_now", None, lang)
+    return word(code, values, lang)
