@@ -13,6 +13,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from tests.integration.web.screen_answers import answers
 from tests.integration.web.test_open_pages import Moving
 from tests.rigs.browser import axe, chromium, page_of, targets
 from tests.rigs.feed_plant import serving
@@ -46,6 +47,7 @@ class Alarmed(Moving):
         states = told["summary"]["states"] | {"unacked": 1}
         summary = told["summary"] | {"waiting": {"high": 1, "medium": 0, "low": 0}, "states": states, "newest": row}
         self.answers["alarms"] = {"summary": summary, "rows": [row], "total": 1}
+        self.answers["tag"] = answers(is_empty=True)["tag"]
         self.answers["bench.places"] = {"revision": 1, "commissioning": False, "devices": [], "own_files": []}
 
     def frame(self) -> Mapping[str, Any]:
@@ -111,6 +113,8 @@ def test_what_was_said_of_now_is_struck_and_asked_again_once_the_core_is_heard(
             await expect(opened["/alarms"].locator("#alarms [role=alert]")).to_contain_text(ANSWERS_NOT, timeout=15_000)
             bench = await open_at("/setup/bench")
             await expect(bench.locator("main [role=alert]")).to_contain_text(ANSWERS_NOT)
+            detail = (await open_at("/live#d/t2")).locator("dialog")
+            await expect(detail.locator("[role=alert]")).to_contain_text(ANSWERS_NOT, timeout=15_000)
             async with serving(tmp_path / "run" / "feed.sock", plant, alarms=plant):
                 for page in opened.values():
                     await expect(page.locator("#sentence")).to_contain_text("Recording 2 of 3 tags", timeout=30_000)
@@ -118,6 +122,8 @@ def test_what_was_said_of_now_is_struck_and_asked_again_once_the_core_is_heard(
                 await expect(opened["/alarms"].locator("#alarms [role=alert]")).to_have_count(0, timeout=15_000)
                 await expect(bench.locator("main [role=alert]")).to_have_count(0, timeout=15_000)
                 await expect(bench.locator("main .commissioning")).to_be_visible()
+                await expect(detail.locator("[role=alert]")).to_have_count(0, timeout=15_000)
+                await expect(detail.locator(".facts")).to_be_visible()
                 for path, selector in STRUCK:
                     await expect(opened[path].locator(selector).first).not_to_have_css("text-decoration-line", "line-through")
 
@@ -181,5 +187,25 @@ def test_whoever_is_logged_in_no_more_has_a_link_to_the_login(tmp_path: Path, re
                 await expect(page.locator("#sentence a")).to_have_attribute("href", f"/login?next={path}")
                 await expect(page.locator("#sentence a")).to_have_text("Sign in")
                 assert [*await axe(page), *await targets(page)] == []
+
+    asyncio.run(run())
+
+
+def test_trends_of_a_time_come_by_themselves_once_the_history_answers(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        plant, history = Alarmed(), Alarmed()
+        pen: dict[str, Any] = {"uid": 1, "t": b"", "last": b"", "bad": b""}
+        history.answers["trends"] = {
+            "t0": 1, "t1": 3_600_000, "read_to": 3, "width_ms": 0, "pens": [pen], "gaps": [[]], "marks": [], "marks_left_out": 0,
+            "outcomes": [], "outcomes_read": True, "gaps_until": None, "marks_until": None,
+        }  # fmt: skip
+        async with site(tmp_path, plant, executable) as (url, browser, _), page_of(browser, url, token="engineer") as at:
+            await at.open("/trends?uids=1&t0=1&t1=3600000")
+            await expect(at.page.locator("#trends [role=alert]")).to_contain_text("history process does not answer", timeout=15_000)
+            async with serving(tmp_path / "run" / "history.sock", history):
+                await expect(at.page.locator("#trends [role=alert]")).to_have_count(0, timeout=15_000)
+                await expect(at.page.locator("#trends")).not_to_contain_text("Loading")
 
     asyncio.run(run())

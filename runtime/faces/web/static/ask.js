@@ -35,8 +35,8 @@ export async function ask(method, path, body, { retry = true } = {}) {
   throw new Problem(told);
 }
 
-// Whether a question failed because the core was not heard, and may be put again once it is.
-export const isUnheard = ({ code }) => code === "core_away" || code === "web_unreachable" || (code === "request_timeout" && link.peek() !== "ok");
+// Whether a question failed because the core, or its history, was not heard: it may be put again once it is.
+export const isUnheard = ({ code }) => code === "core_away" || code === "web_unreachable" || code === "history_away" || (code === "request_timeout" && link.peek() !== "ok");
 
 // Until the core is heard; a moment at least, as its silence is noticed after some seconds only.
 export async function untilHeard() {
