@@ -112,10 +112,8 @@ class Manifest:
         """
         if not self.residual:
             return 1.0
-        beyond = [
-            (REACH_SD / missed) ** 2 / self.ceilings[tag] > self.threshold
-            for missed, tag in zip(self.residual, self.plan.tag_of_feature, strict=True)
-        ]
+        parts = zip([REACH_SD / missed for missed in self.residual], self.plan.tag_of_feature, strict=True)
+        beyond = [part * part / self.ceilings[tag] > self.threshold for part, tag in parts]  # `**` of a float overflows, `*` is infinite
         return sum(beyond) / len(beyond)
 
     @property

@@ -169,7 +169,7 @@ class ModelActs:
             reach_share=manifest.reach_share,
         )
         if refusal is not None:
-            code = f"{refusal.code}_maker" if refusal.code == "model_int8_disagrees" and self._desk.rows.is_imported(page) else refusal.code
+            code = refusal.code + ("_maker" if self._desk.rows.is_imported(page) else "")  # not to be learned again here
             raise RequestRefusedError(code, **{"model": act.target} | refusal.params)
 
     async def _arm(self, act: Act) -> Outcome:

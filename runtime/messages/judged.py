@@ -269,6 +269,8 @@ def coverage_text(model: Row, lang: str = "en", reader: PageReader | None = None
     if not at_ms:
         return said
     by = coverage["by"] if coverage.get("by") in {LEARNED, MAKER} else "check"
+    if by == MAKER and coverage.get("blind"):
+        return said  # reckoned here: no word of its maker's, and no check would change it
     if by == MAKER:
         return word("judged.coverage.by.maker", {"at": moment_for(at_ms // 1000, lang, reader), "said": said}, lang)
     parts = [said, word(f"judged.coverage.by.{by}", {"at": moment_for(at_ms // 1000, lang, reader)}, lang)]
@@ -309,16 +311,17 @@ def labels_text(model: Row, lang: str = "en") -> str:
 def next_step(model: Row, lang: str = "en") -> tuple[str, str | None]:
     """Return what a person may do next with a model, and the command for it where there is one."""
     state, name = model["state"], model["name"]
-    covered = bool((model.get("coverage") or {}).get("covered"))
+    coverage, imported = model.get("coverage") or {}, bool(model.get("imported"))
+    covered = bool(coverage.get("covered"))
     if model.get("refused"):
-        return word("judged.next.refused", None, lang), _command("learn", name)
+        return word("judged.next.refused", None, lang), None if imported else _command("learn", name)
     match state, covered:
         case "learning", _:
             return word("judged.next.learning", None, lang), None
-        case "checking" | "shadow", False if model.get("imported"):
+        case "checking" | "shadow", False if coverage.get("blind"):
+            return word(f"judged.next.blind{'.maker' * imported}", None, lang), None if imported else _command("learn", name)
+        case "checking" | "shadow", False if imported:
             return word("judged.next.uncovered.maker", None, lang), _command("check", name)
-        case "checking" | "shadow", False if (model.get("coverage") or {}).get("blind"):
-            return word("judged.next.blind", None, lang), _command("learn", name)
         case "checking" | "shadow", False:
             return word("judged.next.uncovered", None, lang), _command("learn", name)
         case "checking", True:
@@ -327,7 +330,7 @@ def next_step(model: Row, lang: str = "en") -> tuple[str, str | None]:
             return word("judged.next.shadow", None, lang), _command("arm", name)
         case "armed", _:
             return word("judged.next.armed", None, lang), _command("disarm", name)
-    if model.get("imported"):
+    if imported:
         return word("judged.next.checking", None, lang), _command("shadow", name)
     return word("judged.next.off", None, lang), _command("learn", name)
 

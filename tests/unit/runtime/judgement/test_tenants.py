@@ -25,7 +25,7 @@ from runtime.judgement.desk import JudgementDesk
 from runtime.judgement.plans import plan_of
 from runtime.judgement.tenants import ModelActs
 from runtime.messages.catalogue import word
-from runtime.messages.judged import judge_fault
+from runtime.messages.judged import judge_fault, next_step
 from runtime.points import DevicePoints, number_points
 from runtime.tag_ids import Numbers, TagIds
 from tests.rigs.actors import LOCAL
@@ -281,6 +281,43 @@ def test_a_model_is_imported_with_a_vendors_key_or_where_it_is_allowed_without()
         assert (await bench.act("model.import", model=b"", manifest=""))[0] == "act_shape"
 
     run(scenario, unsigned_imports=False)
+
+
+@pytest.mark.parametrize(
+    ("why", "changed"),
+    [
+        ("model_not_covered_maker", {"coverage": Coverage(covered=False, alarmed_share=0.25, rows_wanted=1_800)}),
+        ("model_blind_maker", {"threshold": 1e300}),
+    ],
+)
+def test_an_import_that_may_not_be_armed_is_not_to_be_learned_again_here(why: str, changed: dict[str, Any]) -> None:
+    async def scenario(bench: Bench) -> None:
+        model, kept = model_bytes(8), bench.line.kept.manifest
+        fields = {"decision": replace(kept.decision, threshold=changed["threshold"])} if "threshold" in changed else changed
+        other = replace(kept, model_sha256=sha256(model).digest(), **fields)
+        assert (await bench.act("model.import", model=model, manifest=other.encoded()))[0] == "done"
+        assert (await bench.act("model.shadow"))[0] == "done"
+        code, params = await bench.act("model.arm")
+        assert code == why
+        assert "learn again" not in word(code, params)
+        todo, command = next_step(bench.line.desk.model_rows()[0])
+        assert "learn again" not in todo.lower()
+        assert "model learn" not in (command or "")
+
+    run(scenario)
+
+
+def test_a_manifest_of_tiny_residuals_stops_no_face() -> None:
+    """Its reach is beyond what a float can hold, and is reckoned for every row that is shown."""
+
+    async def scenario(bench: Bench) -> None:
+        model, kept = model_bytes(8), bench.line.kept.manifest
+        for residual in (1e-160, 5e-324):
+            other = replace(kept, model_sha256=sha256(model).digest(), residual=(residual,) * len(kept.residual))
+            assert (await bench.act("model.import", model=model, manifest=other.encoded()))[0] == "done"
+            assert bench.line.desk.model_rows()[0]["coverage"]["blind"] is False
+
+    run(scenario)
 
 
 def test_what_is_imported_is_never_to_be_learned_again_here_also_after_a_restart() -> None:

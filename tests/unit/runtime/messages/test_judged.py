@@ -198,6 +198,10 @@ def test_a_model_that_would_find_hardly_anything_is_not_called_covered_and_no_mo
     assert judged.coverage_text(row).startswith("✗ Not covered: its threshold is so high that it would find hardly anything.")
     assert "recorded since" not in judged.coverage_text(row)
     assert judged.next_step(row)[0] == word("judged.next.blind")
+    of_maker = model(state="checking", coverage=blind | {"by": "maker"}, imported=True)
+    assert "manifest of its maker" not in judged.coverage_text(of_maker), "it was reckoned here"
+    assert judged.next_step(of_maker) == (word("judged.next.blind.maker"), None)
+    assert judged.next_step(model(refused={"code": "model_hash_differs", "params": {}}, imported=True))[1] is None
 
 
 def test_what_was_learned_from_and_left_out_is_said_where_it_is_known() -> None:
