@@ -80,14 +80,17 @@ def curve(reader: LedgerReader, size: int, params: Mapping[str, Any]) -> dict[st
 
 
 def others(found: list[ScoreReceipt], manifest: Any, from_ms: int, to_ms: int) -> list[list[int]]:
-    """Return [[from ms, to ms], …], within a range, of the times that receipts of another manifest tell. A hole in them stays one."""
+    """Return [[from ms, to ms], …], within a range, of the times that receipts of another manifest tell. A hole in them stays one.
+
+    After a clock that was set back a span may begin before the one that it follows.
+    """
     spans: list[list[int]] = []
     for receipt in found:
         first, last = max(from_ms, (receipt.first_cell - 1) * receipt.grid_ms), min(to_ms, receipt.last_cell * receipt.grid_ms)
         if receipt.manifest_hash == manifest or first >= last:
             continue
-        if spans and first - spans[-1][1] <= CELLS_APART * receipt.grid_ms:
-            spans[-1][1] = last
+        if spans and first >= spans[-1][0] and first - spans[-1][1] <= CELLS_APART * receipt.grid_ms:
+            spans[-1][1] = max(spans[-1][1], last)
         else:
             spans.append([first, last])
     return spans
