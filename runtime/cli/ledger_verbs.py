@@ -50,6 +50,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show entries: the newest, the newest of a kind, or one in full."""
+    if seq is not None and kind is not None:
+        fail("ledger_show_seq_or_kind", as_json=as_json)
     place = open_place(state, epoch, as_json=as_json)
     try:
         size = place.reader.size()

@@ -70,6 +70,13 @@ def test_the_newest_of_one_kind(tmp_path: Path) -> None:
     assert "'gap'" in refused.output
 
 
+def test_one_entry_of_a_kind_is_refused(tmp_path: Path) -> None:
+    state = EvidenceLog().typical(2).write(tmp_path / "state")
+    refused = CliRunner().invoke(make_app(), ["ledger", "show", "--state", str(state), "--seq", "1", "--kind", "gap", "--json"])
+    assert refused.exit_code == 2
+    assert "ledger_show_seq_or_kind" in refused.output
+
+
 def test_every_kind_has_a_name() -> None:
     assert set(get_args(KindName)) == {kind.name.lower() for kind in Kind}
 
