@@ -20,6 +20,9 @@ head_bytes: Final = 7
 """Function, MEI type, code, conformity, more follows, next object, number of objects."""
 pdu_bytes_max: Final = 253
 names: Final = ("vendor", "product", "revision", "vendor_url", "product_name", "model", "application")
+_not_now: Final = frozenset({5, 6})
+"""Refusals of a unit that is busy: whether it has the function it does not say."""
+_unreached: Final = frozenset({10, 11})
 rounds_max: Final = 8
 """Answers of one stream; seven objects of 244 bytes fit into no fewer than seven."""
 
@@ -67,7 +70,10 @@ def objects_in(data: bytes, code: int) -> tuple[dict[int, str], int | None]:
 
 
 async def identified(ask: Ask, unit_id: int) -> dict[str, str]:
-    """Return what a unit says of itself by name, empty where it has no such function. Raises DriverError."""
+    """Return what a unit says of itself by name, empty where it has no such function.
+
+    Raises DriverError; `device_exception` with 5 or 6 where it is busy before it has told the basic ones, which are enough.
+    """
     found: dict[int, str] = {}
     for code in (basic, regular):
         following: int | None = 0 if code == basic else len(names[:3])
@@ -78,7 +84,7 @@ async def identified(ask: Ask, unit_id: int) -> dict[str, str]:
             try:
                 objects, following = objects_in(await ask(identification_request(unit_id, code, first)), code)
             except RefusalError as refusal:
-                if refusal.code in (10, 11):
+                if refusal.code in _unreached or (refusal.code in _not_now and code == basic):
                     raise DriverError("device_exception", Status.BAD_DEVICE_FAILURE, code=refusal.code) from refusal
                 return _named(found)
             except OddAnswerError as odd:

@@ -7,9 +7,9 @@ was told to ask.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from drivers.driver import DriverError
 from drivers.modbus import sunspec
@@ -24,6 +24,7 @@ BUSY: Final = frozenset({5, 6})
 BUSY_TRIES: Final = 3
 LOST: Final = frozenset({"connect_failed", "line_noisy", "line_busy", "tls_refused", "tls_not_pinned"})
 """Causes that end a place: the next unit would fare no better."""
+Looked = TypeVar("Looked")
 
 
 @dataclass
@@ -119,26 +120,35 @@ async def _look_closer(line: Units, unit: int, row: dict[str, Any]) -> None:
     """Ask a unit what it is; what it does not have is left out. One that is busy is asked again, and no longer once it stays so."""
 
     async def fetch(table: str, start: int, count: int) -> dict[int, int]:
-        left = BUSY_TRIES
-        while True:
-            try:
-                return await line.probe(unit, table, start, count)
-            except (DriverError, RequestRefusedError) as error:
-                left -= 1
-                code = error.params.get("code") if cause_of(error) == "device_exception" else None
-                if code in HAS_NONE:
-                    return {}  # it may have others
-                if code not in BUSY or not left:
-                    raise
+        return await _unless_busy(lambda: line.probe(unit, table, start, count), HAS_NONE, {})
 
     try:
-        row["identification"] = await line.identify(unit)
+        row["identification"] = await _unless_busy(lambda: line.identify(unit), BUSY, {})
         models = await sunspec.models_of(fetch)
         row["sunspec"] = [{"model": model, "at": at, "name": sunspec.names.get(model, "")} for model, at in models]
         row["templates"] += [{"name": sunspec.templates[model], "base": at} for model, at in models if model in sunspec.templates]
         row["templates"] += [{"name": name, "fits": fits} for name, fits in await like(fetch)]
     except (DriverError, RequestRefusedError) as error:
         row["broke_off"] = {"cause": cause_of(error), "params": dict(error.params)}
+
+
+async def _unless_busy(look: Callable[[], Awaitable[Looked]], without: frozenset[int], nothing: Looked) -> Looked:
+    """Look until the unit is not busy, BUSY_TRIES times at most; `nothing` where it refuses in the end with a code of `without`.
+
+    So the other looks go on. Raises DriverError, RequestRefusedError for the rest.
+    """
+    left = BUSY_TRIES
+    while True:
+        try:
+            return await look()
+        except (DriverError, RequestRefusedError) as error:
+            left -= 1
+            code = error.params.get("code") if cause_of(error) == "device_exception" else None
+            if code in BUSY and left:
+                continue
+            if code in without:
+                return nothing
+            raise
 
 
 class _Paced:

@@ -105,6 +105,18 @@ def test_a_unit_without_the_function_says_nothing_of_itself() -> None:
     assert asyncio.run(identified(Unit(RefusalError(1)).ask, 9)) == {}
 
 
+@pytest.mark.parametrize("code", [5, 6, 10, 11])
+def test_a_unit_that_is_busy_or_not_reached_does_not_say_that_it_has_none(code: int) -> None:
+    with pytest.raises(DriverError) as caught:
+        asyncio.run(identified(Unit(RefusalError(code)).ask, 9))
+    assert (caught.value.cause, caught.value.params["code"]) == ("device_exception", code)
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6, 7])
+def test_the_basic_ones_are_kept_whatever_is_said_to_the_rest(code: int) -> None:
+    assert asyncio.run(identified(Unit(answer({0: b"Ei"}), RefusalError(code)).ask, 9)) == {"vendor": "Ei"}
+
+
 @pytest.mark.parametrize("following", [0, 1, 200])
 def test_a_stream_that_never_ends_is_left(following: int) -> None:
     unit = Unit(answer({0: b"a"}, more=0xFF, following=following))

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from drivers.driver import DriverError
+from drivers.modbus.identification import identified
+from drivers.modbus.request import RefusalError, Request
 from drivers.reading import Status
 from runtime.commissioning.line_places import Place
 from runtime.commissioning.scan_bounds import Pace
@@ -19,11 +21,15 @@ INVERTER = dict(enumerate([0x5375, 0x6E53, 1, 2, 0, 0, 103, 2, 0, 0, 0xFFFF, 0],
 
 
 class Line:
-    """A unit with an inverter's SunSpec map, which refuses looks at its beginning with the codes in turn, then answers."""
+    """A unit with an inverter's SunSpec map, which refuses looks at its beginning with the codes in turn, then answers.
 
-    def __init__(self, codes: Sequence[int]) -> None:
-        self._codes = list(codes)
+    `own`: the same of function 43.
+    """
+
+    def __init__(self, codes: Sequence[int] = (), own: Sequence[int] = ()) -> None:
+        self._codes, self._own = list(codes), list(own)
         self.asked: list[int] = []
+        self.identified = 0
 
     async def probe(self, unit: int, table: str, start: int, count: int) -> dict[int, int]:
         self.asked.append(start)
@@ -34,7 +40,13 @@ class Line:
         return {at: INVERTER[at] for at in range(start, start + count) if at in INVERTER}
 
     async def identify(self, unit: int | None) -> dict[str, str]:
-        return {}
+        self.identified += 1
+        return await identified(self._function_43, 1)
+
+    async def _function_43(self, request: Request) -> bytes:
+        if self._own:
+            raise RefusalError(self._own.pop(0))
+        return bytes((request.pdu[2], 1, 0, 0, 1, 0, 4)) + b"Acme"
 
 
 def scanned(line: Line) -> dict[str, Any]:
@@ -68,3 +80,17 @@ def test_what_may_mean_that_there_is_none_does_not_end_them(code: int) -> None:
     row = scanned(line)
     assert (row["sunspec"], row.get("broke_off")) == ([], None)
     assert {50000, 0} <= set(line.asked)
+
+
+@pytest.mark.parametrize("code", [5, 6])
+def test_a_unit_that_is_busy_once_says_later_what_it_is(code: int) -> None:
+    row = scanned(Line(own=[code]))
+    assert (row["identification"], row.get("broke_off")) == ({"vendor": "Acme"}, None)
+
+
+@pytest.mark.parametrize(("code", "times"), [(5, BUSY_TRIES), (6, BUSY_TRIES), (1, 1), (7, 1)])
+def test_one_that_never_says_it_is_looked_at_all_the_same(code: int, times: int) -> None:
+    line = Line(own=[code] * 9)
+    row = scanned(line)
+    assert (row["identification"], row.get("broke_off"), line.identified) == ({}, None, times)
+    assert [each["model"] for each in row["sunspec"]] == [1, 103]
