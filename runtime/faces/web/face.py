@@ -26,6 +26,7 @@ from runtime.faces.web.alarm_titles import AlarmTitles
 from runtime.faces.web.answers import NO_STORE, language, theme
 from runtime.faces.web.assets import Assets
 from runtime.faces.web.nav import navigation
+from runtime.faces.web.problems import is_by_role
 from runtime.faces.web.sessions import Sessions
 from runtime.faces.web.site_zone import moment_in, offset, zone_name, zone_of
 from runtime.faces.web.stream import Fanout
@@ -142,7 +143,7 @@ class Face:
         context: dict[str, Any] = {
             "lang": lang,
             "theme": theme(request),
-            "t": lambda code, /, **params: refused_text(code, params, lang),
+            "t": lambda code, /, **params: refused_text(code, params, lang, by_role=is_by_role(request)),
             "static": self.assets.address,
             "mark": self.assets.mark,
             "brand": self._brand,

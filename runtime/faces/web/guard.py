@@ -20,7 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from runtime import permissions
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.web.answers import NO_STORE, THEMES, as_json, language
-from runtime.faces.web.problems import answer_headers, problem, status_of
+from runtime.faces.web.problems import answer_headers, is_by_role, problem, status_of
 from runtime.faces.web.rows import ANYONE, SIGNED_IN, RouteRow
 from runtime.faces.web.sessions import Caller, Who, cookie_name
 from runtime.faces.web.texts import as_typed, blank_in
@@ -144,7 +144,7 @@ def refusal(face: Face, request: Request, refused: RequestRefusedError, *, is_pa
     if not hasattr(request.state, "lang"):
         request.state.lang = language(request)
     if not is_page:
-        return problem(refused, request.state.lang)
+        return problem(refused, request.state.lang, by_role=is_by_role(request))
     if status_of(refused.code) == 401:
         claimed = getattr(request.state, "accounts", {}).get("claimed", True)
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")

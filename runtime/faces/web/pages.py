@@ -23,6 +23,8 @@ MIND_MAX: Final = 12
 """Single tags on the first page; the others are a number that leads to them."""
 ALARMS_MAX: Final = 3
 """Alarms on the first page, the worst of them; all stand on their own."""
+IS_READ: Final = ("ok", "degraded")
+"""States of a device that gives some of its tags at least."""
 NOTED_ALARMS: Final = ("unacked", "returned", "latched_unacked", "acked", "latched")
 """States of alarms that are there: neither normal nor hidden on purpose."""
 
@@ -180,7 +182,7 @@ def device_blocks(
     states = {device["name"]: device for device in health.get("devices", ())}
     blocks: dict[str, list[TagLine]] = {}
     for uid, tag in tags.items():
-        age_ms = age_of(values.get(uid), now_ms, states.get(tag[2], {}).get("last_good_ms"))
+        age_ms = age_of(values.get(uid), now_ms, states.get(tag[2], {}))
         blocks.setdefault(tag[2], []).append(_line(uid, tag, values.get(uid), age_ms, lang))
     found = []
     for name, lines in blocks.items():
@@ -253,14 +255,17 @@ def page_words(lang: str) -> dict[str, str]:
     return dict(catalogue("en")) | dict(catalogue(lang)) | unit_words()
 
 
-def age_of(row: Row | None, now_ms: int | None, last_good_ms: int | None) -> int | None:
+def age_of(row: Row | None, now_ms: int | None, device: Mapping[str, Any]) -> int | None:
     """Return how old what a row shows is, ms: of a bad one without a value since its device was last read well, None if never.
 
-    None too while nothing came yet. The same as `ageOf` of `live.js`.
+    None too while nothing came yet, and where its device is read: what came well of it was other tags. `device` as the health tells it.
+    The same as `ageOf` of `live.js`.
     """
     if row is None or now_ms is None or row[2] == Status.BAD_WAITING_FOR_INITIAL_DATA:
         return None
-    at_ms = last_good_ms if row[1] is None and quality_of(row[2]) == 2 else row[3]
+    at_ms = row[3]
+    if row[1] is None and quality_of(row[2]) == 2:
+        at_ms = None if device.get("state") in IS_READ else device.get("last_good_ms")
     return None if at_ms is None else max(0, now_ms - at_ms)
 
 

@@ -75,10 +75,10 @@ def status_of(code: str) -> int:
     return STATUS.get(code, 400 if code in MALFORMED else 422)
 
 
-def problem(refused: RequestRefusedError, lang: str) -> Response:
-    """Return a refusal as an answer for a program."""
+def problem(refused: RequestRefusedError, lang: str, *, by_role: bool = True) -> Response:
+    """Return a refusal as an answer for a program; `by_role` as `refused_text` takes it."""
     status, params = status_of(refused.code), Redactor().plain(refused.params)
-    title, detail = word(f"web.status.{status}", None, lang), refused_text(refused.code, params, lang)
+    title, detail = word(f"web.status.{status}", None, lang), refused_text(refused.code, params, lang, by_role=by_role)
     told = Problem(f"urn:witnessmark:problem:{refused.code}", title, status, detail, refused.code, params)
     return Response(msgspec.json.encode(told), status, answer_headers(refused), MEDIA)
 
@@ -92,6 +92,11 @@ def answer_headers(refused: RequestRefusedError) -> dict[str, str]:
     if isinstance(wait_s, int | float):
         headers["retry-after"] = str(max(1, round(wait_s)))
     return headers
+
+
+def is_by_role(request: Request) -> bool:
+    """Tell whether whoever asks may what their role may; of a token its scope says."""
+    return (getattr(request.state, "who", None) or {}).get("kind") != "token"
 
 
 def said(request: Request) -> str:

@@ -78,7 +78,8 @@ async def people(at: Site, screen: Screen) -> list[str]:
     async with at.client() as program:
         bearer = {"authorization": f"Bearer {token}"}
         assert (await program.get("/api/v1/values", headers=bearer)).status_code == 200
-        assert (await program.get("/api/v1/audit.csv", headers=bearer)).status_code == 403
+        refused = await program.get("/api/v1/audit.csv", headers=bearer)
+        assert (refused.status_code, refused.json()["detail"]) == (403, "This session may not do view.audit."), "its scope, not a role"
         await page.reload()
         await page.locator("summary", has_text="Revoke").click()
         await page.locator(".ends[open] button").click()

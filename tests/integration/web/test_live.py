@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Page, Route
+from playwright.async_api import Page, Route, expect
 
 from drivers.reading import Status
 from tests.integration.web.screen_answers import answers
@@ -190,11 +190,13 @@ def test_a_dead_device_and_who_sees_it(tmp_path: Path, require_service: Callable
 
 
 class DeadDevice(Plant):
-    """A device that was last read well three minutes ago; it is tried again and again."""
+    """A device that was last read well three minutes ago; it is tried again and again. Its `state` may be another."""
+
+    state = "down"
 
     def snapshot(self) -> Mapping[str, Any]:
         now_ms = self.generation
-        device = {"name": "d", "state": "down", "cause": "no_answer", "params": {}, "last_good_ms": now_ms - 180_000}
+        device = {"name": "d", "state": self.state, "cause": "no_answer", "params": {}, "last_good_ms": now_ms - 180_000}
         return {"ledger": {"size": 3}, "now_ms": now_ms, "devices": [device]}
 
 
@@ -220,12 +222,39 @@ def test_the_age_of_a_dead_device_is_that_of_its_last_good_reading(tmp_path: Pat
             await screen.open("/live?plain=1")
             assert set(await page.locator("td.age").all_inner_texts()) == {"3 min"}
             await screen.open("/commands")
-            await page.locator("tr[data-target='d/t3'] .value", has_text="last good reading 3 min ago").wait_for(timeout=20_000)
+            await page.locator("tr[data-target='d/t3'] .value", has_text="the device's last good reading 3 min ago").wait_for(
+                timeout=20_000
+            )
             await shot(page, "commands-dead")
             for width in (1280, 320):
                 await page.set_viewport_size({"width": width, "height": 900})
                 beyond = "() => [...document.querySelectorAll('.scroll')].map((each) => each.scrollWidth - each.clientWidth)"
                 assert await page.evaluate(beyond) == [0, 0], "whoever commanded by which way is seen"
+
+    asyncio.run(run())
+
+
+def test_a_refused_register_of_a_device_that_is_read_has_no_age(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        plant = DeadDevice(5)
+        plant.generation, plant.state = 300_000, "degraded"
+        plant.answers.update(answers(is_empty=False))
+        for uid in range(5):
+            plant.set(uid, 1.5)
+        plant.rows[3][1:3], plant.rows[3][7] = [None, 0x800A0000], "no_answer"
+        async with web(tmp_path, plant) as url, chromium(executable) as browser, page_of(browser, url, token="engineer") as screen:
+            page = screen.page
+            await screen.open("/live")
+            await expect(page.locator("tr[data-uid='3'] [data-quality]")).to_contain_text("bad", ignore_case=True, timeout=20_000)
+            await expect(page.locator("tr.group em[data-cause]")).to_contain_text("answers in part", timeout=20_000)
+            await expect(page.locator("tr[data-uid='3'] .age")).to_have_text("—")
+            await screen.open("/live?plain=1")
+            assert (await page.locator("td.age").all_inner_texts()).count("—") == 1
+            await screen.open("/commands")
+            await expect(page.locator("tr[data-target='d/t0'] .value")).to_contain_text("1.5", timeout=20_000)
+            await expect(page.locator("tr[data-target='d/t3'] .value")).to_have_text("—")
 
     asyncio.run(run())
 

@@ -23,6 +23,12 @@ from tests.rigs.web_process import web
 pytestmark = pytest.mark.integration
 ANSWERS_NOT = "core does not answer"
 BAD = 0x8000_0000
+FORGETS = """
+const later = window.setTimeout;
+const forgetting = (call) => () => { call(); document.documentElement.dataset.forgotten = ""; };
+window.setTimeout = (call, ms, ...more) => (ms === 60000 ? later(forgetting(call), %d) : later(call, ms, ...more));
+"""
+"""The minute after which a loss is forgotten takes as many ms."""
 STRUCK = (
     ("/", "#mind-list em"),
     ("/", "#devices em"),
@@ -187,6 +193,38 @@ def test_whoever_is_logged_in_no_more_has_a_link_to_the_login(tmp_path: Path, re
                 await expect(page.locator("#sentence a")).to_have_attribute("href", f"/login?next={path}")
                 await expect(page.locator("#sentence a")).to_have_text("Sign in")
                 assert [*await axe(page), *await targets(page)] == []
+
+    asyncio.run(run())
+
+
+def test_a_loss_that_is_over_leads_no_later_end_of_a_session_to_the_login(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        plant = Alarmed()
+        async with site(tmp_path, plant, executable) as (url, browser, core), contextlib.AsyncExitStack() as stack:
+            opened: list[Page] = []
+            for lasts_ms in (50, 1_000_000_000):
+                at = await stack.enter_async_context(page_of(browser, url, token="engineer"))
+                await at.page.add_init_script(FORGETS % lasts_ms)
+                await at.open("/live")
+                await expect(at.page.locator("#sentence")).to_contain_text("Recording 2 of 3 tags", timeout=15_000)
+                opened.append(at.page)
+            await core.aclose()
+            for page in opened:
+                await expect(page.locator("#sentence")).to_contain_text(ANSWERS_NOT, timeout=15_000)
+            async with serving(tmp_path / "run" / "feed.sock", plant, alarms=plant):
+                for page in opened:
+                    await expect(page.locator("#sentence")).to_contain_text("Recording 2 of 3 tags", timeout=30_000)
+                await expect(opened[0].locator("html[data-forgotten]")).to_have_count(1, timeout=15_000)
+                plant.end_sessions()
+                async with httpx.AsyncClient(base_url=url, timeout=30, cookies={"witnessmark": "engineer"}) as client, asyncio.timeout(30):
+                    while (await client.get("/api/v1/values")).status_code != 401:
+                        await asyncio.sleep(0.1)
+                plant.rename({**plant.names, 3: "t3"})  # so that the pages ask for all
+                await expect(opened[1]).to_have_url(re.compile(r"/login\?next=/live$"), timeout=30_000)  # as after a restart
+                await expect(opened[0].locator("#sentence a")).to_have_attribute("href", "/login?next=/live", timeout=30_000)
+                await expect(opened[0].locator("tr[data-uid='1']")).to_be_visible()
 
     asyncio.run(run())
 

@@ -15,12 +15,14 @@ import pytest
 from playwright.async_api import Page, expect
 
 from runtime.faces.feed import RequestRefusedError, Session
+from tests.integration.web.screen_answers import answers
 from tests.rigs.browser import chromium, page_of
 from tests.rigs.feed_plant import Confirmed, serving, serving_apart
 from tests.rigs.web_process import web
 
 pytestmark = pytest.mark.integration
 DRAWN = ("3 / 5,003", "5,000", "The anchor cannot be reached (no route). Tried again in 42 s.")
+UPGRADED = "dispatchEvent(new CustomEvent('witnessmark:upgraded'))"
 COUNT_DRAWINGS = """
 const found = Document.prototype.querySelectorAll;
 window.drawings = 0;
@@ -181,6 +183,44 @@ def test_a_tick_draws_ages_and_nothing_else(tmp_path: Path, require_service: Cal
                 told = await age.text_content()
                 await expect(age).not_to_have_text(told or "", timeout=15_000)
             assert await page.evaluate("window.drawings") == drawn
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("path", "there", "field", "is_filter"),
+    [
+        ("/diagnostics", "input[name=kind][value=tcp]", "input[name=find]", True),
+        ("/diagnostics", "input[name=kind][value=tcp]", "input[name=host]", False),
+        ("/live?bad=1", "#only-bad", "#find", True),
+    ],
+    ids=["log_filter", "probe", "live_filter"],
+)
+def test_a_page_on_which_nobody_wrote_is_fetched_again_after_an_upgrade(
+    tmp_path: Path, require_service: Callable[[str], str], path: str, there: str, field: str, is_filter: bool
+) -> None:
+    """Fields that a script set (a radio, a checkbox) are not written on, nor is what one only looks for."""
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        plant = Moving()
+        plant.answers.update(answers(is_empty=False))
+        async with opened(tmp_path, plant, executable, path) as (page, _, _):
+            await expect(page.locator(there)).to_be_checked(timeout=15_000)
+            if not is_filter:
+                await page.locator("select[name=address]").select_option("own")
+            await page.locator(field).press_sequentially("t1")
+            await page.evaluate("document.documentElement.dataset.before = ''")
+            await page.evaluate(UPGRADED)
+            if is_filter:
+                await expect(page.locator("html[data-before]")).to_have_count(0, timeout=15_000)
+                return
+            await page.evaluate("fetch('/api/v1/alive').then((answer) => answer.text())")
+            await expect(page.locator("html[data-before]")).to_have_count(1)  # somebody writes on it
+            await expect(page.locator(field)).to_have_value("t1")
+            await page.locator(field).fill("")
+            await page.evaluate(UPGRADED)
+            await expect(page.locator("html[data-before]")).to_have_count(0, timeout=15_000)
 
     asyncio.run(run())
 

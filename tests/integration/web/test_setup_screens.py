@@ -224,6 +224,44 @@ async def claimed(folder: Path) -> AsyncIterator[tuple[Site, str]]:
         yield site, str((await site.claim())["token"])
 
 
+def test_a_plan_that_comes_late_is_not_that_of_what_is_asked_now(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        async with claimed(tmp_path) as (site, token), chromium(executable) as browser, page_of(browser, site.url, token=token) as at:
+            now = await site.ask("config", token=token)
+            await site.put_in_force(token, now["text"].replace("[gateway]\n", "[gateway]\ncommissioning = true\n", 1))
+            first, let_go, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+            async def hold(route: Route) -> None:
+                if route.request.post_data_json["units"] == "1-9":
+                    first.set()
+                    await let_go.wait()
+                    await route.continue_()
+                    await (await route.request.response()).finished()
+                    answered.set()
+                else:
+                    await route.continue_()
+
+            await at.page.route("**/api/v1/bench/scan", hold)
+            await at.open("/setup/add")
+            await at.page.locator("#scan input[name=units]").fill("1-9")
+            await at.page.locator("#scan input[name=hosts]").fill("127.0.0.1")
+            async with asyncio.timeout(WAIT_MS / 1000):
+                await first.wait()
+            await at.page.locator("#scan input[name=units]").fill("1-3")
+            plan = at.page.locator("#scan p.quiet[role=status]")
+            await expect(plan).to_contain_text("3 ", timeout=WAIT_MS)
+            told = await plan.text_content()
+            let_go.set()
+            async with asyncio.timeout(WAIT_MS / 1000):
+                await answered.wait()
+            await at.page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+            await expect(plan).to_have_text(told or "")
+
+    asyncio.run(run())
+
+
 def test_every_state_of_the_setup_pages_and_the_keyboard_alone(tmp_path: Path, require_service: Callable[[str], str]) -> None:
     executable = require_service("chromium")
 

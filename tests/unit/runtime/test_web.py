@@ -171,17 +171,21 @@ def test_what_never_came_has_no_age() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "last_good_ms", "wanted"),
+    ("state", "row", "last_good_ms", "wanted"),
     [
-        ([1, None, 0x800A0000, 299_000, None, "recorded", 1, "no_answer"], 120_000, 180_000),
-        ([1, None, 0x800A0000, 299_000, None, "recorded", 1, "no_answer"], None, None),
-        ([1, 3.5, 0x800A0000, 299_000, None, "recorded", 1, "out_of_range"], 120_000, 1_000),
-        ([1, 3.5, 0, 299_000, None, "recorded", 1, None], 120_000, 1_000),
+        ("down", [1, None, 0x800A0000, 299_000, None, "recorded", 1, "no_answer"], 120_000, 180_000),
+        ("down", [1, None, 0x800A0000, 299_000, None, "recorded", 1, "no_answer"], None, None),
+        ("down", [1, 3.5, 0x800A0000, 299_000, None, "recorded", 1, "out_of_range"], 120_000, 1_000),
+        ("degraded", [1, None, 0x800A0000, 299_000, None, "recorded", 1, "register_refused"], 299_700, None),
+        ("degraded", [1, 3.5, 0, 299_000, None, "recorded", 1, None], 299_700, 1_000),
+        ("ok", [1, None, 0x800A0000, 299_000, None, "recorded", 1, "no_answer"], 299_700, None),
     ],
-    ids=["dead", "never_read", "bad_with_a_value", "good"],
+    ids=["dead", "never_read", "bad_with_a_value", "refused_of_a_device_that_is_read", "good", "read_again"],
 )
-def test_the_age_of_what_gave_nothing_is_not_that_of_the_last_try(row: list[Any], last_good_ms: int | None, wanted: int | None) -> None:
-    device = {"name": TAG[2], "state": "down", "cause": None, "last_good_ms": last_good_ms}
+def test_the_age_of_what_gave_nothing_is_not_that_of_the_last_try_nor_of_other_tags(
+    state: str, row: list[Any], last_good_ms: int | None, wanted: int | None
+) -> None:
+    device = {"name": TAG[2], "state": state, "cause": None, "last_good_ms": last_good_ms}
     (block,) = pages.device_blocks({1: TAG}, {1: row}, {"now_ms": 300_000, "devices": [device]}, "en")
     assert block.lines[0].age_ms == wanted
 

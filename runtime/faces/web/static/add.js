@@ -45,7 +45,10 @@ function Scan({ serial, useTemplate }) {
     clearTimeout(later.current);
     if (!(serial ? asked.serial_port : asked.hosts).trim()) return setPlan(null);
     let over = false;
-    const look = async () => setPlan(await lookUntilHeard(() => ask("POST", `${api}/bench/scan`, { ...wanted(), only_plan: true }), (fault) => { if (fault) setPlan(null); setWrong(fault); }, () => over));
+    const look = async () => {
+      const found = await lookUntilHeard(() => ask("POST", `${api}/bench/scan`, { ...wanted(), only_plan: true }), (fault) => { if (fault) setPlan(null); setWrong(fault); }, () => over);
+      if (!over) setPlan(found);
+    };
     later.current = setTimeout(look, PLAN_MS);
     return () => { over = true; clearTimeout(later.current); };
   }, [asked]);

@@ -30,7 +30,7 @@ function Present({ point }) {
   const tag = tags.value.get(point.uid), row = point.uid === null ? null : values(point.uid).value;
   now.value; // ages grow by themselves
   const age = ageOf(row, tag);
-  if (row === null || row[1] === null) return html`<span class="quiet">—</span>${age === null ? "" : html` <small>${word("web.tag.last_good", { age: showAge(age) })}</small>`}`;
+  if (row === null || row[1] === null) return html`<span class="quiet">—</span>${age === null ? "" : html` <small>${word("web.cmd.device_last_good", { age: showAge(age) })}</small>`}`;
   const stale = isStale(row, tag), q = quality(row[2]), text = `${showValue(row[1], tag)} ${point.unit}`;
   return html`<span>${stale || q === 2 ? html`<s>${text}</s>` : text}</span> <small>${[stale ? word("web.live.old") : word(`web.quality.${q}`), age === null ? "" : showAge(age)].filter(Boolean).join(word("web.comma"))}</small>`;
 }

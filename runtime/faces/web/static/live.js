@@ -11,6 +11,7 @@ const TAKE_OVER_MS = 8000;
 const AGE_STEP_MS = 900;
 const DEVICE = 2, UNIT = 3; // of a tag's row
 const BAD = 2; // the two upper bits of a status
+const IS_READ = new Set(["ok", "degraded"]); // states of a device that gives some of its tags at least
 const LOCK = "witnessmark-live";
 
 export const link = signal("starting"); // starting | ok | away (the core does not answer) | silent (nothing is heard) | out (not signed in)
@@ -63,11 +64,11 @@ export const WAITING = 0x80320000; // BadWaitingForInitialData: nothing came yet
 const sinceRead = (row) => Math.max(0, (now.value ?? row[3]) - row[3]);
 
 // How old what is shown is. Where a device gave nothing, the try is new, and not what is known of it: then it is how long ago the device was last
-// read well, null where it never was. The same as pages.age_of of the server.
+// read well, null where it never was, or where the device is read: what came well of it was other tags. The same as pages.age_of of the server.
 export function ageOf(row, tag) {
   if (row === null || row[2] === WAITING || now.value === null) return null;
   if (row[1] !== null || row[2] >>> 30 < BAD) return sinceRead(row);
-  const lastGood = health.value.devices?.find((each) => each.name === tag?.[DEVICE])?.last_good_ms ?? null;
+  const device = health.value.devices?.find((each) => each.name === tag?.[DEVICE]), lastGood = IS_READ.has(device?.state) ? null : device?.last_good_ms ?? null;
   return lastGood === null ? null : Math.max(0, now.value - lastGood);
 }
 

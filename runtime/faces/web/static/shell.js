@@ -45,12 +45,23 @@ if (box) {
   });
 }
 
+const written = new Set(); // fields that a person changed
+for (const event of ["input", "change"]) {
+  addEventListener(event, ({ target, isTrusted }) => { if (isTrusted && target.matches("input:not([type=search], [role=search] *), textarea")) written.add(target); }, true);
+}
+
 const took = new Map(); // what said that there is nothing -> its words, which hold again once the core is heard
-let wasLost = false;
+const ENDS_SEEN_MS = 60000; // a stream asks every 30 s (stream.CHECK_S) whether its session has ended, as a restart ends all
+let wasLost = false, forgetting = null;
 effect(() => {
-  wasLost ||= link.value === "away" || link.value === "silent";
+  if (link.value === "away" || link.value === "silent") {
+    wasLost = true;
+    clearTimeout(forgetting);
+    forgetting = null;
+  }
   if (once && wasLost) isOfBefore.value = true;
-  if (link.value === "out" && (wasLost || isOfBefore.value) && !isWritten("[role=search] *")) return void location.replace(loginAt()); // a restart ends every session
+  if (link.value === "out" && (wasLost || isOfBefore.value) && !isWritten()) return void location.replace(loginAt()); // a restart ends every session
+  if (link.value === "ok" && wasLost) forgetting ??= setTimeout(() => { wasLost = false; forgetting = null; }, ENDS_SEEN_MS); // what ends later is of no restart
   if (isOfBefore.value && link.value === "ok") return void location.reload(); // nobody can write on it
   if (!isLost()) {
     for (const [each, was] of took) each.textContent = was;
@@ -127,10 +138,10 @@ function fetchAgain() {
   if (!isWritten()) location.reload();
 }
 
-// Whether somebody has written on this page; `but` is what does not count.
-function isWritten(but = ":not(*)") {
-  const differs = (each) => (/checkbox|radio/.test(each.type) ? each.checked !== each.defaultChecked : each.value !== each.defaultValue);
-  return [...document.querySelectorAll("input, textarea")].some((each) => differs(each) && !each.matches(but));
+// Whether somebody has written on this page: what a person changed, what is only looked for by apart. What a field was at first does not tell,
+// as scripts set values that are no defaults; a text that is as at first again, an emptied form's, is nothing to lose.
+function isWritten() {
+  return [...written].some((each) => each.isConnected && (/checkbox|radio/.test(each.type) || each.value !== each.defaultValue));
 }
 
 // What a page fetches by itself keeps no session alive; a person at it does.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.messages.refusals import refused_text
-from runtime.permissions import ACTIONS
+from runtime.permissions import ACTIONS, ALL_ROLES
 
 
 def test_what_is_not_allowed_and_who_may() -> None:
@@ -16,8 +16,18 @@ def test_what_is_not_allowed_and_who_may() -> None:
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_no_code_of_an_action_is_shown_where_somebody_may(lang: str) -> None:
-    may = [action for action, roles in ACTIONS.items() if roles]
+    may = [action for action, roles in ACTIONS.items() if roles and roles != ALL_ROLES]
     assert [action for action in may if action in refused_text("permission_denied", {"action": action}, lang)] == []
+
+
+@pytest.mark.parametrize("action", ["account.key", "account.password", "account.language"])
+def test_what_every_role_may_is_not_refused_for_a_role(action: str) -> None:
+    """It is refused for another person: who may is no answer."""
+    assert refused_text("permission_denied", {"action": action}) == f"This session may not do {action}."
+
+
+def test_a_token_is_told_the_action_that_its_scope_lacks() -> None:
+    assert refused_text("permission_denied", {"action": "view.audit"}, by_role=False) == "This session may not do view.audit."
 
 
 def test_what_is_of_no_role_is_said_by_its_code() -> None:
