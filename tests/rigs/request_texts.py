@@ -21,7 +21,7 @@ Way = tuple[str, ...]
 """From a body to a text in it, by names of fields; within a list its last one is meant, TABLE is a key and its value."""
 TABLE: Final = "{}"
 Example = Mapping[str, Any] | Callable[[Site], Awaitable[Mapping[str, Any]]]
-NEVER_SHOWN: Final = frozenset({"password", "old", "new", "code"})
+NEVER_SHOWN: Final = frozenset({"password", "old", "new", "again", "code"})
 """Secrets: of them it is shown that they are nowhere (test_canaries)."""
 PLACES: Final = {"name": "filling", "device": "press", "id": "0" * 16, "number": "1"}
 """What stands in the path."""
