@@ -149,7 +149,7 @@ def test_an_outage_longer_than_the_servers_queues_ends_the_stream() -> None:
 
     async def test() -> None:
         _, error = await broken_by(stay_away, queue_size=20)
-        assert error.cause == "connection_lost"
+        assert error.cause in {"connection_lost", "no_answer"}, "whichever of its signs is met first"
 
     run(test)
 

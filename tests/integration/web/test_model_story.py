@@ -195,7 +195,7 @@ async def labels(lin: Person, from_time: str) -> None:
     await lin.page.locator(".labelling summary").click()
     await lin.page.locator("#label-of-start").fill(from_time)
     assert "recorded" in await lin.does("label", "[value=unsure]", WHY["span"])
-    said = "Labelled: 1 not normal, 0 normal, 1 unsure. Precision 100 %"
+    said = "Labelled: 1 not normal, 0 normal, 1 unsure. Precision and recall are said from 5 labels on."
     await expect(lin.page.locator(".findings .hint")).to_contain_text(said, timeout=WAIT_MS)
 
 
