@@ -100,7 +100,7 @@ def test_a_killed_broker_is_noticed_found_again_and_what_was_known_is_doubted(br
                 await driver.read(group, 0.2)
                 plant.publish("t/0", "1.0")
                 plant.publish("t/1", "2.0")
-                assert (await read_until(driver, group, lambda s: s.values == [60, 59])).statuses is None
+                assert (await driver.read(group, 1.0)).statuses is None
             broker.stop(signal.SIGKILL)
             for _ in range(3):
                 started = time.monotonic()
@@ -143,7 +143,7 @@ def test_what_a_broker_kept_comes_in_order_and_is_marked_unless_it_says_when(bro
                 assert got["t0"] == [(n, LAST_USABLE) for n in range(60)]
                 assert got["t1"] == [(n, LAST_USABLE if n < 30 else 0) for n in range(60)]
                 plant.publish("t/0", "60")
-                assert (await driver.read(group, 1.0)).statuses is None
+                assert (await read_until(driver, group, lambda s: s.values == [60, 59])).statuses is None
 
     run(test)
 
