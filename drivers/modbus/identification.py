@@ -72,7 +72,7 @@ def objects_in(data: bytes, code: int) -> tuple[dict[int, str], int | None]:
 async def identified(ask: Ask, unit_id: int) -> dict[str, str]:
     """Return what a unit says of itself by name, empty where it has no such function.
 
-    Raises DriverError; `device_exception` with 5 or 6 where it is busy before it has told the basic ones, which are enough.
+    Raises DriverError; `device_exception` with 5 or 6 where it is busy before it has told anything.
     """
     found: dict[int, str] = {}
     for code in (basic, regular):
@@ -84,7 +84,7 @@ async def identified(ask: Ask, unit_id: int) -> dict[str, str]:
             try:
                 objects, following = objects_in(await ask(identification_request(unit_id, code, first)), code)
             except RefusalError as refusal:
-                if refusal.code in _unreached or (refusal.code in _not_now and code == basic):
+                if refusal.code in _unreached or (refusal.code in _not_now and not found):
                     raise DriverError("device_exception", Status.BAD_DEVICE_FAILURE, code=refusal.code) from refusal
                 return _named(found)
             except OddAnswerError as odd:

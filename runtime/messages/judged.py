@@ -93,7 +93,7 @@ def _verdict(model: Row, now_ms: int | None, lang: str) -> Sentence:
     if age_ms is None:
         return "warn", word("judged.no_score", None, lang)
     if age_ms < -SCORE_AHEAD_MS:
-        return "warn", word("judged.ahead", {"age": span_text(-age_ms)}, lang)
+        return "warn", word(f"judged.ahead{'.maker' * bool(model.get('imported'))}", {"age": span_text(-age_ms)}, lang)
     if age_ms > SCORE_OLD_MS:
         return "warn", word("judged.old", {"age": span_text(age_ms)}, lang)
     if leads_by_rule(model) or (model.get("open") and not model.get("alarming")):

@@ -287,6 +287,12 @@ def test_every_state_of_the_setup_pages_and_the_keyboard_alone(tmp_path: Path, r
     assert not found, "\n".join(found)
 
 
+async def upgraded(page: Page) -> None:
+    """Tell a page that the gateway was upgraded, and wait for as long as a page that is fetched again would need to begin it."""
+    await page.evaluate("document.documentElement.dataset.before = ''; dispatchEvent(new Event('witnessmark:upgraded'))")
+    await page.evaluate("fetch('/api/v1/alive').then((answer) => answer.text())")
+
+
 async def by_keyboard_alone(at: Screen, site: Site, token: str) -> None:
     """Change a cell, look at the draft, put it in force, and undo it by the revision: Tab, Enter and letters, never a click."""
     page, keys, before = at.page, Keys(at.page), await site.ask("config", token=token)
@@ -296,6 +302,8 @@ async def by_keyboard_alone(at: Screen, site: Site, token: str) -> None:
     await page.keyboard.type("pieces")
     await page.keyboard.press("Enter")
     await page.locator(".review").wait_for(timeout=WAIT_MS)
+    await upgraded(page)  # what is not sent stays, though the fields that were written on are gone
+    await expect(page.locator("html[data-before]")).to_have_count(1)
     await keys.to("input[name=reason]")
     await page.keyboard.press("Enter")
     await expect(page.locator(".verdict")).to_contain_text(str(before["revision"] + 1), timeout=WAIT_MS)

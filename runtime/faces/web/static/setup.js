@@ -102,7 +102,7 @@ export function Review({ draft, reason, mayEdit, accept, onDone, onBack, restart
   if (waits) return html`<section class="card wide review stack"><p class="verdict warn" role="status"><span class="mark" aria-hidden="true" /><span>${word("config_waits", { what: waits.what })}</span></p>
     <p>${word("config.waiting.next")}</p><p class="buttons"><a class="button primary" href="/config">${word("web.nav.config")}</a></p></section>`;
   const bad = draft.faults.length > 0;
-  return html`<form class="card wide review stack" onSubmit=${go}><h2 tabindex="-1" ref=${at}>${word(bad ? "draft.bad" : "draft.title")}</h2>
+  return html`<form class="card wide review stack" data-written="" onSubmit=${go}><h2 tabindex="-1" ref=${at}>${word(bad ? "draft.bad" : "draft.title")}</h2>
     <${Faults} faults=${draft.faults} count=${draft.fault_count ?? draft.faults.length} /><${Advice} advice=${draft.advice ?? []} /><${Lines} lines=${draft.lines ?? []} /><${Diff} rows=${draft.diff ?? []} />
     ${!bad && draft.text !== undefined && !mayEdit ? html`<p class="note"><span>${word("draft.engineer")}</span></p><p class="buttons"><a class="button" download="witnessmark-draft.toml" href=${URL.createObjectURL(new Blob([draft.text], { type: "text/plain" }))}>${word("draft.take")}</a></p>` : null}
     ${!bad && mayEdit && draft.diff?.length ? html`<${Field} label=${word("draft.reason")} help=${word("draft.reason.help")} name="reason" required maxlength="500" value=${why} onInput=${(e) => setWhy(e.target.value)} />` : null}

@@ -138,10 +138,11 @@ function fetchAgain() {
   if (!isWritten()) location.reload();
 }
 
-// Whether somebody has written on this page: what a person changed, what is only looked for by apart. What a field was at first does not tell,
-// as scripts set values that are no defaults; a text that is as at first again, an emptied form's, is nothing to lose.
+// Whether somebody has written on this page: what a person changed, what is only looked for by apart, and what a script marks as work that is not
+// sent (`data-written`: its fields may be gone). What a field was at first does not tell, as scripts set values that are no defaults; a text that is
+// as at first again, an emptied form's, is nothing to lose.
 function isWritten() {
-  return [...written].some((each) => each.isConnected && (/checkbox|radio/.test(each.type) || each.value !== each.defaultValue));
+  return document.querySelector("[data-written]") !== null || [...written].some((each) => each.isConnected && (/checkbox|radio/.test(each.type) || each.value !== each.defaultValue));
 }
 
 // What a page fetches by itself keeps no session alive; a person at it does.

@@ -117,6 +117,11 @@ def test_the_basic_ones_are_kept_whatever_is_said_to_the_rest(code: int) -> None
     assert asyncio.run(identified(Unit(answer({0: b"Ei"}), RefusalError(code)).ask, 9)) == {"vendor": "Ei"}
 
 
+@pytest.mark.parametrize("code", [5, 6])
+def test_what_a_unit_told_before_it_was_busy_is_kept(code: int) -> None:
+    assert asyncio.run(identified(Unit(answer({0: b"Ei"}, more=0xFF, following=1), RefusalError(code)).ask, 9)) == {"vendor": "Ei"}
+
+
 @pytest.mark.parametrize("following", [0, 1, 200])
 def test_a_stream_that_never_ends_is_left(following: int) -> None:
     unit = Unit(answer({0: b"a"}, more=0xFF, following=following))

@@ -201,6 +201,7 @@ def test_a_model_that_would_find_hardly_anything_is_not_called_covered_and_no_mo
     of_maker = model(state="checking", coverage=blind | {"by": "maker"}, imported=True)
     assert "manifest of its maker" not in judged.coverage_text(of_maker), "it was reckoned here"
     assert judged.next_step(of_maker) == (word("judged.next.blind.maker"), None)
+    assert "learn" not in judged.state_sentence(model(cell_ms=NOW + 600_000, imported=True), JUDGE, NOW)[1]
     assert judged.next_step(model(refused={"code": "model_hash_differs", "params": {}}, imported=True))[1] is None
 
 
