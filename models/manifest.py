@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Final, Literal
 
 from models import canonical
@@ -55,7 +56,7 @@ class Agreement:
     differing_share: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Manifest:
     """See the module. Tuples of features are in the order of `plan.feature_names()`, tuples of tags in that of `plan.tags`.
 
@@ -104,7 +105,7 @@ class Manifest:
         """SHA-256 of the encoding."""
         return hashlib.sha256(self.encoded()).digest()
 
-    @property
+    @cached_property
     def reach_share(self) -> float:
         """The share of features whose shift by REACH_SD standard deviations, alone, is beyond the threshold, where nothing else follows it.
 

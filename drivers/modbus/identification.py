@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from drivers.driver import DriverError
+from drivers.modbus.exception_codes import busy_codes, gateway_codes
 from drivers.modbus.request import OddAnswerError, RefusalError, Request
 from drivers.reading import Status
 
@@ -20,9 +21,6 @@ head_bytes: Final = 7
 """Function, MEI type, code, conformity, more follows, next object, number of objects."""
 pdu_bytes_max: Final = 253
 names: Final = ("vendor", "product", "revision", "vendor_url", "product_name", "model", "application")
-_not_now: Final = frozenset({5, 6})
-"""Refusals of a unit that is busy: whether it has the function it does not say."""
-_unreached: Final = frozenset({10, 11})
 rounds_max: Final = 8
 """Answers of one stream; seven objects of 244 bytes fit into no fewer than seven."""
 
@@ -84,7 +82,7 @@ async def identified(ask: Ask, unit_id: int) -> dict[str, str]:
             try:
                 objects, following = objects_in(await ask(identification_request(unit_id, code, first)), code)
             except RefusalError as refusal:
-                if refusal.code in _unreached or (refusal.code in _not_now and not found):
+                if refusal.code in gateway_codes or (refusal.code in busy_codes and not found):
                     raise DriverError("device_exception", Status.BAD_DEVICE_FAILURE, code=refusal.code) from refusal
                 return _named(found)
             except OddAnswerError as odd:

@@ -13,6 +13,7 @@ from typing import Final
 
 from drivers.driver import Clock, DriverError
 from drivers.modbus.address import bit_tables
+from drivers.modbus.exception_codes import address_codes
 from drivers.modbus.finder import Found, search
 from drivers.modbus.group_plan import GroupPlan
 from drivers.modbus.learned import ODD, LearnedMap
@@ -20,7 +21,7 @@ from drivers.modbus.planner import Block, Span, block_of
 from drivers.modbus.proof import Sample, controls, disagreements, repeats
 from drivers.modbus.request import RefusalError
 from drivers.modbus.searching import Lengths, atoms_of
-from drivers.modbus.turn import Asker, Turn, address_codes
+from drivers.modbus.turn import Asker, Turn
 
 undecided_max: Final = 3
 """So many undecided proofs of a block, and its holes rest."""

@@ -14,6 +14,7 @@ from typing import Final
 from drivers.driver import Clock, DriverError
 from drivers.memory import Memory
 from drivers.modbus.config import DeviceOptions
+from drivers.modbus.exception_codes import address_codes, busy_codes, gateway_codes
 from drivers.modbus.group_plan import GroupPlan, make_plan, status_of
 from drivers.modbus.layout import Layout
 from drivers.modbus.learned import LearnedMap, from_plain
@@ -23,7 +24,7 @@ from drivers.modbus.proving import Prover
 from drivers.modbus.request import RefusalError
 from drivers.modbus.searching import Lengths, Searcher, atoms_of
 from drivers.modbus.suspicions import Suspicions
-from drivers.modbus.turn import Ask, Asker, Turn, address_codes, busy_codes, gateway_codes
+from drivers.modbus.turn import Ask, Asker, Turn
 from drivers.reading import Scan, Status, TagGroup
 
 learn_share: Final = 0.5

@@ -12,13 +12,14 @@ from itertools import groupby
 from typing import Final
 
 from drivers.driver import DriverError
+from drivers.modbus.exception_codes import address_codes
 from drivers.modbus.finder import Found, search
 from drivers.modbus.intervals import Interval
 from drivers.modbus.layout import Layout, ReadBlock
 from drivers.modbus.learned import LearnedMap, kind_of
 from drivers.modbus.planner import Block, Span, block_of
 from drivers.modbus.request import RefusalError
-from drivers.modbus.turn import Asker, Turn, address_codes
+from drivers.modbus.turn import Asker, Turn
 
 unheard_max: Final = 24
 """Refusals that a unit which has answered nothing may give in one read before it is let alone until the next."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import Final
 
 from drivers.driver import Clock
+from drivers.modbus.exception_codes import address_codes
 from drivers.modbus.group_plan import GroupPlan
 from drivers.modbus.intervals import Interval
 from drivers.modbus.layout import Layout
 from drivers.modbus.learned import ODD, SILENT, LearnedMap, kind_of
 from drivers.modbus.planner import Block, block_of, split_block
-from drivers.modbus.turn import Turn, address_codes
+from drivers.modbus.turn import Turn
 
 strikes_max: Final = 2
 """So many failures in a row, while other blocks are answered, and a block is cut in two."""

@@ -9,19 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Protocol
 
 from drivers.driver import DriverError
 from drivers.modbus.layout import Answer, ReadBlock
 from drivers.modbus.planner import Block
 from drivers.modbus.proof import Sample
-
-address_codes: Final = frozenset({1, 2, 3})
-"""Exceptions that speak of what was asked: the function, the addresses, the length. Worth a search, and remembered."""
-busy_codes: Final = frozenset({5, 6})
-"""Exceptions that say "not now": asked again in the same read, a bounded number of times."""
-gateway_codes: Final = frozenset({10, 11})
-"""Exceptions by which a gateway says that it has no path, or that the unit itself said nothing. The map is not at fault."""
 
 
 class Ask(Protocol):

@@ -24,8 +24,6 @@ from runtime.faces.feed import RequestRefusedError
 
 HAS_NONE: Final = frozenset({1, 2, 3, 4})
 """Refusals that may mean that there is no such register: 2 says so (MODBUS Application Protocol V1.1b3, 7), devices answer others too."""
-UNREACHED: Final = frozenset({10, 11})
-"""Refusals of a gateway on the way: its device was not asked, or did not answer."""
 MODBUS: Final = "modbus"
 
 

@@ -13,14 +13,13 @@ from typing import Any, Final, TypeVar
 
 from drivers.driver import DriverError
 from drivers.modbus import sunspec
+from drivers.modbus.exception_codes import busy_codes, gateway_codes
 from drivers.templates.likeness import like
-from runtime.commissioning.line_places import HAS_NONE, UNREACHED, Opener, Place, Units, cause_of
+from runtime.commissioning.line_places import HAS_NONE, Opener, Place, Units, cause_of
 from runtime.commissioning.scan_bounds import Pace
 from runtime.faces.feed import RequestRefusedError
 
 SILENT: Final = frozenset({"no_answer", "breaker_open", "connection_lost"})
-BUSY: Final = frozenset({5, 6})
-"""Exception codes by which a unit says that it cannot answer just now."""
 BUSY_TRIES: Final = 3
 LOST: Final = frozenset({"connect_failed", "line_noisy", "line_busy", "tls_refused", "tls_not_pinned"})
 """Causes that end a place: the next unit would fare no better."""
@@ -109,7 +108,7 @@ async def _answers(line: Units, unit: int) -> tuple[str | None, int | None]:
             return None, None
         if cause == "device_exception":
             code = int(error.params.get("code") or 0)
-            return (None if code in UNREACHED else "answers"), code
+            return (None if code in gateway_codes else "answers"), code
         if cause in ("unit_in_use", "bad_answer"):
             return ("polled" if cause == "unit_in_use" else "odd"), None
         raise
@@ -123,7 +122,7 @@ async def _look_closer(line: Units, unit: int, row: dict[str, Any]) -> None:
         return await _unless_busy(lambda: line.probe(unit, table, start, count), HAS_NONE, {})
 
     try:
-        row["identification"] = await _unless_busy(lambda: line.identify(unit), BUSY, {})
+        row["identification"] = await _unless_busy(lambda: line.identify(unit), busy_codes, {})
         models = await sunspec.models_of(fetch)
         row["sunspec"] = [{"model": model, "at": at, "name": sunspec.names.get(model, "")} for model, at in models]
         row["templates"] += [{"name": sunspec.templates[model], "base": at} for model, at in models if model in sunspec.templates]
@@ -144,7 +143,7 @@ async def _unless_busy(look: Callable[[], Awaitable[Looked]], without: frozenset
         except (DriverError, RequestRefusedError) as error:
             left -= 1
             code = error.params.get("code") if cause_of(error) == "device_exception" else None
-            if code in BUSY and left:
+            if code in busy_codes and left:
                 continue
             if code in without:
                 return nothing

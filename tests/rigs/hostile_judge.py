@@ -39,7 +39,7 @@ async def main(seed: int) -> None:
                 if n == 0:
                     assert worker.faults == 1, "nothing hostile has reached the runtime"
                     print("ready", flush=True)
-                print(worker.faults, round(time.monotonic() - began, 2), flush=True)
+                print(f"{worker.faults} {time.monotonic() - began:.2f}", flush=True)
 
 
 async def offered(worker: Worker, model: object) -> None:

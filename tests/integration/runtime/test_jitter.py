@@ -233,7 +233,8 @@ def test_hostile_models_delay_nobody(tmp_path: Path, count: Callable[[int, int, 
                 judge = judges.pop()
                 judge.kill()
                 assert judge.stdout is not None
-                said[-1] = await judge.stdout.read()
+                wrote = await judge.stdout.read()
+                said[-1] = wrote[: wrote.rfind(b"\n") + 1]  # a line in whose midst it was ended is none
                 await judge.wait()
 
             await compare(face, ["d0", "d1", "d2"], count(3, 5, 11), Disturbance("hostile models", disturb, calm))
