@@ -162,7 +162,7 @@ def test_a_dead_or_slow_device_delays_nobody_and_is_said(tmp_path: Path, count: 
                 await until(lambda: state_of(face, "d0")["state"] == "ok", 60)
 
             slow, dead = unsound(dead=False, delay_s=3.0), unsound(dead=True, delay_s=0.0)
-            await compare(face, ["d1", "d2"], count(3, 7, 11), Disturbance("dead", dead, end), Disturbance("slow", slow, end))
+            await compare(face, ["d1", "d2"], count(3, 5, 11), Disturbance("dead", dead, end), Disturbance("slow", slow, end))
             gaps = await until(lambda: face.health["gaps"])
             assert gaps["no_answer"] > 0
             said = {"no_answer", "device_busy", "line_busy", "breaker_open", "poll_late"}
@@ -204,7 +204,7 @@ def test_fifty_faces_a_stalled_one_and_trends_without_a_pause_delay_nobody(tmp_p
                 before = gateway.rss_kb()
                 await calm()
                 await compare(
-                    face, ["d0", "d1", "d2"], count(3, 7, 11), Disturbance("faces", disturb, calm), Disturbance("trends", look_back, calm)
+                    face, ["d0", "d1", "d2"], count(3, 5, 11), Disturbance("faces", disturb, calm), Disturbance("trends", look_back, calm)
                 )
                 assert gateway.rss_kb() < before * 1.1 + 4_096, "the core's memory grew with its faces"
                 assert (await client.get(f"http://127.0.0.1:{port}/")).status_code == 200
