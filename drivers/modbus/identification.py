@@ -70,7 +70,8 @@ def objects_in(data: bytes, code: int) -> tuple[dict[int, str], int | None]:
 async def identified(ask: Ask, unit_id: int) -> dict[str, str]:
     """Return what a unit says of itself by name, empty where it has no such function.
 
-    Raises DriverError; `device_exception` with 5 or 6 where it is busy before it has told anything.
+    Raises DriverError; `device_exception` with 10 or 11 where a gateway did not reach it, with 5 or 6 where it is busy before it has told
+    anything. What it told before another refusal is returned.
     """
     found: dict[int, str] = {}
     for code in (basic, regular):

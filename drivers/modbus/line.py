@@ -20,6 +20,7 @@ from drivers.driver import Clock, DriverError
 from drivers.modbus.breaker import Breaker, passed_over_max
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.end_point import line_of
+from drivers.modbus.exception_codes import gateway_codes
 from drivers.modbus.explain import Known, TagsOf, explain
 from drivers.modbus.lane import Lane
 from drivers.modbus.request import RefusalError, Request
@@ -31,8 +32,6 @@ unit_faults: Final = frozenset({"no_answer", "bad_answer"})
 """Causes that speak of the unit and not of the line."""
 frozen_causes: Final = frozenset({"no_answer", "bad_answer", "connection_lost", "line_noisy"})
 """Faults of which the flight recorder keeps what came before."""
-gateway_silences: Final = (10, 11)
-"""Exception codes by which a gateway says that the unit itself said nothing."""
 slow_s_min: Final = 0.025
 slow_ratio: Final = 8.0
 """A unit is slow when its answers take this many times the others', and at least `slow_s_min`; half of both ends it."""
@@ -130,7 +129,7 @@ class Line:
         try:
             data = await lane.exchange(request, limit_s, until, row)
         except RefusalError as refusal:
-            if refusal.code in gateway_silences:
+            if refusal.code in gateway_codes:
                 breaker.failed(loop.time())
             else:
                 self._answered(breaker, lane)

@@ -12,14 +12,13 @@ from typing import Final
 
 from drivers.driver import DriverError
 from drivers.modbus.address import bit_tables
+from drivers.modbus.exception_codes import lacking_codes
 from drivers.modbus.request import RefusalError
 from drivers.reading import Status
 
 count_max: Final = 125
 """Registers of one look."""
 _no_function: Final = 1
-_no_address: Final = (_no_function, 2, 3, 4)
-"""Refusals that may mean a part of the range; some devices answer 4 (device failure) for addresses that they lack, or 1."""
 
 Ask = Callable[[str, int, int], Awaitable[bytes]]
 """Table, first address, registers -> the bytes of the answer. Raises RefusalError, DriverError."""
@@ -44,7 +43,7 @@ async def look_at(ask: Ask, table: str, start: int, count: int, *, halve: bool =
         except RefusalError as refusal:
             if size == count > 1 and refusal.code == _no_function:
                 return {}
-            if count == 1 or refusal.code not in _no_address:
+            if count == 1 or refusal.code not in lacking_codes:
                 raise DriverError("device_exception", Status.BAD_DEVICE_FAILURE, code=refusal.code) from refusal
             if size > 1 and halve:
                 half = size // 2

@@ -22,8 +22,6 @@ from runtime.commissioning.scan_bounds import connect_s
 from runtime.config import Config
 from runtime.faces.feed import RequestRefusedError
 
-HAS_NONE: Final = frozenset({1, 2, 3, 4})
-"""Refusals that may mean that there is no such register: 2 says so (MODBUS Application Protocol V1.1b3, 7), devices answer others too."""
 MODBUS: Final = "modbus"
 
 

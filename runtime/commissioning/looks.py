@@ -13,10 +13,10 @@ from typing import Any, Final
 from drivers.driver import DriverError
 from drivers.modbus.detective import Finding, Look, Quantity, Question, read_shown
 from drivers.modbus.detective.question import Place, reach
-from drivers.modbus.exception_codes import gateway_codes
+from drivers.modbus.exception_codes import gateway_codes, lacking_codes
 from drivers.modbus.notation import read_notation
 from drivers.option_error import OptionError
-from runtime.commissioning.line_places import HAS_NONE, cause_of
+from runtime.commissioning.line_places import cause_of
 from runtime.faces.feed import RequestRefusedError
 
 VERSION: Final = 1
@@ -119,7 +119,7 @@ async def _held(fetch: Fetch, table: str, start: int, count: int) -> tuple[dict[
         return await fetch(table, start, count), None
     except (DriverError, RequestRefusedError) as error:
         code = error.params.get("code", "?")
-        if cause_of(error) != "device_exception" or code not in HAS_NONE | gateway_codes:
+        if cause_of(error) != "device_exception" or code not in lacking_codes | gateway_codes:
             raise
         return {}, code
 

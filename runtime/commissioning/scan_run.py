@@ -13,9 +13,9 @@ from typing import Any, Final, TypeVar
 
 from drivers.driver import DriverError
 from drivers.modbus import sunspec
-from drivers.modbus.exception_codes import busy_codes, gateway_codes
+from drivers.modbus.exception_codes import busy_codes, gateway_codes, lacking_codes
 from drivers.templates.likeness import like
-from runtime.commissioning.line_places import HAS_NONE, Opener, Place, Units, cause_of
+from runtime.commissioning.line_places import Opener, Place, Units, cause_of
 from runtime.commissioning.scan_bounds import Pace
 from runtime.faces.feed import RequestRefusedError
 
@@ -119,7 +119,7 @@ async def _look_closer(line: Units, unit: int, row: dict[str, Any]) -> None:
     """Ask a unit what it is; what it does not have is left out. One that is busy is asked again, and no longer once it stays so."""
 
     async def fetch(table: str, start: int, count: int) -> dict[int, int]:
-        return await _unless_busy(lambda: line.probe(unit, table, start, count), HAS_NONE, {})
+        return await _unless_busy(lambda: line.probe(unit, table, start, count), lacking_codes, {})
 
     try:
         row["identification"] = await _unless_busy(lambda: line.identify(unit), busy_codes, {})

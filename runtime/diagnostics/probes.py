@@ -17,8 +17,9 @@ from typing import Any, Final
 import structlog
 
 from drivers.driver import DriverError
+from drivers.modbus.exception_codes import lacking_codes
 from runtime.clock import Clock
-from runtime.commissioning.line_places import HAS_NONE, Place, opened_directly
+from runtime.commissioning.line_places import Place, opened_directly
 from runtime.config import Config
 from runtime.diagnostics import reach
 from runtime.diagnostics.addresses import Address, addresses_of
@@ -210,6 +211,6 @@ async def _held(look: Awaitable[dict[int, int]]) -> dict[str, Any]:
     try:
         return {"registers": [[at, word] for at, word in sorted((await look).items())]}
     except DriverError as error:
-        if error.cause == "device_exception" and error.params.get("code") in HAS_NONE:
+        if error.cause == "device_exception" and error.params.get("code") in lacking_codes:
             return {"registers": [], "refused": error.params["code"]}
         raise

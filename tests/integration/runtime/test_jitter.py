@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import statistics
 import sys
 import time
@@ -225,17 +226,17 @@ def test_hostile_models_delay_nobody(tmp_path: Path, count: Callable[[int, int, 
                 judges.append(await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE))
                 assert judges[0].stdout is not None
                 async with asyncio.timeout(20):
-                    while await judges[0].stdout.readline() != b"ready\n":
-                        assert judges[0].returncode is None
+                    assert await judges[0].stdout.readline() == b"ready\n", "the judge fell by itself"
                 said.append(b"")
 
             async def calm() -> None:
                 judge = judges.pop()
-                judge.kill()
+                with contextlib.suppress(ProcessLookupError):
+                    judge.kill()
                 assert judge.stdout is not None
                 wrote = await judge.stdout.read()
                 said[-1] = wrote[: wrote.rfind(b"\n") + 1]  # a line in whose midst it was ended is none
-                await judge.wait()
+                assert await judge.wait() == -signal.SIGKILL, "the judge fell by itself"
 
             await compare(face, ["d0", "d1", "d2"], count(3, 5, 11), Disturbance("hostile models", disturb, calm))
             lines = [line.split() for text in said for line in text.splitlines() if line != b"ready"]
