@@ -180,7 +180,7 @@ def parse_config(text: str) -> Config:
     _check_former_names(faults, devices)
     references.check(faults)
     if file is not None:
-        check_models(faults, file.models, devices)
+        check_models(faults, file.models, devices, references)
     known = known_to_alarms(devices, rows if isinstance(rows, dict) else (), file)
     alarms, notify = alarms_of(faults, raw.get("alarms"), known), notify_of(faults, raw.get("notify", {}), known)
     if faults.found or file is None:

@@ -14,6 +14,7 @@ from ledger_client.keys import from_cose
 from runtime import config_model as model
 from runtime.alarms.from_config import Known
 from runtime.config_faults import Faults, Place
+from runtime.config_references import References
 
 if TYPE_CHECKING:
     from runtime.config import DeviceConfig
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 NO_NUMBERS = frozenset({"text"})
 
 
-def check_models(faults: Faults, models: model.Models, devices: Iterable[DeviceConfig | None]) -> None:
-    """Note every tag that is unknown, named twice or a text, a name given twice, and keys that are none."""
+def check_models(faults: Faults, models: model.Models, devices: Iterable[DeviceConfig | None], references: References) -> None:
+    """Note every tag that is unknown, named twice or a text, a name given twice, and keys that are none.
+
+    `references` tells which tags are there, those of faulty devices too: their faults make no others here.
+    """
     found = [device for device in devices if device is not None]
     types = {f"{device.name}/{tag.name}": tag.type for device in found for group in device.groups for tag in group.tags}
     for at, key in enumerate(models.trusted_keys):
@@ -38,9 +42,9 @@ def check_models(faults: Faults, models: model.Models, devices: Iterable[DeviceC
             faults.add(place, where, "config_name_twice", name=definition.name)
         tags = [tag if isinstance(tag, str) else tag.tag for tag in definition.tags]
         for tag in tags:
-            if tag not in types:
+            if references.lacks(tag):
                 faults.add(place, where, "config_model_tag_unknown", tag=tag)
-            elif types[tag] in NO_NUMBERS:
+            elif types.get(tag) in NO_NUMBERS:
                 faults.add(place, where, "config_model_tag_text", tag=tag)
         for tag in sorted(name for name, count in Counter(tags).items() if count > 1):
             faults.add(place, where, "config_name_twice", name=tag)

@@ -50,17 +50,18 @@ class References:
     def check(self, faults: Faults) -> None:
         """Note each tag that is named and not there, and each tag that is reckoned from itself."""
         for tag in self._naming.values():
-            for name in filter(self._is_missing, tag.locks):
+            for name in filter(self.lacks, tag.locks):
                 key = "interlock" if "methods" in tag.place else "write"
                 faults.add((*tag.place, key), f"{tag.where}.{key}", "config_interlock_unknown", tag=name)
-            for name in filter(self._is_missing, tag.inputs):
+            for name in filter(self.lacks, tag.inputs):
                 faults.add((*tag.place, "formula"), f"{tag.where}.formula", "config_formula_unknown", tag=name)
         for circle in circles({name: tag.inputs for name, tag in self._naming.items() if tag.inputs}):
             first = self._naming[circle[0]]
             path = " -> ".join([*circle, circle[0]])
             faults.add((*first.place, "formula"), f"{first.where}.formula", "config_formula_circle", path=path)
 
-    def _is_missing(self, name: str) -> bool:
+    def lacks(self, name: str) -> bool:
+        """Say whether a tag is not there, of a faulty device neither. Every device must have been added."""
         return name not in self._there and name.partition("/")[0] not in self._vague
 
 

@@ -61,7 +61,8 @@ def score(
     model, found = _model(state, name, as_json=as_json)
     now_ms = _now_ms()
     level, text = judged.state_sentence(model, found["judge"], now_ms)
-    of_now = judged.is_of_now(model, found["judge"], now_ms) and model.get("score") is not None
+    heard = judged.is_of_now(model, found["judge"], now_ms)
+    of_now = heard and model.get("score") is not None
     if as_json:
         print_json({"model": model, "judge": found["judge"], "of_now": of_now, "text": text})
     else:
@@ -74,7 +75,8 @@ def score(
                 "age": judged.span_text(age_ms),
             }
             console().print(word("model_score_line", values), markup=False)
-    raise typer.Exit(CANNOT_TELL if not of_now else int(judged.is_not_normal(model)))
+    tells = of_now or (heard and model.get("open"))  # a rule's finding goes on also where too much is missing for a score
+    raise typer.Exit(int(judged.is_not_normal(model)) if tells else CANNOT_TELL)
 
 
 def explain(

@@ -29,6 +29,7 @@ SETTINGS: Final = (
 )
 """Baud rate and parity of serial devices as they are delivered, most frequent first."""
 _RANGE: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
+_HOST_PORT: Final = re.compile(r"([^:]+):(\d{1,5})")
 _HOSTS: Final = re.compile(r"(\d{1,3}\.\d{1,3}\.\d{1,3})\.(\d{1,3})-(\d{1,3})")
 
 
@@ -48,6 +49,8 @@ def units_of(text: str, *, least: int = 0, most: int = 255) -> list[int]:
         if match is None:
             raise OptionError("scan_units", value=text[:60])
         first, last = int(match[1]), int(match[2] or match[1])
+        if first > last:
+            raise OptionError("scan_units_order", value=part)
         if not least <= first <= last <= most:
             raise OptionError("scan_units_range", value=part, least=least, most=most)
         found += [unit for unit in range(first, last + 1) if unit not in found]
@@ -69,6 +72,8 @@ def hosts_of(texts: list[str]) -> list[str]:
             if network.num_addresses > HOSTS_MAX:
                 raise OptionError("scan_too_much", count=network.num_addresses, limit=HOSTS_MAX)
             more = [str(each) for each in network.hosts()]
+        elif host_port := _HOST_PORT.fullmatch(text):
+            raise OptionError("scan_host_port", value=text[:60], port=int(host_port[2]))
         else:
             more = [text]
         if not more or not all(re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", each) for each in more):

@@ -281,15 +281,15 @@ def coverage_text(model: Row, lang: str = "en", reader: PageReader | None = None
 
 def _coverage_said(model: Row, coverage: Row, lang: str) -> str:
     percent = f"{100 * (coverage['alarmed_share'] or 0):.1f}"
+    rows = coverage.get("rows_wanted")
+    span = span_text(rows * model["grid_ms"]) if rows and model.get("grid_ms") else ""
+    missing = {"rows": f"{rows or 0:,}", "span": f" ({span})" if span else ""}
     if coverage.get("blind"):
-        return word("judged.coverage.blind", None, lang)
+        return word("judged.coverage.blind.few" if rows and coverage.get("by") != MAKER else "judged.coverage.blind", missing, lang)
     if coverage["covered"]:
         return word("judged.coverage.yes", {"percent": percent}, lang)
-    rows = coverage.get("rows_wanted")
     if not rows:
         return word("judged.coverage.no", {"percent": percent}, lang)
-    span = span_text(rows * model["grid_ms"]) if model.get("grid_ms") else ""
-    missing = {"rows": f"{rows:,}", "span": f" ({span})" if span else ""}
     if (coverage["alarmed_share"] or 0) <= COVERED_SHARE_MAX:
         return word("judged.coverage.few", missing, lang)
     return word("judged.coverage.more", {"percent": percent, **missing}, lang)

@@ -16,6 +16,7 @@ from tests.rigs.feed_plant import serving
 from tests.rigs.judged_plant import JudgedPlant, contributions, finding, model
 
 Said = tuple[int, str]
+GOING = {"seq": 5040, "rule": "dropout", "tag": "meter/voltage_l1", "at_ms": 1, "evidence": {}, "band": None}
 
 
 def say(tmp_path: Path, plant: JudgedPlant, *commands: tuple[str, ...], between: Callable[[], None] = lambda: None) -> list[Said]:
@@ -37,7 +38,7 @@ def say(tmp_path: Path, plant: JudgedPlant, *commands: tuple[str, ...], between:
 def plant_of(*models: dict[str, Any]) -> JudgedPlant:
     plant = JudgedPlant()
     now_ms = plant.clock_ms()
-    plant.models = [row | {"cell_ms": now_ms - 4_000} for row in models]
+    plant.models = [row | {"cell_ms": now_ms - 4_000 if row["cell_ms"] != 5_000 else 5_000} for row in models]
     plant.findings = [finding(5033, now_ms - 300_000, evidence={"count": 41}), finding(9, 5, model="other")]
     plant.points = [[now_ms - 3_000, 1.25, True], [now_ms - 2_000, None, True], [now_ms - 1_000, 3.5, False]]
     return plant
@@ -132,6 +133,9 @@ def test_list_says_state_and_what_to_do_next(tmp_path: Path) -> None:
             "No score: the machine is not in the state that it was learned in, or is so only since a moment ago.",
         ),
         ({"state": "off"}, 2, "switched off"),
+        ({"score": None, "abstained": "missing", "open": [GOING]}, 1, "NOT NORMAL"),
+        ({"state": "off", "open": [GOING]}, 2, "switched off"),
+        ({"score": None, "abstained": "missing", "open": [GOING], "cell_ms": 5_000}, 2, ""),
     ],
 )
 def test_score_ends_as_its_verdict(tmp_path: Path, more: dict[str, Any], code: int, words: str) -> None:

@@ -44,6 +44,16 @@ def test_units_that_are_none_are_refused(text: str) -> None:
         units_of(text)
 
 
+def test_a_range_that_runs_backwards_and_a_host_with_a_port_are_told_what_is_wrong() -> None:
+    with pytest.raises(OptionError) as backwards:
+        units_of("1,5-2")
+    assert (backwards.value.code, backwards.value.params) == ("scan_units_order", {"value": "5-2"})
+    with pytest.raises(OptionError) as with_port:
+        hosts_of(["plc:502"])
+    assert (with_port.value.code, with_port.value.params) == ("scan_host_port", {"value": "plc:502", "port": 502})
+    assert hosts_of(["fe80::1"]) == ["fe80::1"]
+
+
 @pytest.mark.parametrize("text", ["", "10.0.0.9-5", "10.0.0.1-300", "10.0.0.0/8", "300.0.0.1-2", "a b", "::/0", "10.0.0.0/x"])
 def test_hosts_that_are_none_or_too_many_are_refused(text: str) -> None:
     with pytest.raises(OptionError):

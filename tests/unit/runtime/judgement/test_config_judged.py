@@ -72,6 +72,13 @@ def test_each_fault_is_named(before: str, after: str, where: str, code: str) -> 
     assert (where, code) in found, found
 
 
+def test_a_fault_of_a_device_makes_none_of_the_models_that_look_at_it() -> None:
+    broken = GOOD + "\n" + device_toml("b", {"slow": (200, 2)}).replace("holding:1", "inptu:1") + "\n[[models.define]]\n"
+    named = broken + 'name = "two"\ntags = ["b/slow0", "b/slow1"]\n'
+    assert [code for _, code in faults_of(named)] == ["config_modbus_address"]
+    assert sorted(code for _, code in faults_of(named.replace('"b/slow1"', '"b/none"'))) == ["config_modbus_address", "config_model_tag_unknown"]
+
+
 def test_two_models_of_one_name_and_faults_of_both_are_said_at_once() -> None:
     second = '\n[[models.define]]\nname = "line"\ntags = ["b/x"]\n'
     assert [code for _, code in faults_of(GOOD + second)] == ["config_model_tag_unknown", "config_name_twice", "config_name_twice"]

@@ -192,13 +192,16 @@ def test_a_number_in_a_finding_is_the_one_that_was_found_and_not_of_now() -> Non
         assert "now" not in text
 
 
-def test_a_model_that_would_find_hardly_anything_is_not_called_covered_and_no_more_rows_would_help() -> None:
+def test_a_model_that_would_find_hardly_anything_is_not_called_covered() -> None:
     blind = {"covered": False, "alarmed_share": 0.0, "rows_wanted": 0, "blind": True, "by": "check", "at_ms": 1_795_634_908_031}
     row = model(state="checking", coverage=blind)
     assert judged.coverage_text(row).startswith("✗ Not covered: its threshold is so high that it would find hardly anything.")
     assert "recorded since" not in judged.coverage_text(row)
     assert judged.next_step(row)[0] == word("judged.next.blind")
-    of_maker = model(state="checking", coverage=blind | {"by": "maker"}, imported=True)
+    young = judged.coverage_text(model(state="checking", coverage=blind | {"rows_wanted": 862}))
+    assert "about 862 rows more are needed" in young, "it may be that only"
+    of_maker = model(state="checking", coverage=blind | {"by": "maker", "rows_wanted": 862}, imported=True)
+    assert "862" not in judged.coverage_text(of_maker)
     assert "manifest of its maker" not in judged.coverage_text(of_maker), "it was reckoned here"
     assert judged.next_step(of_maker) == (word("judged.next.blind.maker"), None)
     assert "learn" not in judged.state_sentence(model(cell_ms=NOW + 600_000, imported=True), JUDGE, NOW)[1]
