@@ -33,9 +33,9 @@ class References:
 
     def add_device(self, device: str, groups: Any) -> None:
         """Note a device with the tags of its table `groups`, judged or not; a shape that does not tell them all makes it vague."""
-        for group in groups if isinstance(groups, list) else [None]:
+        for group in groups if isinstance(groups, list) and groups else [None]:
             tags = group.get("tags") if isinstance(group, dict) else None
-            for tag in tags if isinstance(tags, list) else [None]:
+            for tag in tags if isinstance(tags, list) and tags else [None]:
                 name = tag.get("name") if isinstance(tag, dict) else None
                 if isinstance(name, str):
                     self._there.add(f"{device}/{name}")

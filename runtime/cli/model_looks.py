@@ -1,7 +1,8 @@
 """`witnessmark model list | score | explain`: what the models of the running gateway say.
 
 Room: hall. It asks the core over the feed's socket and decides nothing; sentences are those of the page (`runtime.messages.judged`).
-Exit codes of `score`: 0 normal, 1 not normal, 2 nothing that can be told now (no score, an old one, no judge, no gateway).
+Exit codes of `score`: 0 normal, 1 not normal, 2 nothing that can be told now (no score and nothing that goes
+on, an old one, no judge, no gateway).
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def score(
                 "age": judged.span_text(age_ms),
             }
             console().print(word("model_score_line", values), markup=False)
-    tells = of_now or (heard and model.get("open"))  # a rule's finding goes on also where too much is missing for a score
+    tells = of_now or (heard and judged.leads_by_open(model))
     raise typer.Exit(int(judged.is_not_normal(model)) if tells else CANNOT_TELL)
 
 

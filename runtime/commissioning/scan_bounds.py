@@ -72,7 +72,7 @@ def hosts_of(texts: list[str]) -> list[str]:
             if network.num_addresses > HOSTS_MAX:
                 raise OptionError("scan_too_much", count=network.num_addresses, limit=HOSTS_MAX)
             more = [str(each) for each in network.hosts()]
-        elif host_port := _HOST_PORT.fullmatch(text):
+        elif (host_port := _HOST_PORT.fullmatch(text)) and 0 < int(host_port[2]) <= 0xFFFF:
             raise OptionError("scan_host_port", value=text[:60], port=int(host_port[2]))
         else:
             more = [text]

@@ -186,11 +186,14 @@ def gates_of(manifest: Manifest | None) -> list[list[Any]]:
 def coverage_of(page: ModelPage, manifest: Manifest | None, by: str = LEARNED) -> dict[str, Any] | None:
     """Return {covered, alarmed_share, rows_wanted, blind, by, at_ms}: what the newest check said, else what its manifest says, and when.
 
-    `blind`: it would find hardly anything, so that it is covered by nothing, whatever a check says.
+    `blind`: it would find hardly anything, so that it is covered by nothing, whatever a check says; `rows_wanted` are then those that it
+    lacked when it was learned, as no row that it scores mends that.
     """
     blind = manifest is not None and manifest.is_blind
     if page.checked:
         checked = {key: page.checked.get(key) for key in ("covered", "alarmed_share", "rows_wanted", "at_ms")}
+        if manifest is not None and blind:
+            checked["rows_wanted"] = manifest.coverage.rows_wanted
         return checked | {"covered": bool(checked["covered"]) and not blind, "blind": blind, "by": "check"}
     if manifest is None:
         return None

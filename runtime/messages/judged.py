@@ -96,7 +96,7 @@ def _verdict(model: Row, now_ms: int | None, lang: str) -> Sentence:
         return "warn", word(f"judged.ahead{'.maker' * bool(model.get('imported'))}", {"age": span_text(-age_ms)}, lang)
     if age_ms > SCORE_OLD_MS:
         return "warn", word("judged.old", {"age": span_text(age_ms)}, lang)
-    if leads_by_rule(model) or (model.get("open") and not model.get("alarming")):
+    if leads_by_open(model):
         return "alarm", word("judged.open", {"what": open_text(model, lang), "score": _score_text(model, lang)}, lang)
     if model.get("abstained"):
         return "warn", word("judged.abstained", {"why": abstained_text(model, lang)}, lang)
@@ -125,6 +125,11 @@ def of_rules(model: Row) -> list[Row]:
 def leads_by_rule(model: Row) -> bool:
     """Whether what a rule found is to be said first. A value beyond its limits is no input: the score alone goes down while it grows."""
     return bool(of_rules(model)) and not (model.get("alarming") and _is_over(model))
+
+
+def leads_by_open(model: Row) -> bool:
+    """Whether what was found and goes on is said in place of the score, also where there is none."""
+    return leads_by_rule(model) or bool(model.get("open") and not model.get("alarming"))
 
 
 def _is_over(model: Row) -> bool:
@@ -285,7 +290,7 @@ def _coverage_said(model: Row, coverage: Row, lang: str) -> str:
     span = span_text(rows * model["grid_ms"]) if rows and model.get("grid_ms") else ""
     missing = {"rows": f"{rows or 0:,}", "span": f" ({span})" if span else ""}
     if coverage.get("blind"):
-        return word("judged.coverage.blind.few" if rows and coverage.get("by") != MAKER else "judged.coverage.blind", missing, lang)
+        return word(f"judged.coverage.blind{'.few' * _learned_little(model)}", missing, lang)
     if coverage["covered"]:
         return word("judged.coverage.yes", {"percent": percent}, lang)
     if not rows:
@@ -293,6 +298,12 @@ def _coverage_said(model: Row, coverage: Row, lang: str) -> str:
     if (coverage["alarmed_share"] or 0) <= COVERED_SHARE_MAX:
         return word("judged.coverage.few", missing, lang)
     return word("judged.coverage.more", {"percent": percent, **missing}, lang)
+
+
+def _learned_little(model: Row) -> bool:
+    """Whether a model that would find hardly anything was learned here, from too little to tell why."""
+    coverage = model.get("coverage") or {}
+    return bool(coverage.get("rows_wanted")) and coverage.get("by") in {LEARNED, "check"} and not model.get("imported")
 
 
 def labels_text(model: Row, lang: str = "en") -> str:
@@ -319,7 +330,8 @@ def next_step(model: Row, lang: str = "en") -> tuple[str, str | None]:
         case "learning", _:
             return word("judged.next.learning", None, lang), None
         case "checking" | "shadow", False if coverage.get("blind"):
-            return word(f"judged.next.blind{'.maker' * imported}", None, lang), None if imported else _command("learn", name)
+            more = ".maker" * imported or ".few" * _learned_little(model)
+            return word(f"judged.next.blind{more}", None, lang), None if imported else _command("learn", name)
         case "checking" | "shadow", False if imported:
             return word("judged.next.uncovered.maker", None, lang), _command("check", name)
         case "checking" | "shadow", False:

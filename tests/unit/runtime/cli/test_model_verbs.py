@@ -134,6 +134,7 @@ def test_list_says_state_and_what_to_do_next(tmp_path: Path) -> None:
         ),
         ({"state": "off"}, 2, "switched off"),
         ({"score": None, "abstained": "missing", "open": [GOING]}, 1, "NOT NORMAL"),
+        ({"score": None, "abstained": "gate", "alarming": True, "open": [GOING | {"rule": "model"}]}, 2, "No score: the machine is not in"),
         ({"state": "off", "open": [GOING]}, 2, "switched off"),
         ({"score": None, "abstained": "missing", "open": [GOING], "cell_ms": 5_000}, 2, ""),
     ],

@@ -76,7 +76,13 @@ def test_a_fault_of_a_device_makes_none_of_the_models_that_look_at_it() -> None:
     broken = GOOD + "\n" + device_toml("b", {"slow": (200, 2)}).replace("holding:1", "inptu:1") + "\n[[models.define]]\n"
     named = broken + 'name = "two"\ntags = ["b/slow0", "b/slow1"]\n'
     assert [code for _, code in faults_of(named)] == ["config_modbus_address"]
-    assert sorted(code for _, code in faults_of(named.replace('"b/slow1"', '"b/none"'))) == ["config_modbus_address", "config_model_tag_unknown"]
+    empty = GOOD.replace('"a/fast0", {', '"c/x", "a/fast0", {', 1) + '[devices.c]\ntype = "modbus"\nhost = "h"\ngroups = []\n'
+    assert "config_model_tag_unknown" not in [code for _, code in faults_of(empty)]
+    assert faults_of(empty)
+    assert sorted(code for _, code in faults_of(named.replace('"b/slow1"', '"b/none"'))) == [
+        "config_modbus_address",
+        "config_model_tag_unknown",
+    ]
 
 
 def test_two_models_of_one_name_and_faults_of_both_are_said_at_once() -> None:

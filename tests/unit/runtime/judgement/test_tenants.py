@@ -142,10 +142,11 @@ def test_arming_is_refused_while_the_model_must_not_alarm(why: str) -> None:
         )
         assert params["model"] == "line"
         if why == "blind":  # calm in service as well: that tells nothing
-            bench.judge.answer = {"rows": 2_000, "alarmed_share": 0.0, "covered": True, "rows_wanted": 0}
+            bench.judge.answer = {"rows": 2_000, "alarmed_share": 0.0, "covered": True, "rows_wanted": 17}
             code, told = await bench.act("model.check")
             assert (code, told["blind"]) == ("done", True)
             assert (await bench.act("model.arm"))[0] == "model_blind"
+            assert desk.model_rows()[0]["coverage"]["rows_wanted"] == kept.manifest.coverage.rows_wanted == 0, "those to learn from"
             assert (desk.model_rows()[0]["coverage"]["covered"], desk.model_rows()[0]["coverage"]["blind"]) == (False, True)
         if why == "coverage":
             assert (params["alarmed_share"], params["rows_wanted"]) == (0.25, 1_800)

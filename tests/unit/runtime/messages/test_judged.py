@@ -200,6 +200,9 @@ def test_a_model_that_would_find_hardly_anything_is_not_called_covered() -> None
     assert judged.next_step(row)[0] == word("judged.next.blind")
     young = judged.coverage_text(model(state="checking", coverage=blind | {"rows_wanted": 862}))
     assert "about 862 rows more are needed" in young, "it may be that only"
+    assert judged.next_step(model(state="checking", coverage=blind | {"rows_wanted": 862}))[0] == word("judged.next.blind.few")
+    checked = model(state="checking", coverage=blind | {"by": "check", "rows_wanted": 862}, imported=True)
+    assert "862" not in judged.coverage_text(checked), "only its maker can mend it"
     of_maker = model(state="checking", coverage=blind | {"by": "maker", "rows_wanted": 862}, imported=True)
     assert "862" not in judged.coverage_text(of_maker)
     assert "manifest of its maker" not in judged.coverage_text(of_maker), "it was reckoned here"
