@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import threading
 import time
 from contextlib import aclosing
 from pathlib import Path
@@ -166,16 +167,16 @@ def test_a_flood_is_bounded_counted_and_ends_in_the_newest_value(broker: Mosquit
             async with driver_of(broker.port, shared, queue_size=500) as driver:
                 got: list[int] = []
                 overflows = 0
-                published = asyncio.Event()
+                published = threading.Event()
 
                 async def flood() -> None:
                     def publish() -> None:
                         for n in range(count):
                             plant.publish("t/0", json.dumps({"n": n, "text": text}), qos=0, wait=False)
                         plant.publish("t/0", json.dumps({"n": count}))
+                        published.set()
 
                     await asyncio.to_thread(publish)
-                    published.set()
 
                 async def collect() -> None:
                     nonlocal overflows
@@ -195,8 +196,7 @@ def test_a_flood_is_bounded_counted_and_ends_in_the_newest_value(broker: Mosquit
                     tasks.create_task(flood())
                     collecting = tasks.create_task(collect())
                     await asyncio.sleep(0.05)
-                    time.sleep(0.5)  # noqa: ASYNC251 - the event loop stands still: the network thread has to cope
-                    await published.wait()
+                    assert published.wait(30), "the event loop stands still all the time: the network thread has to cope"
                     scan = await read_until(driver, group, lambda s: s.values == [count])
                     await collecting
                 assert scan.statuses is None
