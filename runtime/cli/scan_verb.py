@@ -2,7 +2,7 @@
 
 Room: hall. `cli.app` registers both. A scan asks only what is named, slowly, and only while the configuration says `commissioning = true`;
 it says beforehand what that takes. Neither writes anything. Exit codes: 0 all was asked, 1 the time was over or it was refused, 2 it could
-not be done.
+not be done, or no place could be asked.
 """
 
 from __future__ import annotations
@@ -170,7 +170,8 @@ def _run(places: list[Place], numbers: list[int], pace: Any, state: Path, config
             console().print(f"{place}: {word(cause, {}, lang)}", markup=False)
         end = "scan_done" if done.is_whole else "scan_time_over"
         console().print(word(end, {"count": len(done.found), "asked": done.asked}, lang), markup=False)
-    raise typer.Exit(0 if done.is_whole else 1)
+    nobody = not done.found and all(place.text in done.lost for place in places)
+    raise typer.Exit(2 if nobody else 0 if done.is_whole else 1)
 
 
 def lines_of(row: dict[str, Any], lang: str) -> list[str]:

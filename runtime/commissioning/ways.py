@@ -20,43 +20,58 @@ ODD_KINDS: Final = ("uint24", "int24", "uint48", "int48", "signmag", "m10k", "fl
 FLOAT_KINDS: Final = ("float32", "float64")
 BYTES_LEAST: Final = 1 << 24
 """From here on a whole number has bits in the place of a floating number's exponent."""
+HALF_LEAST: Final = 1 << 12
+"""What is smaller stays a number of its own: hardly a float's first register, and seldom the lower half of what it measures."""
 TEXT_REGISTERS: Final = 16
 ENTITY: Final = {"holding": "4", "input": "3"}
 CLASSES: Final = ("big", "word", "byte", "little")
 """The four orders of a number of several registers: as the protocol has it, words swapped, bytes swapped, both."""
+USUAL_CLASSES: Final = CLASSES[:2]
+HALF_KINDS: Final = ("uint16", "int16")
 
 
 def readings_at(table: str, start: int, registers: Mapping[tuple[str, int], int]) -> list[dict[str, Any]]:
     """Return rows of data, order, value, plausible; plausible ones first."""
     rows = []
-    beside = has_float(table, start, registers)
+    beside = beside_float(table, start, registers)
     for shape in shapes():
         value = raw_number(shape, table, start, registers)
         if value is not None:
             form = shape.order or shape.byte
-            marked = plausible(shape.kind, form, value, beside_float=beside)
+            marked = plausible(shape.kind, form, value, beside)
             rows.append({"data": shape.kind, "order": form, "value": value, "plausible": marked})
     rows.sort(key=lambda row: not row["plausible"])
     return rows
 
 
-def has_float(table: str, start: int, registers: Mapping[tuple[str, int], int]) -> bool:
-    """Tell whether the registers are a floating number of usual size, other than 0, under any order of bytes: by chance few are."""
-    values = (raw_number(shape, table, start, registers) for shape in shapes() if shape.kind in FLOAT_KINDS)
-    return any(value is not None and value != 0 and _is_usual(value) for value in values)
+def beside_float(table: str, start: int, registers: Mapping[tuple[str, int], int]) -> str:
+    """Return whether the registers are a floating number of usual size, other than 0: by chance few are.
+
+    `usual`: under one of the two usual orders, all words as the protocol has them; `odd`: under another one only; empty: under none.
+    """
+    found = ""
+    for shape in shapes():
+        if shape.kind in FLOAT_KINDS:
+            value = raw_number(shape, table, start, registers)
+            if value is not None and value != 0 and _is_usual(value):
+                if shape.order_class in USUAL_CLASSES:
+                    return "usual"
+                found = "odd"
+    return found
 
 
-def plausible(kind: str, order: str, value: float, *, beside_float: bool = False) -> bool:
+def plausible(kind: str, order: str, value: float, beside: str = "") -> bool:
     """Tell whether a number looks like something that a device measures: not astronomic, not a speck, of a usual type and order.
 
-    A floating number is told by its size, whatever the order of its bytes. `beside_float`: the same registers are one, so that
-    halves of registers and large whole numbers are most likely its bytes.
+    A floating number is told by its size, whatever the order of its bytes. `beside` says, as `beside_float` does, that the same registers
+    are one, so that halves of registers and large whole numbers are most likely its bytes, and under a usual order one register its half.
     """
     if kind in FLOAT_KINDS:
         return _is_usual(value)
     is_half = order in ("high", "low")
     usual = not kind.startswith(ODD_KINDS) and (is_half or order[:1] in "ACEG")
-    return usual and _is_usual(value) and not (beside_float and (is_half or abs(value) >= BYTES_LEAST))
+    least = HALF_LEAST if beside == "usual" and kind in HALF_KINDS else BYTES_LEAST
+    return usual and _is_usual(value) and not (beside and (is_half or abs(value) >= least))
 
 
 def _is_usual(value: float) -> bool:
@@ -71,7 +86,7 @@ def side_by_side(table: str, start: int, words: Sequence[int | None]) -> list[di
     """
     registers = {(table, start + at): word for at, word in enumerate(words[:WIDEST]) if word is not None}
     rows: dict[str, dict[str, Any]] = {}
-    beside = has_float(table, start, registers)
+    beside = beside_float(table, start, registers)
     for shape in shapes():
         row = rows.setdefault(
             shape.kind,
@@ -85,7 +100,7 @@ def side_by_side(table: str, start: int, words: Sequence[int | None]) -> list[di
         value = raw_number(shape, table, start, registers)
         if value is not None:
             form = shape.order or shape.byte
-            marked = plausible(shape.kind, form, value, beside_float=beside)
+            marked = plausible(shape.kind, form, value, beside)
             row["cells"][_column(shape)] = {"order": form, "text": shown(value), "plausible": marked}
     return [row for row in rows.values() if any(row["cells"])]
 

@@ -125,7 +125,10 @@ class JudgementSource(Protocol):
         ...
 
     def finding_rows(self) -> list[dict[str, Any]]:
-        """The newest FINDINGS_MAX findings, newest first: {seq, at_ms, model, rule, tag, evidence, contributions, band}."""
+        """The newest FINDINGS_MAX findings, newest first: {seq, at_ms, model, rule, tag, evidence, contributions, band, open}.
+
+        `open`: it has begun and not ended, and its model looks for its end; one of a model that was replaced or is off is open no more.
+        """
         ...
 
 

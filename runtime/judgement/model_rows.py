@@ -131,8 +131,9 @@ class ModelRows:
         return max((row.cell_ms for row in self._live.values()), default=None)
 
     def findings(self) -> list[dict[str, Any]]:
-        """Return the newest findings, newest first."""
-        return [row | {"band": self._band(manifest, row["tag"])} for manifest, row in self._findings]
+        """Return the newest findings, newest first; `open` are those whose model looks for their end."""
+        going = {row["seq"] for page in self._book.pages.values() for row in self._open(page)}
+        return [row | {"band": self._band(manifest, row["tag"]), "open": row["seq"] in going} for manifest, row in self._findings]
 
     def _band(self, manifest_hash: bytes | None, tag: str) -> list[float | None]:
         """Return what is normal for a tag by a model, [low, high]; None for what is not known."""

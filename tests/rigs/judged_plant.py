@@ -43,7 +43,8 @@ def contributions(temperature: float) -> list[list[Any]]:
 
 def finding(seq: int, at_ms: int, **more: Any) -> dict[str, Any]:
     row = {"seq": seq, "at_ms": at_ms, "model": "line", "rule": "stuck", "tag": "filler/fill_level", "evidence": {}, "contributions": []}
-    return row | more
+    row |= more
+    return {"open": not row["evidence"].get("phase"), **row}
 
 
 class JudgedPlant(Plant):

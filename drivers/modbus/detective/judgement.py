@@ -38,6 +38,8 @@ class Candidate:
     values: tuple[float, ...]
     every: tuple[float, ...]
     """Its values at all reads of all looks."""
+    fitting: tuple[float, ...]
+    """For each look, its value at the read that goes best with what was shown."""
     share: float = 0.0
 
 
@@ -165,18 +167,20 @@ def _near(raws: list[float | None], shown: Shown, power: int) -> bool:
 
 def _tried(hypothesis: Hypothesis, looks: list[tuple[Look, Shown]], raws: list[list[float | None]], share: float) -> list[Candidate]:
     """Return the reading as a candidate, or nothing when a look contradicts it."""
-    weight, values, every = hypothesis.weight * share, [], []
+    weight, values, every, fitting = hypothesis.weight * share, [], [], []
     for (look, shown), raw in zip(looks, raws, strict=True):
         here = [_value(hypothesis, each, registers) for each, registers in zip(raw, look.reads, strict=True)]
-        fit = max(shown.fit(value) for value in here)
+        best = max(here, key=shown.fit)
+        fit = shown.fit(best)
         if not fit:
             return []
         weight *= fit
+        fitting.append(best)
         values.append(here[0])
         every += here
     if not hypothesis.shape.is_float and hypothesis.power == -looks[0][1].decimals:
         weight *= 2  # a whole number is mostly shown with all the digits that it has
-    return [Candidate(hypothesis, weight, tuple(values), tuple(every))]
+    return [Candidate(hypothesis, weight, tuple(values), tuple(every), tuple(fitting))]
 
 
 def _value(hypothesis: Hypothesis, raw: float | None, registers: Registers) -> float:

@@ -81,13 +81,17 @@ class ModelView:
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """One finding as a row: from its onset on, until it is over. `lasted` is empty while it is open, and where the onset is not known."""
+    """One finding as a row: from its onset on, until it is over. `lasted` is empty while it is open, and where the onset is not known.
+
+    `is_left`: it has not ended, and nobody looks for its end: its model was replaced or switched off, or is refused.
+    """
 
     seq: int
     at_ms: int
     at: str
     text: str
     is_open: bool
+    is_left: bool
     lasted: str
     label: str = ""
     """What somebody said of it, by whom; empty where nobody has."""
@@ -193,7 +197,8 @@ def finding_views(
     pairs = episodes([each for each in findings if model is None or each["model"] == model])
     views = [
         FindingView(
-            onset["seq"], onset["at_ms"], judged.moment_of(onset["at_ms"]), finding_text(onset, lang, reader), end is None,
+            onset["seq"], onset["at_ms"], judged.moment_of(onset["at_ms"]), finding_text(onset, lang, reader),
+            end is None and onset["open"], end is None and not onset["open"],
             "" if end is None or end is onset else judged.span_text(end["at_ms"] - onset["at_ms"]),
             *labels.get(onset["seq"], ("", 0)),
         )

@@ -23,7 +23,7 @@ def test_it_records_is_confirmed_and_holds_and_starts_again(tmp_path: Path) -> N
         state = tmp_path / "state"
         code, said = await demo(state, "--speed", "5")
         assert (code, said["verdict"]) == (0, "holds"), said
-        assert 0 < said["first_reading_s"] <= said["first_cosigned_s"] <= 14, "within the run; how fast: benchmarks/startup.py"
+        assert 0 < said["first_reading_s"] <= said["first_cosigned_s"], "how fast: benchmarks/startup.py"
         assert said["readings"] > 100
         assert 0 < said["cosigned"] <= said["entries"]
         assert 0 < said["mirrored"] <= said["entries"]

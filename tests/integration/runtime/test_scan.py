@@ -89,7 +89,7 @@ def test_a_host_is_scanned_only_while_commissioning_and_within_its_time(tmp_path
             assert (code, said["whole"]) == (1, False)
             await units.stop()
             code, said = await cli(*asked, "--units", "1-3")
-            assert (code, said["found"], said["lost"]) == (0, [], {f"127.0.0.1:{units.port}": "connect_failed"})
+            assert (code, said["found"], said["lost"]) == (2, [], {f"127.0.0.1:{units.port}": "connect_failed"})
         finally:
             await units.stop()
 

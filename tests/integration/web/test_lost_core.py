@@ -106,6 +106,7 @@ def test_what_was_said_of_now_is_struck_and_asked_again_once_the_core_is_heard(
                 await expect(page.locator("#alarm-banner")).to_contain_text("1 alarm waits")
                 await expect(page.locator(".old-age")).to_have_count(0)
             await expect(opened["/anomalies"].locator("main")).to_contain_text("It has learned nothing yet, so nobody looks.")
+            await expect(opened["/alarms"].locator("#alarms input[type=search]")).to_be_visible()  # the page itself has asked by now
             await expect(opened["/alarms"].locator("button", has_text="Acknowledge all")).to_be_enabled()
             for path, selector in STRUCK:
                 await expect(opened[path].locator(selector).first).not_to_have_css("text-decoration-line", "line-through")

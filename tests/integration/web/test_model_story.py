@@ -157,7 +157,7 @@ async def learns(lin: Person) -> int:
     await lin.is_at("checking")
     told = await learned.inner_text()
     found = re.fullmatch(
-        r"([\d,]+) rows(?:\. Left out: 0 that were not normal, (\d+) right after a start of the gateway|; none was.*)\.", told
+        r"([\d,]+) rows with a score(?:\. Left out: 0 that were not normal, (\d+) right after a start of the gateway|; none of.*)\.", told
     )
     assert found, told
     assert int(found[1].replace(",", "")) > 200

@@ -262,6 +262,34 @@ def test_a_plan_that_comes_late_is_not_that_of_what_is_asked_now(tmp_path: Path,
     asyncio.run(run())
 
 
+def test_an_address_that_is_none_is_refused_as_the_form_counts(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        async with claimed(tmp_path) as (site, token), chromium(executable) as browser, page_of(browser, site.url, token=token) as at:
+            now = await site.ask("config", token=token)
+            await site.put_in_force(token, now["text"] + DEVICE.format(port=site.plant.port))
+            await at.open("/setup/bench")
+            form, refused = at.page.locator("form", has=at.page.locator("input[name=address]")), at.page.locator("main [role=alert]")
+            for n, (address, said) in enumerate((("abc", "a number such as 100"), ("0", "a number such as 101"), ("100", "like 40101"))):
+                await form.locator("input[name=form]").nth(n).check()
+                await form.locator("input[name=address]").fill(address)
+                await form.locator("input[name=address]").press("Enter")
+                await expect(refused).to_contain_text(f"{address} is no address", timeout=WAIT_MS)
+                await expect(refused).to_contain_text(said)
+                await at.page.locator("#detective input[name=shown]").fill("230.4 V")
+                await at.page.locator("#detective input[name=shown]").press("Enter")
+                await expect(refused).to_have_count(2, timeout=WAIT_MS)
+                assert {text.partition(" is no address")[0] for text in await refused.all_inner_texts()} == {address}
+                await at.page.reload()
+            await form.locator("input[name=address]").fill("48")
+            await form.locator("input[name=address]").press("Enter")
+            await at.page.locator(".ways button.cell").first.wait_for(timeout=WAIT_MS)
+            await expect(refused).to_have_count(0)
+
+    asyncio.run(run())
+
+
 def test_every_state_of_the_setup_pages_and_the_keyboard_alone(tmp_path: Path, require_service: Callable[[str], str]) -> None:
     executable = require_service("chromium")
 

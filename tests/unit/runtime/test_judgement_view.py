@@ -149,6 +149,13 @@ def test_a_finding_is_one_row_from_its_onset_to_its_end_and_open_ones_are_first(
     assert text.count("filler/fill_level jumped") == 1
 
 
+def test_a_finding_whose_end_nobody_looks_for_is_interrupted_and_not_open(tmp_path: Path) -> None:
+    rows = (finding(3, 5_000, tag="a/b"), finding(4, 6_000, tag="c/d", open=False))
+    assert [(each.seq, each.is_open, each.is_left) for each in finding_views(rows, "en")] == [(3, True, False), (4, False, True)]
+    text = unescape(page(face_of(tmp_path, model(**FRESH), findings=rows)))
+    assert (text.count("</span> open<"), text.count("</span> interrupted<")) == (1, 1)
+
+
 def test_a_finding_says_what_it_was_labelled_by_whom_and_when(tmp_path: Path) -> None:
     labelled = [[5, "not_normal", "web Tess (session 5f0c)", 60_000], [4, "unsure", "", 0]]
     rows = (finding(4, 1_000, tag="a/b"), finding(5, 5_000, tag="c/d"), finding(6, 9_000, tag="e/f"))

@@ -2,7 +2,7 @@
 // two points, and the frames of the line. It ends in a draft of a tag, or of a device with its first tag.
 
 import { html, render, useEffect, useState } from "/static/vendor/preact.js";
-import { ask } from "/static/ask.js";
+import { Problem, ask } from "/static/ask.js";
 import { word } from "/static/words.js";
 import { Button, Commissioning, Fault, Field, Newborn, Review, api, mounted, plainOptions, sameOptions, slug, usePlaces, useWork } from "/static/setup.js";
 import { Detective, Frames, Scaling } from "/static/bench_parts.js";
@@ -29,6 +29,15 @@ export function optionsOf(table, at, data, order) {
 }
 
 const addressOf = (table, form, at) => (form === "zero" ? `${table}:${at}` : form === "one" ? `${table}1:${at}` : at);
+
+// A refusal of what stands in the form names what the form asks for, not every notation that a configuration may have.
+async function asOf({ form, at }, work) {
+  try {
+    return await work();
+  } catch (problem) {
+    throw problem.code?.startsWith("config_modbus_") ? new Problem({ code: `bench.address.${form}`, params: { value: at.trim() }, status: problem.status }) : problem;
+  }
+}
 
 function Where({ places, where, setWhere }) {
   const known = places.devices.filter((each) => each.type === "modbus" && each.enabled), own = where && !where.device;
@@ -73,7 +82,7 @@ function Read({ where, read, setRead, ask: form, setForm, at, setAt }) {
   const [work, run] = useWork(), set = (key, value) => setForm({ ...form, [key]: value });
   const go = async (event) => {
     event.preventDefault();
-    const found = await run(() => ask("POST", `${api}/bench/read`, { where, address: addressOf(form.table, form.form, form.at.trim()), count: Number(form.count) }));
+    const found = await run(() => asOf(form, () => ask("POST", `${api}/bench/read`, { where, address: addressOf(form.table, form.form, form.at.trim()), count: Number(form.count) })));
     if (found) { setRead(found); setAt(found.registers.some((row) => row.at === at) ? at : found.registers[0]?.at ?? null); }
   };
   return html`<section class="card wide stack" aria-labelledby="read-title"><h2 id="read-title">${word("bench.read")}</h2><form class="stack" onSubmit=${go}>
@@ -140,7 +149,7 @@ function Page() {
     <${Where} places=${places} where=${where} setWhere=${move} />
     ${strange ? html`<${Commissioning} places=${places} reload=${reload} mayEdit=${mayEdit} />` : html`
     <${Read} where=${where} read=${read} setRead=${setRead} ask=${form} setForm=${setForm} at=${at} setAt=${setAt} />
-    ${form.at.trim() ? html`<${Detective} key=${JSON.stringify(where)} where=${where} address=${address} choose=${choose} chosen=${chosen} />` : null}
+    ${form.at.trim() ? html`<${Detective} key=${JSON.stringify(where)} where=${where} address=${address} asking=${(work) => (at === null ? asOf(form, work) : work())} choose=${choose} chosen=${chosen} />` : null}
     ${read && at !== null ? html`<section class="card wide stack"><${Ways} key=${read.at_ms} read=${read} at=${at} chosen=${chosen} choose=${choose} /></section>` : null}
     ${chosen ? html`<${Scaling} chosen=${chosen} scale=${tag.scale} setScale=${(scale) => setTag({ ...tag, scale })} /><${Making} where=${where} places=${places} chosen=${chosen} setDraft=${setDraft} tag=${tag} setTag=${setTag} />` : null}
     ${mayFrames ? html`<${Frames} />` : null}`}`;

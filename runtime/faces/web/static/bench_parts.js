@@ -9,13 +9,13 @@ const SHOWN_MAX = 6, FRAMES_MS = 1000, FRAMES_MAX = 60;
 const unitOf = (shown) => shown.match(/[0-9.,\s]\s*([^0-9\s.,][^\s]{0,15})\s*$/)?.[1] ?? "";
 
 // One look is what the display shows now, beside what the registers hold now. Each further look after a change rules out more.
-export function Detective({ where, address, choose, chosen }) {
+export function Detective({ where, address, asking, choose, chosen }) {
   const [name, setName] = useState(""), [shown, setShown] = useState(""), [said, setSaid] = useState(null), [near, setNear] = useState(null), [work, run] = useWork();
   const verdict = useRef(null);
   const go = async (event) => {
     event.preventDefault();
     const place = near ?? address, text = `${name.trim().replaceAll("=", " ") || "value"}=${shown.trim()}`;
-    const found = await run(() => ask("POST", `${api}/bench/detect`, { where, near: [place], shows: [text], ...(said ? { case: said.case } : {}) }));
+    const found = await run(() => asking(() => ask("POST", `${api}/bench/detect`, { where, near: [place], shows: [text], ...(said ? { case: said.case } : {}) })));
     if (!found) return;
     setSaid(found);
     setNear(place);

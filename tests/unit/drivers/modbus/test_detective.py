@@ -308,6 +308,13 @@ def test_a_float_that_followed_a_change_is_sure() -> None:
     assert twice.candidates[0].hypothesis.options() == {"address": "holding:100", "data": "float32", "order": "CDAB"}
 
 
+def test_what_fits_at_the_second_read_alone_is_shown_as_it_fitted() -> None:
+    reads = tuple({("holding", at): 0 for at in range(94, 108)} | {("holding", 100): word} for word in (0x01A0, 0x0132))
+    (finding,) = judge(Question((Quantity("x", (("holding", 100),)),), (Look(reads, {"x": read_shown("50.00")[1]}),)))
+    low = next(each for each in finding.candidates if each.hypothesis.options() == {"address": "holding:100", "data": "uint8"})
+    assert (low.values, low.fitting) == ((160.0,), (50.0,))
+
+
 def test_relations_put_the_right_one_of_two_equal_displays_first() -> None:
     """Two registers show 1.2 kW; only one of them makes the phases sum up."""
     names = ("Power L1", "Power L2", "Power L3", "Power")

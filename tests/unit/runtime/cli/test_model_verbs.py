@@ -208,7 +208,7 @@ def test_explain_names_tags_with_their_bands(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ended", "exit_code", "words"),
     [
-        ("learned", 0, "line has learned. 3,412 rows. Left out: 96 that were not normal, 62 right after a start of the gateway. ✓ Covered"),
+        ("learned", 0, "3,412 rows with a score. Left out: 96 that were not normal, 62 right after a start of the gateway. ✓ Covered"),
         ("core_away", 1, "does not answer"),
     ],
 )

@@ -88,6 +88,17 @@ def test_a_float_is_marked_under_its_order_and_its_bytes_are_not(value: float, o
     marked = {(row["data"], row["order"]) for row in rows if row["plausible"]}
     assert ("float32", order) in marked
     assert not {("uint32", "ABCD"), ("int32", "ABCD"), ("uint8", "high"), ("uint8", "low"), ("int8", "low")} & marked
+    if order == "ABCD":
+        assert not {("uint16", "AB"), ("int16", "AB")} & marked
+
+
+@pytest.mark.parametrize(
+    ("low", "upper", "is_marked"), [(0x6666, 0x4248, False), (0x9999, 0x4248, False), (230, 0x4248, True), (0x1340, 0x0906, True)]
+)
+def test_half_of_a_float_whose_words_are_swapped_is_marked_where_it_is_small(low: int, upper: int, is_marked: bool) -> None:
+    """A float of unusual order, such as (0x1340, 0x0906) is, leaves the one register as it is."""
+    rows = readings_at("holding", 100, {("holding", 100): low, ("holding", 101): upper})
+    assert {row["plausible"] for row in rows if (row["data"], row["order"]) in {("uint16", "AB"), ("int16", "AB")}} == {is_marked}
 
 
 @pytest.mark.parametrize("words", [(0, 2304), (18, 54919), (0, 1), (2304, 2310)])

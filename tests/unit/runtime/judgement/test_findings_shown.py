@@ -64,6 +64,10 @@ def test_what_a_judge_makes_up_is_bounded() -> None:
     assert kept([("a", "b", 1, 0), *[("c", "d", n, 1) for n in range(99)]], [7] * 5)[0][0] == ("a", "b", 1, 0)
 
 
+def shown_open(line: Judged) -> list[bool]:
+    return [row["open"] for row in line.desk.finding_rows()]
+
+
 def test_of_a_refused_model_and_of_the_model_before_nothing_is_said_to_go_on() -> None:
     async def scenario(work: ThreadPoolExecutor) -> None:
         line = await judged(work=work)
@@ -73,15 +77,19 @@ def test_of_a_refused_model_and_of_the_model_before_nothing_is_said_to_go_on() -
         word = {"what": "refused", "name": "line", "code": "model_changed", "params": {}}
         assert await refused(line.desk, word) == ""
         assert (line.desk.goes_on("line"), line.desk.model_rows()[0]["open"]) == (None, [])
+        assert shown_open(line) == [False]
         assert await refused(line.desk, {"what": "accepted", "name": "line"}) == ""
+        assert shown_open(line) == [True]
         assert (line.desk.goes_on("line"), len(line.desk.model_rows()[0]["open"])) == (True, 1)
         own = line.kept.manifest_hash, line.kept.manifest.model_sha256
         for manifest, model in ((bytes(32), bytes(32)), own):
             await line.desk.record(ModelBody("line", "armed", "imported", manifest, model))
             assert (line.desk.goes_on("line"), line.desk.model_rows()[0]["open"]) == (False, [])
             assert line.desk.book.page("line").told == []
+            assert shown_open(line) == [False]
         assert await refused(line.desk, finding(line, at_ms=50)) == "", "the next one is one of this model"
         assert line.desk.goes_on("line") is True
+        assert shown_open(line) == [True, False]
 
     run(scenario)
 

@@ -22,7 +22,7 @@ CASES = [
     (
         MODEL,
         ModelBody("line", "checking", "learned", HASH, HASH, {"rows": 3412, "covered": True, "left_out": 96, "settling": 62}),
-        "is checking: Learned from what was recorded: 3,412 rows. Left out: 96 that were not normal, 62 right after a start",
+        "is checking: Learned from what was recorded: 3,412 rows with a score. Left out: 96 that were not normal, 62 right after a start",
     ),
     (LABEL, LabelBody("line", None, 88, 5, 5, "not_normal", "Ana"), 'line: Ana says "not normal" of the finding in entry 88'),
     (LABEL, LabelBody("line", None, None, 0, 60_000, "unsure", "Ana"), 'says "unsure" of 1970-01-01 00:00:00Z – 1970-01-01 00:01:00Z'),

@@ -213,7 +213,7 @@ def test_a_model_that_would_find_hardly_anything_is_not_called_covered() -> None
 
 def test_what_was_learned_from_and_left_out_is_said_where_it_is_known() -> None:
     learned = {"rows": 3_412, "left_out": 0, "settling": 0}
-    assert judged.learned_text(learned) == "3,412 rows; none was left out."
+    assert judged.learned_text(learned) == "3,412 rows with a score; none of them was left out."
     assert judged.learned_text(learned | {"settling": 1_062}).endswith(
         "Left out: 0 that were not normal, 1,062 right after a start of the gateway."
     )
