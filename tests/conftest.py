@@ -5,6 +5,7 @@ Room: tests. pytest loads it; product code never does. `tests/run` sets the envi
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -29,17 +30,18 @@ PACKAGE_OF: Final = {
 """Command -> the Debian package that brings it."""
 
 SLOW: Final = {
-    "drivers/modbus/test_codec.py", "drivers/modbus/test_detective.py", "drivers/modbus/test_learning.py", "drivers/modbus/test_planner.py",
-    "drivers/modbus/test_poison.py", "drivers/modbus/test_remembering.py", "drivers/modbus/test_types.py",
-    "ledger_client/test_outbox_mirror.py", "runtime/judgement/test_replay.py", "models/test_slow_residuals.py", "models/test_commission.py",
-    "boards/sim/test_plant.py",
+    "boards/sim/test_plant.py", "drivers/modbus/test_codec.py", "drivers/modbus/test_detective.py", "drivers/modbus/test_learning.py",
+    "drivers/modbus/test_planner.py", "drivers/modbus/test_poison.py", "drivers/modbus/test_remembering.py", "drivers/modbus/test_types.py",
+    "ledger_client/test_outbox_mirror.py", "ledger_client/test_verify_ledger.py", "models/test_commission.py",
+    "models/test_slow_residuals.py", "runtime/alarms/test_left_over.py", "runtime/commissioning/test_desk.py",
+    "runtime/diagnostics/test_bundle.py", "runtime/judgement/test_findings_over_time.py", "runtime/judgement/test_replay.py",
 }  # fmt: skip
 """Of tests/unit: what computes longest. Size fast leaves it out, to stay under its 90 s."""
 
 LONGEST: Final = (("integration", "web"), ("integration", "runtime"))
 """Folders of tests that start browsers and whole gateways."""
 
-for _name, _examples in (("fast", 60), ("run", 300), ("full", 3000)):
+for _name, _examples in (("fast", 25), ("run", 300), ("full", 3000)):
     settings.register_profile(_name, max_examples=_examples, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(SIZE)
 
@@ -58,6 +60,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(parts[0])
         if "/".join(parts).removeprefix("unit/") in SLOW:
             item.add_marker("slow")
+
+
+def pytest_collection_finish() -> None:
+    """Spare each later collection of garbage the many objects that collecting the tests made."""
+    gc.freeze()
 
 
 def _parts(item: pytest.Item) -> tuple[str, ...]:

@@ -48,10 +48,15 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=name_of(path))
 
 
+@cache
+def _nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree_of(path)))
+
+
 def nodes(rooms: tuple[str, ...]) -> Iterator[tuple[Path, ast.AST]]:
     """Yield every syntax node of these rooms with the file that it stands in."""
     for path in python_files(rooms):
-        for node in ast.walk(tree_of(path)):
+        for node in _nodes_of(path):
             yield path, node
 
 

@@ -98,8 +98,11 @@ def test_tasks_belong_to_a_group() -> None:
     stray = []
     for path, node in nodes(CODE):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+            method = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+            if method not in ("ensure_future", "create_task"):
+                continue
             called = ast.unparse(node.func)
-            owner, _, method = called.rpartition(".")
+            owner = called.rpartition(".")[0]
             in_group = bool(re.search(r"(^|[._])(tg|tasks|\w*group)$", owner))
             if method == "ensure_future" or (method == "create_task" and not in_group):
                 stray.append(f"{at(path, node)} {called}")
