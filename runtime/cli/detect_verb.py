@@ -97,7 +97,7 @@ def _print(finding: Any, lang: str) -> None:
         options = ", ".join(
             f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in each.hypothesis.options().items()
         )
-        table.add_row(*map(Text, (f"{each.share:.1%}", options, f"{each.fitting[-1]:g}")))
+        table.add_row(*map(Text, (f"{each.share:.1%}", options, f"{each.values[-1]:g}")))
     if finding.candidates:
         console().print(table)
     if len(finding.candidates) > SHOWN_MAX:

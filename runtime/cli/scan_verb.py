@@ -170,8 +170,7 @@ def _run(places: list[Place], numbers: list[int], pace: Any, state: Path, config
             console().print(f"{place}: {word(cause, {}, lang)}", markup=False)
         end = "scan_done" if done.is_whole else "scan_time_over"
         console().print(word(end, {"count": len(done.found), "asked": done.asked}, lang), markup=False)
-    nobody = not done.found and all(place.text in done.lost for place in places)
-    raise typer.Exit(2 if nobody else 0 if done.is_whole else 1)
+    raise typer.Exit(2 if done.has_reached_nobody(len(places)) else 0 if done.is_whole else 1)
 
 
 def lines_of(row: dict[str, Any], lang: str) -> list[str]:

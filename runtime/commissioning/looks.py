@@ -167,6 +167,6 @@ def plain(finding: Finding) -> dict[str, Any]:
         "odd_look": finding.odd_look,
         "broken": [{"relation": each.name, "quantities": list(each.quantities)} for each in finding.broken],
         "candidates": [
-            {"options": each.hypothesis.options(), "share": each.share, "values": list(each.fitting)} for each in finding.candidates
+            {"options": each.hypothesis.options(), "share": each.share, "values": list(each.values)} for each in finding.candidates
         ],
     }

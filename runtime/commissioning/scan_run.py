@@ -42,6 +42,10 @@ class Scanned:
     asked: int = 0
     is_whole: bool = False
 
+    def has_reached_nobody(self, places: int) -> bool:
+        """Whether each of so many places was lost with its first look."""
+        return len(self.lost) == self.asked == places
+
 
 async def scan(
     places: Sequence[Place],

@@ -26,6 +26,7 @@ TEXT_REGISTERS: Final = 16
 ENTITY: Final = {"holding": "4", "input": "3"}
 CLASSES: Final = ("big", "word", "byte", "little")
 """The four orders of a number of several registers: as the protocol has it, words swapped, bytes swapped, both."""
+MEASURED_LEAST: Final = 0.1
 USUAL_CLASSES: Final = CLASSES[:2]
 HALF_KINDS: Final = ("uint16", "int16")
 
@@ -45,16 +46,16 @@ def readings_at(table: str, start: int, registers: Mapping[tuple[str, int], int]
 
 
 def beside_float(table: str, start: int, registers: Mapping[tuple[str, int], int]) -> str:
-    """Return whether the registers are a floating number of usual size, other than 0: by chance few are.
+    """Return whether the registers are a floating number of usual size, other than 0; of any two registers every second pair is, by chance.
 
-    `usual`: under one of the two usual orders, all words as the protocol has them; `odd`: under another one only; empty: under none.
+    `usual`: one of two registers from MEASURED_LEAST on, its words in one of the two usual orders; `odd`: another one; empty: none.
     """
     found = ""
     for shape in shapes():
         if shape.kind in FLOAT_KINDS:
             value = raw_number(shape, table, start, registers)
             if value is not None and value != 0 and _is_usual(value):
-                if shape.order_class in USUAL_CLASSES:
+                if shape.kind == "float32" and shape.order_class in USUAL_CLASSES and abs(value) >= MEASURED_LEAST:
                     return "usual"
                 found = "odd"
     return found

@@ -31,15 +31,13 @@ _same_digit: Final = 9
 
 @dataclass(slots=True)
 class Candidate:
-    """A reading that fits every look. `values` are what it gives at each look's first read; `share` of the weight of all that fit."""
+    """A reading that fits every look. `values`: of each look at the read that goes best with it; `share` of the weight of all that fit."""
 
     hypothesis: Hypothesis
     weight: float
     values: tuple[float, ...]
     every: tuple[float, ...]
     """Its values at all reads of all looks."""
-    fitting: tuple[float, ...]
-    """For each look, its value at the read that goes best with what was shown."""
     share: float = 0.0
 
 
@@ -167,7 +165,7 @@ def _near(raws: list[float | None], shown: Shown, power: int) -> bool:
 
 def _tried(hypothesis: Hypothesis, looks: list[tuple[Look, Shown]], raws: list[list[float | None]], share: float) -> list[Candidate]:
     """Return the reading as a candidate, or nothing when a look contradicts it."""
-    weight, values, every, fitting = hypothesis.weight * share, [], [], []
+    weight, values, every = hypothesis.weight * share, [], []
     for (look, shown), raw in zip(looks, raws, strict=True):
         here = [_value(hypothesis, each, registers) for each, registers in zip(raw, look.reads, strict=True)]
         best = max(here, key=shown.fit)
@@ -175,12 +173,11 @@ def _tried(hypothesis: Hypothesis, looks: list[tuple[Look, Shown]], raws: list[l
         if not fit:
             return []
         weight *= fit
-        fitting.append(best)
-        values.append(here[0])
+        values.append(best)
         every += here
     if not hypothesis.shape.is_float and hypothesis.power == -looks[0][1].decimals:
         weight *= 2  # a whole number is mostly shown with all the digits that it has
-    return [Candidate(hypothesis, weight, tuple(values), tuple(every), tuple(fitting))]
+    return [Candidate(hypothesis, weight, tuple(values), tuple(every))]
 
 
 def _value(hypothesis: Hypothesis, raw: float | None, registers: Registers) -> float:

@@ -83,7 +83,7 @@ class ModelView:
 class FindingView:
     """One finding as a row: from its onset on, until it is over. `lasted` is empty while it is open, and where the onset is not known.
 
-    `is_left`: it has not ended, and nobody looks for its end: its model was replaced or switched off, or is refused.
+    `is_left`: its watch was cut off, or nobody looks for its end: its model was replaced or switched off, or is refused.
     """
 
     seq: int
@@ -198,13 +198,18 @@ def finding_views(
     views = [
         FindingView(
             onset["seq"], onset["at_ms"], judged.moment_of(onset["at_ms"]), finding_text(onset, lang, reader),
-            end is None and onset["open"], end is None and not onset["open"],
-            "" if end is None or end is onset else judged.span_text(end["at_ms"] - onset["at_ms"]),
+            end is None and onset.get("open", True), is_cut_off(end) or (end is None and not onset.get("open", True)),
+            "" if end is None or end is onset or is_cut_off(end) else judged.span_text(end["at_ms"] - onset["at_ms"]),
             *labels.get(onset["seq"], ("", 0)),
         )
         for onset, end in pairs
     ]  # fmt: skip
     return sorted(views, key=lambda view: not view.is_open)
+
+
+def is_cut_off(end: Mapping[str, Any] | None) -> bool:
+    """Tell whether a finding ended because nobody could watch it any longer, at a time that says nothing of the machine."""
+    return end is not None and bool((end.get("evidence") or {}).get("interrupted"))
 
 
 def _label_text(label: str, by: str, lang: str) -> str:

@@ -139,7 +139,7 @@ def test_a_chart_without_scores_says_so_once_and_that_those_before_were_of_anoth
 
     async def run() -> None:
         plant = plant_with_an_anomaly()
-        plant.points, plant.earlier = [], [[0, plant.clock_ms()]]
+        plant.points, plant.earlier = [], [[0, plant.clock_ms() + 600_000]]  # however late the page is drawn
         async with web(tmp_path, plant) as url, async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
             page = await browser.new_page()

@@ -106,8 +106,8 @@ def test_what_was_said_of_now_is_struck_and_asked_again_once_the_core_is_heard(
                 await expect(page.locator("#alarm-banner")).to_contain_text("1 alarm waits")
                 await expect(page.locator(".old-age")).to_have_count(0)
             await expect(opened["/anomalies"].locator("main")).to_contain_text("It has learned nothing yet, so nobody looks.")
-            await expect(opened["/alarms"].locator("#alarms input[type=search]")).to_be_visible()  # the page itself has asked by now
-            await expect(opened["/alarms"].locator("button", has_text="Acknowledge all")).to_be_enabled()
+            await expect(opened["/alarms"].locator("#alarms input[type=search]")).to_be_visible(timeout=15_000)  # it has asked itself
+            await expect(opened["/alarms"].locator("button", has_text="Acknowledge all")).to_be_enabled(timeout=15_000)
             for path, selector in STRUCK:
                 await expect(opened[path].locator(selector).first).not_to_have_css("text-decoration-line", "line-through")
             await opened["/anomalies"].route("**/anomalies?*part=1*", lambda route: route.abort())  # as right after the loss

@@ -217,7 +217,7 @@ async def told_by(state: Path) -> None:
     texts = [entry["text"] for entry in sorted(shown["entries"], key=lambda entry: entry["seq"])]
     at = 0
     for wanted in (
-        rf"line.*Lin .*: {WHY['learn']}", "line is learning", r"line is checking: Learned from what was recorded: [\d,]+ rows\.",
+        rf"line.*Lin .*: {WHY['learn']}", "line is learning", r"line is checking: Learned from what was recorded: [\d,]+ rows with a score",
         rf"line.*Lin .*: {WHY['check']}", "line is checking: Checked against", rf"line.*Lin .*: {WHY['shadow']}", "line is on trial",
         rf"line.*Lin .*: {WHY['arm']}", "line is armed", rf"line: (?!On trial).*{WRONG}",
         rf"line.*Lin .*: {WHY['finding']}", r'line: web Lin.* says "not normal" of the finding in entry \d+',
@@ -243,7 +243,7 @@ def test_a_person_learns_checks_tries_arms_and_labels_by_the_page_and_the_ledger
                 for turn in range(1, TRIES + 1):
                     await recorded(site, LEARN_READINGS * turn)
                     settling = await learns(lin)
-                    assert turn > 1 or settling >= WINDOW - 1, "the first window after the first start"
+                    assert turn > 1 or settling > 0, "what came right after the first start is left out"
                     if is_covered := await checks(lin):
                         break
                 assert is_covered, await lin.page.locator("dl.long").inner_text()

@@ -150,10 +150,17 @@ def test_a_finding_is_one_row_from_its_onset_to_its_end_and_open_ones_are_first(
 
 
 def test_a_finding_whose_end_nobody_looks_for_is_interrupted_and_not_open(tmp_path: Path) -> None:
-    rows = (finding(3, 5_000, tag="a/b"), finding(4, 6_000, tag="c/d", open=False))
-    assert [(each.seq, each.is_open, each.is_left) for each in finding_views(rows, "en")] == [(3, True, False), (4, False, True)]
-    text = unescape(page(face_of(tmp_path, model(**FRESH), findings=rows)))
-    assert (text.count("</span> open<"), text.count("</span> interrupted<")) == (1, 1)
+    cut = {"phase": 1, "interrupted": True}
+    rows = [
+        finding(3, 5_000, tag="a/b"), finding(4, 6_000, tag="c/d", open=False), finding(5, 7_000, tag="e/f", open=False),
+        finding(6, 259_207_000, tag="e/f", evidence=cut), finding(7, 8_000, tag="g/h"),
+    ]  # fmt: skip
+    del rows[0]["open"]  # as a core of a release before tells it
+    assert [(each.seq, each.is_open, each.is_left, each.lasted) for each in finding_views(rows, "en")] == [
+        (7, True, False, ""), (3, True, False, ""), (5, False, True, ""), (4, False, True, ""),
+    ]  # fmt: skip
+    text = unescape(page(face_of(tmp_path, model(**FRESH), findings=tuple(rows))))
+    assert (text.count("</span> open<"), text.count("</span> interrupted<")) == (2, 2)
 
 
 def test_a_finding_says_what_it_was_labelled_by_whom_and_when(tmp_path: Path) -> None:

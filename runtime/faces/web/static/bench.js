@@ -30,12 +30,14 @@ export function optionsOf(table, at, data, order) {
 
 const addressOf = (table, form, at) => (form === "zero" ? `${table}:${at}` : form === "one" ? `${table}1:${at}` : at);
 
+const NOTATION = new Set(["config_modbus_address", "config_modbus_ambiguous", "config_modbus_unstated", "config_address_beyond"]);
+
 // A refusal of what stands in the form names what the form asks for, not every notation that a configuration may have.
 async function asOf({ form, at }, work) {
   try {
     return await work();
   } catch (problem) {
-    throw problem.code?.startsWith("config_modbus_") ? new Problem({ code: `bench.address.${form}`, params: { value: at.trim() }, status: problem.status }) : problem;
+    throw NOTATION.has(problem.code) ? new Problem({ code: `bench.address.${form}`, params: { value: at.trim() }, status: problem.status }) : problem;
   }
 }
 

@@ -312,7 +312,7 @@ def test_what_fits_at_the_second_read_alone_is_shown_as_it_fitted() -> None:
     reads = tuple({("holding", at): 0 for at in range(94, 108)} | {("holding", 100): word} for word in (0x01A0, 0x0132))
     (finding,) = judge(Question((Quantity("x", (("holding", 100),)),), (Look(reads, {"x": read_shown("50.00")[1]}),)))
     low = next(each for each in finding.candidates if each.hypothesis.options() == {"address": "holding:100", "data": "uint8"})
-    assert (low.values, low.fitting) == ((160.0,), (50.0,))
+    assert (low.values, low.every) == ((50.0,), (160.0, 50.0))
 
 
 def test_relations_put_the_right_one_of_two_equal_displays_first() -> None:

@@ -40,7 +40,7 @@ def test_what_a_unit_tells_of_itself() -> None:
 
 
 def test_what_the_detective_found(capsys: pytest.CaptureFixture[str]) -> None:
-    fits = Candidate(Hypothesis("holding", 1, shapes()[0]), 1.0, (7.0,), (7.0,), (7.0,), 1.0)
+    fits = Candidate(Hypothesis("holding", 1, shapes()[0]), 1.0, (7.0,), (7.0,), 1.0)
     detect_verb._print(Finding("电压", "sure", [fits]), "zh")
     first, heads, row = capsys.readouterr().out.strip().splitlines()
     assert not LATIN.search(first + heads), (first, heads)

@@ -15,7 +15,7 @@ from drivers.modbus.request import RefusalError, Request
 from drivers.reading import Status
 from runtime.commissioning.line_places import Place
 from runtime.commissioning.scan_bounds import Pace
-from runtime.commissioning.scan_run import BUSY_TRIES, scan
+from runtime.commissioning.scan_run import BUSY_TRIES, Scanned, scan
 
 INVERTER = dict(enumerate([0x5375, 0x6E53, 1, 2, 0, 0, 103, 2, 0, 0, 0xFFFF, 0], 40000))
 
@@ -94,3 +94,11 @@ def test_one_that_never_says_it_is_looked_at_all_the_same(code: int, times: int)
     row = scanned(line)
     assert (row["identification"], row.get("broke_off"), line.identified) == ({}, None, times)
     assert [each["model"] for each in row["sunspec"]] == [1, 103]
+
+
+def test_nobody_is_reached_where_each_place_is_lost_with_its_first_look() -> None:
+    lost = {"10.0.0.1:502": "connect_failed", "10.0.0.2:502": "connect_failed"}
+    assert Scanned(lost=lost, asked=2).has_reached_nobody(2)
+    assert not Scanned(lost=lost, asked=3).has_reached_nobody(2), "one was silent before"
+    assert not Scanned(lost=lost, asked=3).has_reached_nobody(3)
+    assert not Scanned(asked=5).has_reached_nobody(1)
