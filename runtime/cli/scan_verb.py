@@ -2,7 +2,7 @@
 
 Room: hall. `cli.app` registers both. A scan asks only what is named, slowly, and only while the configuration says `commissioning = true`;
 it says beforehand what that takes. Neither writes anything. Exit codes: 0 all was asked, 1 the time was over or it was refused, 2 it could
-not be done, or no place could be asked.
+not be done, or each host or port was lost with its first request.
 """
 
 from __future__ import annotations

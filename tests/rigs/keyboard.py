@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from playwright.async_api import Browser, Page
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from tests.rigs.browser import page_of, shot
 
 STOPS_MAX = 160
 WAIT_MS = 40_000
+CHOOSER_MS = 15_000
 NOTICE = """() => {
   window.pointed = 0;
   const noticed = (event) => { window.pointed += event.isTrusted; };
@@ -71,6 +74,21 @@ class Keys:
         await self.to(selector)
         await self.page.keyboard.press("ControlOrMeta+a")
         await self.page.keyboard.type(text)
+
+    async def choose(self, selector: str, file: Path) -> None:
+        """Go to a field for a file, open the browser's own chooser with Space and take `file`; where none opens, press again, as people do.
+
+        Raises AssertionError, with what has the focus, where none opens at the third time.
+        """
+        for _ in range(3):
+            await self.to(selector)
+            try:
+                async with self.page.expect_file_chooser(timeout=CHOOSER_MS) as choosing:
+                    await self.page.keyboard.press("Space")
+            except PlaywrightTimeout:
+                continue
+            return await (await choosing.value).set_files(file)
+        raise AssertionError(f"no chooser opens at {selector}; focus, seen: {await self.page.evaluate(STOP, selector)}")
 
     async def shows(self, selector: str, text: str = "") -> None:
         """Wait until it is there."""

@@ -68,10 +68,7 @@ async def bring_tags(keys: Keys, site: Site, folder: Path) -> None:
     assert ",V," in text
     changed = folder / "tags.csv"
     changed.write_text(text.replace(",V,", ",kV,"), encoding="utf-8-sig")
-    await keys.to("#file input[name=file]")
-    async with keys.page.expect_file_chooser() as choosing:
-        await keys.page.keyboard.press("Space")
-    await (await choosing.value).set_files(changed)
+    await keys.choose("#file input[name=file]", changed)
     await keys.enter("#file form button.primary, #file form button")
     await keys.shows(".review .diff .ins")
     await keys.enter(".review button.primary")
