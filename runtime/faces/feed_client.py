@@ -201,6 +201,7 @@ class FeedClient:
             self._tell("link", False)
 
     def _drop(self) -> None:
+        self._tag_draft = {}  # the rest of it does not come
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None

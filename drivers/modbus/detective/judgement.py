@@ -31,11 +31,15 @@ _same_digit: Final = 9
 
 @dataclass(slots=True)
 class Candidate:
-    """A reading that fits every look. `values`: of each look at the read that goes best with it; `share` of the weight of all that fit."""
+    """A reading that fits every look. `values`: of each look at the read that goes best with it; `share` of the weight of all that fit.
+
+    `first`: of each look at its first read, one instant for all quantities, as relations between them need it.
+    """
 
     hypothesis: Hypothesis
     weight: float
     values: tuple[float, ...]
+    first: tuple[float, ...]
     every: tuple[float, ...]
     """Its values at all reads of all looks."""
     share: float = 0.0
@@ -165,7 +169,7 @@ def _near(raws: list[float | None], shown: Shown, power: int) -> bool:
 
 def _tried(hypothesis: Hypothesis, looks: list[tuple[Look, Shown]], raws: list[list[float | None]], share: float) -> list[Candidate]:
     """Return the reading as a candidate, or nothing when a look contradicts it."""
-    weight, values, every = hypothesis.weight * share, [], []
+    weight, values, first, every = hypothesis.weight * share, [], [], []
     for (look, shown), raw in zip(looks, raws, strict=True):
         here = [_value(hypothesis, each, registers) for each, registers in zip(raw, look.reads, strict=True)]
         best = max(here, key=shown.fit)
@@ -174,10 +178,11 @@ def _tried(hypothesis: Hypothesis, looks: list[tuple[Look, Shown]], raws: list[l
             return []
         weight *= fit
         values.append(best)
+        first.append(here[0])
         every += here
     if not hypothesis.shape.is_float and hypothesis.power == -looks[0][1].decimals:
         weight *= 2  # a whole number is mostly shown with all the digits that it has
-    return [Candidate(hypothesis, weight, tuple(values), tuple(every))]
+    return [Candidate(hypothesis, weight, tuple(values), tuple(first), tuple(every))]
 
 
 def _value(hypothesis: Hypothesis, raw: float | None, registers: Registers) -> float:

@@ -29,9 +29,9 @@ _outside: Final = 0.05
 
 
 class Weighed(Protocol):
-    """A reading with its values at the looks and a weight that may change."""
+    """A reading with its values at the first read of each look and a weight that may change."""
 
-    values: tuple[float, ...]
+    first: tuple[float, ...]
     weight: float
 
 
@@ -75,7 +75,7 @@ def weigh_relations(question: Question, found: Mapping[str, Sequence[Weighed]]) 
         scales = [_prefixes.get(units[name][:1], 1.0) if len(units[name]) > 1 and units[name] != "Wh" else 1.0 for name in names]
         fitting: set[int] = set()
         for chosen in product(*best):
-            rows = [tuple(one.values[at] * scale for one, scale in zip(chosen, scales, strict=True)) for at in range(len(question.looks))]
+            rows = [tuple(one.first[at] * scale for one, scale in zip(chosen, scales, strict=True)) for at in range(len(question.looks))]
             if relation.holds(rows, times):
                 fitting.update(id(one) for one in chosen)
         if not fitting:

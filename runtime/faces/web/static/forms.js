@@ -1,6 +1,7 @@
 // Forms that change something over the API: `data-post` is the address; a button's `data-to` is another one, with the fields `data-only`.
 // What is shown once (a password, a token) stays on the page until one leaves it, and only the parts of the page marked `data-fresh` are fetched
-// anew; otherwise the whole page is. What was typed is kept.
+// anew; otherwise the whole page is. What was typed is kept. The buttons of such a form come disabled, so that a press before this script runs does
+// not send what was typed into the address.
 
 import { ask } from "/static/ask.js";
 import { localTimes, word } from "/static/words.js";
@@ -47,7 +48,10 @@ async function fetchParts() {
 }
 
 function listen(root) {
-  for (const form of root.querySelectorAll("form[data-post]")) form.onsubmit = sender(form);
+  for (const form of root.querySelectorAll("form[data-post]")) {
+    form.onsubmit = sender(form);
+    for (const each of form.querySelectorAll("button")) each.disabled = false;
+  }
 }
 
 function sender(form) {

@@ -29,7 +29,7 @@ const cells = new Map();
 const listeners = new Set();
 let boot = null, generation = -1, points = null;
 let coreLink = false, coreMs = null, heardMono = -Infinity, heardWall = -Infinity, toldMono = -Infinity, toldWall = -Infinity;
-let fetching = null, stream = null, tookOverAt = -Infinity;
+let fetching = null, stream = null, queues = false, tookOverAt = -Infinity;
 const channel = "BroadcastChannel" in self ? new BroadcastChannel(LOCK) : null;
 
 // The signal of one tag's newest row: [uid, value, status, read_ms, source_ms, state, seq, cause], or null.
@@ -181,17 +181,28 @@ function listen() {
 // Holds the lock, and the stream, until another tab takes it; then waits for its turn again.
 async function lead(options) {
   try {
-    await navigator.locks.request(LOCK, options, () => { listen(); return new Promise(() => {}); });
+    await navigator.locks.request(LOCK, options, () => {
+      if (!options.steal) queues = false;
+      listen();
+      return new Promise(() => {});
+    });
   } catch {
     stream?.close();
     stream = null;
-    lead({});
+    queue();
   }
+}
+
+// Waits for the lock, once: a tab that has taken it over waits in the queue still.
+function queue() {
+  if (queues) return;
+  queues = true;
+  lead({});
 }
 
 function turn() {
   watch();
-  if (document.hidden || stream || !navigator.locks || silentMs.value < TAKE_OVER_MS) return;
+  if (document.hidden || stream || !navigator.locks || link.value === "out" || silentMs.value < TAKE_OVER_MS + (coreLink ? 0 : BEAT_MS)) return;
   if (performance.now() - tookOverAt < 2 * TAKE_OVER_MS) return;
   tookOverAt = performance.now();
   fetchAll();
@@ -201,7 +212,7 @@ function turn() {
 if (document.body.dataset.sees) {
   if (channel) channel.onmessage = ({ data }) => { if (!stream) data === "beat" ? heardNow() : take(data); };
   await fetchAll();
-  navigator.locks && channel ? lead({}) : listen();
+  navigator.locks && channel ? queue() : listen();
   setInterval(turn, 500);
   for (const event of ["visibilitychange", "resume", "online"]) document.addEventListener(event, turn);
   addEventListener("pageshow", turn);

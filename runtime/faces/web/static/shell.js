@@ -46,8 +46,12 @@ if (box) {
 }
 
 const written = new Set(); // fields that a person changed
+function remember(field) {
+  for (const each of written) if (!each.isConnected) written.delete(each); // a dialog that went
+  written.add(field);
+}
 for (const event of ["input", "change"]) {
-  addEventListener(event, ({ target, isTrusted }) => { if (isTrusted && target.matches("input:not([type=search], [role=search] *), textarea")) written.add(target); }, true);
+  addEventListener(event, ({ target, isTrusted }) => { if (isTrusted && target.matches("input:not([type=search], [role=search] *), textarea")) remember(target); }, true);
 }
 
 const took = new Map(); // what said that there is nothing -> its words, which hold again once the core is heard
@@ -98,7 +102,8 @@ if (readOnly) {
 
 // A page that could not be asked for comes by itself once the core answers.
 if (document.querySelector("[data-again]")) {
-  setInterval(async () => { if ((await (await fetch("/api/v1/alive").catch(() => null))?.json())?.core) location.reload(); }, 3000);
+  const isAlive = async () => (await (await fetch("/api/v1/alive", { signal: AbortSignal.timeout(2500) })).json()).core;
+  setInterval(async () => { if (await isAlive().catch(() => false)) location.reload(); }, 3000);
 }
 
 for (const to of document.querySelectorAll("[data-theme-to]")) {

@@ -69,7 +69,7 @@ function LastHour({ uid, name }) {
   const here = useRef(null), [fault, setFault] = useState("");
   useEffect(() => {
     const chart = new Chart(here.current, {}, { height: HEIGHT, isNumbered: false }), tail = new Tail();
-    let trend = null, isOpen = true;
+    let trend = null, isOpen = true, waits = false; // one wait for the history, however often it was asked for
     const range = () => { const to = now.peek() ?? Date.now(); return [to - HOUR_MS, to]; };
     const draw = () => {
       const row = values(uid).peek();
@@ -87,11 +87,13 @@ function LastHour({ uid, name }) {
       } catch (problem) {
         if (!isOpen) return;
         setFault(problem.message);
-        if (isUnheard(problem)) untilHeard().then(() => { if (isOpen) load(); });
+        if (!isUnheard(problem) || waits) return;
+        waits = true;
+        untilHeard().then(() => { waits = false; if (isOpen) load(); });
       }
     };
     load();
-    const timers = [setInterval(() => { if (!document.hidden) load(); }, REFRESH_MS), setInterval(() => { if (!document.hidden && link.peek() === "ok") draw(); }, DRAW_MS)];
+    const timers = [setInterval(() => { if (!document.hidden && !waits) load(); }, REFRESH_MS), setInterval(() => { if (!document.hidden && link.peek() === "ok") draw(); }, DRAW_MS)];
     return () => { isOpen = false; timers.forEach(clearInterval); chart.end(); };
   }, []);
   return html`<figure class="hour"><figcaption>${word("web.tag.hour")}</figcaption>${fault && html`<p class="quiet">${fault}</p>`}<div class=${`chart${fault ? " hidden" : ""}`} role="img" aria-label=${`${word("web.tag.hour")}: ${name}`} ref=${here} /></figure>`;

@@ -120,7 +120,7 @@ function Chart() {
     const draw = () => { if (trend.peek()) chart.show(trend.peek(), end.peek() === null ? range() : [end.peek() - span.peek(), end.peek()], trend.peek().pens.map((pen) => tail(pen.uid))); };
     const stop = effect(() => { trend.value; span.value; end.value; draw(); }), stopMoment = effect(() => chart.select(moment.value));
     const timer = setInterval(() => { if (end.peek() === null && link.peek() === "ok" && !document.hidden) draw(); }, DRAW_MS);
-    return () => { stop(); stopMoment(); clearInterval(timer); };
+    return () => { stop(); stopMoment(); clearInterval(timer); chart.end(); };
   }, []);
   return html`<div class="chart card" tabindex="0" role="group" aria-label=${word("web.trends.chart")} aria-describedby="keys" onKeyDown=${press} ref=${here} />`;
 }
