@@ -341,6 +341,24 @@ def test_a_sum_that_cannot_hold_is_said() -> None:
     assert all([each.name for each in finding.broken] == ["sum"] for finding in findings)
 
 
+def test_relations_are_of_one_instant_though_each_number_fits_at_another_read() -> None:
+    """The total was read off the display later than its phases: at no read of its own is the sum broken."""
+    names, numbers = ("Power L1", "Power L2", "Power L3", "Power"), (1234.0, 800.0, 700.0, 2734.0)
+    later, shown = (1300.0, 800.0, 700.0, 2800.0), {}
+    reads = tuple(
+        {("holding", at): 0 for at in range(190, 222)}
+        | {("holding", 200 + 2 * n + k): word for n, at in enumerate(each) for k, word in enumerate(registers_of("float32", "ABCD", at))}
+        for each in (numbers, later)
+    )
+    for name, number in zip(names, (*numbers[:3], later[3]), strict=True):
+        shown[name] = read_shown(f"{name}={number:.0f} W")[1]
+    near = tuple(Quantity(name, (("holding", 200 + 2 * n),)) for n, name in enumerate(names))
+    findings = judge(Question(near, (Look(reads, shown),)))
+    assert [each.broken for each in findings] == [[], [], [], []]
+    assert findings[3].candidates[0].values == (2800.0,)
+    assert findings[3].candidates[0].first == (2734.0,)
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
