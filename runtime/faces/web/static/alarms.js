@@ -12,7 +12,7 @@ const LOOK_EVERY_MS = 1500;
 const SHELF = [10, 30, 60, 120, 240, 480];
 const WAITS = new Set(["unacked", "returned", "latched_unacked"]);
 const told = signal(null), picked = signal(new Set()), find = signal(""), which = signal("all"), fault = signal(null), unheard = signal(null), busy = signal(false), shelving = signal(null);
-let drawnMs = 0, looks = 0, drawn = 0, lookedAt = -Infinity, timer = null;
+let drawnMs = 0, looks = 0, latest = 0, lookedAt = -Infinity, timer = null;
 
 const text = (row) => row.text || row.name;
 const about = alarmAbout, state = alarmState;
@@ -28,8 +28,8 @@ async function look() {
   const mine = (looks += 1), askedMs = now.peek() ?? 0;
   try {
     const found = await ask("GET", "/api/v1/alarms?limit=500");
-    if (mine < drawn) return; // a later look was answered sooner
-    drawn = mine;
+    if (mine < latest) return; // a later look was answered sooner
+    latest = mine;
     drawnMs = askedMs && Math.max(askedMs, ...found.rows.map((row) => row.raised_ms ?? 0)); // what is raised after it was not seen
     told.value = found;
     unheard.value = null;

@@ -88,6 +88,12 @@ export function Advice({ advice }) {
   return advice.map((each, at) => html`<p class="note warn" key=${at}><span class="mark" aria-hidden="true" /><span>${typeof each === "string" ? each : `${each.where ? `${each.where}: ` : ""}${word(each.code, each.params)}`}</span></p>`);
 }
 
+function Take({ text }) {
+  const [href, setHref] = useState("");
+  useEffect(() => { const made = URL.createObjectURL(new Blob([text], { type: "text/plain" })); setHref(made); return () => URL.revokeObjectURL(made); }, [text]);
+  return html`<p class="buttons"><a class="button" download="witnessmark-draft.toml" href=${href}>${word("draft.take")}</a></p>`;
+}
+
 // A draft before it counts: what is wrong with it, or what it changes and how busy the lines become; a reason, and the one button that puts it in force.
 export function Review({ draft, reason, mayEdit, accept, onDone, onBack, restart }) {
   const [why, setWhy] = useState(reason), [waits, setWaits] = useState(null), [work, run] = useWork(), at = useRef(null);
@@ -104,7 +110,7 @@ export function Review({ draft, reason, mayEdit, accept, onDone, onBack, restart
   const bad = draft.faults.length > 0;
   return html`<form class="card wide review stack" data-written="" onSubmit=${go}><h2 tabindex="-1" ref=${at}>${word(bad ? "draft.bad" : "draft.title")}</h2>
     <${Faults} faults=${draft.faults} count=${draft.fault_count ?? draft.faults.length} /><${Advice} advice=${draft.advice ?? []} /><${Lines} lines=${draft.lines ?? []} /><${Diff} rows=${draft.diff ?? []} />
-    ${!bad && draft.text !== undefined && !mayEdit ? html`<p class="note"><span>${word("draft.engineer")}</span></p><p class="buttons"><a class="button" download="witnessmark-draft.toml" href=${URL.createObjectURL(new Blob([draft.text], { type: "text/plain" }))}>${word("draft.take")}</a></p>` : null}
+    ${!bad && draft.text !== undefined && !mayEdit ? html`<p class="note"><span>${word("draft.engineer")}</span></p><${Take} text=${draft.text} />` : null}
     ${!bad && mayEdit && draft.diff?.length ? html`<${Field} label=${word("draft.reason")} help=${word("draft.reason.help")} name="reason" required maxlength="500" value=${why} onInput=${(e) => setWhy(e.target.value)} />` : null}
     <${Fault} fault=${work.fault} />
     ${work.fault?.code === "revision_conflict" && restart ? html`<p class="buttons"><button type="button" onClick=${restart}>${word("draft.again")}</button></p>` : null}
