@@ -352,37 +352,6 @@ def test_an_answer_of_another_shape_is_a_core_that_is_away(tmp_path: Path, answe
     asyncio.run(run())
 
 
-def test_half_a_set_of_tags_ends_with_its_connection(tmp_path: Path) -> None:
-    """The core falls while it tells its tags, and has others when it is back: none of the first stands among them."""
-
-    def told(uids: range, *, more: bool) -> bytes:
-        return feed.encode_frame(["tags", 1, more, [row for row in Plant(9).tag_rows() if row[0] in uids]])
-
-    calls = iter(((range(3), True), (range(3, 5), False)))
-    ended: list[range] = []
-
-    async def core(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        uids, is_half = next(calls)
-        with contextlib.suppress(OSError):
-            writer.write(feed.encode_frame(TOLD[0]) + told(uids, more=is_half))
-            if is_half:
-                writer.write_eof()
-            await reader.read()
-        writer.transport.abort()
-        ended.append(uids)
-
-    async def run() -> None:
-        async with await asyncio.start_unix_server(core, tmp_path / "f.sock"):
-            async with FeedClient(tmp_path / "f.sock", "test") as client, asyncio.TaskGroup() as group:
-                task = group.create_task(client.run())
-                await until(lambda: client.tags)
-                task.cancel()
-            assert sorted(client.tags) == [3, 4]
-            await until(lambda: len(ended) == 2)
-
-    asyncio.run(run())
-
-
 def test_a_face_may_want_no_values(tmp_path: Path) -> None:
     async def run() -> None:
         async with serving(tmp_path / "f.sock", Plant(3)), FeedClient(tmp_path / "f.sock", "history", values=False) as client:
