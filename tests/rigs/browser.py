@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -27,6 +27,8 @@ CHROMIUM_FLAGS = [
 SHOTS = Path(__file__).parents[1] / "out" / "shots"
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 TARGET_MIN_PX = 48
+EXPECT_MS = 20_000
+expect.set_options(timeout=EXPECT_MS)  # of everybody who has this rig: the usual 5 s are none for a slow machine
 HEIGHT = 900
 SIDEWAYS = """() => {
   const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;

@@ -113,10 +113,10 @@ async def serving(path: Path, plant: Plant, **more: Any) -> AsyncIterator[FeedSe
 
 @contextlib.asynccontextmanager
 async def serving_apart(path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Serve a `Confirmed` from a process of its own once it listens: stopped (SIGSTOP) it hangs, killed it is gone."""
+    """Serve a `Confirming` from a process of its own once it listens: stopped (SIGSTOP) it hangs, killed it is gone."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.rigs.feed_plant", str(path))
     try:
-        await until(path.exists)
+        await until(path.exists, 30)
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -155,8 +155,19 @@ class Confirmed(Plant):
         return time.time_ns() // 1_000_000
 
 
+class Confirming(Confirmed):
+    """Its tags are read and its witness confirms each time it tells its health: once it hangs, they are as old as its silence."""
+
+    def snapshot(self) -> Mapping[str, Any]:
+        told = super().snapshot()
+        for uid, row in self.rows.items():
+            self.generation += 1
+            row[3], self.changed[uid] = told["now_ms"], self.generation
+        return {**told, "anchors": [{**told["anchors"][0], "cosigned_ms": told["now_ms"]}]}
+
+
 async def _serve(path: Path) -> None:
-    async with serving(path, Confirmed()):
+    async with serving(path, Confirming()):
         await asyncio.Event().wait()
 
 

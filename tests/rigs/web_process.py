@@ -20,7 +20,7 @@ async def web(
     state: Path, plant: Plant, said: list[bytes] | None = None, serving_in: contextlib.AsyncExitStack | None = None, *,
     core: AbstractAsyncContextManager[object] | None = None, port: int = 0,
 ) -> AsyncIterator[str]:  # fmt: skip
-    """Yield the address once all of the plant's tags are there. `said` takes what the process wrote to stderr.
+    """Yield the address once the core's health and all of the plant's tags are there. `said` takes what the process wrote to stderr.
 
     `serving_in` holds the feed: whoever closes it kills the core while the page lives on. `core` serves the feed instead,
     at least as many tags. `port`: where a process before it listened.
@@ -35,7 +35,7 @@ async def web(
             assert process.stdout is not None
             async with asyncio.timeout(20):
                 url: str = json.loads(await process.stdout.readline())["url"]
-            async with httpx.AsyncClient() as client, asyncio.timeout(20):
+            async with httpx.AsyncClient(timeout=30) as client, asyncio.timeout(20):
                 while not await _is_there(client, url, plant):
                     await asyncio.sleep(0.05)
             yield url
@@ -48,9 +48,12 @@ async def web(
 
 
 async def _is_there(client: httpx.AsyncClient, url: str, plant: Plant) -> bool:
-    """Whether the page has heard the core, and all of its tags; as far as strangers may know, where one has to sign in."""
+    """Whether the page has heard the core, its health and all of its tags; as far as strangers may know, where one has to sign in.
+
+    Models and findings the core tells before its health.
+    """
     told = await client.get(url + "api/v1/values")
     if told.status_code == 401:
         return True
     answer = told.json()
-    return bool(answer.get("link")) and len(answer["values"]) >= plant.count
+    return bool(answer.get("link")) and answer["silent_ms"] is not None and len(answer["values"]) >= plant.count

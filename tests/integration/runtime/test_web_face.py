@@ -32,7 +32,7 @@ def test_a_stop_with_open_pages_is_quiet(tmp_path: Path) -> None:
 def test_pages_headers_and_strangers(tmp_path: Path) -> None:
     async def run() -> None:
         plant = Plant(30)
-        async with web(tmp_path, plant) as url, httpx.AsyncClient() as client:
+        async with web(tmp_path, plant) as url, httpx.AsyncClient(timeout=30) as client:
             page = await client.get(url + "live?plain=1")
             assert page.status_code == 200
             assert ">t29<" in page.text

@@ -80,6 +80,8 @@ device = "meter"
 action = "Check its power"
 """
 
+SPEAK_EVERY_MS = 5_000
+"""Of static/shell.js."""
 DRAWN_BY_SCRIPT = "() => [...document.querySelector('#alarm-banner a').childNodes].every((each) => each.nodeType === Node.ELEMENT_NODE)"
 
 
@@ -151,6 +153,7 @@ async def answer_by_mouse(browser: Browser, site: Site, token: str) -> None:
         await at.open("/")
         await expect(at.page.locator("#alarm-banner")).to_contain_text("Voltage <b>too</b> high", timeout=WAIT_MS)
         await at.page.locator("#alarm-banner a").click()
+        await listed(at.page)  # the script puts buttons of its own where those of the server were
         await at.page.get_by_role("button", name="Acknowledge Voltage <b>too</b> high").click(timeout=WAIT_MS)
         await expect(at.page.locator(".alarm-row.high .state-words")).to_have_text("active, acknowledged", timeout=WAIT_MS)
         assert not at.faults
@@ -188,7 +191,8 @@ async def answer_without_scripts(browser: Browser, site: Site, token: str) -> No
         await at.page.get_by_role("button", name="Reset").click()
         await is_in(site, token, "latches", "normal")
         await at.open("/alarms/at/count_high")
-        await at.page.get_by_role("button", name="Take from the shelf").click()
+        async with at.page.expect_navigation():
+            await at.page.get_by_role("button", name="Take from the shelf").click()
         await at.open("/alarms/history")
         text = await at.page.locator("main").inner_text()
         assert "alarm count_high shelved, by ada" in text
@@ -260,14 +264,15 @@ def test_five_hundred_alarms_leave_the_page_usable(tmp_path: Path, require_servi
                 await at.open("/live")
                 await expect(at.page.locator("#alarm-banner")).to_contain_text("No alarm waits", timeout=WAIT_MS)
                 await at.page.evaluate(
-                    "() => { window.said = 0; new MutationObserver(() => { window.said += 1; })"
+                    "() => { window.said = 0; window.since = performance.now(); new MutationObserver(() => { window.said += 1; })"
                     ".observe(document.getElementById('alarm-banner'), { childList: true }); }"
                 )
                 for step in range(10):
                     await site.shows(350.0 + 50 * step)
                     await asyncio.sleep(0.5)
                 await expect(at.page.locator("#alarm-banner")).to_contain_text("500 alarms wait", timeout=WAIT_MS)
-                assert await at.page.evaluate("window.said") <= 6, "a flood is not five hundred announcements"
+                said, lasted_ms = await at.page.evaluate("[window.said, performance.now() - window.since]")
+                assert said <= lasted_ms / SPEAK_EVERY_MS + 2, "a flood is not five hundred announcements"
                 await at.page.locator("#alarm-banner a").click()
                 await listed(at.page)
                 assert await at.page.locator(".alarm-row").count() == 200

@@ -179,7 +179,7 @@ def test_readings_are_entered_by_whoever_is_signed_in(tmp_path: Path, require_se
             async with page_of(browser, url, token=tokens["Tina"], scripts=False) as at:
                 page = at.page
                 await at.open("/stations")
-                assert await page.evaluate("document.activeElement.closest('[data-target]').dataset.target") == "lab/brix", "it is due"
+                await page.locator('[data-target="lab/brix"] input[name=value]:focus').wait_for()  # it is due
                 await page.keyboard.type("99")
                 await press(page, "Enter")
                 await page.locator('[data-target="lab/brix"] [role=alert]').wait_for()
@@ -187,6 +187,7 @@ def test_readings_are_entered_by_whoever_is_signed_in(tmp_path: Path, require_se
                 await page.locator('[data-target="lab/brix"] input[name=value]').fill("21,5")
                 await press(page, "Enter")
                 await page.locator("#done", has_text="lab/brix = 21.5").wait_for()
+                await page.locator('[data-target="lab/lot"] input[name=value]:focus').wait_for()
                 await page.keyboard.type("LOT-000123")  # a scanner: it types and ends with Enter
                 await press(page, "Enter")
                 await page.locator("#done", has_text="lab/lot = LOT-000123").wait_for()

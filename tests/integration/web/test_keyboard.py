@@ -7,6 +7,7 @@ readings in `test_commands`, trends in `test_trends_page`.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from tests.rigs.web_site import PASSWORD as OWN_PASSWORD
 
 pytestmark = pytest.mark.integration
 NEW_PASSWORD = "five dry woollen socks"
+READY = ".buttons button:enabled"
+"""In a form that a script sends: before the script is there, Enter goes nowhere and Tab passes the button by."""
 
 
 async def claim(keys: Keys, site: Site) -> None:
@@ -114,6 +117,7 @@ async def log_in(keys: Keys, password: str) -> None:
 async def acknowledge_and_hand_over(keys: Keys) -> None:
     """From the banner to an alarm that is known, and on to the shift's sheet and back into its alarm."""
     await keys.enter("#alarm-banner a")
+    await keys.shows("#alarms .tools .find")  # drawn by the script: it puts buttons of its own where those of the server were
     await keys.enter(".alarm-row.high button.ack")
     await keys.shows(".alarm-row.high .state-words", "acknowledged")
     await keys.enter('nav.tabs a[href="/handover"]')
@@ -126,6 +130,7 @@ async def prove(keys: Keys, uid: int) -> None:
     """From a live value to the file of its proof, once a witness has seen it."""
     await keys.enter('nav.main a[href="/live"]')
     await keys.enter(f'tr[data-uid="{uid}"] a.prove')
+    await keys.page.wait_for_url(re.compile(r"/prove\?"))
     async with asyncio.timeout(60):
         while not await keys.page.locator("a.primary[download]").count():
             await asyncio.sleep(0.5)
@@ -154,12 +159,14 @@ async def run_the_people(keys: Keys) -> None:
     await keys.enter('nav.main a[href="/config"]')
     await keys.enter('nav.tabs a[href="/people"]')
     form = 'form[data-post="/api/v1/people"]'
+    await keys.shows(f"{form} {READY}")
     await keys.write(f"{form} [name=name]", "New Hand")
     await keys.write(f"{form} [name=reason]", "starts on Monday")
     await keys.page.keyboard.press("Enter")
     await keys.shows(f"{form} [data-said].ok code")
     await keys.page.goto(keys.page.url)
     await keys.enter("details.person > summary")
+    await keys.shows(f"details.person[open] {READY}")
     await keys.to("details.person[open] [name=roles]")
     await keys.write("details.person[open] [name=reason]", "looked at by keyboard")
     await keys.to("details.person[open] .buttons button")
@@ -167,6 +174,7 @@ async def run_the_people(keys: Keys) -> None:
         await keys.page.keyboard.press("Enter")
     await keys.enter("main .card > details:not(.person) > summary")
     form = 'form[data-post="/api/v1/tokens"]'
+    await keys.shows(f"{form} {READY}")
     await keys.write(f"{form} [name=name]", "mes")
     await keys.tick(f"{form} [value='view.values']")
     await keys.write(f"{form} [name=reason]", "reads the values")
@@ -177,6 +185,7 @@ async def run_the_people(keys: Keys) -> None:
 async def ask_for_a_certificate(keys: Keys) -> None:
     await keys.enter('nav.tabs a[href="/certificate"]')
     form = 'form[data-post="/api/v1/certificate/request"]'
+    await keys.shows(f"{form} {READY}")
     await keys.write(f"{form} [name=reason]", "our CA signs it")
     await keys.enter(f"{form} button")
     await keys.shows(f"{form} pre", "BEGIN CERTIFICATE REQUEST")
@@ -188,7 +197,9 @@ async def sign_off(keys: Keys) -> None:
     await keys.write("input[name=find]", "account.create")
     await keys.page.keyboard.press("Enter")
     await keys.shows("tbody td", "account.create")
-    await keys.write('form[data-post="/api/v1/audit/review"] [name=reason]', "as it should be")
+    form = 'form[data-post="/api/v1/audit/review"]'
+    await keys.shows(f"{form} {READY}")
+    await keys.write(f"{form} [name=reason]", "as it should be")
     async with keys.page.expect_navigation():
         await keys.page.keyboard.press("Enter")
 

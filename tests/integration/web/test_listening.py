@@ -42,7 +42,7 @@ async def before_the_claim(gateway: Gateway, port: int, outside: str) -> None:
     for address in (outside, ALSO_OURS):
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection(address, port)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/") as at:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/", timeout=30) as at:
         assert (await at.get("/api/v1/values")).status_code == 401
         assert (await at.get("/live")).status_code == 303
         assert (await at.get("/claim")).status_code == 200
@@ -59,7 +59,7 @@ async def before_the_claim(gateway: Gateway, port: int, outside: str) -> None:
 async def after_it(folder: Path, port: int, outside: str) -> None:
     """TLS only, at every address; plain HTTP is told where to go, and nothing of what it brought is looked at."""
     for address in (outside, ALSO_OURS, "127.0.0.1"):
-        async with httpx.AsyncClient(verify=False) as client:
+        async with httpx.AsyncClient(verify=False, timeout=30) as client:
             assert (await client.get(f"https://{address}:{port}/api/v1/alive")).status_code == 200, address
             assert (await client.get(f"https://{address}:{port}/api/v1/values")).status_code == 401
             moved = await client.get(f"http://{address}:{port}/live?find=a")

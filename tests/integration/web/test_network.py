@@ -93,11 +93,11 @@ async def reached(at: Technician, address: str, path: str = "/api/v1/alive") -> 
 
 
 @contextlib.asynccontextmanager
-async def plant(folder: Path, backend: str = "ip") -> AsyncIterator[tuple[Technician, Gateway]]:
+async def plant(folder: Path, backend: str = "ip", *, within_s: int = WITHIN_S) -> AsyncIterator[tuple[Technician, Gateway]]:
     """A gateway on the wire; with the back end `auto`, NetworkManager steers its end and is found by the gateway itself."""
     require_wire()
     config = folder / "gateway.toml"
-    config.write_text(CONFIG.replace("PORT", str(PORT)).replace("WITHIN_S", str(WITHIN_S)).replace("BACKEND", backend))
+    config.write_text(CONFIG.replace("PORT", str(PORT)).replace("WITHIN_S", str(within_s)).replace("BACKEND", backend))
     with contextlib.ExitStack() as stack:
         lan = stack.enter_context(wire())
         before = lan.before if backend == "ip" else stack.enter_context(network_manager(lan, folder / "network-manager"))
@@ -196,7 +196,7 @@ def test_the_page_leads_through_it(tmp_path: Path, require_service: Callable[[st
     executable = require_service("chromium")
 
     async def run() -> list[str]:
-        async with plant(tmp_path) as (at, _):
+        async with plant(tmp_path, within_s=120) as (at, _):  # a browser starts meanwhile
             there = tmp_path / "chromium-at-the-far-end"
             there.write_text(f'#!/bin/sh\nexec ip netns exec {at.wire.client} {executable} "$@"\n')
             there.chmod(0o755)
@@ -243,14 +243,16 @@ async def asked_for(screen: Screen) -> list[str]:
 
 async def refused_late(screen: Screen) -> None:
     """The answer comes after the page thought that none would, and it is a refusal: then the line is not gone."""
+    thought_so = asyncio.Event()
 
     async def late(route: Route) -> None:
-        await asyncio.sleep(5)
+        await thought_so.wait()
         await route.continue_(post_data=json.dumps({**route.request.post_data_json, "address": "nowhere"}))
 
     await screen.page.route("**/api/v1/network", late)
     await screen.page.locator("#change button.primary").click()
     await screen.page.locator("#change [role=alert] a").wait_for(timeout=15_000)
+    thought_so.set()
     await screen.page.locator("#change table").wait_for(timeout=15_000)
     await expect(screen.page.locator("#change [role=alert]")).to_contain_text("nowhere")
     await screen.page.unroute("**/api/v1/network")

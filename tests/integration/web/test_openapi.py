@@ -113,7 +113,7 @@ def asked_paths(who: str, paths: list[str]) -> list[str]:
 
 async def schemathesis(at: Site, who: str, examples: int, folder: Path) -> Asked:
     """Run it as somebody."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=30) as client:
         paths = (await client.get(at.url + "api/v1/openapi.json")).json()["paths"]
     asked = "|".join(map(re.escape, asked_paths(who, sorted(paths))))
     async with asking_as(at, who) as options:
@@ -157,7 +157,7 @@ def test_schemathesis_finds_nothing(together: tuple[str, ...], tmp_path: Path, c
 
 def test_every_route_is_described(tmp_path: Path) -> None:
     async def run() -> None:
-        async with site(tmp_path, tags=1, people=False) as at, httpx.AsyncClient() as client:
+        async with site(tmp_path, tags=1, people=False) as at, httpx.AsyncClient(timeout=30) as client:
             described = (await client.get(at.url + "api/v1/openapi.json")).json()
             table = rows(Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h"))
             served = {(PLACE.sub(r"{\1}", row.path), row.method.lower()) for row in table}

@@ -31,7 +31,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
 def test_no_reason_is_said_in_the_readers_language(tmp_path: Path) -> None:
     async def run() -> None:
         async with web(tmp_path, Plant(1)) as url:
-            async with httpx.AsyncClient(base_url=url) as anybody:
+            async with httpx.AsyncClient(base_url=url, timeout=30) as anybody:
                 described = (await anybody.get("/api/v1/openapi.json")).json()["components"]["schemas"]
             for name in ("Confirm", "Approve", "Switch", "SiteZone", "ApproveEdit"):
                 assert described[name]["properties"]["reason"]["minLength"] == 1
@@ -39,7 +39,7 @@ def test_no_reason_is_said_in_the_readers_language(tmp_path: Path) -> None:
             for lang, says in (("en", "Say why"), ("zh", "请说明原因")):
                 cookies = {"witnessmark": "engineer", "lang": lang}
                 headers = {"origin": url.rstrip("/"), "x-witnessmark-token": "0" * 32}
-                async with httpx.AsyncClient(base_url=url, cookies=cookies, headers=headers) as engineer:
+                async with httpx.AsyncClient(base_url=url, cookies=cookies, headers=headers, timeout=30) as engineer:
                     for path, body in BODIES.items():
                         for reason in NONE_GIVEN:
                             answer = await engineer.post(path, json=body | reason)
@@ -59,7 +59,7 @@ def test_a_text_that_is_empty_or_blank_is_named(tmp_path: Path) -> None:
             for lang, says in (("en", "name must say something"), ("zh", "name 不能为空")):
                 cookies = {"witnessmark": "admin", "lang": lang}
                 headers = {"origin": url.rstrip("/"), "x-witnessmark-token": "0" * 32}
-                async with httpx.AsyncClient(base_url=url, cookies=cookies, headers=headers) as admin:
+                async with httpx.AsyncClient(base_url=url, cookies=cookies, headers=headers, timeout=30) as admin:
                     for path, more in (
                         ("/api/v1/people", {"roles": ["viewer"]}),
                         ("/api/v1/tokens", {"actions": ["view.values"], "days": 1}),
@@ -86,7 +86,7 @@ def test_of_an_empty_secret_nothing_is_said_of_blanks(tmp_path: Path) -> None:
             for lang, says in (("en", "password must not be empty."), ("zh", "password 不能为空。")):
                 cookies = {"witnessmark": "engineer", "lang": lang}
                 headers = {"origin": url.rstrip("/"), "x-witnessmark-token": "0" * 32}
-                async with httpx.AsyncClient(base_url=url, cookies=cookies, headers=headers) as engineer:
+                async with httpx.AsyncClient(base_url=url, cookies=cookies, headers=headers, timeout=30) as engineer:
                     answer = await engineer.post("/api/v1/account/again", json={"password": ""})
                     told = answer.json()
                     assert (answer.status_code, told["code"], told["params"]) == (422, "secret_missing", {"field": "password"}), told
@@ -101,7 +101,7 @@ def test_plain_forms_are_answered_so_as_well(tmp_path: Path) -> None:
     async def run() -> None:
         async with web(tmp_path, Plant(1)) as url:
             headers = {"origin": url.rstrip("/"), "x-witnessmark-token": "0" * 32}
-            async with httpx.AsyncClient(base_url=url, cookies={"witnessmark": "engineer"}, headers=headers) as engineer:
+            async with httpx.AsyncClient(base_url=url, cookies={"witnessmark": "engineer"}, headers=headers, timeout=30) as engineer:
                 told = (await engineer.post("/api/v1/stations/enter", json={"target": "lab/colour", "value": "  "})).json()
                 assert (told["code"], told["params"]) == ("text_missing", {"field": "value"})
                 page = await engineer.post("/learn/check", data={"model": "line", "reason": "  "})

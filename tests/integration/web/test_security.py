@@ -178,7 +178,7 @@ def test_tls_with_the_gateways_own_certificate(tmp_path: Path) -> None:
                 entered = await client.post("/login", data={"name": "Vic", "password": PASSWORD}, headers={"origin": at.url.rstrip("/")})
                 assert entered.headers["set-cookie"].startswith("__Host-witnessmark=")
                 assert "Secure" in entered.headers["set-cookie"]
-            async with httpx.AsyncClient() as plain:
+            async with httpx.AsyncClient(timeout=30) as plain:
                 answer = await plain.get(at.url.replace("https", "http") + "live?find=a")
                 assert (answer.status_code, answer.headers["location"]) == (308, at.url + "live?find=a")
                 strange = await plain.get(at.url.replace("https", "http"), headers={"host": "evil.example"})

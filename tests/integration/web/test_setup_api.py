@@ -137,6 +137,6 @@ async def who_may_do_what(site: Site, ada: Api) -> None:
             await api("POST", "config/draft", 200 if may_look else 403, kind="text")
             await api("POST", "config", 403, text=draft["text"], expected_revision=now, reason="may not")
             await api("POST", "tags/meter", 403, rows=[], columns=[], expected_revision=now, reason="may not")
-    async with httpx.AsyncClient(base_url=site.url, headers={"origin": site.url.rstrip("/")}) as stranger:
+    async with httpx.AsyncClient(base_url=site.url, headers={"origin": site.url.rstrip("/")}, timeout=30) as stranger:
         for path in ("bench/read", "config/draft", "config", "tags/meter"):
             assert (await stranger.post(f"/api/v1/{path}", json={})).status_code == 401

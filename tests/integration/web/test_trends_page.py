@@ -99,7 +99,7 @@ def test_a_gap_is_drawn_as_a_gap(tmp_path: Path, require_service: Callable[[str]
 async def answered(url: str, page: Page) -> tuple[int, Any]:
     """The tag that the page shows, and what the API says of it."""
     uid = int(await page.locator(".pens .value").first.get_attribute("data-pen") or -1)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=30) as client:
         answer = await client.get(f"{url}api/v1/trends", params={"uids": uid})
     return uid, answer.json()
 
@@ -223,7 +223,7 @@ async def until_changed(shown: Callable[[], Awaitable[tuple[float, float]]], bef
 
 async def the_file_holds(url: str, uid: int, pen: dict[str, Any]) -> None:
     """Every reading of the answer stands in the file, with its entry, and the file hashes to what it says."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=30) as client:
         raw = (await client.get(f"{url}api/v1/trends.csv", params={"uids": uid})).content
     lines = raw.split(b"\r\n")
     body, last = b"\r\n".join(lines[:-2]) + b"\r\n", lines[-2].decode()
