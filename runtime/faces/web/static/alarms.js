@@ -36,6 +36,7 @@ async function look() {
     const there = new Set(found.rows.map((row) => row.name));
     picked.value = new Set([...picked.peek()].filter((name) => there.has(name)));
   } catch (problem) {
+    if (mine < latest) return;
     unheard.value = problem.message; // where nothing was told yet the page of the server stays
     if (isUnheard(problem)) untilHeard().then(() => { timer ??= setTimeout(look, 0); });
   }
