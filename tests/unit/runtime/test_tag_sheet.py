@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from drivers.modbus.tag_options import TagOptions
 from runtime.cli.app import make_app
 from runtime.commissioning.tag_tables import judged
+from runtime.messages.catalogue import word
 from runtime.tag_sheet.cells import needed_options, option_kinds
 from runtime.tag_sheet.into_config import Change, edited
 from runtime.tag_sheet.rows import NAME, columns_of, table_of
@@ -420,4 +421,5 @@ def test_a_fault_elsewhere_is_not_said_to_be_of_the_file(tmp_path: Path) -> None
     )  # fmt: skip
     assert said.exit_code == 1
     assert "tags.csv: 3 tags of the device have no row" in said.output
+    assert word("sheet_tags_missing", {"count": 1, "names": "b"}).startswith("1 tag of the device has no row: b. Put it back")
     assert "\nmodels.define.line: line " in said.output
