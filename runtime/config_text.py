@@ -47,10 +47,10 @@ def _last_line(table: Any) -> Item | None:
     """Return what ends on the last written line of a table of its own: its last key, or its header; None where that is not plain to see."""
     if not isinstance(table, Table) or table.is_super_table():
         return None
-    written = [(key, item) for key, item in table.value.body if key is not None]
+    written = [(key, each) for key, each in table.value.body if key is not None]
     if any(key.is_dotted() for key, _ in written):
         return None
-    return next((item for _, item in reversed(written) if not isinstance(item, Table | AoT)), table)
+    return next((each for _, each in reversed(written) if not isinstance(each, Table | AoT)), table)
 
 
 def _write_below(last: Item, key: str, value: Any) -> None:

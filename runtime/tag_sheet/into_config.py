@@ -50,11 +50,11 @@ class Change:
                 return SheetFault(row, fault.where[len(start) + 1 :], fault.code, fault.params)
         owner, _, former = str(fault.params.get("tag", "")).partition("/")
         if owner == device and fault.line is not None:
-            tag: dict[str, str | int | float] = {"line": fault.line, "tag": f"{device}/{former}"}
+            named: dict[str, str | int | float] = {"line": fault.line, "tag": f"{device}/{former}"}
             if former in self.removed:
-                return SheetFault(0, fault.where, "sheet_removed_named", tag)
+                return SheetFault(0, fault.where, "sheet_removed_named", named)
             if (name := next((new for new, old in self.renamed.items() if old == former), None)) is not None:
-                return SheetFault(0, fault.where, "sheet_renamed_named", {**tag, "name": name})
+                return SheetFault(0, fault.where, "sheet_renamed_named", {**named, "name": name})
         return SheetFault(0, fault.where, fault.code, fault.params)
 
 
