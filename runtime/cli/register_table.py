@@ -25,6 +25,8 @@ from runtime.messages.catalogue import word
 def show_every_way(device: str, address: str | None, state: Path, config: Path | None, *, every: bool, as_json: bool) -> NoReturn:
     """Print the table and end: with 0, or 1 when no register could be read."""
     if address is None or not every:
+        if address is not None and not _is_address(address):
+            fail("read_tag_meant", {"device": device.partition("/")[0], "tag": address}, as_json=as_json)
         fail("read_all_needs", as_json=as_json)
     with worded_faults(config or state, device, as_json=as_json):
         found = asyncio.run(readings_of(device, address, state, config or config_of(state)))
@@ -54,3 +56,12 @@ async def readings_of(device: str, address: str, state: Path, file: Path) -> dic
         words = await fetch(table, start, min(WIDEST, 0x10000 - start))
     registers = {(table, at): word for at, word in words.items()}
     return {"registers": {f"{table}:{at}": word for at, word in sorted(words.items())}, "readings": readings_at(table, start, registers)}
+
+
+def _is_address(text: str) -> bool:
+    """Tell whether a text is an address of registers, also one that is not clear; else it is most likely the name of a tag."""
+    try:
+        read_notation(text)
+    except OptionError as error:
+        return error.code != "config_modbus_address"
+    return True

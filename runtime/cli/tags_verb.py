@@ -197,5 +197,5 @@ def _say_faults(error: Any, file: Path, lang: str, *, as_json: bool) -> NoReturn
         print_json({"faults": [fault.plain() for fault in error.faults]})
     else:
         for fault in error.faults:
-            print(f"{file.name}: {fault.text(lang)}")
+            print(fault.text(lang) if fault.is_elsewhere else f"{file.name}: {fault.text(lang)}")
     raise typer.Exit(1)

@@ -6,11 +6,11 @@ a device answers wrongly a DriverError.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from drivers.modbus.detective import judge
+from drivers.modbus.detective import Finding, judge
 from drivers.modbus.notation import read_notation
 from drivers.option_error import OptionError
 from drivers.templates import Library
@@ -93,8 +93,24 @@ def ways_asked(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def findings(case: looks.Case) -> dict[str, Any]:
-    """Return {case, findings} with what the detective says of a case. Takes CPU."""
-    return {"case": case, "findings": [looks.plain(each) for each in judge(looks.question_of(case))]}
+    """Return {case, findings, registers} with what the detective says of a case, and what its newest look held, by table. Takes CPU.
+
+    A look reads twice: it is the read whose value the first candidate gives.
+    """
+    found = judge(looks.question_of(case))
+    return {"case": case, "findings": [looks.plain(each) for each in found], "registers": _newest(case, found)}
+
+
+def _newest(case: looks.Case, found: Sequence[Finding]) -> dict[str, Any]:
+    reads = case["looks"][-1]["reads"]
+    best = next((candidate for finding in found for candidate in finding.candidates), None)
+    values = best.every[-len(reads) :] if best is not None else ()
+    read = reads[values.index(best.values[-1])] if best is not None and best.values[-1] in values else reads[-1]
+    held: dict[str, dict[int, int]] = {}
+    for place, word in read.items():
+        table, _, at = place.partition(":")
+        held.setdefault(table, {})[int(at)] = word
+    return {table: register_rows(table, words) for table, words in held.items()}
 
 
 def scaling(asked: Mapping[str, Any]) -> dict[str, Any]:

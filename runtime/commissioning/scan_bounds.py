@@ -28,6 +28,8 @@ SETTINGS: Final = (
     (2400, "none"),
 )
 """Baud rate and parity of serial devices as they are delivered, most frequent first."""
+PORT_MAX: Final = 65_535
+_PORT: Final = re.compile(r"[0-9]{1,5}")
 _RANGE: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
 _HOST_PORT: Final = re.compile(r"([^:]+):(\d{1,5})")
 _HOSTS: Final = re.compile(r"(\d{1,3}\.\d{1,3}\.\d{1,3})\.(\d{1,3})-(\d{1,3})")
@@ -55,6 +57,14 @@ def units_of(text: str, *, least: int = 0, most: int = 255) -> list[int]:
             raise OptionError("scan_units_range", value=part, least=least, most=most)
         found += [unit for unit in range(first, last + 1) if unit not in found]
     return found
+
+
+def port_of(given: object) -> int:
+    """Return a TCP port, a number or as a person writes it. Raises OptionError."""
+    text = str(given).strip()
+    if not isinstance(given, int | str) or isinstance(given, bool) or not _PORT.fullmatch(text) or not 0 < int(text) <= PORT_MAX:
+        raise OptionError("scan_port_range", value=text[:20], most=PORT_MAX)
+    return int(text)
 
 
 def hosts_of(texts: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ from drivers.driver import DriverError
 from drivers.option_error import OptionError
 from runtime.commissioning.line_places import Place, Units, hosts_at, line_of_device, opened_directly, serial_at
 from runtime.commissioning.raw_reads import serial_device
-from runtime.commissioning.scan_bounds import SETTINGS, Pace, hosts_of, longest_s, units_of
+from runtime.commissioning.scan_bounds import SETTINGS, Pace, hosts_of, longest_s, port_of, units_of
 from runtime.commissioning.scan_run import Scanned, scan
 from runtime.config import Config
 from runtime.faces.feed import RequestRefusedError
@@ -113,8 +113,8 @@ class Scans:
                 raise OptionError("device_unknown", device=str(asked["device"])[:80]) from error
         if serial is not None:
             return serial_at(config, serial_device(serial), list(SETTINGS), running=True, wait_s=WAIT_S), units
-        port = asked.get("port", 502)
-        if transport not in TRANSPORTS or type(port) is not int or not 0 < port < 65536:
+        port = port_of(asked.get("port", 502))
+        if transport not in TRANSPORTS:
             raise OptionError("scan_transport", value=str(transport)[:20], known=", ".join(TRANSPORTS))
         hosts = hosts_of([part for part in str(asked.get("hosts", "")).replace(",", " ").split() if part])
         if not hosts:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from drivers.registry import load_factory
@@ -44,7 +46,7 @@ def judged(
             advice = [each.text() for each in accept_config(made).advice]
         except ConfigError as error:
             places = {(fault.row, fault.column) for fault in faults}
-            placed = [change.place(device, fault) for fault in error.faults]
+            placed = [change.place(device, replace(fault, line=_line_before(text, made, fault.line))) for fault in error.faults]
             faults += [fault for fault in placed if (fault.row, fault.column) not in places]
     if faults:
         raise SheetError(faults)
@@ -84,3 +86,13 @@ def table_shown(text: str, device: str, known: Mapping[str, int], *, every: bool
 def sheet_of(columns: Sequence[str], rows: Sequence[Sequence[object]], *, semicolons: bool = False) -> bytes:
     """Return a page's rows as the bytes of a sheet. Raises SheetError through `judged` when they are none."""
     return sheet_bytes(columns, rows, semicolons=semicolons)
+
+
+def _line_before(before: str, after: str, line: int | None) -> int | None:
+    """Return where a line stood that is outside of what changed; that of one within it may be another, or None."""
+    old, new = before.splitlines(), after.splitlines()
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+    if line is None or line <= same:
+        return line
+    line -= len(new) - len(old)
+    return line if 0 < line <= len(old) else None

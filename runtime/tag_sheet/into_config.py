@@ -36,7 +36,10 @@ class Change:
     faults: list[SheetFault] = field(default_factory=list)
 
     def place(self, device: str, fault: Fault) -> SheetFault:
-        """Return a fault of the configuration as one of the sheet: at its cell where it is about one, else at none."""
+        """Return a fault of the configuration as one of the sheet: at its cell where it is about one, else at its place there.
+
+        `fault.line` is that in the text as it was. Who names a tag that the sheet renames or takes out is told so: its name was right.
+        """
         for (group, tag), row in self.rows.items():
             start = f"devices.{device}.groups.{group}.tags.{tag}"
             if fault.where == start or fault.where.startswith(start + "."):
@@ -45,6 +48,13 @@ class Change:
             start = f"devices.{device}.groups.{group}"
             if fault.where == start or fault.where.startswith(start + "."):
                 return SheetFault(row, fault.where[len(start) + 1 :], fault.code, fault.params)
+        owner, _, former = str(fault.params.get("tag", "")).partition("/")
+        if owner == device and fault.line is not None:
+            named: dict[str, str | int | float] = {"line": fault.line, "tag": f"{device}/{former}"}
+            if former in self.removed:
+                return SheetFault(0, fault.where, "sheet_removed_named", named)
+            if (name := next((new for new, old in self.renamed.items() if old == former), None)) is not None:
+                return SheetFault(0, fault.where, "sheet_renamed_named", {**named, "name": name})
         return SheetFault(0, fault.where, fault.code, fault.params)
 
 

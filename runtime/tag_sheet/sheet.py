@@ -38,18 +38,26 @@ _WESTERN: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class SheetFault:
-    """One thing to mend. `row` counts as a spreadsheet does, the header is 1; 0 is the file as a whole. `column` is a header's name."""
+    """One thing to mend. `row` counts as a spreadsheet does, the header is 1; 0 is the file as a whole. `column` is a header's name.
+
+    What the table would make wrong elsewhere in the configuration has row 0, and its place there as `column`.
+    """
 
     row: int
     column: str
     code: str
     params: Mapping[str, str | int | float]
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it stands in the configuration and in no cell."""
+        return not self.row and self.column != ""
+
     def text(self, lang: str = "en") -> str:
         """Return where it is and what is wrong."""
         said = word(self.code, self.params, lang)
         if not self.row:
-            return said
+            return f"{self.column}: {said}" if self.is_elsewhere else said
         place = "sheet_place" if self.column else "sheet_row"
         return word(place, {"row": self.row, "column": self.column}, lang) + " " + said
 

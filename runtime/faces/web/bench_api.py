@@ -53,11 +53,14 @@ class BenchPoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BenchScan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to ask: units of hosts, of a polled device's line, or of a serial port. `only_plan`: say what it takes, and begin nothing."""
+    """What to ask: units of hosts, of a polled device's line, or of a serial port. `only_plan`: say what it takes, and begin nothing.
+
+    `port` is of the hosts, 1 to 65535; a page sends it as it was typed.
+    """
 
     units: Short = "1"
     hosts: Annotated[str, msgspec.Meta(max_length=1000)] = ""
-    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 502
+    port: int | Short = 502
     transport: Short = "tcp"
     device: Short = ""
     serial_port: Short = ""

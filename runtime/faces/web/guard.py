@@ -38,6 +38,8 @@ NO_REASON: Final = ("Object missing required field `reason`", "Expected `str`, g
 """How the decoder says that there is no reason: left out, null."""
 EMPTY: Final = re.compile(r"Expected `str` of length >= 1 - at `\$\.(\w+)`")
 """How it says that a text is empty."""
+LACKING: Final = re.compile(r"Object missing required field `(\w+)`")
+"""How it says that a field is not there."""
 PREFERENCES: Final[Mapping[str, tuple[str, ...]]] = {"lang": LANGUAGES, "theme": THEMES, "first": ("later",)}
 PREFERENCE_AGE_S: Final = 31_536_000
 Answering = Callable[[Request], Awaitable[Response]]
@@ -218,11 +220,14 @@ def _converted(fields: dict[str, Any], kind: type[msgspec.Struct], code: str) ->
 
 
 def _unreadable(error: Exception, code: str, kind: type[msgspec.Struct]) -> RequestRefusedError:
-    """Return the refusal of what does not decode; where nothing but a text is missing it names the field, in words."""
+    """Return the refusal of what does not decode; where nothing but a text, or a part of the address, is missing it names it, in words."""
     text = str(error)
     empty = EMPTY.fullmatch(text)
     if empty is not None and empty[1] in as_typed(kind):
         return RequestRefusedError("secret_missing", field=empty[1])
+    lacking = LACKING.fullmatch(text) if code == "query_invalid" else None
+    if lacking is not None:
+        return RequestRefusedError("query_lacks", field=lacking[1])
     if empty is not None or text in NO_REASON:
         return _missing(empty[1] if empty is not None else "reason")
     return RequestRefusedError(code, detail=text[:200])

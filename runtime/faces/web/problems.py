@@ -55,7 +55,7 @@ STATUS: Final = {
     "sso_state": 403,
 }
 """Code -> HTTP status; any other code is a request that cannot be carried out as it is: 422 when it was well formed, 400 when not."""
-MALFORMED: Final = frozenset({"number_invalid", "query_invalid", "body_unreadable"})
+MALFORMED: Final = frozenset({"number_invalid", "query_invalid", "query_lacks", "body_unreadable"})
 MEDIA: Final = "application/problem+json"
 
 

@@ -89,6 +89,8 @@ def test_from_raw_registers_to_a_tag_that_is_polled(tmp_path: Path) -> None:
             second = await here.ask("bench.detect", **asked, shows=["U=231.8 V"], case=first["case"])
             verdict, options = best(second)
             assert (verdict, options) == ("sure", {"address": "holding:50", "data": "float32", "order": "CDAB"})
+            held = {row["at"]: row["unsigned"] for row in second["registers"]["holding"]}
+            assert [held[50], held[51]] == swapped(231.87), "the page shows them beside the finding"
 
             draft = await here.ask(
                 "draft", kind="tag", device="meter", group="fast", period_ms=1000, tag={"name": "u", "unit": "V", **options}

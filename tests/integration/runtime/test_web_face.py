@@ -44,6 +44,8 @@ def test_pages_headers_and_strangers(tmp_path: Path) -> None:
             assert (await client.get(url + "api/v1/nothing")).json()["code"] == "page_missing"
             assert (await client.get(url + "nothing")).status_code == 404
             assert (await client.get(url + "api/v1/trend?uid=x")).json()["code"] == "query_invalid"
+            typed = await client.get(url + "prove?tag=meter/voltage_l1")
+            assert (typed.status_code, "The address lacks uid." in typed.text, "required field" in typed.text) == (400, True, False)
             assert (await client.get(url + "api/v1/proof?uid=1")).json()["code"] == "history_away"
 
     asyncio.run(run())

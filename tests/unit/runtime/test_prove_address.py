@@ -25,5 +25,5 @@ def test_a_loopback_address_is_of_this_machine_alone(url: str, expected: bool) -
 def test_the_page_says_what_to_set(lang: str) -> None:
     said = word("web.prove.code.here", {"address": "http://127.0.0.1:8480/verify"}, lang)
     assert "http://127.0.0.1:8480/verify" in said
-    assert "`verifier`" in said
-    assert "`[web]`" in said
+    assert all(option in said for option in ("verifier", "[web]", "host"))
+    assert "`" not in said, "a page shows texts as they are"

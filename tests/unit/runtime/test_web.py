@@ -22,6 +22,7 @@ from runtime.faces.web.audit_pages import AuditPages
 from runtime.faces.web.entry_lines import entry_lines
 from runtime.faces.web.face import Face, FaceOptions
 from runtime.faces.web.nav import navigation
+from runtime.faces.web.network_pages import NetworkPages
 from runtime.faces.web.rows import ANYONE, SIGNED_IN
 from runtime.faces.web.screen_pages import ScreenPages
 from runtime.faces.web.stream import Fanout
@@ -291,6 +292,32 @@ def test_the_ledger_page_says_times_and_groups_without_javascript() -> None:
     (line,) = entry_lines([row], "en", PageReader())
     assert (line.seq, line.wall_ms, line.kind, line.recorded) == (7, 1_790_000_000_123, 6, "")
     assert line.what.startswith("filler/fast: 31 scans")
+
+
+@pytest.mark.parametrize(("maxerror_us", "said"), [(16_000_000, "nobody knows"), (1_200, "1.2 ms")])
+def test_how_wrong_the_clock_can_be_has_no_number_where_nobody_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maxerror_us: int, said: str
+) -> None:
+    face = Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h")
+    kernel = {"offset_us": 0, "maxerror_us": maxerror_us, "esterror_us": 9, "is_steered": False}
+    clock = {"state": "unset", "steps": 0, "wall_ms": 9_000, "boot_ms": 9_000, "zone": "", "kernel": kernel, "sources": [], "rtc_s": None}
+
+    async def ask(method: str, *_: object) -> Any:
+        if method != "clock":
+            raise RequestRefusedError("core_away")
+        return clock
+
+    monkeypatch.setattr(face, "ask", ask)
+    request = Request({"type": "http", "query_string": b"lang=en", "headers": [], "state": {"may": lambda action: True}})
+    page = bytes(asyncio.run(NetworkPages(face).page(request)).body).decode()
+    assert f"<dt>{word('clock.maxerror')}</dt><dd>{said}</dd>" in page
+
+
+def test_the_form_that_claims_shows_a_command_without_the_marks_of_a_document(tmp_path: Path) -> None:
+    face = Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h")
+    request = Request({"type": "http", "query_string": b"lang=en", "headers": [], "state": {"may": lambda action: False}})
+    page = bytes(face.render(request, "claim.html", given=None, refused=None).body).decode()
+    assert "(witnessmark accounts claim-code)" in page
 
 
 @pytest.mark.parametrize("name", ["ledger", "connections", "about"])

@@ -15,7 +15,7 @@ const benchOf = (where) => `/setup/bench?${new URLSearchParams(Object.entries(wh
 // Of a unit that a scan found: where it is, as the options of a device.
 function whereOf(row, asked) {
   if (asked.serial_port) return { transport: "rtu", serial_port: asked.serial_port, baud: row.baud, parity: row.parity, unit_id: row.unit };
-  const at = row.place.lastIndexOf(":"), own = at > 0 && row.place.includes(".") ? { host: row.place.slice(0, at), port: Number(row.place.slice(at + 1)) } : { host: asked.hosts, port: asked.port };
+  const at = row.place.lastIndexOf(":"), own = at > 0 && row.place.includes(".") ? { host: row.place.slice(0, at), port: Number(row.place.slice(at + 1)) } : { host: asked.hosts, port: Number(asked.port) };
   return { ...(asked.transport === "tcp" ? {} : { transport: asked.transport }), ...own, unit_id: row.unit };
 }
 
@@ -40,13 +40,12 @@ function Scan({ serial, useTemplate }) {
   const [plan, setPlan] = useState(null), [state, setState] = useState(null), [work, run] = useWork(), [wrong, setWrong] = useState(null), later = useRef(0);
   const going = state && (state.state === "waiting" || state.state === "running");
   const set = (key, value) => setAsked({ ...asked, [key]: value });
-  const wanted = () => ({ ...asked, ...(serial ? {} : { port: Number(asked.port) }) });
   useEffect(() => {
     clearTimeout(later.current);
     if (!(serial ? asked.serial_port : asked.hosts).trim()) return setPlan(null);
     let over = false;
     const look = async () => {
-      const found = await lookUntilHeard(() => ask("POST", `${api}/bench/scan`, { ...wanted(), only_plan: true }), (fault) => { if (fault) setPlan(null); setWrong(fault); }, () => over);
+      const found = await lookUntilHeard(() => ask("POST", `${api}/bench/scan`, { ...asked, only_plan: true }), (fault) => { if (fault) setPlan(null); setWrong(fault); }, () => over);
       if (!over) setPlan(found);
     };
     later.current = setTimeout(look, PLAN_MS);
@@ -59,7 +58,7 @@ function Scan({ serial, useTemplate }) {
     let timer = setTimeout(look, POLL_MS);
     return () => { over = true; clearTimeout(timer); };
   }, [going]);
-  const go = async (event) => { event.preventDefault(); const begun = await run(() => ask("POST", `${api}/bench/scan`, wanted())); if (begun) setState(begun); };
+  const go = async (event) => { event.preventDefault(); setState(null); const begun = await run(() => ask("POST", `${api}/bench/scan`, asked)); if (begun) setState(begun); };
   const stop = () => run(async () => setState(await ask("DELETE", `${api}/bench/scan`)));
   return html`<form class="card wide stack" id="scan" onSubmit=${go}><h2>${word(serial ? "add.serial.title" : "add.tcp.title")}</h2>
     <div class="row">${serial ? html`<${Field} label=${word("add.serial")} name="serial" required value=${asked.serial_port} placeholder="/dev/serial/by-id/…" help=${word("add.serial.help")} onInput=${(e) => set("serial_port", e.target.value.trim())} />` : html`
@@ -71,7 +70,7 @@ function Scan({ serial, useTemplate }) {
     <${Fault} fault=${work.fault ?? wrong} />
     <p class="buttons">${going ? html`<button type="button" onClick=${stop}>${word("add.stop")}</button>` : html`<${Button} primary busy=${work.busy}>${word("add.look")}<//>`}</p>
     ${state ? html`<div role="status" id="scan-state" data-state=${state.state}><p>${word(`add.state.${state.state}`, { asked: count(state.asked), found: count(state.found.length) })}${state.cause ? ` ${word(state.cause, state.params)}` : ""}</p></div>
-      ${state.found.length ? html`<ul class="list found">${state.found.map((row, n) => html`<${FoundUnit} key=${n} row=${row} asked=${wanted()} useTemplate=${useTemplate} />`)}</ul>` : going ? null : html`<p class="empty">${word("add.none")}</p>`}
+      ${state.found.length ? html`<ul class="list found">${state.found.map((row, n) => html`<${FoundUnit} key=${n} row=${row} asked=${asked} useTemplate=${useTemplate} />`)}</ul>` : going ? null : html`<p class="empty">${word("add.none")}</p>`}
       ${unreached(state.unreached).map(([where, code, units]) => html`<p class="note warn" key=${`${where} ${code}`}><span class="mark" aria-hidden="true" /><span>${word("scan_unreached", { place: where, code, units: units.join(", ") })}</span></p>`)}
       ${Object.entries(state.lost).map(([where, cause]) => html`<p class="note warn" key=${where}><span class="mark" aria-hidden="true" /><span>${where}: ${word(cause)}</span></p>`)}` : null}</form>`;
 }

@@ -10,6 +10,7 @@ import { Detective, Frames, Scaling } from "/static/bench_parts.js";
 const { place, mayEdit, mayFrames } = mounted("bench");
 const given = new URL(location.href).searchParams;
 const ORDERS = ["big", "word", "byte", "little"];
+const HALVES = ["low", "high"];
 const BIG = ["", "AB", "ABCD", "ABCDEF", "ABCDEFGH", "low"];
 
 // What was handed over by the page before: a unit that a scan found, or a device.
@@ -74,7 +75,7 @@ function Ways({ read, at, chosen, choose }) {
     <tbody>${rows.map((row) => html`<tr key=${row.data}><th scope="row"><code>${row.data}</code></th>${row.cells.map((cell, n) => {
       if (!cell) return html`<td key=${n} />`;
       const options = optionsOf(read.table, at, row.data, cell.order), here = chosen && sameOptions(chosen.options, options);
-      return html`<td key=${n}><button type="button" class="cell ${cell.plausible ? "plausible" : ""}" aria-pressed=${here ? "true" : "false"} onClick=${() => choose({ options, raw: Number(cell.text) })}>${cell.plausible ? html`<span class="mark" aria-hidden="true" />` : null}${cell.text}${cell.plausible ? html`<span class="hidden"> ${word("bench.plausible")}</span>` : null}</button></td>`;
+      return html`<td key=${n}><button type="button" class="cell ${cell.plausible ? "plausible" : ""}" aria-pressed=${here ? "true" : "false"} onClick=${() => choose({ options, raw: Number(cell.text) })}>${cell.plausible ? html`<span class="mark" aria-hidden="true" />` : null}${HALVES.includes(cell.order) ? html`<small>${word(`bench.byte.${cell.order}`)}</small> ` : null}${cell.text}${cell.plausible ? html`<span class="hidden"> ${word("bench.plausible")}</span>` : null}</button></td>`;
     })}</tr>`)}</tbody></table></div>
     <p class="buttons"><button type="button" onClick=${() => setEvery(!every)}>${word(every ? "bench.ways.fewer" : "bench.ways.more")}</button></p>
     <p class="quiet">${word("bench.as_text")} <code>${read.text}</code> · ${word("bench.as_text.swapped")} <code>${read.text_swapped}</code></p>`;
@@ -140,6 +141,14 @@ function Page() {
     setTag({ ...tag, scale: one.scale ?? null, name: tag.name || slug(near.name ?? "", "value"), unit: tag.unit || near.unit || "", device: tag.device || "device1" });
   };
   const move = (to) => { setWhere(to); setRead(null); setChosen(null); setDone(null); };
+  // What a look of the detective held stands in the table as well: one read under both.
+  const looked = (tables) => {
+    const newer = new Map((tables[read?.table] ?? []).map((row) => [row.at, row]));
+    if (!newer.size) return;
+    const registers = read.registers.map((row) => newer.get(row.at) ?? row), held = new Map(registers.map((row) => [row.at, row.text]));
+    const texts = Array.from({ length: read.text.length / 2 }, (_, n) => held.get(read.start + n) ?? "..");
+    setRead({ ...read, at_ms: performance.now(), registers, ways: {}, text: texts.join(""), text_swapped: texts.map((each) => each[1] + each[0]).join("") });
+  };
   const address = at === null ? addressOf(form.table, form.form, form.at.trim()) : `${read?.table ?? "holding"}:${at}`;
   if (draft) {
     const reason = word(where.device ? "bench.reason.tag" : "bench.reason.device", { name: draft.name });
@@ -151,7 +160,7 @@ function Page() {
     <${Where} places=${places} where=${where} setWhere=${move} />
     ${strange ? html`<${Commissioning} places=${places} reload=${reload} mayEdit=${mayEdit} />` : html`
     <${Read} where=${where} read=${read} setRead=${setRead} ask=${form} setForm=${setForm} at=${at} setAt=${setAt} />
-    ${form.at.trim() ? html`<${Detective} key=${JSON.stringify(where)} where=${where} address=${address} asking=${(work) => (at === null ? asOf(form, work) : work())} choose=${choose} chosen=${chosen} />` : null}
+    ${form.at.trim() ? html`<${Detective} key=${JSON.stringify(where)} where=${where} address=${address} asking=${(work) => (at === null ? asOf(form, work) : work())} looked=${looked} choose=${choose} chosen=${chosen} />` : null}
     ${read && at !== null ? html`<section class="card wide stack"><${Ways} key=${read.at_ms} read=${read} at=${at} chosen=${chosen} choose=${choose} /></section>` : null}
     ${chosen ? html`<${Scaling} chosen=${chosen} scale=${tag.scale} setScale=${(scale) => setTag({ ...tag, scale })} /><${Making} where=${where} places=${places} chosen=${chosen} setDraft=${setDraft} tag=${tag} setTag=${setTag} />` : null}
     ${mayFrames ? html`<${Frames} />` : null}`}`;

@@ -1,22 +1,35 @@
 // Parts of the register bench: the decoding detective, the two-point scaling, the frames of a line.
 
 import { html, useEffect, useRef, useState } from "/static/vendor/preact.js";
-import { ask } from "/static/ask.js";
+import { Problem, ask } from "/static/ask.js";
 import { isoOf, language, word, writer } from "/static/words.js";
 import { Button, Fault, Field, api, ordered, plainOptions, sameOptions, useWork } from "/static/setup.js";
 
 const SHOWN_MAX = 6, FRAMES_MS = 1000, FRAMES_MAX = 60;
 const unitOf = (shown) => shown.match(/[0-9.,\s]\s*([^0-9\s.,][^\s]{0,15})\s*$/)?.[1] ?? "";
 
+// As the detective and the table of types write a number: whole ones with all their digits, others with nine.
+const plain = (value) => String(Number.isInteger(value) ? value : Number(value.toPrecision(9)));
+
+// The form has a field for the number alone; what the command line would take says nothing here.
+async function asTyped(shown, work) {
+  try {
+    return await work();
+  } catch (problem) {
+    throw problem.code === "detect_shows_shape" ? new Problem({ code: "bench.detect.shape", params: { value: shown.trim() }, status: problem.status }) : problem;
+  }
+}
+
 // One look is what the display shows now, beside what the registers hold now. Each further look after a change rules out more.
-export function Detective({ where, address, asking, choose, chosen }) {
+export function Detective({ where, address, asking, looked, choose, chosen }) {
   const [name, setName] = useState(""), [shown, setShown] = useState(""), [said, setSaid] = useState(null), [near, setNear] = useState(null), [work, run] = useWork();
   const verdict = useRef(null);
   const go = async (event) => {
     event.preventDefault();
     const place = near ?? address, text = `${name.trim().replaceAll("=", " ") || "value"}=${shown.trim()}`;
-    const found = await run(() => asking(() => ask("POST", `${api}/bench/detect`, { where, near: [place], shows: [text], ...(said ? { case: said.case } : {}) })));
+    const found = await run(() => asking(() => asTyped(shown, () => ask("POST", `${api}/bench/detect`, { where, near: [place], shows: [text], ...(said ? { case: said.case } : {}) }))));
     if (!found) return;
+    looked(found.registers);
     setSaid(found);
     setNear(place);
     const finding = found.findings[0];
@@ -34,7 +47,7 @@ export function Detective({ where, address, asking, choose, chosen }) {
       <${Fault} fault=${work.fault} /><p class="buttons"><${Button} primary=${!chosen} busy=${work.busy}>${word(looks ? "bench.detect.again" : "bench.detect.go")}<//>${looks ? html`<button type="button" onClick=${() => { setSaid(null); setNear(null); }}>${word("bench.detect.reset")}</button>` : null}</p></form>
     ${finding ? html`<div id="finding" data-verdict=${finding.verdict}><p class=${`verdict ${finding.verdict === "sure" ? "" : "warn"}`} role="status" tabindex="-1" ref=${verdict}><span class="mark" aria-hidden="true" /><span>${word(`bench.verdict.${finding.verdict}`, { count: finding.candidates.length, looks })}</span></p>
       <ul class="list">${finding.doubts.map((each) => html`<li key=${each}><span class="what">${word(`bench.doubt.${each}`, { look: finding.odd_look })}</span></li>`)}</ul>
-      ${finding.candidates.length ? html`<ul class="list candidates">${finding.candidates.slice(0, SHOWN_MAX).map((one, n) => html`<li key=${n}><code class="what">${plainOptions(one.options)}</code> <em>${one.values.at(-1)?.toLocaleString(language, { maximumSignificantDigits: 8 })} · ${(100 * one.share).toLocaleString(language, { maximumFractionDigits: 1 })} %</em>
+      ${finding.candidates.length ? html`<ul class="list candidates">${finding.candidates.slice(0, SHOWN_MAX).map((one, n) => html`<li key=${n}><code class="what">${plainOptions(one.options)}</code> <em>${one.values.length ? plain(one.values.at(-1)) : ""} · ${(100 * one.share).toLocaleString(language, { maximumFractionDigits: 1 })} %</em>
         <button type="button" class="use" aria-pressed=${chosen && same(chosen, one.options) ? "true" : "false"} onClick=${() => take(one)}>${word("bench.use")}</button></li>`)}</ul>${finding.candidates.length > SHOWN_MAX ? html`<p class="quiet">${word("bench.detect.more", { count: finding.candidates.length - SHOWN_MAX })}</p>` : null}` : null}</div>` : null}</section>`;
 }
 

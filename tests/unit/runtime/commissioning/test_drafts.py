@@ -13,6 +13,7 @@ from drivers.option_error import OptionError
 from runtime.commissioning import drafts
 from runtime.commissioning.judged_text import diff_rows, judged
 from runtime.config_faults import ConfigError
+from runtime.config_text import with_values
 
 TEXT = """# the plant of Ulm
 [gateway]
@@ -73,6 +74,23 @@ def test_a_setting_is_set_where_its_table_is_and_where_it_is_not() -> None:
     assert tomllib.loads(made)["gateway"] == {"name": "g", "commissioning": True}
     assert "# not to be renamed" in made
     assert tomllib.loads(drafts.with_setting(TEXT, "evidence", "seal_every_s", 2.0))["evidence"] == {"seal_every_s": 2.0}
+
+
+@pytest.mark.parametrize("keys", ['name = "g"  # ours\n', "", 'name = "g"\nlist = [\n  1,\n]\n'])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_new_setting_stands_below_the_last_one_of_its_table_and_not_above_the_next(keys: str, end: str) -> None:
+    head, rest = f"[gateway]\n{keys}", '\n# ---- filler, Modbus TCP\n[devices.filler]\nhost = "h"\n'
+    text = (head + rest).replace("\n", end)
+    made = drafts.with_setting(text, "gateway", "commissioning", True)
+    assert made == (head + "commissioning = true\n" + rest).replace("\n", end)
+    assert drafts.with_setting(made, "gateway", "commissioning", False) == made.replace("true", "false")
+
+
+def test_several_new_values_keep_their_order_and_dotted_keys_their_table() -> None:
+    text = '[gateway]\nname = "g"\n\n# next\n[evidence]\na.b = 1'
+    made = with_values(text, [("gateway.one", 1), ("evidence.two", 2), ("gateway.three", "3")])
+    assert made.startswith('[gateway]\nname = "g"\none = 1\nthree = "3"\n\n# next\n[evidence]\n')
+    assert tomllib.loads(made)["evidence"] == {"a": {"b": 1}, "two": 2}
 
 
 @pytest.mark.parametrize(

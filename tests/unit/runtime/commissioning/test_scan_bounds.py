@@ -8,7 +8,7 @@ import pytest
 
 from drivers.option_error import OptionError
 from runtime.commissioning.line_places import hosts_at, serial_at
-from runtime.commissioning.scan_bounds import hosts_of, longest_s, units_of
+from runtime.commissioning.scan_bounds import hosts_of, longest_s, port_of, units_of
 from runtime.config import parse_config
 
 CONFIG = """[gateway]
@@ -52,6 +52,14 @@ def test_a_range_that_runs_backwards_and_a_host_with_a_port_are_told_what_is_wro
         hosts_of(["plc:502"])
     assert (with_port.value.code, with_port.value.params) == ("scan_host_port", {"value": "plc:502", "port": 502})
     assert hosts_of(["fe80::1"]) == ["fe80::1"]
+
+
+@pytest.mark.parametrize("given", ["", "0", "65536", 99999, -1, "5.5", "x", "５", "1_0", None, True, 502.0, 10**30])
+def test_a_port_that_is_none_is_told_what_ports_there_are(given: object) -> None:
+    assert (port_of(502), port_of(" 65535 ")) == (502, 65535)
+    with pytest.raises(OptionError) as refused:
+        port_of(given)
+    assert (refused.value.code, refused.value.params) == ("scan_port_range", {"value": str(given)[:20], "most": 65535})
 
 
 @pytest.mark.parametrize("text", ["", "10.0.0.9-5", "10.0.0.1-300", "10.0.0.0/8", "300.0.0.1-2", "a b", "::/0", "10.0.0.0/x"])

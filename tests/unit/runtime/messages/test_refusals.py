@@ -37,3 +37,5 @@ def test_what_is_of_no_role_is_said_by_its_code() -> None:
 def test_a_login_tells_of_a_wait_only_where_there_is_one() -> None:
     assert refused_text("login_refused", {"retry_after_s": 0}) == "The name or the password is not right."
     assert refused_text("login_refused", {"retry_after_s": 8}).endswith("Wait 8 s before the next try.")
+    assert refused_text("again_refused", {"retry_after_s": 0}) == "The password is not right."
+    assert refused_text("again_refused", {"retry_after_s": 8}).endswith("wait 8 s and try again.")

@@ -1,0 +1,70 @@
+"""What the pages of commissioning say of what was typed wrong, and that they show one look, not two of different moments."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.integration.web.test_setup_screens import DEVICE, WAIT_MS, claimed, read_registers
+from tests.rigs.browser import chromium, page_of
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_look_that_is_refused_says_so_in_words_and_leaves_no_earlier_one_below(
+    tmp_path: Path, require_service: Callable[[str], str]
+) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        async with claimed(tmp_path) as (site, token), chromium(executable) as browser, page_of(browser, site.url, token=token) as at:
+            now = await site.ask("config", token=token)
+            await site.put_in_force(token, now["text"].replace("[gateway]\n", "[gateway]\ncommissioning = true\n", 1))
+            await at.open("/setup/add")
+            form = at.page.locator("#scan")
+            await form.locator("input[name=hosts]").fill("127.0.0.1")
+            await form.locator("input[name=port]").fill(str(site.plant.port))
+            await form.locator("input[name=port]").press("Enter")
+            await form.locator("#scan-state[data-state=done]").wait_for(timeout=WAIT_MS)
+            await expect(form.locator(".found li")).to_have_count(1)
+            await form.locator("input[name=port]").fill("99999")
+            await form.locator("input[name=port]").press("Enter")
+            await expect(form.locator("[role=alert]")).to_have_text("99999: a port is 1 to 65535.", timeout=WAIT_MS)
+            await expect(form.locator("#scan-state, .found")).to_have_count(0)
+
+    asyncio.run(run())
+
+
+def test_the_bench_shows_one_read_in_one_form_and_asks_for_what_its_fields_take(
+    tmp_path: Path, require_service: Callable[[str], str]
+) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        async with claimed(tmp_path) as (site, token), chromium(executable) as browser, page_of(browser, site.url, token=token) as at:
+            now = await site.ask("config", token=token)
+            await site.put_in_force(token, now["text"] + DEVICE.format(port=site.plant.port))
+            await at.open("/setup/bench")
+            await read_registers(at.page)
+            await at.page.locator(".registers button.cell").nth(2).click()
+            ways, detective = at.page.locator(".ways"), at.page.locator("#detective")
+            of_bytes = ways.locator("tr", has=at.page.locator("th code", has_text=re.compile("^uint8$"))).locator("td small")
+            await expect(of_bytes).to_have_text(["low byte", "high byte"], timeout=WAIT_MS)
+            await detective.locator("input[name=quantity]").fill("Voltage")
+            await detective.locator("input[name=shown]").fill("abc")
+            await detective.locator("input[name=shown]").press("Enter")
+            await expect(detective.locator("[role=alert]")).to_contain_text("abc is no number that a display shows", timeout=WAIT_MS)
+            for value, read in ((230.43, "230.429993"), (7451.493, "7451.49316")):
+                await site.shows(value)
+                await detective.locator("input[name=shown]").fill(f"{value:.1f} V")
+                await detective.locator("input[name=shown]").press("Enter")
+                await expect(detective.locator(".candidates em").first).to_contain_text(f"{read} ", timeout=WAIT_MS)
+                cell = ways.locator("tr", has=at.page.locator("th code", has_text="float32")).locator("td").nth(1)
+                await expect(cell).to_contain_text(read, timeout=WAIT_MS)
+
+    asyncio.run(run())
