@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.messages.catalogue import catalogue
+from runtime.faces.web.coded import coded
+from runtime.messages.catalogue import catalogue, word
+from tests.tidy.source import ROOT
 
 
 @pytest.mark.parametrize(("lang", "own", "first"), [("en", "Your own", "first steps"), ("zh", "您自己的", "首次设置")])
@@ -27,3 +29,14 @@ def test_the_code_is_where_the_form_says(lang: str) -> None:
 def test_no_number_stands_before_a_word_that_it_may_not_fit(lang: str) -> None:
     """`1 units at 1 places` was said of one unit at one place."""
     assert "{units} units" not in catalogue(lang)["add.plan"]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_page_shows_a_command_as_code_and_no_backticks(lang: str) -> None:
+    shown = coded(word("web.claim.code.where", None, lang))
+    assert "<code>witnessmark accounts claim-code</code>" in shown
+    assert "`" not in shown
+    assert coded("`a<b` & `") == "<code>a&lt;b</code> &amp; `"
+    template = (ROOT / "runtime/faces/web/templates/claim.html").read_text()
+    assert "t('web.claim.code.where') | coded" in template
+    assert "t(refused.code, **refused.params) | coded" in template
