@@ -38,7 +38,7 @@ export function flagsOf(marks, at) {
   const spots = [], wide = (spot) => { const { number } = told(spot.marks); return FLAG + (number ? 4 + DIGIT * number.length : 0); };
   for (const mark of marks) {
     const x = at(mark.at_ms), near = spots.at(-1);
-    if (near && x - near.x < wide({ marks: [...near.marks, mark] })) near.marks.push(mark);
+    if (near && x - near.x < Math.max(wide(near), wide({ marks: [...near.marks, mark] }))) near.marks.push(mark);
     else spots.push({ x, marks: [mark] });
   }
   return spots.map(({ x, marks: together }) => {
