@@ -85,6 +85,7 @@ def test_a_gap_is_drawn_as_a_gap(tmp_path: Path, require_service: Callable[[str]
             await marks_say_their_sorts(page)
             await holds_until_the_gap(page)
             await says_yes_and_no(page)
+            await marks_readings_alone(page)
             await flags_keep_apart(page)
             await the_file_holds(url, uid, pen)
             told = [*await axe(page), *await no_sideways_scroll(page), *await targets(page), *at.faults]
@@ -172,6 +173,24 @@ HELD = """async (module) => {
 }"""
 
 
+POINTS = """async (module) => {
+  const { Chart } = await import(module);
+  const box = Object.assign(document.createElement("div"), { style: "width: 900px" });
+  document.body.append(box);
+  const chart = new Chart(box, {}), gaps = [{ from_ms: 9000, to_ms: 20000, cause: "x" }];
+  const shown = (t) => {
+    const pens = [{ uid: t.length, name: "a", unit: "", type: "bool", t, low: [], high: [], last: t.map(() => 1), bad: [], gaps }];
+    chart.show({ width_ms: 0, marks: [], pens }, [0, 200000]);
+    const { data: [times], series: [, { points }] } = chart.plotted;
+    return points.filter(chart.plotted, 1, points.show(chart.plotted, 1)).map((i) => times[i]);
+  };
+  const found = [shown([1000, 30000]), shown([1000, ...Array.from({ length: 100 }, (_, i) => 30000 + i * 1000)])];
+  chart.end();
+  box.remove();
+  return found;
+}"""
+
+
 AXIS = """async (module) => {
   const { Chart } = await import(module);
   const box = Object.assign(document.createElement("div"), { style: "width: 900px" });
@@ -231,6 +250,11 @@ async def holds_until_the_gap(page: Page) -> None:
     assert running == [[1000, 1], [2000, 0]]
 
 
+async def marks_readings_alone(page: Page) -> None:
+    """A point is drawn for what was read, few or alone between two breaks, and none for how long it held."""
+    assert await page.evaluate(POINTS, "/static/chart.js") == [[1.0, 30.0], [1.0]]
+
+
 async def says_yes_and_no(page: Page) -> None:
     """A tag that is yes or no has an axis from no to yes; no pen's number runs into the numbers of an axis."""
     found = await page.evaluate(AXIS, "/static/chart.js")
@@ -245,7 +269,7 @@ async def flags_keep_apart(page: Page) -> None:
     """A flag's number ends before the next flag begins, also where one flag of both would have a shorter number."""
     for flags in await page.evaluate(APART, "/static/chart_marks.js"):
         for (x, number), (after, _) in pairwise(flags):
-            assert after - 11 >= x + 12 + 8 * len(number), flags
+            assert after - 11 >= x + 12 + 8 * len(number) + 2, flags
 
 
 async def breaks_beside_another_pen(page: Page) -> None:

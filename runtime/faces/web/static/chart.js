@@ -119,8 +119,11 @@ export class Chart {
       if (column[at] === null || column[at] === undefined || x > u.scales.x.max || x < u.scales.x.min) continue;
       const left = u.valToPos(x, "x", true), top = u.valToPos(column[at], u.series[place].scale, true), { bbox } = u;
       const within = u.axes.some((axis) => axis.side === 1 && axis.show) && left + NUMBER_WIDE * ratio > bbox.left + bbox.width; // else it runs into the axis
-      u.ctx.fillStyle = color(`--pen${i + 1}`);
-      u.ctx.fillText(String(i + 1), left + (within ? -NUMBER_WIDE : 5) * ratio, top + (!within ? 5 : top - bbox.top < 24 * ratio ? 18 : -7) * ratio);
+      const spot = [String(i + 1), left + (within ? -NUMBER_WIDE : 5) * ratio, top + (!within ? 5 : top - bbox.top < 24 * ratio ? 18 : -7) * ratio];
+      Object.assign(u.ctx, { fillStyle: color(`--pen${i + 1}`), strokeStyle: color("--card"), lineWidth: 4 * ratio, lineJoin: "round" });
+      u.ctx.setLineDash([]);
+      if (within) u.ctx.strokeText(...spot); // lines may lie under it
+      u.ctx.fillText(...spot);
       return;
     }
   }
@@ -170,14 +173,16 @@ export class Chart {
   }
 }
 
-// Few points are drawn each; of many those that stand alone between two breaks, which no line shows. Where another pen has a point and this one none,
-// with no break, the column holds undefined.
+// Few points are drawn each; of many those that stand alone between two breaks, which no line may show. Where another pen has a point and this one none,
+// with no break, the column holds undefined. What only says how long a value held, a ms before a break, is no reading.
 function pointsShown() {
+  const held = ({ data: [t, ...columns] }, place, i) => columns[place - 1][i + 1] === null && t[i + 1] - t[i] < 0.0015;
+  const read = (u, place) => [...u.data[place].keys()].filter((i) => (u.data[place][i] ?? null) !== null && !held(u, place, i));
   const alone = (u, place) => {
     const column = u.data[place], own = u.data[0].flatMap((_, i) => (column[i] === undefined ? [] : [i])), none = (n) => (column[own[n]] ?? null) === null;
-    return own.filter((_, n) => !none(n) && none(n - 1) && none(n + 1));
+    return own.filter((i, n) => !none(n) && none(n - 1) && (none(n + 1) || held(u, place, own[n + 1])));
   };
-  return { show: (u) => u.data[0].length < 40, size: 7, fill: color("--card"), filter: (u, place, isShown) => (isShown ? null : alone(u, place)) };
+  return { show: (u) => u.data[0].length < 40, size: 7, fill: color("--card"), filter: (u, place, isShown) => (isShown ? read : alone)(u, place) };
 }
 
 function line(ctx, from, to, dash, width) {
