@@ -25,7 +25,6 @@ from runtime.faces.web import pages
 from runtime.faces.web.alarm_titles import AlarmTitles
 from runtime.faces.web.answers import NO_STORE, language, theme
 from runtime.faces.web.assets import Assets
-from runtime.faces.web.coded import coded
 from runtime.faces.web.nav import navigation
 from runtime.faces.web.problems import is_by_role
 from runtime.faces.web.sessions import Sessions
@@ -67,7 +66,6 @@ class Face:
         self.on_every_page: list[More] = []
         loader = jinja2.PackageLoader("runtime.faces.web", "templates")
         self.templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-        self.templates.filters["coded"] = coded
 
     async def ask(self, method: str, params: Mapping[str, Any], request: Request | None = None, timeout_s: float = ASK_S) -> Any:
         """Ask the core; with `request`, as whoever sent it. Raises RequestRefusedError."""

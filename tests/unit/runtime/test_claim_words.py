@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from runtime.faces.web.coded import coded
-from runtime.messages.catalogue import catalogue, word
-from tests.tidy.source import ROOT
+import pytest
+from starlette.requests import Request
+
+from runtime.faces.feed import RequestRefusedError
+from runtime.faces.feed_client import FeedClient
+from runtime.faces.web.face import Face
+from runtime.faces.web.stream import Fanout
+from runtime.messages.catalogue import catalogue
 
 
 @pytest.mark.parametrize(("lang", "own", "first"), [("en", "Your own", "first steps"), ("zh", "您自己的", "首次设置")])
@@ -32,11 +37,11 @@ def test_no_number_stands_before_a_word_that_it_may_not_fit(lang: str) -> None:
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_a_page_shows_a_command_as_code_and_no_backticks(lang: str) -> None:
-    shown = coded(word("web.claim.code.where", None, lang))
-    assert "<code>witnessmark accounts claim-code</code>" in shown
+def test_a_page_shows_a_command_as_code_and_no_backticks(lang: str, tmp_path: Path) -> None:
+    face = Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h")
+    request = Request({"type": "http", "query_string": f"lang={lang}".encode(), "headers": []})
+    shown = bytes(face.render(request, "claim.html", refused=RequestRefusedError("claim_code_wrong"), given=None).body).decode()
+    assert shown.count("<code>witnessmark accounts claim-code</code>") == 2
     assert "`" not in shown
-    assert coded("`a<b` & `") == "<code>a&lt;b</code> &amp; `"
-    template = (ROOT / "runtime/faces/web/templates/claim.html").read_text()
-    assert "t('web.claim.code.where') | coded" in template
-    assert "t(refused.code, **refused.params) | coded" in template
+    coded = face.templates.from_string('{% from "coded.html" import coded %}{{ coded(text) }}')
+    assert coded.render(text="`a<b` & c") == "<code>a&lt;b</code> &amp; c"
