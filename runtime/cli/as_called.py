@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 NAME: Final = "witnessmark"
-OF_STATE: Final = ("accounts", "ledger", "model", "network", "status")
+OF_STATE: Final = ("accounts", "detect", "frames", "ledger", "model", "network", "read", "scan", "status")
 """Verbs that work on a state folder, all with `--state`."""
 QUOTED: Final = re.compile(rf"`{NAME} ([^`]+)`")
 
