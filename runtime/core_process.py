@@ -57,6 +57,7 @@ def _run(state: Path, config: Path | None, *, as_json: bool) -> int:
     _import_structlog_alone()
     _leave_out_plugins()
     from runtime.app import run_gateway
+    from runtime.cli.as_called import runnable
     from runtime.cli.claim_notice import claim_notice
     from runtime.cli.console import print_json
     from runtime.cli.log import set_up_log
@@ -72,7 +73,7 @@ def _run(state: Path, config: Path | None, *, as_json: bool) -> int:
         if as_json:
             print_json({"state": str(state), "ready": True})
         else:
-            sys.stdout.write(f"running on {state}; `witnessmark status --state {state}` tells how it is, Ctrl-C stops it\n")
+            sys.stdout.write(f"running on {state}; `{runnable('witnessmark status', state)}` tells how it is, Ctrl-C stops it\n")
             notice = claim_notice(Layout(state))
             sys.stdout.write(f"{notice}\n" if notice else "")
             sys.stdout.flush()

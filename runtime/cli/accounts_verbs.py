@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from runtime.cli.act_verbs import ASK_S, AsJson, Reason, State, ask, do_act
+from runtime.cli.as_called import with_runnable
 from runtime.cli.claim_notice import claim_code
 from runtime.cli.console import console, fail, print_json, unreadable
 from runtime.layout import Layout
@@ -62,7 +63,7 @@ def show_all(state: State = STATE, as_json: AsJson = False) -> None:
         print_json(found)
         return
     if not found["people"]:
-        console().print(word("accounts_none"), markup=False)
+        console().print(with_runnable(word("accounts_none")), markup=False)
     for row in found["people"]:
         remarks = [] if row["enabled"] else [word("accounts_disabled")]
         remarks += [word("accounts_must_change")] if row["must_change"] else []

@@ -10,6 +10,7 @@ import os
 import sys
 
 from ledger_client.disk import RealDisk, read_whole
+from runtime.cli.as_called import runnable
 from runtime.layout import Layout
 from runtime.messages.catalogue import word
 
@@ -32,4 +33,4 @@ def claim_notice(layout: Layout) -> str | None:
         return None
     if sys.stdout.isatty():
         return word("claim_notice", {"code": code})
-    return word("claim_notice_command", {"command": f"`witnessmark accounts claim-code --state {os.path.relpath(layout.state)}`"})
+    return word("claim_notice_command", {"command": f"`{runnable('witnessmark accounts claim-code', os.path.relpath(layout.state))}`"})

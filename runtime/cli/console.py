@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ledger_client.errors import LedgerError
+from runtime.cli.as_called import with_runnable
 from runtime.messages.catalogue import word
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def fail(code: str, params: Mapping[str, Any] | None = None, *, as_json: bool = 
     if as_json:
         print_json({"error": code, "params": dict(params or {}), "text": word(code, params)})
     else:
-        console(errors=True).print(f"witnessmark: {word(code, params)}", style="red", markup=False)
+        console(errors=True).print(f"witnessmark: {with_runnable(word(code, params))}", style="red", markup=False)
     raise typer.Exit(exit_code)
 
 

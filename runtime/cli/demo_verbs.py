@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from runtime.cli.as_called import runnable
 from runtime.cli.console import console, fail, print_json
 from runtime.messages.catalogue import sort_of, word
 
@@ -60,7 +61,8 @@ def demo(
         except DemoError as error:
             fail(error.code, error.params, as_json=json_lines)
         if for_s is None:
-            console(errors=json_lines).print(word("demo_stopped", {"state": state}), markup=False)
+            said = {"state": state, "command": runnable("witnessmark ledger verify", state)}
+            console(errors=json_lines).print(word("demo_stopped", said), markup=False)
         return code
 
     raise typer.Exit(until_stopped(main, config=Layout(state).config, as_json=json_lines))

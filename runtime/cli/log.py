@@ -12,7 +12,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from queue import Full, Queue
 from threading import Thread
 from typing import Any, Final, Protocol
@@ -26,6 +26,7 @@ LINES_MAX: Final = 1_000
 LINE_CHARS_MAX: Final = 16_384
 LAST_S: Final = 1.0
 """How long the end of the process waits for lines that are not written yet."""
+CONTROLS: Final = {number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0))}
 DROPPED: Final = "log_lines_dropped"
 
 
@@ -104,6 +105,7 @@ def set_up_log(*, json_lines: bool, ring: LogRing | None = None) -> None:
     if ring is not None:
         processors.insert(1, _Keeper(ring))
         ring.pass_on = writer.write
+        ring.worded = None if json_lines else lambda event: str(words(None, "", _without_controls(event)))
     atexit.register(writer.close)
     structlog.configure(
         processors=processors,
@@ -115,6 +117,14 @@ def set_up_log(*, json_lines: bool, ring: LogRing | None = None) -> None:
     logging.basicConfig(level=logging.ERROR, handlers=handlers)
     for name in ("asyncua", "pymodbus"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a device that is away is our own state, said once
+
+
+def _without_controls(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a child wrote as JSON for a renderer of plain lines: what would move a terminal's cursor is said, not done."""
+    said = {name.translate(CONTROLS): value for name, value in event.items() if name not in ("exc_info", "stack_info", "stack")}
+    said |= {name: str(said[name]) for name in ("level", "timestamp", "exception", "logger", "logger_name") if name in said}
+    kept = {"exception": {number: text for number, text in CONTROLS.items() if number != ord("\n")}}
+    return {name: value.translate(kept.get(name, CONTROLS)) if isinstance(value, str) else value for name, value in said.items()}
 
 
 class _LineLogger:

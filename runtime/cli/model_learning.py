@@ -14,6 +14,7 @@ from typing import Any, Final
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from runtime.cli.act_verbs import ASK_S, ask, do_act
+from runtime.cli.as_called import runnable
 from runtime.cli.console import console, fail, print_json
 from runtime.cli.model_looks import known_model
 from runtime.messages import judged
@@ -34,7 +35,8 @@ def wait_until_learned(state: Path, request: dict[str, Any], *, as_json: bool) -
     if ended["code"] != judged.LEARNED:
         fail(ended["code"], ended["params"], as_json=as_json, exit_code=1)
     todo, command = judged.next_step(model)
-    said = [word("model_learned", {"name": name}), judged.learned_text(model.get("learned")), judged.coverage_text(model), todo, command]
+    said = [word("model_learned", {"name": name}), judged.learned_text(model.get("learned")), judged.coverage_text(model), todo]
+    said += [] if command is None else [runnable(command)]
     text = " ".join(each for each in said if each)
     if as_json:
         print_json({"action": request["action"], **outcome, "model": model, "text": text})

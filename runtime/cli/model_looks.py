@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runtime.cli.act_verbs import ASK_S, AsJson, State, ask
+from runtime.cli.as_called import runnable, with_runnable
 from runtime.cli.console import CANNOT_TELL, console, fail, print_json
 from runtime.cli.times import wall_ms
 from runtime.messages import judged
@@ -43,7 +44,7 @@ def list_models(state: State = Path("state"), as_json: AsJson = False) -> None:
     for row in found["models"]:
         model = judged.with_values(row, found.get("values") or {})
         level, text = judged.state_sentence(model, found["judge"], _now_ms())
-        said = Text("\n".join([text, *_more(model)]), style=STYLES[level])
+        said = Text(with_runnable("\n".join([text, *_more(model)])), style=STYLES[level])
         table.add_row(model["name"], word(f"web.model.state.{model['state']}"), judged.share_text(model), said)
     console().print(table)
 
@@ -159,7 +160,7 @@ def _more(model: Model) -> list[str]:
     if model["state"] == "checking" or (model["state"] in judged.SCORING and judged.is_uncovered(model)):
         lines.append(judged.coverage_text(model))
     todo, command = judged.next_step(model)
-    return [*lines, f"{todo} {command}" if command else todo]
+    return [*lines, f"{todo} {runnable(command)}" if command else todo]
 
 
 def _now_ms() -> int:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from drivers.modbus.notation import read_notation
 from drivers.option_error import OptionError
+from runtime.cli.as_called import with_runnable
 from runtime.cli.console import console, fail, print_json
 from runtime.cli.read_once import config_of
 from runtime.cli.registers import registers_of
@@ -40,7 +41,7 @@ def show_every_way(device: str, address: str | None, state: Path, config: Path |
         for row in found["readings"]:
             table.add_row("*" if row["plausible"] else "", row["data"], row["order"], shown(row["value"]))
         console().print(table)
-        console().print(word("read_all_mark"), markup=False)
+        console().print(with_runnable(word("read_all_mark")), markup=False)
     raise typer.Exit(0 if found["readings"] else 1)
 
 

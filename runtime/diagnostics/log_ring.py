@@ -43,7 +43,7 @@ class LogLine:
 
 
 class LogRing:
-    """`note` and `relay` from anywhere, `since` from the loop. `pass_on` writes a child's line where our own lines go."""
+    """`note` and `relay` from anywhere, `since` from the loop. `pass_on` writes a child's line where our own go, as `worded` has it."""
 
     def __init__(self, wall_ms: Callable[[], int], *, lines_max: int = LINES_MAX, chars_max: int = CHARS_MAX) -> None:
         self._wall_ms, self._lines_max, self._chars_max = wall_ms, lines_max, chars_max
@@ -51,6 +51,8 @@ class LogRing:
         self._chars = self._number = 0
         self._lock = Lock()
         self.pass_on: Callable[[str], object] = _to_standard_error
+        self.worded: Callable[[Mapping[str, Any]], str] | None = None
+        """Returns the plain line of an event that a child wrote as JSON; None: passed on as it came."""
 
     @property
     def newest(self) -> int:
@@ -72,12 +74,12 @@ class LogRing:
 
     def relay(self, source: str, line: str) -> None:
         """Keep a line that a child wrote, a JSON event or any text, and pass it on."""
-        self.pass_on(line + "\n")
-        try:
-            found = json.loads(line) if line.startswith("{") else None
-        except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, dict) and isinstance(found.get("event"), str):
+        found, said = _event_of(line), line
+        if found is not None and self.worded is not None:
+            with contextlib.suppress(RecursionError):
+                said = self.worded(found)
+        self.pass_on(said + "\n")
+        if found is not None:
             params = {name: value for name, value in found.items() if name not in OWN and name != "exception"}
             self.note(str(found.get("level", "info")), source, found["event"], params, str(found.get("exception", "")))
         elif line.strip():
@@ -90,6 +92,15 @@ class LogRing:
             newest = self._number
         shown = found[-limit:] if limit > 0 else []
         return shown, max(0, newest - max(after, 0) - len(shown))
+
+
+def _event_of(line: str) -> dict[str, Any] | None:
+    """Return the event that a line is as JSON, None where it is something else."""
+    try:
+        found = json.loads(line) if line.startswith("{") else None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("event"), str) else None
 
 
 def _to_standard_error(line: str) -> None:

@@ -38,7 +38,10 @@ class GapOf(msgspec.Struct, frozen=True):
 
 
 class Pen(msgspec.Struct, frozen=True):
-    """One tag in parallel columns: `t` in ms; null where there is no good number. As recorded, `low`, `high` and `count` are empty."""
+    """One tag in parallel columns: `t` in ms; null where there is no good number. As recorded, `low`, `high` and `count` are empty.
+
+    `type` is that of its values, such as float64; bool: 1 is yes, 0 no. Empty where the tag is not known any more.
+    """
 
     uid: int
     name: str
@@ -50,6 +53,7 @@ class Pen(msgspec.Struct, frozen=True):
     count: list[int]
     bad: list[int]
     gaps: list[GapOf]
+    type: str = ""
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -95,10 +99,10 @@ def trend_of(answer: Mapping[str, Any], tags: Mapping[int, Sequence[Any]], lang:
 
 def _pen(pen: Mapping[str, Any], gaps: Sequence[Sequence[Any]], tag: Sequence[Any] | None, lang: str) -> Pen:
     said = [GapOf(from_ms, to_ms, sort_of(cause, lang), scans) for from_ms, to_ms, cause, scans in gaps]
-    name, unit = (str(tag[1]), str(tag[3])) if tag is not None else (str(pen["uid"]), "")
+    name, unit, data = (str(tag[1]), str(tag[3]), str(tag[4])) if tag is not None else (str(pen["uid"]), "", "")
     low, high, last = (_numbers(pen.get(column, b"")) for column in ("low", "high", "last"))
     count, bad = (array("I", pen.get(column, b"")).tolist() for column in ("count", "bad"))
-    return Pen(pen["uid"], name, unit, array("q", pen["t"]).tolist(), low, high, last, count, bad, said)
+    return Pen(pen["uid"], name, unit, array("q", pen["t"]).tolist(), low, high, last, count, bad, said, data)
 
 
 def _numbers(packed: bytes) -> list[float | None]:

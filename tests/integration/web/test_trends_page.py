@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,10 @@ def test_a_gap_is_drawn_as_a_gap(tmp_path: Path, require_service: Callable[[str]
             await is_cut_by_silence(page)
             await breaks_beside_another_pen(page)
             await marks_say_their_sorts(page)
+            await holds_until_the_gap(page)
+            await says_yes_and_no(page)
+            await marks_readings_alone(page)
+            await flags_keep_apart(page)
             await the_file_holds(url, uid, pen)
             told = [*await axe(page), *await no_sideways_scroll(page), *await targets(page), *at.faults]
             await shot(page, "trends-gap")
@@ -152,7 +157,70 @@ JOINED = """async (module) => {
   const [times, first] = chart.plotted.data;
   chart.end();
   box.remove();
-  return [...times].flatMap((t, i) => (t > 2 && t < 8 ? [first[i] === undefined ? "joined" : first[i]] : []));
+  return [...times].flatMap((t, i) => (t >= 2.5 && t < 8 ? [first[i] === undefined ? "joined" : first[i]] : []));
+}"""
+
+
+HELD = """async (module) => {
+  const { broken } = await import(module);
+  const gap = (from_ms, to_ms, kind) => ({ from_ms, to_ms, kind, cause: "x" });
+  const pen = (t, last, gaps) => ({ t, last, low: [], high: [], bad: [], gaps });
+  const whole = ([t, , , last]) => t.map((each, i) => [Math.round(each * 1000), last[i]]);
+  return [
+    pen([1000], [1], [gap(9000, 20000)]), pen([1000, 30000], [1, 0], [gap(9000, 20000)]), pen([1000, 2000], [1, null], [gap(9000, 20000)]),
+    pen([1000, 30000], [1, 0], [gap(9000, 20000, "abstained")]), pen([1000, 2000], [1, 0], []),
+  ].map((each) => whole(broken(each, 0)));
+}"""
+
+
+POINTS = """async (module) => {
+  const { Chart } = await import(module);
+  const box = Object.assign(document.createElement("div"), { style: "width: 900px" });
+  document.body.append(box);
+  const chart = new Chart(box, {}), gaps = [{ from_ms: 9000, to_ms: 20000, cause: "x" }];
+  const shown = (t) => {
+    const pens = [{ uid: t.length, name: "a", unit: "", type: "bool", t, low: [], high: [], last: t.map(() => 1), bad: [], gaps }];
+    chart.show({ width_ms: 0, marks: [], pens }, [0, 200000]);
+    const { data: [times], series: [, { points }] } = chart.plotted;
+    return points.filter(chart.plotted, 1, points.show(chart.plotted, 1)).map((i) => times[i]);
+  };
+  const found = [shown([1000, 30000]), shown([1000, ...Array.from({ length: 100 }, (_, i) => 30000 + i * 1000)])];
+  chart.end();
+  box.remove();
+  return found;
+}"""
+
+
+AXIS = """async (module) => {
+  const { Chart } = await import(module);
+  const box = Object.assign(document.createElement("div"), { style: "width: 900px" });
+  document.body.append(box);
+  const t = [1000, 5000, 9900], none = { low: [], high: [], bad: [], gaps: [] };
+  const pen = (uid, type, last) => ({ uid, name: `${uid}`, unit: "", type, t, last, ...none });
+  const chart = new Chart(box, {}), said = [], fill = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    said.push([text, x / devicePixelRatio, this.textAlign]);
+    fill.call(this, text, x, y);
+  };
+  chart.show({ width_ms: 0, marks: [], pens: [pen(1, "bool", [1, 1, 1]), pen(2, "float64", [22, 24, 24])] }, [0, 10000]);
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  CanvasRenderingContext2D.prototype.fillText = fill;
+  const { scales, over } = chart.plotted, edge = over.offsetLeft + over.clientWidth;
+  chart.end();
+  box.remove();
+  const numbers = said.filter(([text, , align]) => align === "left" && /^[12]$/.test(text)).map(([, x]) => x);
+  const beyond = numbers.filter((x) => x + 8 > edge).length, words = said.map(([text]) => text);
+  return { low: scales.y0.min, high: scales.y0.max, words, beyond, numbers: numbers.length };
+}"""
+
+
+APART = """async (module) => {
+  const { flagsOf } = await import(module);
+  const mark = (sort, x, count) => ({ sort, at_ms: x, text: sort, count });
+  const place = (flag) => Number(/[(]([0-9.]+) /.exec(flag.getAttribute("transform"))[1]);
+  const places = (marks) => flagsOf(marks, (x) => x).map((flag) => [place(flag), flag.querySelector(".many")?.textContent ?? ""]);
+  const several = [mark("model", 10, 13), mark("boot", 11), mark("anomaly", 50)];
+  return [places(several), places([mark("command", 10, 2), mark("boot", 10), mark("model", 42)])];
 }"""
 
 
@@ -172,8 +240,40 @@ async def marks_say_their_sorts(page: Page) -> None:
     assert one == {"sort": "boot", "number": "", "text": "started"}
 
 
+async def holds_until_the_gap(page: Page) -> None:
+    """What was last reported is drawn until a gap begins, also where nothing came since; no score and no bad reading is."""
+    last, between, bad, score, running = await page.evaluate(HELD, "/static/trend_data.js")
+    assert last == [[1000, 1], [8999, 1], [9000, None]]
+    assert between == [[1000, 1], [8999, 1], [9000, None], [30000, 0]]
+    assert {value for at, value in bad if at >= 2000} == {None}
+    assert score == [[1000, 1], [9000, None], [30000, 0]]
+    assert running == [[1000, 1], [2000, 0]]
+
+
+async def marks_readings_alone(page: Page) -> None:
+    """A point is drawn for what was read, few or alone between two breaks, and none for how long it held."""
+    assert await page.evaluate(POINTS, "/static/chart.js") == [[1.0, 30.0], [1.0]]
+
+
+async def says_yes_and_no(page: Page) -> None:
+    """A tag that is yes or no has an axis from no to yes; no pen's number runs into the numbers of an axis."""
+    found = await page.evaluate(AXIS, "/static/chart.js")
+    assert (found["low"], found["high"]) == (-0.08, 1.08)
+    assert {"no", "yes"} <= set(found["words"])
+    assert "1.08" not in found["words"]
+    assert found["numbers"] >= 2
+    assert found["beyond"] == 0
+
+
+async def flags_keep_apart(page: Page) -> None:
+    """A flag's number ends before the next flag begins, also where one flag of both would have a shorter number."""
+    for flags in await page.evaluate(APART, "/static/chart_marks.js"):
+        for (x, number), (after, _) in pairwise(flags):
+            assert after - 11 >= x + 12 + 8 * len(number) + 2, flags
+
+
 async def breaks_beside_another_pen(page: Page) -> None:
-    """A gap of one pen is one from its last reading to its next, however many readings another pen has meanwhile."""
+    """A gap of one pen is one from its begin to the next reading, however many readings another pen has meanwhile."""
     assert set(await page.evaluate(JOINED, "/static/chart.js")) == {None}
 
 

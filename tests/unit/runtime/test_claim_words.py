@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from starlette.requests import Request
+
+from runtime.faces.feed import RequestRefusedError
+from runtime.faces.feed_client import FeedClient
+from runtime.faces.web.face import Face
+from runtime.faces.web.stream import Fanout
 from runtime.messages.catalogue import catalogue
 
 
@@ -27,3 +34,14 @@ def test_the_code_is_where_the_form_says(lang: str) -> None:
 def test_no_number_stands_before_a_word_that_it_may_not_fit(lang: str) -> None:
     """`1 units at 1 places` was said of one unit at one place."""
     assert "{units} units" not in catalogue(lang)["add.plan"]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_page_shows_a_command_as_code_and_no_backticks(lang: str, tmp_path: Path) -> None:
+    face = Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h")
+    request = Request({"type": "http", "query_string": f"lang={lang}".encode(), "headers": []})
+    shown = bytes(face.render(request, "claim.html", refused=RequestRefusedError("claim_code_wrong"), given=None).body).decode()
+    assert shown.count("<code>witnessmark accounts claim-code</code>") == 2
+    assert "`" not in shown
+    coded = face.templates.from_string('{% from "coded.html" import coded %}{{ coded(text) }}')
+    assert coded.render(text="`a<b` & c") == "<code>a&lt;b</code> &amp; c"

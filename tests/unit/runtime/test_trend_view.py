@@ -48,6 +48,11 @@ def test_a_tag_that_is_gone_is_shown_by_its_number() -> None:
     assert trend_of(answer(), {}, "en").pens[0].name == "5"
 
 
+def test_a_pen_says_the_type_of_its_values() -> None:
+    assert trend_of(answer(), TAGS, "en").pens[0].type == "float64"
+    assert trend_of(answer(), {}, "en").pens[0].type == ""
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("cause", ["no_answer", "gateway_cut_off", "gateway_stopped", "evidence_behind"])
 def test_gaps_say_their_cause_in_words(lang: str, cause: str) -> None:

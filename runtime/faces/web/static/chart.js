@@ -12,7 +12,8 @@ import { broken } from "/static/trend_data.js";
 import { FLAGS_HEIGHT, flagsOf, lanesOf, svg } from "/static/chart_marks.js";
 import { touched } from "/static/chart_touch.js";
 
-const HEIGHT = 380, AXIS = 88, AXIS_NARROW = 60, FONT = "15px system-ui, sans-serif", MARK_APART = 14, BREAKS = 2;
+const HEIGHT = 380, AXIS = 88, AXIS_NARROW = 60, FONT = "15px system-ui, sans-serif", MARK_APART = 14, BREAKS = 2, NUMBER_WIDE = 14, YES_NO = "\n";
+const axisOf = (pen) => (pen.type === "bool" ? YES_NO : pen.unit); // what is yes or no has an axis of its own
 export const DASHES = [[], [10, 5], [3, 4], [12, 4, 3, 4], [18, 6], [6, 3, 2, 3, 2, 3], [2, 2], [14, 3, 6, 3]];
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -50,7 +51,7 @@ export class Chart {
     const { pens, width_ms: width, level } = this.trend, banded = width > 0;
     const tables = pens.map((pen, i) => this.table(pen, width, this.tails[i], banded));
     const data = uPlot.join(tables, tables.map((columns) => columns.map(() => BREAKS))); // else a break ends at the next point of any pen
-    const shape = JSON.stringify([pens.map((pen) => [pen.uid, pen.unit]), banded, level?.value]);
+    const shape = JSON.stringify([pens.map((pen) => [pen.uid, axisOf(pen)]), banded, level?.value]);
     if (shape !== this.shape) {
       this.plotted?.destroy();
       this.plotted = new uPlot(this.options(pens, banded), data, this.plot);
@@ -61,7 +62,7 @@ export class Chart {
   }
 
   table(pen, width, tail, banded) {
-    const [t, low, high, last] = broken(pen, width), until = pen.t.at(-1) ?? -Infinity;
+    const [t, low, high, last] = broken(pen, width), until = Math.round((t.at(-1) ?? -Infinity) * 1000);
     tail?.t.forEach((at, i) => {
       if (at <= until) return;
       t.push(at / 1000);
@@ -72,24 +73,24 @@ export class Chart {
   }
 
   options(pens, banded) {
-    const units = [...new Set(pens.map((pen) => pen.unit))], narrow = this.plot.clientWidth < 700, shown = narrow ? 2 : 4, { level } = this.trend;
+    const units = [...new Set(pens.map(axisOf))], narrow = this.plot.clientWidth < 700, shown = narrow ? 2 : 4, { level } = this.trend;
     const text = color("--text"), grid = { stroke: color("--line"), width: 1 }, lines = [];
     this.places = []; // of each pen's own line among the series; two edges of its band stand before it
     pens.forEach((pen, i) => {
-      const stroke = color(`--pen${i + 1}`), scale = `y${units.indexOf(pen.unit)}`;
-      const edge = { scale, stroke: "transparent", width: 0, points: { show: false } };
+      const stroke = color(`--pen${i + 1}`), scale = `y${units.indexOf(axisOf(pen))}`, paths = axisOf(pen) === YES_NO ? uPlot.paths.stepped({ align: 1 }) : null;
+      const edge = { scale, paths, stroke: "transparent", width: 0, points: { show: false } };
       if (banded) lines.push(edge, edge);
-      this.places.push(lines.push({ label: pen.name, scale, stroke, width: 2, dash: DASHES[i], points: pointsShown() }));
+      this.places.push(lines.push({ label: pen.name, scale, paths, stroke, width: 2, dash: DASHES[i], points: pointsShown() }));
       if (pen.over) lines.push({ scale, stroke: color("--alarm"), width: 4, points: { show: false } });
     });
-    const label = (unit) => (level ? level.unit : `${unitSign(unit) || word("web.trends.no_unit")} · ${pens.flatMap((pen, n) => (pen.unit === unit ? [n + 1] : [])).join(" ")}`);
+    const label = (unit) => (level ? level.unit : `${unit === YES_NO ? "" : `${unitSign(unit) || word("web.trends.no_unit")} · `}${pens.flatMap((pen, n) => (axisOf(pen) === unit ? [n + 1] : [])).join(" ")}`);
     const number = (v) => v.toLocaleString(language, { maximumSignificantDigits: 6 }) + (level ? ` ${level.sign}` : "");
     const axes = units.map((unit, i) => ({ scale: `y${i}`, side: i % 2 ? 1 : 3, show: i < shown, size: narrow ? AXIS_NARROW : AXIS, stroke: text, font: FONT, grid: i ? { show: false } : grid, ticks: grid,
-      label: narrow ? undefined : label(unit), labelFont: FONT, labelSize: 22, values: (u, at) => at.map(number) }));
+      label: narrow ? undefined : label(unit), labelFont: FONT, labelSize: 22, values: (u, at) => at.map(number), ...(unit === YES_NO ? { splits: [0, 1], values: ["value.no", "value.yes"].map((code) => word(code)) } : {}) }));
     return {
       width: Math.max(240, this.plot.clientWidth), height: this.height, padding: [8, 22, 0, 8], legend: { show: false },
       cursor: { drag: { setScale: false, x: false, y: false }, points: { show: false }, y: false, x: false },
-      scales: { x: { time: true, auto: false }, ...Object.fromEntries(units.map((_, i) => [`y${i}`, { range: (u, min, max) => spread(min, max, this.trend?.level) }])) },
+      scales: { x: { time: true, auto: false }, ...Object.fromEntries(units.map((unit, i) => [`y${i}`, { range: unit === YES_NO ? [-0.08, 1.08] : (u, min, max) => spread(min, max, this.trend?.level) }])) },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
       axes: [{ stroke: text, font: FONT, grid, ticks: grid, space: 110, values: (u, at, _i, _space, step) => clock(at, step) }, ...axes], series: [{}, ...lines],
       bands: banded ? this.places.map((place, i) => ({ series: [place - 1, place - 2], fill: `${color(`--pen${i + 1}`)}33` })) : [],
@@ -116,8 +117,13 @@ export class Chart {
     for (let at = column.length - 1; at >= 0; at -= 1) {
       const x = u.data[0][at];
       if (column[at] === null || column[at] === undefined || x > u.scales.x.max || x < u.scales.x.min) continue;
-      u.ctx.fillStyle = color(`--pen${i + 1}`);
-      u.ctx.fillText(String(i + 1), u.valToPos(x, "x", true) + 5 * ratio, u.valToPos(column[at], u.series[place].scale, true) + 5 * ratio);
+      const left = u.valToPos(x, "x", true), top = u.valToPos(column[at], u.series[place].scale, true), { bbox } = u;
+      const within = u.axes.some((axis) => axis.side === 1 && axis.show) && left + NUMBER_WIDE * ratio > bbox.left + bbox.width; // else it runs into the axis
+      const spot = [String(i + 1), left + (within ? -NUMBER_WIDE : 5) * ratio, top + (!within ? 5 : top - bbox.top < 24 * ratio ? 18 : -7) * ratio];
+      Object.assign(u.ctx, { fillStyle: color(`--pen${i + 1}`), strokeStyle: color("--card"), lineWidth: 4 * ratio, lineJoin: "round" });
+      u.ctx.setLineDash([]);
+      if (within) u.ctx.strokeText(...spot); // lines may lie under it
+      u.ctx.fillText(...spot);
       return;
     }
   }
@@ -167,14 +173,16 @@ export class Chart {
   }
 }
 
-// Few points are drawn each; of many those that stand alone between two breaks, which no line shows. Where another pen has a point and this one none,
-// with no break, the column holds undefined.
+// Few points are drawn each; of many those that stand alone between two breaks, which no line may show. Where another pen has a point and this one none,
+// with no break, the column holds undefined. What only says how long a value held, a ms before a break, is no reading.
 function pointsShown() {
+  const held = ({ data: [t, ...columns] }, place, i) => columns[place - 1][i + 1] === null && t[i + 1] - t[i] < 0.0015;
+  const read = (u, place) => [...u.data[place].keys()].filter((i) => (u.data[place][i] ?? null) !== null && !held(u, place, i));
   const alone = (u, place) => {
     const column = u.data[place], own = u.data[0].flatMap((_, i) => (column[i] === undefined ? [] : [i])), none = (n) => (column[own[n]] ?? null) === null;
-    return own.filter((_, n) => !none(n) && none(n - 1) && none(n + 1));
+    return own.filter((i, n) => !none(n) && none(n - 1) && (none(n + 1) || held(u, place, own[n + 1])));
   };
-  return { show: (u) => u.data[0].length < 40, size: 7, fill: color("--card"), filter: (u, place, isShown) => (isShown ? null : alone(u, place)) };
+  return { show: (u) => u.data[0].length < 40, size: 7, fill: color("--card"), filter: (u, place, isShown) => (isShown ? read : alone)(u, place) };
 }
 
 function line(ctx, from, to, dash, width) {

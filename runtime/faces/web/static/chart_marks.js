@@ -35,10 +35,10 @@ export function told(marks) {
 
 // Marks that would touch are one flag; its number too keeps its distance to the next flag.
 export function flagsOf(marks, at) {
-  const spots = [], wide = (spot) => { const { number } = told(spot.marks); return FLAG + (number ? 4 + DIGIT * number.length : 0); };
+  const spots = [], wide = (spot) => { const { number } = told(spot.marks); return FLAG + (number ? 7 + DIGIT * number.length : 0); };
   for (const mark of marks) {
     const x = at(mark.at_ms), near = spots.at(-1);
-    if (near && x - near.x < wide({ marks: [...near.marks, mark] })) near.marks.push(mark);
+    if (near && x - near.x < Math.max(wide(near), wide({ marks: [...near.marks, mark] }))) near.marks.push(mark);
     else spots.push({ x, marks: [mark] });
   }
   return spots.map(({ x, marks: together }) => {

@@ -1,25 +1,30 @@
-// Answers of /api/v1/trends as tables for a chart: a line is broken wherever a gap lies between two points, and nowhere is a value made up.
+// Answers of /api/v1/trends as tables for a chart: a line is broken wherever a gap lies between two points, and nowhere is a value made up: what was
+// last reported holds until a gap begins, since a tag that is read says when it changes.
 // Pure: no page, no clock. Times of the API are ms, those of the chart s.
 
 export const POINTS_OF_TAIL = 600;
 
-// [t, low, high, last] of a pen, with a row of nulls between two points that a gap parts. A point without a good number is null itself.
+// [t, low, high, last] of a pen, with a row of nulls where a gap begins, and before it the value that was last. A point without a good number is null itself.
 export function broken(pen, width) {
   const t = [], low = [], high = [], last = [], raw = width === 0;
   let gap = 0;
+  const row = (at, ...values) => { t.push(at / 1000); [low, high, last].forEach((column, n) => column.push(values[n])); };
+  const pause = (i, from) => {
+    if (!pen.gaps[gap].kind && from - 1 > pen.t[i]) row(from - 1, pen.last[i], pen.last[i], pen.last[i]); // scores do not hold: theirs have a kind
+    row(from, null, null, null);
+  };
   for (let i = 0; i < pen.t.length; i += 1) {
     const at = pen.t[i], before = i ? pen.t[i - 1] : -Infinity;
     while (gap < pen.gaps.length && pen.gaps[gap].to_ms <= before) gap += 1;
     const next = pen.gaps[gap];
     if (i && next && next.from_ms < at && parts(next, before, at, width)) {
-      t.push(Math.min(at - 1, Math.max(before + 1, next.from_ms)) / 1000);
-      low.push(null); high.push(null); last.push(null);
+      pause(i - 1, Math.min(at - 1, Math.max(before + 1, next.from_ms)));
     }
-    t.push(at / 1000);
-    low.push(raw ? pen.last[i] : pen.low[i]);
-    high.push(raw ? pen.last[i] : pen.high[i]);
-    last.push(pen.last[i]);
+    row(at, raw ? pen.last[i] : pen.low[i], raw ? pen.last[i] : pen.high[i], pen.last[i]);
   }
+  const end = pen.t.at(-1);
+  while (gap < pen.gaps.length && pen.gaps[gap].to_ms <= end) gap += 1;
+  if (pen.gaps[gap]?.from_ms > end + width) pause(pen.t.length - 1, pen.gaps[gap].from_ms);
   return [t, low, high, last];
 }
 

@@ -63,3 +63,11 @@ def test_the_check_sees_a_wrong_option() -> None:
     assert fault_of(["flaut"]) == "no verb flaut"
     assert fault_of(["fault", "filler", "drift", "on", "now"]) == "too many: ['now']"
     assert fault_of(["fault", "filler", "drift", "on"]) is None
+
+
+def test_the_examples_for_the_simulated_meter_name_registers_that_it_has() -> None:
+    text = (ROOT / "docs/commissioning.md").read_text()
+    named = re.findall(r"witnessmark (?:detect meter --near|read meter) (\S+) [^`\n]*--state state-demo", text)
+    config = (ROOT / "boards/sim/config.toml").read_text()
+    assert len(named) == 2
+    assert all(f'name = "import_reactive", address = "{address}"' in config for address in named)

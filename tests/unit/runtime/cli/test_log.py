@@ -58,3 +58,40 @@ def test_a_pipe_that_nobody_empties_keeps_nobody_waiting_and_what_was_dropped_is
     kept = sum(row["event"] in ("line", "again") for row in rows)
     assert dropped > 1000
     assert kept + dropped >= 3000
+
+
+RELAYED = """
+import json
+from runtime.cli.log import set_up_log
+from runtime.diagnostics.log_ring import LogRing
+ring = LogRing(lambda: 0)
+set_up_log(json_lines={json_lines}, ring=ring)
+begun = {{"name": "line", "manifest": "f65e", "event": "model_begun", "level": "info", "timestamp": "2026-01-01"}}
+odd = {{"event": "a\\x1b[2J\\nb", "level": ["odd"], "exc_info": True, "exception": "one\\ntwo\\x07", "a\\nb": {{"c": 1}}}}
+ring.relay("judgement", json.dumps(begun))
+ring.relay("web", json.dumps(odd))
+ring.relay("web", "no JSON")
+print(json.dumps([line.code for line in ring.since(0, 9)[0]]))
+"""
+
+
+def relayed(*, json_lines: bool) -> list[str]:
+    program = RELAYED.format(json_lines=json_lines)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout) == ["model_begun", "a\x1b[2J\nb", ""], "what is kept for the page is the same"
+    return done.stderr.splitlines()
+
+
+def test_what_a_child_says_is_plain_where_our_own_lines_are() -> None:
+    begun, odd, *_, no_json = relayed(json_lines=False)
+    assert begun.split() == ["2026-01-01", "[info", "]", "model_begun", "manifest=f65e", "name=line"]
+    assert "a\\x1b[2J\\x0ab" in odd
+    assert no_json == "no JSON"
+    assert not any("\x1b" in line or "\x07" in line for line in relayed(json_lines=False))
+
+
+def test_with_json_what_a_child_says_stays_json() -> None:
+    begun, odd, no_json = relayed(json_lines=True)
+    assert json.loads(begun)["event"] == "model_begun"
+    assert json.loads(odd)["exception"] == "one\ntwo\x07"
+    assert no_json == "no JSON"
