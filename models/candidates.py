@@ -9,6 +9,7 @@ threshold. docs/decisions/0018-how-settings-were-chosen.md says where the number
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import autoencoder, linear
+from models.decision import REACH_SD, REACH_SHARE_MIN
 from models.input_plan import InputPlan
 from models.quantise import INSIDE, RANGE, Dense, forward
 from models.scorer import Gathering
@@ -87,6 +89,22 @@ class Candidate:
         """Return the float model's scores (n,)."""
         gathering = Gathering(self.owners, self.ceilings, self.how)
         return gathering.scores(gathering.parts(_missed(self.layers, self.scaled(features)) / self.residual))
+
+    def unlike(self, apart: int) -> tuple[int, int]:
+        """Return first and last of the rows that are most unlike the rest: those about the highest score out of fold.
+
+        They score so high there that, with a threshold above it, less than REACH_SHARE_MIN of the features could be found. Such rows that
+        are no more than `apart` apart are together.
+        """
+        gathering = Gathering(self.owners, self.ceilings, self.how)
+        scores = gathering.scores(gathering.parts(self.missed))
+        reach = np.sort((REACH_SD / self.residual) ** 2 / self.ceilings[list(self.owners)])[::-1]
+        least = reach[math.ceil(REACH_SHARE_MIN * len(reach)) - 1] / self.factor
+        highest = int(np.argmax(scores))
+        beyond = np.union1d(np.flatnonzero(scores > least), [highest])
+        groups = np.split(beyond, np.flatnonzero(np.diff(beyond) > apart) + 1)
+        about = next(group for group in groups if highest in group)
+        return int(about[0]), int(about[-1])
 
     def alarmed_share(self, features: Floats) -> float:
         """Return the share of rows above the threshold."""

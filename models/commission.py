@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.candidates import Candidate, Settings, candidates, shifted
-from models.decision import ALARMED_SHARE_MAX, DecisionSettings
+from models.decision import ALARMED_SHARE_MAX, COVER_SHARES, COVER_WINDOWS_MIN, DecisionSettings
 from models.flatbuffer import write_model
 from models.input_plan import InputPlan
 from models.input_stream import Rows, features_again
@@ -35,8 +35,6 @@ Progress = Callable[[str, float], None]
 
 WINDOWS_MIN: Final = 4
 """So many lengths of the window are needed to learn at all."""
-COVER_SHARES: Final = (1 / 3, 1 / 2, 3 / 4)
-COVER_WINDOWS_MIN: Final = 2
 COVER_ROWS_MIN: Final = 1200
 """No model of fewer rows counts as covered: what moves slowly has not been seen to come back."""
 SCALE_SHARE_MIN: Final = 1e-3
@@ -77,12 +75,16 @@ class LearnOptions:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What came out. found_shares: kind -> share of shifts put in that it found. float_self: the model before int8."""
+    """What came out. found_shares: kind -> share of shifts put in that it found. float_self: the model before int8.
+
+    unlike_ms: where it would find hardly anything, from when to when the rows are that are most unlike the rest.
+    """
 
     manifest: Manifest
     model: bytes
     found_shares: dict[str, float]
     float_self: Candidate
+    unlike_ms: tuple[int, int] | None = None
 
 
 def _silent(stage: str, share: float) -> None:
@@ -118,7 +120,10 @@ def learn(plan: InputPlan, rows: Rows, options: LearnOptions, progress: Progress
     progress("comparing", 0.9)
     manifest = compared(draft, made, model, features)
     progress("comparing", 1.0)
-    return Learned(manifest, model, found, made)
+    if not manifest.is_blind:
+        return Learned(manifest, model, found, made)
+    first, last = made.unlike(plan.window)
+    return Learned(manifest, model, found, made, (int(cells[first] - 1) * plan.grid_ms, int(cells[last]) * plan.grid_ms))
 
 
 def scaled_plan(plan: InputPlan, values: Floats) -> InputPlan:

@@ -26,6 +26,10 @@ NEXT: Final[dict[State, tuple[State, ...]]] = {
 
 ALARMED_SHARE_MAX: Final = 0.02
 """Most of the held-back rows that may alarm for a model to count as covered."""
+COVER_SHARES: Final = (1 / 3, 1 / 2, 3 / 4)
+"""Coverage: models of so much of the rows, from the first on, are tried on all later ones."""
+COVER_WINDOWS_MIN: Final = 2
+"""Of fewer lengths of the window such a model is not made, and nothing is tried."""
 DIFFERING_SHARE_MAX: Final = 0.01
 """Most of the training rows that int8 and float may judge differently."""
 RMS_MAX: Final = 0.05
@@ -144,18 +148,21 @@ class Refusal:
 
 
 def refusal_to_arm(
-    *, covered: bool, alarmed_share: float, rows: int, rows_wanted: int, rms: float, differing_share: float, reach_share: float
+    *, covered: bool, alarmed_share: float | None, rows: int, rows_wanted: int, rms: float, differing_share: float, reach_share: float
 ) -> Refusal | None:
-    """Say why a model may not be armed, or None.
+    """Say why a model may not be armed, or None. `alarmed_share`: None where it was tried on no row; `rows_wanted`: how many still lack.
 
-    Coverage comes first: a model that does not know normal operation yet must not alarm. Then its reach: one whose threshold is so high
-    that it would find hardly anything is calm for that reason alone. Then int8 against float: a model whose
-    integer self judges otherwise than it was checked to is another model.
+    Its reach comes first, as no row that it scores mends that: one whose threshold is so high that it would find hardly anything is calm
+    for that reason alone. Then coverage: a model that does not know normal operation yet must not alarm. Then int8 against float: a model
+    whose integer self judges otherwise than it was checked to is another model.
     """
-    if not covered:
-        return Refusal("model_not_covered", {"alarmed_share": round(alarmed_share, 4), "rows_have": rows, "rows_wanted": rows_wanted})
     if reach_share < REACH_SHARE_MIN:
-        return Refusal("model_blind", {"percent": round(100 * reach_share)})
+        blind = {"percent": round(100 * reach_share)}
+        return Refusal("model_blind_few", {**blind, "rows_wanted": rows_wanted}) if rows_wanted else Refusal("model_blind", {**blind})
+    if not covered and alarmed_share is None:
+        return Refusal("model_learned_little", {"rows_have": rows, "rows_wanted": rows_wanted})
+    if not covered and alarmed_share is not None:
+        return Refusal("model_not_covered", {"alarmed_share": round(alarmed_share, 4), "rows_have": rows, "rows_wanted": rows_wanted})
     if rms > RMS_MAX or differing_share > DIFFERING_SHARE_MAX:
         return Refusal("model_int8_disagrees", {"rms": round(rms, 4), "differing_share": round(differing_share, 4)})
     return None

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Final, Literal
 
 from models import canonical
-from models.decision import REACH_SD, REACH_SHARE_MIN, DecisionSettings, Refusal, refusal_to_arm
+from models.decision import COVER_SHARES, COVER_WINDOWS_MIN, REACH_SD, REACH_SHARE_MIN, DecisionSettings, Refusal, refusal_to_arm
 from models.input_plan import InputPlan, PlanError
 from models.manifest_checks import entry_name, fault, number, numbers, one_of, record, sha256, short_text, truth, whole
 
@@ -39,8 +39,8 @@ class TensorForm:
 class Coverage:
     """Whether the training rows hold normal operation.
 
-    alarmed_share: of held-back rows, by a model made from the rows before them. rows_wanted: how many more rows are asked for, 0 if
-    covered.
+    alarmed_share: of held-back rows, by a model made from the rows before them; 1 where there were too few rows to try.
+    rows_wanted: how many more rows are asked for, 0 if covered.
     """
 
     covered: bool
@@ -122,11 +122,17 @@ class Manifest:
         """Whether it would find so little that it may not be armed: something in what it learned is unlike the rest, such as a warm-up."""
         return self.reach_share < REACH_SHARE_MIN
 
+    @property
+    def alarmed_share(self) -> float | None:
+        """The share that alarmed of the rows that it had not learned from; None where it was learned from too few to be tried on any."""
+        tried = int(self.rows * COVER_SHARES[0]) >= COVER_WINDOWS_MIN * self.plan.window
+        return self.coverage.alarmed_share if tried or self.coverage.alarmed_share < 1 else None
+
     def refusal_to_arm(self) -> Refusal | None:
         """Say why this model may not be armed, or None."""
         return refusal_to_arm(
             covered=self.coverage.covered,
-            alarmed_share=self.coverage.alarmed_share,
+            alarmed_share=self.alarmed_share,
             rows=self.rows,
             rows_wanted=self.coverage.rows_wanted,
             rms=self.int8_float.rms,

@@ -104,6 +104,8 @@ def send_act(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
         text += " " + word("act_entered", params)
     if "advice" in params:
         text += " " + word("act_advice", params)
+    if request["action"] == "model.shadow" and params.get("covered") is False:
+        text += " " + word("act_shadow_uncovered")
     if as_json:
         print_json({"action": request["action"], **outcome, "text": text})
     else:

@@ -21,12 +21,16 @@ from runtime.version import VERSION
 
 @dataclass(frozen=True, slots=True)
 class Commissioned:
-    """A model, and how many rows of the time asked for are not in it: `left_out` were not normal, `settling` came right after a start."""
+    """A model, and how many rows of the time asked for are not in it: `left_out` were not normal, `settling` came right after a start.
+
+    `unlike_ms`: see models.commission.Learned.
+    """
 
     manifest: Manifest
     model: bytes
     left_out: int
     settling: int
+    unlike_ms: tuple[int, int] | None
 
 
 def learn_model(reader: LedgerReader, plan: InputPlan, order: Mapping[str, Any], progress: Progress) -> Commissioned:
@@ -40,4 +44,4 @@ def learn_model(reader: LedgerReader, plan: InputPlan, order: Mapping[str, Any],
     )  # fmt: skip
     learned = learn(plan, found.rows, options, progress)
     progress("writing", 1.0)
-    return Commissioned(learned.manifest, learned.model, found.left_out, found.settling)
+    return Commissioned(learned.manifest, learned.model, found.left_out, found.settling, learned.unlike_ms)

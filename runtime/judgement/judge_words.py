@@ -9,7 +9,8 @@ texts, numbers. It records nothing and believes nothing that the desk can look u
     {"what": "refused", "name", "code", "params"}             a model is not used
     {"what": "accepted", "name"}                              one that was refused is used again
     {"what": "progress", "name", "act", "stage", "share"}     of learning
-    {"what": "learned", "name", "act", "manifest", "left_out", "settling"}    its files are in the store; counts of rows
+    {"what": "learned", "name", "act", "manifest", "left_out", "settling"}    its files are in the store; counts of rows; and, where some
+                                      rows are so unlike the rest that it would find hardly anything, "unlike_ms": [from, to], else []
     {"what": "not_learned", "name", "act", "code", "params"}
 """
 
@@ -118,8 +119,15 @@ def read_word(params: Mapping[str, Any], body_size_max: int) -> Word | None:
             return Progress(name, act, stage, share) if is_name(stage) and is_number(share) and 0 <= share <= 1 else None
         case {"what": "learned", "name": name, "act": act, "manifest": manifest, "left_out": left_out, "settling": settling} if len(
             params
-        ) == 6 and _is_act(name, act):
+        ) == 6 + ("unlike_ms" in params) and _is_act(name, act):
             told = {"left_out": left_out, "settling": settling}
+            match params.get("unlike_ms", []):
+                case [from_ms, to_ms]:
+                    told |= {"unlike_from_ms": from_ms, "unlike_to_ms": to_ms}
+                case []:
+                    pass
+                case _:
+                    return None
             return Learned(name, act, manifest, None, told) if is_hash(manifest) and all(map(is_uint, told.values())) else None
         case {"what": "not_learned", "name": name, "act": act, "code": code, "params": more} if len(params) == 5 and _is_act(name, act):
             plain = _plain(more)

@@ -83,8 +83,9 @@ class Learning:
                         told_s = loop.time()
                         word = {"what": "progress", "name": order["name"], "act": order["act"], "stage": stage[:100]}
                         await self._core.say(word | {"share": min(1.0, max(0.0, float(share)))})
-                case {"manifest": str(manifest), "left_out": int(left_out), "settling": int(settling)}:
-                    return {"what": "learned", "manifest": bytes.fromhex(manifest), "left_out": left_out, "settling": settling}
+                case {"manifest": str(manifest), "left_out": int(left_out), "settling": int(settling), "unlike_ms": list(unlike)}:
+                    rows = {"left_out": left_out, "settling": settling, "unlike_ms": unlike}
+                    return {"what": "learned", "manifest": bytes.fromhex(manifest), **rows}
                 case {"code": str(code), "params": dict(params)}:
                     return _failed(code[:100], **{str(key)[:100]: _short(value) for key, value in list(params.items())[:16]})
         ended = await process.wait()

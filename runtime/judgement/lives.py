@@ -68,12 +68,14 @@ class Lives:
     def rows(self, to_ms: int) -> tuple[Rows, Which]:
         """Return the rows of all cells up to `to_ms`, and which of them abstain because the gateway had just begun.
 
+        A life has no rows beyond its newest batch, the last one neither, as in service: values would only be held there, as if the machine
+        stood still, and a span that is learned up to now ends in the middle of a batch.
         Between two lives a cell is left out: whoever makes features of these rows again (`models.commission`) begins anew there too.
         After a clock that was set back there are none until it has passed where it was, as in service.
         """
         tags, times, values = np.array(self._tags, np.int64), np.array(self._times, np.int64), np.array(self._values, np.float64)
         settling = self._plan.window + max((self._plan.settle_cells(gate) for gate in self._plan.gates), default=0)
-        until_ms = [*(min(each, to_ms) for each in self._until_ms[:-1]), to_ms]
+        until_ms = [min(each, to_ms) for each in self._until_ms]
         parts, anew, last = list[Rows](), list[Which](), NEVER
         for life, (first, after) in enumerate(itertools.pairwise([*self._begins, len(self)])):
             made = rows_of(self._plan, tags[first:after], times[first:after], values[first:after], until_ms[life])

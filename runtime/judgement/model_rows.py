@@ -26,8 +26,9 @@ LEARNED: Final = "learned"
 IMPORTED: Final = frozenset({"imported", "imported_signed"})
 """How a model came that this gateway did not learn: what its manifest says of coverage is its maker's word."""
 MAKER: Final = "maker"
-TOLD: Final = ("rows", "left_out", "settling")
-"""What is told of a learning: rows learned from, rows that were not normal, rows right after a start of the gateway."""
+TOLD: Final = ("rows", "left_out", "settling", "unlike_from_ms", "unlike_to_ms")
+"""What is told of a learning: rows learned from, rows that were not normal, rows right after a start of the gateway; of a model that would
+find hardly anything, from when to when the rows are that are most unlike the rest."""
 
 
 class ModelRows:
@@ -187,8 +188,9 @@ def gates_of(manifest: Manifest | None) -> list[list[Any]]:
 def coverage_of(page: ModelPage, manifest: Manifest | None, by: str = LEARNED) -> dict[str, Any] | None:
     """Return {covered, alarmed_share, rows_wanted, blind, by, at_ms}: what the newest check said, else what its manifest says, and when.
 
-    `blind`: it would find hardly anything, so that it is covered by nothing, whatever a check says; `rows_wanted` are then those that it
-    lacked when it was learned, as no row that it scores mends that.
+    `alarmed_share`: None where it was learned from too few rows to be tried on any. `blind`: it would find hardly anything, so that it is
+    covered by nothing, whatever a check says; `rows_wanted` are then those that it lacked when it was learned, as no row that it scores
+    mends that.
     """
     blind = manifest is not None and manifest.is_blind
     if page.checked:
@@ -199,8 +201,9 @@ def coverage_of(page: ModelPage, manifest: Manifest | None, by: str = LEARNED) -
     if manifest is None:
         return None
     coverage = manifest.coverage
+    share = coverage.alarmed_share if by == MAKER else manifest.alarmed_share
     return {
-        "covered": coverage.covered and not blind, "alarmed_share": coverage.alarmed_share, "rows_wanted": coverage.rows_wanted,
+        "covered": coverage.covered and not blind, "alarmed_share": share, "rows_wanted": coverage.rows_wanted,
         "blind": blind, "by": by, "at_ms": manifest.made_ms,
     }  # fmt: skip
 

@@ -22,6 +22,7 @@ from runtime.door import Tenant
 from runtime.faces.feed import RequestRefusedError
 from runtime.judgement.book import MODELS_MAX, SCORING, Entries, ModelPage, event_at
 from runtime.judgement.desk import JudgementDesk
+from runtime.judgement.model_rows import coverage_of
 from runtime.judgement.orders import Orders
 from runtime.judgement.plans import plan_of
 from runtime.judgement.store import Kept, check_vendor_of
@@ -32,6 +33,8 @@ EXAMINE_S: Final = 30.0
 CHECK_S: Final = 50.0
 ABOVE: Final = {"checking": "shadow", "off": "shadow", "shadow": "armed"}
 """From where a model may go up, and where to: what alarms was first watched."""
+OF_MAKER: Final = {"model_blind_few": "model_blind_maker"}
+"""Codes of refusals whose form for an imported model is another one's."""
 BELOW: Final = {"armed": "shadow", "shadow": "off", "checking": "off"}
 WHO_MAX: Final = 200
 LABEL_PARAMS: Final = frozenset({"label", "by", "seq", "from_ms", "to_ms"})
@@ -149,7 +152,11 @@ class ModelActs:
             raise RequestRefusedError("model_state", model=act.target, state=page.state, wanted="shadow")
 
     async def _shadow(self, act: Act) -> Outcome:
-        return await self._move(act, "shadow")
+        """On trial it may be whatever it covers; that it is not covered is said, so that nobody waits a shift for nothing."""
+        outcome = await self._move(act, "shadow")
+        page, manifest = self._judged(act)
+        found = coverage_of(page, manifest)
+        return outcome if found is None or found["covered"] else Outcome(DONE, {**outcome.params, "covered": False})
 
     async def _check_arm(self, act: Act) -> None:
         self._ready()
@@ -159,17 +166,20 @@ class ModelActs:
         if page.state != "shadow":
             raise RequestRefusedError("model_state", model=act.target, state=page.state, wanted="armed")
         checked, coverage, agreement = page.checked, manifest.coverage, manifest.int8_float
+        imported = self._desk.rows.is_imported(page)
+        tried = coverage.alarmed_share if imported else manifest.alarmed_share
+        lacking = coverage.rows_wanted if manifest.is_blind else int(checked.get("rows_wanted", coverage.rows_wanted))
         refusal = refusal_to_arm(
             covered=bool(checked.get("covered", coverage.covered)),
-            alarmed_share=float(checked.get("alarmed_share", coverage.alarmed_share)),
+            alarmed_share=float(checked["alarmed_share"]) if "alarmed_share" in checked else tried,
             rows=int(checked.get("rows", manifest.rows)),
-            rows_wanted=int(checked.get("rows_wanted", coverage.rows_wanted)),
+            rows_wanted=lacking,
             rms=agreement.rms,
             differing_share=agreement.differing_share,
             reach_share=manifest.reach_share,
         )
         if refusal is not None:
-            code = refusal.code + ("_maker" if self._desk.rows.is_imported(page) else "")  # not to be learned again here
+            code = OF_MAKER.get(refusal.code, f"{refusal.code}_maker") if imported else refusal.code  # not to be learned again here
             raise RequestRefusedError(code, **{"model": act.target} | refusal.params)
 
     async def _arm(self, act: Act) -> Outcome:

@@ -1,8 +1,8 @@
 """`python -I -m runtime.judgement.trainer --state DIR`: learn one model from the ledger, tell how far it is, leave it in the store, end.
 
 Room: hall, judgement; a process of its own, niced, with a memory limit, started by `learning`. Its order is one line of JSON on stdin; it
-answers in lines of JSON: {stage, share} while it works, then {manifest, left_out, settling} or {code, params}. It talks to nobody else and
-holds no key: a manifest that it leaves is a draft until the core has recorded its hash.
+answers in lines of JSON: {stage, share} while it works, then {manifest, left_out, settling, unlike_ms} or {code, params}.
+It talks to nobody else and holds no key: a manifest that it leaves is a draft until the core has recorded its hash.
 """
 
 from __future__ import annotations
@@ -54,7 +54,12 @@ def _learn(state: Path, order: Mapping[str, Any]) -> dict[str, Any]:
         return {"code": "learn_no_memory", "params": {"memory_mb": int(order["memory_mb"])}}
     except OSError as error:
         return {"code": "learn_not_kept", "params": {"reason": str(error)[:200]}}
-    return {"manifest": kept.manifest_hash.hex(), "left_out": made.left_out, "settling": made.settling}
+    return {
+        "manifest": kept.manifest_hash.hex(),
+        "left_out": made.left_out,
+        "settling": made.settling,
+        "unlike_ms": list(made.unlike_ms or ()),
+    }
 
 
 def limit_memory(size_bytes: int) -> None:

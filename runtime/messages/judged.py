@@ -35,6 +35,8 @@ LABELS_MIN: Final = 5
 """Of fewer findings, or times, that were judged, no percents are said: one label would be 100 % of them."""
 MODEL_RULE: Final = "model"
 """The rule of findings that the model itself makes; at its end another tag may contribute most."""
+SHARE_MAX: Final = 9_999.5
+"""Percent of the threshold from which on it is said to be more; the chart has the same rule (static/score_chart.js)."""
 COMMAS: Final = {"zh": "，"}
 AT_WORK: Final = frozenset({"ok", "behind"})
 Row = Mapping[str, Any]
@@ -230,7 +232,7 @@ def share_text(model: Row) -> str:
     if not isinstance(score, int | float) or not isinstance(threshold, int | float) or threshold <= 0:
         return "—"
     share = 100 * score / threshold
-    return f"{share:.0f} %" if share < 10_000 else "> 9,999 %"
+    return f"{share:,.0f} %" if share < SHARE_MAX else "> 9,999 %"
 
 
 def side_of(value: float | None, low: float | None, high: float | None) -> str:
@@ -278,6 +280,10 @@ def coverage_text(model: Row, lang: str = "en", reader: PageReader | None = None
         return said  # reckoned here: no word of its maker's, and no check would change it
     if by == MAKER:
         return word("judged.coverage.by.maker", {"at": moment_for(at_ms // 1000, lang, reader), "said": said}, lang)
+    learned = model.get("learned") or {}
+    if coverage.get("blind") and "unlike_from_ms" in learned and "unlike_to_ms" in learned:
+        span = {name: moment_for(learned[f"unlike_{name}_ms"] // 1000, lang, reader) for name in ("from", "to")}
+        said = " ".join([said, word("judged.coverage.unlike", span, lang)])
     parts = [said, word(f"judged.coverage.by.{by}", {"at": moment_for(at_ms // 1000, lang, reader)}, lang)]
     if not coverage["covered"] and not coverage.get("blind") and model["state"] in SCORING:
         parts.append(word("judged.coverage.since", None, lang))
@@ -291,6 +297,8 @@ def _coverage_said(model: Row, coverage: Row, lang: str) -> str:
     missing = {"rows": f"{rows or 0:,}", "span": f" ({span})" if span else ""}
     if coverage.get("blind"):
         return word(f"judged.coverage.blind{'.few' * _learned_little(model)}", missing, lang)
+    if not coverage["covered"] and rows and coverage["alarmed_share"] is None:
+        return word("judged.coverage.untried", missing, lang)
     if coverage["covered"]:
         return word("judged.coverage.yes", {"percent": percent}, lang)
     if not rows:

@@ -62,7 +62,7 @@ class ModelView:
     """What a rule found, where that is to be said before the score; else empty. Its tag is the first of `shares`."""
     shares: tuple[TagShare, ...]
     steps: tuple[tuple[str, str], ...]
-    """(state, "done", "now" or "next") on the way from learning to armed."""
+    """(state, "done", "unpassed", "now" or "next") on the way from learning to armed."""
     progress: int | None
     stage: str
     failure: str
@@ -77,6 +77,8 @@ class ModelView:
     facts: tuple[tuple[str, str], ...]
     is_blank: bool
     """It has learned nothing yet: there is no score, and nobody looks for findings."""
+    score_now: float | None
+    """The score while it is of now: the chart, which knows recorded ones only, calls none lower than it the highest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def model_view(
         bool(model.get("alarming")),
         judged.rule_text(judged.of_rules(model)[0], lang) if of_now and judged.leads_by_rule(model) else "",
         tag_shares(judged.tag_rows(model), tags),
-        steps_of(model["state"]),
+        steps_of(model["state"], is_covered=not judged.is_uncovered(model)),
         None if not progress else round(100 * min(1.0, max(0.0, progress["share"]))),
         judged.progress_text(model, lang) if progress or model["state"] == "learning" else "",
         judged.failure_text(model, lang),
@@ -138,6 +140,7 @@ def model_view(
         command,
         tuple((word(f"web.model.{key}", None, lang), str(model[key])) for key in ("model_sha256", "manifest_hash") if model.get(key)),
         not model.get("manifest_hash") and model["state"] in {"off", "learning"},
+        model.get("score") if of_now else None,
     )
 
 
@@ -180,10 +183,14 @@ def number(value: Any, exponent: Any = None) -> str:
     return judged.short_number(value)
 
 
-def steps_of(state: str) -> tuple[tuple[str, str], ...]:
-    """Return the way from learning to armed with what is done, where the model is and what is next; off the way nothing is done."""
+def steps_of(state: str, *, is_covered: bool = True) -> tuple[tuple[str, str], ...]:
+    """Return the way from learning to armed with what is done, where the model is and what is next; off the way nothing is done.
+
+    A model that is not covered may go on trial; its check is then behind it, and not passed.
+    """
     at = judged.STATES.index(state) if state in judged.STATES else -1
-    return tuple((each, "done" if n < at else "now" if n == at else "next") for n, each in enumerate(judged.STATES))
+    behind = {each: "done" if is_covered or each != "checking" else "unpassed" for each in judged.STATES}
+    return tuple((each, behind[each] if n < at else "now" if n == at else "next") for n, each in enumerate(judged.STATES))
 
 
 def finding_views(

@@ -36,6 +36,7 @@ from tests.rigs import asking
 from tests.rigs.gateway import ALONE, ROOT, Gateway, children, cli, until
 from tests.rigs.load_device import LoadDevice, device_config
 from tests.rigs.manifests import made
+from tests.rigs.model_acts import reason_to_refuse
 from tests.rigs.model_files import dense
 from tests.rigs.small_log import key_of
 
@@ -331,7 +332,7 @@ def test_learning_survives_kills_and_disturbs_nothing(tmp_path: Path) -> None:
             await becomes(gateway.state, lambda later: later["cell_ms"] > found["cell_ms"] + 6_000)  # a receipt holds two seconds
             assert not found["coverage"]["covered"], "some seconds are no normal operation"
             assert (await act(gateway.state, "model.shadow"))[0] == "done"
-            assert (await act(gateway.state, "model.arm"))[0] == "model_not_covered"
+            assert (await act(gateway.state, "model.arm"))[0] == reason_to_refuse(found["coverage"])
             async with gateway.watching() as face:
                 await until(lambda: face.health.get("evidence", {}).get("state") == "recording")
                 assert face.health["gaps"] == {}

@@ -89,6 +89,27 @@ def test_an_anomaly_is_found_in_one_tap_and_is_struck_when_the_judge_dies(tmp_pa
     asyncio.run(run())
 
 
+def test_the_highest_score_is_none_lower_than_the_one_that_is_shown(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    """The chart has what is recorded; the score of now is not, yet."""
+    chromium = require_service("chromium")
+
+    async def run() -> None:
+        plant = plant_with_an_anomaly()
+        plant.models[1] |= {"score": 152.9}
+        async with web(tmp_path, plant) as url, async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+            page = await browser.new_page()
+            await page.goto(url + "anomalies?model=line")
+            for score, share in ((152.9, "6,371 %"), (180.0, "7,500 %")):
+                plant.models[1] |= {"score": score, "cell_ms": plant.clock_ms()}
+                plant.tell()
+                await page.locator(".figures .main", has_text=share).wait_for(timeout=40_000)
+                await page.locator("#readout", has_text=f"Highest {share} of the threshold").wait_for(timeout=40_000)
+            await browser.close()
+
+    asyncio.run(run())
+
+
 def test_a_page_whose_server_is_gone_says_so(tmp_path: Path, require_service: Callable[[str], str]) -> None:
     chromium = require_service("chromium")
 

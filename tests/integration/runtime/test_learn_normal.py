@@ -16,6 +16,7 @@ from tests.rigs.asking import asker
 from tests.rigs.browser import CHROMIUM_FLAGS
 from tests.rigs.demo_line import SHORT_MODEL, SPEED, becomes, learned_from_enough, line
 from tests.rigs.gateway import children, cli
+from tests.rigs.model_acts import reason_to_refuse
 from tests.rigs.newcomers import claim
 
 pytest.importorskip("ai_edge_litert", reason="needs the extra models")
@@ -64,7 +65,8 @@ def test_from_learning_to_scores_that_are_not_shown_when_old_and_a_swapped_model
 
             assert (await model("shadow", "short", "--reason", "trial"))[0] == 0
             code, refused = await model("arm", "short", "--reason", "too early")
-            assert (code, refused["error"]) == (1, "model_not_covered")
+            assert (code, refused["error"]) == (1, reason_to_refuse(learned["model"]["coverage"]))
+            await says(page, ".steps .unpassed", "checking")
             await becomes(state, lambda said: said["models"][0]["score"] is not None)
             await page.goto(url + "anomalies")
             await says(page, ".verdict", "On trial")

@@ -44,7 +44,13 @@ def test_a_warm_up_among_what_is_learned_makes_a_blind_model_which_is_refused(le
     """Its threshold is over the score of the warm-up, so it is calm whatever comes: that is no coverage."""
     values = readings(seed, 2400)
     values[:240] -= np.outer(np.exp(-np.arange(240) / 60), np.linspace(50, 100, 6))
-    blind = learn(plan(), rows(plan(), values), OPTIONS).manifest
+    seen = rows(plan(), values)
+    made = learn(plan(), seen, OPTIONS)
+    blind, first_ms = made.manifest, int(seen.cells[seen.usable][0]) * plan().grid_ms
+    assert learned.unlike_ms is None
+    assert made.unlike_ms is not None
+    assert first_ms - plan().grid_ms == made.unlike_ms[0], "from its first row on"
+    assert made.unlike_ms[1] < first_ms + 600 * plan().grid_ms, "it names the warm-up, and not the hour"
     assert blind.coverage.covered, "no row that came later was over so high a threshold"
     assert blind.threshold > 1000 * learned.manifest.threshold
     assert blind.reach_share < 0.1

@@ -141,6 +141,16 @@ def test_a_model_that_would_find_hardly_anything_is_refused_however_calm_it_was(
     assert (refused.code, refused.params) == ("model_blind", {"percent": 10})
 
 
+def test_what_no_scored_row_mends_is_said_first_and_no_share_is_made_up() -> None:
+    """As `model list` says it: learn again; and 1.0 of no rows at all is no share."""
+    poor = GOOD | {"covered": False, "alarmed_share": None, "rows": 317, "rows_wanted": 883}
+    blind, little = refusal_to_arm(**poor | {"reach_share": 0.0}), refusal_to_arm(**poor)
+    assert blind is not None
+    assert little is not None
+    assert (blind.code, blind.params) == ("model_blind_few", {"percent": 0, "rows_wanted": 883})
+    assert (little.code, little.params) == ("model_learned_little", {"rows_have": 317, "rows_wanted": 883})
+
+
 @pytest.mark.parametrize("change", [{"rms": 0.06}, {"differing_share": 0.02}], ids=str)
 def test_a_model_whose_integer_self_is_another_is_refused(change: dict) -> None:
     refused = refusal_to_arm(**GOOD | change)

@@ -222,6 +222,22 @@ def test_the_way_to_armed() -> None:
     assert {when for _, when in steps_of("refused")} == {"next"}
 
 
+def test_a_check_that_was_not_passed_is_not_ticked_behind_a_model_on_trial(tmp_path: Path) -> None:
+    poor = {"covered": False, "alarmed_share": 0.31, "rows_wanted": 2_400}
+    row = model(state="shadow", coverage=poor)
+    assert dict(model_view(row, {}, None, None, "en").steps) == {
+        "learning": "done", "checking": "unpassed", "shadow": "now", "armed": "next",
+    }  # fmt: skip
+    shown = unescape(page(face_of(tmp_path, row), "learn"))
+    assert ('<li class="unpassed">' in shown, shown.count("✓"), "not passed</span>" in shown) == (True, 1, True)
+    assert "unpassed" not in page(face_of(tmp_path, model(state="shadow")), "learn")
+
+
+def test_the_score_of_now_is_told_to_the_chart_only_while_it_is_of_now(tmp_path: Path) -> None:
+    assert 'data-score="3.6"' in page(face_of(tmp_path, model(score=3.6, **FRESH)))
+    assert "data-score" not in page(face_of(tmp_path, model(score=3.6, cell_ms=1)))
+
+
 def test_the_model_that_is_not_normal_is_chosen_unless_one_is_named() -> None:
     rows = [model("a"), model("b", alarming=True)]
     assert [(chosen_model(rows, name) or {}).get("name") for name in (None, "a", "c")] == ["b", "a", None]

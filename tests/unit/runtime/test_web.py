@@ -317,7 +317,7 @@ def test_the_form_that_claims_shows_a_command_without_the_marks_of_a_document(tm
     face = Face(FeedClient(tmp_path / "f", "t"), Fanout(), tmp_path / "h")
     request = Request({"type": "http", "query_string": b"lang=en", "headers": [], "state": {"may": lambda action: False}})
     page = bytes(face.render(request, "claim.html", given=None, refused=None).body).decode()
-    assert "(witnessmark accounts claim-code)" in page
+    assert "<code>witnessmark accounts claim-code</code>" in page
 
 
 @pytest.mark.parametrize("name", ["ledger", "connections", "about"])

@@ -28,6 +28,7 @@ async function renew() {
     const parts = [...fresh.querySelectorAll("[data-live]")];
     if (parts.length !== root.querySelectorAll("[data-live]").length || !parts.every(fits)) return at ? location.replace(at) : location.reload(); // a model came or went, or another is shown now: its chart too is another
     parts.forEach(put);
+    chart?.renew();
     heardAt = Date.now();
     if (isChartLost) renewChart();
   } catch {

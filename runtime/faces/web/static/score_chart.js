@@ -5,14 +5,14 @@ import { Chart } from "/static/chart.js";
 import { nearest } from "/static/trend_data.js";
 import { timeOfDay, word } from "/static/words.js";
 
-const MOST = 500, HEIGHT = 300, SHOWN_MAX = 10000; // percent of the threshold: what is higher stands at the upper edge, with a mark
+const MOST = 500, HEIGHT = 300, SHOWN_MAX = 9999.5; // percent of the threshold: what is higher stands at the upper edge, with a mark
 const KINDS = { gaps: "gap", abstained: "abstained", untold: "untold", earlier: "untold" }; // how each is drawn
 const WORDS = { gaps: "gap", abstained: "abstained", untold: "untold", earlier: "earlier" };
 
 // A score as a share of the threshold; the server has the same rule (messages/judged.py).
 export const share = (score, threshold) => {
   const percent = (100 * score) / threshold;
-  return percent < SHOWN_MAX ? `${percent.toFixed(0)} %` : "> 9,999 %";
+  return percent < SHOWN_MAX ? `${Math.round(percent).toLocaleString("en-US")} %` : "> 9,999 %";
 };
 
 // The answer as a trend of one pen. What is beyond is so by its score alone: the model alarms later than that, and for longer.
@@ -56,6 +56,9 @@ export class ScoreChart {
     if (this.at === null) this.read(null);
   }
 
+  // The score of now is another.
+  renew() { if (this.at === null) this.read(null); }
+
   // The scores cannot be had: old lines stay, and it is said that they are old.
   lost() { this.say(word("web.judged.chart.lost")); }
 
@@ -65,7 +68,8 @@ export class ScoreChart {
   }
 
   summary() {
-    const { threshold, gaps, abstained, score_max, findings } = this.found;
+    const { threshold, gaps, abstained, findings } = this.found;
+    const score_max = Math.max(this.found.score_max, Number(document.querySelector("[data-score]")?.dataset.score ?? 0)); // what is shown as of now may not be recorded yet
     const more = ["untold", "earlier"].filter((each) => this.found[each].length).map((each) => ` ${word(`web.judged.chart.${each}`)}`).join("");
     if (!this.points.length) return more.trim(); // that there are none is said above
     const highest = threshold > 0 ? share(score_max, threshold) : score_max.toPrecision(4);

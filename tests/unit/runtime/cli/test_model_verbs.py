@@ -69,6 +69,13 @@ def test_each_act_is_one_request_at_the_door(tmp_path: Path) -> None:
     assert {(act["target"], act["reason"]) for act in plant.acts} == {("line", "test"), ("line", "")}
 
 
+def test_a_trial_of_what_is_not_covered_is_said_to_be_that(tmp_path: Path) -> None:
+    plant = plant_of(model())
+    plant.outcome = {"code": "done", "seq": 5, "params": {"model": "line", "state": "shadow", "covered": False}}
+    (code, text), *_ = say(tmp_path, plant, ("shadow", "line", "--reason", "t"))
+    assert (code, "But it is not covered" in text) == (0, True), text
+
+
 def test_a_check_says_what_it_found(tmp_path: Path) -> None:
     plant = plant_of(model())
     plant.outcome = {"code": "done", "seq": 5, "params": {"rows": 900, "alarmed_share": 0.05, "covered": False, "rows_wanted": 300}}

@@ -11,7 +11,7 @@ from runtime.cli.app import make_app
 @pytest.mark.parametrize(
     ("address", "meant"),
     [
-        ("voltage_l1", "witnessmark read meter/voltage_l1."),
+        ("voltage_l1", "witnessmark read meter/voltage_l1`."),
         ("holding:100", "Name a register and --all"),
         ("100", "Name a register and --all"),
     ],

@@ -150,6 +150,12 @@ def test_what_a_model_was_learned_from_is_recorded_and_shown_until_it_is_another
         (row,) = line.desk.model_rows()
         assert (row["state"], row["learned"]) == ("checking", told)
         assert row["ended"]["params"] == {**told, "covered": line.kept.manifest.coverage.covered}
+        for unlike, code in (([1_000, 9_000], ""), ([], ""), ([1_000], "judge_word_invalid"), ([-1, 9_000], "judge_word_invalid")):
+            line.desk.pending["line"] = (b"a" * 16, "anna")
+            assert await refused(line.desk, {**word, "unlike_ms": unlike}) == code
+            if not code:
+                named = {"unlike_from_ms": 1_000, "unlike_to_ms": 9_000} if unlike else {}
+                assert line.desk.model_rows()[0]["learned"] == {**told, **named}
         await line.desk.record(ModelBody("line", "checking", "imported", bytes(32), bytes(32)))
         assert line.desk.model_rows()[0]["learned"] is None, "nobody has said of an imported one"
 

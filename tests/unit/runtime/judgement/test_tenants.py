@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,92 +12,16 @@ from ledger_client.event_bodies import FindingBody, ModelBody
 from ledger_client.vendor_signature import sign_as_vendor
 from models.input_plan import InputPlan
 from models.manifest import Agreement, Coverage
-from runtime.acts import Act
-from runtime.config import parse_config
-from runtime.config_model import Models
 from runtime.faces.feed import RequestRefusedError
 from runtime.judgement.book import MODELS_MAX, ModelBook
 from runtime.judgement.desk import JudgementDesk
 from runtime.judgement.plans import plan_of
 from runtime.judgement.tenants import ModelActs
 from runtime.messages.catalogue import word
-from runtime.messages.judged import judge_fault, next_step
-from runtime.points import DevicePoints, number_points
-from runtime.tag_ids import Numbers, TagIds
-from tests.rigs.actors import LOCAL
-from tests.rigs.field import device_toml
-from tests.rigs.judged import FOLDER, Judged, judged, model_bytes
+from runtime.messages.judged import coverage_text, judge_fault, next_step
+from tests.rigs.judged import FOLDER, model_bytes
+from tests.rigs.model_acts import Bench, devices_of, models_of, run_acts
 from tests.rigs.small_log import key_of
-from tests.simulation.disk import ShimDisk
-
-CONFIG = """
-[gateway]
-name = "g"
-[models]
-enabled = true
-unsigned_imports = true
-[[models.define]]
-name = "line"
-tags = ["a/fast0", { tag = "a/fast1", role = "counter", hold_s = 5, counter_max = 65535 }, { tag = "a/fast2", role = "state" }]
-gates = [{ tag = "a/fast2", values = [6], settle_s = 30 }]
-window = 20
-"""
-
-
-@dataclass
-class Asked:
-    """The judge as a tenant asks it; `answer` is what it says, an exception is raised."""
-
-    answer: Any = field(default_factory=dict)
-    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    async def ask(self, method: str, params: dict[str, Any], timeout_s: float = 1) -> Any:
-        self.asked.append((method, dict(params)))
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-
-def devices(text: str = CONFIG) -> dict[str, DevicePoints]:
-    config = parse_config(text + device_toml("a", {"fast": (200, 3)}))
-    return number_points(config, TagIds(ShimDisk(), Path("/state"), Numbers({}, 1), Numbers({}, 1)))
-
-
-def models(**changed: Any) -> Models:
-    return parse_config(CONFIG + device_toml("a", {"fast": (200, 3)})).models.model_copy(update=changed)
-
-
-@dataclass
-class Bench:
-    """A line, its tenants, and the judge that they ask."""
-
-    line: Judged
-    judge: Asked
-    models: Models
-    acts: ModelActs = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.line.desk.models = lambda: self.models
-        self.acts = ModelActs(self.line.desk, self.judge, self.line.log, self.line.clock, devices)  # type: ignore[arg-type]
-
-    async def act(self, action: str, target: str = "line", **params: Any) -> tuple[str, dict[str, Any]]:
-        act = Act(bytes(16), "cli", LOCAL, action, target, params, None, "test")
-        tenant = self.acts.tenants()[action]
-        try:
-            await tenant.check(act)
-            outcome = await tenant.perform(act)
-        except RequestRefusedError as refused:
-            return refused.code, dict(refused.params)
-        return outcome.code, dict(outcome.params)
-
-
-def run(scenario: Callable[[Bench], Awaitable[Any]], *, state: str = "checking", **more: Any) -> None:
-    async def inner(work: ThreadPoolExecutor) -> None:
-        line = await judged(state=state, work=work)
-        await scenario(Bench(line, Asked(), models(**more)))
-
-    with ThreadPoolExecutor(1) as work:
-        asyncio.run(inner(work))
 
 
 def test_a_model_goes_up_through_shadow_and_down_again() -> None:
@@ -117,7 +37,7 @@ def test_a_model_goes_up_through_shadow_and_down_again() -> None:
         ]  # fmt: skip
         assert page.since_seq == bench.line.log.size - 1, "what was off while it was off is not scored later"
 
-    run(scenario)
+    run_acts(scenario)
 
 
 @pytest.mark.parametrize("why", ["coverage", "int8", "differing", "checked", "blind"])
@@ -154,7 +74,36 @@ def test_arming_is_refused_while_the_model_must_not_alarm(why: str) -> None:
             assert (await bench.act("model.check"))[0] == "done"
             assert (await bench.act("model.arm"))[0] == "done"
 
-    run(scenario)
+    run_acts(scenario)
+
+
+def test_list_and_refusal_say_the_same_of_a_model_that_learned_from_little() -> None:
+    """Blind, and tried on nothing: the reason and the advice are one, and no share of 1.0 is made up for it."""
+
+    async def scenario(bench: Bench) -> None:
+        desk, kept = bench.line.desk, bench.line.kept
+        little = {"rows": 40, "coverage": Coverage(covered=False, alarmed_share=1.0, rows_wanted=1_160)}
+        for threshold, code, said in (
+            (1e12, "model_blind_few", "find hardly anything"),
+            (60.0, "model_learned_little", "too little to be"),
+        ):
+            decision = replace(kept.manifest.decision, threshold=threshold)
+            desk.rows.take_manifest(kept.manifest_hash, replace(kept.manifest, decision=decision, **little))
+            done, told = await bench.act("model.shadow")
+            assert (done, told["covered"]) == ("done", False)
+            refused = await bench.act("model.arm")
+            assert (refused[0], refused[1]["rows_wanted"]) == (code, 1_160)
+            row = desk.model_rows()[0]
+            assert row["coverage"]["alarmed_share"] is None
+            for text in (word(*refused), coverage_text(row)):
+                assert said in text
+                assert "1.0 " not in text
+                assert "100.0" not in text
+            assert "learn again" in word(*refused)
+            assert (next_step(row)[1] or "").startswith("witnessmark model learn line ")
+            assert (await bench.act("model.disarm"))[0] == "done"
+
+    run_acts(scenario)
 
 
 def test_a_check_of_too_few_quiet_rows_is_no_check() -> None:
@@ -165,7 +114,7 @@ def test_a_check_of_too_few_quiet_rows_is_no_check() -> None:
         assert bench.line.log.size == size, "nothing is recorded: what learning found stands"
         assert [(await bench.act(action))[0] for action in ("model.shadow", "model.arm")] == ["done", "done"]
 
-    run(scenario)
+    run_acts(scenario)
 
 
 def test_learning_is_ordered_with_the_plan_of_the_definition() -> None:
@@ -174,7 +123,7 @@ def test_learning_is_ordered_with_the_plan_of_the_definition() -> None:
         ((method, order),) = bench.judge.asked
         assert (method, order["from_ms"], order["to_ms"], order["name"]) == ("learn", 1_000, 2_000, "line")
         plan = InputPlan.from_plain(order["plan"])
-        assert plan == plan_of(bench.models.define[0], devices())
+        assert plan == plan_of(bench.models.define[0], devices_of())
         assert [tag.role for tag in plan.tags] == ["level", "counter", "state"]
         assert (plan.tags[1].hold_ms, plan.tags[0].hold_ms) == (5_000, 150_000)
         assert plan.tags[2].running == (6.0,)
@@ -189,7 +138,7 @@ def test_learning_is_ordered_with_the_plan_of_the_definition() -> None:
         bench.line.desk.forget_learning("line")
         assert (await bench.act("model.arm"))[0] == "done"
 
-    run(scenario)
+    run_acts(scenario)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +159,7 @@ def test_an_order_to_learn_that_makes_no_sense_is_refused_before_anything_is_rec
         assert (await bench.act("model.learn", **params))[0] == code
         assert (bench.line.log.size, bench.judge.asked) == (size, [])
 
-    run(scenario)
+    run_acts(scenario)
 
 
 def test_a_judge_that_is_away_is_said_and_leaves_nothing_behind() -> None:
@@ -222,7 +171,7 @@ def test_a_judge_that_is_away_is_said_and_leaves_nothing_behind() -> None:
         bench.judge.answer = {"rows": "many"}
         assert (await bench.act("model.check"))[0] == "judge_word_invalid"
 
-    run(scenario)
+    run_acts(scenario)
 
 
 def test_labels_are_entries_and_make_precision_and_recall() -> None:
@@ -254,7 +203,7 @@ def test_labels_are_entries_and_make_precision_and_recall() -> None:
         for seq in (0, 10_000):
             assert (await bench.act("model.label", label="normal", seq=seq))[0] == "finding_unknown"
 
-    run(scenario)
+    run_acts(scenario)
 
 
 def test_a_model_is_imported_with_a_vendors_key_or_where_it_is_allowed_without() -> None:
@@ -265,7 +214,7 @@ def test_a_model_is_imported_with_a_vendors_key_or_where_it_is_allowed_without()
         signature = sign_as_vendor(key_of(50), other.hash, other.model_sha256)
         assert (await bench.act("model.import", **files))[0] == "model_unsigned"
         assert (await bench.act("model.import", **files, signature=signature))[0] == "model_key_untrusted"
-        bench.models = models(trusted_keys=[key_of(50).public.cose.hex()])
+        bench.models = models_of(trusted_keys=[key_of(50).public.cose.hex()])
         bench.judge.answer = RequestRefusedError("model_operator")
         assert (await bench.act("model.import", **files, signature=signature))[0] == "model_operator"
         assert bench.line.desk.book.page("line").manifest != other.hash
@@ -281,7 +230,7 @@ def test_a_model_is_imported_with_a_vendors_key_or_where_it_is_allowed_without()
         assert (await bench.act("model.import", "other", **files, signature=signature))[0] == "model_name_differs"
         assert (await bench.act("model.import", model=b"", manifest=""))[0] == "act_shape"
 
-    run(scenario, unsigned_imports=False)
+    run_acts(scenario, unsigned_imports=False)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +254,7 @@ def test_an_import_that_may_not_be_armed_is_not_to_be_learned_again_here(why: st
         assert "learn again" not in todo.lower()
         assert "model learn" not in (command or "")
 
-    run(scenario)
+    run_acts(scenario)
 
 
 def test_a_manifest_of_tiny_residuals_stops_no_face() -> None:
@@ -318,7 +267,7 @@ def test_a_manifest_of_tiny_residuals_stops_no_face() -> None:
             assert (await bench.act("model.import", model=model, manifest=other.encoded()))[0] == "done"
             assert bench.line.desk.model_rows()[0]["coverage"]["blind"] is False
 
-    run(scenario)
+    run_acts(scenario)
 
 
 def test_what_is_imported_is_never_to_be_learned_again_here_also_after_a_restart() -> None:
@@ -332,25 +281,25 @@ def test_what_is_imported_is_never_to_be_learned_again_here_also_after_a_restart
         await later.open()
         assert later.model_rows()[0]["coverage"]["by"] == "maker"
 
-    run(scenario)
+    run_acts(scenario)
 
 
 def test_models_that_were_switched_on_since_the_start_ask_for_a_restart_and_not_to_try_again() -> None:
     async def scenario(bench: Bench) -> None:
         line = bench.line
         desk = JudgementDesk(line.log, line.log, line.desk.store._disk, FOLDER, line.clock, line.desk.work, lambda: bench.models)
-        bench.models = models(enabled=False)
+        bench.models = models_of(enabled=False)
         await desk.run()
         assert (desk.health()["state"], desk.health()["cause"]) == ("off", None)
-        bench.models = models()
+        bench.models = models_of()
         bench.line = replace(line, desk=desk)
-        bench.acts = ModelActs(desk, bench.judge, line.log, line.clock, devices)  # type: ignore[arg-type]
+        bench.acts = ModelActs(desk, bench.judge, line.log, line.clock, devices_of)  # type: ignore[arg-type]
         assert (await bench.act("model.learn"))[0] == "models_need_restart"
         health = desk.health()
         assert (health["state"], health["cause"]) == ("off", "models_need_restart")
         assert judge_fault(health, line.clock.wall_ms()) == ("warn", word("models_need_restart"))
 
-    run(scenario)
+    run_acts(scenario)
 
 
 def test_a_model_that_the_book_has_no_page_for_is_refused_before_anything_is_recorded() -> None:
@@ -365,7 +314,7 @@ def test_a_model_that_the_book_has_no_page_for_is_refused_before_anything_is_rec
         again = replace(bench.line.kept.manifest, rows=1)
         assert (await bench.act("model.import", model=model_bytes(), manifest=again.encoded()))[0] == "done"
 
-    run(scenario)
+    run_acts(scenario)
 
 
 def test_a_span_to_learn_from_that_is_upside_down_or_to_come_says_so() -> None:
@@ -376,7 +325,7 @@ def test_a_span_to_learn_from_that_is_upside_down_or_to_come_says_so() -> None:
         assert not bench.judge.asked
         assert (await bench.act("model.learn", from_ms=now - 9, to_ms=now + 9))[0] == "done", "an hour that has begun"
 
-    run(scenario)
+    run_acts(scenario)
 
 
 def test_with_models_off_or_unknown_or_refused_nothing_starts() -> None:
@@ -390,8 +339,8 @@ def test_with_models_off_or_unknown_or_refused_nothing_starts() -> None:
         page = bench.line.desk.book.page("line")
         await bench.line.desk.record(ModelBody("line", "refused", "model_changed", page.manifest, page.model, {"model": "x"}))
         assert await bench.act("model.shadow") == ("model_changed", {"model": "x"})
-        bench.models = models(enabled=False)
+        bench.models = models_of(enabled=False)
         for action in bench.acts.tenants():
             assert (await bench.act(action))[0] == "models_off"
 
-    run(scenario)
+    run_acts(scenario)

@@ -97,6 +97,14 @@ def test_the_rows_are_those_that_the_whole_ledger_gives(log: JudgedLog) -> None:
     assert np.array_equal(whole.rows.features[same], part.rows.features, equal_nan=True)
 
 
+def test_a_span_up_to_now_ends_with_what_is_recorded(log: JudgedLog) -> None:
+    """Beyond the newest batch values would only be held: a machine that stands still for some seconds, unlike all the rest."""
+    found, judged = learned(log, 60, 312), served(log)
+    assert seconds(found) == {cell - START_MS // 1000 for cell in judged if cell > START_MS // 1000 + 60}
+    assert found.rows.cells[-1] * 1000 <= found.readings.time_ms.max()
+    assert len(learned(log, 301, 312).rows) == 0, "nothing of it is recorded"
+
+
 def test_alarms_findings_and_bad_labels_are_left_out_with_a_window_around_them(log: JudgedLog) -> None:
     say(log, alarms(100, 5))
     say(log, finding(150, 0))

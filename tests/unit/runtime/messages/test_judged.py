@@ -136,7 +136,16 @@ def test_what_is_old_is_never_said_to_be_of_now(state: str, silent_ms: int, age_
 
 
 @pytest.mark.parametrize(
-    ("score", "threshold", "text"), [(1.2, 2.4, "50 %"), (None, 2.4, "—"), (1.0, None, "—"), (1.0, 0.0, "—"), (9e9, 1.0, "> 9,999 %")]
+    ("score", "threshold", "text"),
+    [
+        (1.2, 2.4, "50 %"),
+        (None, 2.4, "—"),
+        (1.0, None, "—"),
+        (1.0, 0.0, "—"),
+        (9e9, 1.0, "> 9,999 %"),
+        (63.71, 1.0, "6,371 %"),
+        (99.996, 1.0, "> 9,999 %"),
+    ],
 )
 def test_a_score_is_a_share_of_its_threshold(score: float | None, threshold: float | None, text: str) -> None:
     assert judged.share_text(model(score=score, threshold=threshold)) == text
@@ -151,6 +160,9 @@ def test_coverage_says_how_much_is_missing() -> None:
     assert "2,400" in judged.coverage_text(model(coverage=poor, grid_ms=None))
     assert "More data" in judged.coverage_text(model(coverage=poor | {"rows_wanted": None}))
     assert "0.4 %" in judged.coverage_text(model())
+    untried = judged.coverage_text(model(coverage=poor | {"alarmed_share": None}))
+    assert "too little to be tried" in untried
+    assert ("2,400 rows more" in untried, "%" in untried) == (True, False)
     assert judged.coverage_text(model(coverage=None)) == word("judged.coverage.unknown")
 
 
@@ -198,6 +210,10 @@ def test_a_model_that_would_find_hardly_anything_is_not_called_covered() -> None
     assert judged.coverage_text(row).startswith("✗ Not covered: its threshold is so high that it would find hardly anything.")
     assert "recorded since" not in judged.coverage_text(row)
     assert judged.next_step(row)[0] == word("judged.next.blind")
+    told = {"unlike_from_ms": 1_795_634_908_031, "unlike_to_ms": 1_795_634_968_031}
+    named = judged.coverage_text(row | {"learned": told})
+    assert "Most unlike the rest is what was recorded from 2026-11-25 19:28:28Z to 2026-11-25 19:29:28Z." in named
+    assert "unlike the rest is" not in judged.coverage_text(row | {"learned": told, "coverage": blind | {"blind": False}})
     young = judged.coverage_text(model(state="checking", coverage=blind | {"rows_wanted": 862}))
     assert "about 862 rows more are needed" in young, "it may be that only"
     assert judged.next_step(model(state="checking", coverage=blind | {"rows_wanted": 862}))[0] == word("judged.next.blind.few")
