@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from runtime.cli.as_called import with_runnable
 from runtime.cli.console import CANNOT_TELL, console, fail, print_json, unreadable
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
@@ -111,7 +112,7 @@ def send_act(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
     else:
         names = sorted(params, key=lambda name: (len(name), name)) if request["action"] == "device.call" else []  # out2 before out10
         outputs = [str(params[name]) for name in names]
-        console().print(" ".join([text, *outputs]), markup=False)
+        console().print(" ".join([with_runnable(text), *outputs]), markup=False)
 
 
 def do_act(state: Path, request: dict[str, Any], *, as_json: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 NAME: Final = "witnessmark"
-OF_STATE: Final = ("accounts", "detect", "frames", "ledger", "model", "network", "read", "scan", "status")
+OF_STATE: Final = ("accounts", "approve", "detect", "frames", "ledger", "model", "network", "read", "scan", "status", "tags", "write")
 """Verbs that work on a state folder, all with `--state`."""
 QUOTED: Final = re.compile(rf"`{NAME} ([^`]+)`")
 
@@ -44,5 +44,9 @@ def _program() -> str:
     found = shutil.which(NAME)
     if not own.exists() or (found is not None and os.path.samefile(found, own)):
         return NAME
-    near = os.path.relpath(own)
-    return shlex.quote(str(own) if near.startswith(os.pardir) else os.path.join(os.curdir, near) if os.sep not in near else near)
+    try:
+        here, near = os.getcwd(), os.path.relpath(own)
+    except OSError:  # the folder that we stand in is gone
+        return shlex.quote(str(own))
+    is_far = here == os.sep or near.startswith(os.pardir)
+    return shlex.quote(str(own) if is_far else os.path.join(os.curdir, near) if os.sep not in near else near)

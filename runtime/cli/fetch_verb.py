@@ -19,6 +19,7 @@ from ledger_client.errors import AnchorError, FormatError, LedgerError
 from ledger_client.policy import Policy, parse_policy
 from ledger_client.recovered import Copy, fetch
 from ledger_client.witnessing import Witnessed, witnessed
+from runtime.cli.as_called import runnable
 from runtime.cli.console import console, print_json
 from runtime.cli.evidence_verbs import AsJson
 from runtime.cli.places import NOTE_NAME, fail_reading, read_policy
@@ -59,7 +60,9 @@ def fetch_verb(
     if as_json:
         print_json(facts)
     else:
-        console().print(word(code, {"entries": copy.size, "size": found.checkpoint.size, "state": str(into)}), markup=False, soft_wrap=True)
+        said = {"entries": copy.size, "size": found.checkpoint.size, "state": str(into)}
+        said["command"] = runnable("witnessmark ledger verify", into)
+        console().print(word(code, said), markup=False, soft_wrap=True)
     raise typer.Exit(exit_code)
 
 

@@ -26,7 +26,10 @@ LINES_MAX: Final = 1_000
 LINE_CHARS_MAX: Final = 16_384
 LAST_S: Final = 1.0
 """How long the end of the process waits for lines that are not written yet."""
-CONTROLS: Final = {number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0))}
+CONTROLS: Final = {number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0))} | {
+    number: f"\\u{number:04x}" for number in (*range(0x2028, 0x202F), *range(0x2066, 0x206A))
+}
+"""What would move a terminal's cursor or turn its text around -> how it is said."""
 DROPPED: Final = "log_lines_dropped"
 
 
@@ -105,7 +108,7 @@ def set_up_log(*, json_lines: bool, ring: LogRing | None = None) -> None:
     if ring is not None:
         processors.insert(1, _Keeper(ring))
         ring.pass_on = writer.write
-        ring.worded = None if json_lines else lambda event: str(words(None, "", _without_controls(event)))
+        ring.worded = None if json_lines else lambda said: _plain_line(words, said)
     atexit.register(writer.close)
     structlog.configure(
         processors=processors,
@@ -117,6 +120,10 @@ def set_up_log(*, json_lines: bool, ring: LogRing | None = None) -> None:
     logging.basicConfig(level=logging.ERROR, handlers=handlers)
     for name in ("asyncua", "pymodbus"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a device that is away is our own state, said once
+
+
+def _plain_line(words: structlog.dev.ConsoleRenderer, said: Mapping[str, Any] | str) -> str:
+    return said.translate(CONTROLS) if isinstance(said, str) else str(words(None, "", _without_controls(said)))
 
 
 def _without_controls(event: Mapping[str, Any]) -> dict[str, Any]:

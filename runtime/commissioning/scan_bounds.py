@@ -63,7 +63,7 @@ def port_of(given: object) -> int:
     """Return a TCP port, a number or as a person writes it. Raises OptionError."""
     text = str(given).strip()
     if not isinstance(given, int | str) or isinstance(given, bool) or not _PORT.fullmatch(text) or not 0 < int(text) <= PORT_MAX:
-        raise OptionError("scan_port_range", value=text[:20], most=PORT_MAX)
+        raise OptionError("scan_port_range", value=text[:20] or "—", most=PORT_MAX)
     return int(text)
 
 

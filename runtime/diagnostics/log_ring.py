@@ -51,8 +51,8 @@ class LogRing:
         self._chars = self._number = 0
         self._lock = Lock()
         self.pass_on: Callable[[str], object] = _to_standard_error
-        self.worded: Callable[[Mapping[str, Any]], str] | None = None
-        """Returns the plain line of an event that a child wrote as JSON; None: passed on as it came."""
+        self.worded: Callable[[Mapping[str, Any] | str], str] | None = None
+        """Returns the plain line of what a child wrote, an event as JSON or any text; None: passed on as it came."""
 
     @property
     def newest(self) -> int:
@@ -75,9 +75,9 @@ class LogRing:
     def relay(self, source: str, line: str) -> None:
         """Keep a line that a child wrote, a JSON event or any text, and pass it on."""
         found, said = _event_of(line), line
-        if found is not None and self.worded is not None:
+        if self.worded is not None:
             with contextlib.suppress(RecursionError):
-                said = self.worded(found)
+                said = self.worded(line if found is None else found)
         self.pass_on(said + "\n")
         if found is not None:
             params = {name: value for name, value in found.items() if name not in OWN and name != "exception"}

@@ -154,8 +154,8 @@ class ModelActs:
     async def _shadow(self, act: Act) -> Outcome:
         """On trial it may be whatever it covers; that it is not covered is said, so that nobody waits a shift for nothing."""
         outcome = await self._move(act, "shadow")
-        page, manifest = self._judged(act)
-        found = coverage_of(page, manifest)
+        page = self._page(act)  # what the judge thinks of it by now is another matter: it is on trial
+        found = coverage_of(page, self._desk.rows.manifest(page.manifest))
         return outcome if found is None or found["covered"] else Outcome(DONE, {**outcome.params, "covered": False})
 
     async def _check_arm(self, act: Act) -> None:

@@ -33,7 +33,7 @@ _same_digit: Final = 9
 class Candidate:
     """A reading that fits every look. `values`: of each look at the read that goes best with it; `share` of the weight of all that fit.
 
-    `first`: of each look at its first read, one instant for all quantities, as relations between them need it.
+    `first`: of each look at its first read that held it, one instant for all quantities, as relations between them need it.
     """
 
     hypothesis: Hypothesis
@@ -178,7 +178,7 @@ def _tried(hypothesis: Hypothesis, looks: list[tuple[Look, Shown]], raws: list[l
             return []
         weight *= fit
         values.append(best)
-        first.append(here[0])
+        first.append(next((value for value in here if math.isfinite(value)), here[0]))
         every += here
     if not hypothesis.shape.is_float and hypothesis.power == -looks[0][1].decimals:
         weight *= 2  # a whole number is mostly shown with all the digits that it has

@@ -184,7 +184,8 @@ POINTS = """async (module) => {
     const { data: [times], series: [, { points }] } = chart.plotted;
     return points.filter(chart.plotted, 1, points.show(chart.plotted, 1)).map((i) => times[i]);
   };
-  const found = [shown([1000, 30000]), shown([1000, ...Array.from({ length: 100 }, (_, i) => 30000 + i * 1000)])];
+  const many = [1000, ...Array.from({ length: 100 }, (_, i) => 30000 + i * 1000)];
+  const found = [shown([1000, 30000]), shown([1000, 9000, 30000]), shown(many)];
   chart.end();
   box.remove();
   return found;
@@ -251,8 +252,8 @@ async def holds_until_the_gap(page: Page) -> None:
 
 
 async def marks_readings_alone(page: Page) -> None:
-    """A point is drawn for what was read, few or alone between two breaks, and none for how long it held."""
-    assert await page.evaluate(POINTS, "/static/chart.js") == [[1.0, 30.0], [1.0]]
+    """A point is drawn for what was read, few or alone between breaks, also where a gap begins with it; none for how long it held."""
+    assert await page.evaluate(POINTS, "/static/chart.js") == [[1.0, 30.0], [1.0, 9.0, 30.0], [1.0]]
 
 
 async def says_yes_and_no(page: Page) -> None:

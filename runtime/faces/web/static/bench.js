@@ -147,7 +147,8 @@ function Page() {
     if (!newer.size) return;
     const registers = read.registers.map((row) => newer.get(row.at) ?? row), held = new Map(registers.map((row) => [row.at, row.text]));
     const texts = Array.from({ length: read.text.length / 2 }, (_, n) => held.get(read.start + n) ?? "..");
-    setRead({ ...read, at_ms: performance.now(), registers, ways: {}, text: texts.join(""), text_swapped: texts.map((each) => each[1] + each[0]).join("") });
+    const fresh = { ...read, at_ms: performance.now(), registers, ways: {}, text: texts.join(""), text_swapped: texts.map((each) => each[1] + each[0]).join("") };
+    setRead((held) => (held === read ? fresh : held)); // another place was read, or chosen, meanwhile
   };
   const address = at === null ? addressOf(form.table, form.form, form.at.trim()) : `${read?.table ?? "holding"}:${at}`;
   if (draft) {

@@ -1,5 +1,5 @@
 // Answers of /api/v1/trends as tables for a chart: a line is broken wherever a gap lies between two points, and nowhere is a value made up: what was
-// last reported holds until a gap begins, since a tag that is read says when it changes.
+// last reported holds until a gap begins, since a tag that is read says when it changes. Such a row stands 1 ms before a break; a reading never does.
 // Pure: no page, no clock. Times of the API are ms, those of the chart s.
 
 export const POINTS_OF_TAIL = 600;
@@ -18,7 +18,7 @@ export function broken(pen, width) {
     while (gap < pen.gaps.length && pen.gaps[gap].to_ms <= before) gap += 1;
     const next = pen.gaps[gap];
     if (i && next && next.from_ms < at && parts(next, before, at, width)) {
-      pause(i - 1, Math.min(at - 1, Math.max(before + 1, next.from_ms)));
+      pause(i - 1, Math.min(at - 1, Math.max(before + 2, next.from_ms)));
     }
     row(at, raw ? pen.last[i] : pen.low[i], raw ? pen.last[i] : pen.high[i], pen.last[i]);
   }

@@ -357,6 +357,9 @@ def test_relations_are_of_one_instant_though_each_number_fits_at_another_read() 
     assert [each.broken for each in findings] == [[], [], [], []]
     assert findings[3].candidates[0].values == (2800.0,)
     assert findings[3].candidates[0].first == (2734.0,)
+    lacking = ({place: word for place, word in reads[0].items() if place[1] < 204}, *reads)
+    findings = judge(Question(near, (Look(lacking, shown),)))
+    assert [each.broken for each in findings] == [[], [], [], []], "what a read lacks breaks nothing"
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,16 @@ def test_the_folder_that_was_named_is_named_again(beside: Path, monkeypatch: pyt
         )
 
 
+def test_in_a_folder_that_is_gone_the_command_is_named_whole(beside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert runnable("witnessmark status") == f"{beside}/witnessmark status"
+
+
 def test_the_verbs_that_get_a_folder_take_one() -> None:
-    inner = {"accounts": ["list"], "ledger": ["show"], "model": ["list"], "network": ["show"]}
+    inner = {"accounts": ["list"], "ledger": ["show"], "model": ["list"], "network": ["show"], "tags": ["export", "d"]}
     assert {verb: fault_of([verb, *inner.get(verb, []), "--state", "x"]) for verb in OF_STATE} == dict.fromkeys(OF_STATE)
 
 

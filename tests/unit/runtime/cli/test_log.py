@@ -70,7 +70,7 @@ begun = {{"name": "line", "manifest": "f65e", "event": "model_begun", "level": "
 odd = {{"event": "a\\x1b[2J\\nb", "level": ["odd"], "exc_info": True, "exception": "one\\ntwo\\x07", "a\\nb": {{"c": 1}}}}
 ring.relay("judgement", json.dumps(begun))
 ring.relay("web", json.dumps(odd))
-ring.relay("web", "no JSON")
+ring.relay("web", "no JSON \x1b[2J\u202e")
 print(json.dumps([line.code for line in ring.since(0, 9)[0]]))
 """
 
@@ -86,7 +86,7 @@ def test_what_a_child_says_is_plain_where_our_own_lines_are() -> None:
     begun, odd, *_, no_json = relayed(json_lines=False)
     assert begun.split() == ["2026-01-01", "[info", "]", "model_begun", "manifest=f65e", "name=line"]
     assert "a\\x1b[2J\\x0ab" in odd
-    assert no_json == "no JSON"
+    assert no_json == "no JSON \\x1b[2J\\u202e"
     assert not any("\x1b" in line or "\x07" in line for line in relayed(json_lines=False))
 
 
@@ -94,4 +94,4 @@ def test_with_json_what_a_child_says_stays_json() -> None:
     begun, odd, no_json = relayed(json_lines=True)
     assert json.loads(begun)["event"] == "model_begun"
     assert json.loads(odd)["exception"] == "one\ntwo\x07"
-    assert no_json == "no JSON"
+    assert no_json == "no JSON \x1b[2J\u202e"
