@@ -109,7 +109,7 @@ def label(
     state: State = Path("state"),
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a finding was right, or that a span of time was not normal; it feeds the model's precision and recall."""
+    """Say whether a finding was right, or how the machine was in a span of time; it feeds the model's precision and recall."""
     if what not in LABELS:
         fail("label_unknown", {"label": what}, as_json=as_json)
     span = _span(start, end, as_json=as_json)

@@ -32,6 +32,7 @@ PORT_MAX: Final = 65_535
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _RANGE: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
 _HOST_PORT: Final = re.compile(r"([^:]+):(\d{1,5})")
+_LIKE_ADDRESS: Final = re.compile(r"(\d+\.){3}")
 _HOSTS: Final = re.compile(r"(\d{1,3}\.\d{1,3}\.\d{1,3})\.(\d{1,3})-(\d{1,3})")
 
 
@@ -86,12 +87,23 @@ def hosts_of(texts: list[str]) -> list[str]:
             raise OptionError("scan_host_port", value=text[:60], port=int(host_port[2]))
         else:
             more = [text]
-        if not more or not all(re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", each) for each in more):
+        if not more or not all(re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", each) for each in more) or any(map(_is_no_host, more)):
             raise OptionError("scan_hosts", value=text[:60])
         found += [each for each in more if each not in found]
         if len(found) > HOSTS_MAX:
             raise OptionError("scan_too_much", count=len(found), limit=HOSTS_MAX)
     return found
+
+
+def _is_no_host(text: str) -> bool:
+    """Tell whether a text begins like an IPv4 address and is none: no name begins so either."""
+    if not _LIKE_ADDRESS.match(text):
+        return False
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return True
+    return False
 
 
 def longest_s(waits_s: Sequence[float], units: int, pause_s: float) -> float:

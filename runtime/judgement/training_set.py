@@ -2,8 +2,10 @@
 
 Room: hall, judgement; the trainer's process (numpy). It reads the ledger and changes nothing. Bad quality is missing already when samples
 are made; times of alarms, of findings and of labels "not normal" are left out, with a window around them, unless somebody has labelled
-that very finding "normal": then it is what the model has to learn. After a start of the gateway rows count from when a model would judge
-them (`lives`). The limits of the rules are learned from all readings that were normal: rules look at a start too.
+that very finding "normal": then it is what the model has to learn. What a model that is only being checked finds unlike counts for nothing:
+nobody was told of it, and one that was learned from too little would shut out all that the next one needs. After a start of the gateway
+rows count from when a model would judge them (`lives`). The limits of the rules are learned from all readings that were normal: rules look
+at a start too.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from ledger_client.entry import parse
 from ledger_client.errors import FormatError, LedgerError
-from ledger_client.event_bodies import ALARMING, EventBody, FindingBody, LabelBody, ScoreReceipt, read_event
+from ledger_client.event_bodies import ALARMING, EventBody, FindingBody, LabelBody, ModelBody, ScoreReceipt, read_event
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
 from models.input_plan import InputPlan
@@ -30,6 +32,10 @@ LATE_MS: Final = 600_000
 """How long after a reading its entry may have been written."""
 SAMPLES_MAX: Final = 20_000_000
 TELL_EVERY: Final = 200
+LOOK_BACK: Final = 4096
+CHECKING: Final = "checking"
+ASIDE: Final = frozenset({"refused", "learning"})
+"""States of an event that leave the model in that of before."""
 Progress = Callable[[str, float], None]
 Times = list[tuple[int, int]]
 
@@ -52,9 +58,10 @@ class TrainingSet:
 
 @dataclass(slots=True)
 class NotNormal:
-    """Times that were not normal, out of the events of one model. `onsets` = seq -> time of findings that have not ended."""
+    """Times that were not normal, out of the events of one model. `state`: of the model before the first of them, "" if unknown."""
 
     name: str
+    state: str = ""
     alarms: Times = field(default_factory=list)
     found: dict[int, tuple[int, int]] = field(default_factory=dict)
     labels: dict[int, str] = field(default_factory=dict)
@@ -66,7 +73,9 @@ class NotNormal:
         if event.name != self.name:
             return
         match event:
-            case ScoreReceipt():
+            case ModelBody():
+                self.state = _state_of(event) or self.state
+            case ScoreReceipt() if self.state != CHECKING:
                 for number, cell in zip(event.numbers(), event.cells, strict=True):
                     if cell & ALARMING:
                         end = number * event.grid_ms
@@ -98,7 +107,7 @@ def gather(reader: LedgerReader, size: int, plan: InputPlan, name: str, from_ms:
     start = first_seq_at(reader, from_ms - plan.memory_cells * plan.grid_ms, size)
     end = first_seq_at(reader, to_ms + LATE_MS, size)
     follower = Follower(reader, start, (tag.uid for tag in plan.tags))
-    lives, withheld, wrong = Lives(plan), 0, NotNormal(name)
+    lives, withheld, wrong = Lives(plan), 0, NotNormal(name, _state_before(reader, start, name))
     for seq in range(start, end):
         taken = follower.take()
         withheld += taken.withheld
@@ -127,6 +136,22 @@ def _outside(at_ms: Whole, times: Iterable[tuple[int, int]]) -> NDArray[np.bool_
     for from_ms, to_ms in times:
         normal &= (at_ms < from_ms) | (at_ms > to_ms)
     return normal
+
+
+def _state_of(event: ModelBody) -> str:
+    return "" if event.state in ASIDE else event.state
+
+
+def _state_before(reader: LedgerReader, seq: int, name: str) -> str:
+    """Return the state that a model had come into before an entry; "" where none says so."""
+    for after in range(seq, 0, -LOOK_BACK):
+        said = [
+            event for _, event in _events(reader, max(0, after - LOOK_BACK), after) if isinstance(event, ModelBody) and event.name == name
+        ]
+        found = next((state for each in reversed(said) if (state := _state_of(each))), "")
+        if found:
+            return found
+    return ""
 
 
 def _events(reader: LedgerReader, start: int, end: int) -> Iterable[tuple[int, EventBody]]:

@@ -103,9 +103,9 @@ def _verdict(model: Row, now_ms: int | None, lang: str) -> Sentence:
     if model.get("abstained"):
         return "warn", word("judged.abstained", {"why": abstained_text(model, lang)}, lang)
     values = {"share": share_text(model), "tag": first_tag(model) or "?"}
+    if model.get("alarming") and not _is_over(model):  # what weighs most now is not what it was about
+        return "alarm", word(f"judged.not_normal.still{'.checking' * (model['state'] == 'checking')}", values, lang)
     if model.get("alarming"):
-        if not _is_over(model):
-            return "alarm", word("judged.not_normal.still", values, lang)  # what weighs most now is not what it was about
         said = word("judged.not_normal", values, lang)
         if of_rules(model):
             besides = open_text({"open": of_rules(model)[::-1]}, lang)

@@ -51,7 +51,7 @@ def test_a_range_that_runs_backwards_and_a_host_with_a_port_are_told_what_is_wro
     with pytest.raises(OptionError) as with_port:
         hosts_of(["plc:502"])
     assert (with_port.value.code, with_port.value.params) == ("scan_host_port", {"value": "plc:502", "port": 502})
-    assert hosts_of(["fe80::1"]) == ["fe80::1"]
+    assert hosts_of(["fe80::1", "3com.plant", "10-0-0-5.plant"]) == ["fe80::1", "3com.plant", "10-0-0-5.plant"]
 
 
 @pytest.mark.parametrize("given", ["", "0", "65536", 99999, -1, "5.5", "x", "５", "1_0", None, True, 502.0, 10**30])
@@ -62,7 +62,10 @@ def test_a_port_that_is_none_is_told_what_ports_there_are(given: object) -> None
     assert (refused.value.code, refused.value.params) == ("scan_port_range", {"value": str(given)[:20] or "—", "most": 65535})
 
 
-@pytest.mark.parametrize("text", ["", "10.0.0.9-5", "10.0.0.1-300", "10.0.0.0/8", "300.0.0.1-2", "a b", "::/0", "10.0.0.0/x"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "10.0.0.9-5", "10.0.0.1-300", "10.0.0.0/8", "300.0.0.1-2", "a b", "::/0", "10.0.0.0/x", "10.0.0.5x", "10.0.0.256", "1.2.3.4.5"],
+)
 def test_hosts_that_are_none_or_too_many_are_refused(text: str) -> None:
     with pytest.raises(OptionError):
         hosts_of([text])

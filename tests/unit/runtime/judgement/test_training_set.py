@@ -10,10 +10,22 @@ from random import Random
 import numpy as np
 import pytest
 
-from ledger_client.event_bodies import ALARMING, FINDING, LABEL, SCORES, EventBody, FindingBody, LabelBody, ScoreReceipt
+from ledger_client.event_bodies import (
+    ALARMING,
+    FINDING,
+    LABEL,
+    MODEL,
+    SCORES,
+    EventBody,
+    FindingBody,
+    LabelBody,
+    ModelBody,
+    ScoreReceipt,
+)
 from ledger_client.kinds import Kind
 from models.input_plan import Gate, InputPlan
 from models.input_stream import Row, features_again
+from runtime.judgement import training_set
 from runtime.judgement.follower import Follower, first_seq_at
 from runtime.judgement.model_run import ModelRun
 from runtime.judgement.training_set import TrainingSet, gather
@@ -21,7 +33,7 @@ from tests.rigs.batches import BatchOf, ScanOf
 from tests.rigs.judged import START_MS, JudgedLog, Plant, manifest, model_bytes, plan
 
 HASH = bytes(32)
-TYPES = {ScoreReceipt: SCORES, FindingBody: FINDING, LabelBody: LABEL}
+TYPES = {ScoreReceipt: SCORES, FindingBody: FINDING, LabelBody: LABEL, ModelBody: MODEL}
 SILENT: Callable[[str, float], None] = lambda stage, share: None  # noqa: E731
 
 
@@ -117,6 +129,31 @@ def test_alarms_findings_and_bad_labels_are_left_out_with_a_window_around_them(l
     assert found.left_out == len(gone)
     times = found.readings.time_ms - START_MS
     assert not ((times > 140_000) & (times < 170_000)).any(), "nor do the rules learn their limits from it"
+
+
+@pytest.mark.parametrize("is_before", [True, False], ids=["before the span", "within it"])
+def test_what_a_model_finds_that_is_only_being_checked_shuts_nothing_out(
+    log: JudgedLog, monkeypatch: pytest.MonkeyPatch, *, is_before: bool
+) -> None:
+    """One that was learned from too little finds all the rest unlike; nobody is told, and the next one has to learn of it."""
+    monkeypatch.setattr(training_set, "LOOK_BACK", 7)
+    told = JudgedLog()
+    plant = Plant(told, Random(4))
+    if is_before:
+        say(told, ModelBody("line", "checking", "learned", HASH, HASH))
+        say(told, ModelBody("line", "learning", "learn_started"))
+        say(told, ModelBody("another", "armed", "model_armed", HASH, HASH))
+    for _ in range(60):
+        plant.batch()
+    if not is_before:
+        say(told, ModelBody("line", "checking", "learned", HASH, HASH))
+    say(told, alarms(100, 60))
+    say(told, ModelBody("line", "refused", "model_missing", HASH, HASH))
+    say(told, alarms(160, 40))
+    assert (seconds(learned(told)), learned(told).left_out) == (set(range(61, 281)), 0)
+    say(told, ModelBody("line", "shadow", "model_shadow", HASH, HASH))
+    say(told, alarms(210, 5))
+    assert set(range(61, 281)) - seconds(learned(told)) == set(range(199, 225)), "on trial it is told, and counts"
 
 
 def test_what_a_person_calls_normal_is_learned_after_all(log: JudgedLog) -> None:

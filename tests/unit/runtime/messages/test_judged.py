@@ -99,6 +99,12 @@ def test_the_sentence_says_the_most_important_thing(row: dict[str, Any], judge: 
     assert judged.state_sentence(row, judge, NOW, "zh")[1] != found[1]
 
 
+def test_one_that_is_being_checked_points_to_no_findings() -> None:
+    texts = [judged.state_sentence(model(state=each, score=0.3, alarming=True, **FRESH), JUDGE, NOW)[1] for each in ("armed", "checking")]
+    assert ["The findings say" in text for text in texts] == [True, False]
+    assert all("has to stay there for a while." in text for text in texts)
+
+
 def test_what_a_rule_found_is_the_first_tag_to_look_at_while_the_score_is_low() -> None:
     low = model(open=GROWING, score=0.12, alarming=True, contributions=contributions(24.0))
     assert judged.tag_rows(low)[0] == ["a/b", None, 8.5, 1.7, 2.2], "as it is now, beside its band; it has no share"
