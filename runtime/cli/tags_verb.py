@@ -104,7 +104,7 @@ def take_in(
         _say(done, "tags_would" if text != source.text else "tags_same", as_json=as_json)
         return
     if source.revision is not None and not as_json:
-        _say({**done, "advice": []}, "tags_will", as_json=False)  # the act tells it
+        _say(done, "tags_will", as_json=False)
     if not _put_in_force(source, text, state, reason or f"tags of {device} from {file.name}"[:200], as_json=as_json):
         _say({**done, "path": str(source.file)}, "tags_written", as_json=as_json)
 

@@ -32,7 +32,7 @@ PORT_MAX: Final = 65_535
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _RANGE: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
 _HOST_PORT: Final = re.compile(r"([^:]+):(\d{1,5})")
-_LIKE_ADDRESS: Final = re.compile(r"(\d+\.){3}")
+_LIKE_ADDRESS: Final = re.compile(r"(\d+\.){3,}\d[^.]*")
 _HOSTS: Final = re.compile(r"(\d{1,3}\.\d{1,3}\.\d{1,3})\.(\d{1,3})-(\d{1,3})")
 
 
@@ -96,8 +96,8 @@ def hosts_of(texts: list[str]) -> list[str]:
 
 
 def _is_no_host(text: str) -> bool:
-    """Tell whether a text begins like an IPv4 address and is none: no name begins so either."""
-    if not _LIKE_ADDRESS.match(text):
+    """Tell whether a text is like an IPv4 address and is none: no name ends in a part that begins with a digit either."""
+    if not _LIKE_ADDRESS.fullmatch(text):
         return False
     try:
         ipaddress.IPv4Address(text)

@@ -76,8 +76,10 @@ class LogRing:
         """Keep a line that a child wrote, a JSON event or any text, and pass it on."""
         found, said = _event_of(line), line
         if self.worded is not None:
-            with contextlib.suppress(RecursionError):
+            try:
                 said = self.worded(line if found is None else found)
+            except RecursionError:
+                said = self.worded(line)
         self.pass_on(said + "\n")
         if found is not None:
             params = {name: value for name, value in found.items() if name not in OWN and name != "exception"}

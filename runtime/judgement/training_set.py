@@ -10,6 +10,7 @@ at a start too.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -32,7 +33,8 @@ LATE_MS: Final = 600_000
 """How long after a reading its entry may have been written."""
 SAMPLES_MAX: Final = 20_000_000
 TELL_EVERY: Final = 200
-LOOK_BACK: Final = 4096
+LOOK_BACK, LOOK_BACK_MAX = 4096, 200_000
+"""How many entries before a span are looked through at once, and at most, for the state of its model."""
 CHECKING: Final = "checking"
 ASIDE: Final = frozenset({"refused", "learning"})
 """States of an event that leave the model in that of before."""
@@ -67,6 +69,8 @@ class NotNormal:
     labels: dict[int, str] = field(default_factory=dict)
     spans: dict[tuple[int, int], str] = field(default_factory=dict)
     _open: dict[tuple[str, str], int] = field(default_factory=dict)
+    _checked_to: int = -1
+    """The entry with which it was being checked no more: a receipt may begin before it."""
 
     def take(self, seq: int, event: EventBody) -> None:
         """Take an event of the ledger, in order."""
@@ -74,8 +78,10 @@ class NotNormal:
             return
         match event:
             case ModelBody():
-                self.state = _state_of(event) or self.state
-            case ScoreReceipt() if self.state != CHECKING:
+                state = _state_of(event) or self.state
+                self._checked_to = seq if self.state == CHECKING != state else self._checked_to
+                self.state = state
+            case ScoreReceipt() if self.state != CHECKING and event.from_seq > self._checked_to:
                 for number, cell in zip(event.numbers(), event.cells, strict=True):
                     if cell & ALARMING:
                         end = number * event.grid_ms
@@ -143,12 +149,13 @@ def _state_of(event: ModelBody) -> str:
 
 
 def _state_before(reader: LedgerReader, seq: int, name: str) -> str:
-    """Return the state that a model had come into before an entry; "" where none says so."""
-    for after in range(seq, 0, -LOOK_BACK):
-        said = [
-            event for _, event in _events(reader, max(0, after - LOOK_BACK), after) if isinstance(event, ModelBody) and event.name == name
-        ]
-        found = next((state for each in reversed(said) if (state := _state_of(each))), "")
+    """Return the state that a model had come into before an entry; "" where none of the newest says so, or they cannot be read."""
+    for after in range(seq, max(0, seq - LOOK_BACK_MAX), -LOOK_BACK):
+        found = ""
+        with contextlib.suppress(LedgerError):  # what lies before the span is not learned from, and need not be whole
+            for _, event in _events(reader, max(0, after - LOOK_BACK), after):
+                if isinstance(event, ModelBody) and event.name == name:
+                    found = _state_of(event) or found
         if found:
             return found
     return ""

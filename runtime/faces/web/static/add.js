@@ -70,7 +70,7 @@ function Scan({ serial, useTemplate }) {
     <${Fault} fault=${work.fault ?? wrong} />
     <p class="buttons">${going ? html`<button type="button" onClick=${stop}>${word("add.stop")}</button>` : html`<${Button} primary busy=${work.busy}>${word("add.look")}<//>`}</p>
     ${state ? html`<div role="status" id="scan-state" data-state=${state.state}><p>${word(`add.state.${state.state}`, { asked: count(state.asked), found: count(state.found.length) })}${state.cause ? ` ${word(state.cause, state.params)}` : ""}</p></div>
-      ${state.found.length ? html`<ul class="list found">${state.found.map((row, n) => html`<${FoundUnit} key=${n} row=${row} asked=${asked} useTemplate=${useTemplate} />`)}</ul>` : going ? null : html`<p class="empty">${word("add.none", { port: asked.port })}</p>`}
+      ${state.found.length ? html`<ul class="list found">${state.found.map((row, n) => html`<${FoundUnit} key=${n} row=${row} asked=${asked} useTemplate=${useTemplate} />`)}</ul>` : going ? null : html`<p class="empty">${word("add.none", { port: asked.port ?? 502 })}</p>`}
       ${unreached(state.unreached).map(([where, code, units]) => html`<p class="note warn" key=${`${where} ${code}`}><span class="mark" aria-hidden="true" /><span>${word("scan_unreached", { place: where, code, units: units.join(", ") })}</span></p>`)}
       ${Object.entries(state.lost).map(([where, cause]) => html`<p class="note warn" key=${where}><span class="mark" aria-hidden="true" /><span>${where}: ${word(cause)}</span></p>`)}` : null}</form>`;
 }

@@ -24,7 +24,7 @@ export function broken(pen, width) {
   }
   const end = pen.t.at(-1);
   while (gap < pen.gaps.length && pen.gaps[gap].to_ms <= end) gap += 1;
-  if (pen.gaps[gap]?.from_ms > end + width) pause(pen.t.length - 1, pen.gaps[gap].from_ms);
+  if (pen.gaps[gap]?.from_ms > end + width) pause(pen.t.length - 1, Math.max(end + 2, pen.gaps[gap].from_ms));
   return [t, low, high, last];
 }
 

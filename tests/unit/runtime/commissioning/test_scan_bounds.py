@@ -51,7 +51,8 @@ def test_a_range_that_runs_backwards_and_a_host_with_a_port_are_told_what_is_wro
     with pytest.raises(OptionError) as with_port:
         hosts_of(["plc:502"])
     assert (with_port.value.code, with_port.value.params) == ("scan_host_port", {"value": "plc:502", "port": 502})
-    assert hosts_of(["fe80::1", "3com.plant", "10-0-0-5.plant"]) == ["fe80::1", "3com.plant", "10-0-0-5.plant"]
+    named = ["fe80::1", "3com.plant", "10-0-0-5.plant", "1.2.3.plant.local", "10.0.0.5.nip.io"]
+    assert hosts_of(named) == named
 
 
 @pytest.mark.parametrize("given", ["", "0", "65536", 99999, -1, "5.5", "x", "５", "1_0", None, True, 502.0, 10**30])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from random import Random
@@ -10,6 +10,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from ledger_client.errors import LedgerError
 from ledger_client.event_bodies import (
     ALARMING,
     FINDING,
@@ -46,10 +47,10 @@ def finding(at_s: int, phase: int, name: str = "line") -> FindingBody:
     return FindingBody(name, HASH, "stuck", "device1/t1", START_MS + at_s * 1000, phase, True, None, None)
 
 
-def alarms(first_s: int, count: int) -> ScoreReceipt:
+def alarms(first_s: int, count: int, from_seq: int = 1) -> ScoreReceipt:
     cells = bytes((ALARMING,)) * count
     first = START_MS // 1000 + first_s
-    return ScoreReceipt("line", HASH, HASH, 1, 2, 1000, ((first, count),), (9.0,) * count, cells, HASH, (1, 5))
+    return ScoreReceipt("line", HASH, HASH, from_seq, from_seq + 1, 1000, ((first, count),), (9.0,) * count, cells, HASH, (1, 5))
 
 
 @pytest.fixture
@@ -152,8 +153,23 @@ def test_what_a_model_finds_that_is_only_being_checked_shuts_nothing_out(
     say(told, alarms(160, 40))
     assert (seconds(learned(told)), learned(told).left_out) == (set(range(61, 281)), 0)
     say(told, ModelBody("line", "shadow", "model_shadow", HASH, HASH))
-    say(told, alarms(210, 5))
-    assert set(range(61, 281)) - seconds(learned(told)) == set(range(199, 225)), "on trial it is told, and counts"
+    say(told, alarms(200, 10, from_seq=told.size - 3))
+    say(told, alarms(210, 5, from_seq=told.size))
+    assert set(range(61, 281)) - seconds(learned(told)) == set(range(199, 225)), (
+        "on trial it is told, and counts; what a receipt says that began before does not"
+    )
+
+
+def test_what_lies_before_the_span_need_not_be_whole(log: JudgedLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, read = learned(log, 120, 280), log.entries
+
+    def entries(start: int, end: int) -> Iterator[bytes]:
+        if start < 10:
+            raise LedgerError("segment_missing")
+        return read(start, end)
+
+    monkeypatch.setattr(log, "entries", entries)
+    assert seconds(learned(log, 120, 280)) == seconds(whole)
 
 
 def test_what_a_person_calls_normal_is_learned_after_all(log: JudgedLog) -> None:
