@@ -21,6 +21,7 @@ from runtime.config_second import WaitingEdits
 from runtime.diagnostics.late import LateDiagnostics
 from runtime.diagnostics.methods import ACTION_OF as DIAGNOSTIC_METHODS
 from runtime.door import Door
+from runtime.faces.feed import CONFIG_SIZE_MAX, RequestRefusedError
 from runtime.frames_asked import frames_asked
 from runtime.health import Health
 from runtime.judgement.desk import JudgementDesk
@@ -64,6 +65,12 @@ class Parts(Protocol):
         ...
 
 
+def _shown(revision: Revision) -> dict[str, Any]:
+    if (size := len(revision.text.encode())) > CONFIG_SIZE_MAX:
+        raise RequestRefusedError("config_text_long", size=size, size_max=CONFIG_SIZE_MAX)
+    return {"text": revision.text, "revision": revision.number}
+
+
 def _of_models(desk: JudgementDesk, orders: Orders, live: Live) -> dict[str, Question]:
     async def judgement(asked: Asked) -> Any:
         return await desk.answer(asked.session, asked.params)
@@ -100,7 +107,7 @@ def core_questions(core: Parts, bench: LateDesk, orders: Orders, recorders: Mapp
         return core.health.snapshot()
 
     async def config(_: Asked) -> Any:
-        return {"text": core.revision.text, "revision": core.revision.number}
+        return _shown(core.revision)
 
     async def config_waiting(asked: Asked) -> Any:
         return core.waiting_edits.answer({name: value for name, value in asked.params.items() if name != "token"})

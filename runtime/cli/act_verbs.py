@@ -16,7 +16,7 @@ import typer
 
 from runtime.cli.as_called import with_runnable
 from runtime.cli.console import CANNOT_TELL, console, fail, print_json, unreadable
-from runtime.faces.feed import RequestRefusedError
+from runtime.faces.feed import CONFIG_SIZE_MAX, RequestRefusedError
 from runtime.faces.feed_client import ask_once
 from runtime.messages.catalogue import word
 from runtime.run_folder import feed_of
@@ -26,7 +26,6 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 ACT_S: Final = 75.0
 ASK_S: Final = 5.0
-TEXT_SIZE_MAX: Final = 1_000_000
 NOT_KNOWN: Final = frozenset({"unknown", "write_unknown", "core_away", "request_timeout"})
 
 
@@ -78,9 +77,9 @@ def config_edit(
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         fail("config_unreadable", unreadable(file, error), as_json=as_json)
-    if len(text.encode()) > TEXT_SIZE_MAX:
-        fail("file_too_long", {"size": len(text.encode()), "size_max": TEXT_SIZE_MAX}, as_json=as_json)
-    expected = revision if revision is not None else ask(state, "config", {}, ASK_S, as_json=as_json)["revision"]
+    if len(text.encode()) > CONFIG_SIZE_MAX:
+        fail("file_too_long", {"size": len(text.encode()), "size_max": CONFIG_SIZE_MAX}, as_json=as_json)
+    expected = revision if revision is not None else ask(state, "status", {}, ASK_S, as_json=as_json)["gateway"]["revision"]
     request = {"action": "config.edit", "target": "", "params": {"text": text}, "expected_revision": expected, "reason": reason}
     send_act(state, request, as_json=as_json)
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger_client.kinds import Kind
-from runtime.faces.feed import RequestRefusedError
+from runtime.faces.feed import CONFIG_SIZE_MAX, RequestRefusedError
 from runtime.faces.web.bench_api import passed_on
 from runtime.faces.web.face import Face
 from runtime.faces.web.rows import RouteRow
@@ -26,7 +26,7 @@ REVISIONS_SHOWN: Final = 100
 DONE: Final = "done"
 WAITS: Final = "config_waits"
 Answer = dict[str, Any]
-Text = Annotated[str, msgspec.Meta(max_length=1_000_000)]
+Text = Annotated[str, msgspec.Meta(max_length=CONFIG_SIZE_MAX)]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 
