@@ -1,8 +1,8 @@
 """The promises of `drivers.driver.Driver` as checks that any driver author can run on their own class.
 
 Room: ground; shipped, so that a plug-in package can test itself. Give it a `Rig` that makes the driver and does things to
-its device, and run `check_all(rig)`, or parametrize your test runner over `checks`. A check raises ConformanceError with the
-broken promise; it needs a running event loop, some seconds of real time, and no test framework.
+its device, and run `check_all(rig)`, or parametrize your test runner over `checks`, on each of `loops()`. A check raises
+ConformanceError with the broken promise; it needs a running event loop, some seconds of real time, and no test framework.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from drivers.promises import (
 from drivers.reading import Quality, Tag, TagGroup, Value
 from drivers.rig import CountingRig, LateRig, LosingRig, Rig
 
-__all__ = ["Check", "ConformanceError", "Finding", "Rig", "check_all", "checks"]
+__all__ = ["Check", "ConformanceError", "Finding", "Rig", "check_all", "checks", "loops"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +283,19 @@ checks: Final[dict[Check, frozenset[str]]] = {
     nothing_outlives_the_driver: frozenset(),
 }
 """Each check, and the features of the rig that it needs."""
+
+
+def loops() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Return what makes each event loop that a gateway may run on, by name: asyncio's own, and uvloop's where it is installed.
+
+    A gateway runs on uvloop where it can. Its transports are no subclasses of asyncio's, and it hands over errors at other moments.
+    """
+    found: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    try:
+        import uvloop
+    except ImportError:
+        return found
+    return {**found, "uvloop": uvloop.new_event_loop}
 
 
 async def check_all(rig: Rig) -> list[Finding]:

@@ -197,8 +197,9 @@ def _inside(reader: LedgerReader, entry: Entry, body: bytes) -> dict[str, Any]:
         read = read_body(body, detail, reader.schema_at(entry.seq), check_root=True)
         tags: dict[str, dict[str, Any]] = {}
         for reading in read.readings():
-            row = tags.setdefault(reading.descriptor.name, {"unit": reading.descriptor.unit, "readings": 0, "bad": 0})
+            row = tags.setdefault(reading.descriptor.name, {"unit": reading.descriptor.unit, "readings": 0, "uncertain": 0, "bad": 0})
             row["readings"] += 1
+            row["uncertain"] += reading.status >> 30 == 1
             row["bad"] += reading.status >> 31
             row["last"], row["last_ms"] = reading.value, reading.time_ms
         return {"sections": len(read.sections), "offset_ms": read.offset_ms, "tags": tags}
@@ -217,12 +218,12 @@ def _inside(reader: LedgerReader, entry: Entry, body: bytes) -> dict[str, Any]:
 
 def _tags(tags: dict[str, dict[str, Any]]) -> Table:
     table = Table(box=None, header_style="dim", padding=(0, 1))
-    for heading in ("tag", "readings", "bad", "last value", "unit", "at (UTC)"):
-        right = heading in {"readings", "bad", "last value"}
+    for heading in ("tag", "readings", "uncertain", "bad", "last value", "unit", "at (UTC)"):
+        right = heading in {"readings", "uncertain", "bad", "last value"}
         table.add_column(heading, justify="right" if right else "left", overflow="fold" if heading == "tag" else "ellipsis")
     for name, row in list(tags.items())[:TAGS_SHOWN]:
         last, unit = Text(value_text(row["last"])), Text(row["unit"])
-        table.add_row(Text(name), str(row["readings"]), str(row["bad"]), last, unit, moment(row["last_ms"])[11:-1])
+        table.add_row(Text(name), str(row["readings"]), str(row["uncertain"]), str(row["bad"]), last, unit, moment(row["last_ms"])[11:-1])
     return table
 
 

@@ -141,12 +141,14 @@ class EvidenceLog:
         self.mono_ms, self.offset_ms = 20_000, self.wall_ms - 20_000
         return self.append(Kind.BOOT, ("0.1.0", "sim", 1, 0))
 
-    def batch(self, scans: int = 5) -> int:
+    def batch(self, scans: int = 5, statuses: list[int] | None = None) -> int:
         builder = BatchBuilder(sha256(b"secret%d" % self.size()).digest(), self.offset_ms, self.span, self.schema)
         width = len(self.schema.groups[7].tag_uids)
         for scan in range(scans):
             time_ms = self.wall_ms + self.step_ms - (scans - scan) * 900
-            builder.add(7, time_ms, time_ms - 3 if scan % 2 else None, [100 * self.size() + scan + c / 4 for c in range(width)], None, None)
+            builder.add(
+                7, time_ms, time_ms - 3 if scan % 2 else None, [100 * self.size() + scan + c / 4 for c in range(width)], statuses, None
+            )
         sealed = builder.seal()
         return self.append(Kind.BATCH, sealed.detail, sealed.body)
 

@@ -14,6 +14,7 @@ from drivers.conformance import ConformanceError, Finding, Rig, check_all, check
 from drivers.driver import Driver
 from tests.rigs.certificate import make_certificate
 from tests.rigs.conforming import ForgetfulDriver, ModbusRig, OpcUaRig, PipelinedRig, ReplayRig, SerialRig, VirtualRig
+from tests.rigs.every_loop import on_every_loop
 from tests.rigs.modbus import ModbusPlant, SerialCable
 from tests.rigs.plain_line import PlainRig
 
@@ -27,31 +28,31 @@ def assert_conforms(findings: list[Finding], not_applicable: int) -> None:
 
 
 def test_modbus_tcp_conforms() -> None:
-    async def test() -> None:
+    async def test(_: str) -> None:
         async with asyncio.timeout(60), ModbusRig() as rig:
             assert_conforms(await check_all(rig), not_applicable=1)
 
-    asyncio.run(test())
+    on_every_loop(test)
 
 
 @pytest.mark.parametrize("framer", [FramerType.RTU, FramerType.ASCII])
 def test_modbus_on_a_serial_line_conforms(framer: FramerType) -> None:
-    async def test() -> None:
+    async def test(_: str) -> None:
         async with asyncio.timeout(60):
             with SerialCable() as cable:
                 async with SerialRig(cable, framer) as rig:
                     assert_conforms(await check_all(rig), not_applicable=1)
 
-    asyncio.run(test())
+    on_every_loop(test)
 
 
 @pytest.mark.parametrize("framer", [FramerType.RTU, FramerType.ASCII])
 def test_modbus_with_serial_frames_over_tcp_conforms(framer: FramerType) -> None:
-    async def test() -> None:
+    async def test(_: str) -> None:
         async with asyncio.timeout(60), ModbusRig(ModbusPlant(framer), transport=f"{framer.value}_over_tcp") as rig:
             assert_conforms(await check_all(rig), not_applicable=1)
 
-    asyncio.run(test())
+    on_every_loop(test)
 
 
 def test_modbus_inside_tls_conforms(tmp_path: Path) -> None:
@@ -59,42 +60,42 @@ def test_modbus_inside_tls_conforms(tmp_path: Path) -> None:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(cert, key)
 
-    async def test() -> None:
+    async def test(_: str) -> None:
         async with asyncio.timeout(60), ModbusRig(ModbusPlant(tls=server), transport="tls", ca_file=str(cert)) as rig:
             assert_conforms(await check_all(rig), not_applicable=1)
 
-    asyncio.run(test())
+    on_every_loop(test)
 
 
 def test_modbus_with_requests_in_flight_conforms() -> None:
-    async def test() -> None:
+    async def test(_: str) -> None:
         async with asyncio.timeout(60), PipelinedRig() as rig:
             assert_conforms(await check_all(rig), not_applicable=1)
 
-    asyncio.run(test())
+    on_every_loop(test)
 
 
 def test_opcua_conforms() -> None:
-    async def test() -> None:
+    async def test(_: str) -> None:
         async with asyncio.timeout(90), OpcUaRig() as rig:
             assert_conforms(await check_all(rig), not_applicable=1)
 
-    asyncio.run(test())
+    on_every_loop(test)
 
 
 def test_replay_conforms(tmp_path: Path) -> None:
-    async def test() -> None:
-        rig = cast("Rig", ReplayRig(tmp_path / "capture"))
+    async def test(loop: str) -> None:
+        rig = cast("Rig", ReplayRig(tmp_path / loop))
         assert_conforms(await check_all(rig), not_applicable=11)
 
-    asyncio.run(test())
+    on_every_loop(test)
 
 
 def test_virtual_conforms() -> None:
-    async def test() -> None:
+    async def test(_: str) -> None:
         assert_conforms(await check_all(cast("Rig", VirtualRig())), not_applicable=9)
 
-    asyncio.run(test())
+    on_every_loop(test)
 
 
 @pytest.mark.parametrize(
@@ -126,11 +127,11 @@ def test_the_suite_notices_a_broken_promise(sin: str, check: str) -> None:
 
 
 def test_a_driver_of_a_protocol_without_numbers_conforms_when_it_drops_the_connection() -> None:
-    async def test() -> None:
+    async def test(_: str) -> None:
         async with asyncio.timeout(60), PlainRig() as rig:
             assert_conforms(await check_all(rig), not_applicable=1)
 
-    asyncio.run(test())
+    on_every_loop(test)
 
 
 @pytest.mark.parametrize(

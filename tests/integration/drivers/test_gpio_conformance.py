@@ -9,10 +9,11 @@ from pathlib import Path
 
 from drivers.conformance import check_all, checks
 from tests.rigs.conforming_gpio import GpioRig
+from tests.rigs.every_loop import on_every_loop
 
 
 def test_gpio_conforms() -> None:
-    async def test() -> None:
+    async def test(_: str) -> None:
         rig = GpioRig()
         async with asyncio.timeout(60):
             findings = await check_all(rig)
@@ -23,13 +24,14 @@ def test_gpio_conforms() -> None:
         assert {f.verdict for f in findings} == {"passed", "not_applicable"}
         assert len(findings) == len(checks)
 
-    asyncio.run(test())
+    on_every_loop(test)
 
 
 HUNG = """
 import asyncio
 from drivers.driver import DriverError
 from tests.rigs.conforming_gpio import GpioRig
+from tests.rigs.every_loop import on_every_loop
 
 async def main():
     rig = GpioRig()

@@ -9,6 +9,7 @@ import pytest
 
 from drivers.conformance import check_all, checks
 from tests.rigs.conforming_mqtt import JsonRig, MqttRig, SparkplugRig
+from tests.rigs.every_loop import on_every_loop
 
 pytestmark = pytest.mark.integration
 
@@ -17,8 +18,9 @@ pytestmark = pytest.mark.integration
 def test_mqtt_conforms(rig_type: type[JsonRig | SparkplugRig], tmp_path: Path, require_service) -> None:
     require_service("mosquitto")
 
-    async def test() -> None:
-        rig: MqttRig = rig_type(tmp_path)
+    async def test(loop: str) -> None:
+        (tmp_path / loop).mkdir()
+        rig: MqttRig = rig_type(tmp_path / loop)
         async with asyncio.timeout(120), rig:
             findings = await check_all(rig)
         assert [f.check for f in findings if f.verdict != "passed"] == [
@@ -28,4 +30,4 @@ def test_mqtt_conforms(rig_type: type[JsonRig | SparkplugRig], tmp_path: Path, r
         assert {f.verdict for f in findings} == {"passed", "not_applicable"}
         assert len(findings) == len(checks)
 
-    asyncio.run(test())
+    on_every_loop(test)

@@ -77,6 +77,14 @@ def test_one_entry_of_a_kind_is_refused(tmp_path: Path) -> None:
     assert "ledger_show_seq_or_kind" in refused.output
 
 
+def test_a_batch_counts_its_uncertain_and_bad_readings_by_tag(tmp_path: Path) -> None:
+    log = EvidenceLog().begin()
+    seq = log.batch(2, statuses=[0, 0x4000_0000, 0x8000_0000])
+    state = log.write(tmp_path / "state")
+    tags = json.loads(show(state, "--seq", seq, "--json"))["entries"][0]["body"]["tags"]
+    assert [(row["readings"], row["uncertain"], row["bad"]) for row in tags.values()] == [(2, 0, 0), (2, 2, 0), (2, 0, 2)]
+
+
 def test_every_kind_has_a_name() -> None:
     assert set(get_args(KindName)) == {kind.name.lower() for kind in Kind}
 
