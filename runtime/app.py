@@ -32,7 +32,7 @@ from runtime.acquisition.live import Live
 from runtime.acquisition.numbered import NumberedLedger
 from runtime.acquisition.pipeline import Pipeline
 from runtime.acquisition.unavailable import UnavailableDriver
-from runtime.acts import ActJournal
+from runtime.acts import ActJournal, Plain
 from runtime.alarms.parts import Alarms
 from runtime.cert_acts import certificate_acts
 from runtime.children import Part, children_of
@@ -255,7 +255,10 @@ class Core:
                 await self._chain.append(Kind.CONFIG, revision.detail("file", edited if revision.parent else "first start"))
             except (LedgerError, OSError):
                 return  # unsettled, the file counts as edited at the next start as well, and is recorded then
-        if not choice.faults:  # a file with faults stays as it is, for the one who edited it
+        if choice.faults:  # the file stays as it is, for the one who edited it
+            fault, count = choice.faults[0].text(str(self._revisions.file)), len(choice.faults)
+            structlog.get_logger("core").warning("config_file_not_used", revision=revision.number, count=count, fault=fault)
+        else:
             await loop.run_in_executor(self._work, self._settle, revision)
 
     async def run(self, others: Mapping[str, Part], stop: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -311,7 +314,7 @@ class Core:
         """Answer a request of the feed. Raises RequestRefusedError."""
         return await self._questions.answer(session, method, params)
 
-    async def _apply(self, revision: Revision, actor: str, reason: str) -> Mapping[str, int]:
+    async def _apply(self, revision: Revision, actor: str, reason: str) -> Mapping[str, Plain]:
         """Put a revision in force: store, record, swap at the next scan boundaries. Raises DriverError, LedgerError, OSError."""
         loop, before = asyncio.get_running_loop(), self._revision.config
         recorded = self._chain.heads.config
@@ -327,13 +330,14 @@ class Core:
         self._ids, self._revision, self._devices = ids, revision, devices
         self._evidence.set_schema(schema_of(devices.values()))
         self._swap(devices, drivers)
-        await loop.run_in_executor(self._work, self._settle, revision)
+        kept = await loop.run_in_executor(self._work, self._settle, revision)
         after = revision.config
         waits = [
             (c.gateway.name, c.evidence, c.web, c.history, c.feed, c.models.enabled, c.models.worker_memory_mb, c.anchors)
             for c in (before, after)
         ]
-        return {"revision": revision.number, "restart_needed": int(waits[0] != waits[1])}
+        done: dict[str, Plain] = {"revision": revision.number, "restart_needed": int(waits[0] != waits[1])}
+        return done if kept is None else {**done, "kept": str(kept)}
 
     def _save_numbers(self) -> None:
         """Those of the revision in force; blocking."""
@@ -345,10 +349,18 @@ class Core:
         self._field.apply(devices, drivers)
         self.alarms.set_up(self._revision.config, devices)
 
-    def _settle(self, revision: Revision) -> None:
-        """Let the config file say what is in force; a folder that we may not write keeps its file. Blocking."""
+    def _settle(self, revision: Revision) -> Path | None:
+        """Let the config file say what is in force; a folder that we may not write keeps its file. Blocking.
+
+        Returns the copy of what somebody had edited in it by hand meanwhile.
+        """
         with contextlib.suppress(OSError):
-            self._revisions.settle(revision)
+            kept = self._revisions.settle(revision)
+            self.health.config_faults = ()
+            if kept is not None:
+                structlog.get_logger("core").warning("config_file_kept", path=str(kept))
+            return kept
+        return None
 
     def _make_driver(self, points: DevicePoints) -> Driver:
         return self._outside.make_driver(points, self._learned.memory)

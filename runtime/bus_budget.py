@@ -17,7 +17,7 @@ from drivers.load import LineLoad
 from drivers.registry import advice_on, claims_of, line_load, one_group_of, shares_of
 from runtime.config import Config, DeviceConfig, GroupConfig, parse_config
 from runtime.config_faults import ConfigError, Fault, Faults
-from runtime.faces.feed import CONFIG_SIZE_MAX
+from runtime.faces.feed import CONFIG_TEXT_MAX
 
 BUSY_SHARE: Final = 0.7
 NAMED_MAX: Final = 5
@@ -111,8 +111,8 @@ def accept_config(text: str) -> Accepted:
     for device in config.devices:
         for key, code, params in advice_on(device.type, device.options):
             advice.add(("devices", device.name, key), f"devices.{device.name}.{key}", code, **params)
-    if (size := len(text.encode())) > CONFIG_SIZE_MAX:
-        advice.add(("gateway",), "gateway", "config_text_long", size=size, size_max=CONFIG_SIZE_MAX)
+    if (size := len(text.encode())) > CONFIG_TEXT_MAX:
+        advice.add(("gateway",), "gateway", "config_text_long", size=size, size_max=CONFIG_TEXT_MAX)
     if config.gateway.commissioning:
         advice.add(("gateway", "commissioning"), "gateway.commissioning", "config_commissioning")
     _check_claims(faults, config)

@@ -21,7 +21,7 @@ from runtime.config_second import WaitingEdits
 from runtime.diagnostics.late import LateDiagnostics
 from runtime.diagnostics.methods import ACTION_OF as DIAGNOSTIC_METHODS
 from runtime.door import Door
-from runtime.faces.feed import CONFIG_SIZE_MAX, RequestRefusedError
+from runtime.faces.feed import CONFIG_TEXT_MAX, RequestRefusedError
 from runtime.frames_asked import frames_asked
 from runtime.health import Health
 from runtime.judgement.desk import JudgementDesk
@@ -66,8 +66,8 @@ class Parts(Protocol):
 
 
 def _shown(revision: Revision) -> dict[str, Any]:
-    if (size := len(revision.text.encode())) > CONFIG_SIZE_MAX:
-        raise RequestRefusedError("config_text_long", size=size, size_max=CONFIG_SIZE_MAX)
+    if (size := len(revision.text.encode())) > CONFIG_TEXT_MAX:
+        raise RequestRefusedError("config_text_long", size=size, size_max=CONFIG_TEXT_MAX)
     return {"text": revision.text, "revision": revision.number}
 
 

@@ -33,6 +33,7 @@ from runtime.supervisor import Supervisor
 from runtime.version import VERSION
 
 OVERDUE_MAX: Final = 100
+CONFIG_FAULTS_MAX: Final = 10
 TAGS_BAD: Final = "device_tags_bad"
 BAD_TAGS_NAMED: Final = 3
 BAD_GROUPS_NAMED: Final = 8
@@ -79,7 +80,8 @@ class Health:
             "gateway": {
                 "name": gateway.name, "zone": gateway.zone, "version": VERSION, "board": gateway.board, "started_ms": self.started_ms,
                 "device_writes": gateway.device_writes, "revision": revision.number, "hosts": list(revision.config.web.hosts),
-                "config_faults": [fault.plain() for fault in self.config_faults],
+                "config_faults": [fault.plain() for fault in self.config_faults[:CONFIG_FAULTS_MAX]],
+                "config_fault_count": len(self.config_faults),
             },
             "devices": device_rows(self.field.pollers.values()),
             "evidence": self._evidence(),

@@ -5,7 +5,7 @@ ledger entry, the entry before the swap. On start the last revision *that the le
 somebody edited by hand becomes the next revision. It parses through `config` and appends nothing itself.
 
 `config/seen` holds the SHA-256 of the config file as we last read or wrote it, so that a crash between the ledger entry of an edit and the
-writing back of the file is not taken for an edit by hand.
+writing back of the file is not taken for an edit by hand, and an edit by hand that a later one through the door overtakes is kept.
 """
 
 from __future__ import annotations
@@ -87,19 +87,25 @@ class Revisions:
         """Make a revision's file durable; its ledger entry comes after this. Raises OSError."""
         write_atomically(self._disk, self._layout.revisions / f"{revision.number}.toml", revision.text.encode())
 
-    def settle(self, revision: Revision) -> None:
+    def settle(self, revision: Revision) -> Path | None:
         """After the swap: make the config file say what is in force, unless it does; one that we may not write stays as it is.
 
+        Returns the copy of what a person wrote into it since we last read or wrote it, beside it; None where there is no such thing.
         Raises OSError when not even that can be remembered.
         """
-        text = self._file_text()
-        if text != revision.text:
-            with contextlib.suppress(OSError):
-                write_atomically(self._disk, self.file, revision.text.encode())
-                text = revision.text
-        seen = sha256((text or "").encode()).digest()
+        data, text, kept = read_whole(self._disk, self.file, CONFIG_SIZE_MAX), revision.text.encode(), None
+        if data != text:
+            with contextlib.suppress(OSError):  # a copy that cannot be written keeps the file from being overwritten
+                if data and sha256(data).digest() != self._seen():
+                    aside = self.file.with_name(f"{self.file.name}.before-revision-{revision.number}")
+                    write_atomically(self._disk, aside, data)
+                    kept = aside
+                write_atomically(self._disk, self.file, text)
+                data = text
+        seen = sha256(data or b"").digest()
         if self._seen() != seen:
             write_atomically(self._disk, self._seen_path, seen.hex().encode() + b"\n")
+        return kept
 
     def _load(self, number: int, expected: bytes) -> Revision:
         path = self._layout.revisions / f"{number}.toml"

@@ -16,7 +16,7 @@ import typer
 
 from runtime.cli.as_called import with_runnable
 from runtime.cli.console import CANNOT_TELL, console, fail, print_json, unreadable
-from runtime.faces.feed import CONFIG_SIZE_MAX, RequestRefusedError
+from runtime.faces.feed import CONFIG_TEXT_MAX, RequestRefusedError
 from runtime.faces.feed_client import ask_once
 from runtime.messages.catalogue import word
 from runtime.run_folder import feed_of
@@ -77,8 +77,8 @@ def config_edit(
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         fail("config_unreadable", unreadable(file, error), as_json=as_json)
-    if len(text.encode()) > CONFIG_SIZE_MAX:
-        fail("file_too_long", {"size": len(text.encode()), "size_max": CONFIG_SIZE_MAX}, as_json=as_json)
+    if len(text.encode()) > CONFIG_TEXT_MAX:
+        fail("file_too_long", {"size": len(text.encode()), "size_max": CONFIG_TEXT_MAX}, as_json=as_json)
     expected = revision if revision is not None else ask(state, "status", {}, ASK_S, as_json=as_json)["gateway"]["revision"]
     request = {"action": "config.edit", "target": "", "params": {"text": text}, "expected_revision": expected, "reason": reason}
     send_act(state, request, as_json=as_json)
@@ -100,6 +100,8 @@ def send_act(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
     text = word("act_done", {"seq": seq}) if seq is not None else word("act_done_unrecorded")
     if "revision" in params:
         text += " " + word("act_restart_needed" if params.get("restart_needed") else "act_revision", params)
+    if "kept" in params:
+        text += " " + word("act_kept", params)
     if "reading_seq" in params:
         text += " " + word("act_entered", params)
     if "advice" in params:

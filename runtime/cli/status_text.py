@@ -106,6 +106,7 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
     if evidence.get("cause") and evidence["cause"] != ledger.get("cause"):
         lines.append(Text(word(evidence["cause"], evidence.get("params"))))
     lines.append(Text(f"{counted(evidence['readings'], 'reading')} recorded, {evidence['open_readings']} pending, {evidence['state']}"))
+    lines += _file_faults(found.get("gateway", {}))
     devices = Table("device", "state", "last good", "polls", "failed", "missed", "", box=None, pad_edge=False)
     for device in found["devices"]:
         age = "-" if device["last_good_ms"] is None else f"{(found['now_ms'] - device['last_good_ms']) / 1000:.1f} s"
@@ -124,6 +125,19 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
         lines.append(Text(word("web.read_only", {"what": what}), style="yellow"))
     lines += _alarms(found.get("alarms"))
     return Group(*lines, *_calibrations(found["calibrations"]), *_rounds(found["rounds_overdue"]), devices, confirmed)
+
+
+def _file_faults(gateway: Mapping[str, Any]) -> list[Text]:
+    """Return why the configuration file is not in force, a line a fault; nothing where it is."""
+    faults = gateway.get("config_faults") or []
+    if not faults:
+        return []
+    count = gateway.get("config_fault_count", len(faults))
+    said = [word("status_config_faults", {"count": count, "revision": gateway["revision"]})]
+    for each in faults[:NAMED_MAX]:
+        line = "" if each["line"] is None else word("config_line", {"line": each["line"]})
+        said.append("  " + ": ".join(filter(None, (line, each["where"], word(each["code"], each["params"])))))
+    return [Text(each, style="bold red") for each in [*said, *(["  …"] if count > NAMED_MAX else [])]]
 
 
 def _reason(device: Mapping[str, Any]) -> str:

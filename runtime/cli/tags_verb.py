@@ -16,7 +16,7 @@ import typer
 from runtime.cli.act_verbs import send_act
 from runtime.cli.console import console, fail, print_json
 from runtime.cli.worded_faults import worded_faults
-from runtime.faces.feed import CONFIG_SIZE_MAX
+from runtime.faces.feed import CONFIG_TEXT_MAX
 from runtime.messages.catalogue import word
 
 if TYPE_CHECKING:
@@ -142,8 +142,8 @@ def _put_in_force(source: Source, text: str, state: Path, reason: str, *, as_jso
     if source.revision is None:
         _write(source.file, text, state, as_json=as_json)
         return False
-    if (size := len(text.encode())) > CONFIG_SIZE_MAX:
-        fail("file_too_long", {"size": size, "size_max": CONFIG_SIZE_MAX}, as_json=as_json)
+    if (size := len(text.encode())) > CONFIG_TEXT_MAX:
+        fail("file_too_long", {"size": size, "size_max": CONFIG_TEXT_MAX}, as_json=as_json)
     request = {"action": "config.edit", "target": "", "params": {"text": text}, "expected_revision": source.revision, "reason": reason}
     send_act(state, request, as_json=as_json)
     return True

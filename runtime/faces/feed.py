@@ -32,7 +32,7 @@ from ledger_client.errors import FormatError
 
 VERSION = 1
 FRAME_SIZE_MAX = 1 << 20
-CONFIG_SIZE_MAX = 1_000_000
+CONFIG_TEXT_MAX = 1_000_000
 """Bytes of a configuration that is shown, or put in force, as one text: a frame of it and what goes with it is under FRAME_SIZE_MAX."""
 HELLO_SIZE_MAX = 256
 """A peer that has not said who it is gets no more of the core's memory and time than this."""

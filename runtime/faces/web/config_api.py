@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger_client.kinds import Kind
-from runtime.faces.feed import CONFIG_SIZE_MAX, RequestRefusedError
+from runtime.faces.feed import CONFIG_TEXT_MAX, RequestRefusedError
 from runtime.faces.web.bench_api import passed_on
 from runtime.faces.web.face import Face
 from runtime.faces.web.rows import RouteRow
@@ -26,7 +26,7 @@ REVISIONS_SHOWN: Final = 100
 DONE: Final = "done"
 WAITS: Final = "config_waits"
 Answer = dict[str, Any]
-Text = Annotated[str, msgspec.Meta(max_length=CONFIG_SIZE_MAX)]
+Text = Annotated[str, msgspec.Meta(max_length=CONFIG_TEXT_MAX)]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 
@@ -78,6 +78,7 @@ class ConfigDone(msgspec.Struct, frozen=True):
     """What became of an edit: the new revision, whether some of it waits for a restart, and the entry that says so.
 
     `proposal` is not empty where nothing changed yet: it waits for a second engineer, who sees it under that number; `what` says why.
+    `kept` is the copy of what somebody had written into the file by hand, which this edit overtook.
     """
 
     revision: int
@@ -86,6 +87,7 @@ class ConfigDone(msgspec.Struct, frozen=True):
     seq: int | None
     proposal: str = ""
     what: str = ""
+    kept: str = ""
 
 
 class ConfigApi:
@@ -165,5 +167,6 @@ def done_of(outcome: Mapping[str, Any]) -> ConfigDone:
     """Return what an outcome says. Raises RequestRefusedError with its code where nothing was put in force."""
     if outcome["code"] != DONE:
         raise RequestRefusedError(str(outcome["code"]), **outcome["params"])
-    params = outcome["params"]
-    return ConfigDone(int(params["revision"]), bool(params.get("restart_needed")), str(params.get("advice", "")), outcome.get("seq"))
+    params, seq = outcome["params"], outcome.get("seq")
+    restart, advice, kept = bool(params.get("restart_needed")), str(params.get("advice", "")), str(params.get("kept", ""))
+    return ConfigDone(int(params["revision"]), restart, advice, seq, kept=kept)

@@ -95,6 +95,12 @@ def approvals_noted(health: Mapping[str, Any], lang: str, approves: Sequence[str
     ]
 
 
+def file_noted(health: Mapping[str, Any], lang: str) -> list[Mind]:
+    """Return that the configuration's file, as somebody edited it by hand, is not in force; nothing where it is."""
+    count = health.get("gateway", {}).get("config_fault_count")
+    return [Mind("/config", word("web.nav.config", None, lang), word("web.home.file_faults", {"n": count}, lang))] if count else []
+
+
 def attention(
     blocks: Sequence[DeviceBlock], abnormal: Sequence[str], lang: str, alarms: Mapping[str, Any] | None = None, *,
     second: Sequence[Mind] = (),

@@ -52,7 +52,8 @@ class ScreenPages:
         alarms = feed.alarms if feed.connected and request.state.may("view.alarms") else None
         first = await left_to_do(self._face, request) if blocks and feed.connected else None
         approves = pages.approvals(request.state.may)
-        second = pages.approvals_noted(feed.health if feed.connected else {}, language(request), approves)
+        heard = feed.health if feed.connected else {}
+        second = [*pages.file_noted(heard, language(request)), *pages.approvals_noted(heard, language(request), approves)]
         mind = pages.attention(blocks, abnormal, language(request), alarms, second=second)
         more = {"blocks": blocks, "mind": mind, "approves": approves, "first": first}
         return self._face.render(request, "home.html", **more, devices_apart=True, here="home")

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from runtime.faces.feed import CONFIG_SIZE_MAX
+from runtime.faces.feed import CONFIG_TEXT_MAX
 from tests.rigs.gateway import ALONE, Gateway, cli, until
 from tests.rigs.load_device import LoadDevice, device_config
 
@@ -16,7 +16,7 @@ def test_it_runs_and_is_replaced_by_a_shorter_one(tmp_path: Path) -> None:
         async with LoadDevice() as device, contextlib.AsyncExitStack() as ending:
             short = '[gateway]\nname = "long"\n' + ALONE + device_config("press", device.port, tags=20, period_ms=200)
             config, edited = tmp_path / "gateway.toml", tmp_path / "edited.toml"
-            config.write_text(short + "#" * CONFIG_SIZE_MAX + "\n")
+            config.write_text(short + "#" * CONFIG_TEXT_MAX + "\n")
             code, judged = await cli("check", str(config))
             assert (code, [each["code"] for each in judged["advice"]]) == (0, ["config_text_long"])
             gateway = Gateway(tmp_path / "state", config)

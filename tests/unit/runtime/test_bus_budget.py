@@ -15,7 +15,7 @@ from runtime.bus_budget import accept_config
 from runtime.cli.app import make_app
 from runtime.config import parse_config
 from runtime.config_faults import ConfigError
-from runtime.faces.feed import CONFIG_SIZE_MAX
+from runtime.faces.feed import CONFIG_TEXT_MAX
 from runtime.layout import Layout
 from runtime.revisions import Revision, Revisions
 from tests.rigs.core import Plant, prepare, running
@@ -69,10 +69,10 @@ def test_a_plant_left_open_to_scans_is_reminded_of_it() -> None:
 
 def test_a_text_that_the_feed_will_not_carry_is_advice() -> None:
     text = HEAD + meter("a", unit=1, period_ms=1000, registers=1)
-    at_most = text + "#" * (CONFIG_SIZE_MAX - len(text))
+    at_most = text + "#" * (CONFIG_TEXT_MAX - len(text))
     assert accept_config(at_most).advice == ()
     (advice,) = accept_config(at_most + "#").advice
-    assert (advice.where, advice.code, advice.params["size"]) == ("gateway", "config_text_long", CONFIG_SIZE_MAX + 1)
+    assert (advice.where, advice.code, advice.params["size"]) == ("gateway", "config_text_long", CONFIG_TEXT_MAX + 1)
 
 
 def test_a_busy_line_is_advice_and_a_network_never_a_fault() -> None:

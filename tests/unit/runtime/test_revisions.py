@@ -70,6 +70,32 @@ def test_a_hand_edit_with_faults_is_said_and_not_used(revisions: Revisions) -> N
     assert {fault.where for fault in choice.faults} == {"gateway.nom", "gateway.name"}
 
 
+def test_what_was_written_by_hand_is_kept_when_a_later_edit_overtakes_it(revisions: Revisions) -> None:
+    first = put(revisions, 1, TEXT)
+    assert revisions.settle(first) is None
+    by_hand = TEXT + "# by hand\n"
+    revisions.file.write_text(by_hand)
+    kept = revisions.settle(put(revisions, 2, OTHER))
+    assert kept == revisions.file.with_name("witnessmark.toml.before-revision-2")
+    assert (kept.read_text(), revisions.file.read_text()) == (by_hand, OTHER)
+    assert revisions.settle(put(revisions, 3, TEXT)) is None, "what we wrote ourselves needs no copy"
+
+
+def test_what_cannot_be_kept_is_not_overwritten(tmp_path: Path, revisions: Revisions) -> None:
+    revisions.settle(put(revisions, 1, TEXT))
+    by_hand = TEXT + "# by hand\n"
+    revisions.file.write_text(by_hand)
+
+    class NoCopy(RealDisk):
+        def replace(self, source: Path, target: Path) -> None:
+            if ".before-revision-" in target.name:
+                raise OSError(28, "no space")
+            super().replace(source, target)
+
+    assert Revisions(NoCopy(), Layout(tmp_path / "state"), revisions.file).settle(put(revisions, 2, OTHER)) is None
+    assert revisions.file.read_text() == by_hand
+
+
 def test_a_file_that_we_may_not_write_is_no_hand_edit(tmp_path: Path, revisions: Revisions) -> None:
     first = put(revisions, 1, TEXT)
     revisions.settle(first)

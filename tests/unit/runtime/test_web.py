@@ -237,6 +237,13 @@ def test_the_first_page_tells_whoever_may_approve_what_waits_for_a_second_person
     assert [pages.approvals_noted(each, "zh", engineer) for each in ({}, {"edits_waiting": 0, "writes": {"waiting": 0}})] == [[], []]
 
 
+def test_the_first_page_tells_that_a_file_edited_by_hand_is_not_in_force() -> None:
+    told = {"gateway": {"config_fault_count": 2}}
+    said = pages.Mind("/config", "Configuration", "2 faults in the file that was edited by hand: it is not in force", "down")
+    assert pages.file_noted(told, "en") == [said]
+    assert [pages.file_noted(each, "en") for each in ({}, {"gateway": {"config_fault_count": 0}})] == [[], []]
+
+
 def test_a_technician_has_at_most_six_destinations_and_each_role_its_own() -> None:
     def seen(role: str) -> list[str]:
         return [each.code.rpartition(".")[2] for each in navigation("home", lambda action: permissions.allowed([role], action))[0]]

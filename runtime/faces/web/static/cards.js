@@ -85,6 +85,12 @@ function approvalsNoted(told, list) {
     .map((what) => [word(`web.nav.${what}`), word(`web.home.waits.${what}`, { n: waiting[what] }), `/${what}`, "waiting"]);
 }
 
+// The configuration's file as edited by hand is not in force (pages.file_noted).
+function fileNoted(told) {
+  const faults = told.gateway?.config_fault_count;
+  return faults ? [[word("web.nav.config"), word("web.home.file_faults", { n: faults }), "/config", "down"]] : [];
+}
+
 function attention(list) {
   const found = abnormal.value.map((name) => [name, word("web.home.abnormal"), `/anomalies?model=${encodeURIComponent(name)}`]), single = [];
   const bad = new Map();
@@ -100,7 +106,7 @@ function attention(list) {
   }
   const more = single.length - MIND_MAX;
   if (more > 0) single.splice(MIND_MAX, more, [word("web.home.more", { n: more }), "", "/live?bad=1"]);
-  return [...alarmsNoted(alarms.value), ...approvalsNoted(health.value, list), ...found, ...single];
+  return [...alarmsNoted(alarms.value), ...fileNoted(health.value), ...approvalsNoted(health.value, list), ...found, ...single];
 }
 
 function drawMind() {

@@ -117,6 +117,18 @@ def test_one_that_does_not_run_and_none_at_all(tmp_path: Path) -> None:
         assert word(reason, {"path": str(state)}) in CliRunner().invoke(make_app(), ["status", "--state", str(state)]).stdout
 
 
+def test_a_file_with_faults_is_named_with_its_lines_and_what_is_in_force() -> None:
+    fault = {"where": "devices.press.wordorder", "code": "config_key_unknown", "params": {}, "line": 16, "text": ""}
+    for count, more in ((1, ""), (7, "…")):
+        gateway = {"revision": 3, "config_faults": [fault] * min(count, 6), "config_fault_count": count}
+        said = text_of({**health("recording", "ok"), "running": True, "reason": None, "params": {}, "recording": True, "gateway": gateway})
+        assert f"has {count} fault" in said
+        assert "it is not in force, revision 3 is" in said
+        assert f"line 16: devices.press.wordorder: {word('config_key_unknown')}" in said
+        assert said.count("line 16") == min(count, 5)
+        assert more in said
+
+
 def test_a_gateway_without_witnesses_is_told_so_in_place_of_an_empty_table() -> None:
     found = {**health("recording", "ok"), "running": True, "recording": True, "reason": None, "params": {}}
     assert word("status_no_anchor") in text_of(found)
