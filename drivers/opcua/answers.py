@@ -105,10 +105,9 @@ def kind_answer(reader: Reader) -> NodeKind:
 
 
 def write_answer(reader: Reader) -> int:
-    """Return the status of one write, 0 when it is done."""
+    """Return the status of one write."""
     _expect(reader, 1)
-    status = reader.u32()
-    return status if status >> 30 else 0
+    return reader.u32()
 
 
 def browse_answer(reader: Reader, count: int) -> list[Browsed]:
