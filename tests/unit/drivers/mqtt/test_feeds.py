@@ -147,6 +147,12 @@ def test_confirmations_are_fresh_equal_and_end_with_the_connection() -> None:
         assert not done.done(), "what came before, was retained or differs confirms nothing"
         rig.came(b"5.0")
         assert done.done()
+        late = rig.known.watch(address, 7.0)
+        for status in (Status.UNCERTAIN_LAST_USABLE_VALUE, Status.UNCERTAIN, Status.BAD):
+            rig.known.put([(address, Sample(7.0, status, 0, 1, 1))])
+        assert not late.done(), "a value of long ago that comes only now, or that its publisher does not trust"
+        rig.came(b"7.0")
+        assert late.done()
         broken = rig.known.watch(address, 6.0)
         rig.feed.missed(LOST)
         with pytest.raises(DriverError) as caught:
