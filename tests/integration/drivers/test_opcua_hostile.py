@@ -133,6 +133,38 @@ def test_a_status_that_says_no_is_a_refusal(status: int) -> None:
     run(test)
 
 
+@pytest.mark.parametrize(("kept", "cause"), [(3, "overflow"), (4, "no_answer"), (1, "no_answer")])
+def test_a_queue_that_the_server_made_shorter_is_full_at_its_own_length(kept: int, cause: str) -> None:
+    """Ten samples were asked for; of the three that come, one before them may be lost where the server keeps three."""
+    published = 0
+
+    def answer(service: int, parameters: bytes) -> bytes | None:
+        nonlocal published
+        if service == CREATE:
+            return header() + struct.pack("<IdII", 7, 20.0, 1, 1)
+        if service == MONITOR:
+            return header() + struct.pack("<iIIdI", 1, 0, 1, 20.0, kept) + b"\0\0\0"
+        if service != PUBLISH:
+            return reading(ONE)(service, parameters)
+        published += 1
+        change = struct.pack("<i", 3) + (struct.pack("<I", 0) + ONE) * 3 + struct.pack("<i", 0)
+        body = struct.pack("<Ii", 7, 0) + b"\0" + struct.pack("<Iqi", 1, 0, 1) + b"\1\0\x2b\3\1" + struct.pack("<i", len(change)) + change
+        return header() + body if published == 1 else None
+
+    async def test() -> None:
+        seen: list[object] = []
+        async with HostileServer(answer) as server:
+            made = DeviceOptions(endpoint=server.endpoint, request_timeout_s=0.2, subscription_interval_ms=20, queue_size=10)
+            async with OpcUaDriver(made, RunningClock()) as driver:
+                with pytest.raises(DriverError) as caught:
+                    async with aclosing(driver.subscribe(group_of("float64"))) as scans:  # type: ignore[type-var]
+                        async for scan in scans:
+                            seen += scan.values
+        assert (caught.value.cause, seen) == (cause, [1.5] * 3)
+
+    run(test)
+
+
 def test_one_large_value_is_bad_alone() -> None:
     async def test() -> None:
         large = b"\x01\x8b" + struct.pack("<i", 100_000) + bytes(800_000)
