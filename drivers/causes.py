@@ -54,6 +54,7 @@ cause_codes: Final = (
     "call_unusable",  # detail: a node id or an argument that cannot be read
     # values entered by people
     "enter_by",  # by, people: nobody said who, or it is none of those who may enter at this station
+    "enter_comma",  # value, first, second: a number that can be read in two ways
     "enter_type",  # type, value: no value of the tag's type
     "enter_limits",  # value, min, max: outside what the tag allows
     "enter_decimals",  # value, decimals: finer than the instrument shows

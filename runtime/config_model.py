@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -215,6 +215,10 @@ class Tag(BaseModel):
         return self
 
 
+TAGS_MAX: Final = 1024
+"""Tags of one group."""
+
+
 class Group(Strict):
     """A tag group; its tags are judged one by one."""
 
@@ -223,7 +227,7 @@ class Group(Strict):
     period_ms: int = Field(ge=20, le=3_600_000)
     mode: Literal["poll", "subscribe"] = "poll"
     report: Report = Report()
-    tags: list[dict[str, Any]] = Field(min_length=1, max_length=1024)
+    tags: list[dict[str, Any]] = Field(min_length=1, max_length=TAGS_MAX)
 
 
 class DeviceName(Strict):

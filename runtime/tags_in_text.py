@@ -21,11 +21,13 @@ def with_groups(text: str, device: str, groups: Sequence[Mapping[str, Any]], ren
     document = tomlkit.parse(text)
     table: Any = document["devices"][device]
     written = table["groups"]
+    names = {group["name"] for group in groups}
     for at in reversed(range(len(written))):
-        if not any(group["name"] == written[at]["name"] for group in groups):
+        if written[at]["name"] not in names:
             del written[at]
+    known = {str(each["name"]): each for each in written}
     for group in groups:
-        there = next((each for each in written if each["name"] == group["name"]), None)
+        there = known.get(group["name"])
         if there is None:
             _add_group(written, group)
             continue
@@ -61,10 +63,11 @@ def _put_tags(group: Any, tags: Sequence[Mapping[str, Any]], renamed: Mapping[st
             del written[at]
         else:
             _amend(written[at], tag)
+    has_lines = wanted and isinstance(written, Array) and "\n" in written.as_string()  # asked once: it writes out the whole array
     for tag in wanted.values():
         if isinstance(written, AoT):
             written.append(_table(tag))
-        elif isinstance(written, Array) and "\n" in written.as_string():
+        elif has_lines:
             written.add_line(_written(tag), indent="  ")
         else:
             written.append(_written(tag))

@@ -29,7 +29,7 @@ class PulseCount:
         self.lost = 0
         """Edges that happened and did not reach us. Those that count are in `total`."""
         self.is_doubtful = False
-        """Edges were lost, and how many of them count is a guess: both kinds were watched and they need not have alternated."""
+        """How many edges count is a guess: both kinds were watched, and some were lost that did not alternate, or two of a kind came."""
         self._begun_ns = begun_ns
         self._times: deque[tuple[int, int]] = deque(maxlen=kept_max)
         """(time, total) after each edge that counted."""
@@ -47,6 +47,9 @@ class PulseCount:
         if lost:
             self.lost += lost
             self._add(self._counting(lost, edge.is_on, watched), edge.at_ns)
+        elif watched == "both" != self.counted and edge.is_on == self._is_on and self._number != 0:
+            # Two of a kind, and none lost: a pulse so short that the level was read behind it. Before the first edge it may be a new one's.
+            self.is_doubtful = True
         self._number, self._is_on = edge.number, edge.is_on
         if self.counted == "both" or edge.is_on == (self.counted == "on"):
             self._add(1, edge.at_ns)

@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from drivers.driver import Clock, DriverError
 from drivers.manual.config import Address, DeviceOptions
-from drivers.manual.entered import judge_time, judged, part_of_line
+from drivers.manual.entered import judge_comma, judge_time, judged, part_of_line
 from drivers.memory import Memory
 from drivers.reading import Scan, Status, Tag, TagGroup, Value, nothing_new
 
@@ -89,11 +89,12 @@ class ManualDriver:
         raise DriverError("write_not_supported", Status.BAD_NOT_SUPPORTED)
 
     def judge(self, tag: Tag, value: Value, by: str, taken_ms: int | None) -> Value:
-        """See Enterable. Raises DriverError `enter_by`, `enter_time` and as `judged`."""
+        """See Enterable. Raises DriverError `enter_by`, `enter_time`, `enter_comma` and as `judged`."""
         address = _address(tag)
         if not by.strip() or len(by) > 64 or not by.isprintable() or (self._options.people and by not in self._options.people):
             raise DriverError("enter_by", Status.BAD_USER_ACCESS_DENIED, by=by[:64], people=", ".join(self._options.people)[:200])
         judge_time(taken_ms, self._clock.wall_ms(), address.late_ms)
+        judge_comma(value, address, tag.exponent)
         return judged(value, address, tag.exponent)
 
     def enter(self, group: TagGroup, tag: Tag, value: Value, taken_ms: int | None) -> list[Scan]:

@@ -20,6 +20,8 @@ ahead_ms_max: Final = 60_000
 """How far in the future a time may lie: clocks of people and gateways differ."""
 words: Final = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 number: Final = re.compile(r"[+-]?(\d{1,17}(\.\d{0,17})?|\.\d{1,17})([eE][+-]?\d{1,3})?", re.ASCII)
+thousands: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
+"""A thousand and more where a comma stands between thousands, a little more than one where it is a point."""
 integer: Final = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
 
@@ -42,6 +44,14 @@ def judged(value: Value, address: Address, exponent: int | None) -> Value:
         if exponent is not None and _last_digit(found) < exponent:
             raise DriverError("enter_decimals", Status.BAD_OUT_OF_RANGE, value=found, decimals=max(0, -exponent))
     return found
+
+
+def judge_comma(value: Value, address: Address, exponent: int | None) -> None:
+    """Refuse what a person may have meant in two ways, where no number of decimals says which. Raises DriverError `enter_comma`."""
+    written = value.strip() if isinstance(value, str) else ""
+    if address.data == "float64" and exponent is None and thousands.fullmatch(written):
+        first, second = written.replace(",", ""), written.replace(",", ".")
+        raise DriverError("enter_comma", Status.BAD_OUT_OF_RANGE, value=written, first=first, second=second)
 
 
 def judge_time(taken_ms: int | None, now_ms: int, late_ms: int) -> None:

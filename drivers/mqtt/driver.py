@@ -122,7 +122,8 @@ class MqttDriver:
 
         The command expires at the broker with the deadline, so that a device that comes back later does not obey it. Raises DriverError:
         `write_not_supported`, `write_out_of_range`, `write_refused` (params code), a connection cause when nothing was sent, or
-        `write_unknown`. A cancelled write is unknown as well.
+        `write_unknown`. A cancelled write is unknown as well; then what the tag was known to have is uncertain until the device says more,
+        so that nobody takes it for a read-back.
         """
         until = asyncio.get_running_loop().time() + deadline_s
         address = tag.address
@@ -136,17 +137,21 @@ class MqttDriver:
         await broker.subscribe(feed.source(), until)
         await self._born(feed, until)
         topic, payload, qos = feed.command(tag, given)
-        confirmed = self._known.watch(address, given)
+        confirmed, sent_ms, is_decided = self._known.watch(address, given), self._clock.mono_ms(), False
         try:
             code = await broker.publish(topic, payload, qos, max(1, math.ceil(deadline_s)), until)
             if code >= refused_min:
+                is_decided = True
                 raise DriverError("write_refused", Status.BAD_USER_ACCESS_DENIED, code=code)
             async with asyncio.timeout_at(until):
                 await confirmed
+            is_decided = True
         except TimeoutError:
             raise DriverError("write_unknown", Status.BAD_TIMEOUT, reason="no_confirmation") from None
         finally:
             confirmed.cancel()
+            if not is_decided and self._known.doubt_since(address, sent_ms):
+                feed.nudge()  # a birth says what it has now
 
     def _feed(self) -> tuple[Broker, JsonFeed | DeviceFeed]:
         if self._joined is None:

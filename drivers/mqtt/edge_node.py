@@ -34,7 +34,8 @@ class Outcome:
     """What a message means. Everything is empty for one that changes nothing.
 
     `values` are (metric as known from its birth, metric as sent, time of the payload). `lost` is a cause code when messages
-    are missing or cannot be read (`detail` says more). `died` are devices that are gone now ("" is the node with all of them).
+    are missing or cannot be read (`detail` says more); while the node stays born, only the message's own device is meant. `died` are
+    devices that are gone now ("" is the node with all of them).
     """
 
     values: list[tuple[KnownMetric, Metric, int | None]] = field(default_factory=list)
@@ -57,15 +58,17 @@ class EdgeNode:
         """Devices that have been born and have not died."""
         self.dead: set[str] = set()
         """Devices that have died since the node was born."""
-        self._metrics: dict[tuple[str, str], KnownMetric] = {}
-        self._aliases: dict[int, KnownMetric] = {}
+        self._metrics: dict[str, dict[str, KnownMetric]] = {}
+        """Device -> name -> what its last birth said."""
+        self._aliases: dict[str, dict[int, KnownMetric | None]] = {}
+        """Device -> alias -> the metric, None where its birth gave the alias to several. Some publishers number each device by itself."""
         self._seq: int | None = None
         self._bd_seq: int | None = None
         self._last = b""
 
     def find(self, device: str, name: str) -> KnownMetric | None:
         """Return what the births said of a metric."""
-        return self._metrics.get((device, name)) if self.born else None
+        return self._metrics.get(device, {}).get(name) if self.born else None
 
     def forget(self, cause: str = "birth_missing") -> None:
         """Nothing is believed until the next birth: the connection is new, or messages may be missing."""
@@ -112,18 +115,22 @@ class EdgeNode:
         return self._birth(payload, "", outcome)
 
     def _birth(self, payload: Payload, device: str, outcome: Outcome) -> Outcome:
+        metrics: dict[str, KnownMetric] = {}  # a birth says all that there is: what the last one had besides is gone
+        aliases: dict[int, KnownMetric | None] = {}
+        self._metrics[device], self._aliases[device] = metrics, aliases
         for metric in payload.metrics:
             if metric.name is None:
                 raise SparkplugError("a metric without a name in a birth")
-            known = KnownMetric(device, metric.name, metric.alias, metric.datatype)
-            self._metrics[device, metric.name] = known
+            known = metrics[metric.name] = KnownMetric(device, metric.name, metric.alias, metric.datatype)
             if metric.alias is not None:
-                self._aliases[metric.alias] = known
+                before = aliases.setdefault(metric.alias, known)
+                if before is not None and before.name != known.name:
+                    aliases[metric.alias] = None
             outcome.values.append((known, metric, payload.timestamp_ms))
         if device:
             self.online.add(device)
             self.dead.discard(device)
-        if len(self._metrics) > known_max or len(self.online) > devices_max:
+        if sum(map(len, self._metrics.values())) > known_max or len(self.online) > devices_max:
             self._metrics.clear()
             raise SparkplugError(f"more than {known_max} metrics or {devices_max} devices")
         outcome.births.add(device)
@@ -134,18 +141,16 @@ class EdgeNode:
         if device and device not in self.online:
             outcome.wants_rebirth = True
             return outcome
+        metrics, aliases = self._metrics.get(device, {}), self._aliases.get(device, {})
         for metric in payload.metrics:
-            known = self._known(device, metric)
-            if known is None or known.device != device:
-                outcome.wants_rebirth = True  # the others are what their birth said: only this one is not known
-            else:
+            known = metrics.get(metric.name) if metric.name is not None else aliases.get(-1 if metric.alias is None else metric.alias)
+            if known is not None:
                 outcome.values.append((known, metric, payload.timestamp_ms))
+                continue
+            outcome.wants_rebirth = True  # the others are what their birth said: only this one is not known
+            if metric.name is None and metric.alias in aliases:  # it may be any of several: whose value it is nobody can tell
+                outcome.lost, outcome.detail = "bad_answer", f"alias {metric.alias} is of several metrics"
         return outcome
-
-    def _known(self, device: str, metric: Metric) -> KnownMetric | None:
-        if metric.name is not None:
-            return self._metrics.get((device, metric.name))
-        return self._aliases.get(metric.alias) if metric.alias is not None else None
 
     def _node_death(self, payload: Payload) -> Outcome:
         bd_seq = next((_number(metric) for metric in payload.metrics if metric.name == "bdSeq"), None)

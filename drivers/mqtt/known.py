@@ -105,6 +105,18 @@ class Known:
         if fault is not None:
             self.fail(fault)
 
+    def doubt_since(self, address: Hashable, sent_ms: int) -> bool:
+        """Nobody knows what became of a command sent at this mono time: what was said before it is uncertain until it is said again.
+
+        Tell whether nothing was said since.
+        """
+        sample = self.samples.get(address)
+        if sample is not None and sample.mono_ms > sent_ms:
+            return False
+        if sample is not None:
+            self.samples[address] = doubted(sample)
+        return True
+
     def fail(self, fault: DriverError) -> None:
         """Break the streams, and the waits for confirmations."""
         for stream in self._streams.values():
@@ -116,7 +128,7 @@ class Known:
         self.tell()
 
     def watch(self, address: Hashable, value: Value) -> asyncio.Future[None]:
-        """Return a future that is done when a fresh sample of the address has the value."""
+        """Return a future that is done when a fresh sample of the address has the value, and is good: not late, not of the past."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._watched = [each for each in self._watched if not each[2].done()]
         self._watched.append((address, value, future))
@@ -138,5 +150,5 @@ class Known:
 
     def _confirm(self, address: Hashable, sample: Sample) -> None:
         for wanted, value, future in self._watched:
-            if wanted == address and sample.fresh and sample.value == value and not future.done():
+            if wanted == address and sample.fresh and sample.status >> 30 == 0 and sample.value == value and not future.done():
                 future.set_result(None)

@@ -98,8 +98,10 @@ class NodeFeed:
         else:
             outcome = self.node.take(kind, device, message.payload)
         if outcome.lost is not None:
+            is_whole = not self.node.born or kind == "NBIRTH"
             for member in self._members:
-                member.lost(outcome)
+                if is_whole or member.device == device:
+                    member.lost(outcome)
         for gone in outcome.died:
             for member in self._members:
                 if gone in ("", member.device):

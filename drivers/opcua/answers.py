@@ -105,10 +105,9 @@ def kind_answer(reader: Reader) -> NodeKind:
 
 
 def write_answer(reader: Reader) -> int:
-    """Return the status of one write, 0 when it is done."""
+    """Return the status of one write."""
     _expect(reader, 1)
-    status = reader.u32()
-    return status if status >> 30 else 0
+    return reader.u32()
 
 
 def browse_answer(reader: Reader, count: int) -> list[Browsed]:
@@ -134,15 +133,16 @@ def subscription_answer(reader: Reader) -> Subscription:
     return Subscription(number, interval_ms, reader.u32())
 
 
-def monitored_answer(reader: Reader, count: int) -> list[int]:
-    """Return one status per node that was to be monitored."""
+def monitored_answer(reader: Reader, count: int) -> list[tuple[int, int]]:
+    """Return one status per node that was to be monitored, and the samples of it that the server really keeps."""
     _expect(reader, count)
-    statuses = []
+    made = []
     for _ in range(count):
-        statuses.append(reader.u32())
-        reader.take(16)
+        status = reader.u32()
+        reader.take(12)
+        made.append((status, reader.u32()))
         reader.extension()
-    return statuses
+    return made
 
 
 def publish_answer(reader: Reader) -> tuple[int, Notification]:

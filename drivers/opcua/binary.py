@@ -295,9 +295,10 @@ def _product(lengths: tuple[int, ...]) -> int:
 
 def _bounded_text(reader: Reader, _: int = 0) -> Any:
     found = reader.raw()
-    if found is not None and len(found) > text_size_max:
-        return too_large
-    return None if found is None else found.decode("utf-8", "replace")
+    if found is None or len(found) > text_size_max:
+        return None if found is None else too_large
+    text = found.decode("utf-8", "replace")
+    return too_large if len(text) > text_size_max // 4 and len(text.encode()) > text_size_max else text  # U+FFFD are three bytes each
 
 
 def _bounded_raw(reader: Reader, _: int = 0) -> Any:

@@ -136,8 +136,7 @@ class OpcUaDriver:
             code = _decided(error)
         if code == bad_type_mismatch:
             self._kinds.pop(node, None)
-        if code:
-            raise DriverError("write_refused", code, code=code)
+        _require_done(code)
 
     async def call(self, owner: str, method: str, arguments: Sequence[str], deadline_s: float) -> list[Value]:
         """Call a method of an object: node ids as in a configuration, arguments as `int16:5`. Returns its outputs, at most 32.
@@ -162,10 +161,7 @@ class OpcUaDriver:
             answer = _decided(error), [], []
         code, wrong, outputs = answer
         code = code or next((status for status in wrong if status >> 30), 0)
-        if code in undecided_codes:
-            raise DriverError("write_unknown", code, reason=f"{code:#010x}")
-        if code >> 30:
-            raise DriverError("write_refused", code, code=code)
+        _require_done(code)
         return [_shown(output) for output in outputs[:outputs_max]]
 
     async def browse(self, start: str | None, bounds: Bounds, take: Callable[[Found], None]) -> str | None:
@@ -235,9 +231,22 @@ class OpcUaDriver:
 def _decided(error: DriverError) -> int:
     """Return the code by which a server surely refused. Raises DriverError `write_unknown` when it may have done it."""
     code = int(error.params.get("code", 0))
-    if error.cause != "device_exception" or code in undecided_codes:
+    if error.cause != "device_exception" or _is_undecided(code):
         raise DriverError("write_unknown", error.status, reason=error.cause) from error
     return code
+
+
+def _is_undecided(code: int) -> bool:
+    """Tell whether a status leaves open what became of a write or a call, as all uncertain ones do. Info bits say nothing of it."""
+    return code >> 30 == 1 or code & 0xFFFF0000 in undecided_codes
+
+
+def _require_done(code: int) -> None:
+    """Raise DriverError `write_unknown` or `write_refused` unless a status says that what was asked for is done."""
+    if _is_undecided(code):
+        raise DriverError("write_unknown", code if code >> 31 else Status.BAD, reason=f"{code:#010x}")
+    if code >> 30:
+        raise DriverError("write_refused", code, code=code)
 
 
 def _shown(output: object) -> Value:

@@ -58,7 +58,9 @@ class Stream:
         self._interval_ms = float(options.subscription_interval_ms or group.period_ms)
         self._queue_size = options.queue_size
         self._queue_ms = self._interval_ms * options.queue_size
-        """How long the server's queues last."""
+        """How long the shortest of the server's queues lasts."""
+        self._queues: dict[int, int] = {}
+        """Tag -> samples that the server keeps of it: it may give less than was asked for."""
         self._link: Link | None = None
         self._subscription = Subscription(0, self._interval_ms, keep_alive_count)
         self._expected = 1
@@ -109,7 +111,8 @@ class Stream:
         A tag's queue that came back full counts as run over: not every server says so.
         """
         busy_ms = self._clock.mono_ms() - self._heard_ms
-        full = self._queue_size > 1 and max(Counter(tag for tag, _ in notified).values(), default=0) >= self._queue_size
+        counts = Counter(tag for tag, _ in notified)
+        full = any(count >= self._queues.get(tag, self._queue_size) > 1 for tag, count in counts.items())
         if full or busy_ms > self._queue_ms or any(overflowed(sample[1]) for _, sample in notified):
             raise DriverError("overflow", Status.BAD_COMMUNICATION_ERROR, limit=self._options.queue_size)
 
@@ -198,12 +201,11 @@ class Stream:
         refused: list[tuple[int, Sample]] = []
         wanted, at = self.plan.wanted(), 0
         self._queue_size = min(self._options.queue_size, link.limits.queue or self._options.queue_size)
-        self._queue_ms = self._interval_ms * self._queue_size
         while at < len(wanted):
             some = wanted[at : at + link.limits.monitor]
             parameters = monitor_parameters(self._subscription.id, some, self._interval_ms, self._queue_size)
             try:
-                statuses = await link.ask(
+                made = await link.ask(
                     monitor_service,
                     parameters,
                     partial(monitored_answer, count=len(some)),
@@ -213,9 +215,14 @@ class Stream:
                 if error.params.get("code") not in too_many_codes or not link.limits.shrink("monitor", len(some)):
                     raise
                 continue
-            bad = [(one.handle, (None, status, None, None)) for one, status in zip(some, statuses, strict=True) if status >> 30]
-            refused += self.plan.notified(bad)
+            for one, (status, kept) in zip(some, made, strict=True):
+                found = self.plan.notified([(one.handle, (None, status, None, None))])
+                if status >> 30:
+                    refused += found
+                else:
+                    self._queues.update((tag, min(max(kept, 1), self._queue_size)) for tag, _ in found)
             at += len(some)
+        self._queue_ms = self._interval_ms * min(self._queues.values(), default=self._queue_size)
         return refused
 
     def _opened(self) -> Link:

@@ -16,6 +16,8 @@ from drivers.opcua.nodes import NodeId
 
 structure_definition: Final = NodeId(0, "i", 122)
 enum_definition: Final = NodeId(0, "i", 123)
+structure_type: Final = NodeId(0, "i", 22)
+enumeration_type: Final = NodeId(0, "i", 29)
 fields_max: Final = 500
 built_in_last: Final = 25
 abstract_types: Final = frozenset({24, 26, 27, 28})
@@ -45,10 +47,8 @@ Definition = Structure | int
 """How values of a data type are encoded: as a structure, or as a built-in type of this number."""
 
 
-def parse_definition(value: Extension) -> Definition | None:
-    """Read the DataTypeDefinition of a data type; None for one that is not understood. Raises MalformedError."""
-    if value.encoding == enum_definition:
-        return int32
+def parse_definition(value: Extension) -> Structure | None:
+    """Read the DataTypeDefinition of a data type; None for one that is no structure, or not understood. Raises MalformedError."""
     if value.encoding != structure_definition:
         return None
     reader = Reader(value.body)
@@ -67,6 +67,8 @@ def built_in(kind: NodeId) -> int | None:
         return None
     if kind.name in abstract_types:
         return variant
+    if kind == enumeration_type:
+        return int32
     return kind.name if 0 < kind.name <= built_in_last else None
 
 
@@ -76,8 +78,16 @@ def kinds_in(definition: Definition) -> list[NodeId]:
 
 
 def decode_structure(body: bytes, definition: Structure, definitions: Mapping[NodeId, Definition]) -> dict[str, Any]:
-    """Return the fields of a structured value by name. Raises MalformedError, also where a field's type is not known."""
-    return _structure(Reader(body), definition, definitions, 0)
+    """Return the fields of a structured value by name.
+
+    Raises MalformedError, also where a field's type is not known, and where bytes are left: then the definition is not this value's (it
+    lacks the fields of its supertype, or has changed since), and every field could be another.
+    """
+    reader = Reader(body)
+    found = _structure(reader, definition, definitions, 0)
+    if reader.at != reader.end:
+        raise MalformedError("more bytes than the definition has")
+    return found
 
 
 def _field(reader: Reader) -> Field:

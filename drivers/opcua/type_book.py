@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from drivers.opcua.answers import browse_answer, read_answer
-from drivers.opcua.binary import Array, Extension, MalformedError
+from drivers.opcua.binary import Array, Extension, MalformedError, int32
 from drivers.opcua.codec import Sample, structures_in
 from drivers.opcua.link import Link
 from drivers.opcua.nodes import NodeId
@@ -25,7 +25,16 @@ from drivers.opcua.requests import (
     read_parameters,
     read_service,
 )
-from drivers.opcua.structures import Definition, Structure, built_in, decode_structure, kinds_in, parse_definition
+from drivers.opcua.structures import (
+    Definition,
+    Structure,
+    built_in,
+    decode_structure,
+    enum_definition,
+    kinds_in,
+    parse_definition,
+    structure_type,
+)
 
 types_max: Final = 300
 encodings_max: Final = 300
@@ -101,18 +110,21 @@ class TypeBook:
     async def _definition(self, kind: NodeId, until: float) -> Definition | None:
         parameters = read_parameters([kind], data_type_definition_attribute)
         sample = (await self._link.ask(read_service, parameters, lambda reader: read_answer(reader, 1), self._limit_s(until)))[0]
-        if isinstance(sample[0], Extension):
+        names_values = isinstance(sample[0], Extension) and sample[0].encoding == enum_definition
+        if isinstance(sample[0], Extension) and not names_values:
             try:
                 return parse_definition(sample[0])
             except MalformedError:
                 return None
         above = kind
-        for _ in range(supertypes_max):  # a type without a definition is encoded as the built-in type that it is derived from
+        for _ in range(supertypes_max):  # encoded as the built-in type that it is derived from: also a set of options, which may be a Byte
             found = await self._other_end(above, has_subtype, until)
-            if found is None or (simple := built_in(found)) is not None:
-                return None if found is None else simple
+            if found is None or found == structure_type:
+                break
+            if (simple := built_in(found)) is not None:
+                return simple
             above = found
-        return None
+        return int32 if names_values and found is None else None
 
     async def _other_end(self, node: NodeId, reference: NodeId, until: float) -> NodeId | None:
         """Return the node at the other end of an inverse reference, None where there is none."""

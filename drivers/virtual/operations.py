@@ -93,14 +93,27 @@ def _rounded(value: Number, digits: Number = 0) -> Number:
     return round(value, places) if places else round(value)
 
 
+def _comparable(value: Value) -> Number:
+    """Return a number that is above, below or equal to any other. Raises ReckonError for text, no value, and NaN, which is none."""
+    found = number(value)
+    if math.isnan(found):
+        raise ReckonError(Status.BAD_OUT_OF_RANGE)
+    return found
+
+
 def _equal(one: Value, other: Value) -> bool:
     if isinstance(one, str) and isinstance(other, str):
         return one == other
-    return number(one) == number(other)
+    return _comparable(one) == _comparable(other)
 
 
 def _ordered(operation: Callable[[Number, Number], bool]) -> Callable[..., Value]:
-    return lambda one, other: operation(number(one), number(other))
+    return lambda one, other: operation(_comparable(one), _comparable(other))
+
+
+def _outermost(operation: Callable[..., Number]) -> Callable[..., Number]:
+    """Return min or max that is NaN where one of its numbers is, wherever it stands."""
+    return lambda *values: next((value for value in values if math.isnan(value)), None) or operation(*values)
 
 
 BINARY: Final[Mapping[str, Callable[..., Value]]] = {
@@ -116,7 +129,7 @@ UNARY: Final[Mapping[str, Callable[..., Value]]] = {
     "not": lambda value: not truth(value),
 }  # fmt: skip
 FUNCTIONS: Final[Mapping[str, tuple[Callable[..., Value], int, int]]] = {
-    "min": (arithmetic(min), 2, 32), "max": (arithmetic(max), 2, 32), "abs": (arithmetic(abs), 1, 1),
+    "min": (arithmetic(_outermost(min)), 2, 32), "max": (arithmetic(_outermost(max)), 2, 32), "abs": (arithmetic(abs), 1, 1),
     "round": (arithmetic(_rounded), 1, 2), "floor": (arithmetic(math.floor), 1, 1), "ceil": (arithmetic(math.ceil), 1, 1),
     "sqrt": (arithmetic(math.sqrt), 1, 1), "exp": (arithmetic(math.exp), 1, 1), "ln": (arithmetic(math.log), 1, 1),
     "log10": (arithmetic(math.log10), 1, 1),

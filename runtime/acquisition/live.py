@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from drivers.reading import Quality, Scan, Status, Tag, TagGroup, Value, quality_of
+from drivers.registry import inputs_of
 from drivers.shared import Newest
 from runtime.points import DevicePoints
 from runtime.setpoint import Known
@@ -165,7 +166,27 @@ class Live:
             return None
         # A date in a certificate makes no interlock unknown.
         is_good = quality_of(newest.status) is Quality.GOOD or newest.status == Status.UNCERTAIN_SENSOR_CALIBRATION
-        return Known(newest.value, is_good, newest.read_ms)
+        return Known(newest.value, is_good, self._rests_on_ms(name))
+
+    def _rests_on_ms(self, name: str) -> int | None:
+        """Return when the oldest of what a tag's value rests on was read: a formula is reckoned just now, from inputs that may be old.
+
+        None where all of it is pushed, and holds until it changes.
+        """
+        times: list[int] = []
+        names, seen = [name], {name}
+        while names:
+            newest = self.newest(each := names.pop())
+            if newest is None:
+                continue
+            if newest.read_ms is not None:
+                times.append(newest.read_ms)
+            state, i = self._places[each]
+            tag = state.group.tags[i]
+            inputs = inputs_of(self._devices[tag.device].config.type, tag.address)
+            names += [other for other in inputs if other not in seen]
+            seen.update(inputs)
+        return min(times, default=None)
 
     def fate(self, tag_uid: int) -> asyncio.Future[Fate]:
         """Return what will have become of a tag's newest collected reading, once that is known; of a tag that is gone, that it is lost."""

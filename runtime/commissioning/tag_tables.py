@@ -7,7 +7,7 @@ table edited by the page and one imported from a file mean the same.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
@@ -16,6 +16,7 @@ from drivers.registry import load_factory
 from runtime.bus_budget import accept_config
 from runtime.config import parse_config
 from runtime.config_faults import ConfigError, Faults
+from runtime.config_model import TAGS_MAX
 from runtime.config_templates import with_template
 from runtime.faces.feed import RequestRefusedError
 from runtime.tag_sheet.cells import needed_options, option_kinds
@@ -40,13 +41,13 @@ def judged(
     sheet = read_sheet(data, columns_of(kinds), NAME, encoding)
     change = edited(device, raw, sheet, kinds, numbers_of(device, raw, known), remove=remove)
     faults, advice, made = list(change.faults), [], text
-    if change.groups:
+    if change.groups and all(len(group["tags"]) <= TAGS_MAX for group in change.groups):  # what is far too long is not even written
         made = with_groups(text, device, change.groups, change.renamed)
         try:
             advice = [each.text() for each in accept_config(made).advice]
         except ConfigError as error:
-            places = {(fault.row, fault.column) for fault in faults}
-            placed = [change.place(device, replace(fault, line=_line_before(text, made, fault.line))) for fault in error.faults]
+            places, line_before = {(fault.row, fault.column) for fault in faults}, _line_before(text, made)
+            placed = [change.place(device, replace(fault, line=line_before(fault.line))) for fault in error.faults]
             faults += [fault for fault in placed if (fault.row, fault.column) not in places]
     if faults:
         raise SheetError(faults)
@@ -88,11 +89,15 @@ def sheet_of(columns: Sequence[str], rows: Sequence[Sequence[object]], *, semico
     return sheet_bytes(columns, rows, semicolons=semicolons)
 
 
-def _line_before(before: str, after: str, line: int | None) -> int | None:
+def _line_before(before: str, after: str) -> Callable[[int | None], int | None]:
     """Return where a line stood that is outside of what changed; that of one within it may be another, or None."""
     old, new = before.splitlines(), after.splitlines()
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
-    if line is None or line <= same:
-        return line
-    line -= len(new) - len(old)
-    return line if 0 < line <= len(old) else None
+
+    def stood(line: int | None) -> int | None:
+        if line is None or line <= same:
+            return line
+        line -= len(new) - len(old)
+        return line if 0 < line <= len(old) else None
+
+    return stood

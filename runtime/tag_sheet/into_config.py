@@ -7,12 +7,13 @@ brought to their cells here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from drivers.option_error import OptionError
 from runtime.config_faults import Fault
+from runtime.config_model import TAGS_MAX
 from runtime.tag_sheet.cells import Kinds, cell_of, option, set_option, value_of
 from runtime.tag_sheet.rows import GROUP, NAME, OF_GROUP, UID, WAS, tags_of
 from runtime.tag_sheet.sheet import Sheet, SheetFault
@@ -34,20 +35,15 @@ class Change:
     """New name -> former one."""
     removed: list[str] = field(default_factory=list)
     faults: list[SheetFault] = field(default_factory=list)
+    _starts: dict[str, int] | None = None
 
     def place(self, device: str, fault: Fault) -> SheetFault:
         """Return a fault of the configuration as one of the sheet: at its cell where it is about one, else at its place there.
 
         `fault.line` is that in the text as it was. Who names a tag that the sheet renames or takes out is told so: its name was right.
         """
-        for (group, tag), row in self.rows.items():
-            start = f"devices.{device}.groups.{group}.tags.{tag}"
-            if fault.where == start or fault.where.startswith(start + "."):
-                return SheetFault(row, fault.where[len(start) + 1 :], fault.code, fault.params)
-        for (group, _), row in self.rows.items():
-            start = f"devices.{device}.groups.{group}"
-            if fault.where == start or fault.where.startswith(start + "."):
-                return SheetFault(row, fault.where[len(start) + 1 :], fault.code, fault.params)
+        for start, row in self._owners(device, fault.where):
+            return SheetFault(row, fault.where[len(start) + 1 :], fault.code, fault.params)
         owner, _, former = str(fault.params.get("tag", "")).partition("/")
         if owner == device and fault.line is not None:
             named: dict[str, str | int | float] = {"line": fault.line, "tag": f"{device}/{former}"}
@@ -56,6 +52,20 @@ class Change:
             if (name := next((new for new, old in self.renamed.items() if old == former), None)) is not None:
                 return SheetFault(0, fault.where, "sheet_renamed_named", {**named, "name": name})
         return SheetFault(0, fault.where, fault.code, fault.params)
+
+    def _owners(self, device: str, where: str) -> Iterator[tuple[str, int]]:
+        """Yield each tag's or group's place that a place is in, the innermost first, and its row: a group's is that of its first tag."""
+        if self._starts is None:
+            self._starts = {}
+            for (group, tag), row in self.rows.items():
+                start = f"devices.{device}.groups.{group}"
+                self._starts.setdefault(start, row)
+                self._starts[f"{start}.tags.{tag}"] = row
+        end = len(where)
+        while end > 0:
+            if (found := self._starts.get(where[:end])) is not None:
+                yield where[:end], found
+            end = where.rfind(".", 0, end)
 
 
 def edited(
@@ -76,6 +86,10 @@ def edited(
         change.faults.append(SheetFault(0, "", "sheet_tags_missing", {"count": len(gone), "names": shown}))
     change.removed = gone
     change.groups = [group for group in reading.groups.values() if group["tags"]]
+    for group in change.groups:
+        if len(group["tags"]) > TAGS_MAX:
+            first = change.rows[group["name"], group["tags"][TAGS_MAX]["name"]]
+            change.faults.append(SheetFault(first, GROUP, "config_too_many", {"limit": TAGS_MAX}))
     if not change.groups and not change.faults:
         change.faults.append(SheetFault(0, "", "sheet_empty", {"device": device}))
     change.faults[:0] = sheet.faults

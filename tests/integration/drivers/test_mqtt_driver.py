@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 
 from drivers.driver import DriverError
-from drivers.reading import Status, TagGroup
+from drivers.reading import Scan, Status, Tag, TagGroup, Value
 from drivers.shared import Shared
+from runtime.clock import SystemClock
+from runtime.device_write import write_and_look
+from runtime.setpoint import SetpointRules
 from tests.rigs.mosquitto import Mosquitto
 from tests.rigs.mqtt_device import driver_of, group_of, pushed, read_until, rss_bytes, run, tag
 from tests.rigs.mqtt_plant import Publisher, now_ms
@@ -304,6 +307,10 @@ def test_a_command_is_done_when_the_device_says_so_and_expires_otherwise(broker:
                     with pytest.raises(DriverError) as caught:
                         await driver.write(setpoint, value, 0.3)
                     assert (caught.value.cause, caught.value.params["reason"]) == ("write_unknown", "no_confirmation")
+                assert (await driver.read(group_of(setpoint), 1.0)).statuses == [DOUBTED], "what it had before both is no read-back"
+                device.publish("t/0", b"true")
+                scan = await read_until(driver, group_of(setpoint), lambda scan: scan.statuses is None)
+                assert scan.values == [True], "until it says so itself"
                 started = time.monotonic()
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(asyncio.to_thread(kill_later))
@@ -314,5 +321,33 @@ def test_a_command_is_done_when_the_device_says_so_and_expires_otherwise(broker:
                 with pytest.raises(DriverError) as caught:
                     await driver.write(setpoint, False, 0.5)
                 assert caught.value.cause in ("connect_failed", "connect_waiting"), "nothing was sent"
+
+    run(test)
+
+
+def test_a_value_from_before_a_command_is_no_read_back_of_it(broker: Mosquitto) -> None:
+    async def test() -> None:
+        setpoint = tag(0, content="text", command_topic="c/0")
+
+        class One:
+            """`runtime.device_write.Writer` of one driver."""
+
+            async def write(self, device: str, tag: Tag, value: Value, deadline_s: float) -> None:
+                await driver.write(tag, value, 0.3)
+
+            def sent(self, device: str, tag: Tag, value: Value) -> Value:
+                return value
+
+            async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
+                return await driver.read(TagGroup(-1, device, "back", 1000, (tag,)), 0.5)
+
+        with Publisher(broker.port) as plant:
+            async with driver_of(broker.port) as driver:
+                await driver.read(group_of(setpoint), 0.2)
+                plant.publish("t/0", "5.0")
+                assert (await driver.read(group_of(setpoint), 1.0)).values == [5.0]
+                for value in (6.0, 5.0):  # nobody knows whether it took the 6, nor whether it took the 5 after that
+                    outcome = await write_and_look(One(), SystemClock(), setpoint, value, SetpointRules(read_back_s=0.3))
+                    assert (outcome.code, "read_back" in outcome.params) == ("write_unknown", False)
 
     run(test)

@@ -15,6 +15,7 @@ from drivers.driver import DriverError
 from drivers.opcua.binary import put_text
 from drivers.opcua.config import DeviceOptions
 from drivers.opcua.driver import OpcUaDriver
+from drivers.reading import Quality, quality_of
 from tests.integration.drivers.test_opcua_driver import group_of, run
 from tests.integration.drivers.test_opcua_values import tags_of
 from tests.rigs.clock import RunningClock
@@ -23,6 +24,7 @@ from tests.rigs.opcua_hostile import HostileServer, chunk, data_values, header
 pytestmark = pytest.mark.integration
 
 READ, PUBLISH, CREATE, MONITOR = 631, 826, 787, 751
+WRITE, CALL = 673, 712
 ONE = b"\x01\x0b" + struct.pack("<d", 1.5)
 TEXTS = b"\x01\x8c" + struct.pack("<i", 1_500_000) + b"\xff\xff\xff\xff" * 1_500_000
 
@@ -94,6 +96,73 @@ def test_answers_that_lie_are_bad_answers(name: str) -> None:
             assert server.connections <= 2
 
     bounded(test, 60)
+
+
+@pytest.mark.parametrize("status", [0x800A0000, 0x80050000, 0x808B0000, 0x80B20000, 0x800A0480, 0x40000000, 0x002E0000, 0x00300000])
+def test_a_status_that_leaves_open_what_became_of_a_write_is_unknown_and_no_refusal(status: int) -> None:
+    def answer(service: int, parameters: bytes) -> bytes:
+        if service in (WRITE, CALL):
+            more = struct.pack("<ii", 0, 0) + struct.pack("<i", 0) if service == CALL else b""
+            return header() + struct.pack("<iI", 1, status) + more + struct.pack("<i", -1)
+        return reading(ONE)(service, parameters)
+
+    async def test() -> None:
+        async with HostileServer(answer) as server:
+            async with OpcUaDriver(DeviceOptions(endpoint=server.endpoint, method_calls=True), RunningClock()) as driver:
+                with pytest.raises(DriverError) as caught:
+                    await driver.write(group_of("float64").tags[0], 2.5, 2.0)
+                assert (caught.value.cause, caught.value.params) == ("write_unknown", {"reason": f"{status:#010x}"})
+                assert quality_of(caught.value.status) is Quality.BAD
+                with pytest.raises(DriverError, match="write_unknown"):
+                    await driver.call("ns=2;s=o", "ns=2;s=m", [], 2.0)
+
+    run(test)
+
+
+@pytest.mark.parametrize("status", [0x803B0000, 0x803C0000, 0x801F0000, 0x80740000])
+def test_a_status_that_says_no_is_a_refusal(status: int) -> None:
+    def answer(service: int, parameters: bytes) -> bytes:
+        return header() + struct.pack("<iIi", 1, status, -1) if service == WRITE else reading(ONE)(service, parameters)
+
+    async def test() -> None:
+        async with HostileServer(answer) as server, OpcUaDriver(DeviceOptions(endpoint=server.endpoint), RunningClock()) as driver:
+            with pytest.raises(DriverError) as caught:
+                await driver.write(group_of("float64").tags[0], 2.5, 2.0)
+            assert (caught.value.cause, caught.value.params) == ("write_refused", {"code": status})
+
+    run(test)
+
+
+@pytest.mark.parametrize(("kept", "cause"), [(3, "overflow"), (4, "no_answer"), (1, "no_answer")])
+def test_a_queue_that_the_server_made_shorter_is_full_at_its_own_length(kept: int, cause: str) -> None:
+    """Ten samples were asked for; of the three that come, one before them may be lost where the server keeps three."""
+    published = 0
+
+    def answer(service: int, parameters: bytes) -> bytes | None:
+        nonlocal published
+        if service == CREATE:
+            return header() + struct.pack("<IdII", 7, 20.0, 1, 1)
+        if service == MONITOR:
+            return header() + struct.pack("<iIIdI", 1, 0, 1, 20.0, kept) + b"\0\0\0"
+        if service != PUBLISH:
+            return reading(ONE)(service, parameters)
+        published += 1
+        change = struct.pack("<i", 3) + (struct.pack("<I", 0) + ONE) * 3 + struct.pack("<i", 0)
+        body = struct.pack("<Ii", 7, 0) + b"\0" + struct.pack("<Iqi", 1, 0, 1) + b"\1\0\x2b\3\1" + struct.pack("<i", len(change)) + change
+        return header() + body if published == 1 else None
+
+    async def test() -> None:
+        seen: list[object] = []
+        async with HostileServer(answer) as server:
+            made = DeviceOptions(endpoint=server.endpoint, request_timeout_s=0.2, subscription_interval_ms=20, queue_size=10)
+            async with OpcUaDriver(made, RunningClock()) as driver:
+                with pytest.raises(DriverError) as caught:
+                    async with aclosing(driver.subscribe(group_of("float64"))) as scans:  # type: ignore[type-var]
+                        async for scan in scans:
+                            seen += scan.values
+        assert (caught.value.cause, seen) == (cause, [1.5] * 3)
+
+    run(test)
 
 
 def test_one_large_value_is_bad_alone() -> None:

@@ -373,3 +373,19 @@ def test_tags_of_a_template_are_exported_and_not_taken_in(tmp_path: Path) -> Non
     (tmp_path / "c.toml").write_text('[gateway]\nname = "g"\n[devices.m]\ntemplate = "sdm120"\nhost = "h"\n', encoding="utf-8")
     assert run(tmp_path, "export", "m", str(tmp_path / "t.csv"))[1]["tags"] == 9
     assert run(tmp_path, "import", "m", str(tmp_path / "t.csv"))[1]["error"] == "tags_of_template"
+
+
+def test_a_group_of_too_many_tags_is_said_at_the_first_row_beyond_and_nothing_is_written_for_it() -> None:
+    rows = [f"fast,n{n},holding:x{n}" for n in range(20_000)]  # each address wrong besides: to write and to place that took an hour
+    with pytest.raises(SheetError) as caught:
+        judged(CONFIG, "m", sheet_of("group,name,address", *rows), {}, remove=True)
+    assert [(fault.row, fault.column, fault.code, fault.params) for fault in caught.value.faults] == [
+        (1026, "group", "config_too_many", {"limit": 1024})
+    ]
+
+
+def test_a_fault_is_placed_at_the_innermost_tag_that_its_place_names() -> None:
+    rows = ["fast,L1,holding:5", "fast,L1.U,holding:y", "slow,c,holding:2"]
+    with pytest.raises(SheetError) as caught:
+        judged(CONFIG, "m", sheet_of("group,name,address", *rows), {}, remove=True)
+    assert (3, "address", "config_modbus_address") in [(fault.row, fault.column, fault.code) for fault in caught.value.faults]

@@ -47,6 +47,15 @@ def test_lost_edges_of_the_only_kind_that_is_watched_all_count() -> None:
     assert (count.total, count.lost, count.is_doubtful) == (491, 488, False)
 
 
+def test_two_edges_of_a_kind_of_which_none_was_lost_are_doubtful_where_one_kind_counts() -> None:
+    for counted, first, doubtful in (("on", True, False), ("on", False, True), ("both", False, False)):
+        count = PulseCount(counted, 0, 0, level=True)  # type: ignore[arg-type]
+        count.take(Edge(is_on=first, at_ns=1, number=1), "both")  # may have come before its level was asked for
+        assert not count.is_doubtful
+        count.take(Edge(is_on=False, at_ns=2, number=2), "both")  # a pulse that was over when its first edge was looked at
+        assert count.is_doubtful is doubtful, counted
+
+
 def test_lost_edges_that_did_not_alternate_are_doubtful() -> None:
     count = PulseCount("on", 0, 0)
     count.take(Edge(is_on=True, at_ns=1, number=1), "both")

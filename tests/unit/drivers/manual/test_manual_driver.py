@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -128,6 +129,11 @@ def test_only_those_who_may_enter_do_and_somebody_is_always_named() -> None:
     everyone = ManualDriver(DeviceOptions(), clock, ShortMemory())
     some = ManualDriver(DeviceOptions(people=["Ana", "Bo"]), clock, ShortMemory())
     assert everyone.judge(one, "1,5", "anybody", None) == some.judge(one, 1.5, "Ana", None) == 1.5
+    for written in ("1,234", "-1,234", " 12,500 "):  # a thousand and more, or one and a little
+        with pytest.raises(DriverError, match="enter_comma"):
+            everyone.judge(one, written, "anybody", None)
+    assert everyone.judge(replace(one, exponent=-3), "1,234", "anybody", None) == 1.234, "its decimals say which"
+    assert everyone.judge(one, "0,234", "anybody", None) == 0.234
     for driver, by in ((everyone, ""), (everyone, " "), (everyone, "a\nb"), (everyone, "x" * 65), (some, "ana"), (some, "Eve")):
         with pytest.raises(DriverError, match="enter_by"):
             driver.judge(one, 1.5, by, None)

@@ -106,6 +106,32 @@ def test_a_birth_of_another_life_says_that_something_was_missed() -> None:
     assert (other.lost, other.births) == ("messages_lost", {""})
 
 
+def test_a_devices_birth_takes_back_what_its_last_one_said_besides() -> None:
+    node = born()
+    assert take(node, "DBIRTH", 2, named("level", 9, 7.0), device="press").births == {"press"}
+    assert take(node, "DDATA", 3, by_alias(2, 8.0), device="press") == Outcome(wants_rebirth=True), "the alias is nobody's now"
+    assert take(node, "DBIRTH", 4, named("force", 9, 1.0), device="press").births == {"press"}
+    assert node.find("press", "level") is None
+    assert found(take(node, "NDATA", 5, by_alias(1, 6.0))) == [("", "speed", 6.0)], "what others said stays"
+
+
+def test_devices_that_number_their_metrics_by_themselves_keep_their_own() -> None:
+    node = born()
+    assert take(node, "DBIRTH", 2, named("heat", 2, 50.0), device="oven").births == {"oven"}
+    assert found(take(node, "DDATA", 3, by_alias(2, 8.0), device="press")) == [("press", "level", 8.0)]
+    assert found(take(node, "DDATA", 4, by_alias(2, 51.0), device="oven")) == [("oven", "heat", 51.0)]
+
+
+def test_an_alias_of_several_metrics_is_nobodys_value_and_that_is_said() -> None:
+    node = born()
+    birth = take(node, "DBIRTH", 2, named("low", 7, 1.0), named("high", 7, 9.0), named("mid", 8, 5.0), device="press")
+    assert [value for _, _, value in found(birth)] == [1.0, 9.0, 5.0]
+    outcome = take(node, "DDATA", 3, by_alias(7, 1.5), by_alias(8, 5.5), named("high", 7, 9.5), device="press")
+    assert found(outcome) == [("press", "mid", 5.5), ("press", "high", 9.5)]
+    assert (outcome.lost, outcome.detail, outcome.wants_rebirth) == ("bad_answer", "alias 7 is of several metrics", True)
+    assert node.born
+
+
 def test_bytes_that_are_no_payload_end_belief() -> None:
     node = born()
     outcome = node.take("NDATA", "", b"\xff" * 20)

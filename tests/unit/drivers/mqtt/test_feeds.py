@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,8 @@ from drivers.mqtt.config import DeviceOptions, parse_address
 from drivers.mqtt.inbox import Message
 from drivers.mqtt.json_feed import JsonFeed
 from drivers.mqtt.known import Known, Stream
+from drivers.mqtt.sparkplug import Metric, Payload, encode, metric_with
+from drivers.mqtt.sparkplug_feed import DeviceFeed
 from drivers.reading import Status, Tag, TagGroup
 from tests.rigs.clock import StillClock
 
@@ -147,11 +150,49 @@ def test_confirmations_are_fresh_equal_and_end_with_the_connection() -> None:
         assert not done.done(), "what came before, was retained or differs confirms nothing"
         rig.came(b"5.0")
         assert done.done()
+        late = rig.known.watch(address, 7.0)
+        for status in (Status.UNCERTAIN_LAST_USABLE_VALUE, Status.UNCERTAIN, Status.BAD):
+            rig.known.put([(address, Sample(7.0, status, 0, 1, 1))])
+        assert not late.done(), "a value of long ago that comes only now, or that its publisher does not trust"
+        rig.came(b"7.0")
+        assert late.done()
         broken = rig.known.watch(address, 6.0)
         rig.feed.missed(LOST)
         with pytest.raises(DriverError) as caught:
             await broken
         assert (caught.value.cause, caught.value.params["reason"]) == ("write_unknown", "connection_lost")
+
+    run(test)
+
+
+def test_an_alias_of_several_metrics_breaks_the_stream_of_its_device_alone() -> None:
+    async def test() -> None:
+        clock, known, streams = StillClock(), {}, {}
+        options = {
+            name: DeviceOptions(host="nowhere", payload="sparkplug", group_id="g", edge_node_id="n", device_id=name) for name in "ab"
+        }
+        broker = Broker(options["a"].broker(), clock)
+        for name in "ab":
+            known[name] = Known(10)
+            feed = DeviceFeed(options[name], broker, known[name], clock)
+            metrics = tuple(Tag(n, m, name, "float64", "", parse_address({"metric": m})) for n, m in enumerate(("low", "high")))
+            for each in metrics:
+                feed.add(each)
+            streams[name] = known[name].stream(TagGroup(1, name, "g", 100, metrics))
+
+        def came(kind: str, device: str, seq: int, *metrics: Metric) -> None:
+            topic = f"spBv1.0/g/{kind}/n" + (f"/{device}" if device else "")
+            for feed in broker.feeds(node_key_of(topic)):
+                feed.take(Message(topic, encode(Payload(0, metrics, seq)), False, False), held=False)
+
+        came("NBIRTH", "", 0)
+        for seq, name in enumerate("ab", 1):
+            came("DBIRTH", name, seq, *(metric_with(m, 7, 10, 1.0, clock.wall_ms()) for m in ("low", "high")))
+        data = metric_with("", None, 10, 2.0, clock.wall_ms())
+        came("DDATA", "a", 3, replace(data, name=None, alias=7))
+        assert await rest(streams["a"]) == [[1.0, 1.0], "bad_answer"]
+        assert {each.status for each in known["a"].samples.values()} == {Status.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE}
+        assert await rest(streams["b"]) == [[1.0, 1.0]]
 
     run(test)
 

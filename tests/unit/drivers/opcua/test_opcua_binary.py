@@ -290,10 +290,11 @@ def test_one_value_that_is_too_large_does_not_take_the_others_along() -> None:
     large = b"\x8b" + struct.pack("<i", 70_000) + bytes(8 * 70_000)
     text = b"\x0c" + struct.pack("<i", 70_000) + b"a" * 70_000
     words = b"\x8c" + struct.pack("<i", 70_000) + b"\xff" * 280_000
-    data = struct.pack("<i", 4) + b"".join(b"\x01" + part for part in (large, text, words, b"\x06\x05\0\0\0"))
-    values = [sample[0] for sample in read_answer(Reader(data), 4)]
-    assert values[:3] == [too_large] * 3
-    assert values[3] == 5
+    broken = b"\x0c" + struct.pack("<i", 60_000) + b"\xff" * 60_000  # as text it has three times the bytes, which no entry holds
+    data = struct.pack("<i", 5) + b"".join(b"\x01" + part for part in (large, text, words, broken, b"\x06\x05\0\0\0"))
+    values = [sample[0] for sample in read_answer(Reader(data), 5)]
+    assert values[:4] == [too_large] * 4
+    assert values[4] == 5
 
 
 def test_structures_wait_for_their_definition() -> None:

@@ -129,12 +129,26 @@ def test_what_means_nothing_is_refused_and_said_where(text: str, code: str) -> N
         "round(1, 99)",
         "0xFFFFFFFFFFFFFFFF * 0xFFFFFFFFFFFFFFFF",
         "[d/long] + 1 & 1",
+        "[d/nan] > 80",
+        "not ([d/nan] > 80)",
+        "80 >= [d/nan]",
+        "[d/nan] == 1",
+        "[d/nan] != 1",
+        "if [d/nan] > 80 then 1 else 0",
+        "max([d/zero], [d/nan]) < 80",
     ],
 )
 def test_no_result_is_out_of_range(text: str) -> None:
     with pytest.raises(ReckonError) as caught:
         reckon(text, zero=0, nan=math.nan, long=WHOLE_MAX)
     assert caught.value.status == Status.BAD_OUT_OF_RANGE
+
+
+@pytest.mark.parametrize("text", ["min([d/nan], 3)", "min(3, [d/nan])", "max(3, [d/nan], 4)", "max([d/nan], 3)", "[d/nan] + 1"])
+def test_what_is_reckoned_from_no_number_is_none_wherever_it_stands(text: str) -> None:
+    found = reckon(text, nan=math.nan)
+    assert isinstance(found, float)
+    assert math.isnan(found)
 
 
 @pytest.mark.parametrize("text", ['"a" + 1', '"a" == 1', 'not "a"', "[d/none] + 1", 'min("a", 1)', '"a" < "b"'])

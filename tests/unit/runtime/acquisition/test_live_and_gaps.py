@@ -11,6 +11,7 @@ from drivers.reading import Scan, TagGroup
 from runtime.acquisition.gaps import INTERVAL_MS_MAX, GapTally
 from runtime.acquisition.live import Live
 from runtime.acquisition.pipeline import Pipeline
+from runtime.setpoint import Known
 from tests.rigs.field import device_toml, fresh_ids, points_of
 
 
@@ -109,3 +110,25 @@ def test_no_count_is_ever_lost(steps: list[tuple[int, str, int, bool, bool]]) ->
             said += sum(row[4] for row in rows)
     said += sum(row[4] for row in tally.due(now, everything=True))
     assert said == sum(tally.totals.values()) == sum(step[2] for step in steps)
+
+
+def test_what_an_interlock_relies_on_is_as_old_as_the_oldest_input_of_its_formula() -> None:
+    virtual = """[devices.v]
+type = "virtual"
+[[devices.v.groups]]
+name = "g"
+period_ms = 1000
+tags = [{ name = "cold", data = "bool", formula = "[a/fast0] < 80" }, { name="ok", data = "bool", formula = "[v/cold] and [a/push0] > 0" }]
+"""
+    points = points_of(device_toml("a", {"fast": (1000, 1), "push": (1000, 1)}), virtual)
+    live = Live()
+    live.set_devices(points.values())
+    fast, push = points["a"].groups
+    (formulas,) = points["v"].groups
+    live.publish(Scan(fast, [20.0], 1_000))
+    live.publish(Scan(push, [1.0], 55_000))
+    live.publish(Scan(formulas, [True, True], 60_000))
+    assert [live.known(f"v/{name}") for name in ("cold", "ok")] == [Known(True, True, 1_000)] * 2
+    live.publish(Scan(fast, [20.0], 59_000))
+    assert live.known("v/ok") == Known(True, True, 55_000)
+    assert live.known("a/fast0") == Known(20.0, True, 59_000)
