@@ -20,6 +20,8 @@ ODD: Final = 256
 """In place of an exception code: read over this hole, the next answer of the unit was a wrong one."""
 SILENT: Final = 257
 """In place of an exception code: asked for this, the unit falls silent, is busy or fails, while it answers other things."""
+TOO_LONG: Final = 3
+"""The code that a length is refused with which a unit does not have (V1.1b3, 6.3)."""
 rows_max: Final = 4096
 """Intervals of one kind in one table: a bound against hostile files; a group has at most 1024 tags."""
 
@@ -133,7 +135,10 @@ class LearnedMap:
         return any(contains(interval, inner) for kept in (self.barriers, self.passing) for inner in kept[table])
 
     def refusals(self, spans: Iterable[Span]) -> dict[int, int]:
-        """Return the code with which each value is refused that is known to be, by the value's index."""
+        """Return the code with which each value is refused that is known to be, by the value's index.
+
+        A value longer than any request that is answered is refused for its length, also where that refusal was forgotten for the limit.
+        """
         known = {
             table: sorted((*each, code) for kept in (self.barriers, self.passing) for each, code in kept[table].items() if code != SILENT)
             for table in tables
@@ -142,6 +147,9 @@ class LearnedMap:
         for span in spans:
             if span.table in self.closed:
                 found[span.index] = self.closed[span.table]
+                continue
+            if span.count > self.longest.get(kind_of(span.table), span.count):
+                found[span.index] = TOO_LONG
                 continue
             rows = known[span.table]
             for at in range(bisect_left(rows, (span.start,)), len(rows)):

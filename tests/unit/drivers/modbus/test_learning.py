@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from drivers.driver import DriverError
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.planner import Block
+from drivers.modbus.tag_options import parse_address
 from drivers.reading import Quality, Status, TagGroup, quality_of
 from tests.rigs.field import after
 from tests.rigs.modbus_unit import Session, Unit, best, good, registers, scattered, serial, tcp
@@ -222,6 +224,28 @@ def test_a_value_that_goes_is_found_and_asked_for_again_with_pauses() -> None:
         session.clock.advance(200_000)
         await session.read(group)
         assert len(good(await session.read(group))) == 40
+
+    asyncio.run(test())
+
+
+def test_a_text_longer_than_any_request_of_the_unit_does_not_take_its_group_along() -> None:
+    async def test() -> None:
+        unit = Unit(scattered, longest=16)
+        text = parse_address({"address": "holding:100", "data": "string", "length": 20})
+        long = registers([0, 100], uid=1)
+        long = replace(long, tags=(long.tags[0], replace(long.tags[1], address=text)))
+        many = registers(range(40), uid=2)
+        session = Session(unit)
+        for _ in range(3):  # the text is refused first, then the limit is learned, of which that refusal is a part
+            scan = await session.read(long)
+            assert good(scan) == {0}
+            assert scan.statuses == [0, Status.BAD_CONFIGURATION_ERROR]
+            assert len(good(await session.read(many))) == 40
+        assert session.reader.learned.longest == {"registers": 16}
+        assert unit.refused.count(("holding", 100, 20)) == 1
+        kept = Session(unit, memory=session.memory)
+        assert good(await kept.read(long)) == {0}
+        assert unit.refused.count(("holding", 100, 20)) == 1
 
     asyncio.run(test())
 
