@@ -291,18 +291,20 @@ class UnitReader:
         return self._heard_ms is not None and self._clock.mono_ms() - self._heard_ms < in_service_ms
 
     async def _ask_for_lost(self, turn: Turn, layout: Layout) -> None:
-        """Ask again for one value that was answered once and then refused, when its pause is over."""
-        due = self._suspicions.due_lost(layout)
-        if due is None or not turn.data_count or not turn.has_time():
+        """Ask again for a value that was answered once and then refused, when its pause is over, and for the others as long as they come."""
+        if not turn.data_count or not turn.has_time():
             return
-        read = layout.compile(due)
-        try:
-            data = await self._ask(due, turn.until)
-        except (RefusalError, DriverError):
-            self._suspicions.still_lost(due)
-            return
-        turn.take(read, data)
-        self.learned.reopen(due.table, (due.start, due.end))
+        while (due := self._suspicions.due_lost(layout)) is not None:
+            try:
+                data = await self._ask(due, turn.until)
+            except (RefusalError, DriverError):
+                self._suspicions.still_lost(due)
+                return
+            turn.take(layout.compile(due), data)
+            self.learned.reopen(due.table, (due.start, due.end))
+            self._suspicions.found_again(due)
+            if not turn.may_learn():
+                return
 
     async def _read_the_rest(self, plan: GroupPlan, turn: Turn) -> None:
         """Read what refused blocks held besides the values at fault, as far as nothing brought it yet."""

@@ -157,6 +157,12 @@ class Suspicions:
                         return block_of(spans)
         return None
 
+    def found_again(self, block: Block) -> None:
+        """It was asked for and is answered: the next loss of it begins anew, and the others may be back as well."""
+        del self._lost[_key(block)]
+        now_ms = self._clock.mono_ms()
+        self._lost = {key: (min(due_ms, now_ms), pause_ms) for key, (due_ms, pause_ms) in self._lost.items()}
+
     def still_lost(self, block: Block) -> None:
         """It was asked for and is still refused."""
         _, pause_ms = self._lost[_key(block)]

@@ -228,6 +228,33 @@ def test_a_value_that_goes_is_found_and_asked_for_again_with_pauses() -> None:
     asyncio.run(test())
 
 
+def test_values_that_went_together_come_back_together() -> None:
+    async def test() -> None:
+        unit = Unit(scattered)
+        session = Session(unit)
+        holding, inputs = registers(range(60)), registers([5], table="input")
+        group = replace(holding, tags=holding.tags + inputs.tags)
+        for _ in range(3):
+            await session.read(group)
+        for _ in range(5):  # each time as the first time: programs are loaded for years
+            unit.missing = {*range(5), *range(6, 60)}  # while a program is loaded, the other table answers
+            for _ in range(5):
+                last = await session.read(group)
+            assert good(last) == {5, 60}
+            for _ in range(4):
+                session.clock.advance(11_000)
+                await session.read(group)
+            unit.missing = set()
+            session.clock.advance(90_000)
+            await session.read(group)
+            assert len(good(await session.read(group))) == 61
+        session.clock.advance(90_000)
+        await session.read(group)
+        assert session.count == 2
+
+    asyncio.run(test())
+
+
 def test_a_text_longer_than_any_request_of_the_unit_does_not_take_its_group_along() -> None:
     async def test() -> None:
         unit = Unit(scattered, longest=16)
