@@ -291,7 +291,7 @@ class UnitReader:
         return self._heard_ms is not None and self._clock.mono_ms() - self._heard_ms < in_service_ms
 
     async def _ask_for_lost(self, turn: Turn, layout: Layout) -> None:
-        """Ask again for a value that was answered once and then refused, when its pause is over, and for the others as long as they come."""
+        """Ask again for a value that was answered once and then refused, when its pause is over; for the others as long as they come."""
         if not turn.data_count or not turn.has_time():
             return
         while (due := self._suspicions.due_lost(layout)) is not None:

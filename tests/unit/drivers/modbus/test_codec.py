@@ -62,7 +62,8 @@ def expected(kind: str, raw: float, scaling: Scaling) -> Value:
         exact = Fraction(raw) / (10 if scale == 0.1 else 1000)
         return exact.numerator / exact.denominator
     if scale == 10.0:
-        return raw * 10
+        value = raw * 10
+        return value if isinstance(value, float) or -(2**63) <= value < 2**64 else None  # an entry holds no longer number
     return raw * scale + offset
 
 
