@@ -161,6 +161,16 @@ class LearnedMap:
                     break
         return found
 
+    def has_lost(self, spans: Iterable[Span]) -> bool:
+        """Tell whether anything that was answered once and is refused now belongs to one of these values."""
+        lost = {table: sorted(rows) for table, rows in self.lost.items() if rows}
+        for span in spans if lost else ():
+            rows = lost.get(span.table, ())
+            at = bisect_left(rows, (span.start, 0))
+            if at < len(rows) and rows[at][1] <= span.end:
+                return True
+        return False
+
     def rules(self, options: DeviceOptions, *, hopeful: bool) -> Rules:
         """Return what a plan must keep to; a hopeful one may read over holes that nothing is known of."""
         registers, bits = longest_request(options)

@@ -295,14 +295,15 @@ class UnitReader:
         if not turn.data_count or not turn.has_time():
             return
         while (due := self._suspicions.due_lost(layout)) is not None:
+            block, lost = due
             try:
-                data = await self._ask(due, turn.until)
+                data = await self._ask(block, turn.until)
             except (RefusalError, DriverError):
-                self._suspicions.still_lost(due)
+                self._suspicions.still_lost(block.table, lost)
                 return
-            turn.take(layout.compile(due), data)
-            self.learned.reopen(due.table, (due.start, due.end))
-            self._suspicions.found_again(due)
+            turn.take(layout.compile(block), data)
+            self.learned.reopen(block.table, lost)
+            self._suspicions.found_again(block.table, lost)
             if not turn.may_learn():
                 return
 

@@ -255,6 +255,50 @@ def test_values_that_went_together_come_back_together() -> None:
     asyncio.run(test())
 
 
+def test_what_was_lost_is_asked_for_again_in_a_longer_value_and_by_nobody_else() -> None:
+    async def test() -> None:
+        unit = Unit(scattered)
+        session = Session(unit)
+        group = registers(range(20))
+        for _ in range(3):
+            await session.read(group)
+        unit.missing = {7}
+        for _ in range(6):
+            await session.read(group)
+        unit.missing = set()
+        assert session.reader._plan(registers(range(6), uid=3)).is_settled, "nothing of this group is lost"
+        text = {"data": "string", "length": 6, "encoding": "latin-1"}
+        places = [parse_address({"address": f"holding:{start}", **text}) for start in (0, 6, 12)]
+        long = replace(group, tags=tuple(replace(tag, address=place) for tag, place in zip(group.tags, places, strict=False)))
+        for _ in range(3):
+            session.clock.advance(11_000)
+            scan = await session.reader.read(long, asyncio.get_running_loop().time() + 30)
+        assert not scan.statuses or not any(scan.statuses)
+        assert not session.reader.learned.lost["holding"]
+
+    asyncio.run(test())
+
+
+def test_a_failure_that_nothing_followed_is_forgotten() -> None:
+    async def test() -> None:
+        unit = Unit(scattered)
+        session = Session(unit)
+        inputs = registers([3], table="input")
+        group, other = (replace(each, tags=each.tags + inputs.tags) for each in (registers(range(20)), registers(range(30))))
+        for _ in range(3):
+            await session.read(group)
+        unit.silent = {5}
+        await session.read(group)
+        unit.silent = set()
+        await session.read(other)  # configured anew: the block that failed is never asked for again
+        assert session.reader._suspicions
+        session.clock.advance(700_000)
+        await session.read(other)
+        assert not session.reader._suspicions
+
+    asyncio.run(test())
+
+
 def test_a_text_longer_than_any_request_of_the_unit_does_not_take_its_group_along() -> None:
     async def test() -> None:
         unit = Unit(scattered, longest=16)
