@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from hashlib import sha256
 from typing import Final
 
@@ -24,7 +25,7 @@ from drivers.modbus.proving import Prover
 from drivers.modbus.request import RefusalError
 from drivers.modbus.searching import Lengths, Searcher, atoms_of
 from drivers.modbus.suspicions import Suspicions
-from drivers.modbus.turn import Ask, Asker, Turn
+from drivers.modbus.turn import Ask, Asker, Seclude, Turn
 from drivers.reading import Scan, Status, TagGroup
 
 learn_share: Final = 0.5
@@ -64,13 +65,14 @@ class UnitReader:
         memory: Memory,
         place: str = "",
         identity: Identity | None = None,
+        alone: Seclude = lambda _until: nullcontext(),
     ) -> None:
         """`ask` sends one request; `resync` makes sure that no old answer can come; `memory` holds what was learned of the unit at `place`.
 
-        `identity` tells what the unit is, where the options want that of it. Nothing is asked yet.
+        `identity` tells what the unit is, where the options want that of it; `alone` keeps others from asking it. Nothing is asked yet.
         """
         self._options, self._clock = options, clock
-        self._ask = Asker(ask, resync)
+        self._ask = Asker(ask, resync, alone)
         self._plans: dict[int, GroupPlan] = {}
         self._heard_ms: int | None = None
         self._refused_whole = 0
@@ -144,6 +146,7 @@ class UnitReader:
 
     async def _read_once(self, group: TagGroup, until: float) -> Scan | None:
         """Read the group; None when the unit turned out to be another meanwhile: what was read over its old map's holes is not believed."""
+        await self._ask.settle(until)
         if self._memory.forgotten != self._forgotten:
             self._begin(LearnedMap(self._place))
         if self._identity is not None and self._clock.mono_ms() >= self._identify_at_ms:

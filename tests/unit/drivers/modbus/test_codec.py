@@ -104,6 +104,9 @@ def test_writing_gives_the_registers_that_were_read(cell: tuple[Address, float])
     wire = on_the_wire(address.kind, raw, (str(address.byte_order), str(address.word_order)))
     decoder = compile_registers([Field(0, 0, address)])
     value = decoder.decode(wire, {})[0]
+    if value is None:
+        assert not -(2**63) <= raw * 10 < 2**64
+        return  # scaled beyond what an entry holds
     if (
         isinstance(value, float)
         and (not math.isfinite(value) or address.scaling != Scaling())
