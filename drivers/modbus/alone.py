@@ -9,6 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
+
+from drivers.modbus.request import Request
+
+sent_causes: Final = frozenset({"no_answer", "bad_answer", "connection_lost"})
+"""Faults of a request that went out: what it left behind is not the next one's."""
 
 
 class Alone:
@@ -17,7 +23,14 @@ class Alone:
     def __init__(self) -> None:
         self._holder: asyncio.Task[object] | None = None
         self._asking = self._wanting = 0
+        self.owed: Request | None = None
+        """What has to be asked before anything else, its answer thrown away; whoever holds the unit sets it and knows better."""
         self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def is_held(self) -> bool:
+        """Whether some task holds it."""
+        return self._holder is not None
 
     @property
     def is_open(self) -> bool:

@@ -62,7 +62,7 @@ class ModbusDriver:
         self._requests: dict[tuple[str, int, int], Request] = {}
         place = ":".join(map(str, (*self._key[1:], options.unit_id)))
         memory = shared.memory("modbus", name)
-        self._reader = UnitReader(options, clock, self._ask, self._resync, memory, place, self._identity, self._alone)
+        self._reader = UnitReader(options, clock, self._ask, self._resync, memory, place, self._identity, self._alone, self._owe)
 
     @property
     def line_key(self) -> tuple[str | int, ...]:
@@ -185,6 +185,11 @@ class ModbusDriver:
 
     def _alone(self, until: float) -> AbstractAsyncContextManager[None]:
         return self._joined().alone(self._options.unit_id, until)
+
+    def _owe(self, control: Block | None) -> None:
+        unit = self._options.unit_id
+        if self._line is not None:
+            self._line.owe(unit, None if control is None else read_request(unit, control.table, control.start, control.count))
 
     def _resync(self) -> None:
         self._joined().doubt(self._options.unit_id)

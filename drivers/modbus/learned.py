@@ -241,7 +241,9 @@ def _take_table(made: LearnedMap, table: str, facts: Mapping[str, Any]) -> None:
         if not isinstance(row, list) or len(row) != 3:
             raise ValueError(f"{table}: not a refusal")
         made.barriers[table][_interval(row[:2])] = _number(row[2], 1, ODD)
-    made.lost[table] = {_interval(row) for row in lost} & made.barriers[table].keys()
+    made.lost[table] = {_interval(row) for row in lost}
+    if not made.lost[table] <= made.barriers[table].keys():
+        raise ValueError(f"{table}: lost, and not refused")
 
 
 def _interval(row: object) -> Interval:

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Final
 
 from drivers.driver import Clock, DriverError
-from drivers.modbus.alone import Alone
+from drivers.modbus.alone import Alone, sent_causes
 from drivers.modbus.breaker import Breaker, passed_over_max
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.end_point import line_of
@@ -107,15 +107,36 @@ class Line:
         except TimeoutError:
             raise DriverError("line_busy", Status.BAD_TIMEOUT, **self.place) from None
         try:
-            if len(self._breakers) < 2:  # nobody to protect
-                return await self._main.exchange(request, limit_s, until, Row.URGENT if request.is_write else Row.PLAIN)
-            return await self._exchange(request, limit_s, until)
+            if alone.owed is not None and not alone.is_held:
+                await self._settle(alone, alone.owed, limit_s, until)
+            return await self._asked(request, limit_s, until)
         except DriverError as error:
             if error.cause in frozen_causes or self._is_lost(error):
                 self.recorder.freeze(error.cause, {"unit": request.unit_id, **error.params})
             raise
         finally:
             alone.leave()
+
+    async def _asked(self, request: Request, limit_s: float, until: float) -> bytes:
+        if len(self._breakers) < 2:  # nobody to protect
+            return await self._main.exchange(request, limit_s, until, Row.URGENT if request.is_write else Row.PLAIN)
+        return await self._exchange(request, limit_s, until)
+
+    async def _settle(self, alone: Alone, owed: Request, limit_s: float, until: float) -> None:
+        """Take the answer that a read over a hole may have spoiled. Raises DriverError."""
+        try:
+            await self._asked(owed, limit_s, until)
+        except RefusalError:
+            pass
+        except DriverError as error:
+            if error.cause in sent_causes:
+                alone.owed = None
+            raise
+        alone.owed = None
+
+    def owe(self, unit_id: int, owed: Request | None) -> None:
+        """This has to be asked of the unit before anything else, by whoever asks next; None: nothing."""
+        self._alone[unit_id].owed = owed
 
     def alone(self, unit_id: int, until: float) -> AbstractAsyncContextManager[None]:
         """Return what keeps others from asking this unit while the running task asks several requests. Entering raises TimeoutError."""

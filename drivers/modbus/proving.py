@@ -14,6 +14,7 @@ from typing import Final
 
 from drivers.driver import Clock, DriverError
 from drivers.modbus.address import bit_tables
+from drivers.modbus.alone import sent_causes
 from drivers.modbus.exception_codes import address_codes
 from drivers.modbus.finder import Found, search
 from drivers.modbus.group_plan import GroupPlan
@@ -22,7 +23,7 @@ from drivers.modbus.planner import Block, Span, block_of
 from drivers.modbus.proof import Sample, controls, disagreements, repeats
 from drivers.modbus.request import RefusalError
 from drivers.modbus.searching import Lengths, atoms_of
-from drivers.modbus.turn import Asker, Turn, sent_causes
+from drivers.modbus.turn import Asker, Turn
 
 undecided_max: Final = 3
 """So many undecided proofs of a block, and its holes rest."""
@@ -204,14 +205,14 @@ class Prover:
     async def _ask_pair(self, turn: Turn, block: Block, control: Block) -> tuple[int, bytes, bytes]:
         """Return the code or the data of a read over holes, and what the control read gave directly after it."""
         code, data, seen = 0, b"", b""
-        self._ask.owed = control  # until it is answered the next answer may be a wrong one, whoever asks
+        self._ask.owe(control)  # until it is answered the next answer may be a wrong one, whoever asks
         try:
             data = await self._ask(block, turn.until)
         except RefusalError as refusal:
             code = refusal.code
         except DriverError as error:
             if error.cause not in sent_causes:
-                self._ask.owed = None
+                self._ask.owe(None)
             raise
         try:
             seen = await self._ask(control, turn.until)
@@ -220,7 +221,7 @@ class Prover:
         except (DriverError, asyncio.CancelledError):
             self._ask.resync()
             raise
-        self._ask.owed = None
+        self._ask.owe(None)
         return code, data, seen
 
     async def _judge_control(self, turn: Turn, control: Sample, found: list[Sample]) -> Verdict:

@@ -25,7 +25,7 @@ from drivers.modbus.proving import Prover
 from drivers.modbus.request import RefusalError
 from drivers.modbus.searching import Lengths, Searcher, atoms_of
 from drivers.modbus.suspicions import Suspicions
-from drivers.modbus.turn import Ask, Asker, Seclude, Turn
+from drivers.modbus.turn import Ask, Asker, Owe, Seclude, Turn
 from drivers.reading import Scan, Status, TagGroup
 
 learn_share: Final = 0.5
@@ -66,13 +66,15 @@ class UnitReader:
         place: str = "",
         identity: Identity | None = None,
         alone: Seclude = lambda _until: nullcontext(),
+        tell: Owe = lambda _owed: None,
     ) -> None:
         """`ask` sends one request; `resync` makes sure that no old answer can come; `memory` holds what was learned of the unit at `place`.
 
-        `identity` tells what the unit is, where the options want that of it; `alone` keeps others from asking it. Nothing is asked yet.
+        `identity` tells what the unit is, where the options want that of it; `alone` keeps others from asking it, `tell` says what
+        they have to ask first. Nothing is asked yet.
         """
         self._options, self._clock = options, clock
-        self._ask = Asker(ask, resync, alone)
+        self._ask = Asker(ask, resync, alone, tell)
         self._plans: dict[int, GroupPlan] = {}
         self._heard_ms: int | None = None
         self._refused_whole = 0

@@ -17,7 +17,7 @@ from drivers.driver import DriverError
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.tag_options import parse_address
-from drivers.reading import Scan, Tag, TagGroup
+from drivers.reading import Tag, TagGroup
 from drivers.shared import Shared
 from tests.rigs.certificate import make_certificate
 from tests.rigs.clock import RunningClock, StillClock
@@ -97,43 +97,6 @@ def test_tls_believes_an_authority_or_one_certificate_and_nobody_else(tmp_path: 
             assert await cause_of(read(ca_file=str(cert), **strangers)) in ("connection_lost", "tls_refused", "connect_failed")
         finally:
             await plant.stop()
-
-    run(test)
-
-
-class Poisoned(Unit):
-    """Answers a read over register 5 as it should, and the next one with other registers."""
-
-    spoiled = False
-
-    def read(self, table: str, start: int, count: int) -> list[int]:
-        shift, self.spoiled = int(self.spoiled), start <= 5 < start + count
-        return super().read(table, start + shift, count)
-
-
-def test_a_second_device_of_one_unit_never_gets_the_answer_that_a_hole_spoiled() -> None:
-    """A plant splits one unit into two devices, for two periods: while one reads over a hole, the other asks something else."""
-
-    async def test() -> None:
-        shared, unit = Shared(), Poisoned(delay_s=0.001)
-        async with TcpUnits({1: unit}) as units, AsyncExitStack() as stack:
-            option = DeviceOptions.model_validate({"host": "127.0.0.1", "port": units.port})
-            drivers = [await stack.enter_async_context(ModbusDriver(option, RunningClock(), shared, name)) for name in "ab"]
-            learning = group_of(*(f"holding:{n}" for n in (*range(4), *range(7, 12))))
-            quick = group_of("holding:40", uid=2)
-
-            async def read_on(until: asyncio.Task[Scan]) -> set[object]:
-                seen: set[object] = set()
-                while not until.done():
-                    seen |= set((await drivers[1].read(quick, 1.0)).values)
-                return seen
-
-            for _ in range(20):
-                async with asyncio.TaskGroup() as group:
-                    reading = group.create_task(drivers[0].read(learning, 1.0))
-                    assert await read_on(reading) == {40}
-                assert list(reading.result().values) == [*range(4), *range(7, 12)]
-            assert drivers[0]._reader.learned.barriers["holding"], "the hole was tried and convicted"
 
     run(test)
 
