@@ -13,7 +13,8 @@ JSON keys:
   recorded              readings recorded per second during it, as a share of capacity_tags_per_s. Overload must not end recording
   unaccounted_share     dues that are neither a read nor counted as missed, as a share of all dues: "every missing sample counted" is a
                         share of about 0 (what is in flight when looked at is open)
-  unsaid                misses that were counted and that no gap entry of the ledger speaks of after the end. Must be 0
+  unsaid                misses that health counted, of all devices, and that no gap entry of the ledger speaks of after the end; a
+                        reading that evidence let go is a gap too and makes up for none. Must be 0
   rss_before_mb, rss_max_mb   of the core, at the start and at most during the overload
   edit_s                how long the edit took to be in force while overloaded
   recovery_s            from the edit in force to the last due that was missed. Must < 2
@@ -39,6 +40,7 @@ from ledger_client.disk import RealDisk
 from ledger_client.entry import parse
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
+from runtime.acquisition.evidence import BEHIND, FAILED, UNUSABLE
 from runtime.faces.feed_client import FeedClient
 from tests.rigs.gateway import Gateway, cli, until
 
@@ -52,6 +54,8 @@ CHANGES_HZ = 200
 FACTOR = 3
 RELIEF = 5
 LOOK_S = 0.5
+of_evidence = frozenset({BEHIND, FAILED, UNUSABLE})
+"""Causes of gaps that no poller counts: the reading came and was not recorded."""
 AFTER_S = 12.0
 
 
@@ -60,6 +64,11 @@ def _served(face: FeedClient) -> tuple[int, int, int]:
     rows = face.health["devices"]
     failed = sum(row["failed"] for row in rows)
     return sum(row["polls"] for row in rows) - failed, sum(row["missed"] for row in rows) + failed, face.health["now_ms"]
+
+
+def _lost(face: FeedClient) -> dict[str, int]:
+    """Return misses and failed reads of each device as health last said: an edit takes devices away, and their counts."""
+    return {row["name"]: row["missed"] + row["failed"] for row in face.health["devices"]}
 
 
 async def _newer(face: FeedClient) -> tuple[int, int, int]:
@@ -102,6 +111,7 @@ async def overload(ports: list[int], folder: Path, seconds: float, period_ms: in
             await asyncio.sleep(LOOK_S)
             most_mb = max(most_mb, rss_mb(pid))
         polls_then, missed_then, ended_ms = await _newer(face)
+        counted = _lost(face)
         recorded = face.health["evidence"]["readings"] - recorded
         dropped = face.health["evidence"]["dropped"]
         stall_ms = face.health["loop"]["stall_p99_ms"]
@@ -113,7 +123,8 @@ async def overload(ports: list[int], folder: Path, seconds: float, period_ms: in
             raise SystemExit(f"the edit was refused: {said}")
         answered = time.time()
         await asyncio.sleep(AFTER_S)
-        _, missed_last, _ = await _newer(face)
+        await _newer(face)
+        counted |= _lost(face)
     said_misses, last_ms, in_force_ms = _gaps(made)
     verified, report = await cli("ledger", "verify", "--state", str(made.state), timeout_s=600)
     due = (ended_ms - began_ms) * DEVICES / period_ms
@@ -121,21 +132,21 @@ async def overload(ports: list[int], folder: Path, seconds: float, period_ms: in
     return {
         "delivered": round(served / due, 3), "recorded": round(recorded * 1000 / (ended_ms - began_ms) / most, 3),
         "unaccounted_share": round(abs(due - served - lost) / due, 4),
-        "unsaid": max(0, missed_last - said_misses), "rss_before_mb": round(before_mb, 1), "rss_max_mb": round(most_mb, 1),
+        "unsaid": max(0, sum(counted.values()) - said_misses), "rss_before_mb": round(before_mb, 1), "rss_max_mb": round(most_mb, 1),
         "edit_s": round(answered - asked, 2), "recovery_s": round(max(0.0, (last_ms - in_force_ms) / 1000), 2),
         "readings_dropped": dropped, "stall_p99_ms": stall_ms, "verdict": report.get("verdict", verified),
     }  # fmt: skip
 
 
 def _gaps(made: Gateway) -> tuple[int, int, int]:
-    """Return (misses that gap entries speak of, the wall ms of the last one, the wall ms when the newest config was recorded)."""
+    """Return (misses of pollers that gap entries speak of, wall ms of the last gap, wall ms when the newest config was recorded)."""
     reader = LedgerReader(RealDisk(), made.state, 1)
     count, last_ms, in_force_ms = 0, 0, 0
     for raw in reader.entries(0, reader.size()):
         payload = parse(raw).payload
         if payload.kind == Kind.GAP:
             for _, _, to_ms, cause, missed in payload.detail:
-                count += missed
+                count += missed if cause not in of_evidence else 0
                 if cause != "poll_stopping":  # the end of polling is no miss
                     last_ms = max(last_ms, to_ms)
         elif payload.kind == Kind.CONFIG:

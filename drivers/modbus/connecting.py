@@ -39,6 +39,8 @@ class Connecting:
         self._unanswered = 0
         self.was_refused = False
         """Whether the last attempt ended with a no, and not with the time."""
+        self._distrust: DriverError | None = None
+        """Why the last attempt found somebody who is not believed; None when it did not."""
 
     @property
     def wants_main(self) -> bool:
@@ -69,21 +71,23 @@ class Connecting:
         self._pause.begin(self._points[self._at].place)
         if self.wants_main:
             self._at = 0
-        loop, count = asyncio.get_running_loop(), len(self._points)
+        loop, count, fault = asyncio.get_running_loop(), len(self._points), None
         for left in range(count, 0, -1):
             now = loop.time()
             link = await self._attempt(self._points[self._at], now + (until - now) / left)
             if link is not None:
                 self._pause.succeeded()
                 return link
+            fault = fault or self._distrust
             self._use(self._at + 1)
-        raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, **self._points[self._at].place)
+        raise fault or DriverError("connect_failed", Status.BAD_NOT_CONNECTED, **self._points[self._at].place)
 
     def _use(self, at: int) -> None:
         self._at = at % len(self._points)
         self._main_due_ms = self._clock.mono_ms() + self._return_ms
 
     async def _attempt(self, point: EndPoint, until: float) -> Link | None:
+        self._distrust = None
         try:
             async with asyncio.timeout_at(until):
                 link = await self._open_serial_frames(point) if point.framing != "mbap" else await self._open_tcp(point)
@@ -92,6 +96,9 @@ class Connecting:
             return None
         except OSError:
             self.was_refused = True
+            return None
+        except DriverError as error:
+            self.was_refused, self._distrust = True, error
             return None
         if link is not None:
             self.made += 1

@@ -45,7 +45,8 @@ class Doubts:
         """A request to this unit was given up, or bytes came that nobody had asked for. `quiet_s`: how long a mute unit rests."""
         known = self._open.get(unit_id)
         if self._mute.get(unit_id, 0) >= mute_after:
-            self._open[unit_id] = Doubt(now + max(quiet_s, quiet_s_min))
+            before = known.quiet_until if known is not None and known.quiet_until is not None else 0.0
+            self._open[unit_id] = Doubt(max(before, now + max(quiet_s, quiet_s_min)))  # a new doubt shortens no older one
         elif known is None or (known.quiet_until is not None and now >= known.quiet_until):
             self._open[unit_id] = Doubt()  # neither the echo nor the plain question was answered: the echo again
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Final, Self
 
@@ -60,7 +61,8 @@ class ModbusDriver:
         self._generation = 0
         self._requests: dict[tuple[str, int, int], Request] = {}
         place = ":".join(map(str, (*self._key[1:], options.unit_id)))
-        self._reader = UnitReader(options, clock, self._ask, self._resync, shared.memory("modbus", name), place, self._identity)
+        memory = shared.memory("modbus", name)
+        self._reader = UnitReader(options, clock, self._ask, self._resync, memory, place, self._identity, self._alone, self._owe)
 
     @property
     def line_key(self) -> tuple[str | int, ...]:
@@ -180,6 +182,14 @@ class ModbusDriver:
         for group in self._groups.values():
             for tag in group.tags:
                 yield Known(tag, resolve(tag.address, self._options))
+
+    def _alone(self, until: float) -> AbstractAsyncContextManager[None]:
+        return self._joined().alone(self._options.unit_id, until)
+
+    def _owe(self, control: Block | None) -> None:
+        unit = self._options.unit_id
+        if self._line is not None:
+            self._line.owe(unit, None if control is None else read_request(unit, control.table, control.start, control.count))
 
     def _resync(self) -> None:
         self._joined().doubt(self._options.unit_id)

@@ -101,9 +101,11 @@ def _wire(address: Address, value: Value) -> bytes:
         return struct.pack(">H", 1 if value else 0)
     if kind in float_kinds:
         raw = float(value) if address.scaling == unscaled else float(address.scaling.invert(value))
-        if address.missing is not None and (raw in address.missing.values or (address.missing.nan and math.isnan(raw))):
+        wire = struct.pack(">" + native_codes[kind], raw)
+        held: float = struct.unpack(">" + native_codes[kind], wire)[0]
+        if address.missing is not None and (held in address.missing.values or (address.missing.nan and math.isnan(held))):
             raise ValueError("the number means that there is no value")
-        return struct.pack(">" + native_codes[kind], raw)
+        return wire
     number = _whole(address, value)
     for prefix, pack in _packers.items():
         if kind.startswith(prefix):

@@ -14,13 +14,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from drivers.modbus.address import Address, byte_places, flag_kinds, float_kinds, native_codes, time_kinds
+from drivers.modbus.address import Address, byte_places, flag_kinds, float_kinds, native_codes, time_kinds, whole_kinds
+from drivers.modbus.missing import bounds
 from drivers.modbus.times import no_digits, of_bcd, time_codes, time_terms
 from drivers.reading import Status, Value
 from drivers.scaling import Scaling
 
 always_zero: Final = 255
 """An answer has at most 250 bytes and is filled up with zeros to 256: the last one stands in for bytes that a value lacks."""
+kept_min: Final = -(1 << 63)
+kept_max: Final = (1 << 64) - 1
+"""The whole numbers that a reading may be."""
 _shifts: Final = {"int24": (8, "i"), "int48": (16, "q")}
 """Signed types narrower than a struct code: read into its upper bytes, then shifted down, which keeps the sign."""
 _unsigned_codes: Final = {1: "H", 2: "I", 4: "Q"}
@@ -52,7 +56,7 @@ def compose(index: int, at: int, first_cell: int, address: Address) -> Expressio
         raw, nonsense = _raw(index, address, made)
         again = raw if raw.isidentifier() else "v"
         checks = [(nonsense, Status.BAD_DECODING_ERROR)] if nonsense else []
-        checks += _missing_checks(index, address, again, made)
+        checks += _missing_checks(index, address, again, made) + _size_checks(address, again)
         value = _value(address, again if checks else raw)
     unbound = next((n for n, (condition, _) in enumerate(checks) if condition.startswith("v ")), None)
     for n, (condition, status) in reversed(list(enumerate(checks))):
@@ -129,6 +133,16 @@ def _missing_checks(index: int, address: Address, raw: str, made: Expression) ->
     if missing is not None and missing.nan:
         checks.append((f"{raw} != {raw}", Status.BAD_NO_DATA))
     return checks
+
+
+def _size_checks(address: Address, raw: str) -> list[tuple[str, Status]]:
+    """Return the condition under which a whole number that is scaled up is too big to be kept: it has no value, and spoils no other."""
+    if address.kind not in whole_kinds or address.scale_factor is not None or not address.scaling.keeps_int():
+        return []
+    factor, (low, high) = int(address.scaling.terms(whole=True).factor), bounds(address.kind)
+    if kept_min <= low * factor and high * factor <= kept_max:
+        return []
+    return [(f"{raw} > {kept_max // factor} or {raw} < {-(-kept_min // factor)}", Status.BAD_OUT_OF_RANGE)]
 
 
 def _value(address: Address, raw: str) -> str:

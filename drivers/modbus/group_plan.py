@@ -77,5 +77,5 @@ def make_plan(layout: Layout, learned: LearnedMap, options: DeviceOptions, hope:
     hopeful = plan_blocks(readable, replace(rules, may_cross=lambda table, a, b: crossable[table].covers(a, b) or hope(table, a, b)))
     unproven = [block for block in hopeful if not all(crossable[block.table].covers(*hole) for hole in holes_of(block, readable))]
     is_known = all(learned.answered[block.table].covers(block.start, block.end) for block in blocks)
-    is_settled = is_known and not unproven and not any(learned.lost.values()) and not learned.has_passing(silent=False)
+    is_settled = is_known and not unproven and not learned.has_lost(layout.spans) and not learned.has_passing(silent=False)
     return GroupPlan(layout, learned.version, layout.arrange(blocks, refused), readable, unproven, is_settled)

@@ -20,6 +20,8 @@ ODD: Final = 256
 """In place of an exception code: read over this hole, the next answer of the unit was a wrong one."""
 SILENT: Final = 257
 """In place of an exception code: asked for this, the unit falls silent, is busy or fails, while it answers other things."""
+TOO_LONG: Final = 3
+"""The code that a length is refused with which a unit does not have (V1.1b3, 6.3)."""
 rows_max: Final = 4096
 """Intervals of one kind in one table: a bound against hostile files; a group has at most 1024 tags."""
 
@@ -133,7 +135,10 @@ class LearnedMap:
         return any(contains(interval, inner) for kept in (self.barriers, self.passing) for inner in kept[table])
 
     def refusals(self, spans: Iterable[Span]) -> dict[int, int]:
-        """Return the code with which each value is refused that is known to be, by the value's index."""
+        """Return the code with which each value is refused that is known to be, by the value's index.
+
+        A value longer than any request that is answered is refused for its length, also where that refusal was forgotten for the limit.
+        """
         known = {
             table: sorted((*each, code) for kept in (self.barriers, self.passing) for each, code in kept[table].items() if code != SILENT)
             for table in tables
@@ -142,6 +147,9 @@ class LearnedMap:
         for span in spans:
             if span.table in self.closed:
                 found[span.index] = self.closed[span.table]
+                continue
+            if span.count > self.longest.get(kind_of(span.table), span.count):
+                found[span.index] = TOO_LONG
                 continue
             rows = known[span.table]
             for at in range(bisect_left(rows, (span.start,)), len(rows)):
@@ -152,6 +160,16 @@ class LearnedMap:
                     found[span.index] = code
                     break
         return found
+
+    def has_lost(self, spans: Iterable[Span]) -> bool:
+        """Tell whether anything that was answered once and is refused now belongs to one of these values."""
+        lost = {table: sorted(rows) for table, rows in self.lost.items() if rows}
+        for span in spans if lost else ():
+            rows = lost.get(span.table, ())
+            at = bisect_left(rows, (span.start, 0))
+            if at < len(rows) and rows[at][1] <= span.end:
+                return True
+        return False
 
     def rules(self, options: DeviceOptions, *, hopeful: bool) -> Rules:
         """Return what a plan must keep to; a hopeful one may read over holes that nothing is known of."""
@@ -223,7 +241,9 @@ def _take_table(made: LearnedMap, table: str, facts: Mapping[str, Any]) -> None:
         if not isinstance(row, list) or len(row) != 3:
             raise ValueError(f"{table}: not a refusal")
         made.barriers[table][_interval(row[:2])] = _number(row[2], 1, ODD)
-    made.lost[table] = {_interval(row) for row in lost} & made.barriers[table].keys()
+    made.lost[table] = {_interval(row) for row in lost}
+    if not made.lost[table] <= made.barriers[table].keys():
+        raise ValueError(f"{table}: lost, and not refused")
 
 
 def _interval(row: object) -> Interval:

@@ -13,10 +13,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
 
 from drivers.driver import Clock, DriverError
+from drivers.modbus.alone import Alone, sent_causes
 from drivers.modbus.breaker import Breaker, passed_over_max
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.end_point import line_of
@@ -59,6 +61,7 @@ class Line:
         self._side_pause_until = 0.0
         self._side_since = 0.0
         self._breakers: dict[int, Breaker] = {}
+        self._alone: dict[int, Alone] = {}
         self._lost_generation = 0
         """The connection after whose end the line was first found gone; 0: none was lost so."""
 
@@ -81,12 +84,13 @@ class Line:
         self._tags[unit_id] = tags
         self._users[unit_id] += 1
         self._breakers.setdefault(unit_id, Breaker(unit_id))
+        self._alone.setdefault(unit_id, Alone())
 
     def leave(self, unit_id: int) -> bool:
         """A device ends; True when it was the last, and all connections are closed."""
         self._users[unit_id] -= 1
         if not self._users[unit_id]:
-            del self._users[unit_id], self._breakers[unit_id], self._tags[unit_id]
+            del self._users[unit_id], self._breakers[unit_id], self._tags[unit_id], self._alone[unit_id]
         if not self._users:
             self.drop()
         return not self._users
@@ -97,14 +101,46 @@ class Line:
         `until` (event loop time) bounds everything, `limit_s` the wait for the answer. Writes go before waiting reads. Raises
         RefusalError when the unit answered with an exception, DriverError for everything else; `breaker_open` when it was not even asked.
         """
+        alone = self._alone[request.unit_id]
         try:
-            if len(self._breakers) < 2:  # nobody to protect
-                return await self._main.exchange(request, limit_s, until, Row.URGENT if request.is_write else Row.PLAIN)
-            return await self._exchange(request, limit_s, until)
+            await alone.enter(until)
+        except TimeoutError:
+            raise DriverError("line_busy", Status.BAD_TIMEOUT, **self.place) from None
+        try:
+            if alone.owed is not None and not alone.is_held:
+                await self._settle(alone, alone.owed, limit_s, until)
+            return await self._asked(request, limit_s, until)
         except DriverError as error:
             if error.cause in frozen_causes or self._is_lost(error):
                 self.recorder.freeze(error.cause, {"unit": request.unit_id, **error.params})
             raise
+        finally:
+            alone.leave()
+
+    async def _asked(self, request: Request, limit_s: float, until: float) -> bytes:
+        if len(self._breakers) < 2:  # nobody to protect
+            return await self._main.exchange(request, limit_s, until, Row.URGENT if request.is_write else Row.PLAIN)
+        return await self._exchange(request, limit_s, until)
+
+    async def _settle(self, alone: Alone, owed: Request, limit_s: float, until: float) -> None:
+        """Take the answer that a read over a hole may have spoiled. Raises DriverError."""
+        try:
+            await self._asked(owed, limit_s, until)
+        except RefusalError:
+            pass
+        except DriverError as error:
+            if error.cause in sent_causes:
+                alone.owed = None
+            raise
+        alone.owed = None
+
+    def owe(self, unit_id: int, owed: Request | None) -> None:
+        """This has to be asked of the unit before anything else, by whoever asks next; None: nothing."""
+        self._alone[unit_id].owed = owed
+
+    def alone(self, unit_id: int, until: float) -> AbstractAsyncContextManager[None]:
+        """Return what keeps others from asking this unit while the running task asks several requests. Entering raises TimeoutError."""
+        return self._alone[unit_id].hold(until)
 
     def _is_lost(self, error: DriverError) -> bool:
         """Tell whether an address that was connected is not there any more: once a connection: a dead device is tried for long.

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from collections.abc import Sequence
 from typing import Final
 
-from drivers.modbus.address import Missing, epoch_kinds, flag_kinds, float_kinds, whole_kinds
+from drivers.modbus.address import Missing, epoch_kinds, flag_kinds, float_kinds, native_codes, whole_kinds
 from drivers.option_error import OptionError
 
 _signed: Final = re.compile(r"(?:int|unix_s|unix_ms)(8|16|24|32|48|64)")
@@ -42,8 +43,20 @@ def missing_of(stated: str | Sequence[float | str] | None, kind: str) -> Missing
             number -= high - low + 1  # the bit pattern of a negative number
         if not isinstance(number, str) and (math.isnan(number) or (kind not in float_kinds and not low <= number <= high)):
             raise OptionError("config_missing_value", value=str(each)[:40], data=kind)
-        found.add(number)
+        found.add(_as_held(number, kind))
     return Missing(frozenset(found))
+
+
+def _as_held(number: float | str, kind: str) -> float | str:
+    """Return a number as a type holds it: a float32 has -999.9000244140625 for -999.9. Raises OptionError for one beyond it."""
+    if kind not in float_kinds or isinstance(number, str):
+        return number
+    code = ">" + native_codes[kind]
+    try:
+        held: float = struct.unpack(code, struct.pack(code, float(number)))[0]
+    except OverflowError as error:
+        raise OptionError("config_missing_value", value=str(number)[:40], data=kind) from error
+    return held
 
 
 def bounds(kind: str) -> tuple[int, int]:

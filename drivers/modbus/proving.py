@@ -6,6 +6,7 @@ that is read here is published: each read over an unproven hole is directly foll
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from enum import Enum
 from itertools import pairwise
@@ -13,6 +14,7 @@ from typing import Final
 
 from drivers.driver import Clock, DriverError
 from drivers.modbus.address import bit_tables
+from drivers.modbus.alone import sent_causes
 from drivers.modbus.exception_codes import address_codes
 from drivers.modbus.finder import Found, search
 from drivers.modbus.group_plan import GroupPlan
@@ -182,16 +184,12 @@ class Prover:
         return Verdict.UNDECIDED, 0
 
     async def _cross_once(self, turn: Turn, block: Block, control: Sample, found: list[Sample]) -> tuple[Verdict, int]:
-        code, data = 0, b""
-        before = self._ask.sent
         try:
-            data = await self._ask(block, turn.until)
-        except RefusalError as refusal:
-            code = refusal.code
-        try:
-            seen = await self._ask(control.block, turn.until)
-        except RefusalError:
-            seen = b""
+            async with self._ask.alone(turn.learn_until):
+                before = self._ask.sent
+                code, data, seen = await self._ask_pair(turn, block, control.block)
+        except TimeoutError:
+            return Verdict.UNDECIDED, 0  # others ask it all the time
         if self._ask.sent != before + 2:
             return Verdict.UNDECIDED, 0  # something else was asked in between, and may have got the wrong answer
         if seen != control.data:
@@ -203,6 +201,28 @@ class Prover:
         if await self._contradicts_itself(turn, block, data):
             return Verdict.REFUSED, ODD
         return Verdict.FINE, 0
+
+    async def _ask_pair(self, turn: Turn, block: Block, control: Block) -> tuple[int, bytes, bytes]:
+        """Return the code or the data of a read over holes, and what the control read gave directly after it."""
+        code, data, seen = 0, b"", b""
+        self._ask.owe(control)  # until it is answered the next answer may be a wrong one, whoever asks
+        try:
+            data = await self._ask(block, turn.until)
+        except RefusalError as refusal:
+            code = refusal.code
+        except DriverError as error:
+            if error.cause not in sent_causes:
+                self._ask.owe(None)
+            raise
+        try:
+            seen = await self._ask(control, turn.until)
+        except RefusalError:
+            pass
+        except (DriverError, asyncio.CancelledError):
+            self._ask.resync()
+            raise
+        self._ask.owe(None)
+        return code, data, seen
 
     async def _judge_control(self, turn: Turn, control: Sample, found: list[Sample]) -> Verdict:
         """The control read differed: by the hole's fault when a fresh connection brings the old bytes again."""

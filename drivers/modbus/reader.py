@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from hashlib import sha256
 from typing import Final
 
@@ -24,7 +25,7 @@ from drivers.modbus.proving import Prover
 from drivers.modbus.request import RefusalError
 from drivers.modbus.searching import Lengths, Searcher, atoms_of
 from drivers.modbus.suspicions import Suspicions
-from drivers.modbus.turn import Ask, Asker, Turn
+from drivers.modbus.turn import Ask, Asker, Owe, Seclude, Turn
 from drivers.reading import Scan, Status, TagGroup
 
 learn_share: Final = 0.5
@@ -36,6 +37,10 @@ odd_max: Final = 2
 identify_ms: Final = 600_000
 """How often the firmware is asked for on one connection; besides when what was answered is refused."""
 identify_again_ms: Final = 10_000
+CONNECTED: Final = -1
+"""In place of a time: it is to be asked at once, since a connection was made after it was asked last."""
+reads_max: Final = 2
+"""So often one group is read for one due where the unit became another while it was read."""
 in_service_ms: Final = 60_000
 """A unit that gave data so lately is in service: what it refuses now, it refuses for good."""
 refused_whole_max: Final = 3
@@ -60,13 +65,16 @@ class UnitReader:
         memory: Memory,
         place: str = "",
         identity: Identity | None = None,
+        alone: Seclude = lambda _until: nullcontext(),
+        tell: Owe = lambda _owed: None,
     ) -> None:
         """`ask` sends one request; `resync` makes sure that no old answer can come; `memory` holds what was learned of the unit at `place`.
 
-        `identity` tells what the unit is, where the options want that of it. Nothing is asked yet.
+        `identity` tells what the unit is, where the options want that of it; `alone` keeps others from asking it, `tell` says what
+        they have to ask first. Nothing is asked yet.
         """
         self._options, self._clock = options, clock
-        self._ask = Asker(ask, resync)
+        self._ask = Asker(ask, resync, alone, tell)
         self._plans: dict[int, GroupPlan] = {}
         self._heard_ms: int | None = None
         self._refused_whole = 0
@@ -106,12 +114,12 @@ class UnitReader:
 
     async def _identify(self, identity: Identity, until: float) -> None:
         """Ask which firmware the unit has. Another one than the map was learned of: the map is learned anew."""
-        self._identify_at_ms = self._clock.mono_ms() + identify_ms
         try:
             found = sha256(await identity(until)).hexdigest()[:16]
         except (RefusalError, DriverError):
             self._identify_at_ms = self._clock.mono_ms() + identify_again_ms  # the plan's own requests tell what is wrong
             return
+        self._identify_at_ms = self._clock.mono_ms() + identify_ms  # now: asking may have made the connection
         if not self.learned.firmware:
             self.learned.firmware = found
             self.learned.version += 1
@@ -120,8 +128,8 @@ class UnitReader:
             self._memory.keep(self.learned.plain())
 
     def reconnected(self) -> None:
-        """The connection is another: so may be the unit, or its firmware."""
-        self._identify_at_ms = 0
+        """The connection is another: so may be the unit, or its firmware. It is asked before anything read since then is believed."""
+        self._identify_at_ms = CONNECTED
 
     def note_other_request(self) -> None:
         """The unit was asked something else (a write): no proof may be under way over it."""
@@ -131,8 +139,16 @@ class UnitReader:
         """Read all blocks of the group by `until` (event loop time).
 
         A block that fails gives its own tags a bad status and is read last the next time, so that it cannot starve the
-        others. Raises DriverError when the unit answered nothing at all.
+        others. Raises DriverError when the unit answered nothing at all, or became another again and again.
         """
+        for _ in range(reads_max):
+            if (scan := await self._read_once(group, until)) is not None:
+                return scan
+        raise DriverError("bad_answer", Status.BAD_DECODING_ERROR, detail="another firmware with every connection")
+
+    async def _read_once(self, group: TagGroup, until: float) -> Scan | None:
+        """Read the group; None when the unit turned out to be another meanwhile: what was read over its old map's holes is not believed."""
+        await self._ask.settle(until)
         if self._memory.forgotten != self._forgotten:
             self._begin(LearnedMap(self._place))
         if self._identity is not None and self._clock.mono_ms() >= self._identify_at_ms:
@@ -144,6 +160,8 @@ class UnitReader:
         if self._silent_reads % silent_reads_max == silent_reads_max - 1:
             await self._ask_for_little(plan, turn)
         await self._read_planned(turn)
+        if await self._became_another(until):
+            return None
         if turn.data_count:
             self._heard_ms, self._refused_whole = self._clock.mono_ms(), 0
         self._silent_reads = 0 if turn.was_heard or not turn.silent else self._silent_reads + 1
@@ -153,6 +171,8 @@ class UnitReader:
         if turn.lost is not None:
             plan.postpone(turn.lost_at)
         await self._learn(plan, turn)
+        if await self._became_another(until):
+            return None
         if self.learned.version != self._kept_version:
             self._kept_version = self.learned.version
             self._memory.keep(self.learned.plain())
@@ -161,6 +181,14 @@ class UnitReader:
         pieces = [*zip(turn.reads, turn.answers, strict=True), *turn.pieces]
         newest = self._plan(group).arrangement.unreadable
         return plan.layout.scan_of(pieces, newest, self._clock.wall_ms())
+
+    async def _became_another(self, until: float) -> bool:
+        """Tell whether the unit that answers on a new connection is another one than the map was learned of."""
+        if self._identity is None or self._identify_at_ms != CONNECTED:
+            return False
+        learned = self.learned
+        await self._identify(self._identity, until)
+        return self.learned is not learned
 
     async def _read_planned(self, turn: Turn) -> None:
         """Ask every block of the plan once, in its order."""
@@ -268,18 +296,21 @@ class UnitReader:
         return self._heard_ms is not None and self._clock.mono_ms() - self._heard_ms < in_service_ms
 
     async def _ask_for_lost(self, turn: Turn, layout: Layout) -> None:
-        """Ask again for one value that was answered once and then refused, when its pause is over."""
-        due = self._suspicions.due_lost(layout)
-        if due is None or not turn.data_count or not turn.has_time():
+        """Ask again for a value that was answered once and then refused, when its pause is over; for the others as long as they come."""
+        if not turn.data_count or not turn.has_time():
             return
-        read = layout.compile(due)
-        try:
-            data = await self._ask(due, turn.until)
-        except (RefusalError, DriverError):
-            self._suspicions.still_lost(due)
-            return
-        turn.take(read, data)
-        self.learned.reopen(due.table, (due.start, due.end))
+        while (due := self._suspicions.due_lost(layout)) is not None:
+            block, lost = due
+            try:
+                data = await self._ask(block, turn.until)
+            except (RefusalError, DriverError):
+                self._suspicions.still_lost(block.table, lost)
+                return
+            turn.take(layout.compile(block), data)
+            self.learned.reopen(block.table, lost)
+            self._suspicions.found_again(block.table, lost)
+            if not turn.may_learn():
+                return
 
     async def _read_the_rest(self, plan: GroupPlan, turn: Turn) -> None:
         """Read what refused blocks held besides the values at fault, as far as nothing brought it yet."""

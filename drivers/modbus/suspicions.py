@@ -6,15 +6,18 @@ against a block, and when a judgement is reconsidered. It asks nothing.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Final
 
 from drivers.driver import Clock
+from drivers.modbus.cost import registers_max
 from drivers.modbus.exception_codes import address_codes
 from drivers.modbus.group_plan import GroupPlan
 from drivers.modbus.intervals import Interval
 from drivers.modbus.layout import Layout
 from drivers.modbus.learned import ODD, SILENT, LearnedMap, kind_of
-from drivers.modbus.planner import Block, block_of, split_block
+from drivers.modbus.planner import Block, Span, block_of, split_block
 from drivers.modbus.turn import Turn
 
 strikes_max: Final = 2
@@ -26,7 +29,8 @@ lost_ms_first: Final = 10_000
 lost_ms_max: Final = 3_600_000
 """A value that was lost is asked for again after a pause that doubles."""
 cut_ms: Final = 600_000
-"""Blocks that were cut for silence are put together again, and cut again if need be, after this time."""
+"""Blocks that were cut for silence are put together again, and cut again if need be, after this time. Failures that nothing followed are
+forgotten after it."""
 
 Key = tuple[str, int, int]
 
@@ -39,6 +43,7 @@ class Suspicions:
         self._strikes: dict[Key, int] = {}
         self._crossings: dict[Key, int] = {}
         self._doubted: set[Key] = set()
+        self._struck_until_ms: int | None = None
         self._cuts: dict[Key, tuple[tuple[Key, Key], Interval]] = {}
         self._passing_until_ms: int | None = None
         self._pause_ms = pause_ms_first
@@ -53,6 +58,8 @@ class Suspicions:
         """Count failures of single blocks while others are answered; cut or doubt those that go on."""
         reads = turn.reads
         failed = {at for at, code in turn.refused if code not in address_codes} | set(turn.silent) | set(turn.odd)
+        if failed:
+            self._struck_until_ms = self._clock.mono_ms() + cut_ms
         if turn.data_count:
             self._judge_crossings(plan, turn)
             for at, read in enumerate(reads[: len(turn.answers)]):
@@ -143,25 +150,48 @@ class Suspicions:
             self._learned.drop_passing(silent=False)
         if self._cut_until_ms is not None and now_ms >= self._cut_until_ms:
             self._cut_until_ms = None
+            self._cuts.clear()
             self._learned.drop_passing(silent=True)
+        if self._struck_until_ms is not None and now_ms >= self._struck_until_ms:
+            self._struck_until_ms = None  # of blocks that are planned no more, too
+            self._strikes.clear()
+            self._crossings.clear()
 
-    def due_lost(self, layout: Layout) -> Block | None:
-        """Return the block of one lost value of this group that may be asked for now."""
+    def due_lost(self, layout: Layout) -> tuple[Block, Interval] | None:
+        """Return the block of one value of this group that may be asked for now, and what was lost of it.
+
+        A tag that was configured anew may have more registers than the value that was lost.
+        """
         now_ms = self._clock.mono_ms()
         for table, lost in self._learned.lost.items():
             for start, end in lost:
                 due_ms, _ = self._lost.setdefault((table, start, end), (now_ms + lost_ms_first, lost_ms_first))
-                if now_ms >= due_ms:
-                    spans = [span for span in layout.spans if (span.table, span.start, span.end) == (table, start, end)]
-                    if spans:
-                        return block_of(spans)
+                if now_ms >= due_ms and (block := _around(layout.spans, table, start, end)) is not None:
+                    return block, (start, end)
         return None
 
-    def still_lost(self, block: Block) -> None:
+    def found_again(self, table: str, lost: Interval) -> None:
+        """It was asked for and is answered: the next loss of it begins anew, and the others may be back as well."""
+        del self._lost[table, *lost]
+        now_ms = self._clock.mono_ms()
+        self._lost = {key: (min(due_ms, now_ms), pause_ms) for key, (due_ms, pause_ms) in self._lost.items()}
+
+    def still_lost(self, table: str, lost: Interval) -> None:
         """It was asked for and is still refused."""
-        _, pause_ms = self._lost[_key(block)]
+        _, pause_ms = self._lost[table, *lost]
         pause_ms = min(pause_ms * 2, lost_ms_max)
-        self._lost[_key(block)] = self._clock.mono_ms() + pause_ms, pause_ms
+        self._lost[table, *lost] = self._clock.mono_ms() + pause_ms, pause_ms
+
+
+def _around(spans: Sequence[Span], table: str, start: int, end: int) -> Block | None:
+    """Return the block of the shortest value that holds these registers, None when none does. `spans` stand in address order."""
+    at = bisect_left(spans, (table, start + 1), key=lambda span: (span.table, span.start))
+    found: list[Span] = []
+    while at and spans[at - 1].table == table and spans[at - 1].start > start - registers_max:
+        at -= 1
+        if spans[at].end >= end and (not found or spans[at].count <= found[0].count):
+            found = [spans[at], *(found if found and found[0].count == spans[at].count and found[0].start == spans[at].start else ())]
+    return block_of(found) if found else None
 
 
 def _key(block: Block) -> Key:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from drivers.driver import DriverError
+from drivers.modbus.alone import sent_causes
 from drivers.modbus.layout import Answer, ReadBlock
 from drivers.modbus.planner import Block
 from drivers.modbus.proof import Sample
+from drivers.modbus.request import RefusalError
 
 
 class Ask(Protocol):
@@ -25,14 +28,43 @@ class Ask(Protocol):
         ...
 
 
+Seclude = Callable[[float], AbstractAsyncContextManager[None]]
+Owe = Callable[[Block | None], None]
+
+
 class Asker:
     """Asks the unit, and counts: `sent` tells whether a request was directly followed by another."""
 
-    def __init__(self, ask: Ask, resync: Callable[[], None]) -> None:
-        self._ask = ask
+    def __init__(
+        self, ask: Ask, resync: Callable[[], None], alone: Seclude = lambda _until: nullcontext(), tell: Owe = lambda _owed: None
+    ) -> None:
+        self._ask, self._tell = ask, tell
         self.sent = 0
+        self.owed: Block | None = None
+        """A control read that a read over holes had to be followed by, and that may never have gone out. See `owe`."""
+        self.alone = alone
+        """Keeps others from asking the unit, until when at most. Entering raises TimeoutError."""
         self.resync = resync
         """Makes sure that nothing of an old answer can reach the next question: a new connection, or silence."""
+
+    def owe(self, control: Block | None) -> None:
+        """From now on this is owed; the line is told as well, for others that ask the unit."""
+        self.owed = control
+        self._tell(control)
+
+    async def settle(self, until: float) -> None:
+        """Ask what is owed, before anything else, and throw the answer away. Raises DriverError."""
+        if self.owed is None:
+            return
+        try:
+            await self(self.owed, until)
+        except RefusalError:
+            pass
+        except DriverError as error:
+            if error.cause in sent_causes:
+                self.owe(None)
+            raise
+        self.owe(None)
 
     async def __call__(self, block: Block, until: float) -> bytes:
         """See Ask."""

@@ -77,11 +77,14 @@ class Pipeline:
         self._newest = {uid: scan for uid, scan in self._newest.items() if self._filters.get(uid) is before.get(uid)}
 
     def take(self, scan: Scan) -> None:
-        """See ScanSink. A read that was under way while its group was configured anew has other columns: a counted miss."""
+        """See ScanSink. A read that was under way while its group was configured anew has other columns: a counted miss.
+
+        One that failed was counted by who says so.
+        """
         uid = scan.group.uid
         report_filter, group = self._filters.get(uid), self._groups.get(uid)
         if report_filter is None or (group is not scan.group and group != scan.group):
-            if group is not None:
+            if group is not None and scan.cause is None:
                 self._collector.missed(group, scan.read_ms, scan.read_ms, "group_reconfigured", 1)
             return
         if scan.cause is not None:

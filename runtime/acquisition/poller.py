@@ -160,6 +160,9 @@ class DevicePoller:
                     for uid, (known, task) in list(streams.items()):
                         if wanted.get(uid) != known:
                             self._silent_since.setdefault(uid, (self._clock.mono_ms(), STOPPING))
+                            if uid not in wanted:  # not a subscription any more: what it was silent for ends here
+                                self._count_silence(known)
+                                del self._silent_since[uid]
                             task.cancel()
                             del streams[uid]
                     for uid, tag_group in wanted.items():

@@ -101,6 +101,35 @@ def test_tls_believes_an_authority_or_one_certificate_and_nobody_else(tmp_path: 
     run(test)
 
 
+def test_a_backup_address_takes_over_from_a_first_that_is_not_believed(tmp_path: Path) -> None:
+    servers = []
+    for name in ("main", "backup"):
+        (tmp_path / name).mkdir()
+        cert, key = make_certificate(tmp_path / name)
+        servers.append(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        servers[-1].load_cert_chain(cert, key)
+
+    async def test() -> None:
+        main, backup, clock = ModbusPlant(tls=servers[0]), ModbusPlant(tls=servers[1]), StillClock()
+        for plant in (main, backup):
+            await plant.start()
+        try:
+            trust = {"transport": "tls", "ca_file": str(tmp_path / "backup" / "cert.pem"), "return_after_s": 60}
+            place = {"host": "127.0.0.1", "port": main.port, "backup_hosts": [f"127.0.0.1:{backup.port}"]}
+            async with ModbusDriver(DeviceOptions.model_validate(place | trust), clock, Shared()) as driver:
+                for _ in range(3):  # the first address is tried again each time, and the backup goes on meanwhile
+                    assert list((await driver.read(group_of("holding:3"), 5.0)).values) == [3]
+                    clock.advance(61_000)
+                await backup.stop()
+                assert await cause_of(driver.read(group_of("holding:3"), 5.0)) == "connection_lost"
+                assert await cause_of(driver.read(group_of("holding:3"), 5.0)) == "tls_refused"
+        finally:
+            for plant in (main, backup):
+                await plant.stop()
+
+    run(test)
+
+
 def test_a_backup_address_takes_over_and_the_first_gets_its_turn_back() -> None:
     async def test() -> None:
         main, backup = Unit(words=[1] * 50), Unit(words=[2] * 50)

@@ -34,6 +34,19 @@ def test_a_unit_that_never_echoes_is_mute_and_only_left_alone() -> None:
     assert doubts.quiet_until(5) == 101.5
 
 
+def test_a_new_doubt_of_a_mute_unit_shortens_no_older_one() -> None:
+    doubts = Doubts()
+    for turn in range(mute_after):
+        doubts.add(5, 10.0 * turn, 1.0)
+        doubts.unanswered(5, 10.0 * turn + 2.0)
+        doubts.answered(5)
+    doubts.add(5, 100.0, 2.0)
+    doubts.add(5, 100.5, 0.0)
+    assert doubts.quiet_until(5) == 102.0
+    doubts.add(5, 101.5, 2.0)
+    assert doubts.quiet_until(5) == 103.5
+
+
 def test_echoes_are_fresh_and_units_are_apart() -> None:
     doubts = Doubts()
     doubts.add(5, 0.0, 1.0)

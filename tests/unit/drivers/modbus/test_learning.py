@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from drivers.driver import DriverError
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.planner import Block
+from drivers.modbus.tag_options import parse_address
 from drivers.reading import Quality, Status, TagGroup, quality_of
 from tests.rigs.field import after
 from tests.rigs.modbus_unit import Session, Unit, best, good, registers, scattered, serial, tcp
@@ -222,6 +224,99 @@ def test_a_value_that_goes_is_found_and_asked_for_again_with_pauses() -> None:
         session.clock.advance(200_000)
         await session.read(group)
         assert len(good(await session.read(group))) == 40
+
+    asyncio.run(test())
+
+
+def test_values_that_went_together_come_back_together() -> None:
+    async def test() -> None:
+        unit = Unit(scattered)
+        session = Session(unit)
+        holding, inputs = registers(range(60)), registers([5], table="input")
+        group = replace(holding, tags=holding.tags + inputs.tags)
+        for _ in range(3):
+            await session.read(group)
+        for _ in range(5):  # each time as the first time: programs are loaded for years
+            unit.missing = {*range(5), *range(6, 60)}  # while a program is loaded, the other table answers
+            for _ in range(5):
+                last = await session.read(group)
+            assert good(last) == {5, 60}
+            for _ in range(4):
+                session.clock.advance(11_000)
+                await session.read(group)
+            unit.missing = set()
+            session.clock.advance(90_000)
+            await session.read(group)
+            assert len(good(await session.read(group))) == 61
+        session.clock.advance(90_000)
+        await session.read(group)
+        assert session.count == 2
+
+    asyncio.run(test())
+
+
+def test_what_was_lost_is_asked_for_again_in_a_longer_value_and_by_nobody_else() -> None:
+    async def test() -> None:
+        unit = Unit(scattered)
+        session = Session(unit)
+        group = registers(range(20))
+        for _ in range(3):
+            await session.read(group)
+        unit.missing = {7}
+        for _ in range(6):
+            await session.read(group)
+        unit.missing = set()
+        assert session.reader._plan(registers(range(6), uid=3)).is_settled, "nothing of this group is lost"
+        text = {"data": "string", "length": 6, "encoding": "latin-1"}
+        places = [parse_address({"address": f"holding:{start}", **text}) for start in (0, 6, 12)]
+        long = replace(group, tags=tuple(replace(tag, address=place) for tag, place in zip(group.tags, places, strict=False)))
+        for _ in range(3):
+            session.clock.advance(11_000)
+            scan = await session.reader.read(long, asyncio.get_running_loop().time() + 30)
+        assert not scan.statuses or not any(scan.statuses)
+        assert not session.reader.learned.lost["holding"]
+
+    asyncio.run(test())
+
+
+def test_a_failure_that_nothing_followed_is_forgotten() -> None:
+    async def test() -> None:
+        unit = Unit(scattered)
+        session = Session(unit)
+        inputs = registers([3], table="input")
+        group, other = (replace(each, tags=each.tags + inputs.tags) for each in (registers(range(20)), registers(range(30))))
+        for _ in range(3):
+            await session.read(group)
+        unit.silent = {5}
+        await session.read(group)
+        unit.silent = set()
+        await session.read(other)  # configured anew: the block that failed is never asked for again
+        assert session.reader._suspicions
+        session.clock.advance(700_000)
+        await session.read(other)
+        assert not session.reader._suspicions
+
+    asyncio.run(test())
+
+
+def test_a_text_longer_than_any_request_of_the_unit_does_not_take_its_group_along() -> None:
+    async def test() -> None:
+        unit = Unit(scattered, longest=16)
+        text = parse_address({"address": "holding:100", "data": "string", "length": 20})
+        long = registers([0, 100], uid=1)
+        long = replace(long, tags=(long.tags[0], replace(long.tags[1], address=text)))
+        many = registers(range(40), uid=2)
+        session = Session(unit)
+        for _ in range(3):  # the text is refused first, then the limit is learned, of which that refusal is a part
+            scan = await session.read(long)
+            assert good(scan) == {0}
+            assert scan.statuses == [0, Status.BAD_CONFIGURATION_ERROR]
+            assert len(good(await session.read(many))) == 40
+        assert session.reader.learned.longest == {"registers": 16}
+        assert unit.refused.count(("holding", 100, 20)) == 1
+        kept = Session(unit, memory=session.memory)
+        assert good(await kept.read(long)) == {0}
+        assert unit.refused.count(("holding", 100, 20)) == 1
 
     asyncio.run(test())
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.driver import DriverError
-from drivers.modbus.address import Address
+from drivers.modbus.address import Address, native_codes
 from drivers.modbus.codec import Field, compile_registers
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.cost import Cost
@@ -78,9 +78,21 @@ def test_marks_of_all_sorts() -> None:
         encode_registers(holding("int16", missing=[0x8000]), -32768)
 
 
+@pytest.mark.parametrize(("data", "mark"), [("float32", -999.9), ("float32", 3.4028235e38), ("float16", 0.1), ("float64", 1e300)])
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+def test_a_mark_is_compared_as_the_type_holds_it(data: str, mark: float, scale: float) -> None:
+    address = holding(data, missing=[mark], scale=scale)
+    assert read(address, struct.pack(">" + native_codes[data], mark)) == no_data
+    if scale == 1:
+        with pytest.raises(DriverError, match="write_out_of_range"):
+            encode_registers(address, mark)
+
+
 @pytest.mark.parametrize(
     ("data", "missing"),
     [
+        ("float32", [1e39]),
+        ("float16", [70000]),
         ("int16", "nan"),
         ("int16", [70000]),
         ("uint16", [-1]),

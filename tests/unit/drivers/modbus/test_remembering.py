@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers.driver import DriverError
 from drivers.memory import ShortMemory
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.learned import ODD, LearnedMap, from_plain
+from drivers.modbus.planner import Block
 from tests.rigs.modbus_unit import Session, Unit, good, registers, scattered
 
 
@@ -81,6 +83,51 @@ def test_a_change_of_firmware_lets_the_map_be_learned_anew() -> None:
         for _ in range(5):
             await third.read(group)
             assert third.count == 1
+
+    asyncio.run(test())
+
+
+def test_a_firmware_that_came_with_a_new_connection_has_no_say_in_values_over_old_holes() -> None:
+    async def test() -> None:
+        version = 7
+        unit = Unit(lambda table, address: version if address == 900 else scattered(table, address))
+        session = Session(unit, DeviceOptions(host="plc", firmware="holding:900+1"))
+        group = registers([0, 1, 2, 10, 11, 12, 20, 300, 301, 302])
+        for _ in range(3):
+            await session.read(group)
+        assert session.reader.learned.crossable["holding"].covers(3, 10)
+        version, unit.poison, unit.poisonous = 8, "shift", {5}  # the next answer after a read over 5 is one of other registers
+        ask = session.reader._ask._ask
+
+        async def over_a_new_connection(block: Block, until: float) -> bytes:
+            data = await ask(block, until)
+            session.reader._ask._ask = ask
+            session.reader.reconnected()
+            return data
+
+        session.reader._ask._ask = over_a_new_connection
+        for _ in range(4):
+            assert len(good(await session.read(group))) == 10  # `Session.read` compares each with what the unit holds
+        assert not session.reader.learned.crossable["holding"].covers(3, 10)
+
+    asyncio.run(test())
+
+
+def test_a_unit_that_is_another_with_every_connection_is_a_fault_and_no_endless_read() -> None:
+    async def test() -> None:
+        unit = Unit(lambda table, address: len(unit.asked) if address == 900 else scattered(table, address))
+        session = Session(unit, DeviceOptions(host="plc", firmware="holding:900+1"))
+        ask = session.reader._ask._ask
+
+        async def over_a_new_connection(block: Block, until: float) -> bytes:
+            data = await ask(block, until)
+            session.reader.reconnected()
+            return data
+
+        session.reader._ask._ask = over_a_new_connection
+        with pytest.raises(DriverError, match="bad_answer"):
+            await session.read(registers(range(10)))
+        assert len(unit.asked) < 20
 
     asyncio.run(test())
 

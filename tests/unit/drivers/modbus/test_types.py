@@ -253,6 +253,20 @@ def test_one_bad_value_of_a_run_spoils_no_other() -> None:
     assert bad == {1: Status.BAD_DECODING_ERROR}
 
 
+@pytest.mark.parametrize(
+    ("kind", "scale"), [("uint64", 1000), ("int64", 10), ("int64", 1e18), ("signmag64", 100), ("bcd64", 1e4), ("int48", 1e9)]
+)
+def test_a_number_scaled_beyond_what_is_kept_is_no_value_and_spoils_no_other(kind: str, scale: float) -> None:
+    address, (low, high), size = address_of(kind, scale=scale), limits[kind], 6 if kind == "int48" else 8
+    for raw in (low, low + 1, -(2**63) // int(scale), 0, (2**64 - 1) // int(scale), (2**64 - 1) // int(scale) + 1, high):
+        if low <= raw <= high:
+            value, bad = raw * int(scale), (None, Status.BAD_OUT_OF_RANGE)
+            wire = most_significant_first(kind, raw, size)
+            assert decode(address, wire) == ((value, 0) if -(2**63) <= value < 2**64 else bad)
+    assert decode(address, most_significant_first(kind, high, size))[1] == Status.BAD_OUT_OF_RANGE
+    assert decode(address_of(kind), most_significant_first(kind, high, size)) == (high, 0)
+
+
 def test_fixed_point_and_decimal_scales_are_exact() -> None:
     assert decode(address_of("int16", fraction_bits=15), b"\xc0\x00")[0] == -0.5
     assert decode(address_of("int32", fraction_bits=16), b"\x00\x01\x80\x00")[0] == 1.5

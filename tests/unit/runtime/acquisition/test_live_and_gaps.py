@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.reading import Scan, TagGroup
+from drivers.reading import Scan, Status, TagGroup, failed_scan
 from runtime.acquisition.gaps import INTERVAL_MS_MAX, GapTally
 from runtime.acquisition.live import Live
 from runtime.acquisition.pipeline import Pipeline
@@ -70,6 +70,8 @@ def test_a_read_under_way_through_a_change_of_its_group_is_a_counted_miss() -> N
         pipeline.set_devices(devices.values())
     pipeline.take(Scan(old["d"].groups[0], [1, 2], 1_000))
     assert collector.misses == [("group_reconfigured", 1)]
+    pipeline.take(failed_scan(old["d"].groups[0], 1_000, Status.BAD_TIMEOUT, "no_answer"))
+    assert collector.misses == [("group_reconfigured", 1)], "the poller counts a read that failed, and tells of one that only rests"
     assert not collector.scans
     pipeline.take(Scan(new["d"].groups[0], [1, 2], 1_000))
     assert len(collector.scans) == 1

@@ -1,0 +1,41 @@
+"""How long a subscription was silent, while its group is configured anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from drivers.driver import DriverError
+from drivers.reading import Scan
+from runtime.acquisition.poller import DevicePoller
+from tests.rigs.field import KeptScans, ScriptedDriver, after, device_toml, fresh_ids, points_of
+from tests.simulation.loop import VirtualClock, run
+
+
+def test_what_was_polled_meanwhile_is_no_silence_of_the_subscription_before_and_after() -> None:
+    async def program(clock: VirtualClock) -> KeptScans:
+        driver, sink, ids = ScriptedDriver(clock), KeptScans(), fresh_ids()
+        pushed, read = (points_of(device_toml("d", {"a": (500, 1)}, mode=mode), ids=ids)["d"] for mode in ("subscribe", "poll"))
+        assert pushed.groups[0].uid == read.groups[0].uid
+        poller = DevicePoller(pushed, driver, sink, clock)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(poller.run())
+            for points in (read, pushed, read):
+                driver.pushed.put_nowait(Scan(pushed.groups[0], [1], clock.wall_ms()))
+                await after(clock, 60)
+                poller.replace(points)
+                await after(clock, 60)
+            driver.pushed.put_nowait(DriverError("connection_lost"))
+            poller.replace(pushed)
+            await after(clock, 10.2)
+            poller.replace(read)  # the 10 s of the broken subscription are counted, and the end of the device adds none
+            await after(clock, 60)
+            task.cancel()
+        return sink
+
+    sink = run(program, seed=1, for_s=1e6)
+    counts = Counter[str]()
+    for _, cause, count, *_ in sink.misses:
+        counts[cause] += count
+    assert counts.pop("connection_lost") == 1 + 20
+    assert sum(counts.values()) <= 3, "what ends a poll"
