@@ -28,6 +28,7 @@ from runtime.door import Door
 from runtime.events import Events
 from runtime.judgement.desk import JudgementDesk
 from runtime.loop_stall import LoopStall, percentile
+from runtime.messages.status_words import NONE_READ
 from runtime.revisions import Revision
 from runtime.supervisor import Supervisor
 from runtime.version import VERSION
@@ -162,8 +163,8 @@ def device_row(poller: DevicePoller, groups_max: int = BAD_GROUPS_NAMED) -> dict
     is_degraded = counts.state == "degraded"
     cause, params = counts.cause, dict(counts.params)
     first = next(poller.bad_groups(), None) if is_degraded and cause is None else None  # an edit may just have taken it away
-    if first is not None:  # each group was read; what came has bad tags in it
-        cause, params = TAGS_BAD, _bad_tags(first.tags, poller.bad_tag_count)
+    if first is not None:  # each group was read; what came has bad tags in it, or nothing else
+        cause, params = NONE_READ if poller.is_none_read else TAGS_BAD, _bad_tags(first.tags, poller.bad_tag_count)
     named = islice(poller.bad_groups(), groups_max) if is_degraded else ()
     return {
         "name": config.name, "asset": config.asset, "type": config.type, "state": counts.state, "cause": cause,
@@ -180,9 +181,10 @@ def _bad_group(bad: BadGroup) -> dict[str, Any]:
 
 
 def _bad_tags(tags: Sequence[tuple[str, int]], count: int) -> dict[str, str | int | float]:
-    """Return what a text about `count` bad tags says: the first of them, each with its OPC UA status."""
+    """Return what a text about `count` bad tags says: the first of them, each with its OPC UA status, and those statuses once each."""
     named = ", ".join(f"{name} ({status_name(status)})" for name, status in tags[:BAD_TAGS_NAMED])
-    return {"count": count, "tags": named + (", …" if count > len(tags[:BAD_TAGS_NAMED]) else "")}
+    statuses = " ".join(dict.fromkeys(status_name(status) for _, status in tags[:BAD_TAGS_NAMED]))
+    return {"count": count, "tags": named + (", …" if count > len(tags[:BAD_TAGS_NAMED]) else ""), "statuses": statuses}
 
 
 def _root(chain: Chain) -> str | None:

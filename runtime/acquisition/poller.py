@@ -132,6 +132,13 @@ class DevicePoller:
         """How many tags were bad when they came last."""
         return sum(map(len, self._bad_tags.values()))
 
+    @property
+    def is_none_read(self) -> bool:
+        """Whether the device answers and no tag has a value: every group that was asked came, and all its tags were bad."""
+        asked = [group for group in self.points.groups if group.uid in self._causes]
+        bad = self._bad_tags
+        return bool(asked) and all(self._causes[g.uid] is None and len(bad.get(g.uid, ())) == len(g.tags) for g in asked)
+
     def give(self, scan: Scan) -> None:
         """Take a scan that came neither by a read nor by a subscription: somebody entered it."""
         self.counts.polls += 1
@@ -333,7 +340,8 @@ class DevicePoller:
 
     def _good(self, scan: Scan) -> None:
         counts, uid = self.counts, scan.group.uid
-        counts.last_good_ms = scan.read_ms
+        if scan.statuses is None or any(reading.quality is not Quality.BAD for reading in scan.readings()):
+            counts.last_good_ms = scan.read_ms
         if scan.statuses is not None or uid in self._bad_tags:
             self._note_tags(scan)
         if counts.state != "ok" or self._bad_tags or self._causes.get(uid, "") is not None:

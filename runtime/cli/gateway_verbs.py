@@ -133,18 +133,24 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
     from rich.text import Text
 
     table = Table("tag", "value", "unit", "quality", box=None, pad_edge=False)
-    before = ""
+    before, known = "", set[str]()
     for row in rows:
         cause = "" if row["cause"] is None else word(row["cause"], row["params"])
-        words = f"{row['quality']}: {word('read_as_above') if cause == before else cause}" if cause else _status(row)
+        words = f"{row['quality']}: {word('read_as_above') if cause == before else cause}" if cause else _status(row, known)
         before = cause
         value = "" if row["value"] is None else value_text(row["value"])
         table.add_row(*map(Text, (row["tag"], value, row["unit"], words)))  # a device's text is no markup of ours
     console().print(table)
 
 
-def _status(row: dict[str, Any]) -> str:
-    """Return the quality, and of one that is not good its status."""
+def _status(row: dict[str, Any], known: set[str]) -> str:
+    """Return the quality, and of one that is not good its status; what that means only where it is not among `known`, where it goes."""
     from drivers.reading import status_name
+    from runtime.messages.status_words import status_said
 
-    return "good" if row["quality"] == "good" else f"{row['quality']}: {status_name(row['status'])}"
+    if row["quality"] == "good":
+        return "good"
+    name = status_name(row["status"])
+    said = name if name in known else status_said(name)
+    known.add(name)
+    return f"{row['quality']}: {said}"

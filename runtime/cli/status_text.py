@@ -23,6 +23,7 @@ from runtime.faces.feed_client import ask_once
 from runtime.faces.web.alarm_lines import about_text, rest_text, state_text
 from runtime.layout import Layout
 from runtime.messages.catalogue import word
+from runtime.messages.status_words import NONE_READ, device_cause, status_said, statuses_of
 from runtime.messages.values import counted, moment_s
 from runtime.run_folder import feed_of
 
@@ -141,15 +142,18 @@ def _file_faults(gateway: Mapping[str, Any]) -> list[Text]:
 
 
 def _reason(device: Mapping[str, Any]) -> str:
-    """Return why a device is not well; of one that is degraded, for each reason the groups that have it."""
+    """Return why a device is not well; of one that is degraded, for each reason the groups that have it, then what statuses mean."""
+    if device["cause"] == NONE_READ:
+        return device_cause(device)
     groups: dict[str, list[str]] = {}
     for each in device.get("bad_groups", []):  # a core of an earlier version says none
         groups.setdefault(word(each["cause"], each["params"]), []).append(each["group"])
     if groups:
         rows = [f"{', '.join(names)}: {reason}" for reason, names in groups.items()]
         is_cut = len(rows) > NAMED_MAX or device.get("bad_group_count", 0) > len(device["bad_groups"])
-        return "\n".join(rows[:NAMED_MAX]) + ("\n…" if is_cut else "")
-    return "" if device["cause"] is None else word(device["cause"], device["params"])
+        named = dict.fromkeys(name for each in device["bad_groups"][:NAMED_MAX] for name in statuses_of(each["params"]))
+        return "\n".join((*rows[:NAMED_MAX], *(["…"] if is_cut else []), *map(status_said, named)))
+    return device_cause(device)
 
 
 def _alarms(told: Mapping[str, Any] | None) -> list[Text]:

@@ -79,13 +79,20 @@ def without_device(text: str, device: str) -> str:
 
 
 def with_tag(text: str, device: str, group: str, period_ms: int, tag: Mapping[str, Any]) -> str:
-    """Return the text with one tag more in a device, in a group that is there or a new one. Raises OptionError, ConfigError."""
+    """Return the text with one tag more in a device, in a group that is there or a new one.
+
+    Raises ConfigError, OptionError: `draft_tag_there` where any group of the device has a tag of this name, which is never replaced.
+    """
     raw = parsed(text).get("devices", {}).get(device)
     if not isinstance(raw, dict):
         raise OptionError("device_unknown", device=device)
     if "template" in raw:
         raise OptionError("tags_of_template", template=str(raw["template"]), device=device)
     groups = [{**each, "tags": list(each.get("tags", ()))} for each in raw.get("groups", ())]
+    name = tag.get("name")
+    taken = next((each for each in groups if any(other.get("name") == name for other in each["tags"])), None)
+    if taken is not None:
+        raise OptionError("draft_tag_there", device=device, tag=str(name)[:NAME_MAX], group=str(taken.get("name"))[:NAME_MAX])
     there = next((each for each in groups if each.get("name") == group), None)
     if there is None:
         groups.append({"name": group, "period_ms": period_ms, "tags": [dict(tag)]})

@@ -32,6 +32,7 @@ from runtime.faces.web.site_zone import moment_in, offset, zone_name, zone_of
 from runtime.faces.web.stream import Fanout
 from runtime.messages.page_reader import PageReader, doer
 from runtime.messages.refusals import refused_text
+from runtime.messages.status_words import device_state
 from runtime.messages.units import unit_sign
 
 HISTORY_TIMEOUT_S: Final = 10.0
@@ -164,6 +165,7 @@ class Face:
             "zone_offset": offset(self.feed.health.get("now_ms"), zone),
             "doer": lambda text: doer(text, lang),
             "show_age": pages.show_age,
+            "device_state": device_state,
             "whole": pages.show_count,
             "gaps": pages.show_gaps(self.feed.health, lang, is_heard=self.feed.connected),
             "here": "",

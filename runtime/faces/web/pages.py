@@ -12,11 +12,12 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote
 
-from drivers.reading import Status
+from drivers.reading import Status, status_name
 from runtime.faces.feed import Row
 from runtime.faces.web.alarm_lines import about_text, state_text
 from runtime.messages import judged
 from runtime.messages.catalogue import catalogue, sort_of, word
+from runtime.messages.status_words import NONE_READ, device_cause, device_state, status_numbers, status_sentence
 from runtime.messages.units import unit_sign, unit_words
 
 MIND_MAX: Final = 12
@@ -24,7 +25,7 @@ MIND_MAX: Final = 12
 ALARMS_MAX: Final = 3
 """Alarms on the first page, the worst of them; all stand on their own."""
 IS_READ: Final = ("ok", "degraded")
-"""States of a device that gives some of its tags at least."""
+"""States of a device that gives some of its tags at least, unless its cause is NONE_READ."""
 NOTED_ALARMS: Final = ("unacked", "returned", "latched_unacked", "acked", "latched")
 """States of alarms that are there: neither normal nor hidden on purpose."""
 
@@ -46,13 +47,14 @@ class TagLine:
 
 @dataclass(frozen=True, slots=True)
 class DeviceBlock:
-    """One device's heading and its tags in config order."""
+    """One device's heading and its tags in config order. `said`: which text of `web.device.` says its state, as `device_state`."""
 
     name: str
     asset: str
     state: str
     cause: str
     lines: tuple[TagLine, ...]
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def attention(
     tags: list[Mind] = []
     for block in blocks:
         bad = [line for line in block.lines if line.quality == 2 or line.state == "unrecorded"]
-        if block.state == "down" and bad:
+        if bad and (block.state == "down" or block.said == "none_read"):
             why = block.cause or word("web.device.down", None, lang)
             found.append(
                 Mind(f"/live?find={quote(block.name + '/')}", block.name, f"{why} ({word('web.home.tags', {'n': len(bad)}, lang)})")
@@ -193,14 +195,14 @@ def device_blocks(
     found = []
     for name, lines in blocks.items():
         device = states.get(name, {})
-        cause = device.get("cause")
         found.append(
             DeviceBlock(
                 name,
                 str(device.get("asset") or ""),
                 str(device.get("state") or "starting"),
-                word(cause, device.get("params"), lang) if cause else "",
+                device_cause(device, lang),
                 tuple(lines),
+                device_state(device),
             )
         )
     return found
@@ -258,7 +260,7 @@ def points_mark(tags: Mapping[int, Row]) -> str:
 
 def page_words(lang: str) -> dict[str, str]:
     """Return the texts that the browser needs (those of the pages, and causes)."""
-    return dict(catalogue("en")) | dict(catalogue(lang)) | unit_words()
+    return dict(catalogue("en")) | dict(catalogue(lang)) | unit_words() | status_numbers()
 
 
 def age_of(row: Row | None, now_ms: int | None, device: Mapping[str, Any]) -> int | None:
@@ -271,7 +273,8 @@ def age_of(row: Row | None, now_ms: int | None, device: Mapping[str, Any]) -> in
         return None
     at_ms = row[3]
     if row[1] is None and quality_of(row[2]) == 2:
-        at_ms = None if device.get("state") in IS_READ else device.get("last_good_ms")
+        is_read = device.get("state") in IS_READ and device.get("cause") != NONE_READ
+        at_ms = None if is_read else device.get("last_good_ms")
     return None if at_ms is None else max(0, now_ms - at_ms)
 
 
@@ -289,5 +292,5 @@ def _line(uid: int, tag: Row, row: Row | None, age_ms: int | None, lang: str) ->
         age_ms,
         row[5],
         row[6],
-        word(row[7] or "web.no_data", None, lang) if row[7] or is_waited_for else "",
+        word(row[7] or "web.no_data", None, lang) if row[7] or is_waited_for else status_sentence(status_name(row[2]), lang),
     )

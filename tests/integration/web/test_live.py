@@ -12,6 +12,7 @@ from typing import Any
 from playwright.async_api import BrowserContext, Page, Request, Route, expect
 
 from drivers.reading import Status
+from runtime.messages.catalogue import word
 from tests.integration.web.screen_answers import answers
 from tests.rigs.browser import chromium, page_of, shot
 from tests.rigs.feed_plant import Plant, until
@@ -284,6 +285,47 @@ def test_a_refused_register_of_a_device_that_is_read_has_no_age(tmp_path: Path, 
             await screen.open("/commands")
             await expect(page.locator("tr[data-target='d/t0'] .value")).to_contain_text("1.5", timeout=20_000)
             await expect(page.locator("tr[data-target='d/t3'] .value")).to_have_text("—")
+
+    asyncio.run(run())
+
+
+class Refusing(DeadDevice):
+    """A device that answers, and refuses every tag with exception 4, as with a wrong unit number."""
+
+    def snapshot(self) -> Mapping[str, Any]:
+        told = super().snapshot()
+        params = {"count": 5, "tags": "t0 (BadDeviceFailure), …", "statuses": "BadDeviceFailure"}
+        return {**told, "devices": [told["devices"][0] | {"state": "degraded", "cause": "device_none_read", "params": params}]}
+
+
+def test_a_device_that_refuses_every_tag_is_said_to_and_answers_in_no_part(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        plant = Refusing(5)
+        plant.generation = 300_000
+        for uid in range(5):
+            plant.set(uid, 0.0)
+            plant.rows[uid][1:3] = [None, 0x808B0000]
+        said = f"BadDeviceFailure: {word('status.BadDeviceFailure')}"
+        async with web(tmp_path, plant) as url, chromium(executable) as browser, page_of(browser, url, token="engineer") as screen:
+            page = screen.page
+            await screen.open("/live")
+            head = page.locator("tr.group em[data-cause]")
+            await expect(head).to_contain_text("no tag is read: It answers, but none of its tags could be read", timeout=20_000)
+            await expect(head).to_contain_text(said)
+            await expect(page.locator("tr[data-uid='3'] .age")).to_have_text("3 min")
+            await shot(page, "live-none-read")
+            await page.locator("tr[data-uid='3'] .tag").click()
+            await expect(page.locator("dialog .quality")).to_contain_text(f"bad — {said}", ignore_case=True)
+            await expect(page.locator("dialog dd.degraded")).to_contain_text("d: no tag is read — It answers, but none")
+            await expect(page.locator("dialog dd.degraded")).to_contain_text("last good reading 3 min ago")
+            await shot(page, "tag-none-read")
+            await screen.open("/")
+            await expect(page.locator("#mind-list li:not(.none)")).to_have_count(1, timeout=20_000)
+            await expect(page.locator("#mind-list li")).to_contain_text(f"{said} (5 tags)")
+            await expect(page.locator("#devices em")).to_have_text("no tag is read")
+            await shot(page, "home-none-read")
 
     asyncio.run(run())
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from tests.integration.web.test_setup_screens import DEVICE, WAIT_MS, claimed, read_registers
-from tests.rigs.browser import chromium, page_of
+from runtime.messages.catalogue import word
+from tests.integration.web.test_setup_screens import DEVICE, WAIT_MS, choose_a_reading, claimed, read_registers
+from tests.rigs.browser import chromium, page_of, shot
 
 pytestmark = pytest.mark.integration
 
@@ -66,5 +67,28 @@ def test_the_bench_shows_one_read_in_one_form_and_asks_for_what_its_fields_take(
                 await expect(detective.locator(".candidates em").first).to_contain_text(f"{read} ", timeout=WAIT_MS)
                 cell = ways.locator("tr", has=at.page.locator("th code", has_text="float32")).locator("td").nth(1)
                 await expect(cell).to_contain_text(read, timeout=WAIT_MS)
+
+    asyncio.run(run())
+
+
+def test_a_new_tag_replaces_none_whose_name_it_was_given(tmp_path: Path, require_service: Callable[[str], str]) -> None:
+    executable = require_service("chromium")
+
+    async def run() -> None:
+        async with claimed(tmp_path) as (site, token), chromium(executable) as browser, page_of(browser, site.url, token=token) as at:
+            now = await site.ask("config", token=token)
+            await site.put_in_force(token, now["text"] + DEVICE.format(port=site.plant.port))
+            await at.open("/setup/bench")
+            await choose_a_reading(at.page)
+            making = at.page.locator("#making")
+            await making.locator("input[name=tag-name]").fill("n")
+            await making.locator("button.primary").click()
+            said = word("draft_tag_there", {"device": "meter", "tag": "n", "group": "fast"})
+            await expect(making.locator("[role=alert]")).to_have_text(said, timeout=WAIT_MS)
+            await shot(at.page, "bench-tag-there")
+            await expect(at.page.locator(".diff")).to_have_count(0)
+            await making.locator("input[name=tag-name]").fill("n2")
+            await making.locator("button.primary").click()
+            await expect(at.page.locator(".diff").first).to_contain_text("n2", timeout=WAIT_MS)
 
     asyncio.run(run())

@@ -208,6 +208,24 @@ def test_the_first_page_names_a_dead_device_once_and_few_of_many_tags() -> None:
     assert pages.attention([], [], "zh") == []
 
 
+def test_a_device_that_gives_no_tag_a_value_is_one_line_that_says_what_it_said() -> None:
+    params = {"count": 3, "tags": "u (BadDeviceFailure), …", "statuses": "BadDeviceFailure"}
+    device = {"name": TAG[2], "state": "degraded", "cause": "device_none_read", "params": params, "last_good_ms": 120_000}
+    rows = {uid: [uid, None, 0x808B0000, 299_000, None, "recorded", 1, None] for uid in (1, 2, 3)}
+    (block,) = pages.device_blocks({uid: [uid, *TAG[1:]] for uid in rows}, rows, {"now_ms": 300_000, "devices": [device]}, "en")
+    said = word("status.BadDeviceFailure")
+    assert (block.said, block.cause) == ("none_read", f"{word('device_none_read', params)} — BadDeviceFailure: {said}")
+    assert [(each.age_ms, each.cause) for each in block.lines] == [(180_000, said)] * 3, "as old as its last good reading"
+    assert [(each.href, each.why) for each in pages.attention([block], [], "en")] == [(f"/live?find={TAG[2]}/", f"{block.cause} (3 tags)")]
+
+
+def test_a_single_bad_tag_says_what_its_status_means() -> None:
+    device = {"name": TAG[2], "state": "degraded", "cause": "device_tags_bad", "params": {"count": 1, "tags": "u (BadNoData)"}}
+    for status, said in ((0x809B0000, word("status.BadNoData", None, "zh")), (0x80AB0000, "")):
+        (block,) = pages.device_blocks({1: TAG}, {1: [1, None, status, 0, None, "recorded", 1, None]}, {"devices": [device]}, "zh")
+        assert [each.why for each in pages.attention([block], [], "zh")] == [said or word("web.quality.2", None, "zh")]
+
+
 def alarm(name: str, state: str = "unacked", priority: str = "high", **more: Any) -> dict[str, Any]:
     row = {"name": name, "text": "", "state": state, "priority": priority, "condition": "above", "tag": "a/b", "limit": 5.0, "unit": "mm"}
     return row | more

@@ -1,8 +1,8 @@
 // Keeps the cards beside a page true: evidence, witnesses, devices, gateway. Works on what the server drew (templates/cards.html).
 
 import { effect } from "/static/vendor/preact.js";
-import { abnormal, alarms, health, link, now, tags, values } from "/static/live.js";
-import { alarmAbout, alarmState, causeOf, count, quality, showAge, sortOf, word } from "/static/words.js";
+import { WAITING, abnormal, alarms, health, link, now, tags, values } from "/static/live.js";
+import { NONE_READ, alarmAbout, alarmState, causeOf, count, quality, showAge, sortOf, stateOf, statusSentence, word } from "/static/words.js";
 
 export const shown = (element, text) => { if (element && element.textContent !== text) element.textContent = text; };
 const confirmedSize = (told) => Math.max(0, ...(told.anchors ?? []).map((anchor) => anchor.cosigned_size ?? 0));
@@ -64,7 +64,7 @@ function drawList(id, things, prefix, note, none) {
     if (!li.querySelector("small")) li.append(document.createElement("small"));
     li.className = thing.state;
     shown(li.querySelector("b"), thing.name);
-    shown(li.querySelector("em"), word(prefix + thing.state));
+    shown(li.querySelector("em"), word(prefix + stateOf(thing)));
     shown(li.querySelector("small"), note(thing));
   });
 }
@@ -101,8 +101,8 @@ function attention(list) {
   }
   for (const [name, rows] of bad) {
     const device = (health.value.devices ?? []).find((each) => each.name === name);
-    if (device?.state === "down") found.push([name, `${causeOf(device) || word("web.device.down")} (${word("web.home.tags", { n: rows.length })})`, `/live?find=${encodeURIComponent(`${name}/`)}`]);
-    else for (const [tag, row] of rows) single.push([tag[1], row[7] ? word(row[7]) : word("web.quality.2"), `/live?find=${encodeURIComponent(tag[1])}`]);
+    if (device?.state === "down" || device?.cause === NONE_READ) found.push([name, `${causeOf(device) || word("web.device.down")} (${word("web.home.tags", { n: rows.length })})`, `/live?find=${encodeURIComponent(`${name}/`)}`]);
+    else for (const [tag, row] of rows) single.push([tag[1], row[7] ? word(row[7]) : row[2] === WAITING ? word("web.no_data") : statusSentence(row[2]) || word("web.quality.2"), `/live?find=${encodeURIComponent(tag[1])}`]);
   }
   const more = single.length - MIND_MAX;
   if (more > 0) single.splice(MIND_MAX, more, [word("web.home.more", { n: more }), "", "/live?bad=1"]);

@@ -3,7 +3,7 @@
 // and whoever draws a value asks `isStale`.
 
 import { batch, signal } from "/static/vendor/preact.js";
-import { unitSign } from "/static/words.js";
+import { NONE_READ, unitSign } from "/static/words.js";
 
 const SILENT_AFTER_MS = 5000;
 const BEAT_MS = 15000; // while the core is away nothing but the beat comes (stream.HEARTBEAT_S)
@@ -68,7 +68,8 @@ const sinceRead = (row) => Math.max(0, (now.value ?? row[3]) - row[3]);
 export function ageOf(row, tag) {
   if (row === null || row[2] === WAITING || now.value === null) return null;
   if (row[1] !== null || row[2] >>> 30 < BAD) return sinceRead(row);
-  const device = health.value.devices?.find((each) => each.name === tag?.[DEVICE]), lastGood = IS_READ.has(device?.state) ? null : device?.last_good_ms ?? null;
+  const device = health.value.devices?.find((each) => each.name === tag?.[DEVICE]), isRead = IS_READ.has(device?.state) && device.cause !== NONE_READ;
+  const lastGood = isRead ? null : device?.last_good_ms ?? null;
   return lastGood === null ? null : Math.max(0, now.value - lastGood);
 }
 

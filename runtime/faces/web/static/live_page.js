@@ -2,7 +2,7 @@
 
 import { html, render, signal, computed, effect, useComputed, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { WAITING, ageOf, heard, health, isStale, link, tags, values } from "/static/live.js";
-import { causeOf, isoOf, quality, showAge, showValue, word } from "/static/words.js";
+import { causeOf, isoOf, quality, showAge, showValue, stateOf, word } from "/static/words.js";
 
 const SPARK_POINTS = 60, AROUND = 6;
 const root = document.getElementById("live"), may = { trend: Boolean(root.dataset.trend), proof: Boolean(root.dataset.proof), command: Boolean(root.dataset.command) };
@@ -96,7 +96,7 @@ function Row({ uid, tag, index }) {
 function Head({ line, index }) {
   const device = by.value === "device" ? (health.value.devices ?? []).find((each) => each.name === line.group) : null, why = causeOf(device);
   return html`<tr class="group" aria-rowindex=${index}><th colspan="7" scope="rowgroup"><span class=${`state ${device?.state ?? ""}`}>${device && html`<span class="mark" aria-hidden="true" />`}</span>${line.group} <small>${line.asset}</small>
-    ${" "}<em data-cause data-now=${device ? "" : undefined}>${device ? word(`web.device.${device.state}`) + (why ? `: ${why}` : "") : line.n}</em></th></tr>`;
+    ${" "}<em data-cause data-now=${device ? "" : undefined}>${device ? word(`web.device.${stateOf(device)}`) + (why ? `: ${why}` : "") : line.n}</em></th></tr>`;
 }
 
 // Only the rows near the window exist; two empty rows keep the height of the others. `height` is measured, so text of any size fits.

@@ -3,7 +3,7 @@
 
 import { html, useEffect, useRef, useState } from "/static/vendor/preact.js";
 import { ageOf, health, isStale, link, now, values } from "/static/live.js";
-import { causeOf, isoOf, moment, quality, showAge, showValue, word } from "/static/words.js";
+import { causeOf, isoOf, moment, quality, showAge, showValue, stateOf, statusSaid, word } from "/static/words.js";
 import { ask, isUnheard, lookUntilHeard, untilHeard } from "/static/ask.js";
 import { Chart } from "/static/chart.js";
 import { Tail } from "/static/trend_data.js";
@@ -36,11 +36,11 @@ function Now({ uid, tag, evidence }) {
   const stale = isStale(row, tag), q = row === null ? 2 : quality(row[2]), state = row === null ? "pending" : evidence(row);
   const at = (ms) => html`<time datetime=${isoOf(ms)} title=${isoOf(ms)}>${moment(ms)}</time>`;
   return html`<div class=${`now q${q}${stale ? " stale" : ""}`}><p class="big value">${row === null ? html`<span>—</span>` : stale ? html`<s>${showValue(row[1], tag)}</s>` : html`<span>${showValue(row[1], tag)}</span>`} <small>${tag[3]}</small></p>
-    <p class="quality" role="status"><span class="mark" aria-hidden="true" /><span>${row === null ? word("web.no_data") : stale ? word("web.live.old") : word(`web.quality.${q}`)}${row?.[7] ? ` — ${word(row[7])}` : ""}</span></p>
+    <p class="quality" role="status"><span class="mark" aria-hidden="true" /><span>${row === null ? word("web.no_data") : stale ? word("web.live.old") : [word(`web.quality.${q}`), statusSaid(row[2]), row[7] ? word(row[7]) : ""].filter(Boolean).join(" — ")}</span></p>
     <dl class="long"><dt>${word("web.col.age")}</dt><dd class="age">${showAge(ageOf(row, tag))}${link.value === "ok" || link.value === "starting" ? "" : ` · ${word("web.tag.unheard")}`}</dd>
       <dt>${word("web.tag.read")}</dt><dd>${row === null ? "—" : at(row[3])}</dd><dt>${word("web.live.source_time")}</dt><dd>${row?.[4] ? at(row[4]) : word("web.tag.no_source_time")}</dd>
       <dt>${word("web.col.evidence")}</dt><dd class=${`evidence ${state}`}><span class="mark" aria-hidden="true" />${word(`web.state.${state}`)}${row?.[6] !== null && row?.[6] !== undefined ? ` · ${word("web.entry")} ${row[6]}` : ""}</dd>
-      <dt>${word("web.tag.device")}</dt><dd class=${device?.state ?? ""}>${tag[2]}${device ? `: ${word(`web.device.${device.state}`)}${why ? ` — ${why}` : ""}` : ""}${device?.last_good_ms && now.value !== null && device.state !== "ok" ? html`<br />${word("web.tag.last_good", { age: showAge(now.value - device.last_good_ms) })}` : null}</dd></dl></div>`;
+      <dt>${word("web.tag.device")}</dt><dd class=${device?.state ?? ""}>${tag[2]}${device ? `: ${word(`web.device.${stateOf(device)}`)}${why ? ` — ${why}` : ""}` : ""}${device?.last_good_ms && now.value !== null && device.state !== "ok" ? html`<br />${word("web.tag.last_good", { age: showAge(now.value - device.last_good_ms) })}` : null}</dd></dl></div>`;
 }
 
 // [label, text] of what the configuration and the models say; what nothing is said of is left out.

@@ -66,7 +66,13 @@ export function personOf(record) {
   return more.length ? word("who.approved", { who, second: whoOf(more.join(SECOND)) }) : who;
 }
 export const whyOf = (reason, actor) => (isOwn(actor) && Object.hasOwn(REASONS, reason) ? word(`why.${REASONS[reason]}`) : reason);
-export const causeOf = (thing) => (thing?.cause ? word(thing.cause, thing.params ?? {}) : "");
+// What an OPC UA status means, by its number: its name with its sentence; "" for good. A server's own code is its number. As status_words of the server.
+export const statusSentence = (status) => words[`status.${words[`status.${status}`]}`] ?? "";
+const saidOf = (name) => (words[`status.${name}`] ? `${name}: ${words[`status.${name}`]}` : name);
+export const statusSaid = (status) => (quality(status) === 0 ? "" : saidOf(words[`status.${status}`] ?? `0x${status.toString(16).toUpperCase().padStart(8, "0")}`));
+export const NONE_READ = "device_none_read"; // of a device that answers and gives no tag a value
+export const stateOf = (thing) => (thing.cause === NONE_READ ? "none_read" : thing.state);
+export const causeOf = (thing) => (thing?.cause ? [word(thing.cause, thing.params ?? {}), ...(thing.params?.statuses ?? "").split(" ").filter(Boolean).map(saidOf)].join(" — ") : "");
 
 // Times are the site's ([gateway] zone), whoever looks and from wherever; where none is configured the person's own, and else this browser's. Every page
 // says once which it is. A moment as people read it has the day with its month in letters (26 Nov 2026, never 11/26) and 24 hours.

@@ -288,7 +288,8 @@ def test_a_degraded_device_says_which_groups_and_tags_are_bad() -> None:
             assert poller.counts.state == "degraded"
             some_tags = list(poller.bad_groups())
             row = device_row(poller)
-            assert (row["cause"], row["params"]) == ("device_tags_bad", {"count": 2, "tags": "b1 (BadOutOfRange), b2 (BadNoData)"})
+            bad = {"count": 2, "tags": "b1 (BadOutOfRange), b2 (BadNoData)", "statuses": "BadOutOfRange BadNoData"}
+            assert (row["cause"], row["params"]) == ("device_tags_bad", bad)
             driver.fault = DriverError("no_answer", timeout_ms=7)
             await after(clock, 3)
             assert poller.counts.state == "down"
@@ -368,5 +369,27 @@ def test_health_names_some_bad_groups_of_very_many_and_counts_all() -> None:
     rows = run(program, seed=1)
     assert [len(row["bad_groups"]) for row in rows] == [BAD_GROUPS_NAMED] * 32 + [0] * 18
     assert {row["bad_group_count"] for row in rows[:-1]} == {20}
-    assert rows[40]["params"] == {"count": 20, "tags": "g00 (BadNoData), …"}
+    assert rows[40]["params"] == {"count": 20, "tags": "g00 (BadNoData), …", "statuses": "BadNoData"}
     assert rows[-1]["cause"] is None
+
+
+def test_a_device_that_refuses_every_tag_was_not_read_well_and_says_so() -> None:
+    """Such as with a wrong unit number: it answers, so it is not down, and no answer was a good one."""
+
+    async def program(clock: VirtualClock) -> list[tuple[Any, ...]]:
+        points = points_of(device_toml("d", {"a": (1000, 2), "b": (1000, 1)}))["d"]
+        poller = DevicePoller(points, ScriptedDriver(clock), KeptScans(), clock)
+        refused, doubtful = int(Status.BAD_DEVICE_FAILURE), int(Status.UNCERTAIN)
+        said = []
+        for group, statuses in ((0, [refused] * 2), (1, [refused]), (1, [doubtful]), (0, [0, refused]), (0, [refused] * 2), (1, [refused])):
+            values = [None if status == refused else 1 for status in statuses]
+            poller.give(Scan(points.groups[group], list(values), len(said), list(statuses)))
+            row = device_row(poller)
+            said.append((row["state"], row["cause"], row["last_good_ms"], row["params"].get("statuses")))
+        return said
+
+    none_read, some_bad = ("degraded", "device_none_read"), ("degraded", "device_tags_bad")
+    assert run(program, seed=1) == [
+        (*none_read, None, "BadDeviceFailure"), (*none_read, None, "BadDeviceFailure"), (*some_bad, 2, "BadDeviceFailure"),
+        (*some_bad, 3, "BadDeviceFailure"), (*some_bad, 3, "BadDeviceFailure"), (*none_read, 3, "BadDeviceFailure"),
+    ]  # fmt: skip

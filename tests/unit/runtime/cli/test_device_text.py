@@ -11,6 +11,7 @@ from runtime.cli.console import console
 from runtime.cli.frames_verb import meaning_of
 from runtime.cli.gateway_verbs import _print_rows
 from runtime.cli.read_once import config_of
+from runtime.messages.catalogue import word
 
 
 def test_a_text_value_that_looks_like_markup(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,11 +46,13 @@ def test_an_address_before_a_colon_is_no_picture(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == "holding:100: likely\n"
 
 
-def test_a_bad_value_without_a_cause_is_told_by_its_status(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_value_without_a_cause_is_told_by_its_status_and_once_what_that_means(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"tag": "d/t", "value": None, "unit": "", "quality": "bad", "cause": None, "params": {}}
-    _print_rows([row | {"status": Status.BAD_CONFIGURATION_ERROR.value}, row | {"status": 0x80FF0000}])
-    said = [line.split("d/t")[-1].strip() for line in capsys.readouterr().out.splitlines()[1:]]
-    assert said == ["bad: BadConfigurationError", "bad: 0x80FF0000"]
+    wrong = row | {"status": Status.BAD_CONFIGURATION_ERROR.value}
+    _print_rows([wrong, row | {"status": 0x80FF0000}, wrong])
+    said = [" ".join(each.split()) for each in capsys.readouterr().out.split("d/t")[1:]]
+    meant = word("status.BadConfigurationError")
+    assert said == [f"bad: BadConfigurationError: {meant}", "bad: 0x80FF0000", "bad: BadConfigurationError"]
 
 
 def test_the_meaning_of_frames_is_never_written_over_them() -> None:

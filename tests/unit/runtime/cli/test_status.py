@@ -142,13 +142,27 @@ def test_a_degraded_device_is_shown_with_its_groups_and_reasons(tmp_path: Path) 
         "name": "d", "state": "degraded", "last_good_ms": None, "polls": 1, "failed": 0, "missed": 0, **fault,
         "bad_groups": [
             {"group": "a", **fault}, {"group": "b", **fault},
-            {"group": "c", "cause": "device_tags_bad", "params": {"count": 1, "tags": "c1 (BadNoData)"}},
+            {"group": "c", "cause": "device_tags_bad", "params": {"count": 1, "tags": "c1 (BadNoData)", "statuses": "BadNoData"}},
         ],
     }  # fmt: skip
     found = asyncio.run(asked(tmp_path, {**health("recording", "ok"), "devices": [device]}))
     text = text_of(found)
     assert f"a, b: {word('no_answer')}" in text
     assert "c1 (BadNoData)" in text
+    assert f"BadNoData: {word('status.BadNoData')}" in text
     assert "…" not in text
     assert "…" in text_of({**found, "devices": [{**device, "bad_group_count": 4}]}), "a group more that is not named"
     assert word("no_answer") in text_of({**found, "devices": [{**device, "bad_groups": []}]})
+
+
+def test_a_device_that_gives_no_value_says_what_it_answers(tmp_path: Path) -> None:
+    params = {"count": 12, "tags": "u_l1 (BadDeviceFailure), …", "statuses": "BadDeviceFailure"}
+    group = {"group": "fast", "cause": "device_tags_bad", "params": params}
+    device = {
+        "name": "d", "state": "degraded", "last_good_ms": None, "polls": 9, "failed": 0, "missed": 0,
+        "cause": "device_none_read", "params": params, "bad_groups": [group], "bad_group_count": 1,
+    }  # fmt: skip
+    text = text_of(asyncio.run(asked(tmp_path, {**health("recording", "ok"), "devices": [device]})))
+    assert "d degraded - 9 0 0 It answers, but none of its tags could be read" in text
+    assert f"BadDeviceFailure: {word('status.BadDeviceFailure')}" in text
+    assert "Bad tags" not in text

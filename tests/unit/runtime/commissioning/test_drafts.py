@@ -14,6 +14,7 @@ from runtime.commissioning import drafts
 from runtime.commissioning.judged_text import diff_rows, judged
 from runtime.config_faults import ConfigError
 from runtime.config_text import with_values
+from runtime.messages.catalogue import word
 
 TEXT = """# the plant of Ulm
 [gateway]
@@ -104,12 +105,22 @@ def test_several_new_values_keep_their_order_and_dotted_keys_their_table() -> No
             lambda: drafts.with_tag(TEXT.replace('type = "modbus"', 'template = "sdm630"'), "meter", "g", 1, {"name": "x"}),
             "tags_of_template",
         ),
+        (lambda: drafts.with_tag(TEXT, "meter", "fast", 1000, {"name": "u", "address": "holding:8"}), "draft_tag_there"),
+        (lambda: drafts.with_tag(TEXT, "meter", "slow", 5000, {"name": "u", "address": "holding:8"}), "draft_tag_there"),
     ],
 )
 def test_what_cannot_be_drafted_is_refused(call: Any, code: str) -> None:
     with pytest.raises(OptionError) as caught:
         call()
     assert caught.value.code == code
+
+
+def test_a_name_that_a_tag_has_is_said_with_where_it_is_and_what_to_do() -> None:
+    with pytest.raises(OptionError) as caught:
+        drafts.with_tag(TEXT, "meter", "slow", 5000, {"name": "u", "address": "holding:8", "unit": "A"})
+    said = word(caught.value.code, caught.value.params)
+    assert "meter/u already, in the group fast" in said
+    assert "Choose another name" in said
 
 
 def test_a_text_that_is_no_toml_is_named_by_its_line() -> None:
