@@ -10,7 +10,7 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from drivers.host import check_host
+from drivers.host import check_host, is_host
 from drivers.option_error import OptionError
 
 Order = Literal["big", "little"]
@@ -102,7 +102,8 @@ class DeviceOptions(BaseModel):
         if bool(self.client_cert_file) != bool(self.client_key_file):
             raise OptionError("config_needs", key="client_cert_file and client_key_file", when="one of them")
         for backup in self.backup_hosts:
-            if not backup_pattern.fullmatch(backup):
+            found = backup_pattern.fullmatch(backup)
+            if found is None or not is_host(found["host"].strip("[]")):
                 raise OptionError("config_backup_host", value=backup[:80])
         table, start, count = self.firmware_registers
         if table and not (1 <= count <= self.max_registers and start + count <= 65536):

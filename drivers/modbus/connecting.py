@@ -6,6 +6,7 @@ Room: ground, driver `modbus`. Used by `lane.py` only, which holds the connectio
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from typing import Final
 
@@ -39,6 +40,8 @@ class Connecting:
         self._unanswered = 0
         self.was_refused = False
         """Whether the last attempt ended with a no, and not with the time."""
+        self._is_unknown = False
+        """Whether no address was known for the name in the last attempt."""
 
     @property
     def wants_main(self) -> bool:
@@ -69,14 +72,17 @@ class Connecting:
         self._pause.begin(self._points[self._at].place)
         if self.wants_main:
             self._at = 0
-        loop, count = asyncio.get_running_loop(), len(self._points)
+        loop, count, unknown = asyncio.get_running_loop(), len(self._points), 0
         for left in range(count, 0, -1):
             now = loop.time()
             link = await self._attempt(self._points[self._at], now + (until - now) / left)
             if link is not None:
                 self._pause.succeeded()
                 return link
+            unknown += self._is_unknown
             self._use(self._at + 1)
+        if unknown == count:
+            raise DriverError("name_unknown", Status.BAD_NOT_CONNECTED, **self._points[self._at].place)
         raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, **self._points[self._at].place)
 
     def _use(self, at: int) -> None:
@@ -84,14 +90,16 @@ class Connecting:
         self._main_due_ms = self._clock.mono_ms() + self._return_ms
 
     async def _attempt(self, point: EndPoint, until: float) -> Link | None:
+        self._is_unknown = False
         try:
             async with asyncio.timeout_at(until):
                 link = await self._open_serial_frames(point) if point.framing != "mbap" else await self._open_tcp(point)
         except TimeoutError:
             self.was_refused = False
             return None
-        except OSError:
-            self.was_refused = True
+        except OSError as error:
+            self._is_unknown = isinstance(error, socket.gaierror)
+            self.was_refused = not self._is_unknown
             return None
         if link is not None:
             self.made += 1
@@ -100,6 +108,8 @@ class Connecting:
     async def _open_serial_frames(self, point: EndPoint) -> Link | None:
         from drivers.modbus.pymodbus_link import PymodbusLink  # a gateway without such lines never loads pymodbus
 
+        if point.host:  # pymodbus tells nobody that a name has no address
+            await asyncio.get_running_loop().getaddrinfo(point.host, point.port, type=socket.SOCK_STREAM)
         link = PymodbusLink(point, self._record)
         return link if await link.connect() else None
 
