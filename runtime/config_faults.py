@@ -59,6 +59,11 @@ class ConfigError(Exception):
         self.faults = tuple(faults)
         super().__init__("; ".join(fault.text() for fault in faults[:3]) + (" …" if len(faults) > 3 else ""))
 
+    @property
+    def first(self) -> str:
+        """The first fault in words, without its full stop, to stand within another sentence."""
+        return self.faults[0].text().rstrip(".")
+
 
 class Faults:
     """Collects faults with the places that they stand at."""
