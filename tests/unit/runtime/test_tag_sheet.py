@@ -373,3 +373,24 @@ def test_tags_of_a_template_are_exported_and_not_taken_in(tmp_path: Path) -> Non
     (tmp_path / "c.toml").write_text('[gateway]\nname = "g"\n[devices.m]\ntemplate = "sdm120"\nhost = "h"\n', encoding="utf-8")
     assert run(tmp_path, "export", "m", str(tmp_path / "t.csv"))[1]["tags"] == 9
     assert run(tmp_path, "import", "m", str(tmp_path / "t.csv"))[1]["error"] == "tags_of_template"
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "said"),
+    [
+        (b"PK\x03\x04\x14\0\x06\0", "sheet_workbook", "as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "sheet_workbook", "as CSV"),
+        (b"group,nam,unit\r\ng,t,V\r\n", "sheet_column_unknown", "no column nam (did you mean name?)"),
+        (b"group,name,Untis\r\ng,t,V\r\n", "sheet_column_unknown", "no column untis (did you mean unit?)"),
+        (b"group,name,colour\r\ng,t,V\r\n", "sheet_column_unknown", "no column colour. "),
+        (b"x,y\r\n", "sheet_no_header", "no column name"),
+    ],
+)
+def test_a_table_that_is_none_is_told_what_to_do(data: bytes, code: str, said: str) -> None:
+    try:
+        faults = read_sheet(data, ("group", "name", "unit"), "name").faults
+    except SheetError as error:
+        faults = error.faults
+    (fault,) = faults
+    assert fault.code == code
+    assert said in fault.text()
