@@ -7,7 +7,6 @@ by device and tag. Options: docs/config.md and witnessmark.example.toml.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from runtime.config_judged import check_models, known_to_alarms
 from runtime.config_references import References
 from runtime.config_signin import Ldap, Oidc
 from runtime.config_templates import with_template
+from runtime.config_toml import toml_fault
 from runtime.config_web import Web
 from runtime.config_writes import Commands
 from runtime.network.options import Network
@@ -50,7 +50,6 @@ ANCHOR_KEYS: Final = {
     "anchor_url_invalid": "url",
 }
 """Which key of an anchor a fault is about."""
-_BLANK: Final = re.compile(r"^[^#\"']*=[^#\"']*(\{[a-z_]+\})", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +163,7 @@ def parse_config(text: str) -> Config:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        line = next((int(part) for part in str(error).split("line ")[1:] for part in part.split(",")[:1] if part.isdigit()), None)
-        if line is not None and (blank := _BLANK.match(text.splitlines()[min(line, text.count("\n") + 1) - 1])):
-            raise ConfigError([Fault("", "config_template", {"blank": blank[1]}, line)]) from error
-        raise ConfigError([Fault("", "config_not_toml", {"detail": str(error)}, line)]) from error
+        raise ConfigError([toml_fault(text, error)]) from error
     except RecursionError as error:
         raise ConfigError([Fault("", "config_not_toml", {"detail": "nested too deeply"})]) from error
     faults = Faults(text)
@@ -207,7 +203,9 @@ def _device(faults: Faults, references: References, name: str, raw: Any) -> Devi
     factory = _factory(faults, place, where, raw.get("type"))
     options: BaseModel | None = None
     if factory is not None:
-        options = faults.judge(factory.DEVICE_OPTIONS, _others(raw, model.Device), place, where, {"device": name})
+        options = faults.judge(
+            factory.DEVICE_OPTIONS, _others(raw, model.Device), place, where, {"device": name}, model.Device.model_fields
+        )
     rows = [(at, row) for at, row in enumerate(_list(raw.get("groups"))) if isinstance(row, dict)]
     context = {"options": options, "references": references}
     groups = [_group(faults, factory, str(raw.get("type")), (*place, "groups", at), where, row, context) for at, row in rows]
@@ -261,7 +259,7 @@ def _tag(
 ) -> TagConfig | None:
     where = f"{group_where}.tags.{raw.get('name', place[-1])}"
     tag, own = faults.judge(model.Tag, raw, place, where), _others(raw, model.Tag)
-    options = faults.judge(factory.TAG_OPTIONS, own, place, where, context) if factory is not None else None
+    options = faults.judge(factory.TAG_OPTIONS, own, place, where, context, model.Tag.model_fields) if factory is not None else None
     if factory is None or options is None:
         return None
     try:

@@ -8,12 +8,13 @@ keep none: a place whose line is not found is shown without one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from runtime.config_meant import keys_at
 from runtime.config_words import coded
 from runtime.messages.catalogue import word
 
@@ -59,6 +60,11 @@ class ConfigError(Exception):
         self.faults = tuple(faults)
         super().__init__("; ".join(fault.text() for fault in faults[:3]) + (" …" if len(faults) > 3 else ""))
 
+    @property
+    def first(self) -> str:
+        """The first fault in words, without its full stop, to stand within another sentence."""
+        return self.faults[0].text().rstrip(".")
+
 
 class Faults:
     """Collects faults with the places that they stand at."""
@@ -71,16 +77,21 @@ class Faults:
         """Note one fault. `place` is the path by keys and indexes, `where` the same by names."""
         self.found.append(Fault(where, code, params, self._line(place)))
 
-    def add_pydantic(self, error: ValidationError, place: Place, where: str) -> None:
-        """Note every fault of a model that stands at `place`."""
+    def add_pydantic(
+        self, error: ValidationError, place: Place, where: str, model: type[BaseModel] | None = None, beside: Collection[str] = ()
+    ) -> None:
+        """Note every fault of a model that stands at `place`; `beside` are keys of the same table that another model judges."""
         for each in error.errors(include_url=False):
             loc = each["loc"]
             named = ".".join([where, *map(str, loc)] if where else map(str, loc))
-            code, params = coded(each)
+            keys = keys_at(model, loc) if model is not None else frozenset()
+            code, params = coded(each, keys.union(beside) if len(loc) == 1 else keys)
             self.add((*place, *loc), named, code, **params)
 
-    def judge(self, model: type[Model], raw: Any, place: Place, where: str, context: Mapping[str, Any] | None = None) -> Model | None:
-        """Return what a model makes of a table, or note every fault of it and return None.
+    def judge(
+        self, model: type[Model], raw: Any, place: Place, where: str, context: Mapping[str, Any] | None = None, beside: Collection[str] = ()
+    ) -> Model | None:
+        """Return what a model makes of a table, or note every fault of it and return None; `beside` as in `add_pydantic`.
 
         Checks of a whole table run only when each key of it is right, so the wrong keys are taken away and the rest is judged again;
         validators find the names of those in their context as `wrong`, and do not miss them.
@@ -88,7 +99,7 @@ class Faults:
         try:
             return model.model_validate(raw, context=context)
         except ValidationError as error:
-            self.add_pydantic(error, place, where)
+            self.add_pydantic(error, place, where, model, beside)
             kinds = {each["loc"][0]: each["type"] for each in error.errors(include_url=False, include_input=False) if each["loc"]}
         # A wrong choice says nothing of what goes with it, and a required key cannot be taken away.
         required = {name for name, field in model.model_fields.items() if field.is_required()}
@@ -97,7 +108,7 @@ class Faults:
                 rest = {key: value for key, value in raw.items() if key not in kinds}
                 model.model_validate(rest, context={**(context or {}), "wrong": frozenset(kinds)})
             except ValidationError as error:
-                self.add_pydantic(error, place, where)
+                self.add_pydantic(error, place, where, model, beside)
         return None
 
     def _line(self, place: Place) -> int | None:

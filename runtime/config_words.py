@@ -7,10 +7,11 @@ Error types: pydantic's "Validation Errors" page. One that is not known here kee
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from drivers.option_error import OptionError
+from runtime.config_meant import closest, texts_of, value_meant
 
 Params = dict[str, str | int | float]
 SHOWN_MAX: Final = 60
@@ -41,8 +42,11 @@ CODES: Final[Mapping[str, str]] = {
 LIMITS: Final = ("ge", "gt", "le", "lt", "min_length", "max_length")
 
 
-def coded(error: Mapping[str, Any]) -> tuple[str, Params]:
-    """Return code and parameters of one entry of `ValidationError.errors()`; the parameter `value` is what stands in the file."""
+def coded(error: Mapping[str, Any], keys: Collection[str] = ()) -> tuple[str, Params]:
+    """Return code and parameters of one entry of `ValidationError.errors()`; the parameter `value` is what stands in the file.
+
+    `keys` are those that its table may have; `meant` is there where something that there is comes close to what is not.
+    """
     context = error.get("ctx") or {}
     if isinstance(own := context.get("error"), OptionError):
         return own.code, {name: shown(given) if name == "value" else given for name, given in own.params.items()}
@@ -57,7 +61,18 @@ def coded(error: Mapping[str, Any]) -> tuple[str, Params]:
         params["pattern"] = str(context["pattern"])
     if "expected" in context:
         params["expected"] = str(context["expected"]).replace(" or ", ", ").replace("'", '"')
+    if meant := _meant(code, error, keys):
+        params["meant"] = meant
     return code, params
+
+
+def _meant(code: str, error: Mapping[str, Any], keys: Collection[str]) -> str:
+    key = error["loc"][-1] if error["loc"] else ""
+    if code == "config_key_unknown":
+        return closest(str(key), sorted(keys))
+    if code == "config_not_one_of":
+        return value_meant(key, error.get("input"), texts_of(str((error.get("ctx") or {}).get("expected", ""))), keys)
+    return ""
 
 
 def shown(value: object) -> str:

@@ -91,6 +91,6 @@ def _judge_edit(act: Act, current: Revision) -> Judged:
         text = whole if isinstance(whole, str) else with_values(current.text, act.params.items())
         accepted = accept_config(text)
     except ConfigError as error:
-        raise RequestRefusedError("config_invalid", count=len(error.faults), first=error.faults[0].text()) from error
+        raise RequestRefusedError("config_invalid", count=len(error.faults), first=error.first) from error
     revision = Revision(current.number + 1, current.number, text, accepted.config)
     return Judged(revision, accepted.advice, changed_commanding(current.config, accepted.config))

@@ -19,7 +19,17 @@ from runtime.messages.catalogue import catalogue
 SOURCES = PAGE_FILE.parent / "source"
 ENTRY = "page.js"
 GAP_CAUSES = frozenset(
-    {"bad_answer", "breaker_open", "connect_failed", "connection_lost", "device_exception", "line_busy", "messages_lost", "no_answer"}
+    {
+        "bad_answer",
+        "breaker_open",
+        "connect_failed",
+        "connection_lost",
+        "device_exception",
+        "line_busy",
+        "messages_lost",
+        "name_unknown",
+        "no_answer",
+    }
     | {"notifications_lost", "overflow", "publisher_offline", "tls_refused"}
 )
 """The causes of gaps that the page words; a rarer one it shows as it stands in the entry."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from drivers.host import check_host, is_host
 from drivers.option_error import OptionError
 
 Order = Literal["big", "little"]
@@ -75,13 +76,19 @@ class DeviceOptions(BaseModel):
     request_timeout_s: float = Field(default=1.0, gt=0, le=60)
     """How long to wait for one answer; the deadline of the whole read stands above it."""
 
+    @field_validator("host")
+    @classmethod
+    def _is_host(cls, host: str | None) -> str | None:
+        return check_host(host) if host else host
+
     @model_validator(mode="after")
-    def _has_an_end_point(self) -> Self:
+    def _has_an_end_point(self, info: ValidationInfo) -> Self:
+        wrong = (info.context or {}).get("wrong", frozenset())  # it was given, and is a fault already
         when = f'transport = "{self.transport}"'
         if is_serial(self.transport):
             if not self.serial_port:
                 raise OptionError("config_needs", key="serial_port", when=when)
-        elif not self.host:
+        elif not self.host and "host" not in wrong:
             raise OptionError("config_needs", key="host", when=when)
         if self.data_bits == 7 and framing_of(self.transport) != "ascii":
             raise OptionError("config_data_bits", transport=self.transport)
@@ -95,7 +102,8 @@ class DeviceOptions(BaseModel):
         if bool(self.client_cert_file) != bool(self.client_key_file):
             raise OptionError("config_needs", key="client_cert_file and client_key_file", when="one of them")
         for backup in self.backup_hosts:
-            if not backup_pattern.fullmatch(backup):
+            found = backup_pattern.fullmatch(backup)
+            if found is None or not is_host(found["host"].strip("[]")):
                 raise OptionError("config_backup_host", value=backup[:80])
         table, start, count = self.firmware_registers
         if table and not (1 <= count <= self.max_registers and start + count <= 65536):

@@ -6,6 +6,7 @@ Room: ground, driver `modbus`. Used by `lane.py` only, which holds the connectio
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from typing import Final
 
@@ -41,6 +42,8 @@ class Connecting:
         """Whether the last attempt ended with a no, and not with the time."""
         self._distrust: DriverError | None = None
         """Why the last attempt found somebody who is not believed; None when it did not."""
+        self._is_unknown = False
+        """Whether no address was known for the name in the last attempt."""
 
     @property
     def wants_main(self) -> bool:
@@ -71,31 +74,33 @@ class Connecting:
         self._pause.begin(self._points[self._at].place)
         if self.wants_main:
             self._at = 0
-        loop, count, fault = asyncio.get_running_loop(), len(self._points), None
+        loop, count, fault, unknown = asyncio.get_running_loop(), len(self._points), None, 0
         for left in range(count, 0, -1):
             now = loop.time()
             link = await self._attempt(self._points[self._at], now + (until - now) / left)
             if link is not None:
                 self._pause.succeeded()
                 return link
-            fault = fault or self._distrust
+            fault, unknown = fault or self._distrust, unknown + self._is_unknown
             self._use(self._at + 1)
-        raise fault or DriverError("connect_failed", Status.BAD_NOT_CONNECTED, **self._points[self._at].place)
+        cause = "name_unknown" if unknown == count else "connect_failed"
+        raise fault or DriverError(cause, Status.BAD_NOT_CONNECTED, **self._points[self._at].place)
 
     def _use(self, at: int) -> None:
         self._at = at % len(self._points)
         self._main_due_ms = self._clock.mono_ms() + self._return_ms
 
     async def _attempt(self, point: EndPoint, until: float) -> Link | None:
-        self._distrust = None
+        self._distrust, self._is_unknown = None, False
         try:
             async with asyncio.timeout_at(until):
                 link = await self._open_serial_frames(point) if point.framing != "mbap" else await self._open_tcp(point)
         except TimeoutError:
             self.was_refused = False
             return None
-        except OSError:
-            self.was_refused = True
+        except OSError as error:
+            self._is_unknown = isinstance(error, socket.gaierror)
+            self.was_refused = not self._is_unknown
             return None
         except DriverError as error:
             self.was_refused, self._distrust = True, error
@@ -107,6 +112,8 @@ class Connecting:
     async def _open_serial_frames(self, point: EndPoint) -> Link | None:
         from drivers.modbus.pymodbus_link import PymodbusLink  # a gateway without such lines never loads pymodbus
 
+        if point.host:  # pymodbus tells nobody that a name has no address
+            await asyncio.get_running_loop().getaddrinfo(point.host, point.port, type=socket.SOCK_STREAM)
         link = PymodbusLink(point, self._record)
         return link if await link.connect() else None
 

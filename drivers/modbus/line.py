@@ -34,6 +34,8 @@ unit_faults: Final = frozenset({"no_answer", "bad_answer"})
 """Causes that speak of the unit and not of the line."""
 frozen_causes: Final = frozenset({"no_answer", "bad_answer", "connection_lost", "line_noisy"})
 """Faults of which the flight recorder keeps what came before."""
+lost_causes: Final = frozenset({"connect_failed", "name_unknown"})
+"""Causes by which a connection that was lost is not had again."""
 slow_s_min: Final = 0.025
 slow_ratio: Final = 8.0
 """A unit is slow when its answers take this many times the others', and at least `slow_s_min`; half of both ends it."""
@@ -147,7 +149,7 @@ class Line:
 
         While the main connection stands it was the second one that could not be had: the device is there.
         """
-        if error.cause != "connect_failed" or self._main.is_open or self.generation == self._lost_generation:
+        if error.cause not in lost_causes or self._main.is_open or self.generation == self._lost_generation:
             return False
         self._lost_generation = self.generation
         return True

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
+from drivers.host import check_host
 from drivers.option_error import OptionError
 
 ValueType = Literal["bool", "int", "float32", "float64", "text"]
@@ -88,7 +89,7 @@ class DeviceOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    host: str = Field(min_length=1, max_length=253)
+    host: Annotated[str, Field(min_length=1, max_length=253), AfterValidator(check_host)]
     port: int = Field(default=1883, ge=1, le=65_535)
     payload: Literal["json", "sparkplug"] = "json"
     client_id: str = Field(default="", max_length=65)

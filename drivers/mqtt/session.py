@@ -136,6 +136,8 @@ class Session:
             return DriverError("tls_files", Status.BAD_CONFIGURATION_ERROR, files=error.path, detail=error.detail)
         if isinstance(error, ssl.SSLCertVerificationError):
             return DriverError("tls_refused", Status.BAD_NOT_CONNECTED, detail=error.verify_message, **place)
+        if isinstance(error, socket.gaierror):
+            return DriverError("name_unknown", Status.BAD_NOT_CONNECTED, **place)
         if isinstance(error, OSError):
             return DriverError(fault.cause, fault.status, **place, detail=error.strerror or type(error).__name__)
         return DriverError("bad_answer", Status.BAD_DECODING_ERROR, detail=type(error).__name__)

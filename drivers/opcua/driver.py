@@ -7,6 +7,7 @@ stays whole over a lost connection: `stream.py`.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from types import TracebackType
@@ -19,7 +20,7 @@ from drivers.opcua.binary import Array, Moment
 from drivers.opcua.browse import Walk, start_of
 from drivers.opcua.codec import Sample, convert, python_types, scan_of, scans_of
 from drivers.opcua.config import DeviceOptions
-from drivers.opcua.link import Dialer, Link, session_lost_codes, too_many_codes, undecided_codes
+from drivers.opcua.link import Dialer, Link, name_unknown, session_lost_codes, too_many_codes, undecided_codes
 from drivers.opcua.nodes import NodeId, parse_node
 from drivers.opcua.plan import address_of, bad_node_id_unknown
 from drivers.opcua.requests import (
@@ -181,6 +182,8 @@ class OpcUaDriver:
         try:
             async with asyncio.timeout(deadline_s):
                 found = await offers(endpoint)
+        except socket.gaierror as error:
+            raise name_unknown(endpoint) from error
         except (TimeoutError, *wire_faults, ServiceFaultError) as error:
             raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, endpoint=endpoint, detail=type(error).__name__) from error
         return [Offer(*each) for each in found]

@@ -7,8 +7,10 @@ starts a task or waits without a limit.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 from drivers.driver import Clock, DriverError
 from drivers.opcua.answers import ServiceFaultError, read_answer
@@ -156,6 +158,8 @@ class Dialer:
             raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, **place) from None
         except TrustError as error:
             raise _distrust(error, options.endpoint) from error
+        except socket.gaierror as error:
+            raise name_unknown(options.endpoint) from error
         except (*wire_faults, ServiceFaultError) as error:
             code = fault_code(error)
             if resumed and code is not None:
@@ -170,6 +174,11 @@ class Dialer:
         if self._identity is None:
             self._identity = await asyncio.to_thread(load_identity, self._options)
         return self._identity
+
+
+def name_unknown(endpoint: str) -> DriverError:
+    """Return the fault of an endpoint whose name has no address."""
+    return DriverError("name_unknown", Status.BAD_NOT_CONNECTED, host=urlsplit(endpoint).hostname or "", endpoint=endpoint)
 
 
 def _distrust(error: TrustError, endpoint: str) -> DriverError:

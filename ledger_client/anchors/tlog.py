@@ -177,9 +177,15 @@ def make(name: str, options: Mapping[str, Any], clock: Clock) -> TlogAnchor:
     for code, found in (("anchor_option_missing", missing), ("anchor_option_unknown", list(left)), ("anchor_option_invalid", wrong)):
         if found:
             raise AnchorError(code, transient=False, anchor=name, option=found[0])
-    try:
-        keys = [parse_vkey(vkey) for vkey in vkeys or ()]
-    except FormatError as error:
-        raise AnchorError("anchor_option_invalid", transient=False, anchor=name, option="vkeys") from error
+    keys = [_key_of(name, vkey) for vkey in vkeys or ()]
     mirror = None if token_file is None else MirrorClient(name, str(url), Path(token_file), bodies=bodies)
     return TlogAnchor(name, str(url), keys, clock, timeout_s=float(timeout_s), ca_file=ca_file, mirror=mirror)
+
+
+def _key_of(name: str, vkey: str) -> NoteKey:
+    """Read one of `vkeys`. Raises AnchorError, which names it."""
+    try:
+        return parse_vkey(vkey)
+    except FormatError as error:
+        code = "anchor_vkey_labelled" if vkey.startswith("vkey:") else "anchor_vkey_invalid"
+        raise AnchorError(code, transient=False, anchor=name, option="vkeys", vkey=vkey[:120]) from error

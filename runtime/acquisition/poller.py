@@ -32,7 +32,7 @@ STOPPING: Final = "poll_stopping"
 THINNED: Final = "core_overloaded"
 """Dues that were given up in time, because the governor said so."""
 
-line_causes: Final = frozenset({"connect_failed", WAITING, "connection_lost"})
+line_causes: Final = frozenset({"connect_failed", "name_unknown", WAITING, "connection_lost"})
 """Causes that speak of the whole device: its other groups rest as well, and are bad at once."""
 others_causes: Final = frozenset({"line_busy"})
 """Causes that speak of the other devices on the line: to rest from them would only lose more."""

@@ -102,7 +102,7 @@ def read(
         file = config or config_of(state)
         rows = asyncio.run(rows_of(file, target))
     except ConfigError as error:
-        fail("config_invalid", {"count": len(error.faults), "first": error.faults[0].text()}, as_json=json_lines)
+        fail("config_invalid", {"count": len(error.faults), "first": error.first}, as_json=json_lines)
     except (OSError, UnicodeDecodeError) as error:
         fail("config_unreadable", unreadable(config or state, error), as_json=json_lines)
     except LookupError:

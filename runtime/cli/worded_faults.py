@@ -23,7 +23,7 @@ def worded_faults(place: Path, device: str, *, as_json: bool) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        fail("config_invalid", {"count": len(error.faults), "first": error.faults[0].text()}, as_json=as_json)
+        fail("config_invalid", {"count": len(error.faults), "first": error.first}, as_json=as_json)
     except (OSError, UnicodeDecodeError) as error:
         fail("config_unreadable", unreadable(place, error), as_json=as_json)
     except LookupError:

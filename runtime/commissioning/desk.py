@@ -77,7 +77,7 @@ class Desk:
             code = error.code if isinstance(error, OptionError) else error.cause
             raise RequestRefusedError(code, **error.params) from error
         except ConfigError as error:
-            raise RequestRefusedError("config_invalid", count=len(error.faults), first=error.faults[0].text()) from error
+            raise RequestRefusedError("config_invalid", count=len(error.faults), first=error.first) from error
         except SheetError as error:
             raise RequestRefusedError(error.faults[0].code, **error.faults[0].params) from error
         except SHAPES as error:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from drivers.host import is_host, port_behind
 from drivers.option_error import OptionError
 
 HOSTS_MAX: Final = 256
@@ -31,8 +32,6 @@ SETTINGS: Final = (
 PORT_MAX: Final = 65_535
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _RANGE: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
-_HOST_PORT: Final = re.compile(r"([^:]+):(\d{1,5})")
-_LIKE_ADDRESS: Final = re.compile(r"(\d+\.){3,}\d[^.]*")
 _HOSTS: Final = re.compile(r"(\d{1,3}\.\d{1,3}\.\d{1,3})\.(\d{1,3})-(\d{1,3})")
 
 
@@ -83,27 +82,16 @@ def hosts_of(texts: list[str]) -> list[str]:
             if network.num_addresses > HOSTS_MAX:
                 raise OptionError("scan_too_much", count=network.num_addresses, limit=HOSTS_MAX)
             more = [str(each) for each in network.hosts()]
-        elif (host_port := _HOST_PORT.fullmatch(text)) and 0 < int(host_port[2]) <= 0xFFFF:
-            raise OptionError("scan_host_port", value=text[:60], port=int(host_port[2]))
+        elif port := port_behind(text):
+            raise OptionError("scan_host_port", value=text[:60], port=port)
         else:
             more = [text]
-        if not more or not all(re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", each) for each in more) or any(map(_is_no_host, more)):
+        if not more or not all(re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", each) for each in more) or not all(map(is_host, more)):
             raise OptionError("scan_hosts", value=text[:60])
         found += [each for each in more if each not in found]
         if len(found) > HOSTS_MAX:
             raise OptionError("scan_too_much", count=len(found), limit=HOSTS_MAX)
     return found
-
-
-def _is_no_host(text: str) -> bool:
-    """Tell whether a text is like an IPv4 address and is none: no name ends in a part that begins with a digit either."""
-    if not _LIKE_ADDRESS.fullmatch(text):
-        return False
-    try:
-        ipaddress.IPv4Address(text)
-    except ValueError:
-        return True
-    return False
 
 
 def longest_s(waits_s: Sequence[float], units: int, pause_s: float) -> float:

@@ -26,13 +26,18 @@ _ASIDE: Final = re.compile(r"\s*[(（][^()（）]*\{\w+\}[^()（）]*[)）]")
 
 
 def word(code: str, params: Mapping[str, object] | None = None, lang: str = "en") -> str:
-    """Return the text of a code with its blanks filled; English where a language has none."""
+    """Return the text of a code with its blanks filled; English where a language has none.
+
+    Brackets around a blank that nobody filled are left out. `static/words.js` has the same rule.
+    """
     values = dict(params or {})
     one = [f"{code}.one"] if any(str(values.get(name)) == "1" for name in COUNTS) else []
     known = [*dict.fromkeys((lang if lang in LANGUAGES else "en", "en"))]
     template = next((text for each in known for name in (*one, code) if (text := catalogue(each).get(name)) is not None), None)
     if template is None:
         return code + (f" ({', '.join(f'{k}={v}' for k, v in values.items())})" if values else "")
+    if any(blank[1:-1] not in values for blank in _BLANK.findall(template)):
+        template = _ASIDE.sub(lambda aside: aside[0] if all(each[1:-1] in values for each in _BLANK.findall(aside[0])) else "", template)
     return template.format_map(_Blanks(values))
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from runtime.config_meant import closest
 from runtime.messages.catalogue import word
 
 SIZE_BYTES_MAX: Final = 8 << 20
@@ -22,6 +23,8 @@ ROWS_MAX: Final = 50_000
 FAULTS_MAX: Final = 1000
 SEPARATORS: Final = (",", ";", "\t")
 ENCODINGS: Final = ("utf-8", "utf-16", "gbk", "windows-1252")
+WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""How an .xlsx or .ods begins (a ZIP archive), and an .xls."""
 FORMULA_BEGINS: Final = "=+-@\t\r＝＋－＠"
 BLANKS: Final = " \t\r\n\xa0\ufeff"
 _GUARDED: Final = re.compile(f"['{re.escape(FORMULA_BEGINS)}]")
@@ -98,6 +101,8 @@ def read_sheet(data: bytes, known: Sequence[str], needed: str, encoding: str | N
     """
     if len(data) > SIZE_BYTES_MAX:
         raise SheetError([SheetFault(0, "", "sheet_too_long", {"size": len(data), "size_max": SIZE_BYTES_MAX})])
+    if data.startswith(WORKBOOKS):
+        raise SheetError([SheetFault(0, "", "sheet_workbook", {})])
     text = _decoded(data, encoding)
     hint = re.match(r"sep=(.)(\r\n|\r|\n)", text)
     text = text[hint.end() :] if hint else text
@@ -109,19 +114,23 @@ def read_sheet(data: bytes, known: Sequence[str], needed: str, encoding: str | N
         raise SheetError([SheetFault(0, "", "sheet_too_many_rows", {"limit": ROWS_MAX})])
     header = [_bare(name).casefold() for name in (table or [[]])[0]]
     if needed not in header:
+        if meant_so := next((name for name in header if name not in known and closest(name, known) == needed), None):
+            raise SheetError([_unknown(meant_so, known)])
         raise SheetError([SheetFault(0, "", "sheet_no_header", {"column": needed, "known": ", ".join(known)})])
     faults = [SheetFault(1, name, "sheet_column_twice", {}) for at, name in enumerate(header) if name and name in header[:at]]
-    faults += [
-        SheetFault(1, name, "sheet_column_unknown", {"known": ", ".join(known)})
-        for name in dict.fromkeys(header)
-        if name and not name.startswith("#") and name not in known
-    ]
+    faults += [_unknown(name, known) for name in dict.fromkeys(header) if name and not name.startswith("#") and name not in known]
     rows = []
     for number, cells in enumerate(table[1:], start=2):
         row = _row(number, header, cells, faults)
         if row:
             rows.append((number, row))
     return Sheet(tuple(name for name in header if name in known), tuple(rows), _decimal_comma(separator, rows), tuple(faults))
+
+
+def _unknown(name: str, known: Sequence[str]) -> SheetFault:
+    params = {"name": name[:60], "known": ", ".join(known)}
+    meant = closest(name, known)
+    return SheetFault(1, name, "sheet_column_unknown", params | ({"meant": meant} if meant else {}))
 
 
 def sheet_bytes(columns: Sequence[str], rows: Iterable[Sequence[object]], *, semicolons: bool = False) -> bytes:

@@ -8,7 +8,8 @@ const words = await (await fetch(`/api/v1/words?lang=${lang}&v=${mark}`)).json()
 export function word(code, params = {}) {
   const text = (String(params.count ?? params.n) === "1" ? words[`${code}.one`] : undefined) ?? words[code];
   if (text === undefined) return code;
-  return text.replace(/\{(\w+)\}/g, (blank, name) => (name in params ? params[name] : blank));
+  const filled = text.replace(/\s*[(（][^()（）]*\{\w+\}[^()（）]*[)）]/g, (aside) => ([...aside.matchAll(/\{(\w+)\}/g)].every(([, name]) => name in params) ? aside : "")); // brackets around a blank that nobody filled are left out
+  return filled.replace(/\{(\w+)\}/g, (blank, name) => (name in params ? params[name] : blank));
 }
 
 // A code's phrase where its parameters were not kept, as in a gap: the same as sort_of of the server.

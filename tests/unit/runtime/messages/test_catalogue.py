@@ -37,3 +37,11 @@ def test_a_cause_without_its_parameters_is_a_sentence_without_a_hole(lang: str) 
 
 def test_a_blank_that_no_text_of_its_own_replaces_is_an_ellipsis() -> None:
     assert sort_of("write_out_of_range") == "The value … does not fit the tag"
+
+
+def test_brackets_around_a_blank_that_nobody_filled_are_left_out() -> None:
+    place = {"host": "10.0.0.5", "port": 502}
+    assert word("connect_failed", place) == "The device does not accept a connection (10.0.0.5, port 502)."
+    assert word("connect_failed", {"serial_port": "/dev/ttyS1"}, "zh") == "无法连接设备（/dev/ttyS1）。"
+    assert word("connect_failed", {"host": "10.0.0.5"}) == word("connect_failed") == "The device does not accept a connection."
+    assert "{value}" in word("config_not_text"), "a blank that stands in no brackets stays visible"

@@ -43,4 +43,4 @@ def test_what_happened_and_no_more(kind: int, detail: tuple[object, ...], text: 
 
 
 def test_a_phrase_ends_without_its_full_stop() -> None:
-    assert phrase("connect_failed") + "." == catalogue("en")["connect_failed"]
+    assert phrase("no_answer") + "." == catalogue("en")["no_answer"]

@@ -1,0 +1,42 @@
+"""What is wrong with a text that is no TOML, and what most likely has to be done. Pure.
+
+Room: hall. `config` calls `toml_fault`. The words of `tomllib` are kept as the detail; the two slips that are made most get advice: a
+decimal comma, and an inline table that lacks a comma, a quotation mark or a brace.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Final
+
+from runtime.config_faults import Fault
+
+_BLANK: Final = re.compile(r"^[^#\"']*=[^#\"']*(\{[a-z_]+\})", re.MULTILINE)
+_AT: Final = re.compile(r"\(at line (\d+), column (\d+)\)")
+_DECIMAL_COMMA: Final = re.compile(r"=\s*(([+-]?\d+),(\d+))\s*(?=[,}#]|$)")
+_INLINE_FAULTS: Final = (
+    "Unclosed inline table",
+    "Expected '=' after a key",
+    "Illegal character",
+    "Invalid initial character",
+    "Invalid value",
+)
+
+
+def toml_fault(text: str, error: tomllib.TOMLDecodeError) -> Fault:
+    """Return the fault of a text that `tomllib` refused."""
+    detail = str(error)
+    at = _AT.search(detail)
+    if at is None:
+        return Fault("", "config_not_toml", {"detail": detail})
+    number, column = int(at[1]), int(at[2])
+    line = text.split("\n")[min(number, text.count("\n") + 1) - 1]
+    if blank := _BLANK.match(line):
+        return Fault("", "config_template", {"blank": blank[1]}, number)
+    for comma in _DECIMAL_COMMA.finditer(line):
+        if comma.start(1) < column <= comma.end() + 1:
+            return Fault("", "config_decimal_comma", {"value": comma[1], "meant": f"{comma[2]}.{comma[3]}"}, number)
+    if "{" in line[:column] and "=" in line[:column].partition("{")[2] and detail.startswith(_INLINE_FAULTS):
+        return Fault("", "config_not_toml_inline", {"detail": detail}, number)
+    return Fault("", "config_not_toml", {"detail": detail}, number)
