@@ -96,6 +96,8 @@ class EdgeNode:
                 return self._birth(payload, device, Outcome())
             if kind == "DDEATH":
                 self.online.discard(device)
+                self._metrics.pop(device, None)
+                self._aliases.pop(device, None)
                 if len(self.dead) < devices_max:
                     self.dead.add(device)
                 return Outcome(died={device})
@@ -132,6 +134,7 @@ class EdgeNode:
             self.dead.discard(device)
         if sum(map(len, self._metrics.values())) > known_max or len(self.online) > devices_max:
             self._metrics.clear()
+            self._aliases.clear()
             raise SparkplugError(f"more than {known_max} metrics or {devices_max} devices")
         outcome.births.add(device)
         return outcome

@@ -345,3 +345,19 @@ def test_a_chip_that_hangs_while_it_is_opened_leaves_no_line_taken() -> None:
         assert (board.lines_taken(), board.opened) == (0, 0)
 
     run(test)
+
+
+def test_a_count_beside_which_a_state_is_pushed_later_is_not_doubted_for_that() -> None:
+    async def test() -> None:
+        board = FakeBoard()
+        count, state = gpio_tag(0, "a", "int", value="count"), gpio_tag(1, "a")
+        async with make(board, {"a": {"line": 0}}) as driver:
+            await driver.read(group(count), 1.0)
+            board.pulse(0, 3)  # of these, the one kind alone is seen
+            async with aclosing(pushed(driver, TagGroup(2, "dev", "pushed", 1000, (state,)))) as scans:
+                await anext(scans)
+                board.pulse(0, 2)
+                scan = await driver.read(group(count), 1.0)
+                assert (scan.values, scan.statuses) == ([5], None)
+
+    run(test)

@@ -148,6 +148,17 @@ def test_births_are_bounded() -> None:
     assert not node.born
 
 
+def test_devices_that_come_and_go_leave_nothing_behind() -> None:
+    node, seq = born(), 2
+    for n in range(60):
+        metrics = [named(f"{i}", i, 1.0) for i in range(1000 * (n % 2))]
+        assert take(node, "DBIRTH", seq % 256, *metrics, device=f"d{n}").births == {f"d{n}"}
+        assert take(node, "DDEATH", (seq + 1) % 256, device=f"d{n}").died == {f"d{n}"}
+        assert node.find(f"d{n}", "1") is None
+        seq += 2
+    assert set(node._metrics) == set(node._aliases) == {"", "press"}
+
+
 kinds = st.sampled_from(["NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH"])
 
 
