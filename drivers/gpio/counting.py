@@ -35,6 +35,12 @@ class PulseCount:
         """(time, total) after each edge that counted."""
         self._number: int | None = 0
         self._is_on = level
+        self._is_first = True
+        """The next edge is the first of those that are watched now: the level before it is not known for sure."""
+
+    def watched_anew(self, *, level: bool) -> None:
+        """Other edges are watched from now on, and the line had this level since: what came before says nothing of the next one's kind."""
+        self._is_on, self._is_first = level, True
 
     def forget(self) -> None:
         """Begin at 0 again."""
@@ -47,10 +53,10 @@ class PulseCount:
         if lost:
             self.lost += lost
             self._add(self._counting(lost, edge.is_on, watched), edge.at_ns)
-        elif watched == "both" != self.counted and edge.is_on == self._is_on and self._number != 0:
+        elif watched == "both" != self.counted and edge.is_on == self._is_on and not self._is_first:
             # Two of a kind, and none lost: a pulse so short that the level was read behind it. Before the first edge it may be a new one's.
             self.is_doubtful = True
-        self._number, self._is_on = edge.number, edge.is_on
+        self._number, self._is_on, self._is_first = edge.number, edge.is_on, False
         if self.counted == "both" or edge.is_on == (self.counted == "on"):
             self._add(1, edge.at_ns)
         return lost

@@ -24,7 +24,10 @@ class KeptCounts:
         """Recall what was kept; what makes no sense is set aside."""
         self._memory, self._clock = memory, clock
         self._counts: dict[str, PulseCount] = {}
-        self._totals = self._recall()
+        self._totals: dict[str, int] = {}
+        self._doubtful: set[str] = set()
+        """Lines whose count is a guess; it stays one."""
+        self._recall()
         self._forgotten = memory.forgotten
         self._saved_ms = clock.mono_ms()
 
@@ -33,6 +36,7 @@ class KeptCounts:
         before = self._counts.get(line)
         total = before.total if before is not None else self._totals.get(line, 0)
         count = self._counts[line] = PulseCount(counted, total, now_ns, level=level)
+        count.is_doubtful = before.is_doubtful if before is not None else line in self._doubtful
         return count
 
     def turn(self) -> None:
@@ -41,7 +45,7 @@ class KeptCounts:
             self._forgotten = self._memory.forgotten
             for count in self._counts.values():
                 count.forget()
-            self._totals = {}
+            self._totals, self._doubtful = {}, set()
         if self._clock.mono_ms() - self._saved_ms >= keep_every_ms:
             self.save()
 
@@ -49,19 +53,20 @@ class KeptCounts:
         """Keep what has changed."""
         self._saved_ms = self._clock.mono_ms()
         totals = self._totals | {line: count.total for line, count in self._counts.items()}
-        if totals != self._totals:
-            self._totals = totals
-            self._memory.keep({"counts": dict(totals)})
+        doubtful = self._doubtful - self._counts.keys() | {line for line, count in self._counts.items() if count.is_doubtful}
+        if (totals, doubtful) != (self._totals, self._doubtful):
+            self._totals, self._doubtful = totals, doubtful
+            self._memory.keep({"counts": dict(totals)} | ({"doubtful": sorted(doubtful)} if doubtful else {}))
 
-    def _recall(self) -> dict[str, int]:
+    def _recall(self) -> None:
         facts = self._memory.recall()
         if facts is None:
-            return {}
-        counts = facts.get("counts")
-        if not isinstance(counts, dict) or not all(_is_total(total) for total in counts.values()):
+            return
+        counts, doubtful = facts.get("counts"), facts.get("doubtful", [])
+        if not isinstance(counts, dict) or not all(_is_total(total) for total in counts.values()) or not isinstance(doubtful, list):
             self._memory.reject("no counts of lines")
-            return {}
-        return {str(line): total for line, total in counts.items()}
+            return
+        self._totals, self._doubtful = {str(line): total for line, total in counts.items()}, set(map(str, doubtful))
 
 
 def _is_total(total: object) -> bool:

@@ -191,6 +191,12 @@ class Lines:
         if held.watched == "none":
             held.count = self._kept.resume(name, held.options.count, self.now_ns(), level=level)
             asyncio.get_running_loop().add_reader(held.line.fd, self._ready, name, held)
+        else:
+            self._drain(name, held)  # of the kind that was watched alone, one comes after the other
+            if self._held.get(name) is not held:
+                raise self._lost()
+            if held.count is not None:
+                held.count.watched_anew(level=level)
         if has_debounce:
             held.debounce = Debounce(round(held.options.debounce_ms * 1e6), level)
         held.watched = watched

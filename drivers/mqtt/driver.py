@@ -151,7 +151,7 @@ class MqttDriver:
         finally:
             confirmed.cancel()
             if not is_decided and self._known.doubt_since(address, sent_ms):
-                feed.nudge()  # a birth says what it has now
+                feed.nudge(needed=False)  # a birth says what it has now
 
     def _feed(self) -> tuple[Broker, JsonFeed | DeviceFeed]:
         if self._joined is None:

@@ -34,11 +34,12 @@ class Outcome:
     """What a message means. Everything is empty for one that changes nothing.
 
     `values` are (metric as known from its birth, metric as sent, time of the payload). `lost` is a cause code when messages
-    are missing or cannot be read (`detail` says more); while the node stays born, only the message's own device is meant. `died` are
-    devices that are gone now ("" is the node with all of them).
+    are missing or cannot be read (`detail` says more). `died` are devices that are gone now ("" is the node with all of them). `unclear`
+    are aliases of the message's device that several metrics have: one of these has a new value, and nobody can tell which.
     """
 
     values: list[tuple[KnownMetric, Metric, int | None]] = field(default_factory=list)
+    unclear: set[int] = field(default_factory=set)
     births: set[str] = field(default_factory=set)
     died: set[str] = field(default_factory=set)
     lost: str | None = None
@@ -96,6 +97,8 @@ class EdgeNode:
                 return self._birth(payload, device, Outcome())
             if kind == "DDEATH":
                 self.online.discard(device)
+                self._metrics.pop(device, None)
+                self._aliases.pop(device, None)
                 if len(self.dead) < devices_max:
                     self.dead.add(device)
                 return Outcome(died={device})
@@ -132,6 +135,7 @@ class EdgeNode:
             self.dead.discard(device)
         if sum(map(len, self._metrics.values())) > known_max or len(self.online) > devices_max:
             self._metrics.clear()
+            self._aliases.clear()
             raise SparkplugError(f"more than {known_max} metrics or {devices_max} devices")
         outcome.births.add(device)
         return outcome
@@ -147,9 +151,10 @@ class EdgeNode:
             if known is not None:
                 outcome.values.append((known, metric, payload.timestamp_ms))
                 continue
-            outcome.wants_rebirth = True  # the others are what their birth said: only this one is not known
-            if metric.name is None and metric.alias in aliases:  # it may be any of several: whose value it is nobody can tell
-                outcome.lost, outcome.detail = "bad_answer", f"alias {metric.alias} is of several metrics"
+            if metric.name is None and metric.alias is not None and metric.alias in aliases:
+                outcome.unclear.add(metric.alias)  # it may be any of several, and another birth would say the same again
+            else:
+                outcome.wants_rebirth = True  # the others are what their birth said: only this one is not known
         return outcome
 
     def _node_death(self, payload: Payload) -> Outcome:

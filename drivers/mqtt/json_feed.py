@@ -51,7 +51,7 @@ class JsonFeed:
         """Return None: a topic has no owner who could say that it is gone; old values show it."""
         return None
 
-    def nudge(self) -> None:
+    def nudge(self, *, needed: bool = True) -> None:
         """Do nothing: there is nobody to ask."""
 
     def refusal(self, tag: Tag) -> int | None:

@@ -61,8 +61,8 @@ class NodeFeed:
         if not self._members:
             self._broker.detach(self)
 
-    def nudge(self) -> None:
-        """Ask for a rebirth when one is needed, allowed, and due."""
+    def nudge(self, *, needed: bool = True) -> None:
+        """Ask for a rebirth when one is allowed, and due. One that is not needed makes none that is wait longer than the first pause."""
         now_ms, generation = self._clock.mono_ms(), self._broker.generation
         if generation != self._generation:
             self._generation, self._asked_ms, self._pause_ms = generation, None, rebirth_ms_first
@@ -71,7 +71,8 @@ class NodeFeed:
         if self._asked_ms is not None:
             if now_ms - self._asked_ms < self._pause_ms:
                 return
-            self._pause_ms = min(self._pause_ms * 2, rebirth_ms_max)
+            if needed:
+                self._pause_ms = min(self._pause_ms * 2, rebirth_ms_max)
         self._asked_ms = now_ms
         metric = metric_with(rebirth_name, None, BOOLEAN, value=True, timestamp_ms=self._clock.wall_ms())
         self.send("NCMD", "", metric)
@@ -98,18 +99,16 @@ class NodeFeed:
         else:
             outcome = self.node.take(kind, device, message.payload)
         if outcome.lost is not None:
-            is_whole = not self.node.born or kind == "NBIRTH"
             for member in self._members:
-                if is_whole or member.device == device:
-                    member.lost(outcome)
+                member.lost(outcome)
         for gone in outcome.died:
             for member in self._members:
                 if gone in ("", member.device):
                     member.died()
-        if outcome.values or outcome.births:
+        if outcome.values or outcome.births or outcome.unclear:
             arrival = Arrival(self._clock.wall_ms(), self._clock.mono_ms(), False, self.late_after_ms)
             for member in self._members:
-                member.put(outcome, arrival)
+                member.put(outcome, device, arrival)
         if outcome.wants_rebirth:
             self.nudge()
         elif outcome.births and self._asked_ms is not None and self._clock.mono_ms() - self._asked_ms > self._pause_ms:
@@ -136,6 +135,8 @@ class DeviceFeed:
         self._addresses: dict[str, list[MetricAddress]] = {}
         self._said: dict[str, tuple[KnownMetric, Metric, int | None, Arrival]] = {}
         """The last of each metric since the birth, also of those that no tag asks for yet."""
+        self._unclear: set[int] = set()
+        """Aliases of several metrics by which a value came since the birth."""
         shared = [f for f in broker.feeds(node_key(str(options.group_id), str(options.edge_node_id))) if isinstance(f, NodeFeed)]
         self._node = shared[0] if shared else NodeFeed(options, broker, clock)
         self._node.join(self)
@@ -149,7 +150,8 @@ class DeviceFeed:
         if address not in known:
             known.append(address)
             if (said := self._said.get(address.metric)) is not None:  # a birth that came before this tag was asked for
-                self.known.put([(address, _sample(*said[:3], address.type, said[3]))])
+                is_clear = said[0].alias is None or said[0].alias not in self._unclear
+                self.known.put([(address, _sample(*said[:3], address.type, said[3]) if is_clear else _unclear(self._clock))])
             elif self._born:
                 self.known.put([(address, _not_in_birth(self._clock))])
 
@@ -177,9 +179,9 @@ class DeviceFeed:
         node = self._node.node
         return node.born and (not self.device or self.device in node.online)
 
-    def nudge(self) -> None:
+    def nudge(self, *, needed: bool = True) -> None:
         """Ask for a rebirth when one is due."""
-        self._node.nudge()
+        self._node.nudge(needed=needed)
 
     def refusal(self, tag: Tag) -> int | None:
         """Return the reason code by which the broker refused a topic of the node, None when it did not."""
@@ -204,13 +206,14 @@ class DeviceFeed:
         self._said.clear()
         self.known.doubt(fault)
 
-    def put(self, outcome: Outcome, arrival: Arrival) -> None:
-        """Take the values of a message that are this device's."""
+    def put(self, outcome: Outcome, device: str, arrival: Arrival) -> None:
+        """Take the values that are this device's of a message of `device`."""
         now: list[Change] = []
         past: list[Change] = []
         seen: set[str] = set()
         if self.device in outcome.births:
             self._said.clear()
+            self._unclear.clear()
         for known, metric, sent_ms in outcome.values:
             if known.device != self.device:
                 continue
@@ -220,6 +223,11 @@ class DeviceFeed:
             for address in self._addresses.get(known.name, ()):
                 sample = _sample(known, metric, sent_ms, address.type, arrival)
                 (past if metric.historical else now).append((address, sample))
+        if outcome.unclear and device == self.device:
+            self._unclear |= outcome.unclear
+            found = [self._node.node.find(device, name) for name in self._addresses]
+            names = [known.name for known in found if known is not None and known.alias in outcome.unclear]
+            now += [(address, _unclear(self._clock)) for name in names for address in self._addresses[name]]
         if self.device in outcome.births:
             missing = [each for name, addresses in self._addresses.items() if name not in seen for each in addresses]
             now += [(address, _not_in_birth(self._clock)) for address in missing]
@@ -250,6 +258,10 @@ class DeviceFeed:
         except ValueError as error:
             raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value)) from error
         return topic, payload, 0  # the specification's QoS of commands
+
+
+def _unclear(clock: Clock) -> Sample:
+    return Sample(None, Status.BAD_DECODING_ERROR, None, clock.wall_ms(), clock.mono_ms())
 
 
 def _not_in_birth(clock: Clock) -> Sample:

@@ -36,11 +36,12 @@ too_many_codes: Final = frozenset({0x80100000, 0x80080000, 0x80B90000, 0x80B8000
 """BadTooManyOperations, BadEncodingLimitsExceeded, BadResponseTooLarge, BadRequestTooLarge, BadTcpMessageTooLarge: ask for fewer nodes."""
 undecided_codes: Final = frozenset(
     {0x800A0000, 0x80850000, 0x80010000, 0x80020000, 0x80050000, 0x80090000, 0x800C0000, 0x808B0000, 0x80AD0000, 0x80AE0000}
-    | {0x80B20000, 0x80B30000, 0x002E0000, 0x00300000}
+    | {0x80B20000, 0x80B30000, 0x80060000, 0x80080000, 0x80B90000, 0x002E0000, 0x00300000}
 )
 """BadTimeout, -RequestTimeout, -UnexpectedError, -InternalError, -CommunicationError, -UnknownResponse, -Shutdown, -DeviceFailure,
 -Disconnect, -ConnectionClosed, -WaitingForResponse, -OperationAbandoned: a server may have passed a write on to its controller before it
-said so. GoodCompletesAsynchronously and GoodClamped: taken, but not yet done, or not as asked."""
+said so. BadEncodingError, -EncodingLimitsExceeded, -ResponseTooLarge: it may be the answer that could not be sent.
+GoodCompletesAsynchronously and GoodClamped: taken, but not yet done, or not as asked."""
 
 T = TypeVar("T")
 

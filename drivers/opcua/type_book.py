@@ -39,6 +39,8 @@ from drivers.opcua.structures import (
 types_max: Final = 300
 encodings_max: Final = 300
 supertypes_max: Final = 10
+again_s: Final = 60.0
+"""Definitions that fitted and do no more are asked for again no more often than this."""
 bad_encoding_unsupported: Final = 0x80390000
 
 
@@ -51,13 +53,22 @@ class TypeBook:
         self._by_encoding: dict[NodeId, Structure | None] = {}
         self._definitions: dict[NodeId, Definition] = {}
         self._asked: set[NodeId] = set()
+        self._fitted: set[NodeId] = set()
+        """Encodings of which a value has been read: a later one that does not fit says that the type was changed, as by a download."""
+        self._is_changed = False
+        self._again_at = 0.0
+        """Loop time."""
 
     async def decoded(self, samples: Sequence[Sample], until: float) -> list[Sample]:
         """Return samples with their structured values decoded, asking for what is not known yet. Raises DriverError."""
-        for sample in samples:
-            for structure in structures_in(sample[0]):
-                if structure.encoding not in self._by_encoding and len(self._by_encoding) < encodings_max:
-                    self._by_encoding[structure.encoding] = await self._learn(structure.encoding, until)
+        await self._learn_all(samples, until)
+        made = [self._decode(sample) for sample in samples]
+        now = asyncio.get_running_loop().time()
+        if not self._is_changed or now < self._again_at:
+            return made
+        self._is_changed, self._again_at = False, now + again_s
+        self._by_encoding, self._definitions, self._asked, self._fitted = {}, {}, set(), set()  # who asks now goes on with the old ones
+        await self._learn_all(samples, until)
         return [self._decode(sample) for sample in samples]
 
     async def encoded_as(self, kind: NodeId, until: float) -> int | None:
@@ -67,6 +78,13 @@ class TypeBook:
             definition = await self._definition(kind, until)
             simple = definition if isinstance(definition, int) else None
         return simple
+
+    async def _learn_all(self, samples: Sequence[Sample], until: float) -> None:
+        known = self._by_encoding
+        for sample in samples:
+            for structure in structures_in(sample[0]):
+                if structure.encoding not in known and len(known) < encodings_max:
+                    known[structure.encoding] = await self._learn(structure.encoding, until)
 
     def _decode(self, sample: Sample) -> Sample:
         value, status, source_ms, server_ms = sample
@@ -87,24 +105,31 @@ class TypeBook:
         definition = self._by_encoding.get(value.encoding)
         if definition is None:
             raise MalformedError("a type that is not understood")
-        return decode_structure(value.body, definition, self._definitions)
+        try:
+            found = decode_structure(value.body, definition, self._definitions)
+        except MalformedError:
+            self._is_changed = self._is_changed or value.encoding in self._fitted
+            raise
+        self._fitted.add(value.encoding)
+        return found
 
     async def _learn(self, encoding: NodeId, until: float) -> Structure | None:
         """Return the definition of the type that an encoding belongs to, with all that its fields need; None: not understood."""
+        definitions, asked = self._definitions, self._asked
         kind = await self._other_end(encoding, has_encoding, until)
         if kind is None:
             return None
         waiting = [kind]
-        while waiting and len(self._asked) < types_max:
+        while waiting and len(asked) < types_max:
             wanted = waiting.pop()
-            if wanted in self._asked:
+            if wanted in asked:
                 continue
-            self._asked.add(wanted)
+            asked.add(wanted)
             definition = await self._definition(wanted, until)
             if definition is not None:
-                self._definitions[wanted] = definition
+                definitions[wanted] = definition
                 waiting += kinds_in(definition)
-        found = self._definitions.get(kind)
+        found = definitions.get(kind)
         return found if isinstance(found, Structure) else None
 
     async def _definition(self, kind: NodeId, until: float) -> Definition | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from drivers.reading import Quality, Scan, Status, Tag, TagGroup, Value, quality_of
-from drivers.registry import inputs_of
+from drivers.registry import Reckoning, inputs_of, load_factory
 from drivers.shared import Newest
 from runtime.points import DevicePoints
 from runtime.setpoint import Known
@@ -64,6 +64,10 @@ class _GroupState:
     """Per tag: the batch that its newest collected reading went into; 0 once that batch's end is known."""
     seqs: list[int | None] = field(default_factory=list)
     causes: list[str | None] = field(default_factory=list)
+    inputs: tuple[tuple[str, ...], ...] = ()
+    """Of formulas: the tags that each is made of; empty where the group is read from a device."""
+    rests_ms: list[int] = field(default_factory=list)
+    """Of formulas: when the oldest of what each one's newest value was reckoned from was read."""
 
 
 class Live:
@@ -89,9 +93,13 @@ class Live:
         before, self._groups = self._groups, {}
         self._places = {}
         for device in self._devices.values():
+            reckons = isinstance(load_factory(device.config.type), Reckoning)
             for group in device.groups:
                 known = before.get(group.uid)
-                self._groups[group.uid] = known if known is not None and known.group == group else _empty(group)
+                state = known if known is not None and known.group == group else _empty(group)
+                if reckons and not state.inputs:
+                    state.inputs = tuple(inputs_of(device.config.type, tag.address) for tag in group.tags)
+                self._groups[group.uid] = state
         self.tags_revision += 1
         self._change()
 
@@ -113,6 +121,8 @@ class Live:
                 if here:
                     state.values[i], state.statuses[i] = scan.values[i], scan.statuses[i] if scan.statuses else 0
                     state.read_ms[i], state.source_ms[i] = scan.read_ms, scan.source_ms if scan.sources is None else scan.sources[i]
+        if state.inputs:  # now, because an input that is read again makes the result that stands no younger
+            state.rests_ms = [self._rests_on_ms(scan.read_ms, inputs) for inputs in state.inputs]
         state.generation = self._change()
 
     def collected(self, scan: Scan, ticket: int, cause: str | None) -> None:
@@ -166,27 +176,21 @@ class Live:
             return None
         # A date in a certificate makes no interlock unknown.
         is_good = quality_of(newest.status) is Quality.GOOD or newest.status == Status.UNCERTAIN_SENSOR_CALIBRATION
-        return Known(newest.value, is_good, self._rests_on_ms(name))
+        state, i = self._places[name]
+        return Known(newest.value, is_good, state.rests_ms[i] if state.rests_ms else newest.read_ms)
 
-    def _rests_on_ms(self, name: str) -> int | None:
-        """Return when the oldest of what a tag's value rests on was read: a formula is reckoned just now, from inputs that may be old.
+    def _rests_on_ms(self, reckoned_ms: int, inputs: Iterable[str]) -> int:
+        """Return when the oldest of what a formula has just been reckoned from was read: itself, or an input that is polled.
 
-        None where all of it is pushed, and holds until it changes.
+        One that was never read has no part in it, and one that is pushed holds until it changes.
         """
-        times: list[int] = []
-        names, seen = [name], {name}
-        while names:
-            newest = self.newest(each := names.pop())
-            if newest is None:
-                continue
-            if newest.read_ms is not None:
-                times.append(newest.read_ms)
-            state, i = self._places[each]
-            tag = state.group.tags[i]
-            inputs = inputs_of(self._devices[tag.device].config.type, tag.address)
-            names += [other for other in inputs if other not in seen]
-            seen.update(inputs)
-        return min(times, default=None)
+        times = [reckoned_ms]
+        for name in inputs:
+            newest = self.newest(name)
+            if newest is not None and newest.read_ms:
+                state, i = self._places[name]
+                times.append(state.rests_ms[i] if state.rests_ms else newest.read_ms)
+        return min(times)
 
     def fate(self, tag_uid: int) -> asyncio.Future[Fate]:
         """Return what will have become of a tag's newest collected reading, once that is known; of a tag that is gone, that it is lost."""

@@ -119,6 +119,21 @@ def test_a_status_that_leaves_open_what_became_of_a_write_is_unknown_and_no_refu
     run(test)
 
 
+@pytest.mark.parametrize("fault", [0x80B90000, 0x80060000, 0x80080000])
+def test_an_answer_that_the_server_could_not_send_says_nothing_of_what_was_done(fault: int) -> None:
+    def answer(service: int, parameters: bytes) -> bytes:
+        return header(fault) if service in (WRITE, CALL) else reading(ONE)(service, parameters)
+
+    async def test() -> None:
+        async with HostileServer(answer) as server:
+            async with OpcUaDriver(DeviceOptions(endpoint=server.endpoint, method_calls=True), RunningClock()) as driver:
+                for act in (driver.write(group_of("float64").tags[0], 2.5, 2.0), driver.call("ns=2;s=o", "ns=2;s=m", [], 2.0)):
+                    with pytest.raises(DriverError, match="write_unknown"):
+                        await act
+
+    run(test)
+
+
 @pytest.mark.parametrize("status", [0x803B0000, 0x803C0000, 0x801F0000, 0x80740000])
 def test_a_status_that_says_no_is_a_refusal(status: int) -> None:
     def answer(service: int, parameters: bytes) -> bytes:
@@ -154,7 +169,8 @@ def test_a_queue_that_the_server_made_shorter_is_full_at_its_own_length(kept: in
     async def test() -> None:
         seen: list[object] = []
         async with HostileServer(answer) as server:
-            made = DeviceOptions(endpoint=server.endpoint, request_timeout_s=0.2, subscription_interval_ms=20, queue_size=10)
+            interval_ms = 200 // kept  # the queue lasts nearly until the server counts as silent, however slow this machine is
+            made = DeviceOptions(endpoint=server.endpoint, request_timeout_s=0.2, subscription_interval_ms=interval_ms, queue_size=10)
             async with OpcUaDriver(made, RunningClock()) as driver:
                 with pytest.raises(DriverError) as caught:
                     async with aclosing(driver.subscribe(group_of("float64"))) as scans:  # type: ignore[type-var]

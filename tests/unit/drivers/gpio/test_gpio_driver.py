@@ -247,10 +247,38 @@ def test_counts_go_on_after_a_restart_and_begin_anew_when_forgotten() -> None:
     run(test)
 
 
-def test_what_was_kept_and_makes_no_sense_is_set_aside() -> None:
+def test_a_count_that_is_a_guess_stays_one_until_it_is_forgotten() -> None:
+    async def test() -> None:
+        board, memory = FakeBoard(), ShortMemory()
+        tag = gpio_tag(0, "m", "int", value="count")
+        async with make(board, {"m": {"line": 0}}, memory) as driver:
+            async with aclosing(pushed(driver, TagGroup(2, "dev", "p", 1000, (gpio_tag(1, "m"), tag)))) as scans:
+                await anext(scans)
+                line = board.pins[0].line
+                assert line is not None
+                for _ in range(2):  # two of a kind: what was between was over too soon
+                    line.seen(True, board.now_ns())
+                assert (await driver.read(group(tag), 1.0)).statuses == [Status.UNCERTAIN]
+            board.unplug()
+            with pytest.raises(DriverError):
+                await driver.read(group(tag), 1.0)
+            board.present = True
+            assert (await driver.read(group(tag), 1.0)).statuses == [Status.UNCERTAIN], "taken again"
+        async with make(board, {"m": {"line": 0}}, memory) as driver:
+            assert (await driver.read(group(tag), 1.0)).statuses == [Status.UNCERTAIN], "after a restart"
+            memory.forgotten += 1
+            await driver.read(group(tag), 1.0)
+            assert (await driver.read(group(tag), 1.0)).statuses is None
+        assert memory.recall() == {"counts": {"m": 0}}
+
+    run(test)
+
+
+@pytest.mark.parametrize("kept", [{"counts": {"m": -1}}, {"counts": {"m": 7}, "doubtful": 3}])
+def test_what_was_kept_and_makes_no_sense_is_set_aside(kept: dict[str, Any]) -> None:
     async def test() -> None:
         memory = ShortMemory()
-        memory.keep({"counts": {"m": -1}})
+        memory.keep(kept)
         async with make(FakeBoard(), {"m": {"line": 0}}, memory) as driver:
             assert (await driver.read(group(gpio_tag(0, "m", "int", value="count")), 1.0)).values == [0]
         assert memory.recall() == {"counts": {"m": 0}}
@@ -343,5 +371,21 @@ def test_a_chip_that_hangs_while_it_is_opened_leaves_no_line_taken() -> None:
             assert (await driver.read(group(tag), 1.0)).values == [False]
             assert (board.lines_taken(), board.opened) == (1, 1)
         assert (board.lines_taken(), board.opened) == (0, 0)
+
+    run(test)
+
+
+def test_a_count_beside_which_a_state_is_pushed_later_is_not_doubted_for_that() -> None:
+    async def test() -> None:
+        board = FakeBoard()
+        count, state = gpio_tag(0, "a", "int", value="count"), gpio_tag(1, "a")
+        async with make(board, {"a": {"line": 0}}) as driver:
+            await driver.read(group(count), 1.0)
+            board.pulse(0, 3)  # of these, the one kind alone is seen
+            async with aclosing(pushed(driver, TagGroup(2, "dev", "pushed", 1000, (state,)))) as scans:
+                await anext(scans)
+                board.pulse(0, 2)
+                scan = await driver.read(group(count), 1.0)
+                assert (scan.values, scan.statuses) == ([5], None)
 
     run(test)

@@ -128,7 +128,8 @@ def test_an_alias_of_several_metrics_is_nobodys_value_and_that_is_said() -> None
     assert [value for _, _, value in found(birth)] == [1.0, 9.0, 5.0]
     outcome = take(node, "DDATA", 3, by_alias(7, 1.5), by_alias(8, 5.5), named("high", 7, 9.5), device="press")
     assert found(outcome) == [("press", "mid", 5.5), ("press", "high", 9.5)]
-    assert (outcome.lost, outcome.detail, outcome.wants_rebirth) == ("bad_answer", "alias 7 is of several metrics", True)
+    assert (outcome.unclear, outcome.lost) == ({7}, None)
+    assert not outcome.wants_rebirth, "which would give the alias to both again, and cost every device of the node its values meanwhile"
     assert node.born
 
 
@@ -146,6 +147,17 @@ def test_births_are_bounded() -> None:
         outcome = take(node, "DBIRTH", 2 + n, *metrics, device=f"d{n}")
     assert outcome.lost == "bad_answer"
     assert not node.born
+
+
+def test_devices_that_come_and_go_leave_nothing_behind() -> None:
+    node, seq = born(), 2
+    for n in range(60):
+        metrics = [named(f"{i}", i, 1.0) for i in range(1000 * (n % 2))]
+        assert take(node, "DBIRTH", seq % 256, *metrics, device=f"d{n}").births == {f"d{n}"}
+        assert take(node, "DDEATH", (seq + 1) % 256, device=f"d{n}").died == {f"d{n}"}
+        assert node.find(f"d{n}", "1") is None
+        seq += 2
+    assert set(node._metrics) == set(node._aliases) == {"", "press"}
 
 
 kinds = st.sampled_from(["NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH"])

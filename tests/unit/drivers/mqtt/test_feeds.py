@@ -165,17 +165,18 @@ def test_confirmations_are_fresh_equal_and_end_with_the_connection() -> None:
     run(test)
 
 
-def test_an_alias_of_several_metrics_breaks_the_stream_of_its_device_alone() -> None:
+def test_an_alias_of_several_metrics_is_bad_in_those_alone_and_no_reason_for_a_rebirth(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         clock, known, streams = StillClock(), {}, {}
         options = {
             name: DeviceOptions(host="nowhere", payload="sparkplug", group_id="g", edge_node_id="n", device_id=name) for name in "ab"
         }
-        broker = Broker(options["a"].broker(), clock)
+        broker, feeds, sent = Broker(options["a"].broker(), clock), {}, []
+        monkeypatch.setattr(broker, "send", lambda topic, payload: sent.append(topic))
         for name in "ab":
             known[name] = Known(10)
-            feed = DeviceFeed(options[name], broker, known[name], clock)
-            metrics = tuple(Tag(n, m, name, "float64", "", parse_address({"metric": m})) for n, m in enumerate(("low", "high")))
+            feed = feeds[name] = DeviceFeed(options[name], broker, known[name], clock)
+            metrics = tuple(Tag(n, m, name, "float64", "", parse_address({"metric": m})) for n, m in enumerate(("low", "high", "mid")))
             for each in metrics:
                 feed.add(each)
             streams[name] = known[name].stream(TagGroup(1, name, "g", 100, metrics))
@@ -187,12 +188,24 @@ def test_an_alias_of_several_metrics_breaks_the_stream_of_its_device_alone() -> 
 
         came("NBIRTH", "", 0)
         for seq, name in enumerate("ab", 1):
-            came("DBIRTH", name, seq, *(metric_with(m, 7, 10, 1.0, clock.wall_ms()) for m in ("low", "high")))
+            given = (("low", 7), ("high", 7), ("mid", 8))
+            came("DBIRTH", name, seq, *(metric_with(m, alias, 10, 1.0, clock.wall_ms()) for m, alias in given))
         data = metric_with("", None, 10, 2.0, clock.wall_ms())
         came("DDATA", "a", 3, replace(data, name=None, alias=7))
-        assert await rest(streams["a"]) == [[1.0, 1.0], "bad_answer"]
-        assert {each.status for each in known["a"].samples.values()} == {Status.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE}
-        assert await rest(streams["b"]) == [[1.0, 1.0]]
+        assert await rest(streams["a"]) == [[1.0, 1.0, 1.0], [None, None]]
+        assert [each.status for each in known["a"].samples.values()] == [Status.BAD_DECODING_ERROR, Status.BAD_DECODING_ERROR, 0]
+        assert await rest(streams["b"]) == [[1.0, 1.0, 1.0]]
+        feeds["a"].add(replace(metrics[0], address=parse_address({"metric": "low", "data": "float32"})))
+        assert [each.status for each in known["a"].samples.values()][3:] == [Status.BAD_DECODING_ERROR], "nor is what was said before"
+        assert sent == []
+        feeds["a"].nudge(needed=False)
+        clock.advance(1_500)
+        feeds["b"].nudge(needed=False)
+        came("DDATA", "a", 9)
+        assert len(sent) == 2, "a command that nobody confirmed, and another; not at once again"
+        clock.advance(1_001)
+        came("DDATA", "a", 10)
+        assert len(sent) == 3, "what is lost does not wait longer for those"
 
     run(test)
 

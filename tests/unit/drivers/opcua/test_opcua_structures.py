@@ -43,14 +43,19 @@ class Types:
     """The part of a link that a type book asks, over a small type system: data types with definitions and supertypes."""
 
     def __init__(self, definitions: dict[NodeId, Extension], above: dict[NodeId, NodeId]) -> None:
-        self._reads = {read_parameters([kind], data_type_definition_attribute): found for kind, found in definitions.items()}
+        self.reads = 0
+        self.show(definitions)
         self._above = {browse_parameters([kind], has_subtype, inverse, 1): other for kind, other in above.items()}
         self._above[browse_parameters([ENCODING], has_encoding, inverse, 1)] = MOTOR
+
+    def show(self, definitions: dict[NodeId, Extension]) -> None:
+        self._reads = {read_parameters([kind], data_type_definition_attribute): found for kind, found in definitions.items()}
 
     async def ask(self, service: Service, parameters: bytes, read: Callable[[Reader], Any], limit_s: float) -> Any:
         if service == browse_service:
             other = self._above.get(parameters)
             return [Browsed(0, None, [] if other is None else [Reference(has_subtype, False, other, True, (0, ""), 64)])]
+        self.reads += 1
         return [(self._reads.get(parameters), 0, None, None)]
 
 
@@ -92,3 +97,27 @@ def test_a_definition_that_leaves_bytes_over_is_not_this_values() -> None:
         decode_structure(struct.pack("<id", 7, 0.5) + whole, TWO, definitions)  # two fields of a supertype before them
     with pytest.raises(MalformedError):
         decode_structure(whole[:-1], TWO, definitions)
+
+
+def test_a_type_that_a_download_changed_is_asked_for_again_and_one_that_never_fitted_is_not() -> None:
+    before, after = struct.pack("<d", 21.5), struct.pack("<dd", 21.5, 7.0)
+
+    async def test() -> None:
+        types = Types({MOTOR: definition_of({"Speed": DOUBLE})}, {})
+        until = asyncio.get_running_loop().time() + 5
+        never, book = TypeBook(types, 1.0), TypeBook(types, 1.0)  # type: ignore[arg-type]
+
+        async def read(by: TypeBook, body: bytes) -> Any:
+            return (await by.decoded([(Extension(ENCODING, body), 0, None, None)], until))[0][0]
+
+        assert [await read(never, after), await read(never, after)] == [None, None]
+        assert types.reads == 1
+        assert await read(book, before) == {"Speed": 21.5}
+        types.show({MOTOR: definition_of({"Speed": DOUBLE, "Load": DOUBLE})})
+        assert await read(book, after) == {"Speed": 21.5, "Load": 7.0}
+        assert types.reads == 3
+        for _ in range(10):  # one that changes its mind all the time is not asked all the time
+            assert [await read(book, before), await read(book, after)] == [None, {"Speed": 21.5, "Load": 7.0}]
+        assert types.reads == 3
+
+    asyncio.run(test())

@@ -127,10 +127,17 @@ tags = [{ name = "cold", data = "bool", formula = "[a/fast0] < 80" }, { name="ok
     live.set_devices(points.values())
     fast, push = points["a"].groups
     (formulas,) = points["v"].groups
-    live.publish(Scan(fast, [20.0], 1_000))
     live.publish(Scan(push, [1.0], 55_000))
-    live.publish(Scan(formulas, [True, True], 60_000))
+    live.publish(Scan(formulas, [None, None], 55_500, [Status.BAD_WAITING_FOR_INITIAL_DATA] * 2))
+    assert live.known("v/cold") == Known(None, False, 55_500), "what was never read is not the age of anything"
+    live.publish(Scan(fast, [20.0], 1_000))
+    for at_ms in (59_000, 60_000):  # a formula has another's last result
+        live.publish(Scan(formulas, [True, True], at_ms))
     assert [live.known(f"v/{name}") for name in ("cold", "ok")] == [Known(True, True, 1_000)] * 2
-    live.publish(Scan(fast, [20.0], 59_000))
-    assert live.known("v/ok") == Known(True, True, 55_000)
-    assert live.known("a/fast0") == Known(20.0, True, 59_000)
+    live.publish(Scan(fast, [90.0], 60_500))
+    assert live.known("a/fast0") == Known(90.0, True, 60_500)
+    assert live.known("v/cold") == Known(True, True, 1_000), "it was reckoned from what was read before"
+    live.publish(Scan(formulas, [False, True], 61_000))
+    assert [live.known(f"v/{name}") for name in ("cold", "ok")] == [Known(False, True, 60_500), Known(True, True, 1_000)]
+    live.publish(Scan(formulas, [False, False], 62_000))
+    assert live.known("v/ok") == Known(False, True, 55_000)
