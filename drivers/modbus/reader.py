@@ -14,6 +14,7 @@ from typing import Final
 
 from drivers.driver import Clock, DriverError
 from drivers.memory import Memory
+from drivers.modbus.alone import sent_causes
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.exception_codes import address_codes, busy_codes, gateway_codes
 from drivers.modbus.group_plan import GroupPlan, make_plan, status_of
@@ -113,10 +114,15 @@ class UnitReader:
         return await self._ask(self._firmware, until)
 
     async def _identify(self, identity: Identity, until: float) -> None:
-        """Ask which firmware the unit has. Another one than the map was learned of: the map is learned anew."""
+        """Ask which firmware the unit has. Another one than the map was learned of: the map is learned anew.
+
+        Raises DriverError where it could not even be asked on a new connection: until it is, nothing is believed.
+        """
         try:
             found = sha256(await identity(until)).hexdigest()[:16]
-        except (RefusalError, DriverError):
+        except (RefusalError, DriverError) as error:
+            if self._identify_at_ms == CONNECTED and isinstance(error, DriverError) and error.cause not in sent_causes:
+                raise
             self._identify_at_ms = self._clock.mono_ms() + identify_again_ms  # the plan's own requests tell what is wrong
             return
         self._identify_at_ms = self._clock.mono_ms() + identify_ms  # now: asking may have made the connection

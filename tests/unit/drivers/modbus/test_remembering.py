@@ -172,6 +172,45 @@ def test_a_firmware_that_a_read_back_found_has_no_say_in_the_poll_under_way() ->
     asyncio.run(test())
 
 
+@pytest.mark.parametrize("cause", ["line_busy", "breaker_open", "no_answer"])
+def test_a_firmware_that_could_not_even_be_asked_for_is_asked_before_anything_is_believed(cause: str) -> None:
+    """Where it was asked and nothing came, the registers of the option are at fault, and the values go on."""
+
+    async def test() -> None:
+        version = 7
+        unit = Unit(lambda table, address: version if address == 900 else scattered(table, address))
+        session = Session(unit, DeviceOptions(host="plc", firmware="holding:900+1"))
+        group = registers([0, 1, 2, 10, 11, 12, 20, 300, 301, 302])
+        for _ in range(3):
+            await session.read(group)
+        ask, turns = session.reader._ask._ask, iter([True, False])
+
+        async def over_a_new_connection(block: Block, until: float) -> bytes:
+            nonlocal version
+            if block.start == 900:
+                raise DriverError(cause)
+            data = await ask(block, until)
+            if next(turns, False):
+                version, unit.poison, unit.poisonous = 8, "" if cause == "no_answer" else "shift", {5}
+                unit._is_poisoned = True  # by what was just read over an old hole
+                session.reader.reconnected()
+            return data
+
+        session.reader._ask._ask = over_a_new_connection
+        if cause == "no_answer":
+            assert len(good(await session.read(group))) == 10
+            return
+        for _ in range(2):
+            with pytest.raises(DriverError, match=cause):
+                await session.read(group)
+        session.reader._ask._ask = ask
+        for _ in range(3):
+            assert len(good(await session.read(group))) == 10
+        assert not session.reader.learned.crossable["holding"].covers(3, 10)
+
+    asyncio.run(test())
+
+
 def test_a_unit_that_is_another_with_every_connection_is_a_fault_and_no_endless_read() -> None:
     async def test() -> None:
         unit = Unit(lambda table, address: len(unit.asked) if address == 900 else scattered(table, address))
