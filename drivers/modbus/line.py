@@ -127,15 +127,20 @@ class Line:
         return await self._exchange(request, limit_s, until, is_urgent=is_urgent)
 
     async def _settle(self, alone: Alone, owed: Request, limit_s: float, until: float, *, is_urgent: bool) -> None:
-        """Take the answer that a read over a hole may have spoiled; before a write as urgently as that. Raises DriverError."""
+        """Take the answer that a read over a hole may have spoiled; before a write as urgently as that. Raises DriverError.
+
+        Where nothing came, or nothing of use, a write goes on: it would not be known that it was not sent.
+        """
         try:
             await self._asked(owed, limit_s, until, is_urgent=is_urgent)
         except RefusalError:
             pass
         except DriverError as error:
-            if error.cause in sent_causes:
-                alone.owed = None
-            raise
+            if error.cause not in sent_causes:
+                raise
+            alone.owed = None
+            if not is_urgent:
+                raise
         alone.owed = None
 
     def owe(self, unit_id: int, owed: Request | None) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from drivers.driver import DriverError
 from drivers.modbus.config import DeviceOptions
-from drivers.modbus.planner import Block
+from drivers.modbus.learned import LearnedMap
+from drivers.modbus.planner import Block, Span
 from drivers.modbus.request import RefusalError
 from drivers.modbus.tag_options import parse_address
 from drivers.reading import Quality, Status, TagGroup, quality_of
@@ -321,6 +322,14 @@ def test_what_was_lost_is_asked_for_again_in_a_longer_value_and_by_nobody_else()
         assert not session.reader.learned.lost["holding"]
 
     asyncio.run(test())
+
+
+def test_what_is_lost_is_seen_in_every_value_that_holds_it() -> None:
+    learned = LearnedMap()
+    learned.lost["holding"] = {(5, 20), (6, 7)}
+    for start, count, expected in ((5, 15, True), (5, 5, True), (6, 1, True), (7, 20, False), (0, 6, False), (0, 7, True)):
+        assert learned.has_lost([Span("holding", start, count, 0)]) is expected, (start, count)
+    assert not learned.has_lost([Span("input", 5, 15, 0)])
 
 
 def test_a_failure_that_nothing_followed_is_forgotten() -> None:
