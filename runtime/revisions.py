@@ -96,7 +96,7 @@ class Revisions:
         data, text, kept = read_whole(self._disk, self.file, CONFIG_SIZE_MAX), revision.text.encode(), None
         if data != text:
             with contextlib.suppress(OSError):  # a copy that cannot be written keeps the file from being overwritten
-                if data and sha256(data).digest() != self._seen():
+                if data and not self._is_ours(data, revision.parent):
                     aside = self.file.with_name(f"{self.file.name}.before-revision-{revision.number}")
                     write_atomically(self._disk, aside, data)
                     kept = aside
@@ -106,6 +106,11 @@ class Revisions:
         if self._seen() != seen:
             write_atomically(self._disk, self._seen_path, seen.hex().encode() + b"\n")
         return kept
+
+    def _is_ours(self, data: bytes, parent: int) -> bool:
+        """Tell whether the file is as we wrote it. Seen it was also where a person's text in it could not be kept, and so stayed."""
+        before = self._layout.revisions / f"{parent}.toml"
+        return sha256(data).digest() == self._seen() and read_whole(self._disk, before, CONFIG_SIZE_MAX) == data
 
     def _load(self, number: int, expected: bytes) -> Revision:
         path = self._layout.revisions / f"{number}.toml"

@@ -18,11 +18,11 @@ sent_causes: Final = frozenset({"no_answer", "bad_answer", "connection_lost"})
 
 
 class Alone:
-    """One unit's. Nobody waits longer than he says, and whoever holds it asks a few requests."""
+    """One unit's. Nobody waits longer than he says: who holds it asks a few requests, and those that waited go before it is held again."""
 
     def __init__(self) -> None:
         self._holder: asyncio.Task[object] | None = None
-        self._asking = self._wanting = 0
+        self._asking = self._wanting = self._queued = 0
         self.owed: Request | None = None
         """What has to be asked before anything else, its answer thrown away; whoever holds the unit sets it and knows better."""
         self._waiting: list[asyncio.Future[None]] = []
@@ -39,8 +39,14 @@ class Alone:
 
     async def enter(self, until: float) -> None:
         """Wait until the running task may ask (event loop time at most); `leave` afterwards. Raises TimeoutError."""
-        while not self.is_open:
-            await self._change(until)
+        if not self.is_open:
+            self._queued += 1
+            try:
+                while not self.is_open:
+                    await self._change(until)
+            finally:
+                self._queued -= 1
+                self._wake()
         self._asking += 1
 
     def leave(self) -> None:
@@ -50,7 +56,9 @@ class Alone:
 
     @asynccontextmanager
     async def hold(self, until: float) -> AsyncIterator[None]:
-        """Keep all others from asking, once those that do have their answers. Raises TimeoutError."""
+        """Keep all others from asking, once those that do or wait to have their answers. Raises TimeoutError."""
+        while self._queued:
+            await self._change(until)
         self._wanting += 1
         try:
             while self._holder is not None or self._asking:
@@ -72,6 +80,8 @@ class Alone:
             await change
 
     def _wake(self) -> None:
+        if not self._waiting:
+            return
         waiting, self._waiting = self._waiting, []
         for change in waiting:
             if not change.done():

@@ -165,9 +165,9 @@ class LearnedMap:
         """Tell whether anything that was answered once and is refused now belongs to one of these values."""
         lost = {table: sorted(rows) for table, rows in self.lost.items() if rows}
         for span in spans if lost else ():
-            rows = lost.get(span.table, ())
-            at = bisect_left(rows, (span.start, 0))
-            if at < len(rows) and rows[at][1] <= span.end:
+            rows = lost.get(span.table, [])
+            first, last = bisect_left(rows, (span.start, 0)), bisect_left(rows, (span.end, 0))
+            if any(end <= span.end for _, end in rows[first:last]):
                 return True
         return False
 

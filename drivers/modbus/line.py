@@ -92,7 +92,9 @@ class Line:
         """A device ends; True when it was the last, and all connections are closed."""
         self._users[unit_id] -= 1
         if not self._users[unit_id]:
-            del self._users[unit_id], self._breakers[unit_id], self._tags[unit_id], self._alone[unit_id]
+            del self._users[unit_id], self._breakers[unit_id], self._tags[unit_id]
+            if self._alone[unit_id].owed is None:  # else whoever comes for the unit after an edit has to ask it first
+                del self._alone[unit_id]
         if not self._users:
             self.drop()
         return not self._users
@@ -103,6 +105,8 @@ class Line:
         `until` (event loop time) bounds everything, `limit_s` the wait for the answer. Writes go before waiting reads. Raises
         RefusalError when the unit answered with an exception, DriverError for everything else; `breaker_open` when it was not even asked.
         """
+        if not self.has(request.unit_id):  # whoever looks at a device that an edit took away
+            raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, detail="driver is closed")
         alone = self._alone[request.unit_id]
         try:
             await alone.enter(until)
@@ -110,8 +114,8 @@ class Line:
             raise DriverError("line_busy", Status.BAD_TIMEOUT, **self.place) from None
         try:
             if alone.owed is not None and not alone.is_held:
-                await self._settle(alone, alone.owed, limit_s, until)
-            return await self._asked(request, limit_s, until)
+                await self._settle(alone, alone.owed, limit_s, until, is_urgent=request.is_write)
+            return await self._asked(request, limit_s, until, is_urgent=request.is_write)
         except DriverError as error:
             if error.cause in frozen_causes or self._is_lost(error):
                 self.recorder.freeze(error.cause, {"unit": request.unit_id, **error.params})
@@ -119,21 +123,26 @@ class Line:
         finally:
             alone.leave()
 
-    async def _asked(self, request: Request, limit_s: float, until: float) -> bytes:
+    async def _asked(self, request: Request, limit_s: float, until: float, *, is_urgent: bool) -> bytes:
         if len(self._breakers) < 2:  # nobody to protect
-            return await self._main.exchange(request, limit_s, until, Row.URGENT if request.is_write else Row.PLAIN)
-        return await self._exchange(request, limit_s, until)
+            return await self._main.exchange(request, limit_s, until, Row.URGENT if is_urgent else Row.PLAIN)
+        return await self._exchange(request, limit_s, until, is_urgent=is_urgent)
 
-    async def _settle(self, alone: Alone, owed: Request, limit_s: float, until: float) -> None:
-        """Take the answer that a read over a hole may have spoiled. Raises DriverError."""
+    async def _settle(self, alone: Alone, owed: Request, limit_s: float, until: float, *, is_urgent: bool) -> None:
+        """Take the answer that a read over a hole may have spoiled; before a write as urgently as that. Raises DriverError.
+
+        Where nothing came, or nothing of use, a write goes on: it would not be known that it was not sent.
+        """
         try:
-            await self._asked(owed, limit_s, until)
+            await self._asked(owed, limit_s, until, is_urgent=is_urgent)
         except RefusalError:
             pass
         except DriverError as error:
-            if error.cause in sent_causes:
-                alone.owed = None
-            raise
+            if error.cause not in sent_causes:
+                raise
+            alone.owed = None
+            if not is_urgent:
+                raise
         alone.owed = None
 
     def owe(self, unit_id: int, owed: Request | None) -> None:
@@ -154,12 +163,12 @@ class Line:
         self._lost_generation = self.generation
         return True
 
-    async def _exchange(self, request: Request, limit_s: float, until: float) -> bytes:
+    async def _exchange(self, request: Request, limit_s: float, until: float, *, is_urgent: bool) -> bytes:
         loop = asyncio.get_running_loop()
         breaker = self._breakers[request.unit_id]
-        if not request.is_write and (wait_s := breaker.admit(loop.time())):
+        if not is_urgent and (wait_s := breaker.admit(loop.time())):
             raise DriverError("breaker_open", Status.BAD_NO_COMMUNICATION, unit=request.unit_id, retry_ms=round(wait_s * 1000))
-        lane, row = self._way(request, breaker, loop.time())
+        lane, row = self._way(breaker, loop.time(), is_urgent=is_urgent)
         if lane is self._side and row is Row.PATIENT and not lane.turns.is_free:
             breaker.passed_over += 1
             breaker.undecided()  # others that do not answer are being asked: waiting for them would tell nothing
@@ -221,16 +230,16 @@ class Line:
             self._side.drop()
             self._side = None
 
-    def _way(self, request: Request, breaker: Breaker, now: float) -> tuple[Lane, Row]:
+    def _way(self, breaker: Breaker, now: float, *, is_urgent: bool) -> tuple[Lane, Row]:
         """Choose the connection and the row for a request."""
-        row = Row.URGENT if request.is_write else Row.PLAIN
+        row = Row.URGENT if is_urgent else Row.PLAIN
         if not (breaker.is_suspect or breaker.is_slow):
             return self._main, row
         patient = breaker.passed_over < passed_over_max  # or a connection that slow units always keep busy would shut it out for good
-        if breaker.is_suspect and patient and not request.is_write:
+        if breaker.is_suspect and patient and not is_urgent:
             row = Row.PATIENT
         if not self._shape.side_connection or now < self._side_pause_until:
-            return self._main, Row.PATIENT if patient and not request.is_write else row
+            return self._main, Row.PATIENT if patient and not is_urgent else row
         if self._side is None:
             self._side, self._side_since = Lane(self._shape, self._clock, partial(self.recorder.note, 1)), now
         return self._side, row

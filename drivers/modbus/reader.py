@@ -14,6 +14,7 @@ from typing import Final
 
 from drivers.driver import Clock, DriverError
 from drivers.memory import Memory
+from drivers.modbus.alone import sent_causes
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.exception_codes import address_codes, busy_codes, gateway_codes
 from drivers.modbus.group_plan import GroupPlan, make_plan, status_of
@@ -113,10 +114,15 @@ class UnitReader:
         return await self._ask(self._firmware, until)
 
     async def _identify(self, identity: Identity, until: float) -> None:
-        """Ask which firmware the unit has. Another one than the map was learned of: the map is learned anew."""
+        """Ask which firmware the unit has. Another one than the map was learned of: the map is learned anew.
+
+        Raises DriverError where it could not even be asked on a new connection: until it is, nothing is believed.
+        """
         try:
             found = sha256(await identity(until)).hexdigest()[:16]
-        except (RefusalError, DriverError):
+        except (RefusalError, DriverError) as error:
+            if self._identify_at_ms == CONNECTED and isinstance(error, DriverError) and error.cause not in sent_causes:
+                raise
             self._identify_at_ms = self._clock.mono_ms() + identify_again_ms  # the plan's own requests tell what is wrong
             return
         self._identify_at_ms = self._clock.mono_ms() + identify_ms  # now: asking may have made the connection
@@ -154,13 +160,13 @@ class UnitReader:
         if self._identity is not None and self._clock.mono_ms() >= self._identify_at_ms:
             await self._identify(self._identity, until)
         self._prover.wake()
-        plan = self._plan(group)
+        plan, learned = self._plan(group), self.learned
         now = asyncio.get_running_loop().time()
         turn = Turn(until, min(until, now + group.period_ms / 1000 * learn_share), plan.is_settled, plan.arrangement.reads)
         if self._silent_reads % silent_reads_max == silent_reads_max - 1:
             await self._ask_for_little(plan, turn)
         await self._read_planned(turn)
-        if await self._became_another(until):
+        if await self._became_another(learned, until):
             return None
         if turn.data_count:
             self._heard_ms, self._refused_whole = self._clock.mono_ms(), 0
@@ -171,7 +177,7 @@ class UnitReader:
         if turn.lost is not None:
             plan.postpone(turn.lost_at)
         await self._learn(plan, turn)
-        if await self._became_another(until):
+        if await self._became_another(learned, until):
             return None
         if self.learned.version != self._kept_version:
             self._kept_version = self.learned.version
@@ -182,12 +188,13 @@ class UnitReader:
         newest = self._plan(group).arrangement.unreadable
         return plan.layout.scan_of(pieces, newest, self._clock.wall_ms())
 
-    async def _became_another(self, until: float) -> bool:
-        """Tell whether the unit that answers on a new connection is another one than the map was learned of."""
-        if self._identity is None or self._identify_at_ms != CONNECTED:
-            return False
-        learned = self.learned
-        await self._identify(self._identity, until)
+    async def _became_another(self, learned: LearnedMap, until: float) -> bool:
+        """Tell whether the unit that answers on a new connection is another one than the map was learned of that a read went by.
+
+        A read-back under way at the same time may have found that out.
+        """
+        if self._identity is not None and self._identify_at_ms == CONNECTED:
+            await self._identify(self._identity, until)
         return self.learned is not learned
 
     async def _read_planned(self, turn: Turn) -> None:
@@ -242,7 +249,7 @@ class UnitReader:
         await self._ask_again(turn)
         self._suspicions.judge(plan, turn)
         if any(code in address_codes and self._gave(turn.reads[at].block) for at, code in turn.refused):
-            self._identify_at_ms = 0  # it gave this before: another map?
+            self._identify_at_ms = min(self._identify_at_ms, 0)  # it gave this before: another map? CONNECTED stays, and is before 0
         if self._may_search(turn):
             refused = [(turn.reads[at], code) for at, code in turn.refused if code in address_codes]
             await self._searcher.run(turn, plan.layout, refused, in_service=self._is_in_service())

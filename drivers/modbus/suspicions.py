@@ -172,15 +172,15 @@ class Suspicions:
 
     def found_again(self, table: str, lost: Interval) -> None:
         """It was asked for and is answered: the next loss of it begins anew, and the others may be back as well."""
-        del self._lost[table, *lost]
+        self._lost.pop((table, *lost), None)  # a read-back under way at the same time may have asked for it too
         now_ms = self._clock.mono_ms()
         self._lost = {key: (min(due_ms, now_ms), pause_ms) for key, (due_ms, pause_ms) in self._lost.items()}
 
     def still_lost(self, table: str, lost: Interval) -> None:
         """It was asked for and is still refused."""
-        _, pause_ms = self._lost[table, *lost]
-        pause_ms = min(pause_ms * 2, lost_ms_max)
-        self._lost[table, *lost] = self._clock.mono_ms() + pause_ms, pause_ms
+        if (known := self._lost.get((table, *lost))) is not None:  # else a read-back found it again meanwhile
+            pause_ms = min(known[1] * 2, lost_ms_max)
+            self._lost[table, *lost] = self._clock.mono_ms() + pause_ms, pause_ms
 
 
 def _around(spans: Sequence[Span], table: str, start: int, end: int) -> Block | None:

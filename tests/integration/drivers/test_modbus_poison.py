@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 
 from drivers.driver import DriverError
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.driver import ModbusDriver
+from drivers.modbus.planner import Block
+from drivers.modbus.request import read_request
 from drivers.reading import Scan, TagGroup
 from drivers.shared import Shared
 from tests.rigs.clock import RunningClock
@@ -81,5 +84,106 @@ def test_what_a_read_that_was_cut_off_left_behind_reaches_no_second_device_of_th
                         await drivers[0].read(learning, 1.0)
                 left += unit.spoiled
                 assert await answered(drivers[1], quick) == [40]
+
+    asyncio.run(test())
+
+
+def test_a_control_read_that_found_no_turn_takes_no_other_unit_its_answer() -> None:
+    """Units behind one gateway share a connection: what one of them still has to be asked is no reason to end it."""
+
+    async def test() -> None:
+        shared, unit, other = Shared(), Poisoned(), Unit(delay_s=0.1)
+        async with TcpUnits({1: unit, 2: other}) as units, AsyncExitStack() as stack:
+            place = {"host": "127.0.0.1", "port": units.port}
+            options = {name: DeviceOptions.model_validate(place | {"unit_id": number}) for name, number in (("a", 1), ("b", 2))}
+            drivers = [await stack.enter_async_context(ModbusDriver(each, RunningClock(), shared, name)) for name, each in options.items()]
+            learning = registers((*range(4), *range(7, 12)))
+            ask, cut = drivers[0]._reader._ask._ask, []
+
+            async with asyncio.TaskGroup() as tasks:
+
+                async def no_turn_after_the_crossing(block: Block, until: float) -> bytes:
+                    if unit.spoiled and not cut:
+                        cut.append(tasks.create_task(drivers[1].read(registers([40], uid=2), 5.0)))
+                        while not any(number == 2 for number, _ in units.requests):
+                            await asyncio.sleep(0.001)
+                        raise DriverError("line_busy")
+                    return await ask(block, until)
+
+                drivers[0]._reader._ask._ask = no_turn_after_the_crossing
+                while not cut:
+                    await drivers[0].read(learning, 5.0)
+            assert list(cut[0].result().values) == [40]
+            assert units.connections == 1
+            for _ in range(3):
+                assert await answered(drivers[0], learning) == [*range(4), *range(7, 12)]
+
+    asyncio.run(test())
+
+
+def test_a_write_is_tried_at_once_also_where_a_control_read_is_owed_to_a_unit_that_is_left_alone() -> None:
+    """A unit fell silent while a hole was read over, and its breaker keeps reads away: a person who writes does not wait for it."""
+
+    async def test() -> None:
+        shared, unit = Shared(), Unit()
+        async with TcpUnits({1: unit, 2: Unit()}) as units, AsyncExitStack() as stack:
+            place = {"host": "127.0.0.1", "port": units.port}
+            options = {name: DeviceOptions.model_validate(place | {"unit_id": number}) for name, number in (("a", 1), ("b", 2))}
+            drivers = [await stack.enter_async_context(ModbusDriver(each, RunningClock(), shared, name)) for name, each in options.items()]
+            line, now = drivers[0]._joined(), asyncio.get_running_loop().time()
+            for ago in (60, 30, 0):
+                line._breakers[1].failed(now - ago)
+            line.owe(1, read_request(1, "holding", 3, 1))
+            group = registers([40])
+            with pytest.raises(DriverError, match="breaker_open"):
+                await drivers[0].read(group, 1.0)
+            assert not unit.asked
+            await drivers[0].write(replace(group.tags[0], writable=True), 7, 1.0)
+            assert unit.words[40] == 7
+            assert unit.asked == 2, "what was owed went first"
+
+    asyncio.run(test())
+
+
+class SilentOnce(Unit):
+    def respond(self, pdu: bytes) -> bytes | None:
+        self.dead = not self.asked
+        return super().respond(pdu)
+
+
+def test_a_write_goes_out_also_where_what_was_owed_before_it_got_no_answer() -> None:
+    """Some units answer nothing right after a read over a hole. A write that was never sent is not to end as unknown for that."""
+
+    async def test() -> None:
+        unit = SilentOnce()
+        async with TcpUnits({1: unit}) as units:
+            option = DeviceOptions.model_validate({"host": "127.0.0.1", "port": units.port, "request_timeout_s": 0.1})
+            async with ModbusDriver(option, RunningClock(), Shared(), "a") as driver:
+                driver._joined().owe(1, read_request(1, "holding", 3, 1))
+                await driver.write(replace(registers([40]).tags[0], writable=True), 7, 2.0)
+                assert unit.words[40] == 7
+                assert [pdu[0] for _, pdu in units.requests] == [3, 6]
+
+    asyncio.run(test())
+
+
+def test_what_is_owed_to_a_unit_outlives_the_device_that_owes_it_and_a_driver_that_left_asks_nothing() -> None:
+    """An edit of the configuration cuts a read off, ends the driver and makes another, on a line that other devices keep open."""
+
+    async def test() -> None:
+        shared, unit = Shared(), Poisoned()
+        async with TcpUnits({1: unit, 2: Unit()}) as units, AsyncExitStack() as stack:
+            place = {"host": "127.0.0.1", "port": units.port}
+            await stack.enter_async_context(ModbusDriver(DeviceOptions.model_validate(place | {"unit_id": 2}), RunningClock(), shared, "b"))
+            option = DeviceOptions.model_validate(place)
+            async with ModbusDriver(option, RunningClock(), shared, "a") as before:
+                assert await answered(before, registers([40])) == [40]
+                line = before._joined()
+                unit.spoiled = True  # as a read over its hole leaves it that was cut off before the control read
+                before._owe(Block("holding", 7, 1, ()))
+            with pytest.raises(DriverError, match="connect_failed"):
+                await line.exchange(read_request(1, "holding", 3, 1), 1.0, asyncio.get_running_loop().time() + 1.0)
+            async with ModbusDriver(option, RunningClock(), shared, "a") as after:
+                assert await answered(after, registers([40])) == [40]
 
     asyncio.run(test())

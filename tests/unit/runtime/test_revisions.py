@@ -94,6 +94,9 @@ def test_what_cannot_be_kept_is_not_overwritten(tmp_path: Path, revisions: Revis
 
     assert Revisions(NoCopy(), Layout(tmp_path / "state"), revisions.file).settle(put(revisions, 2, OTHER)) is None
     assert revisions.file.read_text() == by_hand
+    kept = revisions.settle(put(revisions, 3, TEXT))  # and there is room again
+    assert kept is not None
+    assert (kept.read_text(), revisions.file.read_text()) == (by_hand, TEXT)
 
 
 def test_a_file_that_we_may_not_write_is_no_hand_edit(tmp_path: Path, revisions: Revisions) -> None:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from drivers.driver import DriverError
 from drivers.modbus.config import DeviceOptions
-from drivers.modbus.planner import Block
+from drivers.modbus.learned import LearnedMap
+from drivers.modbus.planner import Block, Span
+from drivers.modbus.request import RefusalError
 from drivers.modbus.tag_options import parse_address
 from drivers.reading import Quality, Status, TagGroup, quality_of
 from tests.rigs.field import after
@@ -255,6 +257,49 @@ def test_values_that_went_together_come_back_together() -> None:
     asyncio.run(test())
 
 
+@pytest.mark.parametrize("ending", [None, RefusalError(2)], ids=["both come", "one is refused"])
+def test_a_read_back_that_asks_for_the_same_lost_value_as_the_poll_breaks_neither(ending: RefusalError | None) -> None:
+    async def test() -> None:
+        unit = Unit(scattered)
+        session = Session(unit)
+        group = registers(range(20))
+        back = registers([7], uid=-1)  # read by another task, as after a write
+        back = replace(back, tags=(*back.tags, group.tags[3]))
+        for _ in range(3):
+            await session.read(group)
+        unit.missing = {7}
+        for _ in range(6):
+            await session.read(group)
+        await session.read(back)
+        unit.missing = set()
+        session.clock.advance(11_000)
+        ask, asked, is_over = session.reader._ask._ask, [], asyncio.Event()
+
+        async def both_at_once(block: Block, until: float) -> bytes:
+            if (block.start, block.count) == (7, 1):
+                asked.append(asyncio.Event())
+                if len(asked) == 1:
+                    await asked[0].wait()
+                else:
+                    asked[0].set()
+                    if ending is not None:
+                        await is_over.wait()
+                        raise ending
+            return await ask(block, until)
+
+        async def first() -> None:
+            assert len(good(await session.read(group))) == 20
+            is_over.set()
+
+        session.reader._ask._ask = both_at_once
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(first())
+            tasks.create_task(session.read(back))
+        assert len(asked) >= 2
+
+    asyncio.run(test())
+
+
 def test_what_was_lost_is_asked_for_again_in_a_longer_value_and_by_nobody_else() -> None:
     async def test() -> None:
         unit = Unit(scattered)
@@ -277,6 +322,14 @@ def test_what_was_lost_is_asked_for_again_in_a_longer_value_and_by_nobody_else()
         assert not session.reader.learned.lost["holding"]
 
     asyncio.run(test())
+
+
+def test_what_is_lost_is_seen_in_every_value_that_holds_it() -> None:
+    learned = LearnedMap()
+    learned.lost["holding"] = {(5, 20), (6, 7)}
+    for start, count, expected in ((5, 15, True), (5, 5, True), (6, 1, True), (7, 20, False), (0, 6, False), (0, 7, True)):
+        assert learned.has_lost([Span("holding", start, count, 0)]) is expected, (start, count)
+    assert not learned.has_lost([Span("input", 5, 15, 0)])
 
 
 def test_a_failure_that_nothing_followed_is_forgotten() -> None:

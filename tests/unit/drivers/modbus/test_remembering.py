@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -108,6 +109,103 @@ def test_a_firmware_that_came_with_a_new_connection_has_no_say_in_values_over_ol
         session.reader._ask._ask = over_a_new_connection
         for _ in range(4):
             assert len(good(await session.read(group))) == 10  # `Session.read` compares each with what the unit holds
+        assert not session.reader.learned.crossable["holding"].covers(3, 10)
+
+    asyncio.run(test())
+
+
+def test_a_firmware_that_came_while_a_busy_unit_was_asked_again_has_no_say_either() -> None:
+    async def test() -> None:
+        version = 7
+        unit = Unit(lambda table, address: version if address == 900 else scattered(table, address))
+        session = Session(unit, DeviceOptions(host="plc", firmware="holding:900+1"))
+        holding, inputs = registers([0, 1, 2, 10, 11, 12]), registers([40, 41], table="input")
+        group = replace(holding, tags=holding.tags + inputs.tags)
+        for _ in range(3):
+            await session.read(group)
+        assert session.reader.learned.crossable["holding"].covers(3, 10)
+        unit.busy_for, unit.missing = 1, {41}  # it gave 41 before: that alone lets the firmware be asked for, but only in the next read
+        ask = session.reader._ask._ask
+
+        async def over_a_new_connection(block: Block, until: float) -> bytes:
+            nonlocal version
+            if version == 7 and unit.refused and block.table == "holding":
+                version, unit.poison, unit.poisonous = 8, "shift", {5}
+                session.reader.reconnected()
+            return await ask(block, until)
+
+        session.reader._ask._ask = over_a_new_connection
+        for _ in range(4):
+            assert len(good(await session.read(group))) == 7  # `Session.read` compares each with what the unit holds
+        assert version == 8
+        assert not session.reader.learned.crossable["holding"].covers(3, 10)
+
+    asyncio.run(test())
+
+
+def test_a_firmware_that_a_read_back_found_has_no_say_in_the_poll_under_way() -> None:
+    async def test() -> None:
+        version = 7
+        unit = Unit(lambda table, address: version if address == 900 else scattered(table, address))
+        session = Session(unit, DeviceOptions(host="plc", firmware="holding:900+1"))
+        group = registers([0, 1, 2, 10, 11, 12, 20, 300, 301, 302])
+        for _ in range(3):
+            await session.read(group)
+        ask, back = session.reader._ask._ask, []
+
+        async def over_a_new_connection(block: Block, until: float) -> bytes:
+            nonlocal version
+            data = await ask(block, until)
+            if not back:  # after the first block a read-back comes, whose task asks the firmware before this one does
+                version, unit.poison, unit.poisonous = 8, "shift", {5}
+                session.reader.reconnected()
+                async with asyncio.TaskGroup() as tasks:
+                    back.append(tasks.create_task(session.read(registers([302], uid=-1))))
+                unit._is_poisoned = True  # by a second read over the old hole, of which this test has none
+            return data
+
+        session.reader._ask._ask = over_a_new_connection
+        for _ in range(3):
+            assert len(good(await session.read(group))) == 10  # `Session.read` compares each with what the unit holds
+        assert session.reader.learned.firmware != ""
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("cause", ["line_busy", "breaker_open", "no_answer"])
+def test_a_firmware_that_could_not_even_be_asked_for_is_asked_before_anything_is_believed(cause: str) -> None:
+    """Where it was asked and nothing came, the registers of the option are at fault, and the values go on."""
+
+    async def test() -> None:
+        version = 7
+        unit = Unit(lambda table, address: version if address == 900 else scattered(table, address))
+        session = Session(unit, DeviceOptions(host="plc", firmware="holding:900+1"))
+        group = registers([0, 1, 2, 10, 11, 12, 20, 300, 301, 302])
+        for _ in range(3):
+            await session.read(group)
+        ask, turns = session.reader._ask._ask, iter([True, False])
+
+        async def over_a_new_connection(block: Block, until: float) -> bytes:
+            nonlocal version
+            if block.start == 900:
+                raise DriverError(cause)
+            data = await ask(block, until)
+            if next(turns, False):
+                version, unit.poison, unit.poisonous = 8, "" if cause == "no_answer" else "shift", {5}
+                unit._is_poisoned = True  # by what was just read over an old hole
+                session.reader.reconnected()
+            return data
+
+        session.reader._ask._ask = over_a_new_connection
+        if cause == "no_answer":
+            assert len(good(await session.read(group))) == 10
+            return
+        for _ in range(2):
+            with pytest.raises(DriverError, match=cause):
+                await session.read(group)
+        session.reader._ask._ask = ask
+        for _ in range(3):
+            assert len(good(await session.read(group))) == 10
         assert not session.reader.learned.crossable["holding"].covers(3, 10)
 
     asyncio.run(test())
