@@ -122,7 +122,7 @@ class NetworkPages:
     async def site(self, request: Request) -> Changed:
         """Set the zone of the site: an edit of the configuration like any other."""
         given: SiteZone = request.state.body
-        revision = (await self._face.ask("config", {}, request))["revision"]
+        revision = (await self._face.ask("status", {}, request))["gateway"]["revision"]
         params = {"gateway.zone": given.zone}
         outcome = await self._face.act(request, "config.edit", "", params, given.reason, expected_revision=revision)
         if outcome["code"] != "done":
