@@ -160,9 +160,9 @@ def judged(raw: dict[str, Any]) -> list[tuple[type[BaseModel], Place]]:
     seen: list[tuple[type[BaseModel], Place]] = []
 
     class Watched(Faults):
-        def judge(self, model: Any, raw: Any, place: Place, where: str, context: Mapping[str, Any] | None = None) -> Any:
+        def judge(self, model: Any, raw: Any, place: Place, where: str, *others: Any) -> Any:
             seen.append((model, place))
-            return super().judge(model, raw, place, where, context)
+            return super().judge(model, raw, place, where, *others)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config, "Faults", Watched)
