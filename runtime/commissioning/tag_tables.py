@@ -90,7 +90,7 @@ def sheet_of(columns: Sequence[str], rows: Sequence[Sequence[object]], *, semico
 
 
 def _line_before(before: str, after: str) -> Callable[[int | None], int | None]:
-    """Return where a line stood that is outside of what changed; that of one within it may be another, or None."""
+    """Return what tells where a line stood that is outside of what changed; of one within it that may be another, or None."""
     old, new = before.splitlines(), after.splitlines()
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
 

@@ -17,6 +17,8 @@ from typing import Self
 
 from boards.sim.pdu import answer
 from boards.sim.register_map import ILLEGAL_ADDRESS, RefusedError
+from drivers.driver import Driver, DriverError
+from drivers.reading import TagGroup, Value
 from drivers.wire import Listener
 
 
@@ -216,3 +218,12 @@ class PacedUnits:
                 os.write(self._near, piece)
             except BlockingIOError:
                 return  # nobody reads the other end
+
+
+async def answered(driver: Driver, group: TagGroup) -> list[Value]:
+    """Return what a group's tags have, read again and again until the unit answers."""
+    while True:
+        try:
+            return list((await driver.read(group, 1.0)).values)
+        except DriverError:
+            await asyncio.sleep(0)

@@ -22,7 +22,7 @@ from drivers.shared import Shared
 from tests.rigs.certificate import make_certificate
 from tests.rigs.clock import RunningClock, StillClock
 from tests.rigs.modbus import ModbusPlant
-from tests.rigs.units import PacedUnits, TcpUnits, Unit
+from tests.rigs.units import PacedUnits, TcpUnits, Unit, answered
 
 pytestmark = pytest.mark.integration
 
@@ -55,14 +55,6 @@ async def cause_of(call: Awaitable[object]) -> str:
     with pytest.raises(DriverError) as caught:
         await call
     return caught.value.cause
-
-
-async def answered(driver: ModbusDriver, group: TagGroup) -> list[object]:
-    while True:
-        try:
-            return list((await driver.read(group, 1.0)).values)
-        except DriverError:
-            await asyncio.sleep(0)
 
 
 def test_tls_believes_an_authority_or_one_certificate_and_nobody_else(tmp_path: Path) -> None:

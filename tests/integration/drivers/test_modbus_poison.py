@@ -14,21 +14,13 @@ from drivers.modbus.config import DeviceOptions
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.planner import Block
 from drivers.modbus.request import read_request
-from drivers.reading import Scan, TagGroup
+from drivers.reading import Scan
 from drivers.shared import Shared
 from tests.rigs.clock import RunningClock
 from tests.rigs.modbus_unit import registers
-from tests.rigs.units import TcpUnits, Unit
+from tests.rigs.units import TcpUnits, Unit, answered
 
 pytestmark = pytest.mark.integration
-
-
-async def answered(driver: ModbusDriver, group: TagGroup) -> list[object]:
-    while True:
-        try:
-            return list((await driver.read(group, 1.0)).values)
-        except DriverError:
-            await asyncio.sleep(0)
 
 
 class Poisoned(Unit):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.integration.web.test_setup_screens import WAIT_MS, walked
+from tests.integration.web.setup_pages import WAIT_MS, walked
 from tests.rigs.browser import chromium, page_of
 from tests.rigs.keyboard import Keys
 from tests.rigs.out_of_the_box import Site, out_of_the_box

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.web.test_setup_screens import DEVICE
+from tests.integration.web.setup_pages import DEVICE
 from tests.rigs.gateway import until
 from tests.rigs.newcomers import let_in
 from tests.rigs.out_of_the_box import PASSWORD, Site, out_of_the_box

@@ -11,8 +11,8 @@ import pytest
 from playwright.async_api import expect
 
 from runtime.messages.catalogue import word
-from tests.integration.web.test_setup_screens import DEVICE, WAIT_MS, choose_a_reading, claimed, read_registers
-from tests.rigs.browser import chromium, page_of, shot
+from tests.integration.web.setup_pages import WAIT_MS, choose_a_reading, opened, read_registers, with_commissioning, with_device
+from tests.rigs.browser import shot
 
 pytestmark = pytest.mark.integration
 
@@ -23,10 +23,7 @@ def test_a_look_that_is_refused_says_so_in_words_and_leaves_no_earlier_one_below
     executable = require_service("chromium")
 
     async def run() -> None:
-        async with claimed(tmp_path) as (site, token), chromium(executable) as browser, page_of(browser, site.url, token=token) as at:
-            now = await site.ask("config", token=token)
-            await site.put_in_force(token, now["text"].replace("[gateway]\n", "[gateway]\ncommissioning = true\n", 1))
-            await at.open("/setup/add")
+        async with opened(tmp_path, executable, "/setup/add", with_commissioning) as (site, at):
             form = at.page.locator("#scan")
             await form.locator("input[name=hosts]").fill("127.0.0.1")
             await form.locator("input[name=port]").fill(str(site.plant.port))
@@ -47,10 +44,7 @@ def test_the_bench_shows_one_read_in_one_form_and_asks_for_what_its_fields_take(
     executable = require_service("chromium")
 
     async def run() -> None:
-        async with claimed(tmp_path) as (site, token), chromium(executable) as browser, page_of(browser, site.url, token=token) as at:
-            now = await site.ask("config", token=token)
-            await site.put_in_force(token, now["text"] + DEVICE.format(port=site.plant.port))
-            await at.open("/setup/bench")
+        async with opened(tmp_path, executable, "/setup/bench", with_device) as (site, at):
             await read_registers(at.page)
             await at.page.locator(".registers button.cell").nth(2).click()
             ways, detective = at.page.locator(".ways"), at.page.locator("#detective")
@@ -75,10 +69,7 @@ def test_a_new_tag_replaces_none_whose_name_it_was_given(tmp_path: Path, require
     executable = require_service("chromium")
 
     async def run() -> None:
-        async with claimed(tmp_path) as (site, token), chromium(executable) as browser, page_of(browser, site.url, token=token) as at:
-            now = await site.ask("config", token=token)
-            await site.put_in_force(token, now["text"] + DEVICE.format(port=site.plant.port))
-            await at.open("/setup/bench")
+        async with opened(tmp_path, executable, "/setup/bench", with_device) as (_, at):
             await choose_a_reading(at.page)
             making = at.page.locator("#making")
             await making.locator("input[name=tag-name]").fill("n")

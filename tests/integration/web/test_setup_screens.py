@@ -6,50 +6,35 @@ States: nothing configured, a device with tags, a draft that is right and one th
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.integration.web.screen_look import looks, part, wrong_with
-from tests.rigs.browser import Screen, chromium, page_of, shot
+from tests.integration.web.setup_pages import (
+    DEVICE,
+    WAIT_MS,
+    Steps,
+    choose_a_reading,
+    claimed,
+    opened,
+    read_registers,
+    walked,
+    with_commissioning,
+    with_device,
+)
+from tests.rigs.browser import Screen, chromium, page_of
 from tests.rigs.keyboard import Keys
 from tests.rigs.opcua import OpcUaPlant, Secured
-from tests.rigs.out_of_the_box import PASSWORD, Site, out_of_the_box
+from tests.rigs.out_of_the_box import Site
 
 pytestmark = pytest.mark.integration
-WAIT_MS = 20_000
-DEVICE = """
-[devices.meter]
-type = "modbus"
-host = "127.0.0.1"
-port = {port}
-# the cupboard behind the door
-[[devices.meter.groups]]
-name = "fast"
-period_ms = 500
-tags = [{{ name = "u", address = "holding:50", data = "float32", order = "CDAB", unit = "V" }}, {{ name = "n", address = "holding:5" }}]
-"""
 AWAY = re.compile("does not answer|无响应")
 SPARE = '\n[devices.spare]\ntemplate = "sdm120"\nenabled = false\nhost = "127.0.0.1"\n'
-
-
-async def read_registers(page: Page) -> None:
-    await page.locator("input[name=address]").fill("48")
-    await page.locator("input[name=address]").press("Enter")
-    await page.locator(".ways button.cell").first.wait_for(timeout=WAIT_MS)
-
-
-async def choose_a_reading(page: Page) -> None:
-    await read_registers(page)
-    await page.locator(".registers button.cell").nth(2).click()
-    await page.locator("details.card summary").first.wait_for(timeout=WAIT_MS)
-    await page.locator(".ways button.cell.plausible").first.click()
-    await page.locator("#making").wait_for(timeout=WAIT_MS)
 
 
 async def find_nothing(page: Page) -> None:
@@ -166,7 +151,6 @@ async def nothing_more(page: Page) -> None:
     await page.locator("main .card").first.wait_for(timeout=WAIT_MS)
 
 
-Steps = Callable[[Page], Awaitable[None]]
 EMPTY: tuple[tuple[str, str, Steps], ...] = (
     ("add-empty", "/setup/add", nothing_more),
     ("bench-empty", "/setup/bench", nothing_more),
@@ -194,43 +178,16 @@ FULL: tuple[tuple[str, str, Steps], ...] = (
 )
 
 
-async def walked(browser: Browser, site: Site, token: str, screens: Sequence[tuple[str, str, Steps]]) -> list[str]:
-    found, count = [], 0
-    for name, path, steps in screens:
-        for lang, theme, widths in looks(name):
-            async with page_of(browser, site.url, token=token, lang=lang, theme=theme, width=widths[0]) as at:
-                await site.ask("account.again", token=token, password=PASSWORD)  # an edit wants a fresh one, and this walk may be long
-                await at.open(path)
-                try:
-                    await steps(at.page)
-                except Exception as error:
-                    await shot(at.page, f"{name}-stuck")
-                    raise AssertionError(f"{name} {lang} {theme} {widths[0]}: {at.faults}") from error
-                found += await wrong_with(at, f"{name}-{lang}-{theme}", widths)
-                count += len(widths)
-    print(f"{len(screens)} screens: {count} looks")
-    return found
-
-
 async def refuse(route: Route) -> None:
     body = '{"type":"x","title":"x","status":503,"detail":"The gateway does not answer.","code":"core_away","params":{}}'
     await route.fulfill(status=503, content_type="application/problem+json", body=body)
-
-
-@contextlib.asynccontextmanager
-async def claimed(folder: Path) -> AsyncIterator[tuple[Site, str]]:
-    async with out_of_the_box(folder) as site:
-        await site.shows(230.43)
-        yield site, str((await site.claim())["token"])
 
 
 def test_a_plan_that_comes_late_is_not_that_of_what_is_asked_now(tmp_path: Path, require_service: Callable[[str], str]) -> None:
     executable = require_service("chromium")
 
     async def run() -> None:
-        async with claimed(tmp_path) as (site, token), chromium(executable) as browser, page_of(browser, site.url, token=token) as at:
-            now = await site.ask("config", token=token)
-            await site.put_in_force(token, now["text"].replace("[gateway]\n", "[gateway]\ncommissioning = true\n", 1))
+        async with opened(tmp_path, executable, "/setup/add", with_commissioning) as (_, at):
             first, let_go, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
             async def hold(route: Route) -> None:
@@ -244,7 +201,6 @@ def test_a_plan_that_comes_late_is_not_that_of_what_is_asked_now(tmp_path: Path,
                     await route.continue_()
 
             await at.page.route("**/api/v1/bench/scan", hold)
-            await at.open("/setup/add")
             await at.page.locator("#scan input[name=units]").fill("1-9")
             await at.page.locator("#scan input[name=hosts]").fill("127.0.0.1")
             async with asyncio.timeout(WAIT_MS / 1000):
@@ -266,10 +222,7 @@ def test_an_address_that_is_none_is_refused_as_the_form_counts(tmp_path: Path, r
     executable = require_service("chromium")
 
     async def run() -> None:
-        async with claimed(tmp_path) as (site, token), chromium(executable) as browser, page_of(browser, site.url, token=token) as at:
-            now = await site.ask("config", token=token)
-            await site.put_in_force(token, now["text"] + DEVICE.format(port=site.plant.port))
-            await at.open("/setup/bench")
+        async with opened(tmp_path, executable, "/setup/bench", with_device) as (_, at):
             form, refused = at.page.locator("form", has=at.page.locator("input[name=address]")), at.page.locator("main [role=alert]")
             for n, (address, said) in enumerate((("abc", "such as 100"), ("70000", "such as 101"), ("40000", "like 40101"))):
                 await form.locator("input[name=form]").nth(n).check()

@@ -17,7 +17,41 @@ from drivers.memory import ShortMemory
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.learned import ODD, LearnedMap, from_plain
 from drivers.modbus.planner import Block
+from drivers.modbus.turn import Ask
+from drivers.reading import TagGroup
 from tests.rigs.modbus_unit import Session, Unit, good, registers, scattered
+
+HOLED = registers([0, 1, 2, 10, 11, 12, 20, 300, 301, 302])
+
+
+class Upgradable(Session):
+    """Of a unit that says its firmware in register 900. A read over register 5 spoils the next answer from the second firmware on."""
+
+    def __init__(self) -> None:
+        self.firmware = 7
+        unit = Unit(lambda table, address: self.firmware if address == 900 else scattered(table, address))
+        super().__init__(unit, DeviceOptions(host="plc", firmware="holding:900+1"))
+
+    @property
+    def crosses(self) -> bool:
+        """Whether it is known that the hole around register 5 may be read over."""
+        return self.reader.learned.crossable["holding"].covers(3, 10)
+
+    async def learn(self, group: TagGroup) -> None:
+        """Read until the holes are proven."""
+        for _ in range(3):
+            await self.read(group)
+        assert self.crosses
+
+    def upgrade(self, poison: str = "shift") -> None:
+        """Another firmware comes, over a new connection."""
+        self.firmware, self.unit.poison, self.unit.poisonous = 8, poison, {5}
+        self.reader.reconnected()
+
+    def ask_through(self, ask: Ask) -> Ask:
+        """Let each request go through `ask`; return what it went through before."""
+        before, self.reader._ask._ask = self.reader._ask._ask, ask
+        return before
 
 
 def test_what_was_learned_survives_a_restart() -> None:
@@ -90,83 +124,61 @@ def test_a_change_of_firmware_lets_the_map_be_learned_anew() -> None:
 
 def test_a_firmware_that_came_with_a_new_connection_has_no_say_in_values_over_old_holes() -> None:
     async def test() -> None:
-        version = 7
-        unit = Unit(lambda table, address: version if address == 900 else scattered(table, address))
-        session = Session(unit, DeviceOptions(host="plc", firmware="holding:900+1"))
-        group = registers([0, 1, 2, 10, 11, 12, 20, 300, 301, 302])
-        for _ in range(3):
-            await session.read(group)
-        assert session.reader.learned.crossable["holding"].covers(3, 10)
-        version, unit.poison, unit.poisonous = 8, "shift", {5}  # the next answer after a read over 5 is one of other registers
-        ask = session.reader._ask._ask
+        session = Upgradable()
+        await session.learn(HOLED)
 
         async def over_a_new_connection(block: Block, until: float) -> bytes:
-            data = await ask(block, until)
-            session.reader._ask._ask = ask
-            session.reader.reconnected()
-            return data
+            session.ask_through(ask)
+            session.upgrade()
+            return await ask(block, until)
 
-        session.reader._ask._ask = over_a_new_connection
+        ask = session.ask_through(over_a_new_connection)
         for _ in range(4):
-            assert len(good(await session.read(group))) == 10  # `Session.read` compares each with what the unit holds
-        assert not session.reader.learned.crossable["holding"].covers(3, 10)
+            assert len(good(await session.read(HOLED))) == 10  # `Session.read` compares each with what the unit holds
+        assert not session.crosses
 
     asyncio.run(test())
 
 
 def test_a_firmware_that_came_while_a_busy_unit_was_asked_again_has_no_say_either() -> None:
     async def test() -> None:
-        version = 7
-        unit = Unit(lambda table, address: version if address == 900 else scattered(table, address))
-        session = Session(unit, DeviceOptions(host="plc", firmware="holding:900+1"))
+        session = Upgradable()
         holding, inputs = registers([0, 1, 2, 10, 11, 12]), registers([40, 41], table="input")
         group = replace(holding, tags=holding.tags + inputs.tags)
-        for _ in range(3):
-            await session.read(group)
-        assert session.reader.learned.crossable["holding"].covers(3, 10)
-        unit.busy_for, unit.missing = 1, {41}  # it gave 41 before: that alone lets the firmware be asked for, but only in the next read
-        ask = session.reader._ask._ask
+        await session.learn(group)
+        session.unit.busy_for, session.unit.missing = 1, {41}  # it gave 41 before: that alone asks for the firmware, but in the next read
 
         async def over_a_new_connection(block: Block, until: float) -> bytes:
-            nonlocal version
-            if version == 7 and unit.refused and block.table == "holding":
-                version, unit.poison, unit.poisonous = 8, "shift", {5}
-                session.reader.reconnected()
+            if session.firmware == 7 and session.unit.refused and block.table == "holding":
+                session.upgrade()
             return await ask(block, until)
 
-        session.reader._ask._ask = over_a_new_connection
+        ask = session.ask_through(over_a_new_connection)
         for _ in range(4):
             assert len(good(await session.read(group))) == 7  # `Session.read` compares each with what the unit holds
-        assert version == 8
-        assert not session.reader.learned.crossable["holding"].covers(3, 10)
+        assert session.firmware == 8
+        assert not session.crosses
 
     asyncio.run(test())
 
 
 def test_a_firmware_that_a_read_back_found_has_no_say_in_the_poll_under_way() -> None:
     async def test() -> None:
-        version = 7
-        unit = Unit(lambda table, address: version if address == 900 else scattered(table, address))
-        session = Session(unit, DeviceOptions(host="plc", firmware="holding:900+1"))
-        group = registers([0, 1, 2, 10, 11, 12, 20, 300, 301, 302])
-        for _ in range(3):
-            await session.read(group)
-        ask, back = session.reader._ask._ask, []
+        session, back = Upgradable(), []
+        await session.learn(HOLED)
 
         async def over_a_new_connection(block: Block, until: float) -> bytes:
-            nonlocal version
             data = await ask(block, until)
             if not back:  # after the first block a read-back comes, whose task asks the firmware before this one does
-                version, unit.poison, unit.poisonous = 8, "shift", {5}
-                session.reader.reconnected()
+                session.upgrade()
                 async with asyncio.TaskGroup() as tasks:
                     back.append(tasks.create_task(session.read(registers([302], uid=-1))))
-                unit._is_poisoned = True  # by a second read over the old hole, of which this test has none
+                session.unit._is_poisoned = True  # by a second read over the old hole, of which this test has none
             return data
 
-        session.reader._ask._ask = over_a_new_connection
+        ask = session.ask_through(over_a_new_connection)
         for _ in range(3):
-            assert len(good(await session.read(group))) == 10  # `Session.read` compares each with what the unit holds
+            assert len(good(await session.read(HOLED))) == 10  # `Session.read` compares each with what the unit holds
         assert session.reader.learned.firmware != ""
 
     asyncio.run(test())
@@ -177,55 +189,47 @@ def test_a_firmware_that_could_not_even_be_asked_for_is_asked_before_anything_is
     """Where it was asked and nothing came, the registers of the option are at fault, and the values go on."""
 
     async def test() -> None:
-        version = 7
-        unit = Unit(lambda table, address: version if address == 900 else scattered(table, address))
-        session = Session(unit, DeviceOptions(host="plc", firmware="holding:900+1"))
-        group = registers([0, 1, 2, 10, 11, 12, 20, 300, 301, 302])
-        for _ in range(3):
-            await session.read(group)
-        ask, turns = session.reader._ask._ask, iter([True, False])
+        session, turns = Upgradable(), iter([True, False])
+        await session.learn(HOLED)
 
         async def over_a_new_connection(block: Block, until: float) -> bytes:
-            nonlocal version
             if block.start == 900:
                 raise DriverError(cause)
             data = await ask(block, until)
             if next(turns, False):
-                version, unit.poison, unit.poisonous = 8, "" if cause == "no_answer" else "shift", {5}
-                unit._is_poisoned = True  # by what was just read over an old hole
-                session.reader.reconnected()
+                session.upgrade("" if cause == "no_answer" else "shift")
+                session.unit._is_poisoned = True  # by what was just read over an old hole
             return data
 
-        session.reader._ask._ask = over_a_new_connection
+        ask = session.ask_through(over_a_new_connection)
         if cause == "no_answer":
-            assert len(good(await session.read(group))) == 10
+            assert len(good(await session.read(HOLED))) == 10
             return
         for _ in range(2):
             with pytest.raises(DriverError, match=cause):
-                await session.read(group)
-        session.reader._ask._ask = ask
+                await session.read(HOLED)
+        session.ask_through(ask)
         for _ in range(3):
-            assert len(good(await session.read(group))) == 10
-        assert not session.reader.learned.crossable["holding"].covers(3, 10)
+            assert len(good(await session.read(HOLED))) == 10
+        assert not session.crosses
 
     asyncio.run(test())
 
 
 def test_a_unit_that_is_another_with_every_connection_is_a_fault_and_no_endless_read() -> None:
     async def test() -> None:
-        unit = Unit(lambda table, address: len(unit.asked) if address == 900 else scattered(table, address))
-        session = Session(unit, DeviceOptions(host="plc", firmware="holding:900+1"))
-        ask = session.reader._ask._ask
+        session = Upgradable()
 
         async def over_a_new_connection(block: Block, until: float) -> bytes:
             data = await ask(block, until)
+            session.firmware += 1
             session.reader.reconnected()
             return data
 
-        session.reader._ask._ask = over_a_new_connection
+        ask = session.ask_through(over_a_new_connection)
         with pytest.raises(DriverError, match="bad_answer"):
             await session.read(registers(range(10)))
-        assert len(unit.asked) < 20
+        assert len(session.unit.asked) < 20
 
     asyncio.run(test())
 
