@@ -163,6 +163,6 @@ def test_a_device_that_gives_no_value_says_what_it_answers(tmp_path: Path) -> No
         "cause": "device_none_read", "params": params, "bad_groups": [group], "bad_group_count": 1,
     }  # fmt: skip
     text = text_of(asyncio.run(asked(tmp_path, {**health("recording", "ok"), "devices": [device]})))
-    assert "d degraded - 9 0 0 It answers, but none of its tags could be read" in text
+    assert "d degraded - 9 0 0 It answers, but gives no value" in text
     assert f"BadDeviceFailure: {word('status.BadDeviceFailure')}" in text
     assert "Bad tags" not in text
