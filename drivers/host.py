@@ -14,6 +14,8 @@ from drivers.option_error import OptionError
 
 _WITH_PORT: Final = re.compile(r"([^:]+|\[[^\[\]]*\]):([0-9]{1,5})")
 _NAME: Final = re.compile(r"[\w.-]{1,253}")
+_ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-7](?![0-9]))")
+"""In front of a part of an IPv4 address that is the same number to those who read it as octal: `192.168.001.002`."""
 _LIKE_IPV4: Final = re.compile(r"(\d+\.){3,}\d[^.]*")
 """No name ends in a part that begins with a digit either."""
 
@@ -42,7 +44,7 @@ def is_host(text: str) -> bool:
         if ":" in text:
             ipaddress.IPv6Address(text)
         elif _LIKE_IPV4.fullmatch(text):
-            ipaddress.IPv4Address(text)
+            ipaddress.IPv4Address(_ZEROS.sub("", text))
         else:
             text.encode("idna")  # what the resolver does first
             return _NAME.fullmatch(text) is not None

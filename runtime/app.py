@@ -354,13 +354,19 @@ class Core:
 
         Returns the copy of what somebody had edited in it by hand meanwhile.
         """
-        with contextlib.suppress(OSError):
-            kept = self._revisions.settle(revision)
+        log = structlog.get_logger("core")
+        try:
+            settled = self._revisions.settle(revision)
+        except OSError as error:
+            log.warning("config_file_stays", path=str(self._revisions.file), revision=revision.number, detail=str(error.strerror))
+            return None
+        if settled.is_in_file:
             self.health.config_faults = ()
-            if kept is not None:
-                structlog.get_logger("core").warning("config_file_kept", path=str(kept))
-            return kept
-        return None
+        else:
+            log.warning("config_file_stays", path=str(self._revisions.file), revision=revision.number)
+        if settled.kept is not None:
+            log.warning("config_file_kept", path=str(settled.kept))
+        return settled.kept
 
     def _make_driver(self, points: DevicePoints) -> Driver:
         return self._outside.make_driver(points, self._learned.memory)

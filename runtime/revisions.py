@@ -56,6 +56,14 @@ class Choice:
     faults: tuple[Fault, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of the config file: the copy of what a person had written into it, and whether it says now what is in force."""
+
+    kept: Path | None
+    is_in_file: bool
+
+
 class Revisions:
     """Blocking; called at start and, for an edit, in an executor."""
 
@@ -87,30 +95,24 @@ class Revisions:
         """Make a revision's file durable; its ledger entry comes after this. Raises OSError."""
         write_atomically(self._disk, self._layout.revisions / f"{revision.number}.toml", revision.text.encode())
 
-    def settle(self, revision: Revision) -> Path | None:
+    def settle(self, revision: Revision) -> Settled:
         """After the swap: make the config file say what is in force, unless it does; one that we may not write stays as it is.
 
-        Returns the copy of what a person wrote into it since we last read or wrote it, beside it; None where there is no such thing.
-        Raises OSError when not even that can be remembered.
+        What a person wrote into it since we last read or wrote it is kept beside it; where it stays, it is looked at at the next start.
+        Raises OSError when the file cannot be read, or it cannot be remembered that it was written.
         """
         data, text, kept = read_whole(self._disk, self.file, CONFIG_SIZE_MAX), revision.text.encode(), None
         if data != text:
             with contextlib.suppress(OSError):  # a copy that cannot be written keeps the file from being overwritten
-                if data and not self._is_ours(data, revision.parent):
+                if data and sha256(data).digest() != self._seen():
                     aside = self.file.with_name(f"{self.file.name}.before-revision-{revision.number}")
                     write_atomically(self._disk, aside, data)
                     kept = aside
                 write_atomically(self._disk, self.file, text)
                 data = text
-        seen = sha256(data or b"").digest()
-        if self._seen() != seen:
+        if data == text and self._seen() != (seen := sha256(text).digest()):
             write_atomically(self._disk, self._seen_path, seen.hex().encode() + b"\n")
-        return kept
-
-    def _is_ours(self, data: bytes, parent: int) -> bool:
-        """Tell whether the file is as we wrote it. Seen it was also where a person's text in it could not be kept, and so stayed."""
-        before = self._layout.revisions / f"{parent}.toml"
-        return sha256(data).digest() == self._seen() and read_whole(self._disk, before, CONFIG_SIZE_MAX) == data
+        return Settled(kept, is_in_file=data == text)
 
     def _load(self, number: int, expected: bytes) -> Revision:
         path = self._layout.revisions / f"{number}.toml"

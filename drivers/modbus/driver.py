@@ -61,6 +61,8 @@ class ModbusDriver:
         self._generation = 0
         self._requests: dict[tuple[str, int, int], Request] = {}
         place = ":".join(map(str, (*self._key[1:], options.unit_id)))
+        self._owed: dict[int, Request] = shared.obtain(("modbus owed", *self._key), dict, dict)
+        """By unit: what has to be asked first by whoever comes for it after an edit, also where that ended the line. See `Line.owe`."""
         memory = shared.memory("modbus", name)
         self._reader = UnitReader(options, clock, self._ask, self._resync, memory, place, self._identity, self._alone, self._owe)
 
@@ -75,6 +77,8 @@ class ModbusDriver:
         if not line.suits(self._options):
             raise DriverError("line_settings_differ", Status.BAD_CONFIGURATION_ERROR, place=":".join(map(str, line.place.values())))
         line.join(self._options.unit_id, self._known)
+        if (owed := self._owed.pop(self._options.unit_id, None)) is not None:
+            line.owe(self._options.unit_id, owed)
         self._line = line
         self._shared.recorders[line.recorder.line] = line.recorder
         return self
@@ -82,7 +86,11 @@ class ModbusDriver:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Leave the line; the last one closes it."""
         line, self._line = self._line, None
-        if line is not None and line.leave(self._options.unit_id):
+        if line is None:
+            return
+        if (owed := line.owed(self._options.unit_id)) is not None:
+            self._owed[self._options.unit_id] = owed
+        if line.leave(self._options.unit_id):
             self._shared.forget(self._key)
             self._shared.recorders.pop(line.recorder.line, None)
 

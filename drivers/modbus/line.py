@@ -92,9 +92,7 @@ class Line:
         """A device ends; True when it was the last, and all connections are closed."""
         self._users[unit_id] -= 1
         if not self._users[unit_id]:
-            del self._users[unit_id], self._breakers[unit_id], self._tags[unit_id]
-            if self._alone[unit_id].owed is None:  # else whoever comes for the unit after an edit has to ask it first
-                del self._alone[unit_id]
+            del self._users[unit_id], self._breakers[unit_id], self._tags[unit_id], self._alone[unit_id]
         if not self._users:
             self.drop()
         return not self._users
@@ -105,16 +103,17 @@ class Line:
         `until` (event loop time) bounds everything, `limit_s` the wait for the answer. Writes go before waiting reads. Raises
         RefusalError when the unit answered with an exception, DriverError for everything else; `breaker_open` when it was not even asked.
         """
-        if not self.has(request.unit_id):  # whoever looks at a device that an edit took away
-            raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, detail="driver is closed")
+        self._require(request.unit_id)
         alone = self._alone[request.unit_id]
         try:
             await alone.enter(until)
         except TimeoutError:
             raise DriverError("line_busy", Status.BAD_TIMEOUT, **self.place) from None
         try:
+            self._require(request.unit_id)
             if alone.owed is not None and not alone.is_held:
                 await self._settle(alone, alone.owed, limit_s, until, is_urgent=request.is_write)
+                self._require(request.unit_id)
             return await self._asked(request, limit_s, until, is_urgent=request.is_write)
         except DriverError as error:
             if error.cause in frozen_causes or self._is_lost(error):
@@ -122,6 +121,13 @@ class Line:
             raise
         finally:
             alone.leave()
+            if not self._users:
+                self.drop()  # the last device left meanwhile, and nobody else would close what was opened since
+
+    def _require(self, unit_id: int) -> None:
+        """Let nobody ask a unit whose device an edit took away, also while he waited. Raises DriverError `connect_failed`."""
+        if not self.has(unit_id):
+            raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, detail="driver is closed")
 
     async def _asked(self, request: Request, limit_s: float, until: float, *, is_urgent: bool) -> bytes:
         if len(self._breakers) < 2:  # nobody to protect
@@ -148,6 +154,10 @@ class Line:
     def owe(self, unit_id: int, owed: Request | None) -> None:
         """This has to be asked of the unit before anything else, by whoever asks next; None: nothing."""
         self._alone[unit_id].owed = owed
+
+    def owed(self, unit_id: int) -> Request | None:
+        """See `owe`."""
+        return self._alone[unit_id].owed
 
     def alone(self, unit_id: int, until: float) -> AbstractAsyncContextManager[None]:
         """Return what keeps others from asking this unit while the running task asks several requests. Entering raises TimeoutError."""

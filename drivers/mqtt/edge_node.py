@@ -71,6 +71,11 @@ class EdgeNode:
         """Return what the births said of a metric."""
         return self._metrics.get(device, {}).get(name) if self.born else None
 
+    def alias_of(self, known: KnownMetric) -> int | None:
+        """Return the alias by which a command may call a metric; None where it has none, or others have it too."""
+        is_its_own = known.alias is not None and self._aliases.get(known.device, {}).get(known.alias) is known
+        return known.alias if is_its_own else None
+
     def forget(self, cause: str = "birth_missing") -> None:
         """Nothing is believed until the next birth: the connection is new, or messages may be missing."""
         self.born, self.cause = False, cause

@@ -253,7 +253,7 @@ class DeviceFeed:
         try:
             if value is None:
                 raise ValueError("no value")
-            metric = metric_with(known.name, known.alias, known.datatype, value, self._clock.wall_ms())
+            metric = metric_with(known.name, self._node.node.alias_of(known), known.datatype, value, self._clock.wall_ms())
             topic, payload = self._node.command("DCMD" if self.device else "NCMD", self.device, metric)
         except ValueError as error:
             raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value)) from error

@@ -11,9 +11,11 @@ import contextlib
 import os
 import select
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Self
+
+import pytest
 
 from boards.sim.pdu import answer
 from boards.sim.register_map import ILLEGAL_ADDRESS, RefusedError
@@ -227,3 +229,10 @@ async def answered(driver: Driver, group: TagGroup) -> list[Value]:
             return list((await driver.read(group, 1.0)).values)
         except DriverError:
             await asyncio.sleep(0)
+
+
+async def cause_of(call: Awaitable[object]) -> str:
+    """Return with which cause something fails."""
+    with pytest.raises(DriverError) as caught:
+        await call
+    return caught.value.cause

@@ -22,7 +22,7 @@ from drivers.shared import Shared
 from tests.rigs.certificate import make_certificate
 from tests.rigs.clock import RunningClock, StillClock
 from tests.rigs.modbus import ModbusPlant
-from tests.rigs.units import PacedUnits, TcpUnits, Unit, answered
+from tests.rigs.units import PacedUnits, TcpUnits, Unit, answered, cause_of
 
 pytestmark = pytest.mark.integration
 
@@ -49,12 +49,6 @@ async def drivers_of(units: TcpUnits, *numbers: int, clock: object = None, **opt
             option = DeviceOptions.model_validate({"host": "127.0.0.1", "port": units.port, "unit_id": number, **options})
             made.append(await stack.enter_async_context(ModbusDriver(option, clock or RunningClock(), shared)))  # type: ignore[arg-type]
         yield made
-
-
-async def cause_of(call: Awaitable[object]) -> str:
-    with pytest.raises(DriverError) as caught:
-        await call
-    return caught.value.cause
 
 
 def test_tls_believes_an_authority_or_one_certificate_and_nobody_else(tmp_path: Path) -> None:

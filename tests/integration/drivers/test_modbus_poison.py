@@ -18,7 +18,7 @@ from drivers.reading import Scan
 from drivers.shared import Shared
 from tests.rigs.clock import RunningClock
 from tests.rigs.modbus_unit import registers
-from tests.rigs.units import TcpUnits, Unit, answered
+from tests.rigs.units import TcpUnits, Unit, answered, cause_of
 
 pytestmark = pytest.mark.integration
 
@@ -159,14 +159,17 @@ def test_a_write_goes_out_also_where_what_was_owed_before_it_got_no_answer() -> 
     asyncio.run(test())
 
 
-def test_what_is_owed_to_a_unit_outlives_the_device_that_owes_it_and_a_driver_that_left_asks_nothing() -> None:
-    """An edit of the configuration cuts a read off, ends the driver and makes another, on a line that other devices keep open."""
+@pytest.mark.parametrize("is_kept_open", [True, False])
+def test_what_is_owed_to_a_unit_outlives_the_device_that_owes_it_and_a_driver_that_left_asks_nothing(is_kept_open: bool) -> None:
+    """An edit of the configuration cuts a read off, ends the driver and makes another, on a line that other devices keep open, or none."""
 
     async def test() -> None:
         shared, unit = Shared(), Poisoned()
         async with TcpUnits({1: unit, 2: Unit()}) as units, AsyncExitStack() as stack:
             place = {"host": "127.0.0.1", "port": units.port}
-            await stack.enter_async_context(ModbusDriver(DeviceOptions.model_validate(place | {"unit_id": 2}), RunningClock(), shared, "b"))
+            if is_kept_open:
+                other = DeviceOptions.model_validate(place | {"unit_id": 2})
+                await stack.enter_async_context(ModbusDriver(other, RunningClock(), shared, "b"))
             option = DeviceOptions.model_validate(place)
             async with ModbusDriver(option, RunningClock(), shared, "a") as before:
                 assert await answered(before, registers([40])) == [40]
@@ -177,5 +180,38 @@ def test_what_is_owed_to_a_unit_outlives_the_device_that_owes_it_and_a_driver_th
                 await line.exchange(read_request(1, "holding", 3, 1), 1.0, asyncio.get_running_loop().time() + 1.0)
             async with ModbusDriver(option, RunningClock(), shared, "a") as after:
                 assert await answered(after, registers([40])) == [40]
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("others", [[], [2, 3]])
+def test_who_waits_for_a_unit_that_an_edit_takes_away_is_told_so_and_leaves_no_connection(others: list[int]) -> None:
+    async def test() -> None:
+        shared = Shared()
+        async with TcpUnits({1: Unit()}) as units, AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+
+            def driver_of(number: int) -> ModbusDriver:
+                option = DeviceOptions.model_validate({"host": "127.0.0.1", "port": units.port, "unit_id": number})
+                return ModbusDriver(option, RunningClock(), shared, f"d{number}")
+
+            for number in others:
+                await stack.enter_async_context(driver_of(number))
+            is_held = asyncio.Event()
+
+            async def prove(driver: ModbusDriver) -> None:
+                async with driver._alone(asyncio.get_running_loop().time() + 5.0):
+                    is_held.set()
+                    await asyncio.Event().wait()
+
+            async with driver_of(1) as driver:
+                line = driver._joined()
+                proving = tasks.create_task(prove(driver))
+                await is_held.wait()
+                look = tasks.create_task(cause_of(driver.registers("holding", 0, 1, 5.0)))
+                while not line._alone[1]._queued:
+                    await asyncio.sleep(0)
+            proving.cancel()
+            assert await look == "connect_failed"
+            assert (line._main.is_open, units.requests) == (False, [])
 
     asyncio.run(test())

@@ -13,6 +13,7 @@ from runtime.config_faults import ConfigError
 
 GOOD = [
     "10.0.0.5",
+    "192.168.001.000",
     "::1",
     "fe80::1%eth0",
     "2001:db8::5",
@@ -35,6 +36,7 @@ def test_addresses_and_names_are_hosts(host: str) -> None:
     [
         ("127.0.0.1:15502", 15502), ("plc:502", 502), ("[fe80::1]:502", 502), ("[::1]", 0), ("10.0.0.256", 0), ("1.2.3.4.5", 0), ("a b", 0),
         ("http://10.0.0.5", 0), ("10.0.0.5/24", 0), ("plc:99999", 0), ("plc:", 0), ("a..b", 0), ("x" * 64, 0), ("fe80::1::2", 0),
+        ("192.168.010.2", 0), ("10.0.0.08", 0),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("driver", ["modbus", "mqtt"])

@@ -12,7 +12,7 @@ from runtime.config import parse_config
 from runtime.config_faults import ConfigError
 from runtime.config_text import with_values
 from runtime.layout import Layout
-from runtime.revisions import Recorded, Revision, Revisions
+from runtime.revisions import Recorded, Revision, Revisions, Settled
 from runtime.run_folder import only_core
 from tests.rigs.field import HEAD, device_toml
 
@@ -26,6 +26,15 @@ def revisions(tmp_path: Path) -> Revisions:
     layout.prepare(RealDisk())
     layout.config.write_text(TEXT)
     return Revisions(RealDisk(), layout, layout.config)
+
+
+class NoRename(RealDisk):
+    """Of a folder in which the config file cannot be replaced."""
+
+    def replace(self, source: Path, target: Path) -> None:
+        if target.name.startswith("witnessmark.toml"):
+            raise PermissionError(13, "no")
+        super().replace(source, target)
 
 
 def recorded(revision: Revision) -> Recorded:
@@ -72,13 +81,13 @@ def test_a_hand_edit_with_faults_is_said_and_not_used(revisions: Revisions) -> N
 
 def test_what_was_written_by_hand_is_kept_when_a_later_edit_overtakes_it(revisions: Revisions) -> None:
     first = put(revisions, 1, TEXT)
-    assert revisions.settle(first) is None
+    assert revisions.settle(first) == Settled(None, is_in_file=True)
     by_hand = TEXT + "# by hand\n"
     revisions.file.write_text(by_hand)
-    kept = revisions.settle(put(revisions, 2, OTHER))
-    assert kept == revisions.file.with_name("witnessmark.toml.before-revision-2")
+    kept = revisions.file.with_name("witnessmark.toml.before-revision-2")
+    assert revisions.settle(put(revisions, 2, OTHER)) == Settled(kept, is_in_file=True)
     assert (kept.read_text(), revisions.file.read_text()) == (by_hand, OTHER)
-    assert revisions.settle(put(revisions, 3, TEXT)) is None, "what we wrote ourselves needs no copy"
+    assert revisions.settle(put(revisions, 3, TEXT)) == Settled(None, is_in_file=True), "what we wrote ourselves needs no copy"
 
 
 def test_what_cannot_be_kept_is_not_overwritten(tmp_path: Path, revisions: Revisions) -> None:
@@ -92,9 +101,10 @@ def test_what_cannot_be_kept_is_not_overwritten(tmp_path: Path, revisions: Revis
                 raise OSError(28, "no space")
             super().replace(source, target)
 
-    assert Revisions(NoCopy(), Layout(tmp_path / "state"), revisions.file).settle(put(revisions, 2, OTHER)) is None
+    settled = Revisions(NoCopy(), Layout(tmp_path / "state"), revisions.file).settle(put(revisions, 2, OTHER))
+    assert settled == Settled(None, is_in_file=False)
     assert revisions.file.read_text() == by_hand
-    kept = revisions.settle(put(revisions, 3, TEXT))  # and there is room again
+    kept = revisions.settle(put(revisions, 3, TEXT)).kept  # and there is room again
     assert kept is not None
     assert (kept.read_text(), revisions.file.read_text()) == (by_hand, TEXT)
 
@@ -104,15 +114,24 @@ def test_a_file_that_we_may_not_write_is_no_hand_edit(tmp_path: Path, revisions:
     revisions.settle(first)
     second = put(revisions, 2, OTHER)
 
-    class NoRename(RealDisk):
-        def replace(self, source: Path, target: Path) -> None:
-            if target == revisions.file:
-                raise PermissionError(13, "no")
-            super().replace(source, target)
-
-    Revisions(NoRename(), Layout(tmp_path / "state"), revisions.file).settle(second)
+    assert Revisions(NoRename(), Layout(tmp_path / "state"), revisions.file).settle(second) == Settled(None, is_in_file=False)
     assert revisions.file.read_text() == TEXT
     assert revisions.choose(recorded(second)).revision.number == 2
+
+
+@pytest.mark.parametrize("written", ["[gateway]\nnom = 1\n", TEXT + "# by hand\n"])
+def test_what_was_written_by_hand_into_a_file_that_we_may_not_write_is_looked_at_at_each_start(
+    tmp_path: Path, revisions: Revisions, written: str
+) -> None:
+    revisions.settle(put(revisions, 1, TEXT))
+    revisions.file.write_text(written)
+    second = put(revisions, 2, OTHER)
+    assert not Revisions(NoRename(), Layout(tmp_path / "state"), revisions.file).settle(second).is_in_file
+    choice = revisions.choose(recorded(second))
+    if "nom" in written:
+        assert (choice.revision.number, bool(choice.faults)) == (2, True)
+    else:
+        assert (choice.revision.number, choice.revision.text, choice.recorded) == (3, written, False)
 
 
 def test_a_changed_revision_file_is_refused(revisions: Revisions) -> None:

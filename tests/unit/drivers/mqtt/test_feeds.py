@@ -15,7 +15,7 @@ from drivers.mqtt.config import DeviceOptions, parse_address
 from drivers.mqtt.inbox import Message
 from drivers.mqtt.json_feed import JsonFeed
 from drivers.mqtt.known import Known, Stream
-from drivers.mqtt.sparkplug import Metric, Payload, encode, metric_with
+from drivers.mqtt.sparkplug import Metric, Payload, decode, encode, metric_with
 from drivers.mqtt.sparkplug_feed import DeviceFeed
 from drivers.reading import Status, Tag, TagGroup
 from tests.rigs.clock import StillClock
@@ -197,6 +197,7 @@ def test_an_alias_of_several_metrics_is_bad_in_those_alone_and_no_reason_for_a_r
         assert await rest(streams["b"]) == [[1.0, 1.0, 1.0]]
         feeds["a"].add(replace(metrics[0], address=parse_address({"metric": "low", "data": "float32"})))
         assert [each.status for each in known["a"].samples.values()][3:] == [Status.BAD_DECODING_ERROR], "nor is what was said before"
+        assert [decode(feeds["a"].command(each, 3.0)[1]).metrics[0].alias for each in metrics] == [None, None, 8]
         assert sent == []
         feeds["a"].nudge(needed=False)
         clock.advance(1_500)
