@@ -10,6 +10,9 @@ import { signedAct } from "/static/sign_act.js";
 const root = document.getElementById("commands");
 const may = new Set(root.dataset.may.split(" "));
 const state = signal(null), history = signal([]), fault = signal(""), chosen = signal(null);
+let openings = 0;
+// Each opening of a dialog is its own: one that is closed has not heard of it yet when whoever is quick opens the next.
+const opening = () => { openings += 1; return openings; };
 
 const signed = (action, target, params, reason, meaning) => signedAct(root.dataset, { action, target, params, reason }, meaning);
 
@@ -55,7 +58,7 @@ function Points({ points }) {
       <td class="value"><${Present} point=${point} /></td>
       <td data-head=${word("web.cmd.limits")}><span class="limits">${limitsOf(point) || "—"}</span></td>
       <td data-head=${word("web.cmd.risk")}>${word(`web.cmd.risk.${point.risk}`)}</td>
-      <td class="act">${point.risk === "low" || may.has("command.normal") ? html`<button aria-label=${`${word(point.type === "method" ? "web.cmd.call" : "web.cmd.change")}: ${point.target}`} onClick=${() => { chosen.value = { point }; }}>${word(point.type === "method" ? "web.cmd.call" : "web.cmd.change")}</button>` : ""}</td>
+      <td class="act">${point.risk === "low" || may.has("command.normal") ? html`<button aria-label=${`${word(point.type === "method" ? "web.cmd.call" : "web.cmd.change")}: ${point.target}`} onClick=${() => { chosen.value = { point, at: opening() }; }}>${word(point.type === "method" ? "web.cmd.call" : "web.cmd.change")}</button>` : ""}</td>
     </tr>`)}</tbody></table></div></section>`;
 }
 
@@ -92,7 +95,7 @@ function Shown({ seen, confirm, back, busy, asked, why, setWhy }) {
   </form>`;
 }
 
-function Command({ point, proposal }) {
+function Command({ point, proposal, at }) {
   const box = useRef(null), [value, setValue] = useState(""), [seen, setSeen] = useState(proposal ? { ...proposal, conditions: [], refusal: null, risk: "high", untilMs: Date.now() + proposal.left_ms } : null);
   const [why, setWhy] = useState(""), [result, setResult] = useState(null), [problem, setProblem] = useState(""), [busy, setBusy] = useState(false), field = useRef(null), end = useRef(null);
   const isMethod = point?.type === "method";
@@ -120,7 +123,7 @@ function Command({ point, proposal }) {
     refresh();
   });
   const good = result && (result.code === "done" || result.code === "command_waits");
-  return html`<dialog class="command" ref=${box} aria-labelledby="command-title" onClose=${() => { chosen.value = null; refresh(); }}>
+  return html`<dialog class="command" ref=${box} aria-labelledby="command-title" onClose=${() => { if (chosen.peek()?.at === at) chosen.value = null; refresh(); }}>
     <h2 id="command-title">${seen?.target ?? point.target}</h2>
     ${problem && html`<p class="verdict warn" role="alert" id="problem"><span class="mark" aria-hidden="true" /><span>${problem}</span></p>`}
     ${result ? html`<div class="stack"><p class=${`verdict ${good ? "ok" : "alarm"}`} role="status" id="result" tabindex="-1" ref=${end}><span class="mark" aria-hidden="true" /><span>${result.text}</span></p>
@@ -149,7 +152,7 @@ function Waiting({ rows }) {
   if (!rows.length) return null;
   return html`<section class="card wide" aria-labelledby="waiting-title"><h2 id="waiting-title">${word("web.cmd.waiting")}</h2><ul class="list waiting">
     ${rows.map((each) => html`<li key=${each.id} data-proposal=${each.id}><p><b>${each.text}</b><br />${word("web.cmd.asks", { by: personOf(each.by) })}${each.reason && `${word("web.colon")}${each.reason}`}<br /><span class="quiet">${word("web.cmd.lapses", { age: showAge(each.left_ms) })}</span></p>
-      ${may.has("command.approve") && html`<button class="approve" aria-label=${`${word("web.cmd.approve")}: ${each.text}`} onClick=${() => { chosen.value = { proposal: each }; }}>${word("web.cmd.approve")}</button>`}</li>`)}
+      ${may.has("command.approve") && html`<button class="approve" aria-label=${`${word("web.cmd.approve")}: ${each.text}`} onClick=${() => { chosen.value = { proposal: each, at: opening() }; }}>${word("web.cmd.approve")}</button>`}</li>`)}
   </ul></section>`;
 }
 
@@ -173,12 +176,12 @@ function Turn({ device, on, name, label, close }) {
 function Switches({ devices }) {
   const [turning, setTurning] = useState(null);
   return html`<section class="card" aria-labelledby="switch-title"><h2 id="switch-title">${word("web.cmd.read_only")}</h2><p class="quiet">${word("web.cmd.read_only.what")}</p>
-    ${turning && html`<${Turn} ...${turning} close=${() => setTurning(null)} />`}
+    ${turning && html`<${Turn} key=${turning.at} ...${turning} close=${() => setTurning((now) => (now === turning ? null : now))} />`}
     <div class="switches">${["", ...devices].map((device) => {
       const on = isOn.value.get(device), name = device || word("web.cmd.read_only.all"), label = word(on ? "web.cmd.read_only.off" : "web.cmd.read_only.on");
       const allowed = may.has(on ? "gateway.read_only.off" : "gateway.read_only");
       return html`<div class="one" key=${device} data-device=${device}><span><b>${name}</b>${on && html`<br /><span class="on">${word("web.cmd.read_only")}</span> <small>${word("web.cmd.read_only.by", { when: moment(on.since_ms), by: personOf(on.by) })}</small>`}</span>
-        ${allowed && html`<button aria-label=${`${label}: ${name}`} aria-pressed=${on ? "true" : "false"} onClick=${() => setTurning({ device, on: !on, name, label })}>${label}</button>`}</div>`;
+        ${allowed && html`<button aria-label=${`${label}: ${name}`} aria-pressed=${on ? "true" : "false"} onClick=${() => setTurning({ device, on: !on, name, label, at: opening() })}>${label}</button>`}</div>`;
     })}</div></section>`;
 }
 
@@ -198,7 +201,7 @@ function Page() {
     ${found.writes.text && html`<p class="verdict warn" role="status" id="forbidden"><span class="mark" aria-hidden="true" /><span>${found.writes.text}</span></p>`}
     <div class="columns"><div><${Waiting} rows=${found.waiting} /><${Points} points=${found.points} /><${History} rows=${history.value} /></div>
       <aside><${Switches} devices=${devices} /></aside></div>
-    ${chosen.value && html`<${Command} key=${chosen.value.point?.target ?? chosen.value.proposal.id} ...${chosen.value} />`}`;
+    ${chosen.value && html`<${Command} key=${chosen.value.at} ...${chosen.value} />`}`;
 }
 
 await refresh();
