@@ -33,6 +33,7 @@ cause_codes: Final = (
     "no_answer",  # timeout_ms: connected, asked, heard nothing
     "bad_answer",  # detail: an answer that the protocol does not allow here
     "device_exception",  # code: the device refused (Modbus exception code, OPC UA status)
+    "unit_unreachable",  # code: a converter in between answers that it does not reach the unit (Modbus exception 10 or 11)
     "notifications_lost",  # count: pushed values that the server sent and no longer has
     "overflow",  # limit: the device pushed faster than the runtime took; scans were lost
     "registers_range",  # table, start, count, most: no such range of registers can be looked at

@@ -16,8 +16,8 @@ _WITH_PORT: Final = re.compile(r"([^:]+|\[[^\[\]]*\]):([0-9]{1,5})")
 _NAME: Final = re.compile(r"[\w.-]{1,253}")
 _ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-7](?![0-9]))")
 """In front of a part of an IPv4 address that is the same number to those who read it as octal: `192.168.001.002`."""
-_LIKE_IPV4: Final = re.compile(r"(\d+\.){3,}\d[^.]*")
-"""No name ends in a part that begins with a digit either."""
+_LIKE_IPV4: Final = re.compile(r"(\d+\.){3,}\d[^.]*|[\d.]+")
+"""No name ends in a part that begins with a digit either; of `10.0.3`, or of a number, resolvers make an address that nobody meant."""
 
 
 def check_host(text: str) -> str:

@@ -1,7 +1,7 @@
 """What is wrong with a text that is no TOML, and what most likely has to be done. Pure.
 
-Room: hall. `config` calls `toml_fault`. The words of `tomllib` are kept as the detail; the two slips that are made most get advice: a
-decimal comma, and an inline table that lacks a comma, a quotation mark or a brace.
+Room: hall. `config` calls `toml_fault`. The words of `tomllib` are kept as the detail; the slips that are made most get advice: a
+decimal comma, a text without straight quotation marks, and an inline table that lacks a comma, a quotation mark or a brace.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from runtime.config_faults import Fault
 _BLANK: Final = re.compile(r"^[^#\"']*=[^#\"']*(\{[a-z_]+\})", re.MULTILINE)
 _AT: Final = re.compile(r"\(at line (\d+), column (\d+)\)")
 _DECIMAL_COMMA: Final = re.compile(r"=\s*(([+-]?\d+),(\d+))\s*(?=[,}#]|$)")
+_BARE: Final = re.compile(r"=\s*([^\s\"'\[{#=,][^\"'#,=}\]]*?)\s*(?=[,}#\]]|$)")
+_LIKE_TEXT: Final = re.compile(r"(?!(?:true|false|yes|no|on|off)$).*([^\W\d]|\..*\.)", re.IGNORECASE)
+_CURLY: Final = "“”„‟‘’‚«»`"
 _INLINE_FAULTS: Final = (
     "Unclosed inline table",
     "Expected '=' after a key",
@@ -37,6 +40,9 @@ def toml_fault(text: str, error: tomllib.TOMLDecodeError) -> Fault:
     for comma in _DECIMAL_COMMA.finditer(line):
         if comma.start(1) < column <= comma.end() + 1:
             return Fault("", "config_decimal_comma", {"value": comma[1], "meant": f"{comma[2]}.{comma[3]}"}, number)
+    for bare in _BARE.finditer(line):
+        if bare.start(1) < column <= bare.end() + 1 and _LIKE_TEXT.match(bare[1]):
+            return Fault("", "config_not_toml_bare", {"value": bare[1][:60], "meant": bare[1].strip(_CURLY)[:60]}, number)
     if "{" in line[:column] and "=" in line[:column].partition("{")[2] and detail.startswith(_INLINE_FAULTS):
         return Fault("", "config_not_toml_inline", {"detail": detail}, number)
     return Fault("", "config_not_toml", {"detail": detail}, number)

@@ -171,7 +171,8 @@ def device_row(poller: DevicePoller, groups_max: int = BAD_GROUPS_NAMED) -> dict
         "params": params, "bad_groups": [_bad_group(each) for each in named],
         "bad_group_count": poller.bad_group_count if is_degraded else 0,
         "since_ms": counts.since_ms, "last_good_ms": counts.last_good_ms, "polls": counts.polls,
-        "failed": counts.failed, "missed": counts.missed, "late_p99_ms": percentile(counts.late_ms, 0.99), "tags": poller.points.tag_count,
+        "failed": counts.failed, "missed": counts.missed, "missed_cause": poller.missed_lately,
+        "late_p99_ms": percentile(counts.late_ms, 0.99), "tags": poller.points.tag_count,
     }  # fmt: skip
 
 

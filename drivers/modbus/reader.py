@@ -209,7 +209,7 @@ class UnitReader:
                 answers.append(status)
                 turn.refused.append((at, refusal.code))
                 if refusal.code in gateway_codes:
-                    turn.lost, turn.lost_at = DriverError("device_exception", status, code=refusal.code), at
+                    turn.lost, turn.lost_at = DriverError("unit_unreachable", status, code=refusal.code), at
                 else:
                     turn.was_heard = True
                 continue

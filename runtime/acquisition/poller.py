@@ -29,6 +29,7 @@ GRACE_S: Final = 0.25
 LATENESS_KEPT: Final = 512
 WAITING: Final = "connect_waiting"
 STOPPING: Final = "poll_stopping"
+LATELY_MS: Final = 60_000
 THINNED: Final = "core_overloaded"
 """Dues that were given up in time, because the governor said so."""
 
@@ -69,6 +70,9 @@ class DeviceCounts:
     polls: int = 0
     failed: int = 0
     missed: int = 0
+    missed_cause: str | None = None
+    """Why dues were missed when some were last, at `missed_at_ms` (mono)."""
+    missed_at_ms: int = 0
     late_ms: deque[int] = field(default_factory=lambda: deque(maxlen=LATENESS_KEPT))
 
 
@@ -131,6 +135,11 @@ class DevicePoller:
     def bad_tag_count(self) -> int:
         """How many tags were bad when they came last."""
         return sum(map(len, self._bad_tags.values()))
+
+    @property
+    def missed_lately(self) -> str | None:
+        """Why dues were missed, where some were within LATELY_MS."""
+        return self.counts.missed_cause if self._clock.mono_ms() - self.counts.missed_at_ms <= LATELY_MS else None
 
     @property
     def is_none_read(self) -> bool:
@@ -276,6 +285,7 @@ class DevicePoller:
         count, first, last = slot.skip_to(self._clock.mono_ms(), is_end=is_end)
         if count:
             self.counts.missed += count
+            self.counts.missed_cause, self.counts.missed_at_ms = cause, self._clock.mono_ms()
             self._sink.missed(slot.group, self._wall(first), self._wall(last), cause, count)
 
     def _account_end(self, slot: Slot) -> None:

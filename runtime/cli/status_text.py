@@ -22,7 +22,7 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
 from runtime.faces.web.alarm_lines import about_text, rest_text, state_text
 from runtime.layout import Layout
-from runtime.messages.catalogue import word
+from runtime.messages.catalogue import sort_of, word
 from runtime.messages.status_words import NONE_READ, device_cause, status_said, statuses_of
 from runtime.messages.values import counted, moment_s
 from runtime.run_folder import feed_of
@@ -153,7 +153,8 @@ def _reason(device: Mapping[str, Any]) -> str:
         is_cut = len(rows) > NAMED_MAX or device.get("bad_group_count", 0) > len(device["bad_groups"])
         named = dict.fromkeys(name for each in device["bad_groups"][:NAMED_MAX] for name in statuses_of(each["params"]))
         return "\n".join((*rows[:NAMED_MAX], *(["…"] if is_cut else []), *map(status_said, named)))
-    return device_cause(device)
+    missed = device.get("missed_cause") if device["state"] == "ok" else None  # a core of an earlier version says none
+    return device_cause(device) or (word("status_missed", {"cause": sort_of(missed)}) if missed else "")
 
 
 def _alarms(told: Mapping[str, Any] | None) -> list[Text]:

@@ -213,7 +213,7 @@ def test_refusals_that_say_that_the_unit_is_away_fail_the_whole_read() -> None:
     async def test() -> None:
         async with plant_and_driver() as (plant, driver):
             plant.refuse = ExcCodes.GATEWAY_NO_RESPONSE
-            with pytest.raises(DriverError, match="device_exception") as caught:
+            with pytest.raises(DriverError, match="unit_unreachable") as caught:
                 await driver.read(group_of("holding:1"), 1.0)
             assert caught.value.status == Status.BAD_NO_COMMUNICATION
             plant.refuse = ExcCodes.DEVICE_BUSY

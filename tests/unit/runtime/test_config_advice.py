@@ -80,6 +80,11 @@ def test_orders_that_are_proposed_are_the_order_that_was_written(order: str) -> 
         (DEVICE % ("", 'address = "holding:0" unit = "V"'), "config_not_toml_inline", "comma"),
         (DEVICE % ("", 'address = "holding:0, unit = "V"'), "config_not_toml_inline", "quotation marks"),
         (DEVICE % ("", 'address = "holding:0", unit = "V'), "config_not_toml_inline", "quotation marks"),
+        (DEVICE % ("parity = even", 'address = "holding:0"'), "config_not_toml_bare", '"even"'),
+        (DEVICE % ("backup = 10.0.0.5  # the other one", 'address = "holding:0"'), "config_not_toml_bare", '"10.0.0.5"'),
+        (DEVICE % ("parity = “even”", 'address = "holding:0"'), "config_not_toml_bare", '"even"'),
+        (DEVICE % ("", 'address = holding:0, unit = "V"'), "config_not_toml_bare", '"holding:0"'),
+        (DEVICE % ("enabled = True", 'address = "holding:0"'), "config_not_toml", "Invalid value"),
         (DEVICE % ("host h", 'address = "holding:0"'), "config_not_toml", "Expected '='"),
     ],
 )

@@ -160,7 +160,7 @@ def test_a_gateway_that_finds_no_path_says_nothing_of_the_map(code: int) -> None
         await session.read(group)
         unit.refuse_all = code
         for _ in range(5):
-            with pytest.raises(DriverError, match="device_exception"):
+            with pytest.raises(DriverError, match="unit_unreachable"):
                 await session.read(group)
             assert session.count == 1
         unit.refuse_all = 0

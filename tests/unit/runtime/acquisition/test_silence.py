@@ -1,4 +1,4 @@
-"""How long a subscription was silent, while its group is configured anew."""
+"""What was missed as it is said: how long a subscription was silent while its group is configured anew, and why dues were missed lately."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import Counter
 from drivers.driver import DriverError
 from drivers.reading import Scan
 from runtime.acquisition.poller import DevicePoller
+from runtime.health import device_row
 from tests.rigs.field import KeptScans, ScriptedDriver, after, device_toml, fresh_ids, points_of
 from tests.simulation.loop import VirtualClock, run
 
@@ -39,3 +40,20 @@ def test_what_was_polled_meanwhile_is_no_silence_of_the_subscription_before_and_
         counts[cause] += count
     assert counts.pop("connection_lost") == 1 + 20
     assert sum(counts.values()) <= 3, "what ends a poll"
+
+
+def test_why_dues_were_missed_is_said_for_a_minute() -> None:
+    async def program(clock: VirtualClock) -> list[str | None]:
+        driver = ScriptedDriver(clock)
+        poller = DevicePoller(points_of(device_toml("d", {"a": (100, 1)}))["d"], driver, KeptScans(), clock)
+        said = []
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(poller.run())
+            for takes_s, for_s in ((0.0, 10), (0.35, 10), (0.0, 50), (0.0, 20)):
+                driver.takes_s = takes_s
+                await after(clock, for_s)
+                said.append(device_row(poller)["missed_cause"])
+            task.cancel()
+        return said
+
+    assert run(program, seed=1, for_s=1e6) == [None, "device_busy", "device_busy", None]

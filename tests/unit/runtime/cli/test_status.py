@@ -155,6 +155,16 @@ def test_a_degraded_device_is_shown_with_its_groups_and_reasons(tmp_path: Path) 
     assert word("no_answer") in text_of({**found, "devices": [{**device, "bad_groups": []}]})
 
 
+def test_a_device_that_is_too_slow_for_its_period_says_why_dues_were_missed(tmp_path: Path) -> None:
+    device = {
+        "name": "d", "state": "ok", "last_good_ms": None, "polls": 9, "failed": 0, "missed": 4, "missed_cause": "device_busy",
+        "cause": None, "params": {},
+    }  # fmt: skip
+    found = asyncio.run(asked(tmp_path, {**health("recording", "ok"), "devices": [device]}))
+    assert "longer period" in text_of(found)
+    assert "longer period" not in text_of({**found, "devices": [{**device, "missed_cause": None}]})
+
+
 def test_a_device_that_gives_no_value_says_what_it_answers(tmp_path: Path) -> None:
     params = {"count": 12, "tags": "u_l1 (BadDeviceFailure), …", "statuses": "BadDeviceFailure"}
     group = {"group": "fast", "cause": "device_tags_bad", "params": params}
