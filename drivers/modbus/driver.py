@@ -61,8 +61,6 @@ class ModbusDriver:
         self._generation = 0
         self._requests: dict[tuple[str, int, int], Request] = {}
         place = ":".join(map(str, (*self._key[1:], options.unit_id)))
-        self._owed: dict[int, Request] = shared.obtain(("modbus owed", *self._key), dict, dict)
-        """By unit: what has to be asked first by whoever comes for it after an edit, also where that ended the line. See `Line.owe`."""
         memory = shared.memory("modbus", name)
         self._reader = UnitReader(options, clock, self._ask, self._resync, memory, place, self._identity, self._alone, self._owe)
 
@@ -77,8 +75,9 @@ class ModbusDriver:
         if not line.suits(self._options):
             raise DriverError("line_settings_differ", Status.BAD_CONFIGURATION_ERROR, place=":".join(map(str, line.place.values())))
         line.join(self._options.unit_id, self._known)
-        if (owed := self._owed.pop(self._options.unit_id, None)) is not None:
+        if (owed := self._owed().pop(self._options.unit_id, None)) is not None:
             line.owe(self._options.unit_id, owed)
+        self._forget_owed()
         self._line = line
         self._shared.recorders[line.recorder.line] = line.recorder
         return self
@@ -89,7 +88,7 @@ class ModbusDriver:
         if line is None:
             return
         if (owed := line.owed(self._options.unit_id)) is not None:
-            self._owed[self._options.unit_id] = owed
+            self._owed()[self._options.unit_id] = owed
         if line.leave(self._options.unit_id):
             self._shared.forget(self._key)
             self._shared.recorders.pop(line.recorder.line, None)
@@ -190,6 +189,14 @@ class ModbusDriver:
         for group in self._groups.values():
             for tag in group.tags:
                 yield Known(tag, resolve(tag.address, self._options))
+
+    def _owed(self) -> dict[int, Request]:
+        """Return by unit what whoever comes for it after an edit has to ask first, also where that ended the line. See `Line.owe`."""
+        return self._shared.obtain((*self._key, "owed"), dict, dict)
+
+    def _forget_owed(self) -> None:
+        if not self._owed():
+            self._shared.forget((*self._key, "owed"))
 
     def _alone(self, until: float) -> AbstractAsyncContextManager[None]:
         return self._joined().alone(self._options.unit_id, until)

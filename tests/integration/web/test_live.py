@@ -318,7 +318,7 @@ def test_a_device_that_refuses_every_tag_is_said_to_and_answers_in_no_part(tmp_p
             await shot(page, "live-none-read")
             await page.locator("tr[data-uid='3'] .tag").click()
             await expect(page.locator("dialog .quality")).to_contain_text(f"bad — {said}", ignore_case=True)
-            await expect(page.locator("dialog dd.degraded")).to_contain_text("d: no tag is read — It answers, but none")
+            await expect(page.locator("dialog dd.degraded")).to_contain_text("d: no tag is read — It answers, but gives no value")
             await expect(page.locator("dialog dd.degraded")).to_contain_text("last good reading 3 min ago")
             await shot(page, "tag-none-read")
             await screen.open("/")
