@@ -330,14 +330,13 @@ class Core:
         self._ids, self._revision, self._devices = ids, revision, devices
         self._evidence.set_schema(schema_of(devices.values()))
         self._swap(devices, drivers)
-        kept = await loop.run_in_executor(self._work, self._settle, revision)
+        said = await loop.run_in_executor(self._work, self._settle, revision)
         after = revision.config
         waits = [
             (c.gateway.name, c.evidence, c.web, c.history, c.feed, c.models.enabled, c.models.worker_memory_mb, c.anchors)
             for c in (before, after)
         ]
-        done: dict[str, Plain] = {"revision": revision.number, "restart_needed": int(waits[0] != waits[1])}
-        return done if kept is None else {**done, "kept": str(kept)}
+        return {"revision": revision.number, "restart_needed": int(waits[0] != waits[1]), **said}
 
     def _save_numbers(self) -> None:
         """Those of the revision in force; blocking."""
@@ -349,24 +348,25 @@ class Core:
         self._field.apply(devices, drivers)
         self.alarms.set_up(self._revision.config, devices)
 
-    def _settle(self, revision: Revision) -> Path | None:
+    def _settle(self, revision: Revision) -> dict[str, Plain]:
         """Let the config file say what is in force; a folder that we may not write keeps its file. Blocking.
 
-        Returns the copy of what somebody had edited in it by hand meanwhile.
+        Returns where what somebody had edited in it by hand meanwhile is: `kept` in a copy, or it `waits` in the file itself.
         """
         log = structlog.get_logger("core")
         try:
             settled = self._revisions.settle(revision)
         except OSError as error:
             log.warning("config_file_stays", path=str(self._revisions.file), revision=revision.number, detail=str(error.strerror))
-            return None
+            return {}
         if settled.is_in_file:
             self.health.config_faults = ()
         else:
             log.warning("config_file_stays", path=str(self._revisions.file), revision=revision.number)
         if settled.kept is not None:
             log.warning("config_file_kept", path=str(settled.kept))
-        return settled.kept
+            return {"kept": str(settled.kept)}
+        return {"waits": str(self._revisions.file)} if settled.waits else {}
 
     def _make_driver(self, points: DevicePoints) -> Driver:
         return self._outside.make_driver(points, self._learned.memory)

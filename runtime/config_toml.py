@@ -15,9 +15,12 @@ from runtime.config_faults import Fault
 _BLANK: Final = re.compile(r"^[^#\"']*=[^#\"']*(\{[a-z_]+\})", re.MULTILINE)
 _AT: Final = re.compile(r"\(at line (\d+), column (\d+)\)")
 _DECIMAL_COMMA: Final = re.compile(r"=\s*(([+-]?\d+),(\d+))\s*(?=[,}#]|$)")
-_BARE: Final = re.compile(r"=\s*([^\s\"'\[{#=,][^\"'#,=}\]]*?)\s*(?=[,}#\]]|$)")
-_LIKE_TEXT: Final = re.compile(r"(?!(?:true|false|yes|no|on|off)$).*([^\W\d]|\..*\.)", re.IGNORECASE)
-_CURLY: Final = "“”„‟‘’‚«»`"
+_BARE: Final = re.compile(r"=[ \t]*([^\s\"'\[{#=,][^\"'#,=}\]]*)")
+_LIKE_TEXT: Final = re.compile(
+    r"(?!(?:true|false|yes|no|on|off|inf|nan)$)[^\W\d].*|\d+(\.\d+){3}(:\d+)?|[“”„‘’‚«`].*[“”‘’»`]", re.IGNORECASE
+)
+"""A word, an address, what stands in other quotation marks; no number with a unit or a slip in it."""
+_CURLY: Final = "“”„‘’‚«»`"
 _INLINE_FAULTS: Final = (
     "Unclosed inline table",
     "Expected '=' after a key",
@@ -41,8 +44,9 @@ def toml_fault(text: str, error: tomllib.TOMLDecodeError) -> Fault:
         if comma.start(1) < column <= comma.end() + 1:
             return Fault("", "config_decimal_comma", {"value": comma[1], "meant": f"{comma[2]}.{comma[3]}"}, number)
     for bare in _BARE.finditer(line):
-        if bare.start(1) < column <= bare.end() + 1 and _LIKE_TEXT.match(bare[1]):
-            return Fault("", "config_not_toml_bare", {"value": bare[1][:60], "meant": bare[1].strip(_CURLY)[:60]}, number)
+        value = bare[1].rstrip()
+        if bare.start(1) < column <= bare.end() + 1 and _LIKE_TEXT.fullmatch(value):
+            return Fault("", "config_not_toml_bare", {"value": value[:60], "meant": value.strip(_CURLY)[:60]}, number)
     if "{" in line[:column] and "=" in line[:column].partition("{")[2] and detail.startswith(_INLINE_FAULTS):
         return Fault("", "config_not_toml_inline", {"detail": detail}, number)
     return Fault("", "config_not_toml", {"detail": detail}, number)

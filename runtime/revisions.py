@@ -58,10 +58,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of the config file: the copy of what a person had written into it, and whether it says now what is in force."""
+    """What became of the config file: whether it says now what is in force, and the copy of what a person had written into it by hand.
 
-    kept: Path | None
+    `waits`: it could not be written, so what a person wrote into it stays, and is looked at at the next start.
+    """
+
     is_in_file: bool
+    kept: Path | None = None
+    waits: bool = False
 
 
 class Revisions:
@@ -99,20 +103,26 @@ class Revisions:
         """After the swap: make the config file say what is in force, unless it does; one that we may not write stays as it is.
 
         What a person wrote into it since we last read or wrote it is kept beside it; where it stays, it is looked at at the next start.
-        Raises OSError when the file cannot be read, or it cannot be remembered that it was written.
+        Raises OSError when the file cannot be read.
         """
-        data, text, kept = read_whole(self._disk, self.file, CONFIG_SIZE_MAX), revision.text.encode(), None
+        data, text = read_whole(self._disk, self.file, CONFIG_SIZE_MAX), revision.text.encode()
+        is_a_persons = bool(data) and data != text and sha256(data or b"").digest() != self._seen()
+        kept = self.file.with_name(f"{self.file.name}.before-revision-{revision.number}") if is_a_persons else None
         if data != text:
-            with contextlib.suppress(OSError):  # a copy that cannot be written keeps the file from being overwritten
-                if data and sha256(data).digest() != self._seen():
-                    aside = self.file.with_name(f"{self.file.name}.before-revision-{revision.number}")
-                    write_atomically(self._disk, aside, data)
-                    kept = aside
+            try:
+                if kept is not None:  # a copy that cannot be written keeps the file from being overwritten
+                    write_atomically(self._disk, kept, data or b"")
                 write_atomically(self._disk, self.file, text)
-                data = text
-        if data == text and self._seen() != (seen := sha256(text).digest()):
-            write_atomically(self._disk, self._seen_path, seen.hex().encode() + b"\n")
-        return Settled(kept, is_in_file=data == text)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    if kept is not None:
+                        self._disk.unlink(kept)
+                return Settled(is_in_file=False, waits=is_a_persons)
+        seen = sha256(text).digest()
+        with contextlib.suppress(OSError):  # the next start sees that the file is the recorded revision
+            if self._seen() != seen:
+                write_atomically(self._disk, self._seen_path, seen.hex().encode() + b"\n")
+        return Settled(is_in_file=True, kept=kept)
 
     def _load(self, number: int, expected: bytes) -> Revision:
         path = self._layout.revisions / f"{number}.toml"

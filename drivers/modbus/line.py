@@ -121,12 +121,16 @@ class Line:
             raise
         finally:
             alone.leave()
-            if not self._users:
-                self.drop()  # the last device left meanwhile, and nobody else would close what was opened since
+            self._drop_unused()
 
-    def _require(self, unit_id: int) -> None:
-        """Let nobody ask a unit whose device an edit took away, also while he waited. Raises DriverError `connect_failed`."""
-        if not self.has(unit_id):
+    def _drop_unused(self) -> None:
+        """Close what was opened after the last device left: nobody else would."""
+        if not self._users:
+            self.drop()
+
+    def _require(self, unit_id: int | None = None) -> None:
+        """Let nobody ask a unit whose device an edit took away, nor any where all are gone. Raises DriverError `connect_failed`."""
+        if not (self._users if unit_id is None else self.has(unit_id)):
             raise DriverError("connect_failed", Status.BAD_NOT_CONNECTED, detail="driver is closed")
 
     async def _asked(self, request: Request, limit_s: float, until: float, *, is_urgent: bool) -> bytes:
@@ -210,6 +214,13 @@ class Line:
 
         Where there may be a second connection it goes over that, since a silent unit costs its connection. Raises as `exchange` does.
         """
+        self._require()
+        try:
+            return await self._probe(request, limit_s, until)
+        finally:
+            self._drop_unused()
+
+    async def _probe(self, request: Request, limit_s: float, until: float) -> bytes:
         lane, now = self._main, asyncio.get_running_loop().time()
         if self._shape.side_connection and now >= self._side_pause_until:
             if self._side is None:
@@ -221,6 +232,7 @@ class Line:
             self._judge_side(lane, error.cause, now)
             if lane is self._main or self._side is lane:
                 raise
+        self._require()
         return await self._main.exchange(request, limit_s, until, Row.PATIENT)  # the device has room for one connection only
 
     def has(self, unit_id: int) -> bool:
@@ -268,6 +280,8 @@ class Line:
         if not breaker.is_slow and usual_s <= slow_s_min:
             return
         usual = sorted(each.usual_s for each in self._breakers.values() if each.usual_s is not None)
+        if not usual:
+            return  # the device of this unit left meanwhile, and no other has ever answered
         factor = 0.5 if breaker.is_slow else 1.0
         breaker.is_slow = usual_s > factor * max(slow_s_min, slow_ratio * usual[(len(usual) - 1) // 2])
 

@@ -284,9 +284,7 @@ class DevicePoller:
         """Count the dues that are over and were not served; at an end, also the one that would be served now."""
         count, first, last = slot.skip_to(self._clock.mono_ms(), is_end=is_end)
         if count:
-            self.counts.missed += count
-            self.counts.missed_cause, self.counts.missed_at_ms = cause, self._clock.mono_ms()
-            self._sink.missed(slot.group, self._wall(first), self._wall(last), cause, count)
+            self._missed(slot.group, first, last, cause, count)
 
     def _account_end(self, slot: Slot) -> None:
         """Count what a slot still owes where nobody serves it any more, the due whose read was cut off too. A failing device is why."""
@@ -345,8 +343,12 @@ class DevicePoller:
         to_ms = since_ms + count * group.period_ms
         self._silent_since[group.uid] = to_ms, cause or known
         if count:
-            self.counts.missed += count
-            self._sink.missed(group, self._wall(since_ms), self._wall(to_ms), cause or known, count)
+            self._missed(group, since_ms, to_ms, cause or known, count)
+
+    def _missed(self, group: TagGroup, from_ms: int, to_ms: int, cause: str, count: int) -> None:
+        counts, counts.missed = self.counts, self.counts.missed + count
+        counts.missed_cause, counts.missed_at_ms = cause, self._clock.mono_ms()
+        self._sink.missed(group, self._wall(from_ms), self._wall(to_ms), cause, count)
 
     def _good(self, scan: Scan) -> None:
         counts, uid = self.counts, scan.group.uid

@@ -100,8 +100,8 @@ def send_act(state: Path, request: dict[str, Any], *, as_json: bool) -> None:
     text = word("act_done", {"seq": seq}) if seq is not None else word("act_done_unrecorded")
     if "revision" in params:
         text += " " + word("act_restart_needed" if params.get("restart_needed") else "act_revision", params)
-    if "kept" in params:
-        text += " " + word("act_kept", params)
+    for file in params.keys() & {"kept", "waits"}:
+        text += " " + word(f"act_{file}", params)
     if "reading_seq" in params:
         text += " " + word("act_entered", params)
     if "advice" in params:

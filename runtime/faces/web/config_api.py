@@ -78,7 +78,8 @@ class ConfigDone(msgspec.Struct, frozen=True):
     """What became of an edit: the new revision, whether some of it waits for a restart, and the entry that says so.
 
     `proposal` is not empty where nothing changed yet: it waits for a second engineer, who sees it under that number; `what` says why.
-    `kept` is the copy of what somebody had written into the file by hand, which this edit overtook.
+    `kept` is the copy of what somebody had written into the file by hand, which this edit overtook; `waits` the file itself where it could
+    not be written, so that what stands in it is looked at at the next start.
     """
 
     revision: int
@@ -88,6 +89,7 @@ class ConfigDone(msgspec.Struct, frozen=True):
     proposal: str = ""
     what: str = ""
     kept: str = ""
+    waits: str = ""
 
 
 class ConfigApi:
@@ -168,5 +170,5 @@ def done_of(outcome: Mapping[str, Any]) -> ConfigDone:
     if outcome["code"] != DONE:
         raise RequestRefusedError(str(outcome["code"]), **outcome["params"])
     params, seq = outcome["params"], outcome.get("seq")
-    restart, advice, kept = bool(params.get("restart_needed")), str(params.get("advice", "")), str(params.get("kept", ""))
-    return ConfigDone(int(params["revision"]), restart, advice, seq, kept=kept)
+    restart, (advice, kept, waits) = bool(params.get("restart_needed")), (str(params.get(name, "")) for name in ("advice", "kept", "waits"))
+    return ConfigDone(int(params["revision"]), restart, advice, seq, kept=kept, waits=waits)

@@ -215,3 +215,27 @@ def test_who_waits_for_a_unit_that_an_edit_takes_away_is_told_so_and_leaves_no_c
             assert (line._main.is_open, units.requests) == (False, [])
 
     asyncio.run(test())
+
+
+@pytest.mark.parametrize("is_single", [True, False])
+def test_who_looks_for_a_unit_while_the_last_device_of_its_line_goes_leaves_no_connection(is_single: bool) -> None:
+    async def test() -> None:
+        async with TcpUnits({1: Unit(delay_s=0.2), 9: Unit(delay_s=0.2)}) as units, asyncio.TaskGroup() as tasks:
+            place = {"host": "127.0.0.1", "port": units.port, "single_connection": is_single}
+            async with ModbusDriver(DeviceOptions.model_validate(place), RunningClock(), Shared()) as driver:
+                line = driver._joined()
+                reading = tasks.create_task(driver.read(registers([40]), 5.0))
+                while not units.requests:
+                    await asyncio.sleep(0)
+                seeking = tasks.create_task(driver.probe(9, "holding", 0, 1, 5.0))
+                while line._side is None and line._main.turns.is_free:
+                    await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            reading.cancel()
+            with contextlib.suppress(DriverError):
+                await seeking
+            assert (line._main.is_open, line._side) == (False, None)
+            with pytest.raises(DriverError, match="connect_failed"):
+                await line.probe(read_request(9, "holding", 0, 1), 1.0, asyncio.get_running_loop().time() + 1.0)
+
+    asyncio.run(test())

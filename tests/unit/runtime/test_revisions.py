@@ -29,10 +29,10 @@ def revisions(tmp_path: Path) -> Revisions:
 
 
 class NoRename(RealDisk):
-    """Of a folder in which the config file cannot be replaced."""
+    """Of a config file that cannot be replaced, such as one that is mounted by itself."""
 
     def replace(self, source: Path, target: Path) -> None:
-        if target.name.startswith("witnessmark.toml"):
+        if target.name == "witnessmark.toml":
             raise PermissionError(13, "no")
         super().replace(source, target)
 
@@ -81,13 +81,13 @@ def test_a_hand_edit_with_faults_is_said_and_not_used(revisions: Revisions) -> N
 
 def test_what_was_written_by_hand_is_kept_when_a_later_edit_overtakes_it(revisions: Revisions) -> None:
     first = put(revisions, 1, TEXT)
-    assert revisions.settle(first) == Settled(None, is_in_file=True)
+    assert revisions.settle(first) == Settled(is_in_file=True)
     by_hand = TEXT + "# by hand\n"
     revisions.file.write_text(by_hand)
     kept = revisions.file.with_name("witnessmark.toml.before-revision-2")
-    assert revisions.settle(put(revisions, 2, OTHER)) == Settled(kept, is_in_file=True)
+    assert revisions.settle(put(revisions, 2, OTHER)) == Settled(is_in_file=True, kept=kept)
     assert (kept.read_text(), revisions.file.read_text()) == (by_hand, OTHER)
-    assert revisions.settle(put(revisions, 3, TEXT)) == Settled(None, is_in_file=True), "what we wrote ourselves needs no copy"
+    assert revisions.settle(put(revisions, 3, TEXT)) == Settled(is_in_file=True), "what we wrote ourselves needs no copy"
 
 
 def test_what_cannot_be_kept_is_not_overwritten(tmp_path: Path, revisions: Revisions) -> None:
@@ -102,7 +102,7 @@ def test_what_cannot_be_kept_is_not_overwritten(tmp_path: Path, revisions: Revis
             super().replace(source, target)
 
     settled = Revisions(NoCopy(), Layout(tmp_path / "state"), revisions.file).settle(put(revisions, 2, OTHER))
-    assert settled == Settled(None, is_in_file=False)
+    assert settled == Settled(is_in_file=False, waits=True)
     assert revisions.file.read_text() == by_hand
     kept = revisions.settle(put(revisions, 3, TEXT)).kept  # and there is room again
     assert kept is not None
@@ -114,7 +114,7 @@ def test_a_file_that_we_may_not_write_is_no_hand_edit(tmp_path: Path, revisions:
     revisions.settle(first)
     second = put(revisions, 2, OTHER)
 
-    assert Revisions(NoRename(), Layout(tmp_path / "state"), revisions.file).settle(second) == Settled(None, is_in_file=False)
+    assert Revisions(NoRename(), Layout(tmp_path / "state"), revisions.file).settle(second) == Settled(is_in_file=False)
     assert revisions.file.read_text() == TEXT
     assert revisions.choose(recorded(second)).revision.number == 2
 
@@ -126,7 +126,9 @@ def test_what_was_written_by_hand_into_a_file_that_we_may_not_write_is_looked_at
     revisions.settle(put(revisions, 1, TEXT))
     revisions.file.write_text(written)
     second = put(revisions, 2, OTHER)
-    assert not Revisions(NoRename(), Layout(tmp_path / "state"), revisions.file).settle(second).is_in_file
+    settled = Revisions(NoRename(), Layout(tmp_path / "state"), revisions.file).settle(second)
+    assert settled == Settled(is_in_file=False, waits=True)
+    assert list(revisions.file.parent.glob("*before-revision*")) == [], "no copy of what is not overtaken"
     choice = revisions.choose(recorded(second))
     if "nom" in written:
         assert (choice.revision.number, bool(choice.faults)) == (2, True)

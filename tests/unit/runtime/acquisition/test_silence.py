@@ -30,7 +30,9 @@ def test_what_was_polled_meanwhile_is_no_silence_of_the_subscription_before_and_
             poller.replace(pushed)
             await after(clock, 10.2)
             poller.replace(read)  # the 10 s of the broken subscription are counted, and the end of the device adds none
-            await after(clock, 60)
+            await after(clock, 30)
+            assert device_row(poller)["missed_cause"] == "connection_lost"
+            await after(clock, 30)
             task.cancel()
         return sink
 
