@@ -114,10 +114,11 @@ class Revisions:
                     write_atomically(self._disk, kept, data or b"")
                 write_atomically(self._disk, self.file, text)
             except OSError:
-                with contextlib.suppress(OSError):
-                    if kept is not None:
-                        self._disk.unlink(kept)
-                return Settled(is_in_file=False, waits=is_a_persons)
+                if read_whole(self._disk, self.file, CONFIG_SIZE_MAX) != text:  # else it stands there, and only the folder was not flushed
+                    with contextlib.suppress(OSError):
+                        if kept is not None:
+                            self._disk.unlink(kept)
+                    return Settled(is_in_file=False, waits=is_a_persons)
         seen = sha256(text).digest()
         with contextlib.suppress(OSError):  # the next start sees that the file is the recorded revision
             if self._seen() != seen:

@@ -109,6 +109,22 @@ def test_what_cannot_be_kept_is_not_overwritten(tmp_path: Path, revisions: Revis
     assert (kept.read_text(), revisions.file.read_text()) == (by_hand, TEXT)
 
 
+def test_what_was_kept_stays_where_only_the_flush_of_the_folder_failed(tmp_path: Path, revisions: Revisions) -> None:
+    revisions.settle(put(revisions, 1, TEXT))
+    by_hand = TEXT + "# by hand\n"
+    revisions.file.write_text(by_hand)
+
+    class NoFlush(RealDisk):
+        def sync_folder(self, path: Path) -> None:
+            if revisions.file.read_text() != by_hand:
+                raise OSError(5, "no flush")
+
+    settled = Revisions(NoFlush(), Layout(tmp_path / "state"), revisions.file).settle(put(revisions, 2, OTHER))
+    assert settled.is_in_file
+    assert settled.kept is not None
+    assert (settled.kept.read_text(), revisions.file.read_text()) == (by_hand, OTHER)
+
+
 def test_a_file_that_we_may_not_write_is_no_hand_edit(tmp_path: Path, revisions: Revisions) -> None:
     first = put(revisions, 1, TEXT)
     revisions.settle(first)
