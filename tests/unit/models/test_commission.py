@@ -114,7 +114,8 @@ def test_a_short_time_is_learned_from_but_not_covered(seed: int) -> None:
     made = learn(plan(), rows(plan(), readings(seed, 500)), OPTIONS).manifest
     refused = made.refusal_to_arm()
     assert refused is not None
-    assert refused.code == "model_not_covered"
+    assert refused.code in {"model_not_covered", "model_blind_few"}, "with one seed in some hundred it is blind to a part as well"
+    assert not made.coverage.covered
     assert made.coverage.rows_wanted >= 700
 
 
