@@ -27,7 +27,7 @@ COUNT_DRAWINGS = """
 const found = Document.prototype.querySelectorAll;
 window.drawings = 0;
 Document.prototype.querySelectorAll = function (selector) {
-  if (selector === "[data-h]") window.drawings += 1;
+  if (selector === "[data-h]") { window.drawings += 1; document.documentElement.dataset.drawn = ""; }
   return found.call(this, selector);
 };
 """
@@ -175,7 +175,7 @@ def test_a_tick_draws_ages_and_nothing_else(tmp_path: Path, require_service: Cal
             await page.add_init_script(COUNT_DRAWINGS)
             await page.goto(url)
             await expect(page.locator("#fact-disk")).to_have_text("there is space", timeout=15_000)
-            await page.wait_for_function("window.drawings")
+            await page.locator("html[data-drawn]").wait_for()
             core.send_signal(signal.SIGSTOP)  # so that nothing but time goes on
             await expect(page.locator("#sentence")).to_contain_text("does not answer; what you see is old, last heard", timeout=15_000)
             drawn, age = await page.evaluate("window.drawings"), page.locator("#anchors small")
