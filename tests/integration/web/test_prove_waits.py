@@ -31,8 +31,6 @@ def test_the_page_changes_once_when_the_proof_is_there(tmp_path: Path, require_s
                 if len(kinds) < 3:
                     body = body.replace('<p class="verdict', '<p id="waits" class="verdict', 1)
                     body = re.sub(STYLE, r'\g<0><script type="module" src="\1prove.js"></script>', body)
-                        r'<link rel="stylesheet" href="([^"]*)prove.css">', r'\g<0><script type="module" src="\1prove.js"></script>', body
-                    )
                 await route.fulfill(response=answer, body=body)
 
             await at.page.locator("tr[data-uid] .evidence.recorded, tr[data-uid] .evidence.confirmed").first.wait_for(timeout=WAIT_MS)
