@@ -144,12 +144,13 @@ def _gaps(made: Gateway) -> tuple[Counter[str], int, int]:
     reader = LedgerReader(RealDisk(), made.state, 1)
     count, last_ms, in_force_ms = Counter[str](), 0, 0
     device_of: dict[int, str] = {}
-    for seq, raw in enumerate(reader.entries(0, reader.size())):
+    size = reader.size()
+    for seq, raw in enumerate(reader.entries(0, size)):
         payload = parse(raw).payload
-        if payload.kind == Kind.GAP:
+        if payload.kind == Kind.SCHEMA and seq + 1 < size:  # of those that an edit takes away gaps may follow later
+            device_of |= {group.uid: group.device for group in reader.schema_at(seq + 1).groups.values()}
+        elif payload.kind == Kind.GAP:
             for uid, _, to_ms, cause, missed in payload.detail:
-                if uid not in device_of:
-                    device_of |= {group.uid: group.device for group in reader.schema_at(seq).groups.values()}
                 count[device_of[uid]] += missed if cause not in of_evidence else 0
                 if cause != "poll_stopping":  # the end of polling is no miss
                     last_ms = max(last_ms, to_ms)
