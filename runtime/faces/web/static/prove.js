@@ -6,7 +6,7 @@ const print = document.getElementById("print"), waits = document.getElementById(
 
 async function askAgain() {
   try {
-    const answer = await fetch(location.href);
+    const answer = await fetch(location.href, { signal: AbortSignal.timeout(2 * ASK_MS) });
     if (answer.ok && !(await answer.text()).includes('id="waits"')) return location.reload();
   } catch { /* the gateway is away: it is asked again */ }
   setTimeout(askAgain, ASK_MS);
