@@ -130,7 +130,8 @@ def line_index(text: str) -> Mapping[Place, int]:
         if header := _HEADER.match(line):
             listed = None
             table = _table_place(header[2], counts, repeated=header[1] == "[[")
-            lines.setdefault(table, number)
+            for length in range(1, len(table) + 1):  # `[device.x]` is also where `device` begins
+                lines.setdefault(table[:length], number)
         elif listed is not None:
             rows, change = _tables_in(line)
             for _ in range(rows):

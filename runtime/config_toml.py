@@ -1,7 +1,8 @@
 """What is wrong with a text that is no TOML, and what most likely has to be done. Pure.
 
 Room: hall. `config` calls `toml_fault`. The words of `tomllib` are kept as the detail; the slips that are made most get advice: a
-decimal comma, a text without straight quotation marks, and an inline table that lacks a comma, a quotation mark or a brace.
+decimal comma, a text without straight quotation marks or without its end, what stands twice, a list without a comma, and an inline table
+that lacks a comma, a quotation mark or a brace.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _LIKE_TEXT: Final = re.compile(
     r"(?!(?:true|false|yes|no|on|off|inf|nan)$)[^\W\d].*|\d+(\.\d+){3}(:\d+)?|[“”„‘’‚«`].*[“”‘’»`]", re.IGNORECASE
 )
 """A word, an address, what stands in other quotation marks; no number with a unit or a slip in it."""
+_DECLARED: Final = re.compile(r"Cannot (?:declare|mutate immutable namespace) \((.*?),?\)")
 _CURLY: Final = "“”„‘’‚«»`"
 _INLINE_FAULTS: Final = (
     "Unclosed inline table",
@@ -49,4 +51,19 @@ def toml_fault(text: str, error: tomllib.TOMLDecodeError) -> Fault:
             return Fault("", "config_not_toml_bare", {"value": value[:60], "meant": value.strip(_CURLY)[:60]}, number)
     if "{" in line[:column] and "=" in line[:column].partition("{")[2] and detail.startswith(_INLINE_FAULTS):
         return Fault("", "config_not_toml_inline", {"detail": detail}, number)
+    if name := _twice(detail, line):
+        return Fault("", "config_not_toml_twice", {"name": name}, number)
+    if detail.startswith("Unclosed array"):
+        return Fault("", "config_not_toml_list", {"detail": detail}, number)
+    if detail.startswith(r"Illegal character '\n'"):
+        return Fault("", "config_not_toml_open", {}, number)
     return Fault("", "config_not_toml", {"detail": detail}, number)
+
+
+def _twice(detail: str, line: str) -> str:
+    """Return what stands twice, as the file writes it; nothing where that is not what is wrong."""
+    if detail.startswith("Cannot overwrite a value"):
+        key, equals, _ = line.partition("=")
+        return key.strip()[:60] if equals else ""
+    declared = _DECLARED.match(detail)
+    return f"[{'.'.join(part.strip().strip(chr(39)) for part in declared[1].split(','))[:60]}]" if declared else ""

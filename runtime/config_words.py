@@ -53,6 +53,8 @@ def coded(error: Mapping[str, Any], keys: Collection[str] = ()) -> tuple[str, Pa
     code = CODES.get(error["type"])
     if code is None:
         return "config_value", {"detail": str(error["msg"]).removeprefix("Value error, ")}
+    if code == "config_not_list" and isinstance(error.get("input"), dict):
+        return "config_not_list_table", {}
     params: Params = {"value": shown(error.get("input"))}
     limit = next((context[name] for name in LIMITS if name in context), None)
     if isinstance(limit, int | float):

@@ -29,7 +29,7 @@ from runtime.faces.web.stream import Fanout
 from runtime.faces.web.uvicorn_alone import Config
 from runtime.faces.web.uvicorn_alone import Server as HttpServer
 from runtime.messages.catalogue import word
-from runtime.web_names import COMMON_NAME, own_names
+from runtime.web_names import COMMON_NAME, own_addresses, own_names
 
 LOOPBACK: Final = "127.0.0.1"
 OWNED_LOOK_S: Final = 3.0
@@ -68,13 +68,24 @@ def main() -> int:
     if isinstance(bound, OSError):
         sys.stderr.write(word("web_port_taken", {"host": host, "port": options.port, "reason": bound.strerror}) + "\n")
         return 1
-    shown = f"[{host}]" if ":" in host else host
-    url = f"http{'s' if is_tls else ''}://{shown}:{bound.getsockname()[1]}/"
-    sys.stdout.write((json.dumps({"url": url, "fingerprint": fingerprint if is_tls else None}) if options.json else url) + "\n")
-    sys.stdout.flush()
+    shown = _reachable(host)
+    url = f"http{'s' if is_tls else ''}://{f'[{shown}]' if ':' in shown else shown}:{bound.getsockname()[1]}/"
+    if options.json:
+        sys.stdout.write(json.dumps({"url": url, "fingerprint": fingerprint if is_tls else None}) + "\n")
+        sys.stdout.flush()
+    else:  # not on stdout, which the core gives to nobody
+        sys.stderr.write(word("web_page_at", {"url": url}) + "\n")
     face = FaceOptions(options.verifier, options.state / "policy.txt", folder)
     asyncio.run(_serve(run, bound, context, folder, face, options.name, waits=waits))
     return 0
+
+
+def _reachable(host: str) -> str:
+    """Return an address at which a browser finds what listens on `host`, which may be every address."""
+    if not ipaddress.ip_address(host).is_unspecified:
+        return host
+    others = sorted((each for each in own_addresses() if not _is_loopback(each)), key=lambda each: ":" in each)
+    return next(iter(others), LOOPBACK)
 
 
 def _own_certificate(folder: Path, names: list[str]) -> str:

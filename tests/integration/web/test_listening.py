@@ -12,7 +12,7 @@ from cryptography import x509
 
 from runtime.faces.feed_client import ask_once
 from runtime.web_names import own_addresses
-from tests.rigs.gateway import Gateway, cli
+from tests.rigs.gateway import Gateway, cli, until
 from tests.rigs.ports import free_port
 from tests.rigs.web_site import PASSWORD
 
@@ -94,8 +94,10 @@ def test_a_gateway_is_open_to_the_network_once_it_has_an_owner_and_by_tls_only(t
         try:
             await _until_answering(f"http://127.0.0.1:{port}/api/v1/alive")
             await before_the_claim(gateway, port, outside)
+            await until(lambda: f"Its page: http://127.0.0.1:{port}/\n" in gateway.log.read_text(), 10)
             await _until_answering(f"https://{outside}:{port}/api/v1/alive")
             await after_it(gateway.state / "private" / "web", port, outside)
+            await until(lambda: f"Its page: https://{outside}:{port}/\n" in gateway.log.read_text(), 10)
             gateway.kill_child("runtime.faces.web")
             await _until_answering(f"https://{outside}:{port}/api/v1/alive")
             assert (await ask_once(gateway.state / "run" / "feed.sock", "web", "account.state", {}, 10))["claimed"]

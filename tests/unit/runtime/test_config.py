@@ -227,7 +227,7 @@ def test_names_are_unique_and_former_names_are_gone() -> None:
 
 def test_not_toml_is_one_fault_with_its_line() -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_config('[gateway]\nname = "x"\nname = "y"\n')
+        parse_config('[gateway]\nname = "x"\nname\n')
     assert [(f.code, f.line) for f in caught.value.faults] == [("config_not_toml", 3)]
 
 

@@ -99,6 +99,31 @@ def test_the_slips_in_toml_that_are_made_most_are_told_what_to_do(text: str, cod
 
 
 @pytest.mark.parametrize(
+    ("text", "line", "code", "said"),
+    [
+        ('[devices.x]\ntype = "modbus"\ntype = "modbus"\n', 3, "config_not_toml_twice", "type stands twice"),
+        ("[devices.x]\na = 1\n[devices.y]\n[devices.x]\nb = 1\n", 4, "config_not_toml_twice", "[devices.x] stands twice"),
+        ("[devices]\nx = {}\n[devices.x.y]\n", 3, "config_not_toml_twice", "[devices.x.y] stands twice"),
+        ('[x]\ntags = [\n{ name = "a" }\n{ name = "b" }\n]\n', 4, "config_not_toml_list", "a comma is missing between two items"),
+        ('[x]\nhost = "10.0.0.5\nport = 502\n', 2, "config_not_toml_open", "closing quotation mark"),
+        ('[x]\n"' + " " * 500_000 + 'b" = 1\n"' + " " * 500_000 + 'b" = 1\n', 3, "config_not_toml_twice", "stands twice"),
+    ],
+)
+def test_what_stands_twice_or_is_left_open_is_said(text: str, line: int, code: str, said: str) -> None:
+    (fault,) = faults_of(text)
+    assert (fault.code, fault.line) == (code, line)
+    assert said in fault.text()
+
+
+def test_a_heading_with_a_bracket_too_few_and_a_heading_with_a_wrong_word_are_found_and_told_what_to_do() -> None:
+    faults = {fault.where: fault for fault in faults_of('[gateway]\nname = "x"\n[device.x]\n[devices.y.groups]\nname = "g"\n')}
+    assert (faults["device"].line, faults["device"].params["meant"]) == (3, "devices")
+    groups = faults["devices.y.groups"]
+    assert (groups.line, groups.code) == (4, "config_not_list_table")
+    assert "[[ … ]]" in groups.text()
+
+
+@pytest.mark.parametrize(
     ("data", "code", "said"),
     [
         (b"PK\x03\x04\x14\0\x06\0", "sheet_workbook", "as CSV"),
