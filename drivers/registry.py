@@ -12,7 +12,7 @@ import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -24,6 +24,7 @@ from drivers.shared import Shared
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+Told = TypeVar("Told")
 entry_point_group: Final = "witnessmark.drivers"
 
 built_in: Final = MappingProxyType(
@@ -180,47 +181,66 @@ def make_driver(type_name: str, name: str, config: BaseModel, clock: Clock, shar
 def line_load(type_name: str, options: BaseModel, groups: Sequence[Addresses]) -> LineLoad | None:
     """Return what a device's groups ask of its line; None when its type does not tell. Raises DriverError as `load_factory`."""
     factory = load_factory(type_name)
-    return factory.line_load(options, groups) if isinstance(factory, Loading) else None
+    return _told(factory, "line_load", factory.line_load(options, groups), LineLoad) if isinstance(factory, Loading) else None
 
 
 def advice_on(type_name: str, options: BaseModel) -> list[tuple[str, str, dict[str, str | int | float]]]:
     """Return (option, code, params) of what a device's options make worth saying; empty when its type says nothing."""
     factory = load_factory(type_name)
-    return factory.advice(options) if isinstance(factory, Advising) else []
+    return _rows(factory, "advice", factory.advice(options), 3) if isinstance(factory, Advising) else []
 
 
 def claims_of(type_name: str, options: BaseModel) -> list[tuple[str, str]]:
     """Return (option, what) of what a device needs for itself; empty when its type claims nothing."""
     factory = load_factory(type_name)
-    return factory.claims(options) if isinstance(factory, Claiming) else []
+    return _rows(factory, "claims", factory.claims(options), 2) if isinstance(factory, Claiming) else []
 
 
 def shares_of(type_name: str, options: BaseModel) -> list[tuple[str, str]]:
     """Return (option, what) of what a device needs for its type; empty when its type shares nothing."""
     factory = load_factory(type_name)
-    return factory.shares(options) if isinstance(factory, Sharing) else []
+    return _rows(factory, "shares", factory.shares(options), 2) if isinstance(factory, Sharing) else []
 
 
 def one_group_of(type_name: str, options: BaseModel) -> str | None:
     """Return the option with which a device can have one group only; None where there may be more."""
     factory = load_factory(type_name)
-    return factory.one_group(options) if isinstance(factory, Undivided) else None
+    return _told(factory, "one_group", factory.one_group(options) or "", str) or None if isinstance(factory, Undivided) else None
 
 
 def origin_of(factory: Factory, options: BaseModel | None) -> list[str]:
     """Return what a device's options add to the descriptors of its tags, as words."""
-    return factory.origin(options).split() if isinstance(factory, Originating) and options is not None else []
+    if options is None or not isinstance(factory, Originating):
+        return []
+    return _told(factory, "origin", factory.origin(options), str).split()
 
 
 def inputs_of(type_name: str, address: object) -> tuple[str, ...]:
     """Return the tags (`device/tag`) that a tag is made of; empty where it is read from a device."""
     factory = load_factory(type_name)
-    return factory.inputs(address) if isinstance(factory, Reckoning) else ()
+    return _told(factory, "inputs", factory.inputs(address), tuple) if isinstance(factory, Reckoning) else ()
 
 
 def is_occasional(factory: Factory) -> bool:
     """Tell whether a type's values come one by one; its groups are pushed."""
     return isinstance(factory, Occasional) and factory.OCCASIONAL
+
+
+def _told(factory: object, name: str, told: object, kind: type[Told]) -> Told:
+    """Return what a factory told. Raises TypeError that names the function where it is of another kind: most are of other packages."""
+    if not isinstance(told, kind):
+        where = getattr(factory, "__name__", type(factory).__name__)
+        raise TypeError(f"{where}.{name}() returned {type(told).__name__}, not {kind.__name__}")
+    return told
+
+
+def _rows(factory: object, name: str, told: object, width: int) -> list[Any]:
+    """Return the rows that a factory told. Raises TypeError as `_told`, also for one that is no tuple of so many."""
+    rows: list[Any] = _told(factory, name, told, list)
+    for row in rows:
+        if len(_told(factory, name, row, tuple)) != width:
+            raise TypeError(f"{getattr(factory, '__name__', '')}.{name}() returned a row of {len(row)}, not of {width}")
+    return rows
 
 
 def _places(found: Iterable[EntryPoint] | None) -> dict[str, str | EntryPoint]:

@@ -78,12 +78,12 @@ LOOK_THREADS: Final = 1
 
 
 async def run_gateway(
-    state: Path, file: Path | None, stop: asyncio.Event, ready: Callable[[], None] = lambda: None, log: LogRing | None = None
+    state: Path, file: Path | None, stop: asyncio.Event, ready: Callable[[Config], None] = lambda _: None, log: LogRing | None = None
 ) -> None:
     """Run the core on a state folder until `stop` is set, then end in order.
 
-    `file` is the config file (default: the one in the state folder); `ready` is called once polling has begun and the feed answers;
-    `log` is what keeps the newest lines of this process.
+    `file` is the config file (default: the one in the state folder); `ready` gets the configuration in force once polling has begun and the
+    feed answers; `log` is what keeps the newest lines of this process.
     Raises ConfigError, LedgerError, OSError when it cannot start.
     """
     with only_core(Layout(state)) as run:
@@ -94,7 +94,7 @@ async def run_core(
     state: Path,
     file: Path | None,
     stop: asyncio.Event,
-    ready: Callable[[], None] = lambda: None,
+    ready: Callable[[Config], None] = lambda _: None,
     *,
     run: Path,
     edited: str = EDITED_BY_HAND,
@@ -106,7 +106,7 @@ async def run_core(
     async with AsyncExitStack() as stack:
         core = await open_core(stack, machine(log), state, file, edited)
         server = await stack.enter_async_context(core.feed_server(run))
-        await core.run({"feed": server.run, "loop stall": core.stall.run, **core.children(run)}, stop, ready)
+        await core.run({"feed": server.run, "loop stall": core.stall.run, **core.children(run)}, stop, lambda: ready(core.config))
 
 
 async def open_core(stack: AsyncExitStack, outside: Outside, state: Path, file: Path | None = None, edited: str = EDITED_BY_HAND) -> Core:

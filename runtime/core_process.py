@@ -63,18 +63,19 @@ def _run(state: Path, config: Path | None, *, as_json: bool) -> int:
     from runtime.cli.log import set_up_log
     from runtime.cli.until_stopped import until_stopped
     from runtime.clock import SystemClock
+    from runtime.config import Config
     from runtime.diagnostics.log_ring import LogRing
     from runtime.layout import Layout
 
     log = LogRing(SystemClock().wall_ms)
     set_up_log(json_lines=as_json, ring=log)
 
-    def ready() -> None:
+    def ready(config: Config) -> None:
         if as_json:
             print_json({"state": str(state), "ready": True})
         else:
             sys.stdout.write(f"running on {state}; `{runnable('witnessmark status', state)}` tells how it is, Ctrl-C stops it\n")
-            notice = claim_notice(Layout(state))
+            notice = claim_notice(Layout(state), has_page=config.web.enabled)
             sys.stdout.write(f"{notice}\n" if notice else "")
             sys.stdout.flush()
 

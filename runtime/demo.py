@@ -27,7 +27,7 @@ from ledger_client.disk import RealDisk, write_atomically
 from ledger_client.note import device_note_key
 from runtime.app import EDITED_BY_HAND, run_core
 from runtime.cli.claim_notice import claim_notice
-from runtime.config import parse_config
+from runtime.config import Config, parse_config
 from runtime.demo_config import OWN_EDIT, read_config, web_port_of, write_config
 from runtime.demo_report import Firsts, Tell, judged, ledger_size, summary, watch
 from runtime.diagnostics.log_ring import LogRing
@@ -126,11 +126,11 @@ async def _run_core(options: DemoOptions, run: Path, stop: asyncio.Event, firsts
         watching.cancel()
 
 
-def _say_claim(state: Path, tell: Tell) -> Callable[[], None]:
+def _say_claim(state: Path, tell: Tell) -> Callable[[Config], None]:
     """Return what the core calls when it is ready: how a demo that nobody owns yet is claimed."""
 
-    def ready() -> None:
-        notice = claim_notice(Layout(state))
+    def ready(config: Config) -> None:
+        notice = claim_notice(Layout(state), has_page=config.web.enabled)
         if notice is not None:
             tell({"claim": notice})
 

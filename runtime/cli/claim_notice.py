@@ -23,14 +23,16 @@ def claim_code(layout: Layout) -> str | None:
     return data.decode("ascii", "replace").strip() if data is not None else None
 
 
-def claim_notice(layout: Layout) -> str | None:
-    """Return what to say, None when there is nothing."""
+def claim_notice(layout: Layout, *, has_page: bool) -> str | None:
+    """Return what to say, None when there is nothing. It is claimed on its page: without one, that is what is said."""
     try:
         code = claim_code(layout)
     except OSError:
         return None
     if code is None:
         return None
+    if not has_page:
+        return word("claim_notice_off")
     if sys.stdout.isatty():
         return word("claim_notice", {"code": code})
     return word("claim_notice_command", {"command": f"`{runnable('witnessmark accounts claim-code', os.path.relpath(layout.state))}`"})

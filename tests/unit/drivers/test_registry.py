@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Final
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from drivers import registry
 from drivers.driver import Driver, DriverError
 from drivers.registry import driver_types, entry_point_group, load_config, load_factory, make_driver
 from drivers.shared import Shared
@@ -55,3 +60,54 @@ def test_shared_keeps_one_object_per_key_and_refuses_another_kind() -> None:
         shared.obtain(("a",), dict, dict)
     shared.forget(("a",))
     assert shared.obtain(("a",), list, list) is not first
+
+
+ASK: Final[dict[str, Callable[[BaseModel], object]]] = {
+    "origin": lambda options: registry.origin_of(load_factory("oven"), options),
+    "claims": lambda options: registry.claims_of("oven", options),
+    "shares": lambda options: registry.shares_of("oven", options),
+    "one_group": lambda options: registry.one_group_of("oven", options),
+    "advice": lambda options: registry.advice_on("oven", options),
+    "line_load": lambda options: registry.line_load("oven", options, []),
+    "inputs": lambda _: registry.inputs_of("oven", object()),
+}
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The module of a driver of another package, to be written."""
+    (tmp_path / "oven-1.dist-info").mkdir()
+    (tmp_path / "oven-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: oven\nVersion: 1\n")
+    (tmp_path / "oven-1.dist-info" / "entry_points.txt").write_text(f"[{entry_point_group}]\noven = oven\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry._installed.cache_clear()
+    yield tmp_path / "oven.py"
+    registry._installed.cache_clear()
+    sys.modules.pop("oven", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "said"),
+    [
+        ("origin", "{'host': 'h'}", "dict, not str"),
+        ("claims", "['/dev/ttyUSB0']", "str, not tuple"),
+        ("claims", "{'port': '/dev/ttyUSB0'}", "dict, not list"),
+        ("shares", "[('serial_port', '/dev/ttyUSB0', 1)]", "a row of 3, not of 2"),
+        ("one_group", "True", "bool, not str"),
+        ("advice", "[('host', 'slow')]", "a row of 2, not of 3"),
+        ("line_load", "{'g': 3}", "dict, not LineLoad"),
+        ("inputs", "['a/b']", "list, not tuple"),
+    ],
+)
+def test_what_a_package_tells_wrongly_is_said_with_the_function_s_name(installed: Path, name: str, told: str, said: str) -> None:
+    installed.write_text(f"def {name}(*given):\n    return {told}\n")
+    with pytest.raises(TypeError) as caught:
+        ASK[name](load_config("modbus", "filler", {"host": "h"}))
+    assert str(caught.value) == f"oven.{name}() returned {said}"
+
+
+def test_what_a_package_tells_rightly_is_taken(installed: Path) -> None:
+    installed.write_text("def one_group(options):\n    return None\ndef claims(options):\n    return [('port', 'x')]\n")
+    options = load_config("modbus", "filler", {"host": "h"})
+    assert ASK["one_group"](options) is None
+    assert ASK["claims"](options) == [("port", "x")]

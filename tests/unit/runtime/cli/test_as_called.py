@@ -67,7 +67,7 @@ def test_the_start_line_prints_a_command_that_runs(beside: Path, tmp_path: Path)
     layout = Layout(tmp_path / "state-demo")
     layout.private.mkdir(parents=True)
     layout.claim_code.write_text("AAAA-BBBB\n")
-    assert "`.venv/bin/witnessmark accounts claim-code --state state-demo`" in (claim_notice(layout) or "")
+    assert "`.venv/bin/witnessmark accounts claim-code --state state-demo`" in (claim_notice(layout, has_page=True) or "")
 
 
 def test_a_refusal_names_a_command_that_runs(beside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
