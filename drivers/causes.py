@@ -15,6 +15,7 @@ cause_codes: Final = (
     "connect_waiting",  # retry_ms: the last connect failed; the next try is not due yet
     "connection_lost",  # the peer closed, or the line broke, in the middle of a request
     "line_busy",  # the line was taken by another unit until the deadline
+    "unit_busy",  # another request to the same unit was under way until the deadline
     "line_noisy",  # serial_port or host/port: the line was never silent long enough to begin a frame
     "line_settings_differ",  # place: two devices on one line say differently how it is reached
     "breaker_open",  # unit, retry_ms: it has not answered for a while and was not asked

@@ -30,7 +30,7 @@ GAP_CAUSES = frozenset(
         "name_unknown",
         "no_answer",
     }
-    | {"notifications_lost", "overflow", "publisher_offline", "tls_refused", "unit_unreachable"}
+    | {"notifications_lost", "overflow", "publisher_offline", "tls_refused", "unit_busy", "unit_unreachable"}
 )
 """The causes of gaps that the page words; a rarer one it shows as it stands in the entry."""
 IMPORT = re.compile(r'^import\s*\{([^}]*)\}\s*from\s*"\./(\w+\.js)";\n', re.MULTILINE)

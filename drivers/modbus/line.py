@@ -108,7 +108,7 @@ class Line:
         try:
             await alone.enter(until)
         except TimeoutError:
-            raise DriverError("line_busy", Status.BAD_TIMEOUT, **self.place) from None
+            raise DriverError("unit_busy", Status.BAD_TIMEOUT) from None
         try:
             self._require(request.unit_id)
             if alone.owed is not None and not alone.is_held:
@@ -135,7 +135,12 @@ class Line:
 
     async def _asked(self, request: Request, limit_s: float, until: float, *, is_urgent: bool) -> bytes:
         if len(self._breakers) < 2:  # nobody to protect
-            return await self._main.exchange(request, limit_s, until, Row.URGENT if is_urgent else Row.PLAIN)
+            try:
+                return await self._main.exchange(request, limit_s, until, Row.URGENT if is_urgent else Row.PLAIN)
+            except DriverError as error:
+                if error.cause == "line_busy":  # by nobody but this unit
+                    raise DriverError("unit_busy", error.status) from error
+                raise
         return await self._exchange(request, limit_s, until, is_urgent=is_urgent)
 
     async def _settle(self, alone: Alone, owed: Request, limit_s: float, until: float, *, is_urgent: bool) -> None:

@@ -233,7 +233,7 @@ class UnitReader:
                 turn.samples.append(Sample(read.block, data))
 
     async def _ask_for_little(self, plan: GroupPlan, turn: Turn) -> None:
-        """Ask for one value of a longer block, to see whether the unit keeps silent for length."""
+        """Ask for one value of a longer block, to see whether the unit keeps silent for length. Raises DriverError when all time went."""
         read = next((read for read in turn.reads if len(atoms_of(read.block.spans)) > 1), None)
         if read is None:
             return
@@ -241,8 +241,12 @@ class UnitReader:
         try:
             turn.take(little, await self._ask(little.block, turn.until))
             turn.is_sounding = True
-        except (RefusalError, DriverError):
+        except RefusalError:
             return
+        except DriverError:
+            if asyncio.get_running_loop().time() >= turn.until:  # nothing else can be asked: this is how the read ends
+                self._silent_reads += 1
+                raise
 
     async def _learn(self, plan: GroupPlan, turn: Turn) -> None:
         """Make the best of a read that was not whole, and of a map that is not known."""
@@ -303,15 +307,26 @@ class UnitReader:
         return self._heard_ms is not None and self._clock.mono_ms() - self._heard_ms < in_service_ms
 
     async def _ask_for_lost(self, turn: Turn, layout: Layout) -> None:
-        """Ask again for a value that was answered once and then refused, when its pause is over; for the others as long as they come."""
-        if not turn.data_count or not turn.has_time():
+        """Ask again for a value that was answered once and then refused, when its pause is over; for the others as long as they come.
+
+        Where all of the group is lost nothing else asks the unit: what keeps it from being asked is then the read's own fault.
+        """
+        if not turn.has_time() or (turn.reads and not turn.data_count):
             return
-        while (due := self._suspicions.due_lost(layout)) is not None:
+        while (due := self._suspicions.due_lost(layout, at_once=self._heard_ms is None)) is not None:
             block, lost = due
             try:
                 data = await self._ask(block, turn.until)
-            except (RefusalError, DriverError):
-                self._suspicions.still_lost(block.table, lost)
+            except RefusalError as refusal:
+                self._suspicions.still_lost(block.table, lost, in_service=self._is_in_service())
+                if not turn.reads and refusal.code in gateway_codes:
+                    turn.lost = DriverError("unit_unreachable", status_of(refusal.code), code=refusal.code)
+                return
+            except DriverError as error:
+                if turn.reads:
+                    self._suspicions.still_lost(block.table, lost, in_service=self._is_in_service())
+                else:
+                    turn.lost = error
                 return
             turn.take(layout.compile(block), data)
             self.learned.reopen(block.table, lost)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from heapq import heapify, heappop
 from typing import Final
 
 from drivers.driver import Clock
@@ -27,7 +28,7 @@ pause_ms_max: Final = 600_000
 """Refusals by a unit that answered nothing are forgotten after a pause that doubles."""
 lost_ms_first: Final = 10_000
 lost_ms_max: Final = 3_600_000
-"""A value that was lost is asked for again after a pause that doubles."""
+"""A value that was lost is asked for again after a pause that doubles; of a unit that gives nothing at all, always after the first one."""
 cut_ms: Final = 600_000
 """Blocks that were cut for silence are put together again, and cut again if need be, after this time. Failures that nothing followed are
 forgotten after it."""
@@ -157,17 +158,21 @@ class Suspicions:
             self._strikes.clear()
             self._crossings.clear()
 
-    def due_lost(self, layout: Layout) -> tuple[Block, Interval] | None:
-        """Return the block of one value of this group that may be asked for now, and what was lost of it.
+    def due_lost(self, layout: Layout, *, at_once: bool) -> tuple[Block, Interval] | None:
+        """Return the block of one value of this group that may be asked for now, and what was lost of it: the one that is due longest.
 
-        A tag that was configured anew may have more registers than the value that was lost.
+        `at_once`: what is not known when it was lost is due now. A tag that was configured anew may have more registers than the value
+        that was lost.
         """
         now_ms = self._clock.mono_ms()
-        for table, lost in self._learned.lost.items():
-            for start, end in lost:
-                due_ms, _ = self._lost.setdefault((table, start, end), (now_ms + lost_ms_first, lost_ms_first))
-                if now_ms >= due_ms and (block := _around(layout.spans, table, start, end)) is not None:
-                    return block, (start, end)
+        first_ms = now_ms if at_once else now_ms + lost_ms_first
+        keys = [(table, start, end) for table, lost in self._learned.lost.items() for start, end in lost]
+        due = [(self._lost.setdefault(key, (first_ms, lost_ms_first))[0], *key) for key in keys]
+        heapify(due)
+        while due and due[0][0] <= now_ms:
+            _, table, start, end = heappop(due)
+            if (block := _around(layout.spans, table, start, end)) is not None:
+                return block, (start, end)
         return None
 
     def found_again(self, table: str, lost: Interval) -> None:
@@ -176,10 +181,10 @@ class Suspicions:
         now_ms = self._clock.mono_ms()
         self._lost = {key: (min(due_ms, now_ms), pause_ms) for key, (due_ms, pause_ms) in self._lost.items()}
 
-    def still_lost(self, table: str, lost: Interval) -> None:
-        """It was asked for and is still refused."""
+    def still_lost(self, table: str, lost: Interval, *, in_service: bool) -> None:
+        """It was asked for and is still refused. Of a unit that gives nothing else (`in_service`: it does) it is asked for every time."""
         if (known := self._lost.get((table, *lost))) is not None:  # else a read-back found it again meanwhile
-            pause_ms = min(known[1] * 2, lost_ms_max)
+            pause_ms = min(known[1] * 2, lost_ms_max) if in_service else lost_ms_first
             self._lost[table, *lost] = self._clock.mono_ms() + pause_ms, pause_ms
 
 

@@ -35,8 +35,8 @@ THINNED: Final = "core_overloaded"
 
 line_causes: Final = frozenset({"connect_failed", "name_unknown", WAITING, "connection_lost"})
 """Causes that speak of the whole device: its other groups rest as well, and are bad at once."""
-others_causes: Final = frozenset({"line_busy"})
-"""Causes that speak of the other devices on the line: to rest from them would only lose more."""
+others_causes: Final = frozenset({"line_busy", "unit_busy"})
+"""Causes that speak of other requests than the read's own: to rest from them would only lose more."""
 
 
 class ScanSink(Protocol):

@@ -21,7 +21,7 @@ from runtime.faces.feed import RequestRefusedError
 
 SILENT: Final = frozenset({"no_answer", "breaker_open", "connection_lost"})
 BUSY_TRIES: Final = 3
-LOST: Final = frozenset({"connect_failed", "name_unknown", "line_noisy", "line_busy", "tls_refused", "tls_not_pinned"})
+LOST: Final = frozenset({"connect_failed", "name_unknown", "line_noisy", "line_busy", "unit_busy", "tls_refused", "tls_not_pinned"})
 """Causes that end a place: the next unit would fare no better."""
 Looked = TypeVar("Looked")
 

@@ -80,7 +80,8 @@ def test_thirty_units_behind_one_address() -> None:
         units[number].delay_s = 0.12
     units[8].answers_as = 88
     period_ms = 250
-    of_the_line = ("line_busy", "connection_lost", "connect_failed", "connect_waiting", "poll_stopping", "device_busy", "poll_late")
+    of_the_line = ("line_busy", "unit_busy", "connection_lost", "connect_failed", "connect_waiting")
+    of_the_line += ("poll_stopping", "device_busy", "poll_late")
 
     async def test() -> None:
         async with TcpUnits(units) as server:

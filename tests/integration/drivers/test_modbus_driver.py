@@ -292,6 +292,12 @@ def test_units_behind_one_gateway_share_one_connection_and_take_turns() -> None:
                         tasks.create_task(second.read(group, 0.2))
                 assert caught.group_contains(DriverError, match="line_busy")
             assert not shared._kept
+            async with ModbusDriver(one, clock, shared) as alone:
+                with pytest.raises(ExceptionGroup) as caught:
+                    async with asyncio.TaskGroup() as tasks:
+                        tasks.create_task(alone.read(group, 0.5))
+                        tasks.create_task(alone.read(group_of("holding:2"), 0.2))
+                assert caught.group_contains(DriverError, match="unit_busy"), "there are no other units"
         finally:
             await plant.stop()
 

@@ -166,7 +166,7 @@ def test_a_dead_or_slow_device_delays_nobody_and_is_said(tmp_path: Path, count: 
             await compare(face, ["d1", "d2"], count(3, 5, 11), Disturbance("dead", dead, end), Disturbance("slow", slow, end))
             gaps = await until(lambda: face.health["gaps"])
             assert gaps["no_answer"] > 0
-            said = {"no_answer", "device_busy", "line_busy", "breaker_open", "poll_late"}
+            said = {"no_answer", "device_busy", "line_busy", "unit_busy", "breaker_open", "poll_late"}
             said |= {"connect_failed", "connect_waiting", "connection_lost"}
             assert set(gaps) <= said, gaps
 
