@@ -10,7 +10,7 @@ Once it does not differ, the safe plan is the best one there is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from drivers.modbus.config import DeviceOptions
@@ -52,15 +52,27 @@ class GroupPlan:
     unproven: list[Block]
     is_settled: bool
     """Nothing is left to find out: every block was answered before, none is to be proven, nothing is lost."""
+    given_up: set[Block] = field(default_factory=set)
+    """Blocks without an answer although they had the time for one, until they have one."""
 
     def holes(self, block: Block) -> list[Interval]:
         """Return the holes of a block: what it holds besides wanted values."""
         return holes_of(block, self.readable)
 
-    def postpone(self, at: int) -> None:
-        """Read block `at` last from now on, so that one that never answers does not starve the others."""
+    def postpone(self, at: int, *, cut_off: bool, short: bool) -> None:
+        """Read block `at` last from now on, so that one that never answers does not starve the others.
+
+        `cut_off`: those behind it were not asked any more, and come first next time; so does the block itself where it had less than an
+        answer's time (`short`), unless it did not answer either when it was asked first.
+        """
         blocks = [read.block for read in self.arrangement.reads]
-        blocks.append(blocks.pop(at))
+        done, failed, rest = blocks[:at], blocks[at : at + 1], blocks[at + 1 :]
+        if not short:
+            self.given_up.update(failed)
+        if not cut_off:
+            blocks = done + rest + failed
+        else:
+            blocks = rest + done + failed if failed[0] in self.given_up else failed + rest + done
         self.arrangement = self.layout.arrange(blocks, self.arrangement.unreadable)
 
 
@@ -78,4 +90,5 @@ def make_plan(layout: Layout, learned: LearnedMap, options: DeviceOptions, hope:
     unproven = [block for block in hopeful if not all(crossable[block.table].covers(*hole) for hole in holes_of(block, readable))]
     is_known = all(learned.answered[block.table].covers(block.start, block.end) for block in blocks)
     is_settled = is_known and not unproven and not learned.has_lost(layout.spans) and not learned.has_passing(silent=False)
-    return GroupPlan(layout, learned.version, layout.arrange(blocks, refused), readable, unproven, is_settled)
+    given_up = set() if last is None else last.given_up.intersection(blocks)
+    return GroupPlan(layout, learned.version, layout.arrange(blocks, refused), readable, unproven, is_settled, given_up)

@@ -174,8 +174,10 @@ class UnitReader:
         troubled = turn.refused or turn.odd or turn.silent or self._suspicions
         if plan.is_settled and not troubled and turn.lost is None:
             return plan.layout.scan(plan.arrangement, turn.answers, self._clock.wall_ms())
+        if plan.given_up:
+            plan.given_up -= {read.block for read, each in zip(turn.reads, turn.answers, strict=True) if isinstance(each, bytes)}
         if turn.lost is not None:
-            plan.postpone(turn.lost_at)
+            plan.postpone(turn.lost_at, cut_off=turn.is_cut_off, short=turn.was_short)
         await self._learn(plan, turn)
         if await self._became_another(learned, until):
             return None
@@ -202,6 +204,7 @@ class UnitReader:
         loop = asyncio.get_running_loop()
         reads, answers = turn.reads, turn.answers
         for at, read in enumerate(reads):
+            left_s = turn.until - loop.time()
             try:
                 data = await self._ask(read.block, turn.until)
             except RefusalError as refusal:
@@ -221,6 +224,7 @@ class UnitReader:
                 elif error.cause == "bad_answer":
                     turn.odd.append(at)
                 if not may_go_on or loop.time() >= turn.until:
+                    turn.is_cut_off, turn.was_short = True, at > 0 and left_s < self._options.request_timeout_s
                     answers += [error.status] * (len(reads) - at)
                     return
                 answers.append(error.status)

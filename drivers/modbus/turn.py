@@ -97,6 +97,10 @@ class Turn:
     refusal_count: int = 0
     lost: DriverError | None = None
     lost_at: int = 0
+    is_cut_off: bool = False
+    """The time was over at `lost_at`: what stands behind it was not asked."""
+    was_short: bool = False
+    """What stands at `lost_at` had less than the time limit of a request for its answer."""
     was_heard: bool = False
 
     is_sounding: bool = False

@@ -175,3 +175,55 @@ def test_each_read_of_a_silent_unit_says_that_it_did_not_answer() -> None:
         assert len(good(await session.read(group))) == 40
 
     run(program, seed=1)
+
+
+def test_blocks_of_a_slow_unit_take_turns_where_a_read_has_no_time_for_all() -> None:
+    async def program(clock: VirtualClock) -> None:
+        unit = Unit(scattered)
+        session, time = Session(unit), asyncio.get_running_loop().time
+        group = registers([0, 300, 600, 900], period_ms=1000)
+        for _ in range(3):
+            await session.read(group)
+        ask = session.reader._ask._ask
+
+        async def slowly(block: Block, until: float) -> bytes:
+            await after(clock, min(0.9, until - time()))
+            if time() >= until:
+                raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=1000)
+            return await ask(block, until)
+
+        session.reader._ask._ask = slowly
+        came = [good(await session.read(group, within_s=1.0)) for _ in range(8)]
+        assert all(len(each) == 1 for each in came)
+        assert set[int]().union(*came[:4]) == set[int]().union(*came[4:]) == set(range(4))
+
+    run(program, seed=1)
+
+
+def test_a_block_that_never_answers_costs_the_others_one_read_where_it_takes_the_time_of_all() -> None:
+    async def program(clock: VirtualClock) -> None:
+        unit = Unit(scattered)
+        session, time = Session(unit), asyncio.get_running_loop().time
+        group = registers([0, 300, 600, 900], period_ms=1000)
+        for _ in range(3):
+            await session.read(group)
+        ask = session.reader._ask._ask
+
+        async def one_is_silent(block: Block, until: float) -> bytes:
+            await after(clock, min(0.2 if block.start != 300 else 1.0, until - time()))
+            if block.start == 300 or time() >= until:
+                raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=1000)
+            return await ask(block, until)
+
+        session.reader._ask._ask = one_is_silent
+        came: list[set[int]] = []
+        for _ in range(12):
+            try:
+                came.append(good(await session.read(group, within_s=1.0)))
+            except DriverError:
+                came.append(set())
+        assert came[4:] == [{0, 2, 3}] * 8
+        session.reader._ask._ask = ask
+        assert len(good(await session.read(group, within_s=1.0))) == 4
+
+    run(program, seed=1)
