@@ -87,9 +87,10 @@ class ModbusDriver:
         line, self._line = self._line, None
         if line is None:
             return
-        if (owed := line.owed(self._options.unit_id)) is not None:
+        owed, is_last = line.owed(self._options.unit_id), line.leave(self._options.unit_id)
+        if owed is not None and not line.has(self._options.unit_id):  # else another device is the same unit, and keeps it
             self._owed()[self._options.unit_id] = owed
-        if line.leave(self._options.unit_id):
+        if is_last:
             self._shared.forget(self._key)
             self._shared.recorders.pop(line.recorder.line, None)
 

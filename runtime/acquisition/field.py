@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 from drivers.abilities import Caller, Enterable, LineSource, OnLine, RegisterSource, Rounder
 from drivers.driver import Driver, DriverError
@@ -22,6 +23,8 @@ from runtime.points import DevicePoints
 from runtime.supervisor import Supervisor
 
 MakeDriver = Callable[[DevicePoints], Driver]
+ASKED_S_MAX: Final = 15.0
+"""A person waits for what is asked besides the polls, and an end of the core for what is under way: no device has more time for it."""
 
 
 class Field:
@@ -92,8 +95,11 @@ class Field:
         return {name: poller.counts for name, poller in self.pollers.items()}
 
     async def write(self, device: str, tag: Tag, value: Value, deadline_s: float) -> None:
-        """Write one value through a device's connection. Raises DriverError, `device_unknown` for a device that is not polled."""
-        await self._driver(device).write(tag, value, deadline_s)
+        """Write one value through a device's connection. Raises DriverError, `device_unknown` for a device that is not polled.
+
+        A device whose scans may take longer than `deadline_s` has that time here, too, up to ASKED_S_MAX; so have reads and calls.
+        """
+        await self._driver(device).write(tag, value, self._time_s(device, deadline_s))
 
     def sent(self, device: str, tag: Tag, value: Value) -> Value:
         """Return what a write of a value really sends, the value itself where the driver cannot say. Raises DriverError."""
@@ -104,14 +110,14 @@ class Field:
         """Read one tag now, besides its group's polls. Raises DriverError."""
         # Drivers tell groups apart by uid: one of the configuration's is never negative.
         alone = TagGroup(-1 - tag.uid, device, f"read back {tag.name}", 1000, (tag,))
-        return await self._driver(device).read(alone, deadline_s)
+        return await self._driver(device).read(alone, self._time_s(device, deadline_s))
 
     async def call(self, device: str, owner: str, method: str, arguments: Sequence[str], deadline_s: float) -> list[Value]:
         """Call a method through a device's connection. Raises DriverError, `call_not_supported` where the driver has none."""
         driver = self._driver(device)
         if not isinstance(driver, Caller):
             raise DriverError("call_not_supported", device=device)
-        return await driver.call(owner, method, arguments, deadline_s)
+        return await driver.call(owner, method, arguments, self._time_s(device, deadline_s))
 
     async def registers(self, device: str, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
         """Look at raw registers through a device's connection. Raises DriverError, `registers_not_supported` where it has none."""
@@ -161,6 +167,10 @@ class Field:
         if not isinstance(driver, LineSource):
             raise DriverError("registers_not_supported", device=device)
         return driver
+
+    def _time_s(self, device: str, deadline_s: float) -> float:
+        poller = self.pollers.get(device)
+        return max(deadline_s, min(poller.points.config.timeout_s, ASKED_S_MAX)) if poller is not None else deadline_s
 
     def _driver(self, device: str) -> Driver:
         poller = self.pollers.get(device)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from drivers.driver import DriverError
 from runtime.acquisition.field import Field
 from runtime.acquisition.grid import WAKE_MS, phase_ms
 from runtime.points import DevicePoints
@@ -90,3 +93,21 @@ def test_no_edit_moves_a_due() -> None:
     assert before["a/g0"] == company["a/g0"] == moved["a/g0"] == second["a/g0"] == alone["a/g0"]
     assert before["b/g0"] == company["b/g0"] == moved["b/g0"]
     assert company["c/g0"] == moved["c/g0"] == alone["c/g0"] == spread("c/g0", 1000)
+
+
+@pytest.mark.parametrize(("timeout_s", "is_read"), [(1.0, False), (4.0, True)])
+def test_a_slow_device_is_read_back_in_the_time_that_its_scans_have(timeout_s: float, is_read: bool) -> None:
+    async def program(clock: VirtualClock) -> None:
+        driver = OnOneLine(clock, 502)
+        driver.takes_s = 3.0
+        field = Field(KeptScans(), clock, lambda _: driver, Supervisor())
+        devices = points_of(device("slow", 502, 60_000).replace("[[", f"timeout_s = {timeout_s}\n[[", 1))
+        field.apply(devices, field.prepare(devices))
+        tag = devices["slow"].groups[0].tags[0]
+        if is_read:
+            assert (await field.read("slow", tag, 2.0)).values == [1]
+        else:
+            with pytest.raises(DriverError, match="no_answer"):
+                await field.read("slow", tag, 2.0)
+
+    run(program, seed=1)
