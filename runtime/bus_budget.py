@@ -107,7 +107,7 @@ def accept_config(text: str) -> Accepted:
         if line.is_certain and line.share(usual=False) > 1:
             faults.add(place, where, "config_line_full", **line.params(usual=False))
         elif line.share(usual=True) > BUSY_SHARE:
-            advice.add(place, where, "config_line_busy", **line.params(usual=True))
+            advice.add(place, where, "config_line_over" if line.share(usual=True) > 1 else "config_line_busy", **line.params(usual=True))
     for device in config.devices:
         for key, code, params in advice_on(device.type, device.options):
             advice.add(("devices", device.name, key), f"devices.{device.name}.{key}", code, **params)

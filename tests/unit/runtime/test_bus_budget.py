@@ -85,6 +85,7 @@ def test_a_busy_line_is_advice_and_a_network_never_a_fault() -> None:
     assert line.share(usual=True) > 1
     (advice,) = accept_config(crowd).advice
     assert "…" in advice.text()
+    assert "dues will be missed" in advice.text()
 
 
 def test_what_is_not_polled_over_a_line_takes_none_of_its_time() -> None:
