@@ -28,7 +28,7 @@ from runtime.alarms.notify_config import notify_of
 from runtime.alarms.notify_plan import NotifyPlan
 from runtime.clock import SystemClock
 from runtime.config_commands import MethodConfig, check_methods, method_config, setpoint_rules
-from runtime.config_faults import ConfigError, Fault, Faults, Place
+from runtime.config_faults import Above, ConfigError, Fault, Faults, Place, dotted
 from runtime.config_judged import check_models, known_to_alarms
 from runtime.config_references import References
 from runtime.config_signin import Ldap, Oidc
@@ -167,7 +167,8 @@ def parse_config(text: str) -> Config:
     except RecursionError as error:
         raise ConfigError([Fault("", "config_not_toml", {"detail": "nested too deeply"})]) from error
     faults = Faults(text)
-    file = faults.judge(model.File, raw, (), "")
+    gateway = raw.get("gateway")
+    file = faults.judge(model.File, raw, (), "", above={"[gateway]": _lacking(gateway if isinstance(gateway, dict) else {}, model.Gateway)})
     # Devices and anchors are judged even when another section is wrong: every fault at once.
     rows = raw.get("devices")
     references = References()
@@ -207,7 +208,9 @@ def _device(faults: Faults, references: References, name: str, raw: Any) -> Devi
             factory.DEVICE_OPTIONS, _others(raw, model.Device), place, where, {"device": name}, model.Device.model_fields
         )
     rows = [(at, row) for at, row in enumerate(_list(raw.get("groups"))) if isinstance(row, dict)]
-    context = {"options": options, "references": references}
+    own = () if factory is None else (factory.DEVICE_OPTIONS,)
+    above: Above = {f"[{dotted(place)}]": _lacking(raw, model.Device, *own)}
+    context = {"options": options, "references": references, "above": above}
     groups = [_group(faults, factory, str(raw.get("type")), (*place, "groups", at), where, row, context) for at, row in rows]
     _check_unique(faults, place, where, rows)
     if common is not None:
@@ -233,10 +236,11 @@ def _factory(faults: Faults, place: Place, where: str, type_name: Any) -> Factor
 def _group(
     faults: Faults, factory: Factory | None, driver: str, place: Place, device_where: str, raw: dict[str, Any], context: Mapping[str, Any]
 ) -> GroupConfig | None:
-    """Judge one group. `context` has the device's own `options` for the validators of its tags, None when faulty, and `references`."""
+    """Judge one group. `context` has the device's own `options` for the validators of its tags, None when faulty, `references`, `above`."""
     where = f"{device_where}.groups.{raw.get('name', place[-1])}"
     occasional = factory is not None and is_occasional(factory)
-    group = faults.judge(model.Group, {**OCCASIONAL_GROUP, **raw} if occasional else raw, place, where)
+    group = faults.judge(model.Group, {**OCCASIONAL_GROUP, **raw} if occasional else raw, place, where, above=context["above"])
+    context = {**context, "above": {f"[[{dotted(('devices', str(place[1]), 'groups'))}]]": _lacking(raw, model.Group), **context["above"]}}
     if group is not None and occasional and group.mode != OCCASIONAL_GROUP["mode"]:
         faults.add((*place, "mode"), f"{where}.mode", "config_mode_pushed", type=driver)
     rows = [(at, row) for at, row in enumerate(_list(raw.get("tags"))) if isinstance(row, dict)]
@@ -259,8 +263,10 @@ def _tag(
 ) -> TagConfig | None:
     where = f"{group_where}.tags.{raw.get('name', place[-1])}"
     tag, own = faults.judge(model.Tag, raw, place, where), _others(raw, model.Tag)
-    options = faults.judge(factory.TAG_OPTIONS, own, place, where, context, model.Tag.model_fields) if factory is not None else None
-    if factory is None or options is None:
+    if factory is None:
+        return None
+    options = faults.judge(factory.TAG_OPTIONS, own, place, where, context, model.Tag.model_fields, context["above"])
+    if options is None:
         return None
     try:
         address, value_type, exponent = factory.make_tag_address(options), factory.value_type(options), factory.exponent(options)
@@ -317,6 +323,11 @@ def _check(tag: model.Tag) -> TagCheck:
 def _others(raw: Mapping[str, Any], common: type[BaseModel]) -> dict[str, Any]:
     """Return the keys that are the driver's own."""
     return {key: value for key, value in raw.items() if key not in common.model_fields}
+
+
+def _lacking(raw: Mapping[str, Any], *models: type[BaseModel]) -> frozenset[str]:
+    """Return the keys of models that a table does not have."""
+    return frozenset(key for each in models for key in each.model_fields if key not in raw)
 
 
 def _list(value: Any) -> list[Any]:

@@ -7,9 +7,11 @@ keep none: a place whose line is not found is shown without one.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -19,11 +21,20 @@ from runtime.config_words import coded
 from runtime.messages.catalogue import word
 
 Place = tuple[str | int, ...]
+Above = Mapping[str, Collection[str]]
+"""Headings of the tables around one, the nearest first, with the keys that each may have and lacks."""
 Model = TypeVar("Model", bound=BaseModel)
-_HEADER: Final = re.compile(r"^\s*(\[{1,2})\s*([^\]]+?)\s*\]{1,2}\s*(#.*)?$")
-_BRACE: Final = re.compile(r"\"(?:\\.|[^\"\\])*\"|'[^']*'|[][{}#]")
-_KEY: Final = re.compile(r"^\s*([A-Za-z0-9_-]+|\"[^\"]*\")((?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=(.*)$")
+HEADER: Final = re.compile(r"^\s*(\[{1,2})([^\]]+)\]{1,2}\s*(#.*)?$")
+"""Of a table, with its brackets and its name. This and the others take a time that grows with the line and no faster."""
+_BRACE: Final = re.compile(r"\"(?:\\.|[^\"\\])*[\"\\]?|'[^']*'?|[][{}#]")
+"""A bracket, or a text; one that does not end goes to the end of its line."""
+KEY: Final = re.compile(r"^\s*([A-Za-z0-9_-]+|\"[^\"]*\")((?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=(.*)$")
 _PART: Final = re.compile(r"\"[^\"]*\"|[^.\s]+")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
+DEPTH_MAX: Final = 16
+"""Parts of a heading or key of which a line is kept: no place of ours has more."""
+BEGINS: Final = -1
+"""As the last part of a place: the first line of anything within it. Only the topmost two parts of a place have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +89,40 @@ class Faults:
         self.found.append(Fault(where, code, params, self._line(place)))
 
     def add_pydantic(
-        self, error: ValidationError, place: Place, where: str, model: type[BaseModel] | None = None, beside: Collection[str] = ()
+        self,
+        error: ValidationError,
+        place: Place,
+        where: str,
+        model: type[BaseModel] | None = None,
+        beside: Collection[str] = (),
+        above: Above = MappingProxyType({}),
     ) -> None:
-        """Note every fault of a model that stands at `place`; `beside` are keys of the same table that another model judges."""
+        """Note every fault of a model that stands at `place`; `beside` are keys of the same table that another model judges.
+
+        `above` has those of the tables around it: a key that is one of theirs has most likely slipped below a heading too many.
+        """
         for each in error.errors(include_url=False):
             loc = each["loc"]
             named = ".".join([where, *map(str, loc)] if where else map(str, loc))
             keys = keys_at(model, loc) if model is not None else frozenset()
             code, params = coded(each, keys.union(beside) if len(loc) == 1 else keys)
+            if code == "config_key_unknown" and len(loc) == 1 and (*place, *loc) in self._lines:  # a key on a line of its own
+                heading = next((name for name, there in above.items() if loc[0] in there), None)
+                if heading is not None:
+                    code, params = "config_key_above", {"heading": heading}
             self.add((*place, *loc), named, code, **params)
 
     def judge(
-        self, model: type[Model], raw: Any, place: Place, where: str, context: Mapping[str, Any] | None = None, beside: Collection[str] = ()
+        self,
+        model: type[Model],
+        raw: Any,
+        place: Place,
+        where: str,
+        context: Mapping[str, Any] | None = None,
+        beside: Collection[str] = (),
+        above: Above = MappingProxyType({}),
     ) -> Model | None:
-        """Return what a model makes of a table, or note every fault of it and return None; `beside` as in `add_pydantic`.
+        """Return what a model makes of a table, or note every fault of it and return None; `beside` and `above` as in `add_pydantic`.
 
         Checks of a whole table run only when each key of it is right, so the wrong keys are taken away and the rest is judged again;
         validators find the names of those in their context as `wrong`, and do not miss them.
@@ -99,7 +130,7 @@ class Faults:
         try:
             return model.model_validate(raw, context=context)
         except ValidationError as error:
-            self.add_pydantic(error, place, where, model, beside)
+            self.add_pydantic(error, place, where, model, beside, above)
             kinds = {each["loc"][0]: each["type"] for each in error.errors(include_url=False, include_input=False) if each["loc"]}
         # A wrong choice says nothing of what goes with it, and a required key cannot be taken away.
         required = {name for name, field in model.model_fields.items() if field.is_required()}
@@ -108,30 +139,38 @@ class Faults:
                 rest = {key: value for key, value in raw.items() if key not in kinds}
                 model.model_validate(rest, context={**(context or {}), "wrong": frozenset(kinds)})
             except ValidationError as error:
-                self.add_pydantic(error, place, where, model, beside)
+                self.add_pydantic(error, place, where, model, beside, above)
         return None
 
     def _line(self, place: Place) -> int | None:
+        """Return its own line, else that of what it stands in; where that has no heading, the first line of anything within it.
+
+        The first line of all devices is none for a fault of one of them.
+        """
         for length in range(len(place), 0, -1):
             line = self._lines.get(place[:length])
+            if line is None and (length == 2 or len(place) == 1):
+                line = self._lines.get((*place[:length], BEGINS))
             if line is not None:
                 return line
         return None
 
 
 def line_index(text: str) -> Mapping[Place, int]:
-    """Return the line (1-based) of each table, array element and key of a TOML text, as far as simple reading finds it."""
+    """Return the line (1-based) of each table, array element and key of a TOML text, as far as simple reading finds it.
+
+    A place of one part or two also has a line with `BEGINS` behind it.
+    """
     lines: dict[Place, int] = {}
     counts: dict[Place, int] = {}
     table: Place = ()
     listed: Place | None = None  # the array that we are inside of
     depth = 0  # and how many arrays deep
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := _HEADER.match(line):
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+        if header := HEADER.match(line):
             listed = None
             table = _table_place(header[2], counts, repeated=header[1] == "[[")
-            for length in range(1, len(table) + 1):  # `[device.x]` is also where `device` begins
-                lines.setdefault(table[:length], number)
+            _note(lines, table, number)
         elif listed is not None:
             rows, change = _tables_in(line)
             for _ in range(rows):
@@ -139,9 +178,9 @@ def line_index(text: str) -> Mapping[Place, int]:
                 counts[listed] = counts.get(listed, 0) + 1
             depth += change
             listed = listed if depth > 0 else None
-        elif key := _KEY.match(line):
-            place = (*table, *_parts(key[1] + key[2]))
-            lines.setdefault(place, number)
+        elif key := KEY.match(line):
+            place = (*table, *parts_of(key[1] + key[2])[:DEPTH_MAX])
+            _note(lines, place, number)
             if key[3].strip().startswith("["):
                 rows, depth = _tables_in(key[3])
                 for at in range(rows):
@@ -151,13 +190,21 @@ def line_index(text: str) -> Mapping[Place, int]:
     return lines
 
 
+def _note(lines: dict[Place, int], place: Place, number: int) -> None:
+    """Note where something stands; `[device.x]` is also where `device` begins."""
+    lines.setdefault(place, number)
+    for length in range(1, min(len(place), 3)):
+        lines.setdefault((*place[:length], BEGINS), number)
+
+
 def _tables_in(line: str) -> tuple[int, int]:
     """Return how many inline tables begin in a line, and how many lists more begin than end in it.
 
     Tables within another one, and what stands in a text or a comment, are none.
     """
     rows = depth = lists = 0
-    for piece in _BRACE.findall(line):
+    for found in _BRACE.finditer(line):
+        piece = found[0]
         if piece == "#":
             break
         rows += piece == "{" and depth == 0
@@ -168,7 +215,7 @@ def _tables_in(line: str) -> tuple[int, int]:
 
 def _table_place(header: str, counts: dict[Place, int], *, repeated: bool) -> Place:
     place: Place = ()
-    parts = _parts(header)
+    parts = parts_of(header)[:DEPTH_MAX]
     for at, part in enumerate(parts):
         place = (*place, part)
         if at < len(parts) - 1:
@@ -180,5 +227,11 @@ def _table_place(header: str, counts: dict[Place, int], *, repeated: bool) -> Pl
     return place
 
 
-def _parts(dotted: str) -> list[str]:
-    return [part.strip('"') for part in _PART.findall(dotted)]
+def parts_of(name: str) -> list[str]:
+    """Return the parts of a dotted name as a heading or key writes it."""
+    return [part.strip('"') for part in _PART.findall(name)]
+
+
+def dotted(parts: Iterable[str]) -> str:
+    """Return a dotted name as a heading writes it, with quotation marks about the parts that need them."""
+    return ".".join(part if _PLAIN.fullmatch(part) else json.dumps(part, ensure_ascii=False) for part in parts)

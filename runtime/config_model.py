@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from drivers.option_error import OptionError
 from ledger_client.errors import FormatError
@@ -209,14 +209,21 @@ class Tag(BaseModel):
     report: Report = Report()
 
     @model_validator(mode="after")
-    def _limits_need_writable(self) -> Self:
-        if self.write is not None and not self.writable:
+    def _limits_need_writable(self, info: ValidationInfo) -> Self:
+        wrong = (info.context or {}).get("wrong", ())  # it was given, and is a fault already
+        if self.write is not None and not self.writable and "writable" not in wrong:
             raise OptionError("config_limits_need_writable")
         return self
 
 
 TAGS_MAX: Final = 1024
 """Tags of one group."""
+
+
+def _not_too_many(tags: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if len(tags) > TAGS_MAX:
+        raise OptionError("config_tags_too_many", count=len(tags), limit=TAGS_MAX)
+    return tags
 
 
 class Group(Strict):
@@ -227,7 +234,7 @@ class Group(Strict):
     period_ms: int = Field(ge=20, le=3_600_000)
     mode: Literal["poll", "subscribe"] = "poll"
     report: Report = Report()
-    tags: list[dict[str, Any]] = Field(min_length=1, max_length=TAGS_MAX)
+    tags: Annotated[list[dict[str, Any]], Field(min_length=1), AfterValidator(_not_too_many)]
 
 
 class DeviceName(Strict):

@@ -1,28 +1,40 @@
 """What is wrong with a text that is no TOML, and what most likely has to be done. Pure.
 
-Room: hall. `config` calls `toml_fault`. The words of `tomllib` are kept as the detail; the slips that are made most get advice: a
-decimal comma, a text without straight quotation marks or without its end, what stands twice, a list without a comma, and an inline table
-that lacks a comma, a quotation mark or a brace.
+Room: hall. `config` calls `toml_fault`. The words of `tomllib` are kept as the detail; the slips that are made most get advice: a byte
+order mark, a decimal comma, a text without straight quotation marks or without its end, `True` and `yes`, a value that is missing, what
+stands behind a value or twice, headings with one bracket and with two, a list without a comma or an end, and an inline table that lacks a
+comma, a quotation mark or a brace.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
-from runtime.config_faults import Fault
+from runtime.config_faults import HEADER, KEY, Fault, dotted, parts_of
+from runtime.config_reached import Reached, reached
 
-_BLANK: Final = re.compile(r"^[^#\"']*=[^#\"']*(\{[a-z_]+\})", re.MULTILINE)
-_AT: Final = re.compile(r"\(at line (\d+), column (\d+)\)")
+SHOWN_MAX: Final = 60
+DETAIL_MAX: Final = 300
+_BLANK: Final = re.compile(r"\{[a-z_]+\}")
+_AT: Final = re.compile(r"\(at line (\d+), column (\d+)\)$")
 _DECIMAL_COMMA: Final = re.compile(r"=\s*(([+-]?\d+),(\d+))\s*(?=[,}#]|$)")
 _BARE: Final = re.compile(r"=[ \t]*([^\s\"'\[{#=,][^\"'#,=}\]]*)")
+_ONE_OF_LIST: Final = re.compile(r"\s*([^\"'#,=}{\]\[]*)")
+_NAME: Final = re.compile(r"[\w.\"' \t-]+")
 _LIKE_TEXT: Final = re.compile(
     r"(?!(?:true|false|yes|no|on|off|inf|nan)$)[^\W\d].*|\d+(\.\d+){3}(:\d+)?|[“”„‘’‚«`].*[“”‘’»`]", re.IGNORECASE
 )
 """A word, an address, what stands in other quotation marks; no number with a unit or a slip in it."""
-_DECLARED: Final = re.compile(r"Cannot (?:declare|mutate immutable namespace) \((.*?),?\)")
+_TRUTHS: Final = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
+_DECLARED: Final = re.compile(r"Cannot declare (\(.*\)) twice \(at [^()]*\)$")
+_REPEATED: Final = re.compile(r"Duplicate inline table key ('.*'|\".*\") \(at [^()]*\)$")
 _CURLY: Final = "“”„‘’‚«»`"
+_LEFT_OPEN: Final = (r"Illegal character '\n'", r"Found invalid character '\n'", "Unterminated string", "Expected \"'")
 _INLINE_FAULTS: Final = (
     "Unclosed inline table",
     "Expected '=' after a key",
@@ -32,38 +44,201 @@ _INLINE_FAULTS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Slip:
+    """Where `tomllib` gave up: at a column of a line, both from 1, or at the end of the text; and what it came through before."""
+
+    detail: str
+    lines: list[str]
+    number: int
+    column: int
+    at_end: bool
+    before: Reached
+
+    @property
+    def line(self) -> str:
+        return self.lines[self.number - 1]
+
+    @property
+    def rest(self) -> str:
+        return self.line[self.column - 1 :]
+
+    @property
+    def inmost(self) -> tuple[str, int]:
+        """The bracket that was opened last and is still open, with its line; nothing and 0 where none is."""
+        return self.before.brackets[-1] if self.before.brackets else ("", 0)
+
+
 def toml_fault(text: str, error: tomllib.TOMLDecodeError) -> Fault:
     """Return the fault of a text that `tomllib` refused."""
-    detail = str(error)
-    at = _AT.search(detail)
-    if at is None:
-        return Fault("", "config_not_toml", {"detail": detail})
-    number, column = int(at[1]), int(at[2])
-    line = text.split("\n")[min(number, text.count("\n") + 1) - 1]
-    if blank := _BLANK.match(line):
-        return Fault("", "config_template", {"blank": blank[1]}, number)
-    for comma in _DECIMAL_COMMA.finditer(line):
-        if comma.start(1) < column <= comma.end() + 1:
-            return Fault("", "config_decimal_comma", {"value": comma[1], "meant": f"{comma[2]}.{comma[3]}"}, number)
-    for bare in _BARE.finditer(line):
-        value = bare[1].rstrip()
-        if bare.start(1) < column <= bare.end() + 1 and _LIKE_TEXT.fullmatch(value):
-            return Fault("", "config_not_toml_bare", {"value": value[:60], "meant": value.strip(_CURLY)[:60]}, number)
-    if "{" in line[:column] and "=" in line[:column].partition("{")[2] and detail.startswith(_INLINE_FAULTS):
-        return Fault("", "config_not_toml_inline", {"detail": detail}, number)
-    if name := _twice(detail, line):
-        return Fault("", "config_not_toml_twice", {"name": name}, number)
-    if detail.startswith("Unclosed array"):
-        return Fault("", "config_not_toml_list", {"detail": detail}, number)
-    if detail.startswith(r"Illegal character '\n'"):
-        return Fault("", "config_not_toml_open", {}, number)
-    return Fault("", "config_not_toml", {"detail": detail}, number)
+    slip = _slip(text.replace("\r\n", "\n"), str(error))
+    found = (fault for advice in _ADVICE if (fault := advice(slip)) is not None)
+    return next(found, Fault("", "config_not_toml", {"detail": _short(slip.detail)}, None if slip.at_end else slip.number))
 
 
-def _twice(detail: str, line: str) -> str:
-    """Return what stands twice, as the file writes it; nothing where that is not what is wrong."""
-    if detail.startswith("Cannot overwrite a value"):
-        key, equals, _ = line.partition("=")
-        return key.strip()[:60] if equals else ""
-    declared = _DECLARED.match(detail)
-    return f"[{'.'.join(part.strip().strip(chr(39)) for part in declared[1].split(','))[:60]}]" if declared else ""
+def _slip(source: str, detail: str) -> _Slip:
+    at, lines = _AT.search(detail), source.split("\n")
+    number = min(int(at[1]), len(lines)) if at else len(lines)
+    column = int(at[2]) if at else len(lines[-1]) + 1
+    position = sum(map(len, lines[: number - 1])) + number - 1 + column - 1
+    return _Slip(detail, lines, number, column, at is None, reached(source[:position]))
+
+
+def _mark(slip: _Slip) -> Fault | None:
+    return Fault("", "config_not_toml_bom", {}, 1) if slip.number == 1 and slip.column == 1 and slip.line.startswith("\ufeff") else None
+
+
+def _template(slip: _Slip) -> Fault | None:
+    plain = re.split(r"[#\"']", slip.line, maxsplit=1)[0]
+    blank = _BLANK.search(plain.partition("=")[2])
+    return Fault("", "config_template", {"blank": blank[0]}, slip.number) if blank else None
+
+
+def _list_end(slip: _Slip) -> Fault | None:
+    """A list of an earlier line goes on where the text ends, or where a heading or a key stands."""
+    if not slip.detail.startswith(("Unclosed array", "Invalid value")):
+        return None
+    if slip.at_end:
+        sign, start = slip.inmost
+        return Fault("", "config_not_toml_list_end", {"start": start}, start) if sign == "[" else None
+    sign, start = next((each for each in reversed(slip.before.brackets) if each[1] < slip.number), ("", 0))
+    heading, key = HEADER.match(slip.line), KEY.match(slip.line)
+    is_heading = heading is not None and slip.line.startswith("[") and _NAME.fullmatch(heading[2]) is not None
+    is_key = key is not None and slip.inmost[1] < slip.number and slip.column <= slip.line.index("=") + 1
+    if sign != "[" or not (is_heading or (is_key and not _is_closed(slip))):
+        return None
+    return Fault("", "config_not_toml_list_end", {"start": start}, slip.number)
+
+
+def _is_closed(slip: _Slip) -> bool:
+    """Tell whether a line that begins with the end of a list stands before the next heading."""
+    for line in slip.lines[slip.number :]:
+        if line.startswith("[") and HEADER.match(line):
+            return False
+        if line.lstrip().startswith("]"):
+            return True
+    return False
+
+
+def _decimal_comma(slip: _Slip) -> Fault | None:
+    for comma in _DECIMAL_COMMA.finditer(slip.line):
+        if comma.start(1) < slip.column <= comma.end() + 1:
+            return Fault("", "config_decimal_comma", {"value": comma[1], "meant": f"{comma[2]}.{comma[3]}"}, slip.number)
+    return None
+
+
+def _bare(slip: _Slip) -> Fault | None:
+    """A value, or an item of a list, that is a text without quotation marks, or a true or false in other words."""
+    value = _value_at(slip)
+    if (truth := _TRUTHS.get(value.casefold())) and value != truth:
+        return Fault("", "config_not_toml_bool", {"value": value, "meant": truth}, slip.number)
+    if _LIKE_TEXT.fullmatch(value):
+        return Fault("", "config_not_toml_bare", {"value": value[:SHOWN_MAX], "meant": value.strip(_CURLY)[:SHOWN_MAX]}, slip.number)
+    return None
+
+
+def _value_at(slip: _Slip) -> str:
+    for bare in _BARE.finditer(slip.line):
+        if bare.start(1) < slip.column <= bare.end() + 1:
+            return bare[1].rstrip("; \t")
+    if slip.inmost[0] != "[" or not slip.detail.startswith(("Unclosed array", "Invalid value")):
+        return ""
+    before = slip.line[: slip.column - 1]
+    listed = _ONE_OF_LIST.match(slip.line, max(before.rfind("["), before.rfind(",")) + 1)
+    if listed is None or not listed.start(1) < slip.column <= listed.end() + 1 or slip.line.startswith("=", listed.end()):
+        return ""
+    return listed[1].rstrip("; \t")
+
+
+def _empty(slip: _Slip) -> Fault | None:
+    rest = slip.rest.strip()
+    if not slip.detail.startswith("Invalid value") or (rest and rest[0] not in "#,}"):
+        return None
+    is_after_equals = slip.line[: slip.column - 1].rstrip().endswith("=")
+    return Fault("", "config_not_toml_empty", {}, slip.number) if is_after_equals else None
+
+
+def _inline(slip: _Slip) -> Fault | None:
+    sign, start = slip.inmost
+    if sign != "{" or not slip.detail.startswith(_INLINE_FAULTS):
+        return None
+    line = slip.line[: slip.column] if start == slip.number else slip.lines[start - 1]
+    number = start if slip.at_end else slip.number
+    return Fault("", "config_not_toml_inline", {"detail": slip.detail}, number) if "=" in line.partition("{")[2] else None
+
+
+def _twice(slip: _Slip) -> Fault | None:
+    """What stands twice, as the file writes it; nothing where that is not what is wrong or cannot be known."""
+    if repeated := _REPEATED.match(slip.detail):
+        return Fault("", "config_not_toml_twice", {"name": dotted([str(_literal(repeated[1]))])[:SHOWN_MAX]}, slip.number)
+    if (declared := _DECLARED.match(slip.detail)) and isinstance(key := _literal(declared[1]), tuple):
+        return _heading_twice(slip, list(map(str, key)), said=True)
+    if not slip.detail.startswith("Cannot overwrite a value"):
+        return None
+    begins = slip.before.statements[-1]
+    if begins == slip.number and (heading := HEADER.match(slip.line)):
+        return _heading_twice(slip, parts_of(heading[2]), said=False)
+    written = KEY.match(slip.lines[begins - 1])
+    if written is None or written[2] or slip.before.brackets:
+        return None
+    params: dict[str, str | int | float] = {"name": written[1][:SHOWN_MAX]}
+    for number in reversed(slip.before.statements[:-1]):
+        line = slip.lines[number - 1]
+        if line.lstrip().startswith("["):
+            break
+        if (other := KEY.match(line)) and not other[2] and other[1].strip('"') == written[1].strip('"'):
+            params["first"] = number
+    return Fault("", "config_not_toml_twice", params, begins)
+
+
+def _heading_twice(slip: _Slip, name: list[str], *, said: bool) -> Fault | None:
+    """A heading with one bracket among those with two, or the reverse; else, where the parser has said so, one that stands twice."""
+    here = HEADER.match(slip.line)
+    params: dict[str, str | int | float] = {"name": f"[{dotted(name)[:SHOWN_MAX]}]"}
+    for number in slip.before.statements[:-1]:
+        other = HEADER.match(slip.lines[number - 1])
+        if here is None or other is None or parts_of(other[2]) != name:
+            continue
+        if other[1] != here[1]:
+            return Fault("", "config_not_toml_brackets", {"name": dotted(name)[:SHOWN_MAX], "other": number}, slip.number)
+        params.setdefault("first", number)
+    return Fault("", "config_not_toml_twice", params, slip.number) if said else None
+
+
+def _behind(slip: _Slip) -> Fault | None:
+    """A sign of another language behind a value."""
+    if not slip.detail.startswith("Expected newline"):
+        return None
+    rest = slip.rest
+    found = next((sign for sign in ("//", "/*", ";") if rest.startswith(sign)), "")
+    if rest.startswith(",") and rest[1:].lstrip()[:1] in ("", "#"):
+        found = ","
+    return Fault("", "config_not_toml_behind", {"found": found}, slip.number) if found else None
+
+
+def _open(slip: _Slip) -> Fault | None:
+    begins = slip.before.text
+    return Fault("", "config_not_toml_open", {}, begins) if begins is not None and slip.detail.startswith(_LEFT_OPEN) else None
+
+
+def _list(slip: _Slip) -> Fault | None:
+    return Fault("", "config_not_toml_list", {"detail": slip.detail}, slip.number) if slip.detail.startswith("Unclosed array") else None
+
+
+_ADVICE: Final[tuple[Callable[[_Slip], Fault | None], ...]] = (
+    _mark, _template, _list_end, _decimal_comma, _bare, _empty, _inline, _twice, _behind, _open, _list,
+)  # fmt: skip
+"""The first one that has something to say is heard."""
+
+
+def _literal(text: str) -> object:
+    """Return what a `repr` of texts stands for; nothing for what is none."""
+    try:
+        found: object = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return ""
+    return found
+
+
+def _short(detail: str) -> str:
+    return detail if len(detail) <= DETAIL_MAX else detail[: DETAIL_MAX - 1] + "…"

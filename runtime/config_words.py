@@ -51,6 +51,8 @@ def coded(error: Mapping[str, Any], keys: Collection[str] = ()) -> tuple[str, Pa
     if isinstance(own := context.get("error"), OptionError):
         return own.code, {name: shown(given) if name == "value" else given for name, given in own.params.items()}
     code = CODES.get(error["type"])
+    if code == "config_key_missing" and error["loc"] == ("gateway",):
+        return "config_gateway_missing", {}
     if code is None:
         return "config_value", {"detail": str(error["msg"]).removeprefix("Value error, ")}
     if code == "config_not_list" and isinstance(error.get("input"), dict):

@@ -11,7 +11,7 @@ from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from drivers.modbus.address import (
     Address,
@@ -108,7 +108,8 @@ class TagOptions(BaseModel):
         return zone
 
     @model_validator(mode="after")
-    def _is_sound(self) -> Self:
+    def _is_sound(self, info: ValidationInfo) -> Self:
+        wrong = (info.context or {}).get("wrong", ())  # it was given, and is a fault already
         kind, (table, start) = self.kind, read_notation(self.address)
         if table in bit_tables and kind != "bool":
             raise OptionError("config_data_table", data=kind, table=table)
@@ -118,7 +119,7 @@ class TagOptions(BaseModel):
             if kind not in kinds and getattr(self, key) != type(self).model_fields[key].default:
                 raise _misplaced(key, kind)
         for key, needed_by in (("length", ("string",)), ("parts", part_kinds)):
-            if kind in needed_by and getattr(self, key) is None:
+            if kind in needed_by and getattr(self, key) is None and key not in wrong:
                 raise OptionError("config_needs", key=key, when=f'data = "{kind}"')
         if kind in kinds_of["bit"] and self.bit + self.bit_count > 16 * self.register_count:
             raise OptionError("config_bits_inside", last=self.bit + self.bit_count, bits=16 * self.register_count)

@@ -127,7 +127,7 @@ def test_a_text_that_is_no_toml_is_named_by_its_line() -> None:
     with pytest.raises(ConfigError):
         drafts.with_device("[gateway\n", "x", NEW)
     said = judged("[gateway]\nname = \n", TEXT)
-    assert [fault["code"] for fault in said["faults"]] == ["config_not_toml"]
+    assert [(fault["code"], fault["line"]) for fault in said["faults"]] == [("config_not_toml_empty", 2)]
 
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
