@@ -152,5 +152,6 @@ def most_likely(routes: Sequence[str], own: Sequence[str], families: Collection[
     network, such as a bridge for containers, is known here and leads nobody to us; a link-local IPv6 address needs an interface's name.
     """
     parsed = [ipaddress.ip_address(each) for some in (routes, own) for each in sorted(some, key=lambda each: ":" in each)]
-    usable = (each for each in parsed if each.version in families and not each.is_loopback and not (each.version == 6 and each.is_link_local))
+    of_ours = (each for each in parsed if each.version in families and not each.is_loopback)
+    usable = (each for each in of_ours if each.version == 4 or not each.is_link_local)
     return str(next(usable, "127.0.0.1" if 4 in families else "::1"))
