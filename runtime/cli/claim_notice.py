@@ -23,7 +23,7 @@ def claim_code(layout: Layout) -> str | None:
 
 
 def claim_notice(layout: Layout, *, has_page: bool) -> str | None:
-    """Return what to say, None when there is nothing; the state folder as it was named. Without a page, which claiming needs, that is said."""
+    """Return what to say, with the state folder as it was named; None when there is nothing. Without a page it says just that."""
     try:
         code = claim_code(layout)
     except OSError:
