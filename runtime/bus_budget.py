@@ -113,7 +113,7 @@ def accept_config(text: str) -> Accepted:
         elif line.share(usual=True) > BUSY_SHARE:
             advice.add(place, where, "config_line_busy", **line.params(usual=True))
     for device in config.devices:
-        for key, code, params in _told(faults, device, advice_on, []):
+        for key, code, params in _told(faults, device, advice_on) or ():
             advice.add(("devices", device.name, key), f"devices.{device.name}.{key}", code, **params)
     if (size := len(text.encode())) > CONFIG_TEXT_MAX:
         advice.add(("gateway",), "gateway", "config_text_long", size=size, size_max=CONFIG_TEXT_MAX)
@@ -131,8 +131,8 @@ def _check_claims(faults: Faults, config: Config) -> None:
     owners: dict[str, tuple[str, str]] = {}
     """What -> the device that has it first, and the type that shares it or, unshared, that device again."""
     for device in (each for each in config.devices if each.enabled):
-        claims = [(option, what, f"device {device.name}") for option, what in _told(faults, device, claims_of, [])]
-        claims += [(option, what, f"type {device.type}") for option, what in _told(faults, device, shares_of, [])]
+        claims = [(option, what, f"device {device.name}") for option, what in _told(faults, device, claims_of) or ()]
+        claims += [(option, what, f"type {device.type}") for option, what in _told(faults, device, shares_of) or ()]
         for option, what, holder in claims:
             owner, held_by = owners.setdefault(what, (device.name, holder))
             if held_by != holder:
@@ -145,21 +145,21 @@ def _check_groups(faults: Faults, config: Config) -> None:
     for device in config.devices:
         subscribed = [(at, group) for at, group in enumerate(device.groups) if group.mode == "subscribe"]
         for at, group in subscribed if not can_push(device.type) else ():
-            place, where = ("devices", device.name, "groups", at, "mode"), f"devices.{device.name}.groups.{group.name}.mode"
-            faults.add(place, where, "config_mode_polled", type=device.type)
-        option = _told(faults, device, one_group_of, None)
+            mode = ("devices", device.name, "groups", at, "mode")
+            faults.add(mode, f"devices.{device.name}.groups.{group.name}.mode", "config_mode_polled", type=device.type)
+        option = _told(faults, device, one_group_of)
         for at, group in enumerate(device.groups[1:] if option is not None else (), start=1):
             place, where = ("devices", device.name, "groups", at), f"devices.{device.name}.groups.{group.name}"
             faults.add(place, where, "config_one_group", option=str(option), first=device.groups[0].name)
 
 
-def _told(faults: Faults, device: DeviceConfig, ask: Callable[[str, BaseModel], Told], otherwise: Told) -> Told:
-    """Return what a device's type tells of its options; where it tells it wrongly, note that and return `otherwise`."""
+def _told(faults: Faults, device: DeviceConfig, ask: Callable[[str, BaseModel], Told]) -> Told | None:
+    """Return what a device's type tells of its options; where it tells it wrongly, note that and return None."""
     try:
         return ask(device.type, device.options)
     except DriverError as error:
         faults.add_told(device.name, error)
-        return otherwise
+        return None
 
 
 def line_budgets(config: Config, faults: Faults) -> Iterator[LineBudget]:
