@@ -264,7 +264,7 @@ def test_the_first_page_tells_that_a_file_edited_by_hand_is_not_in_force() -> No
 
 def test_the_first_page_tells_of_a_part_that_does_not_run() -> None:
     told = {"parts_down": {"history": "no space left"}}
-    why = "The part history does not run: it fails each time it is started (no space left)"
+    why = "The part history does not run, it fails each time it is started: no space left"
     assert pages.parts_noted(told, "en") == [pages.Mind("/diagnostics", "Diagnostics", why, "down")]
     assert pages.parts_noted({}, "en") == []
 
