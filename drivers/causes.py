@@ -75,6 +75,7 @@ cause_codes: Final = (
     "library_missing",  # library, extra: an optional package is not installed
     "driver_unknown",  # type, known: no driver of this name; the names there are
     "address_unusable",  # detail: a value longer than one request may be
+    "driver_told_wrongly",  # function, returned, wanted: a driver's package returns something else than the runtime takes
     "driver_duplicate",  # type: two packages offer the same name
     "subscribe_not_supported",  # this device does not push
     # files

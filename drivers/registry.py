@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Told = TypeVar("Told")
 entry_point_group: Final = "witnessmark.drivers"
+SHOWN_MAX: Final = 5
+"""Kinds of a tuple's elements that are named where it is told wrongly."""
 
 built_in: Final = MappingProxyType(
     {
@@ -128,6 +130,13 @@ class Occasional(Protocol):
 
 
 @runtime_checkable
+class Polled(Protocol):
+    """What a factory module may have besides: False where no device of its type pushes, so that no group can be subscribed to."""
+
+    PUSHES: bool
+
+
+@runtime_checkable
 class Reckoning(Protocol):
     """What a factory module may have besides: its values are made of other tags'."""
 
@@ -179,33 +188,39 @@ def make_driver(type_name: str, name: str, config: BaseModel, clock: Clock, shar
 
 
 def line_load(type_name: str, options: BaseModel, groups: Sequence[Addresses]) -> LineLoad | None:
-    """Return what a device's groups ask of its line; None when its type does not tell. Raises DriverError as `load_factory`."""
+    """Return what a device's groups ask of its line; None when its type does not tell. Raises ValueError as `Loading`, DriverError."""
     factory = load_factory(type_name)
-    return _told(factory, "line_load", factory.line_load(options, groups), LineLoad) if isinstance(factory, Loading) else None
+    if not isinstance(factory, Loading):
+        return None
+    load = _told(factory, "line_load", factory.line_load(options, groups), LineLoad)
+    if len(load.groups) != len(groups):
+        raise _wrongly(factory, "line_load", f"LineLoad[{len(load.groups)}]", f"LineLoad[{len(groups)}]")
+    return load
 
 
 def advice_on(type_name: str, options: BaseModel) -> list[tuple[str, str, dict[str, str | int | float]]]:
     """Return (option, code, params) of what a device's options make worth saying; empty when its type says nothing."""
     factory = load_factory(type_name)
-    return _rows(factory, "advice", factory.advice(options), 3) if isinstance(factory, Advising) else []
+    return _rows(factory, "advice", factory.advice(options), (str, str, dict)) if isinstance(factory, Advising) else []
 
 
 def claims_of(type_name: str, options: BaseModel) -> list[tuple[str, str]]:
     """Return (option, what) of what a device needs for itself; empty when its type claims nothing."""
     factory = load_factory(type_name)
-    return _rows(factory, "claims", factory.claims(options), 2) if isinstance(factory, Claiming) else []
+    return _rows(factory, "claims", factory.claims(options), (str, str)) if isinstance(factory, Claiming) else []
 
 
 def shares_of(type_name: str, options: BaseModel) -> list[tuple[str, str]]:
     """Return (option, what) of what a device needs for its type; empty when its type shares nothing."""
     factory = load_factory(type_name)
-    return _rows(factory, "shares", factory.shares(options), 2) if isinstance(factory, Sharing) else []
+    return _rows(factory, "shares", factory.shares(options), (str, str)) if isinstance(factory, Sharing) else []
 
 
 def one_group_of(type_name: str, options: BaseModel) -> str | None:
     """Return the option with which a device can have one group only; None where there may be more."""
     factory = load_factory(type_name)
-    return _told(factory, "one_group", factory.one_group(options) or "", str) or None if isinstance(factory, Undivided) else None
+    told = factory.one_group(options) if isinstance(factory, Undivided) else None
+    return None if told is None else _told(factory, "one_group", told, str, "str | None")
 
 
 def origin_of(factory: Factory, options: BaseModel | None) -> list[str]:
@@ -218,7 +233,13 @@ def origin_of(factory: Factory, options: BaseModel | None) -> list[str]:
 def inputs_of(type_name: str, address: object) -> tuple[str, ...]:
     """Return the tags (`device/tag`) that a tag is made of; empty where it is read from a device."""
     factory = load_factory(type_name)
-    return _told(factory, "inputs", factory.inputs(address), tuple) if isinstance(factory, Reckoning) else ()
+    if not isinstance(factory, Reckoning):
+        return ()
+    wanted = "tuple[str, ...]"
+    told = _told(factory, "inputs", factory.inputs(address), tuple, wanted)
+    if not all(isinstance(each, str) for each in told):
+        raise _wrongly(factory, "inputs", _shape(told), wanted)
+    return told
 
 
 def is_occasional(factory: Factory) -> bool:
@@ -226,21 +247,40 @@ def is_occasional(factory: Factory) -> bool:
     return isinstance(factory, Occasional) and factory.OCCASIONAL
 
 
-def _told(factory: object, name: str, told: object, kind: type[Told]) -> Told:
-    """Return what a factory told. Raises TypeError that names the function where it is of another kind: most are of other packages."""
+def can_push(type_name: str) -> bool:
+    """Tell whether a group of this type may be subscribed to: not where the type says that it does not push."""
+    factory = load_factory(type_name)
+    return not isinstance(factory, Polled) or factory.PUSHES is not False
+
+
+def _told(factory: object, name: str, told: object, kind: type[Told], wanted: str = "") -> Told:
+    """Return what a factory told. Raises DriverError `driver_told_wrongly` where it is of another kind: most are of other packages."""
     if not isinstance(told, kind):
-        where = getattr(factory, "__name__", type(factory).__name__)
-        raise TypeError(f"{where}.{name}() returned {type(told).__name__}, not {kind.__name__}")
+        raise _wrongly(factory, name, _shape(told), wanted or kind.__name__)
     return told
 
 
-def _rows(factory: object, name: str, told: object, width: int) -> list[Any]:
-    """Return the rows that a factory told. Raises TypeError as `_told`, also for one that is no tuple of so many."""
-    rows: list[Any] = _told(factory, name, told, list)
+def _rows(factory: object, name: str, told: object, kinds: tuple[type, ...]) -> list[Any]:
+    """Return the rows that a factory told. Raises DriverError as `_told`, also for one that is no tuple of such."""
+    wanted = f"tuple[{', '.join(kind.__name__ for kind in kinds)}]"
+    rows: list[Any] = _told(factory, name, told, list, f"list[{wanted}]")
     for row in rows:
-        if len(_told(factory, name, row, tuple)) != width:
-            raise TypeError(f"{getattr(factory, '__name__', '')}.{name}() returned a row of {len(row)}, not of {width}")
+        if not isinstance(row, tuple) or len(row) != len(kinds) or not all(map(isinstance, row, kinds)):
+            raise _wrongly(factory, name, f"list[{_shape(row)}]", f"list[{wanted}]")
     return rows
+
+
+def _wrongly(factory: object, name: str, returned: str, wanted: str) -> DriverError:
+    where = f"{getattr(factory, '__name__', type(factory).__name__)}.{name}()"
+    return DriverError("driver_told_wrongly", Status.BAD_CONFIGURATION_ERROR, function=where, returned=returned, wanted=wanted)
+
+
+def _shape(told: object) -> str:
+    """Return the kind of a value, of a tuple with those in it."""
+    kinds = [type(each).__name__ for each in told[:SHOWN_MAX]] if isinstance(told, tuple) else []
+    return (
+        f"tuple[{', '.join(kinds)}{', …' if isinstance(told, tuple) and len(told) > SHOWN_MAX else ''}]" if kinds else type(told).__name__
+    )
 
 
 def _places(found: Iterable[EntryPoint] | None) -> dict[str, str | EntryPoint]:

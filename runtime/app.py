@@ -331,12 +331,8 @@ class Core:
         self._evidence.set_schema(schema_of(devices.values()))
         self._swap(devices, drivers)
         said = await loop.run_in_executor(self._work, self._settle, revision)
-        after = revision.config
-        waits = [
-            (c.gateway.name, c.evidence, c.web, c.history, c.feed, c.models.enabled, c.models.worker_memory_mb, c.anchors)
-            for c in (before, after)
-        ]
-        return {"revision": revision.number, "restart_needed": int(waits[0] != waits[1]), **said}
+        waits = _of_the_start(before) != _of_the_start(revision.config)
+        return {"revision": revision.number, "restart_needed": int(waits), **said}
 
     def _save_numbers(self) -> None:
         """Those of the revision in force; blocking."""
@@ -377,3 +373,9 @@ class Core:
             return self._make_driver(points)
         except DriverError as error:
             return UnavailableDriver(error)
+
+
+def _of_the_start(config: Config) -> tuple[object, ...]:
+    """Return what is read at the start alone: of [web] all but `open_view`, which is looked at with each request."""
+    models, web = config.models, config.web.model_dump(exclude={"open_view"})
+    return config.gateway.name, config.evidence, web, config.history, config.feed, models.enabled, models.worker_memory_mb, config.anchors

@@ -9,16 +9,20 @@ time, a network's) is advice, from `BUSY_SHARE` on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from pydantic import BaseModel
+
+from drivers.driver import DriverError
 from drivers.load import LineLoad
-from drivers.registry import advice_on, claims_of, line_load, one_group_of, shares_of
+from drivers.registry import advice_on, can_push, claims_of, line_load, one_group_of, shares_of
 from runtime.config import Config, DeviceConfig, GroupConfig, parse_config
 from runtime.config_faults import ConfigError, Fault, Faults
 from runtime.faces.feed import CONFIG_TEXT_MAX
 
+Told = TypeVar("Told")
 BUSY_SHARE: Final = 0.7
 NAMED_MAX: Final = 5
 """Groups that are named in a text, the heaviest first."""
@@ -98,8 +102,8 @@ class Accepted:
 def accept_config(text: str) -> Accepted:
     """Judge a config text and the time of its lines. Raises ConfigError with every fault."""
     config = parse_config(text)
-    lines = tuple(line_budgets(config))
     faults, advice = Faults(text), Faults(text)
+    lines = tuple(line_budgets(config, faults))
     for line in lines:
         heaviest = max(line.shares, key=lambda each: each.usual_us / each.period_ms)
         place = ("devices", heaviest.device, "groups", heaviest.at)
@@ -109,7 +113,7 @@ def accept_config(text: str) -> Accepted:
         elif line.share(usual=True) > BUSY_SHARE:
             advice.add(place, where, "config_line_over" if line.share(usual=True) > 1 else "config_line_busy", **line.params(usual=True))
     for device in config.devices:
-        for key, code, params in advice_on(device.type, device.options):
+        for key, code, params in _told(faults, device, advice_on) or ():
             advice.add(("devices", device.name, key), f"devices.{device.name}.{key}", code, **params)
     if (size := len(text.encode())) > CONFIG_TEXT_MAX:
         advice.add(("gateway",), "gateway", "config_text_long", size=size, size_max=CONFIG_TEXT_MAX)
@@ -127,8 +131,8 @@ def _check_claims(faults: Faults, config: Config) -> None:
     owners: dict[str, tuple[str, str]] = {}
     """What -> the device that has it first, and the type that shares it or, unshared, that device again."""
     for device in (each for each in config.devices if each.enabled):
-        claims = [(option, what, f"device {device.name}") for option, what in claims_of(device.type, device.options)]
-        claims += [(option, what, f"type {device.type}") for option, what in shares_of(device.type, device.options)]
+        claims = [(option, what, f"device {device.name}") for option, what in _told(faults, device, claims_of) or ()]
+        claims += [(option, what, f"type {device.type}") for option, what in _told(faults, device, shares_of) or ()]
         for option, what, holder in claims:
             owner, held_by = owners.setdefault(what, (device.name, holder))
             if held_by != holder:
@@ -137,20 +141,33 @@ def _check_claims(faults: Faults, config: Config) -> None:
 
 
 def _check_groups(faults: Faults, config: Config) -> None:
-    """A device that can have one group only has no second one."""
+    """A device that can have one group only has no second one; of a type that does not push, no group is subscribed to."""
     for device in config.devices:
-        option = one_group_of(device.type, device.options)
+        subscribed = [(at, group) for at, group in enumerate(device.groups) if group.mode == "subscribe"]
+        for at, group in subscribed if not can_push(device.type) else ():
+            mode = ("devices", device.name, "groups", at, "mode")
+            faults.add(mode, f"devices.{device.name}.groups.{group.name}.mode", "config_mode_polled", type=device.type)
+        option = _told(faults, device, one_group_of)
         for at, group in enumerate(device.groups[1:] if option is not None else (), start=1):
             place, where = ("devices", device.name, "groups", at), f"devices.{device.name}.groups.{group.name}"
             faults.add(place, where, "config_one_group", option=str(option), first=device.groups[0].name)
 
 
-def line_budgets(config: Config) -> Iterator[LineBudget]:
-    """Yield the budget of each line that drivers tell the load of, in the order of the configuration."""
+def _told(faults: Faults, device: DeviceConfig, ask: Callable[[str, BaseModel], Told]) -> Told | None:
+    """Return what a device's type tells of its options; where it tells it wrongly, note that and return None."""
+    try:
+        return ask(device.type, device.options)
+    except DriverError as error:
+        faults.add_told(device.name, error)
+        return None
+
+
+def line_budgets(config: Config, faults: Faults) -> Iterator[LineBudget]:
+    """Yield the budget of each line that drivers tell the load of, in the order of the configuration; note what they tell wrongly."""
     lines: dict[tuple[str | int, ...], tuple[LineLoad, list[Share]]] = {}
     for device in config.devices:
         polled = [(at, group) for at, group in enumerate(device.groups) if group.mode == "poll"]
-        load = _load(device, [group for _, group in polled]) if device.enabled and polled else None
+        load = _load(faults, device, [group for _, group in polled]) if device.enabled and polled else None
         if load is None:
             continue
         _, shares = lines.setdefault(load.key, (load, []))
@@ -160,11 +177,14 @@ def line_budgets(config: Config) -> Iterator[LineBudget]:
         yield LineBudget(load.line, load.is_certain, tuple(shares))
 
 
-def _load(device: DeviceConfig, groups: list[GroupConfig]) -> LineLoad | None:
+def _load(faults: Faults, device: DeviceConfig, groups: list[GroupConfig]) -> LineLoad | None:
     try:
         return line_load(device.type, device.options, [[tag.address for tag in group.tags] for group in groups])
     except ValueError:
         return None  # a value longer than a request: its device says so itself, tag by tag
+    except DriverError as error:
+        faults.add_told(device.name, error)
+        return None
 
 
 def _seconds(value: float) -> float:

@@ -276,8 +276,13 @@ def _tag(
     except ValueError as error:
         faults.add(place, where, "config_value", detail=str(error))
         return None
+    try:
+        inputs, origin = inputs_of(driver, address), origin_of(factory, context["options"])
+    except DriverError as error:
+        faults.add_told(str(place[1]), error)
+        return None
     locks = tuple(each.tag for each in tag.write.interlock) if tag is not None and tag.write is not None else ()
-    context["references"].add_tag(f"{place[1]}/{raw.get('name')}", place, where, inputs_of(driver, address), locks)
+    context["references"].add_tag(f"{place[1]}/{raw.get('name')}", place, where, inputs, locks)
     if tag is None:
         return None
     if tag.write is not None and tag.write.limits_numbers and value_type in ("bool", "text"):
@@ -289,7 +294,7 @@ def _tag(
     if occasional and "report" in raw:
         faults.add((*place, "report"), f"{where}.report", "config_report_occasional", type=driver)
     rule = EVERY_ONCE if occasional else _report_rule(faults, (*place, "report"), f"{where}.report", tag, value_type)
-    source = " ".join([driver, *origin_of(factory, context["options"]), *(f"{key}={value}" for key, value in own.items())])[:SOURCE_MAX]
+    source = " ".join([driver, *origin, *(f"{key}={value}" for key, value in own.items())])[:SOURCE_MAX]
     check = _check(tag)
     calibration = check.instrument.text(tag.unit, tag.calibration)
     return TagConfig(

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from drivers.driver import DriverError
 from runtime.config_meant import keys_at
 from runtime.config_words import coded
 from runtime.messages.catalogue import word
@@ -87,6 +88,11 @@ class Faults:
     def add(self, place: Place, where: str, code: str, /, **params: str | int | float) -> None:
         """Note one fault. `place` is the path by keys and indexes, `where` the same by names."""
         self.found.append(Fault(where, code, params, self._line(place)))
+
+    def add_told(self, device: str, error: DriverError) -> None:
+        """Note once, at a device's type, what the package of its driver tells wrongly."""
+        if not any((fault.where, fault.params) == (f"devices.{device}.type", error.params) for fault in self.found):
+            self.add(("devices", device, "type"), f"devices.{device}.type", error.cause, **error.params)
 
     def add_pydantic(
         self,

@@ -92,10 +92,11 @@ def _import_structlog_alone() -> None:
     """
     absent = {"rich", "greenlet"} - set(sys.modules)
     sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
-    import structlog  # noqa: F401
-
-    for name in absent:
-        del sys.modules[name]
+    try:
+        import structlog  # noqa: F401
+    finally:  # also where structlog is not installed, which is said by means of rich
+        for name in absent:
+            del sys.modules[name]
 
 
 def _leave_out_plugins() -> None:

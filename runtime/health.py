@@ -100,6 +100,7 @@ class Health:
             "edits_waiting": self.edits_waiting(),
             "faces": self.faces(),
             "parts": {name: [counts.starts, counts.fault] for name, counts in self.supervisor.parts.items()},
+            "parts_down": self.supervisor.down(),
         }  # fmt: skip
 
     def clock_health(self) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +24,11 @@ REST_S_MIN: Final = 0.5
 REST_S_MAX: Final = 30.0
 STEADY_S: Final = 60.0
 """A part that ran this long has recovered: its next rest is the shortest again."""
+UP_S: Final = 10.0
+"""A part that ran this long does run, for now."""
+IN_A_ROW: Final = 2
+"""Failures after which a part is said not to run: one that is killed once is back before anybody asks."""
+SAID_MAX: Final = 300
 STOP_S: Final = 5.0
 LOOK_S: Final = 0.5
 LAUNCH: Final = """
@@ -51,6 +55,14 @@ class PartCounts:
 
     starts: int = 0
     fault: str | None = None
+    failed: int = 0
+    """Times in a row that it ended before UP_S was over."""
+    said: str = ""
+    """What a child that failed said last."""
+
+    def runs(self) -> None:
+        """Note that it does."""
+        self.failed = 0
 
 
 @dataclass(slots=True)
@@ -58,6 +70,10 @@ class Supervisor:
     """Remembers the parts that it keeps."""
 
     parts: dict[str, PartCounts] = field(default_factory=dict)
+
+    def down(self) -> dict[str, str]:
+        """Return the parts that fail as soon as they are started, each with why."""
+        return {name: each.said or each.fault or "" for name, each in self.parts.items() if each.failed >= IN_A_ROW}
 
     async def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Run a part until it returns or is cancelled; when it fails, rest (doubling up to REST_S_MAX) and run it again.
@@ -72,10 +88,16 @@ class Supervisor:
         while True:
             began = loop.time()
             counts.starts += 1
-            async with asyncio.TaskGroup() as group:  # when this is cancelled, it cancels the attempt, waits for its end and says so
-                attempt = group.create_task(self._attempted(name, run), name=f"{name} {counts.starts}")
+            steady = loop.call_later(UP_S, counts.runs)
+            try:
+                async with asyncio.TaskGroup() as group:  # when this is cancelled, it cancels the attempt, waits for its end and says so
+                    attempt = group.create_task(self._attempted(name, run), name=f"{name} {counts.starts}")
+            finally:
+                steady.cancel()
             if attempt.result():
+                counts.runs()
                 return
+            counts.failed += 1
             if loop.time() - began >= STEADY_S:
                 rest_s = REST_S_MIN
             await asyncio.sleep(rest_s)
@@ -87,14 +109,14 @@ class Supervisor:
         try:
             await run()
         except ChildError as error:  # it has said why itself; where we waited for it tells nothing
-            counts.fault = f"{type(error).__name__}: {error}"
+            counts.fault, counts.said = f"{type(error).__name__}: {error}", error.said
             log.warning("part_failed", part=name, fault=counts.fault)
         except asyncio.CancelledError as error:
             if not is_asked_to_end():
                 counts.fault = f"{type(error).__name__}: {error}"
                 log.exception("part_failed", part=name, fault=counts.fault)
         except Exception as error:
-            counts.fault = f"{type(error).__name__}: {_innermost(error)}"
+            counts.fault, counts.said = f"{type(error).__name__}: {_innermost(error)}", ""
             log.exception("part_failed", part=name, fault=counts.fault)
         else:
             return True
@@ -137,20 +159,29 @@ class Child:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
             stderr=None if self.said is None else subprocess.PIPE,
         )  # fmt: skip
-        with said_lines(process.stderr, partial(self.said, self.name) if self.said is not None else None):
+        last = ""
+
+        def said(line: str) -> None:
+            nonlocal last
+            if line.strip() and not line.startswith("{"):  # an event of its log is no reason
+                last = line.strip()[:SAID_MAX]
+            if self.said is not None:
+                self.said(self.name, line)
+
+        with said_lines(process.stderr, said):
             try:
                 code = await _end_of(process)
             except asyncio.CancelledError:
                 await _end(process)
                 raise
-        raise ChildError(self.name, code)
+        raise ChildError(self.name, code, last)
 
 
 class ChildError(Exception):
-    """A child ended by itself."""
+    """A child ended by itself. `said` is the last line that it wrote, events apart."""
 
-    def __init__(self, name: str, code: int) -> None:
-        self.name, self.code = name, code
+    def __init__(self, name: str, code: int, said: str = "") -> None:
+        self.name, self.code, self.said = name, code, said
         super().__init__(f"{name} ended with {code}")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -121,6 +121,12 @@ def own_addresses() -> list[str]:
         found = [str(row[4][0]).partition("%")[0] for row in socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)]
     except OSError:
         pass  # no name service: the routes below are enough
+    return sorted({*found, *route_addresses()})
+
+
+def route_addresses() -> list[str]:
+    """Return the addresses with which this machine goes to others, IPv4 before IPv6; of a family without a route, none. Sends nothing."""
+    found = []
     for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -128,4 +134,24 @@ def own_addresses() -> list[str]:
                 found.append(str(probe.getsockname()[0]))
         except OSError:
             pass  # no route of this family
-    return sorted(set(found))
+    return found
+
+
+def reached_at(bound: socket.socket) -> str:
+    """Return an address at which others most likely find what listens on `bound`, a socket of every address."""
+    families = {4}
+    if bound.family == socket.AF_INET6:
+        families = {6} if bound.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) else {4, 6}
+    return most_likely(route_addresses(), own_addresses(), families)
+
+
+def most_likely(routes: Sequence[str], own: Sequence[str], families: Collection[int]) -> str:
+    """Return of the IP versions `families` the address of a route, else another of our `own`, else loopback's. Pure.
+
+    Where both versions do, it is IPv4: people type it, and the address of an IPv6 route is often a temporary one. An interface's own
+    network, such as a bridge for containers, is known here and leads nobody to us; a link-local IPv6 address needs an interface's name.
+    """
+    parsed = [ipaddress.ip_address(each) for some in (routes, own) for each in sorted(some, key=lambda each: ":" in each)]
+    of_ours = (each for each in parsed if each.version in families and not each.is_loopback)
+    usable = (each for each in of_ours if each.version == 4 or not each.is_link_local)
+    return str(next(usable, "127.0.0.1" if 4 in families else "::1"))

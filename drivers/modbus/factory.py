@@ -21,6 +21,7 @@ from drivers.shared import Shared
 DEVICE_OPTIONS: Final = DeviceOptions
 TAG_OPTIONS: Final = TagOptions
 EXTRA: Final = "gateway"
+PUSHES: Final = False
 moving_port: Final = re.compile(r"/dev/tty(USB|ACM)[0-9]+")
 """Numbered as the kernel finds them: a second adapter, or a restart, and the number is another's."""
 

@@ -17,6 +17,7 @@ from drivers.virtual.driver import VirtualDriver
 DEVICE_OPTIONS: Final = DeviceOptions
 TAG_OPTIONS: Final = TagOptions
 EXTRA: Final = ""
+PUSHES: Final = False
 
 
 def make_tag_address(options: BaseModel) -> Address:

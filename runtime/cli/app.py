@@ -54,7 +54,8 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "keys": ("runtime.cli.key_verbs", ""),
     "anchor": ("runtime.cli.anchor_verbs", "anchor"),
 }
-"""Verb -> the module whose `add_to(app)` registers it, and the extra that it needs."""
+"""Verb -> the module whose `add_to(app)` registers it, and the extra that it needs; empty: none, or GATEWAY for a part of what it does."""
+GATEWAY: Final = "gateway"
 OURS: Final = frozenset({"runtime", "ledger_client", "drivers", "models", "anchor", "boards"})
 
 
@@ -76,7 +77,7 @@ class Verbs(TyperGroup):
         except ModuleNotFoundError as error:
             if _library_of(error) in OURS:
                 raise
-            _add_stand_in(app, cmd_name, extra, _library_of(error))
+            _add_stand_in(app, cmd_name, extra or GATEWAY, _library_of(error))
         return get_group(app).commands[cmd_name]
 
 
@@ -122,7 +123,7 @@ def _say_fault(error: Exception) -> NoReturn:
     if isinstance(error, ModuleNotFoundError) and (library := _library_of(error)) not in OURS:
         verb = next((word for word in sys.argv[1:] if word in VERBS), "")
         extra = VERBS[verb][1] if verb else ""
-        fail("extra_missing", {"verb": verb, "library": library, "extra": extra or "gateway"}, as_json=as_json)
+        fail("extra_missing", {"verb": verb, "library": library, "extra": extra or GATEWAY}, as_json=as_json)
     fail("system_fault" if isinstance(error, OSError) else "program_fault", fault_params(error), as_json=as_json)
 
 
@@ -143,8 +144,10 @@ def _root(
 
 
 def _add_stand_in(app: typer.Typer, verb: str, extra: str, library: str) -> None:
+    from rich.markup import escape  # what stands in brackets is markup to it
+
     def stand_in(ctx: typer.Context) -> None:
         fail("extra_missing", {"verb": verb, "library": library, "extra": extra}, as_json="--json" in ctx.args)
 
     anything = {"allow_extra_args": True, "ignore_unknown_options": True}
-    app.command(verb, help=f"(needs witnessmark[{extra}])", context_settings=anything)(stand_in)
+    app.command(verb, help=escape(f"(needs witnessmark[{extra}])"), context_settings=anything)(stand_in)

@@ -6,7 +6,6 @@ service prints is kept in a log that more people read than the file.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from ledger_client.disk import RealDisk, read_whole
@@ -24,7 +23,7 @@ def claim_code(layout: Layout) -> str | None:
 
 
 def claim_notice(layout: Layout, *, has_page: bool) -> str | None:
-    """Return what to say, None when there is nothing. It is claimed on its page: without one, that is what is said."""
+    """Return what to say, with the state folder as it was named; None when there is nothing. Without a page it says just that."""
     try:
         code = claim_code(layout)
     except OSError:
@@ -35,4 +34,4 @@ def claim_notice(layout: Layout, *, has_page: bool) -> str | None:
         return word("claim_notice_off")
     if sys.stdout.isatty():
         return word("claim_notice", {"code": code})
-    return word("claim_notice_command", {"command": f"`{runnable('witnessmark accounts claim-code', os.path.relpath(layout.state))}`"})
+    return word("claim_notice_command", {"command": f"`{runnable('witnessmark accounts claim-code', layout.state)}`"})

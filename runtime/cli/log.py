@@ -21,6 +21,7 @@ import structlog
 from structlog.typing import Processor
 
 from runtime.diagnostics.log_ring import OWN, LogRing
+from runtime.messages.catalogue import word
 
 LINES_MAX: Final = 1_000
 LINE_CHARS_MAX: Final = 16_384
@@ -31,6 +32,8 @@ CONTROLS: Final = {number: f"\\x{number:02x}" for number in (*range(0x20), *rang
 }
 """What would move a terminal's cursor or turn its text around -> how it is said."""
 DROPPED: Final = "log_lines_dropped"
+FOR_PEOPLE: Final = frozenset({"page_listens"})
+"""Events of children that whoever started the gateway waits for: on a console they are said in words."""
 
 
 class Lines(Protocol):
@@ -123,6 +126,8 @@ def set_up_log(*, json_lines: bool, ring: LogRing | None = None) -> None:
 
 
 def _plain_line(words: structlog.dev.ConsoleRenderer, said: Mapping[str, Any] | str) -> str:
+    if not isinstance(said, str) and said.get("event") in FOR_PEOPLE:
+        return word(f"log.{said['event']}", said).translate(CONTROLS)
     return said.translate(CONTROLS) if isinstance(said, str) else str(words(None, "", _without_controls(said)))
 
 

@@ -108,6 +108,8 @@ def status_text(found: Mapping[str, Any]) -> Group | Text:
         lines.append(Text(word(evidence["cause"], evidence.get("params"))))
     lines.append(Text(f"{counted(evidence['readings'], 'reading')} recorded, {evidence['open_readings']} pending, {evidence['state']}"))
     lines += _file_faults(found.get("gateway", {}))
+    down = found.get("parts_down", {})  # a core of an earlier version says none
+    lines += [Text(word("part_down", {"part": part, "reason": reason}), style="bold red") for part, reason in down.items()]
     devices = Table("device", "state", "last good", "polls", "failed", "missed", "", box=None, pad_edge=False)
     for device in found["devices"]:
         age = "-" if device["last_good_ms"] is None else f"{(found['now_ms'] - device['last_good_ms']) / 1000:.1f} s"

@@ -29,6 +29,14 @@ def device_toml(name: str, groups: dict[str, tuple[int, int]], *, port: int = 50
     return "".join(lines)
 
 
+def pushing_toml(name: str, group: str, tags: int, *, more: str = "") -> str:
+    """Return an OPC UA device with one group, to which is subscribed."""
+    lines = [f'[devices.{name}]\ntype = "opcua"\nendpoint = "opc.tcp://127.0.0.1:4840"\n[[devices.{name}.groups]]\n']
+    lines.append(f'name = "{group}"\nperiod_ms = 500\nmode = "subscribe"\n')
+    lines += [f'[[devices.{name}.groups.tags]]\nname = "{group}{i}"\nnode = "ns=2;i={i}"\ndata = "int"\n{more}' for i in range(tags)]
+    return "".join(lines)
+
+
 def config_of(*devices: str) -> Config:
     """Return a valid config of these device texts."""
     return parse_config(HEAD + "".join(devices))

@@ -52,13 +52,17 @@ operator = "auditor"
 
 def device(name: str, groups: dict[str, tuple[int, int]]) -> str:
     """Return a device with groups name -> (period in ms, tags); a group `push` is subscribed, every scan of `fast` is collected."""
-    text = f'[devices.{name}]\ntype = "modbus"\nhost = "127.0.0.1"\ntimeout_s = 0.4\n'
+    is_pushed = "push" in groups
+    place = 'type = "opcua"\nendpoint = "opc.tcp://127.0.0.1:4840"' if is_pushed else 'type = "modbus"\nhost = "127.0.0.1"'
+    text = f"[devices.{name}]\n{place}\ntimeout_s = 0.4\n"
     for group, (period_ms, tags) in groups.items():
         mode, report = ("subscribe" if group == "push" else "poll"), ("report = { on_change = false }\n" if group == "fast" else "")
         text += f'[[devices.{name}.groups]]\nname = "{group}"\nperiod_ms = {period_ms}\nmode = "{mode}"\n'
         for n in range(tags):
             kind = 'data = "float64"' if n % 2 else "writable = true\nwrite = { min = 0, max = 1000, read_back = false }"
-            text += f'[[devices.{name}.groups.tags]]\nname = "{group}{n}"\naddress = "holding:{10 * n}"\n{kind}\n{report}'
+            whole = 'data = "int"\n' if is_pushed and not n % 2 else ""
+            address = f'node = "ns=2;i={10 * n}"\n{whole}' if is_pushed else f'address = "holding:{10 * n}"'
+            text += f'[[devices.{name}.groups.tags]]\nname = "{group}{n}"\n{address}\n{kind}\n{report}'
     return text
 
 

@@ -29,7 +29,7 @@ from runtime.faces.web.stream import Fanout
 from runtime.faces.web.uvicorn_alone import Config
 from runtime.faces.web.uvicorn_alone import Server as HttpServer
 from runtime.messages.catalogue import word
-from runtime.web_names import COMMON_NAME, own_addresses, own_names
+from runtime.web_names import COMMON_NAME, own_names, reached_at
 
 LOOPBACK: Final = "127.0.0.1"
 OWNED_LOOK_S: Final = 3.0
@@ -37,7 +37,7 @@ CORE_WAIT_S: Final = 20.0
 
 
 def main() -> int:
-    """Parse, decide where to listen, print the address, serve."""
+    """Parse, decide where to listen, say the address, serve."""
     parser = argparse.ArgumentParser(prog="runtime.faces.web")
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--run", type=Path, help="The folder of the sockets; default: STATE/run.")
@@ -68,24 +68,16 @@ def main() -> int:
     if isinstance(bound, OSError):
         sys.stderr.write(word("web_port_taken", {"host": host, "port": options.port, "reason": bound.strerror}) + "\n")
         return 1
-    shown = _reachable(host)
+    shown = reached_at(bound) if ipaddress.ip_address(host).is_unspecified else host
     url = f"http{'s' if is_tls else ''}://{f'[{shown}]' if ':' in shown else shown}:{bound.getsockname()[1]}/"
     if options.json:
         sys.stdout.write(json.dumps({"url": url, "fingerprint": fingerprint if is_tls else None}) + "\n")
         sys.stdout.flush()
-    else:  # not on stdout, which the core gives to nobody
-        sys.stderr.write(word("web_page_at", {"url": url}) + "\n")
+    else:  # not on stdout, which the core gives to nobody: an event of the core's log
+        sys.stderr.write(json.dumps({"event": "page_listens", "level": "info", "url": url}) + "\n")
     face = FaceOptions(options.verifier, options.state / "policy.txt", folder)
     asyncio.run(_serve(run, bound, context, folder, face, options.name, waits=waits))
     return 0
-
-
-def _reachable(host: str) -> str:
-    """Return an address at which a browser finds what listens on `host`, which may be every address."""
-    if not ipaddress.ip_address(host).is_unspecified:
-        return host
-    others = sorted((each for each in own_addresses() if not _is_loopback(each)), key=lambda each: ":" in each)
-    return next(iter(others), LOOPBACK)
 
 
 def _own_certificate(folder: Path, names: list[str]) -> str:

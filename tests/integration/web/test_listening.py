@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from pathlib import Path
 
@@ -27,6 +28,11 @@ def outside_address() -> str:
     if not found:
         pytest.skip("this machine has no address but loopback")
     return found[0]
+
+
+def pages_said(gateway: Gateway) -> list[str]:
+    """The addresses that the console has named so far, in words."""
+    return re.findall(r"^The gateway's page: (\S+)$", gateway.log.read_text(), re.MULTILINE)
 
 
 async def answers(url: str) -> bool:
@@ -94,10 +100,14 @@ def test_a_gateway_is_open_to_the_network_once_it_has_an_owner_and_by_tls_only(t
         try:
             await _until_answering(f"http://127.0.0.1:{port}/api/v1/alive")
             await before_the_claim(gateway, port, outside)
-            await until(lambda: f"Its page: http://127.0.0.1:{port}/\n" in gateway.log.read_text(), 10)
+            await until(lambda: pages_said(gateway) == [f"http://127.0.0.1:{port}/"], 10)
             await _until_answering(f"https://{outside}:{port}/api/v1/alive")
             await after_it(gateway.state / "private" / "web", port, outside)
-            await until(lambda: f"Its page: https://{outside}:{port}/\n" in gateway.log.read_text(), 10)
+            await until(lambda: len(pages_said(gateway)) == 2, 10)
+            said = pages_said(gateway)[1]
+            assert said.startswith("https://")
+            assert not said.startswith("https://127.")
+            await _until_answering(f"{said}api/v1/alive")
             gateway.kill_child("runtime.faces.web")
             await _until_answering(f"https://{outside}:{port}/api/v1/alive")
             assert (await ask_once(gateway.state / "run" / "feed.sock", "web", "account.state", {}, 10))["claimed"]

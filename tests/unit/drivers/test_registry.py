@@ -90,20 +90,33 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     ("name", "told", "said"),
     [
         ("origin", "{'host': 'h'}", "dict, not str"),
-        ("claims", "['/dev/ttyUSB0']", "str, not tuple"),
-        ("claims", "{'port': '/dev/ttyUSB0'}", "dict, not list"),
-        ("shares", "[('serial_port', '/dev/ttyUSB0', 1)]", "a row of 3, not of 2"),
-        ("one_group", "True", "bool, not str"),
-        ("advice", "[('host', 'slow')]", "a row of 2, not of 3"),
+        ("claims", "['/dev/ttyUSB0']", "list[str], not list[tuple[str, str]]"),
+        ("claims", "{'port': '/dev/ttyUSB0'}", "dict, not list[tuple[str, str]]"),
+        ("claims", "[('port', 5)]", "list[tuple[str, int]], not list[tuple[str, str]]"),
+        ("shares", "[('serial_port', '/dev/ttyUSB0', 1)]", "list[tuple[str, str, int]], not list[tuple[str, str]]"),
+        ("one_group", "True", "bool, not str | None"),
+        ("one_group", "0", "int, not str | None"),
+        ("advice", "[('host', 'slow')]", "list[tuple[str, str]], not list[tuple[str, str, dict]]"),
+        ("advice", "[('host', 'slow', 'x')]", "list[tuple[str, str, str]], not list[tuple[str, str, dict]]"),
         ("line_load", "{'g': 3}", "dict, not LineLoad"),
-        ("inputs", "['a/b']", "list, not tuple"),
+        ("inputs", "['a/b']", "list, not tuple[str, ...]"),
+        ("inputs", "(1, 2, 3, 4, 5, 6)", "tuple[int, int, int, int, int, …], not tuple[str, ...]"),
     ],
 )
 def test_what_a_package_tells_wrongly_is_said_with_the_function_s_name(installed: Path, name: str, told: str, said: str) -> None:
     installed.write_text(f"def {name}(*given):\n    return {told}\n")
-    with pytest.raises(TypeError) as caught:
+    with pytest.raises(DriverError) as caught:
         ASK[name](load_config("modbus", "filler", {"host": "h"}))
-    assert str(caught.value) == f"oven.{name}() returned {said}"
+    returned, wanted = said.split(", not ")
+    assert caught.value.cause == "driver_told_wrongly"
+    assert caught.value.params == {"function": f"oven.{name}()", "returned": returned, "wanted": wanted}
+
+
+def test_a_type_that_does_not_say_that_it_cannot_push_may_be_subscribed_to(installed: Path) -> None:
+    installed.write_text("")
+    assert {each: registry.can_push(each) for each in ("modbus", "virtual", "opcua", "mqtt", "gpio", "manual", "replay", "oven")} == {
+        "modbus": False, "virtual": False, "opcua": True, "mqtt": True, "gpio": True, "manual": True, "replay": True, "oven": True,
+    }  # fmt: skip
 
 
 def test_what_a_package_tells_rightly_is_taken(installed: Path) -> None:

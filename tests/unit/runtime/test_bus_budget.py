@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from drivers import registry
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.cost import line_cost
+from drivers.registry import entry_point_group
 from ledger_client.disk import RealDisk
-from runtime.bus_budget import accept_config
+from runtime.bus_budget import accept_config, line_budgets
 from runtime.cli.app import make_app
 from runtime.config import parse_config
-from runtime.config_faults import ConfigError
+from runtime.config_faults import ConfigError, Faults
 from runtime.faces.feed import CONFIG_TEXT_MAX
 from runtime.layout import Layout
 from runtime.revisions import Revision, Revisions
 from tests.rigs.core import Plant, prepare, running
-from tests.rigs.field import HEAD, device_toml
+from tests.rigs.field import HEAD, device_toml, pushing_toml
 from tests.simulation.disk import ShimDisk
 from tests.simulation.loop import VirtualClock, run
 
@@ -91,7 +94,59 @@ def test_a_busy_line_is_advice_and_a_network_never_a_fault() -> None:
 def test_what_is_not_polled_over_a_line_takes_none_of_its_time() -> None:
     off = meter("a", unit=1, period_ms=20, registers=100).replace('type = "modbus"', 'type = "modbus"\nenabled = false')
     assert accept_config(HEAD + off).lines == ()
-    assert accept_config(HEAD + device_toml("d", {"g": (100, 3)}, mode="subscribe")).lines == ()
+    pushed = parse_config(HEAD + device_toml("d", {"g": (100, 3)}, mode="subscribe"))
+    assert list(line_budgets(pushed, Faults(""))) == []
+
+
+def test_a_group_of_a_type_that_does_not_push_is_not_subscribed_to() -> None:
+    """A revision that was recorded before that was judged still starts."""
+    text = HEAD + device_toml("d", {"g": (100, 1)}, mode="subscribe") + pushing_toml("p", "g", 1)
+    with pytest.raises(ConfigError) as caught:
+        accept_config(text)
+    (fault,) = caught.value.faults
+    assert (fault.where, fault.code) == ("devices.d.groups.g.mode", "config_mode_polled")
+    assert text.splitlines()[(fault.line or 0) - 1] == 'mode = "subscribe"'
+    assert parse_config(text).devices
+
+
+OVEN = """
+from drivers.modbus.factory import *
+from drivers.modbus import factory
+_tag, make_tag_address = factory._tag, factory.make_tag_address
+def inputs(address):
+    return {inputs}
+def claims(options):
+    return {claims}
+"""
+
+
+@pytest.mark.parametrize(
+    ("inputs", "claims", "told"),
+    [("()", "[('port', 5)]", {"claims": "list[tuple[str, int]]"}), ("['a/b']", "[]", {"inputs": "list"})],
+)
+def test_what_a_package_tells_wrongly_is_a_fault_at_its_device_and_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: str, claims: str, told: dict[str, str]
+) -> None:
+    (tmp_path / "oven-1.dist-info").mkdir()
+    (tmp_path / "oven-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: oven\nVersion: 1\n")
+    (tmp_path / "oven-1.dist-info" / "entry_points.txt").write_text(f"[{entry_point_group}]\noven = oven_told\n")
+    (tmp_path / "oven_told.py").write_text(OVEN.format(inputs=inputs, claims=claims))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry._installed.cache_clear()
+    try:
+        oven = device_toml("o", {"g": (1000, 2)}).replace('type = "modbus"', 'type = "oven"')
+        text = HEAD + oven + device_toml("d", {"g": (100, 1)}, mode="subscribe" if claims != "[]" else "pull")
+        with pytest.raises(ConfigError) as caught:
+            accept_config(text)
+    finally:
+        registry._installed.cache_clear()
+        sys.modules.pop("oven_told", None)
+    first, other = sorted(caught.value.faults, key=lambda fault: fault.line or 0)
+    ((function, returned),) = told.items()
+    assert (first.where, first.code) == ("devices.o.type", "driver_told_wrongly")
+    assert (first.params["function"], first.params["returned"]) == (f"oven_told.{function}()", returned)
+    assert text.splitlines()[(first.line or 0) - 1] == 'type = "oven"'
+    assert other.where == "devices.d.groups.g.mode"
 
 
 def test_a_file_edited_by_hand_is_refused_and_a_recorded_one_starts(tmp_path: Path) -> None:

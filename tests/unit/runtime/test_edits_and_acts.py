@@ -1,4 +1,4 @@
-"""What happens to an act whose asker has gone, to a large edit, and to an edit by hand while the signer is away."""
+"""What happens to an act whose asker has gone, to a large edit, and to an edit by hand while the signer is away; what an edit says."""
 
 from __future__ import annotations
 
@@ -224,3 +224,16 @@ def test_a_hand_edit_on_a_full_disk_does_not_keep_the_gateway_from_reading() -> 
 
     disk = run(program, seed=1)
     assert [p.detail[0] for p in payloads(disk) if p.kind == Kind.CONFIG] == [1, 2]
+
+
+def test_an_edit_says_that_it_waits_for_a_restart_only_where_it_does() -> None:
+    async def program(clock: VirtualClock) -> list[int]:
+        disk, plant, found = ShimDisk(), Plant(clock), []
+        prepare(disk, two_devices() + "\n[web]\nopen_view = false\nport = 8480\n")
+        async with running(disk, clock, plant) as now:
+            for revision, change in enumerate(({"web.open_view": True}, {"web.port": 8481}), start=1):
+                done = await now.act("config.edit", expected_revision=revision, params=change)
+                found.append(done["params"]["restart_needed"])
+        return found
+
+    assert run(program, seed=1) == [0, 1]

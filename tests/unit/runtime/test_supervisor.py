@@ -48,6 +48,30 @@ def test_a_failing_part_is_run_again_with_growing_rests_and_a_steady_one_starts_
     assert rests == [0.5, 1, 2, 4, 8, 16, REST_S_MAX, REST_S_MAX, REST_S_MAX, 100.5, 1]
 
 
+def test_a_part_that_fails_again_and_again_is_down_until_it_has_run_for_a_while() -> None:
+    async def program(clock: VirtualClock) -> list[dict[str, str]]:
+        supervisor, starts = Supervisor(), 0
+
+        async def part() -> None:
+            nonlocal starts
+            starts += 1
+            if starts == 4:
+                await asyncio.Event().wait()
+            raise ChildError("web", 1, "Cannot listen") if starts > 1 else ValueError("no")
+
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(supervisor.keep("web", part))
+            found = []
+            for wait_ms in (100, 500, 2_000, 5_000, 10_000):  # tries at 0, 0.5, 1.5 and 3.5 s
+                await clock.sleep_until_mono(clock.mono_ms() + wait_ms)
+                found.append(supervisor.down())
+            keeping.cancel()
+        return found
+
+    down = {"web": "Cannot listen"}
+    assert run(program, seed=1) == [{}, down, down, down, {}]
+
+
 def test_a_part_that_waited_for_what_was_cancelled_has_failed_and_one_that_was_cancelled_itself_ends() -> None:
     async def program(clock: VirtualClock) -> None:
         supervisor, starts = Supervisor(), 0
@@ -155,8 +179,9 @@ def test_what_a_child_says_is_taken_line_by_line_to_its_last_word(capfd: pytest.
     said: list[tuple[str, str]] = []
 
     async def program() -> None:
-        with pytest.raises(ChildError):
+        with pytest.raises(ChildError) as caught:
             await Child("talker", ("http.server", "no port"), said=lambda name, line: said.append((name, line))).run()
+        assert "no port" in caught.value.said
 
     asyncio.run(program())
     assert {name for name, _ in said} == {"talker"}

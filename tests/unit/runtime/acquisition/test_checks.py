@@ -16,7 +16,7 @@ from runtime.acquisition.checks import checks_of
 from runtime.config import parse_config
 from runtime.tag_checks import DAY_MS, Instrument, TagCheck
 from tests.rigs.core import STATE, Plant, config_text, payloads, prepare, running, verified
-from tests.rigs.field import after, device_toml, points_of
+from tests.rigs.field import after, device_toml, points_of, pushing_toml
 from tests.simulation.disk import ShimDisk
 from tests.simulation.loop import START_WALL_MS, VirtualClock, run
 
@@ -99,7 +99,7 @@ def test_an_instrument_turns_overdue_at_midnight_and_an_edit_ends_it() -> None:
     async def program(clock: VirtualClock) -> ShimDisk:
         disk, plant = ShimDisk(), Plant(clock)
         due = f'instrument = {{ serial = "PT-1", due = {today} }}\nreport = {{ heartbeat_s = 0 }}\n'
-        text = config_text(device_toml("a", {"push": (500, 1)}, mode="subscribe", more=due), device_toml("b", {"slow": (1000, 1)}))
+        text = config_text(pushing_toml("a", "push", 1, more=due), device_toml("b", {"slow": (1000, 1)}))
         prepare(disk, text)
         async with running(disk, clock, plant) as now:
             group, pushed = now.core._field.pollers["a"].points.groups[0], plant.drivers["a"].pushed

@@ -6,7 +6,7 @@ from drivers.driver import DriverError
 from drivers.reading import Scan, nothing_new
 from ledger_client.kinds import Kind
 from tests.rigs.core import Plant, config_text, payloads, prepare, running, verified
-from tests.rigs.field import after, device_toml
+from tests.rigs.field import after, pushing_toml
 from tests.simulation.disk import ShimDisk
 from tests.simulation.loop import VirtualClock, run
 
@@ -18,7 +18,7 @@ def readings_of(disk: ShimDisk) -> int:
 def test_a_quiet_subscription_has_its_heartbeats_while_it_is_known_to_be_alive() -> None:
     async def program(clock: VirtualClock) -> tuple[ShimDisk, int]:
         disk, plant = ShimDisk(), Plant(clock)
-        prepare(disk, config_text(device_toml("a", {"fast": (500, 3)}, mode="subscribe")))
+        prepare(disk, config_text(pushing_toml("a", "fast", 3)))
         async with running(disk, clock, plant) as now:
             group, pushed = now.core._field.pollers["a"].points.groups[0], plant.drivers["a"].pushed
             await pushed.put(Scan(group, [1, 2, 3], clock.wall_ms()))

@@ -64,10 +64,12 @@ def test_the_verbs_that_get_a_folder_take_one() -> None:
 
 
 def test_the_start_line_prints_a_command_that_runs(beside: Path, tmp_path: Path) -> None:
-    layout = Layout(tmp_path / "state-demo")
-    layout.private.mkdir(parents=True)
-    layout.claim_code.write_text("AAAA-BBBB\n")
-    assert "`.venv/bin/witnessmark accounts claim-code --state state-demo`" in (claim_notice(layout, has_page=True) or "")
+    """With the state folder as it was named, like every other line of the start."""
+    for named in (Path("state-demo"), tmp_path / "state-abs"):
+        layout = Layout(named)
+        layout.private.mkdir(parents=True)
+        layout.claim_code.write_text("AAAA-BBBB\n")
+        assert f"`.venv/bin/witnessmark accounts claim-code --state {named}`" in (claim_notice(layout, has_page=True) or "")
 
 
 def test_a_refusal_names_a_command_that_runs(beside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

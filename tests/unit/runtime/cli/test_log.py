@@ -82,6 +82,26 @@ def relayed(*, json_lines: bool) -> list[str]:
     return done.stderr.splitlines()
 
 
+LISTENS = """
+import json
+from runtime.cli.log import set_up_log
+from runtime.diagnostics.log_ring import LogRing
+ring = LogRing(lambda: 0)
+set_up_log(json_lines={json_lines}, ring=ring)
+ring.relay("web", json.dumps({{"event": "page_listens", "level": "info", "url": "http://127.0.0.1:8480/\x1b"}}))
+"""
+
+
+@pytest.mark.parametrize("json_lines", [True, False])
+def test_where_the_page_listens_is_said_in_words_on_a_console_and_is_an_event_in_a_log_of_json(json_lines: bool) -> None:
+    program = LISTENS.format(json_lines=json_lines)
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True).stderr
+    if json_lines:
+        assert json.loads(said) == {"event": "page_listens", "level": "info", "url": "http://127.0.0.1:8480/\x1b"}
+    else:
+        assert said == "The gateway's page: http://127.0.0.1:8480/\\x1b\n"
+
+
 def test_what_a_child_says_is_plain_where_our_own_lines_are() -> None:
     begun, odd, *_, no_json = relayed(json_lines=False)
     assert begun.split() == ["2026-01-01", "[info", "]", "model_begun", "manifest=f65e", "name=line"]

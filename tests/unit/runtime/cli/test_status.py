@@ -129,6 +129,12 @@ def test_a_file_with_faults_is_named_with_its_lines_and_what_is_in_force() -> No
         assert more in said
 
 
+def test_a_part_that_does_not_run_is_named_with_what_it_said(tmp_path: Path) -> None:
+    found = asyncio.run(asked(tmp_path, {**health("recording", "ok"), "parts_down": {"web": "Cannot listen on 127.0.0.1:8480"}}))
+    assert (found["running"], found["recording"]) == (True, True), "as with a device that is degraded: it records"
+    assert "The part web does not run, it fails each time it is started: Cannot listen on 127.0.0.1:8480" in text_of(found)
+
+
 def test_a_gateway_without_witnesses_is_told_so_in_place_of_an_empty_table() -> None:
     found = {**health("recording", "ok"), "running": True, "recording": True, "reason": None, "params": {}}
     assert word("status_no_anchor") in text_of(found)
