@@ -220,7 +220,7 @@ def one_group_of(type_name: str, options: BaseModel) -> str | None:
     """Return the option with which a device can have one group only; None where there may be more."""
     factory = load_factory(type_name)
     told = factory.one_group(options) if isinstance(factory, Undivided) else None
-    return None if told is None else _told(factory, "one_group", told, str, "str | None")
+    return None if told is None else _told(factory, "one_group", told, str, "str | None") or None
 
 
 def origin_of(factory: Factory, options: BaseModel | None) -> list[str]:

@@ -83,6 +83,12 @@ class Supervisor:
         being cancelled would pass for one that only failed.
         """
         counts = self.parts.setdefault(name, PartCounts())
+        try:
+            await self._run_again_and_again(name, run, counts)
+        finally:
+            counts.runs()  # it is over or was taken away: nobody misses it
+
+    async def _run_again_and_again(self, name: str, run: Callable[[], Awaitable[None]], counts: PartCounts) -> None:
         loop = asyncio.get_running_loop()
         rest_s = REST_S_MIN
         while True:
@@ -95,7 +101,6 @@ class Supervisor:
             finally:
                 steady.cancel()
             if attempt.result():
-                counts.runs()
                 return
             counts.failed += 1
             if loop.time() - began >= STEADY_S:
@@ -113,7 +118,7 @@ class Supervisor:
             log.warning("part_failed", part=name, fault=counts.fault)
         except asyncio.CancelledError as error:
             if not is_asked_to_end():
-                counts.fault = f"{type(error).__name__}: {error}"
+                counts.fault, counts.said = f"{type(error).__name__}: {error}", ""
                 log.exception("part_failed", part=name, fault=counts.fault)
         except Exception as error:
             counts.fault, counts.said = f"{type(error).__name__}: {_innermost(error)}", ""

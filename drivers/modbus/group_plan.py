@@ -9,18 +9,20 @@ Once it does not differ, the safe plan is the best one there is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.intervals import Interval
-from drivers.modbus.layout import Arrangement, Layout
+from drivers.modbus.layout import Answer, Arrangement, Layout, ReadBlock
 from drivers.modbus.learned import LearnedMap
 from drivers.modbus.planner import Block, Span, plan_blocks
 from drivers.modbus.proof import holes_of
 from drivers.reading import Status
 
+again_reads: Final = (8, 256)
+"""A block that took a read's time for nothing comes first again after so many reads, doubling up to so many: each costs the others one."""
 refusal_statuses: Final = {
     1: Status.BAD_NOT_SUPPORTED,
     2: Status.BAD_CONFIGURATION_ERROR,
@@ -52,8 +54,9 @@ class GroupPlan:
     unproven: list[Block]
     is_settled: bool
     """Nothing is left to find out: every block was answered before, none is to be proven, nothing is lost."""
-    given_up: set[Block] = field(default_factory=set)
-    """Blocks without an answer although they had the time for one, until they have one."""
+    given_up: dict[Block, tuple[int, int]] = field(default_factory=dict)
+    """Blocks that took the rest of a read and gave nothing although they had the time for it, until they give something: after how many
+    reads each comes first again, and after how many the next time."""
 
     def holes(self, block: Block) -> list[Interval]:
         """Return the holes of a block: what it holds besides wanted values."""
@@ -63,17 +66,31 @@ class GroupPlan:
         """Read block `at` last from now on, so that one that never answers does not starve the others.
 
         `cut_off`: those behind it were not asked any more, and come first next time; so does the block itself where it had less than an
-        answer's time (`short`), unless it did not answer either when it was asked first.
+        answer's time (`short`): at once, or once in a while where it gave nothing when it came first.
         """
         blocks = [read.block for read in self.arrangement.reads]
         done, failed, rest = blocks[:at], blocks[at : at + 1], blocks[at + 1 :]
-        if not short:
-            self.given_up.update(failed)
         if not cut_off:
             blocks = done + rest + failed
         else:
-            blocks = rest + done + failed if failed[0] in self.given_up else failed + rest + done
+            blocks = failed + rest + done if short and self._is_due(failed[0]) else rest + done + failed
+            if not short:
+                _, wait = self.given_up.get(failed[0], (0, again_reads[0]))
+                self.given_up[failed[0]] = wait, min(wait * 2, again_reads[1])
         self.arrangement = self.layout.arrange(blocks, self.arrangement.unreadable)
+
+    def _is_due(self, block: Block) -> bool:
+        """Tell whether a block that had no time comes first in the next read, and count."""
+        left, wait = self.given_up.get(block, (1, 0))
+        if block in self.given_up:
+            self.given_up[block] = left - 1, wait
+        return left <= 1
+
+    def answered(self, answers: Iterable[tuple[ReadBlock, Answer]]) -> None:
+        """These came: a block that gave something is given up no longer."""
+        for read, answer in answers if self.given_up else ():
+            if isinstance(answer, bytes):
+                self.given_up.pop(read.block, None)
 
 
 def make_plan(layout: Layout, learned: LearnedMap, options: DeviceOptions, hope: Hope, last: GroupPlan | None = None) -> GroupPlan:
@@ -90,5 +107,5 @@ def make_plan(layout: Layout, learned: LearnedMap, options: DeviceOptions, hope:
     unproven = [block for block in hopeful if not all(crossable[block.table].covers(*hole) for hole in holes_of(block, readable))]
     is_known = all(learned.answered[block.table].covers(block.start, block.end) for block in blocks)
     is_settled = is_known and not unproven and not learned.has_lost(layout.spans) and not learned.has_passing(silent=False)
-    given_up = set() if last is None else last.given_up.intersection(blocks)
+    given_up = {} if last is None else {block: last.given_up[block] for block in blocks if block in last.given_up}
     return GroupPlan(layout, learned.version, layout.arrange(blocks, refused), readable, unproven, is_settled, given_up)

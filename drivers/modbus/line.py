@@ -60,6 +60,7 @@ class Line:
         self._tags: dict[int, TagsOf] = {}
         self._main = Lane(self._shape, clock, partial(self.recorder.note, 0))
         self._side: Lane | None = None
+        self._probes = 0
         self._side_pause_until = 0.0
         self._side_since = 0.0
         self._breakers: dict[int, Breaker] = {}
@@ -138,7 +139,7 @@ class Line:
             try:
                 return await self._main.exchange(request, limit_s, until, Row.URGENT if is_urgent else Row.PLAIN)
             except DriverError as error:
-                if error.cause == "line_busy":  # by nobody but this unit
+                if error.cause == "line_busy" and not self._probes:  # by nobody but this unit
                     raise DriverError("unit_busy", error.status) from error
                 raise
         return await self._exchange(request, limit_s, until, is_urgent=is_urgent)
@@ -220,9 +221,11 @@ class Line:
         Where there may be a second connection it goes over that, since a silent unit costs its connection. Raises as `exchange` does.
         """
         self._require()
+        self._probes += 1
         try:
             return await self._probe(request, limit_s, until)
         finally:
+            self._probes -= 1
             self._drop_unused()
 
     async def _probe(self, request: Request, limit_s: float, until: float) -> bytes:

@@ -47,8 +47,11 @@ in_service_ms: Final = 60_000
 refused_whole_max: Final = 3
 """So many reads in a row may be refused as a whole by a unit that answered before; then its map is searched, not its state blamed."""
 
+whole_time: Final = 0.9
+"""Of a request's time limit: what had less for its answer is not blamed for having given none."""
 silent_reads_max: Final = 4
-"""Of so many silent reads in a row, one begins with a short request: some units keep silent when asked for too much."""
+"""Of so many reads in a row that brought nothing, one begins with a short request: some units keep silent when asked for too much, or
+refuse all of it (exception 4) for one value that they cannot give."""
 
 Identity = Callable[[float], Awaitable[bytes]]
 """Until when -> bytes that are the same as long as the unit is. Raises RefusalError, DriverError."""
@@ -170,12 +173,13 @@ class UnitReader:
             return None
         if turn.data_count:
             self._heard_ms, self._refused_whole = self._clock.mono_ms(), 0
-        self._silent_reads = 0 if turn.was_heard or not turn.silent else self._silent_reads + 1
+        is_in_doubt = turn.silent or any(code not in address_codes and code not in gateway_codes for _, code in turn.refused)
+        is_fruitless = is_in_doubt and not turn.data_count
+        self._silent_reads = self._silent_reads + 1 if is_fruitless else 0
+        plan.answered(zip(turn.reads, turn.answers, strict=True))
         troubled = turn.refused or turn.odd or turn.silent or self._suspicions
         if plan.is_settled and not troubled and turn.lost is None:
             return plan.layout.scan(plan.arrangement, turn.answers, self._clock.wall_ms())
-        if plan.given_up:
-            plan.given_up -= {read.block for read, each in zip(turn.reads, turn.answers, strict=True) if isinstance(each, bytes)}
         if turn.lost is not None:
             plan.postpone(turn.lost_at, cut_off=turn.is_cut_off, short=turn.was_short)
         await self._learn(plan, turn)
@@ -224,7 +228,8 @@ class UnitReader:
                 elif error.cause == "bad_answer":
                     turn.odd.append(at)
                 if not may_go_on or loop.time() >= turn.until:
-                    turn.is_cut_off, turn.was_short = True, at > 0 and left_s < self._options.request_timeout_s
+                    turn.is_cut_off = True
+                    turn.was_short = error.cause not in sent_causes or left_s < whole_time * self._options.request_timeout_s
                     answers += [error.status] * (len(reads) - at)
                     return
                 answers.append(error.status)
@@ -237,11 +242,19 @@ class UnitReader:
                 turn.samples.append(Sample(read.block, data))
 
     async def _ask_for_little(self, plan: GroupPlan, turn: Turn) -> None:
-        """Ask for one value of a longer block, to see whether the unit keeps silent for length. Raises DriverError when all time went."""
+        """Ask for one value of a longer block, to see whether the unit keeps silent for length; before it for one that was lost.
+
+        Raises DriverError when all time went.
+        """
+        await self._ask_for_one_lost(turn, plan.layout)
+        if turn.lost is not None and asyncio.get_running_loop().time() >= turn.until:
+            self._silent_reads += 1
+            raise turn.lost
         read = next((read for read in turn.reads if len(atoms_of(read.block.spans)) > 1), None)
         if read is None:
             return
-        little = plan.layout.compile(block_of(atoms_of(read.block.spans)[0]))
+        atoms = atoms_of(read.block.spans)
+        little = plan.layout.compile(block_of(atoms[self._silent_reads // silent_reads_max % len(atoms)]))  # the first may be at fault
         try:
             turn.take(little, await self._ask(little.block, turn.until))
             turn.is_sounding = True
@@ -311,32 +324,40 @@ class UnitReader:
         return self._heard_ms is not None and self._clock.mono_ms() - self._heard_ms < in_service_ms
 
     async def _ask_for_lost(self, turn: Turn, layout: Layout) -> None:
-        """Ask again for a value that was answered once and then refused, when its pause is over; for the others as long as they come.
-
-        Where all of the group is lost nothing else asks the unit: what keeps it from being asked is then the read's own fault.
-        """
-        if not turn.has_time() or (turn.reads and not turn.data_count):
-            return
-        while (due := self._suspicions.due_lost(layout, at_once=self._heard_ms is None)) is not None:
-            block, lost = due
-            try:
-                data = await self._ask(block, turn.until)
-            except RefusalError as refusal:
-                self._suspicions.still_lost(block.table, lost, in_service=self._is_in_service())
-                if not turn.reads and refusal.code in gateway_codes:
-                    turn.lost = DriverError("unit_unreachable", status_of(refusal.code), code=refusal.code)
-                return
-            except DriverError as error:
-                if turn.reads:
-                    self._suspicions.still_lost(block.table, lost, in_service=self._is_in_service())
-                else:
-                    turn.lost = error
-                return
-            turn.take(layout.compile(block), data)
-            self.learned.reopen(block.table, lost)
-            self._suspicions.found_again(block.table, lost)
+        """Ask again for a value that was answered once and then refused, when its pause is over; for the others as long as they come."""
+        if turn.reads and not turn.was_heard:
+            return  # it says nothing at all just now: `_ask_for_little` asks, once in a while
+        while turn.has_time() and await self._ask_for_one_lost(turn, layout):
             if not turn.may_learn():
                 return
+
+    async def _ask_for_one_lost(self, turn: Turn, layout: Layout) -> bool:
+        """Ask for the lost value that is due longest; True when it came. What keeps the unit from being asked is the read's own fault."""
+        due = self._suspicions.due_lost(layout, at_once=self._heard_ms is None)
+        if due is None:
+            return False
+        block, lost = due
+        try:
+            data = await self._ask(block, turn.until)
+        except RefusalError as refusal:
+            if refusal.code in gateway_codes:
+                self._suspicions.put_off(block.table, lost)
+                turn.lost = turn.lost or DriverError("unit_unreachable", status_of(refusal.code), code=refusal.code)
+                return False
+            turn.was_heard = True
+            if refusal.code in busy_codes:
+                self._suspicions.put_off(block.table, lost)
+            else:
+                self._suspicions.still_lost(block.table, lost, in_service=self._is_in_service())
+            return False
+        except DriverError as error:
+            self._suspicions.put_off(block.table, lost)
+            turn.lost = turn.lost or error
+            return False
+        turn.take(layout.compile(block), data)
+        self.learned.reopen(block.table, lost)
+        self._suspicions.found_again(block.table, lost)
+        return True
 
     async def _read_the_rest(self, plan: GroupPlan, turn: Turn) -> None:
         """Read what refused blocks held besides the values at fault, as far as nothing brought it yet."""

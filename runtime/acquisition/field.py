@@ -23,8 +23,8 @@ from runtime.points import DevicePoints
 from runtime.supervisor import Supervisor
 
 MakeDriver = Callable[[DevicePoints], Driver]
-ASKED_S_MAX: Final = 15.0
-"""A person waits for what is asked besides the polls, and an end of the core for what is under way: no device has more time for it."""
+ASKED_S_MAX: Final = 5.0
+"""A person waits for a read besides the polls, and an end of the core for a command under way: no device has more time for one."""
 
 
 class Field:
@@ -95,11 +95,8 @@ class Field:
         return {name: poller.counts for name, poller in self.pollers.items()}
 
     async def write(self, device: str, tag: Tag, value: Value, deadline_s: float) -> None:
-        """Write one value through a device's connection. Raises DriverError, `device_unknown` for a device that is not polled.
-
-        A device whose scans may take longer than `deadline_s` has that time here, too, up to ASKED_S_MAX; so have reads and calls.
-        """
-        await self._driver(device).write(tag, value, self._time_s(device, deadline_s))
+        """Write one value through a device's connection. Raises DriverError, `device_unknown` for a device that is not polled."""
+        await self._driver(device).write(tag, value, deadline_s)
 
     def sent(self, device: str, tag: Tag, value: Value) -> Value:
         """Return what a write of a value really sends, the value itself where the driver cannot say. Raises DriverError."""
@@ -107,7 +104,10 @@ class Field:
         return driver.sent(tag, value) if isinstance(driver, Rounder) else value
 
     async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
-        """Read one tag now, besides its group's polls. Raises DriverError."""
+        """Read one tag now, besides its group's polls. Raises DriverError.
+
+        A device whose scans may take longer than `deadline_s` has that time here, too, up to ASKED_S_MAX.
+        """
         # Drivers tell groups apart by uid: one of the configuration's is never negative.
         alone = TagGroup(-1 - tag.uid, device, f"read back {tag.name}", 1000, (tag,))
         return await self._driver(device).read(alone, self._time_s(device, deadline_s))
@@ -117,7 +117,7 @@ class Field:
         driver = self._driver(device)
         if not isinstance(driver, Caller):
             raise DriverError("call_not_supported", device=device)
-        return await driver.call(owner, method, arguments, self._time_s(device, deadline_s))
+        return await driver.call(owner, method, arguments, deadline_s)
 
     async def registers(self, device: str, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
         """Look at raw registers through a device's connection. Raises DriverError, `registers_not_supported` where it has none."""

@@ -328,3 +328,32 @@ def test_a_late_answer_on_a_serial_line_is_never_taken_for_a_new_one(vice: str) 
                     assert (await answered(driver, group)) == [value]
 
     run(test)
+
+
+def test_a_unit_that_rests_is_said_to_rest_and_to_be_kept_from_nothing() -> None:
+    async def test() -> None:
+        async with PacedUnits({5: Unit(dead=True, ignores_echo=True)}, 19200) as line:
+            options = DeviceOptions(transport="rtu", serial_port=line.path, baud=19200, parity="none", unit_id=5, request_timeout_s=0.15)
+            async with ModbusDriver(options, RunningClock(), Shared()) as driver:
+                group = group_of("holding:3")
+                assert [await cause_of(driver.read(group, 1.0)) for _ in range(2)] == ["no_answer"] * 2
+                assert await cause_of(driver.read(group, 0.05)) == "breaker_open"
+
+    run(test)
+
+
+def test_a_read_behind_a_look_for_other_units_is_not_kept_by_its_own_unit() -> None:
+    async def test() -> None:
+        async with (
+            TcpUnits({1: Unit(), 9: Unit(delay_s=0.3)}) as units,
+            drivers_of(units, 1, request_timeout_s=0.5, single_connection=True) as (driver,),
+        ):
+            group = group_of("holding:3")
+            assert (await driver.read(group, 0.5)).values == [3]
+            async with asyncio.TaskGroup() as tasks:
+                look = tasks.create_task(driver.probe(9, "holding", 0, 1, 1.0))
+                await asyncio.sleep(0.05)
+                assert await cause_of(driver.read(group, 0.1)) == "line_busy"
+            assert look.result() is not None
+
+    run(test)

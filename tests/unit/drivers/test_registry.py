@@ -124,3 +124,8 @@ def test_what_a_package_tells_rightly_is_taken(installed: Path) -> None:
     options = load_config("modbus", "filler", {"host": "h"})
     assert ASK["one_group"](options) is None
     assert ASK["claims"](options) == [("port", "x")]
+
+
+def test_no_text_is_no_option_that_allows_one_group(installed: Path) -> None:
+    installed.write_text("def one_group(options):\n    return ''\n")
+    assert ASK["one_group"](load_config("modbus", "filler", {"host": "h"})) is None

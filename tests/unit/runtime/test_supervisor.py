@@ -72,6 +72,23 @@ def test_a_part_that_fails_again_and_again_is_down_until_it_has_run_for_a_while(
     assert run(program, seed=1) == [{}, down, down, down, {}]
 
 
+def test_a_part_that_is_taken_away_while_it_fails_is_missed_by_nobody() -> None:
+    async def program(clock: VirtualClock) -> list[dict[str, str]]:
+        supervisor = Supervisor()
+
+        async def part() -> None:
+            raise OSError("no")
+
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(supervisor.keep("device pump", part))
+            await clock.sleep_until_mono(clock.mono_ms() + 2_000)
+            before = supervisor.down()
+            keeping.cancel()
+        return [before, supervisor.down()]
+
+    assert run(program, seed=1) == [{"device pump": "OSError: no"}, {}]
+
+
 def test_a_part_that_waited_for_what_was_cancelled_has_failed_and_one_that_was_cancelled_itself_ends() -> None:
     async def program(clock: VirtualClock) -> None:
         supervisor, starts = Supervisor(), 0

@@ -11,9 +11,7 @@ from drivers.driver import DriverError
 from drivers.modbus.planner import Block
 from drivers.modbus.request import RefusalError
 from drivers.reading import Status
-from tests.rigs.field import after
 from tests.rigs.modbus_unit import Session, Unit, good, registers, scattered
-from tests.simulation.loop import VirtualClock, run
 
 GROUP = registers([*range(10), *range(40, 60), 80], period_ms=1000)
 ALL = len(GROUP.tags)
@@ -152,78 +150,65 @@ def test_a_group_configured_anew_asks_for_what_it_has_of_the_lost() -> None:
     asyncio.run(test())
 
 
-def test_each_read_of_a_silent_unit_says_that_it_did_not_answer() -> None:
-    async def program(clock: VirtualClock) -> None:
+def test_a_lost_value_that_is_silent_keeps_none_of_the_others_away() -> None:
+    async def test() -> None:
         unit = Unit(scattered)
-        session, time = Session(unit), asyncio.get_running_loop().time
-        group = registers([*range(20), *range(300, 320)], period_ms=1000)
-        for _ in range(3):
-            await session.read(group)
+        session = await gone_dark(unit)
+        session.clock.advance(10_000)
+        unit.refuse_all, unit.silent = 0, {0}
+        with pytest.raises(DriverError, match="no_answer"):
+            await session.read(GROUP)
+        session.clock.advance(1000)
+        assert good(await session.read(GROUP)) == set(range(1, ALL))
 
-        async def nothing(block: Block, until: float) -> bytes:
-            if time() >= until:
-                raise DriverError("line_busy", Status.BAD_TIMEOUT)
-            await after(clock, until - time())
-            raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=1000)
-
-        ask, session.reader._ask._ask = session.reader._ask._ask, nothing
-        for _ in range(9):
-            with pytest.raises(DriverError) as caught:
-                await session.read(group, within_s=1.0)
-            assert caught.value.cause == "no_answer"
-        session.reader._ask._ask = ask
-        assert len(good(await session.read(group))) == 40
-
-    run(program, seed=1)
+    asyncio.run(test())
 
 
-def test_blocks_of_a_slow_unit_take_turns_where_a_read_has_no_time_for_all() -> None:
-    async def program(clock: VirtualClock) -> None:
+def test_a_value_that_is_refused_for_another_reason_keeps_none_of_the_lost_away() -> None:
+    async def test() -> None:
         unit = Unit(scattered)
-        session, time = Session(unit), asyncio.get_running_loop().time
-        group = registers([0, 300, 600, 900], period_ms=1000)
+        session = Session(unit)
         for _ in range(3):
-            await session.read(group)
+            await session.read(GROUP)
         ask = session.reader._ask._ask
 
-        async def slowly(block: Block, until: float) -> bytes:
-            await after(clock, min(0.9, until - time()))
-            if time() >= until:
-                raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=1000)
+        async def broken_sensor(block: Block, until: float) -> bytes:
+            if block.start <= 80 < block.end:
+                raise RefusalError(4)
             return await ask(block, until)
 
-        session.reader._ask._ask = slowly
-        came = [good(await session.read(group, within_s=1.0)) for _ in range(8)]
-        assert all(len(each) == 1 for each in came)
-        assert set[int]().union(*came[:4]) == set[int]().union(*came[4:]) == set(range(4))
-
-    run(program, seed=1)
-
-
-def test_a_block_that_never_answers_costs_the_others_one_read_where_it_takes_the_time_of_all() -> None:
-    async def program(clock: VirtualClock) -> None:
-        unit = Unit(scattered)
-        session, time = Session(unit), asyncio.get_running_loop().time
-        group = registers([0, 300, 600, 900], period_ms=1000)
-        for _ in range(3):
-            await session.read(group)
-        ask = session.reader._ask._ask
-
-        async def one_is_silent(block: Block, until: float) -> bytes:
-            await after(clock, min(0.2 if block.start != 300 else 1.0, until - time()))
-            if block.start == 300 or time() >= until:
-                raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=1000)
-            return await ask(block, until)
-
-        session.reader._ask._ask = one_is_silent
-        came: list[set[int]] = []
+        session.reader._ask._ask, unit.refuse_all = broken_sensor, 2
         for _ in range(12):
-            try:
-                came.append(good(await session.read(group, within_s=1.0)))
-            except DriverError:
-                came.append(set())
-        assert came[4:] == [{0, 2, 3}] * 8
-        session.reader._ask._ask = ask
-        assert len(good(await session.read(group, within_s=1.0))) == 4
+            await session.read(GROUP)
+            session.clock.advance(1000)
+        unit.refuse_all = 0
+        for _ in range(30):
+            scan = await session.read(GROUP)
+            session.clock.advance(1000)
+        assert good(scan) == set(range(ALL - 1))
 
-    run(program, seed=1)
+    asyncio.run(test())
+
+
+def test_a_lost_unit_behind_a_converter_that_does_not_reach_it_is_unreachable_in_every_read() -> None:
+    async def test() -> None:
+        unit, few = Unit(scattered), registers([5], period_ms=1000)
+        session = Session(unit)
+        for _ in range(3):
+            await session.read(few)
+        unit.refuse_all = 2
+        for _ in range(30):
+            assert not good(await session.read(few))
+            session.clock.advance(1000)
+
+        async def unreached(block: Block, until: float) -> bytes:
+            raise RefusalError(11)
+
+        session.reader._ask._ask = unreached
+        session.clock.advance(20_000)
+        for _ in range(25):
+            with pytest.raises(DriverError, match="unit_unreachable"):
+                await session.read(few)
+            session.clock.advance(1000)
+
+    asyncio.run(test())
