@@ -44,6 +44,19 @@ Hope = Callable[[str, int, int], bool]
 
 
 @dataclass(slots=True)
+class Troubles:
+    """What went wrong in the reads of one group, in a row, whatever becomes of its plan."""
+
+    fruitless: int = 0
+    """Reads in which something was asked and nothing came, while the unit did not refuse it for what was asked."""
+    refused_whole: int = 0
+    """Reads in which the unit refused all that it gave before."""
+    given_up: dict[Block, tuple[int, int]] = field(default_factory=dict)
+    """Blocks that took the rest of a read and gave nothing although they had the time for it, until they give something: after how many
+    reads each comes first again, and after how many the next time."""
+
+
+@dataclass(slots=True)
 class GroupPlan:
     """The safe plan of a group and the blocks of the hopeful one that nothing proves yet."""
 
@@ -54,9 +67,7 @@ class GroupPlan:
     unproven: list[Block]
     is_settled: bool
     """Nothing is left to find out: every block was answered before, none is to be proven, nothing is lost."""
-    given_up: dict[Block, tuple[int, int]] = field(default_factory=dict)
-    """Blocks that took the rest of a read and gave nothing although they had the time for it, until they give something: after how many
-    reads each comes first again, and after how many the next time."""
+    troubles: Troubles
 
     def holes(self, block: Block) -> list[Interval]:
         """Return the holes of a block: what it holds besides wanted values."""
@@ -66,31 +77,31 @@ class GroupPlan:
         """Read block `at` last from now on, so that one that never answers does not starve the others.
 
         `cut_off`: those behind it were not asked any more, and come first next time; so does the block itself where it had less than an
-        answer's time (`short`): at once, or once in a while where it gave nothing when it came first.
+        answer's time (`short`). One that had the time, and took it from the others, comes behind them from then on, and first only once
+        in a while.
         """
         blocks = [read.block for read in self.arrangement.reads]
-        done, failed, rest = blocks[:at], blocks[at : at + 1], blocks[at + 1 :]
+        done, failed, rest = blocks[:at], blocks[at], blocks[at + 1 :]
+        given_up = self.troubles.given_up
         if not cut_off:
-            blocks = done + rest + failed
-        else:
-            blocks = failed + rest + done if short and self._is_due(failed[0]) else rest + done + failed
-            if not short:
-                _, wait = self.given_up.get(failed[0], (0, again_reads[0]))
-                self.given_up[failed[0]] = wait, min(wait * 2, again_reads[1])
-        self.arrangement = self.layout.arrange(blocks, self.arrangement.unreadable)
-
-    def _is_due(self, block: Block) -> bool:
-        """Tell whether a block that had no time comes first in the next read, and count."""
-        left, wait = self.given_up.get(block, (1, 0))
-        if block in self.given_up:
-            self.given_up[block] = left - 1, wait
-        return left <= 1
+            self.arrangement = self.layout.arrange([*done, *rest, failed], self.arrangement.unreadable)
+            return
+        for block, (left, wait) in given_up.items():
+            given_up[block] = left - 1, wait
+        if not short:
+            _, wait = given_up.get(failed, (0, again_reads[0]))
+            given_up[failed] = wait, min(wait * 2, again_reads[1])
+        turns = [failed, *rest, *done]
+        due = [block for block in turns if block in given_up and given_up[block][0] <= 0][:1]
+        sound = [block for block in turns if block not in given_up]
+        others = [block for block in turns if block in given_up and block not in due]
+        self.arrangement = self.layout.arrange(due + sound + others, self.arrangement.unreadable)
 
     def answered(self, answers: Iterable[tuple[ReadBlock, Answer]]) -> None:
         """These came: a block that gave something is given up no longer."""
-        for read, answer in answers if self.given_up else ():
+        for read, answer in answers if self.troubles.given_up else ():
             if isinstance(answer, bytes):
-                self.given_up.pop(read.block, None)
+                self.troubles.given_up.pop(read.block, None)
 
 
 def make_plan(layout: Layout, learned: LearnedMap, options: DeviceOptions, hope: Hope, last: GroupPlan | None = None) -> GroupPlan:
@@ -107,5 +118,6 @@ def make_plan(layout: Layout, learned: LearnedMap, options: DeviceOptions, hope:
     unproven = [block for block in hopeful if not all(crossable[block.table].covers(*hole) for hole in holes_of(block, readable))]
     is_known = all(learned.answered[block.table].covers(block.start, block.end) for block in blocks)
     is_settled = is_known and not unproven and not learned.has_lost(layout.spans) and not learned.has_passing(silent=False)
-    given_up = {} if last is None else {block: last.given_up[block] for block in blocks if block in last.given_up}
-    return GroupPlan(layout, learned.version, layout.arrange(blocks, refused), readable, unproven, is_settled, given_up)
+    troubles = last.troubles if last is not None else Troubles()
+    troubles.given_up = {block: troubles.given_up[block] for block in blocks if block in troubles.given_up}
+    return GroupPlan(layout, learned.version, layout.arrange(blocks, refused), readable, unproven, is_settled, troubles)

@@ -74,8 +74,8 @@ class Lane:
         turns, time = self.turns, asyncio.get_running_loop().time
         if self._doubts is not None and (wait_s := (quiet_until := self._doubts.quiet_until(request.unit_id)) - time()) > 0:
             await asyncio.sleep(min(wait_s, until - time()))  # without holding the line
-            if time() >= until:  # it rests longer than the caller waits
-                retry_ms = max(0, round((quiet_until - time()) * 1000))
+            if quiet_until >= until:  # it rests longer than the caller waits
+                retry_ms = max(1, round((quiet_until - time()) * 1000))
                 raise DriverError("breaker_open", Status.BAD_NO_COMMUNICATION, unit=request.unit_id, retry_ms=retry_ms)
         try:
             if turns.is_free:

@@ -81,8 +81,6 @@ class UnitReader:
         self._ask = Asker(ask, resync, alone, tell)
         self._plans: dict[int, GroupPlan] = {}
         self._heard_ms: int | None = None
-        self._refused_whole = 0
-        self._silent_reads = 0
         table, start, count = options.firmware_registers
         self._firmware = Block(table, start, count, ())
         self._identity = identity if options.firmware == "identification" else self._firmware_registers if table else None
@@ -166,16 +164,17 @@ class UnitReader:
         plan, learned = self._plan(group), self.learned
         now = asyncio.get_running_loop().time()
         turn = Turn(until, min(until, now + group.period_ms / 1000 * learn_share), plan.is_settled, plan.arrangement.reads)
-        if self._silent_reads % silent_reads_max == silent_reads_max - 1:
+        if plan.troubles.fruitless % silent_reads_max == silent_reads_max - 1:
             await self._ask_for_little(plan, turn)
         await self._read_planned(turn)
         if await self._became_another(learned, until):
             return None
         if turn.data_count:
-            self._heard_ms, self._refused_whole = self._clock.mono_ms(), 0
-        is_in_doubt = turn.silent or any(code not in address_codes and code not in gateway_codes for _, code in turn.refused)
-        is_fruitless = is_in_doubt and not turn.data_count
-        self._silent_reads = self._silent_reads + 1 if is_fruitless else 0
+            self._heard_ms, plan.troubles.refused_whole = self._clock.mono_ms(), 0
+        if turn.is_fruitless:
+            plan.troubles.fruitless += 1
+        elif turn.data_count or turn.refused:
+            plan.troubles.fruitless = 0
         plan.answered(zip(turn.reads, turn.answers, strict=True))
         troubled = turn.refused or turn.odd or turn.silent or self._suspicions
         if plan.is_settled and not troubled and turn.lost is None:
@@ -242,28 +241,27 @@ class UnitReader:
                 turn.samples.append(Sample(read.block, data))
 
     async def _ask_for_little(self, plan: GroupPlan, turn: Turn) -> None:
-        """Ask for one value of a longer block, to see whether the unit keeps silent for length; before it for one that was lost.
+        """Ask for one value of a longer block, another one each time, to see whether the unit keeps silent for length or for one of them.
 
-        Raises DriverError when all time went.
+        Every second time for one that was lost, where one is due. Raises DriverError when all time went.
         """
-        await self._ask_for_one_lost(turn, plan.layout)
-        if turn.lost is not None and asyncio.get_running_loop().time() >= turn.until:
-            self._silent_reads += 1
+        times = plan.troubles.fruitless // silent_reads_max
+        if times % 2:
+            await self._ask_for_one_lost(turn, plan.layout)
+        longer = [atoms for read in turn.reads if len(atoms := atoms_of(read.block.spans)) > 1]
+        if longer and turn.has_time():
+            atoms = longer[times % len(longer)]
+            little = plan.layout.compile(block_of(atoms[times // len(longer) % len(atoms)]))
+            try:
+                turn.take(little, await self._ask(little.block, turn.until))
+                turn.is_sounding = True
+            except RefusalError:
+                pass
+            except DriverError as error:
+                turn.lost = error
+        if turn.lost is not None and not turn.has_time():  # nothing else can be asked: this is how the read ends
+            plan.troubles.fruitless += 1
             raise turn.lost
-        read = next((read for read in turn.reads if len(atoms_of(read.block.spans)) > 1), None)
-        if read is None:
-            return
-        atoms = atoms_of(read.block.spans)
-        little = plan.layout.compile(block_of(atoms[self._silent_reads // silent_reads_max % len(atoms)]))  # the first may be at fault
-        try:
-            turn.take(little, await self._ask(little.block, turn.until))
-            turn.is_sounding = True
-        except RefusalError:
-            return
-        except DriverError:
-            if asyncio.get_running_loop().time() >= turn.until:  # nothing else can be asked: this is how the read ends
-                self._silent_reads += 1
-                raise
 
     async def _learn(self, plan: GroupPlan, turn: Turn) -> None:
         """Make the best of a read that was not whole, and of a map that is not known."""
@@ -271,7 +269,7 @@ class UnitReader:
         self._suspicions.judge(plan, turn)
         if any(code in address_codes and self._gave(turn.reads[at].block) for at, code in turn.refused):
             self._identify_at_ms = min(self._identify_at_ms, 0)  # it gave this before: another map? CONNECTED stays, and is before 0
-        if self._may_search(turn):
+        if self._may_search(plan, turn):
             refused = [(turn.reads[at], code) for at, code in turn.refused if code in address_codes]
             await self._searcher.run(turn, plan.layout, refused, in_service=self._is_in_service())
         await self._ask_for_lost(turn, plan.layout)
@@ -302,7 +300,7 @@ class UnitReader:
                     return
             waiting = left
 
-    def _may_search(self, turn: Turn) -> bool:
+    def _may_search(self, plan: GroupPlan, turn: Turn) -> bool:
         """Tell whether refusals are to be taken as the map's.
 
         A unit that gave all of this before and now refuses everything has another trouble (a program is being loaded, say), unless
@@ -313,8 +311,8 @@ class UnitReader:
             return False
         if turn.data_count or not all(self._gave(block) for block in blocks):
             return True
-        self._refused_whole += 1
-        return self._refused_whole > refused_whole_max
+        plan.troubles.refused_whole += 1
+        return plan.troubles.refused_whole > refused_whole_max
 
     def _gave(self, block: Block) -> bool:
         """Tell whether the unit answered all of a block before."""
@@ -340,24 +338,25 @@ class UnitReader:
         try:
             data = await self._ask(block, turn.until)
         except RefusalError as refusal:
+            was_asked = refusal.code not in gateway_codes and refusal.code not in busy_codes
             if refusal.code in gateway_codes:
-                self._suspicions.put_off(block.table, lost)
                 turn.lost = turn.lost or DriverError("unit_unreachable", status_of(refusal.code), code=refusal.code)
-                return False
-            turn.was_heard = True
-            if refusal.code in busy_codes:
-                self._suspicions.put_off(block.table, lost)
             else:
-                self._suspicions.still_lost(block.table, lost, in_service=self._is_in_service())
-            return False
+                turn.was_heard = True
+            is_answer = was_asked or turn.data_count > 0
         except DriverError as error:
-            self._suspicions.put_off(block.table, lost)
             turn.lost = turn.lost or error
-            return False
-        turn.take(layout.compile(block), data)
-        self.learned.reopen(block.table, lost)
-        self._suspicions.found_again(block.table, lost)
-        return True
+            is_answer = turn.data_count > 0 and error.cause in sent_causes
+        else:
+            turn.take(layout.compile(block), data)
+            self.learned.reopen(block.table, lost)
+            self._suspicions.found_again(block.table, lost)
+            return True
+        if is_answer:
+            self._suspicions.still_lost(block.table, lost, in_service=self._is_in_service())
+        else:
+            self._suspicions.put_off(block.table, lost, at_once=not turn.data_count)
+        return False
 
     async def _read_the_rest(self, plan: GroupPlan, turn: Turn) -> None:
         """Read what refused blocks held besides the values at fault, as far as nothing brought it yet."""

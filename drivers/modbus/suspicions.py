@@ -181,10 +181,10 @@ class Suspicions:
         now_ms = self._clock.mono_ms()
         self._lost = {key: (min(due_ms, now_ms), pause_ms) for key, (due_ms, pause_ms) in self._lost.items()}
 
-    def put_off(self, table: str, lost: Interval) -> None:
-        """It was asked for, and nothing was heard of it: the others that are due come first."""
+    def put_off(self, table: str, lost: Interval, *, at_once: bool) -> None:
+        """It could not be asked for, or nothing came of the unit at all: the others that are due come first, then (`at_once`) it again."""
         if (known := self._lost.get((table, *lost))) is not None:
-            self._lost[table, *lost] = self._clock.mono_ms() + 1, known[1]
+            self._lost[table, *lost] = self._clock.mono_ms() + (1 if at_once else known[1]), known[1]
 
     def still_lost(self, table: str, lost: Interval, *, in_service: bool) -> None:
         """It was asked for and is still refused. Of a unit that gives nothing else (`in_service`: it does) it is asked for every time."""

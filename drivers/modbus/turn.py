@@ -14,6 +14,7 @@ from typing import Protocol
 
 from drivers.driver import DriverError
 from drivers.modbus.alone import sent_causes
+from drivers.modbus.exception_codes import address_codes, gateway_codes
 from drivers.modbus.layout import Answer, ReadBlock
 from drivers.modbus.planner import Block
 from drivers.modbus.proof import Sample
@@ -107,6 +108,14 @@ class Turn:
     """After many silent reads a short request was answered: what is silent in this read is too long, or holds what the unit chokes on."""
     is_over: bool = False
     """The line is not well: no more than what was planned is asked in this read."""
+
+    @property
+    def is_fruitless(self) -> bool:
+        """Whether something was asked and nothing came, but for what a unit or a converter refuses for its address."""
+        if self.data_count:
+            return False
+        other = any(code not in address_codes and code not in gateway_codes for _, code in self.refused)
+        return bool(self.silent or self.odd or other) or (self.lost is not None and self.lost.cause in sent_causes)
 
     def has_time(self) -> bool:
         """Whether something may be asked that gives values to tags."""

@@ -160,9 +160,9 @@ def judged(raw: dict[str, Any]) -> list[tuple[type[BaseModel], Place]]:
     seen: list[tuple[type[BaseModel], Place]] = []
 
     class Watched(Faults):
-        def judge(self, model: Any, raw: Any, place: Place, where: str, *others: Any) -> Any:
+        def judge(self, model: Any, raw: Any, place: Place, where: str, *others: Any, **named: Any) -> Any:
             seen.append((model, place))
-            return super().judge(model, raw, place, where, *others)
+            return super().judge(model, raw, place, where, *others, **named)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config, "Faults", Watched)

@@ -212,3 +212,32 @@ def test_a_lost_unit_behind_a_converter_that_does_not_reach_it_is_unreachable_in
             session.clock.advance(1000)
 
     asyncio.run(test())
+
+
+@pytest.mark.parametrize("fault", [RefusalError(6), RefusalError(11), DriverError("no_answer", Status.BAD_TIMEOUT)], ids=str)
+def test_a_lost_value_that_gives_no_answer_costs_a_unit_that_is_read_little(fault: Exception) -> None:
+    async def test() -> None:
+        unit = Unit(scattered)
+        session, ten = Session(unit), registers(range(10), period_ms=1000)
+        for _ in range(3):
+            await session.read(ten)
+        unit.missing = {5}
+        for _ in range(20):
+            await session.read(ten)
+            session.clock.advance(1000)
+        ask, asked = session.reader._ask._ask, 0
+
+        async def strange(block: Block, until: float) -> bytes:
+            nonlocal asked
+            if block.start <= 5 < block.end:
+                asked += 1
+                raise fault
+            return await ask(block, until)
+
+        session.reader._ask._ask = strange
+        for _ in range(3600):
+            assert good(await session.read(ten)) == set(range(10)) - {5}
+            session.clock.advance(1000)
+        assert asked <= 12
+
+    asyncio.run(test())

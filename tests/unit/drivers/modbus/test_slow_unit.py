@@ -8,6 +8,7 @@ import pytest
 
 from drivers.driver import DriverError
 from drivers.modbus.planner import Block
+from drivers.modbus.request import RefusalError
 from drivers.reading import Status
 from tests.rigs.field import after
 from tests.rigs.modbus_unit import Session, Unit, good, registers, scattered
@@ -120,5 +121,72 @@ def test_a_block_that_never_answers_costs_the_others_a_read_now_and_then_where_i
         assert found.count({0, 2, 3}) >= 190, "it is tried first again, more and more seldom"
         session.reader._ask._ask = unit.ask
         assert (await came(session, 2))[1] == set(range(4))
+
+    run(program, seed=1)
+
+
+@pytest.mark.parametrize("fault", [RefusalError(2), RefusalError(4), "no_answer", "bad_answer"], ids=str)
+def test_one_value_at_fault_takes_its_group_along_for_a_moment_only_also_beside_another_group(fault: Exception | str) -> None:
+    async def program(clock: VirtualClock) -> None:
+        session = Session(Unit(scattered))
+        ten, other = registers(range(10), period_ms=1000), registers(range(200, 210), uid=2, period_ms=1000)
+        for _ in range(3):
+            await session.read(ten)
+            await session.read(other)
+        ask = session.reader._ask._ask
+
+        async def but_one(block: Block, until: float) -> bytes:
+            if block.start <= 5 < block.end:
+                raise fault if isinstance(fault, Exception) else DriverError(fault, Status.BAD_TIMEOUT)
+            return await ask(block, until)
+
+        session.reader._ask._ask = but_one
+        came = 0
+        for _ in range(200):
+            try:
+                came += good(await session.read(ten)) == set(range(10)) - {5}
+            except DriverError:
+                pass
+            assert len(good(await session.read(other))) == 10
+            session.clock.advance(1000)
+        assert came >= 180
+
+    run(program, seed=1)
+
+
+def test_several_blocks_that_never_answer_leave_most_reads_to_the_sound_one() -> None:
+    async def program(clock: VirtualClock) -> None:
+        session, time = await slow(clock), asyncio.get_running_loop().time
+        unit = session.unit
+
+        async def three_are_silent(block: Block, until: float) -> bytes:
+            await after(clock, min(0.05 if block.start == 600 else 1.0, until - time()))
+            if block.start != 600 or time() >= until:
+                raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=1000)
+            return await unit.ask(block, until)
+
+        session.reader._ask._ask = three_are_silent
+        assert (await came(session, 600)).count({2}) >= 560
+
+    run(program, seed=1)
+
+
+def test_a_module_that_refuses_all_keeps_no_value_of_another_away() -> None:
+    async def program(clock: VirtualClock) -> None:
+        unit = Unit(scattered)
+        session, group = Session(unit), registers([*range(10), *range(900, 910)], period_ms=1000)
+        for _ in range(3):
+            await session.read(group)
+
+        async def broken(block: Block, until: float) -> bytes:
+            if block.start < 10 or block.start <= 905 < block.end:
+                raise RefusalError(4)
+            return await unit.ask(block, until)
+
+        session.reader._ask._ask = broken
+        for _ in range(200):
+            scan = await session.read(group)
+            session.clock.advance(1000)
+        assert good(scan) == set(range(10, 20)) - {15}
 
     run(program, seed=1)
