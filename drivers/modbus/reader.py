@@ -179,7 +179,7 @@ class UnitReader:
         troubled = turn.refused or turn.odd or turn.silent or self._suspicions
         if plan.is_settled and not troubled and turn.lost is None:
             return plan.layout.scan(plan.arrangement, turn.answers, self._clock.wall_ms())
-        if turn.lost is not None:
+        if turn.lost_at is not None:
             plan.postpone(turn.lost_at, cut_off=turn.is_cut_off, short=turn.was_short)
         await self._learn(plan, turn)
         if await self._became_another(learned, until):

@@ -97,7 +97,8 @@ class Turn:
     data_count: int = 0
     refusal_count: int = 0
     lost: DriverError | None = None
-    lost_at: int = 0
+    lost_at: int | None = None
+    """The place in `reads` at which that came; None where it was something else that was asked."""
     is_cut_off: bool = False
     """The time was over at `lost_at`: what stands behind it was not asked."""
     was_short: bool = False

@@ -241,3 +241,31 @@ def test_a_lost_value_that_gives_no_answer_costs_a_unit_that_is_read_little(faul
         assert asked <= 12
 
     asyncio.run(test())
+
+
+def test_a_unit_that_was_silent_then_refused_all_and_is_away_at_last_is_away() -> None:
+    async def test() -> None:
+        unit = Unit(scattered)
+        session = Session(unit)
+        for _ in range(3):
+            await session.read(GROUP)
+        ask = session.reader._ask._ask
+
+        async def silent(block: Block, until: float) -> bytes:
+            raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=10)
+
+        for fruitless in range(3, 9):
+            session.reader._plan(GROUP).troubles.fruitless = fruitless
+            session.reader._ask._ask, unit.refuse_all = ask, 2
+            for _ in range(12):
+                await session.read(GROUP)
+                session.clock.advance(1000)
+            session.clock.advance(20_000)
+            session.reader._plan(GROUP).troubles.fruitless = fruitless
+            session.reader._ask._ask = silent
+            for _ in range(20):
+                with pytest.raises(DriverError, match="no_answer"):
+                    await session.read(GROUP)
+                session.clock.advance(1000)
+
+    asyncio.run(test())
