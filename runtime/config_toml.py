@@ -124,7 +124,8 @@ def _decimal_comma(slip: _Slip) -> Fault | None:
     for comma in _DECIMAL_COMMA.finditer(slip.line):
         if comma.start(1) < slip.column <= comma.end() + 1:
             params: dict[str, str | int | float] = {"value": comma[1], "meant": f"{comma[2]}.{comma[3]}"}
-            if len(comma[3]) == 3 and comma[2].strip("+-") != "0":
+            digits = comma[2].strip("+-")
+            if len(comma[3]) == 3 and len(digits) <= 3 and not digits.startswith("0"):
                 return Fault("", "config_comma_of_three", {**params, "whole": comma[2] + comma[3]}, slip.number)
             return Fault("", "config_decimal_comma", params, slip.number)
     return None

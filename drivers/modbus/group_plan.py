@@ -9,7 +9,7 @@ Once it does not differ, the safe plan is the best one there is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -22,7 +22,8 @@ from drivers.modbus.proof import holes_of
 from drivers.reading import Status
 
 again_reads: Final = (8, 256)
-"""A block that took a read's time for nothing comes first again after so many reads, doubling up to so many: each costs the others one."""
+"""A block that took the time of others for nothing comes first again after so many reads in which the time was over, doubling up to so
+many: each time costs the others one read."""
 refusal_statuses: Final = {
     1: Status.BAD_NOT_SUPPORTED,
     2: Status.BAD_CONFIGURATION_ERROR,
@@ -52,8 +53,8 @@ class Troubles:
     refused_whole: int = 0
     """Reads in which the unit refused all that it gave before."""
     given_up: dict[Block, tuple[int, int]] = field(default_factory=dict)
-    """Blocks that took the rest of a read and gave nothing although they had the time for it, until they give something: after how many
-    reads each comes first again, and after how many the next time."""
+    """Blocks that ended a read for the others and gave nothing although they had the time for it, until they give something: after how
+    many reads that end early each comes first again, and after how many the next time."""
 
 
 @dataclass(slots=True)
@@ -73,12 +74,12 @@ class GroupPlan:
         """Return the holes of a block: what it holds besides wanted values."""
         return holes_of(block, self.readable)
 
-    def postpone(self, at: int, *, cut_off: bool, short: bool) -> None:
+    def postpone(self, at: int, *, cut_off: bool, given_time: Sequence[int]) -> None:
         """Read block `at` last from now on, so that one that never answers does not starve the others.
 
         `cut_off`: those behind it were not asked any more, and come first next time; so does the block itself where it had less than an
-        answer's time (`short`). One that had the time, and took it from the others, comes behind them from then on, and first only once
-        in a while.
+        answer's time. Those that were `given_time`, and took it from the others, come behind them from then on, and first only once in a
+        while.
         """
         blocks = [read.block for read in self.arrangement.reads]
         done, failed, rest = blocks[:at], blocks[at], blocks[at + 1 :]
@@ -88,9 +89,9 @@ class GroupPlan:
             return
         for block, (left, wait) in given_up.items():
             given_up[block] = left - 1, wait
-        if not short:
-            _, wait = given_up.get(failed, (0, again_reads[0]))
-            given_up[failed] = wait, min(wait * 2, again_reads[1])
+        for block in (blocks[each] for each in given_time):
+            _, wait = given_up.get(block, (0, again_reads[0]))
+            given_up[block] = wait, min(wait * 2, again_reads[1])
         turns = [failed, *rest, *done]
         due = [block for block in turns if block in given_up and given_up[block][0] <= 0][:1]
         sound = [block for block in turns if block not in given_up]

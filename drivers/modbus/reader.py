@@ -48,7 +48,7 @@ refused_whole_max: Final = 3
 """So many reads in a row may be refused as a whole by a unit that answered before; then its map is searched, not its state blamed."""
 
 whole_time: Final = 0.9
-"""Of a request's time limit: what had less for its answer is not blamed for having given none."""
+"""Of the time that a request has when it is asked first: what had less for its answer is not blamed for having given none."""
 silent_reads_max: Final = 4
 """Of so many reads in a row that brought nothing, one begins with a short request: some units keep silent when asked for too much, or
 refuse all of it (exception 4) for one value that they cannot give."""
@@ -164,6 +164,7 @@ class UnitReader:
         plan, learned = self._plan(group), self.learned
         now = asyncio.get_running_loop().time()
         turn = Turn(until, min(until, now + group.period_ms / 1000 * learn_share), plan.is_settled, plan.arrangement.reads)
+        turn.answer_s = min(self._options.request_timeout_s, until - now)
         if plan.troubles.fruitless % silent_reads_max == silent_reads_max - 1:
             await self._ask_for_little(plan, turn)
         await self._read_planned(turn)
@@ -180,7 +181,7 @@ class UnitReader:
         if plan.is_settled and not troubled and turn.lost is None:
             return plan.layout.scan(plan.arrangement, turn.answers, self._clock.wall_ms())
         if turn.lost_at is not None:
-            plan.postpone(turn.lost_at, cut_off=turn.is_cut_off, short=turn.was_short)
+            plan.postpone(turn.lost_at, cut_off=turn.is_cut_off, given_time=turn.given_time)
         await self._learn(plan, turn)
         if await self._became_another(learned, until):
             return None
@@ -221,6 +222,8 @@ class UnitReader:
                 continue
             except DriverError as error:
                 turn.lost, turn.lost_at = error, at
+                if error.cause in sent_causes and left_s >= whole_time * turn.answer_s:
+                    turn.given_time.append(at)
                 may_go_on = error.cause == "no_answer" or (error.cause == "bad_answer" and len(turn.odd) < odd_max)
                 if error.cause == "no_answer":
                     turn.silent.append(at)
@@ -228,7 +231,6 @@ class UnitReader:
                     turn.odd.append(at)
                 if not may_go_on or loop.time() >= turn.until:
                     turn.is_cut_off = True
-                    turn.was_short = error.cause not in sent_causes or left_s < whole_time * self._options.request_timeout_s
                     answers += [error.status] * (len(reads) - at)
                     return
                 answers.append(error.status)
@@ -243,7 +245,7 @@ class UnitReader:
     async def _ask_for_little(self, plan: GroupPlan, turn: Turn) -> None:
         """Ask for one value of a longer block, another one each time, to see whether the unit keeps silent for length or for one of them.
 
-        Every second time for one that was lost, where one is due. Raises DriverError when all time went.
+        Every second time for one that was lost, where one is due. Raises DriverError when all time went and nothing was heard.
         """
         times = plan.troubles.fruitless // silent_reads_max
         if times % 2:
@@ -259,7 +261,7 @@ class UnitReader:
                 pass
             except DriverError as error:
                 turn.lost = error
-        if turn.lost is not None and not turn.has_time():  # nothing else can be asked: this is how the read ends
+        if turn.lost is not None and not turn.was_heard and not turn.has_time():  # this is how the read ends
             plan.troubles.fruitless += 1
             raise turn.lost
 
@@ -324,7 +326,7 @@ class UnitReader:
     async def _ask_for_lost(self, turn: Turn, layout: Layout) -> None:
         """Ask again for a value that was answered once and then refused, when its pause is over; for the others as long as they come."""
         if turn.reads and not turn.was_heard:
-            return  # it says nothing at all just now: `_ask_for_little` asks, once in a while
+            return  # nothing is heard of it just now; where it is silent `_ask_for_little` asks, once in a while
         while turn.has_time() and await self._ask_for_one_lost(turn, layout):
             if not turn.may_learn():
                 return

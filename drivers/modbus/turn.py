@@ -99,10 +99,12 @@ class Turn:
     lost: DriverError | None = None
     lost_at: int | None = None
     """The place in `reads` at which that came; None where it was something else that was asked."""
+    answer_s: float = 0.0
+    """What a request that is asked first has for its answer."""
     is_cut_off: bool = False
-    """The time was over at `lost_at`: what stands behind it was not asked."""
-    was_short: bool = False
-    """What stands at `lost_at` had less than the time limit of a request for its answer."""
+    """At `lost_at` the time was over, or the line gone: what stands behind it was not asked."""
+    given_time: list[int] = field(default_factory=list)
+    """Places that were asked, had (nearly) `answer_s` for their answer, and gave nothing."""
     was_heard: bool = False
 
     is_sounding: bool = False

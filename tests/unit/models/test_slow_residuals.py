@@ -58,7 +58,7 @@ def test_a_drift_far_below_the_noise_of_a_row_is_found_and_named_and_ends(seed: 
 
 @pytest.mark.parametrize("tag", range(TAGS))
 def test_a_drift_that_shows_most_at_another_tag_is_named_by_its_trace(seed: int, tag: int) -> None:
-    """Every tag leaves a trace at three others, at one of them three times what it leaves at itself."""
+    """Every tag leaves a trace at three others, at one of them more than twice what it leaves at itself."""
     traces = np.eye(TAGS) + 3.0 * np.roll(np.eye(TAGS), 1, axis=0) - 0.5 * np.roll(np.eye(TAGS), 2, axis=0) + 0.3
     responses = np.eye(2 * TAGS)
     responses[:TAGS, :TAGS] = traces

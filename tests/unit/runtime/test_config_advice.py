@@ -79,6 +79,7 @@ def test_orders_that_are_proposed_are_the_order_that_was_written(order: str) -> 
         (DEVICE % ("request_timeout_s = -1,5  # s", 'address = "holding:0"'), "config_decimal_comma", "-1.5"),
         (DEVICE % ("request_timeout_s = 1,000", 'address = "holding:0"'), "config_comma_of_three", "write 1000, or 1.000"),
         (DEVICE % ("", 'address = "holding:0", scale = 0,001'), "config_decimal_comma", "0.001"),
+        (DEVICE % ("", 'address = "holding:0", scale = 1234,567'), "config_decimal_comma", "1234.567"),
         (DEVICE % ("", 'address = "holding:0" unit = "V"'), "config_not_toml_inline", "comma"),
         (DEVICE % ("", 'address = "holding:0, unit = "V"'), "config_not_toml_inline", "quotation marks"),
         (DEVICE % ("", 'address = "holding:0", unit = "V'), "config_not_toml_inline", "quotation marks"),

@@ -8,6 +8,7 @@ from functools import partial
 from random import Random
 
 from drivers.driver import DriverError
+from drivers.modbus.config import DeviceOptions
 from drivers.modbus.planner import Block
 from drivers.modbus.request import RefusalError
 from drivers.reading import Status, TagGroup
@@ -75,7 +76,8 @@ async def are_whole(session: Session, groups: list[TagGroup]) -> bool:
 
 async def reads_until_back(clock: VirtualClock, random: Random) -> int | None:
     """Return after how many reads all is good again that a unit gave before it had its troubles; None: not within BACK_READS."""
-    session, groups = Session(Unit(scattered, longest=random.choice((2000, 40)))), some_groups(random)
+    options = DeviceOptions(host="plc", request_timeout_s=random.choice((0.5, 1.0, 2.0)))
+    session, groups = Session(Unit(scattered, longest=random.choice((2000, 40))), options), some_groups(random)
     for _ in range(4):
         await are_whole(session, groups)
     trouble = Troubled(session, random, clock)

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from drivers.driver import DriverError
+from drivers.modbus.config import DeviceOptions
 from drivers.modbus.planner import Block
 from drivers.modbus.request import RefusalError
 from drivers.reading import Status
@@ -17,9 +18,10 @@ from tests.simulation.loop import VirtualClock, run
 FOUR = registers([0, 300, 600, 900], period_ms=1000)
 
 
-async def slow(clock: VirtualClock, *late_s: float) -> Session:
+async def slow(clock: VirtualClock, *late_s: float, limit_s: float = 1.0) -> Session:
     """A session that knows FOUR; each answer of its unit takes 0.9 s from now on, the first ones `late_s`."""
-    session, time, takes = Session(Unit(scattered)), asyncio.get_running_loop().time, list(late_s)
+    options = DeviceOptions(host="plc", request_timeout_s=limit_s)
+    session, time, takes = Session(Unit(scattered), options), asyncio.get_running_loop().time, list(late_s)
     for _ in range(3):
         await session.read(FOUR)
     ask = session.reader._ask._ask
@@ -105,13 +107,14 @@ def test_an_outage_says_nothing_of_the_blocks_that_could_not_be_asked() -> None:
     run(program, seed=1)
 
 
-def test_a_block_that_never_answers_costs_the_others_a_read_now_and_then_where_it_takes_the_time_of_all() -> None:
+@pytest.mark.parametrize("limit_s", [0.5, 1.0, 1.2, 2.0])
+def test_a_block_that_never_answers_costs_the_others_a_read_now_and_then_where_it_takes_the_time_of_all(limit_s: float) -> None:
     async def program(clock: VirtualClock) -> None:
-        session, time = await slow(clock), asyncio.get_running_loop().time
+        session, time = await slow(clock, limit_s=limit_s), asyncio.get_running_loop().time
         unit = session.unit
 
         async def one_is_silent(block: Block, until: float) -> bytes:
-            await after(clock, min(0.25 if block.start != 300 else 1.0, until - time()))
+            await after(clock, min(0.25 if block.start != 300 else limit_s, until - time()))
             if block.start == 300 or time() >= until:
                 raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=1000)
             return await unit.ask(block, until)
@@ -154,13 +157,14 @@ def test_one_value_at_fault_takes_its_group_along_for_a_moment_only_also_beside_
     run(program, seed=1)
 
 
-def test_several_blocks_that_never_answer_leave_most_reads_to_the_sound_one() -> None:
+@pytest.mark.parametrize("limit_s", [0.5, 1.0, 2.0])
+def test_several_blocks_that_never_answer_leave_most_reads_to_the_sound_one(limit_s: float) -> None:
     async def program(clock: VirtualClock) -> None:
-        session, time = await slow(clock), asyncio.get_running_loop().time
+        session, time = await slow(clock, limit_s=limit_s), asyncio.get_running_loop().time
         unit = session.unit
 
         async def three_are_silent(block: Block, until: float) -> bytes:
-            await after(clock, min(0.05 if block.start == 600 else 1.0, until - time()))
+            await after(clock, min(0.05 if block.start == 600 else limit_s, until - time()))
             if block.start != 600 or time() >= until:
                 raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=1000)
             return await unit.ask(block, until)
