@@ -53,10 +53,8 @@ class ScreenPages:
         first = await left_to_do(self._face, request) if blocks and feed.connected else None
         approves = pages.approvals(request.state.may)
         heard = feed.health if feed.connected else {}
-        lang = language(request)
-        down = pages.parts_noted(heard, lang) if request.state.may("view.diagnostics") else []
-        second = [*pages.file_noted(heard, lang), *down, *pages.approvals_noted(heard, lang, approves)]
-        mind = pages.attention(blocks, abnormal, lang, alarms, second=second)
+        second = [*pages.file_noted(heard, language(request)), *pages.approvals_noted(heard, language(request), approves)]
+        mind = pages.attention(blocks, abnormal, language(request), alarms, second=second)
         more = {"blocks": blocks, "mind": mind, "approves": approves, "first": first}
         return self._face.render(request, "home.html", **more, devices_apart=True, here="home")
 
