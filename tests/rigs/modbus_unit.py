@@ -121,6 +121,12 @@ class Session:
         self.reader = UnitReader(options, self.clock, unit.ask, unit.resync, self.memory, place)
         self.count = 0
 
+    async def learns(self, group: TagGroup) -> Session:
+        """Read a group often enough to know its unit; return this session."""
+        for _ in range(3):
+            await self.read(group)
+        return self
+
     async def read(self, group: TagGroup, within_s: float = 30.0) -> Scan:
         before = len(self.unit.asked)
         try:

@@ -103,6 +103,15 @@ def file_noted(health: Mapping[str, Any], lang: str) -> list[Mind]:
     return [Mind("/config", word("web.nav.config", None, lang), word("web.home.file_faults", {"n": count}, lang))] if count else []
 
 
+def parts_noted(health: Mapping[str, Any], lang: str) -> list[Mind]:
+    """Return the parts that fail each time they are started, such as history, each with why; for whoever sees diagnostics."""
+    down = health.get("parts_down", {})
+    return [
+        Mind("/diagnostics", word("web.nav.diagnostics", None, lang), word("part_down", {"part": part, "reason": reason}, lang))
+        for part, reason in down.items()
+    ]
+
+
 def attention(
     blocks: Sequence[DeviceBlock], abnormal: Sequence[str], lang: str, alarms: Mapping[str, Any] | None = None, *,
     second: Sequence[Mind] = (),

@@ -53,9 +53,11 @@ class ScreenPages:
         first = await left_to_do(self._face, request) if blocks and feed.connected else None
         approves = pages.approvals(request.state.may)
         heard = feed.health if feed.connected else {}
-        second = [*pages.file_noted(heard, language(request)), *pages.approvals_noted(heard, language(request), approves)]
-        mind = pages.attention(blocks, abnormal, language(request), alarms, second=second)
-        more = {"blocks": blocks, "mind": mind, "approves": approves, "first": first}
+        lang, sees_parts = language(request), request.state.may("view.diagnostics")
+        down = pages.parts_noted(heard, lang) if sees_parts else []
+        second = [*pages.file_noted(heard, lang), *down, *pages.approvals_noted(heard, lang, approves)]
+        mind = pages.attention(blocks, abnormal, lang, alarms, second=second)
+        more = {"blocks": blocks, "mind": mind, "approves": approves, "sees_parts": sees_parts, "first": first}
         return self._face.render(request, "home.html", **more, devices_apart=True, here="home")
 
     def _blocks(self, request: Request) -> list[pages.DeviceBlock]:

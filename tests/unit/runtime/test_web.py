@@ -262,6 +262,13 @@ def test_the_first_page_tells_that_a_file_edited_by_hand_is_not_in_force() -> No
     assert [pages.file_noted(each, "en") for each in ({}, {"gateway": {"config_fault_count": 0}})] == [[], []]
 
 
+def test_the_first_page_tells_of_a_part_that_does_not_run() -> None:
+    told = {"parts_down": {"history": "no space left"}}
+    why = "The part history does not run, it fails each time it is started: no space left"
+    assert pages.parts_noted(told, "en") == [pages.Mind("/diagnostics", "Diagnostics", why, "down")]
+    assert pages.parts_noted({}, "en") == []
+
+
 def test_a_technician_has_at_most_six_destinations_and_each_role_its_own() -> None:
     def seen(role: str) -> list[str]:
         return [each.code.rpartition(".")[2] for each in navigation("home", lambda action: permissions.allowed([role], action))[0]]

@@ -91,6 +91,12 @@ function fileNoted(told) {
   return faults ? [[word("web.nav.config"), word("web.home.file_faults", { n: faults }), "/config", "down"]] : [];
 }
 
+// Parts of the gateway that fail each time they are started, for whoever sees diagnostics (pages.parts_noted).
+function partsNoted(told, list) {
+  const down = "parts" in list.dataset ? Object.entries(told.parts_down ?? {}) : [];
+  return down.map(([part, reason]) => [word("web.nav.diagnostics"), word("part_down", { part, reason }), "/diagnostics", "down"]);
+}
+
 function attention(list) {
   const found = abnormal.value.map((name) => [name, word("web.home.abnormal"), `/anomalies?model=${encodeURIComponent(name)}`]), single = [];
   const bad = new Map();
@@ -106,7 +112,7 @@ function attention(list) {
   }
   const more = single.length - MIND_MAX;
   if (more > 0) single.splice(MIND_MAX, more, [word("web.home.more", { n: more }), "", "/live?bad=1"]);
-  return [...alarmsNoted(alarms.value), ...fileNoted(health.value), ...approvalsNoted(health.value, list), ...found, ...single];
+  return [...alarmsNoted(alarms.value), ...fileNoted(health.value), ...partsNoted(health.value, list), ...approvalsNoted(health.value, list), ...found, ...single];
 }
 
 function drawMind() {

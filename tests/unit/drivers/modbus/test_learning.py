@@ -210,8 +210,7 @@ def test_a_value_that_goes_is_found_and_asked_for_again_with_pauses() -> None:
         unit = Unit(scattered)
         session = Session(unit)
         group = registers([*range(30), *range(50, 60)])
-        for _ in range(3):
-            await session.read(group)
+        await session.learns(group)
         assert session.count == 1
         unit.missing = {7}
         for _ in range(5):  # one block is all there is, so the first refusals may be the unit's state
@@ -236,8 +235,7 @@ def test_values_that_went_together_come_back_together() -> None:
         session = Session(unit)
         holding, inputs = registers(range(60)), registers([5], table="input")
         group = replace(holding, tags=holding.tags + inputs.tags)
-        for _ in range(3):
-            await session.read(group)
+        await session.learns(group)
         for _ in range(5):  # each time as the first time: programs are loaded for years
             unit.missing = {*range(5), *range(6, 60)}  # while a program is loaded, the other table answers
             for _ in range(5):
@@ -265,8 +263,7 @@ def test_a_read_back_that_asks_for_the_same_lost_value_as_the_poll_breaks_neithe
         group = registers(range(20))
         back = registers([7], uid=-1)  # read by another task, as after a write
         back = replace(back, tags=(*back.tags, group.tags[3]))
-        for _ in range(3):
-            await session.read(group)
+        await session.learns(group)
         unit.missing = {7}
         for _ in range(6):
             await session.read(group)
@@ -305,8 +302,7 @@ def test_what_was_lost_is_asked_for_again_in_a_longer_value_and_by_nobody_else()
         unit = Unit(scattered)
         session = Session(unit)
         group = registers(range(20))
-        for _ in range(3):
-            await session.read(group)
+        await session.learns(group)
         unit.missing = {7}
         for _ in range(6):
             await session.read(group)
@@ -338,8 +334,7 @@ def test_a_failure_that_nothing_followed_is_forgotten() -> None:
         session = Session(unit)
         inputs = registers([3], table="input")
         group, other = (replace(each, tags=each.tags + inputs.tags) for each in (registers(range(20)), registers(range(30))))
-        for _ in range(3):
-            await session.read(group)
+        await session.learns(group)
         unit.silent = {5}
         await session.read(group)
         unit.silent = set()

@@ -19,9 +19,7 @@ ALL = len(GROUP.tags)
 
 async def gone_dark(unit: Unit) -> Session:
     """A session that knows the unit, which refuses everything since some reads."""
-    session = Session(unit)
-    for _ in range(3):
-        await session.read(GROUP)
+    session = await Session(unit).learns(GROUP)
     unit.refuse_all = 2
     for _ in range(12):
         assert not good(await session.read(GROUP))
@@ -87,10 +85,8 @@ def test_values_that_are_gone_for_good_keep_none_of_the_others_away() -> None:
 def test_a_group_that_is_lost_beside_one_that_is_read_is_asked_for_again_too() -> None:
     async def test() -> None:
         unit, other = Unit(scattered), registers(range(200, 210), uid=2, period_ms=1000)
-        session = Session(unit)
-        for _ in range(3):
-            await session.read(GROUP)
-            await session.read(other)
+        session = await Session(unit).learns(GROUP)
+        await session.learns(other)
         unit.missing = set(range(100))
         for _ in range(12):
             assert not good(await session.read(GROUP))
@@ -167,9 +163,7 @@ def test_a_lost_value_that_is_silent_keeps_none_of_the_others_away() -> None:
 def test_a_value_that_is_refused_for_another_reason_keeps_none_of_the_lost_away() -> None:
     async def test() -> None:
         unit = Unit(scattered)
-        session = Session(unit)
-        for _ in range(3):
-            await session.read(GROUP)
+        session = await Session(unit).learns(GROUP)
         ask = session.reader._ask._ask
 
         async def broken_sensor(block: Block, until: float) -> bytes:
@@ -193,9 +187,7 @@ def test_a_value_that_is_refused_for_another_reason_keeps_none_of_the_lost_away(
 def test_a_lost_unit_behind_a_converter_that_does_not_reach_it_is_unreachable_in_every_read() -> None:
     async def test() -> None:
         unit, few = Unit(scattered), registers([5], period_ms=1000)
-        session = Session(unit)
-        for _ in range(3):
-            await session.read(few)
+        session = await Session(unit).learns(few)
         unit.refuse_all = 2
         for _ in range(30):
             assert not good(await session.read(few))
@@ -219,8 +211,7 @@ def test_a_lost_value_that_gives_no_answer_costs_a_unit_that_is_read_little(faul
     async def test() -> None:
         unit = Unit(scattered)
         session, ten = Session(unit), registers(range(10), period_ms=1000)
-        for _ in range(3):
-            await session.read(ten)
+        await session.learns(ten)
         unit.missing = {5}
         for _ in range(20):
             await session.read(ten)
@@ -246,9 +237,7 @@ def test_a_lost_value_that_gives_no_answer_costs_a_unit_that_is_read_little(faul
 def test_a_unit_that_was_silent_then_refused_all_and_is_away_at_last_is_away() -> None:
     async def test() -> None:
         unit = Unit(scattered)
-        session = Session(unit)
-        for _ in range(3):
-            await session.read(GROUP)
+        session = await Session(unit).learns(GROUP)
         ask = session.reader._ask._ask
 
         async def silent(block: Block, until: float) -> bytes:

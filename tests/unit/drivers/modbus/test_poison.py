@@ -161,8 +161,7 @@ def test_a_hole_turns_bad_while_the_plant_runs() -> None:
         unit = Unit(Moving(lambda _: "still"))
         session = Session(unit)
         group = registers([*range(10), *range(20, 30), *range(300, 310)])
-        for _ in range(3):
-            await session.read(group)
+        await session.learns(group)
         assert session.count == 2
         unit.poison, unit.poisonous = "odd", {15}
         for _ in range(12):

@@ -22,8 +22,7 @@ async def slow(clock: VirtualClock, *late_s: float, limit_s: float = 1.0) -> Ses
     """A session that knows FOUR; each answer of its unit takes 0.9 s from now on, the first ones `late_s`."""
     options = DeviceOptions(host="plc", request_timeout_s=limit_s)
     session, time, takes = Session(Unit(scattered), options), asyncio.get_running_loop().time, list(late_s)
-    for _ in range(3):
-        await session.read(FOUR)
+    await session.learns(FOUR)
     ask = session.reader._ask._ask
 
     async def slowly(block: Block, until: float) -> bytes:
@@ -52,8 +51,7 @@ def test_each_read_of_a_silent_unit_says_that_it_did_not_answer() -> None:
         unit = Unit(scattered)
         session, time = Session(unit), asyncio.get_running_loop().time
         group = registers([*range(20), *range(300, 320)], period_ms=1000)
-        for _ in range(3):
-            await session.read(group)
+        await session.learns(group)
 
         async def nothing(block: Block, until: float) -> bytes:
             if time() >= until:
@@ -133,9 +131,8 @@ def test_one_value_at_fault_takes_its_group_along_for_a_moment_only_also_beside_
     async def program(clock: VirtualClock) -> None:
         session = Session(Unit(scattered))
         ten, other = registers(range(10), period_ms=1000), registers(range(200, 210), uid=2, period_ms=1000)
-        for _ in range(3):
-            await session.read(ten)
-            await session.read(other)
+        await session.learns(ten)
+        await session.learns(other)
         ask = session.reader._ask._ask
 
         async def but_one(block: Block, until: float) -> bytes:
@@ -179,8 +176,7 @@ def test_a_module_that_refuses_all_keeps_no_value_of_another_away() -> None:
     async def program(clock: VirtualClock) -> None:
         unit = Unit(scattered)
         session, group = Session(unit), registers([*range(10), *range(900, 910)], period_ms=1000)
-        for _ in range(3):
-            await session.read(group)
+        await session.learns(group)
 
         async def broken(block: Block, until: float) -> bytes:
             if block.start < 10 or block.start <= 905 < block.end:
