@@ -9,21 +9,20 @@ Once it does not differ, the safe plan is the best one there is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.intervals import Interval
-from drivers.modbus.layout import Answer, Arrangement, Layout, ReadBlock
+from drivers.modbus.late_blocks import LateBlocks
+from drivers.modbus.layout import Arrangement, Layout
 from drivers.modbus.learned import LearnedMap
 from drivers.modbus.planner import Block, Span, plan_blocks
 from drivers.modbus.proof import holes_of
+from drivers.modbus.turn import Turn
 from drivers.reading import Status
 
-again_reads: Final = (8, 256)
-"""A block that took the time of others for nothing comes first again after so many reads in which the time was over, doubling up to so
-many: each time costs the others one read."""
 refusal_statuses: Final = {
     1: Status.BAD_NOT_SUPPORTED,
     2: Status.BAD_CONFIGURATION_ERROR,
@@ -52,9 +51,11 @@ class Troubles:
     """Reads in which something was asked and nothing came, while the unit did not refuse it for what was asked."""
     refused_whole: int = 0
     """Reads in which the unit refused all that it gave before."""
-    given_up: dict[Block, tuple[int, int]] = field(default_factory=dict)
-    """Blocks that ended a read for the others and gave nothing although they had the time for it, until they give something: after how
-    many reads that end early each comes first again, and after how many the next time."""
+    late: LateBlocks = field(default_factory=LateBlocks)
+    is_crowded: bool = False
+    """The last read had no time for all."""
+    unsearched: bool = False
+    """A block was refused for its address, and the read had no time to search it."""
 
 
 @dataclass(slots=True)
@@ -74,45 +75,18 @@ class GroupPlan:
         """Return the holes of a block: what it holds besides wanted values."""
         return holes_of(block, self.readable)
 
-    def postpone(self, at: int, *, cut_off: bool, given_time: Sequence[int]) -> None:
-        """Read block `at` last from now on, so that one that never answers does not starve the others.
-
-        `cut_off`: those behind it were not asked any more, and come first next time; so does the block itself where it had less than an
-        answer's time. Those that were `given_time`, and took it from the others, come behind them from then on, and first only once in a
-        while.
-        """
-        blocks = [read.block for read in self.arrangement.reads]
-        done, failed, rest = blocks[:at], blocks[at], blocks[at + 1 :]
-        given_up = self.troubles.given_up
-        if not cut_off:
-            self.arrangement = self.layout.arrange([*done, *rest, failed], self.arrangement.unreadable)
-            return
-        for block, (left, wait) in given_up.items():
-            given_up[block] = left - 1, wait
-        for block in (blocks[each] for each in given_time):
-            _, wait = given_up.get(block, (0, again_reads[0]))
-            given_up[block] = wait, min(wait * 2, again_reads[1])
-        turns = [failed, *rest, *done]
-        due = [block for block in turns if block in given_up and given_up[block][0] <= 0][:1]
-        sound = [block for block in turns if block not in given_up]
-        others = [block for block in turns if block in given_up and block not in due]
-        self.arrangement = self.layout.arrange(due + sound + others, self.arrangement.unreadable)
-
-    def answered(self, answers: Iterable[tuple[ReadBlock, Answer]]) -> None:
-        """These came: a block that gave something is given up no longer."""
-        for read, answer in answers if self.troubles.given_up else ():
-            if isinstance(answer, bytes):
-                self.troubles.given_up.pop(read.block, None)
+    def rearrange(self, turn: Turn) -> None:
+        """Read in another order from now on, so that what never answers, or is asked last, starves nothing. See `LateBlocks.order`."""
+        self.arrangement = self.layout.arrange(self.troubles.late.order(turn), self.arrangement.unreadable)
 
 
 def make_plan(layout: Layout, learned: LearnedMap, options: DeviceOptions, hope: Hope, last: GroupPlan | None = None) -> GroupPlan:
-    """Plan a group. Blocks that `last` had postponed stay behind. Raises ValueError when a value does not fit one request."""
+    """Plan a group. Blocks stay in the order of `last`. Raises ValueError when a value does not fit one request."""
     refused = {index: status_of(code) for index, code in learned.refusals(layout.spans).items()}
     readable = [span for span in layout.spans if span.index not in refused]
     blocks = plan_blocks(readable, learned.rules(options, hopeful=False))
     if last is not None:
-        order = {read.block: at for at, read in enumerate(last.arrangement.reads)}
-        blocks.sort(key=lambda block: order.get(block, -1))
+        _keep_order(blocks, [read.block for read in last.arrangement.reads])
     rules = learned.rules(options, hopeful=True)
     crossable = learned.crossable
     hopeful = plan_blocks(readable, replace(rules, may_cross=lambda table, a, b: crossable[table].covers(a, b) or hope(table, a, b)))
@@ -120,5 +94,19 @@ def make_plan(layout: Layout, learned: LearnedMap, options: DeviceOptions, hope:
     is_known = all(learned.answered[block.table].covers(block.start, block.end) for block in blocks)
     is_settled = is_known and not unproven and not learned.has_lost(layout.spans) and not learned.has_passing(silent=False)
     troubles = last.troubles if last is not None else Troubles()
-    troubles.given_up = {block: troubles.given_up[block] for block in blocks if block in troubles.given_up}
+    troubles.late.keep(blocks)
     return GroupPlan(layout, learned.version, layout.arrange(blocks, refused), readable, unproven, is_settled, troubles)
+
+
+def _keep_order(blocks: list[Block], before: list[Block]) -> None:
+    """Sort blocks as those before: the sum of some in the place of the first of them, parts of one and new ones behind all."""
+    places = {block: at for at, block in enumerate(before)}
+    parts = {span.index: (at, block.count) for at, block in enumerate(before) for span in block.spans}
+
+    def place(block: Block) -> int:
+        if (at := places.get(block)) is not None:
+            return at
+        was = [parts[span.index] for span in block.spans if span.index in parts]
+        return min((at for at, count in was if count < block.count), default=len(before))
+
+    blocks.sort(key=place)

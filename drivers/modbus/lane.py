@@ -16,7 +16,7 @@ from drivers.driver import Clock, DriverError
 from drivers.modbus.connecting import Connecting
 from drivers.modbus.doubts import Doubts
 from drivers.modbus.end_point import LineShape
-from drivers.modbus.link import Link, LinkError, Record
+from drivers.modbus.link import Link, LinkError, Record, over_s
 from drivers.modbus.request import OddAnswerError, RefusalError, Request, judge
 from drivers.modbus.turns import Row, Turns
 from drivers.reading import Status
@@ -81,9 +81,10 @@ class Lane:
             if turns.is_free:
                 await turns.take(row)
             else:
+                least_s = min(limit_s, until - time()) / 2
                 async with asyncio.timeout_at(until):
                     await turns.take(row)
-                if until - time() < limit_s / 2:
+                if until - time() < least_s:
                     turns.give()
                     raise TimeoutError  # what is left is too short to blame the unit for saying nothing
         except TimeoutError:
@@ -108,7 +109,7 @@ class Lane:
 
     async def _exchange(self, request: Request, limit_s: float, until: float) -> bytes:
         loop = asyncio.get_running_loop()
-        if loop.time() >= until:
+        if until - loop.time() < over_s:
             raise DriverError("line_busy", Status.BAD_TIMEOUT, **self.place)
         link = self._link
         if link is None or not link.is_open or self._connecting.wants_main:

@@ -29,12 +29,16 @@ rows_max: Final = 4096
 class LearnedMap:
     """The facts of one unit under one firmware. `version` grows with every fact that a plan may depend on."""
 
-    def __init__(self, place: str = "", firmware: str = "") -> None:
-        """Start knowing nothing of a unit at a place, with a firmware (an identity; empty when the unit is not asked for one)."""
+    def __init__(self, place: str = "", firmware: str = "", given: Mapping[str, Intervals] | None = None) -> None:
+        """Start knowing nothing of a unit at a place, with a firmware (an identity; empty when the unit is not asked for one).
+
+        `given`: what it answered under another firmware. If it refuses that now, it may give it again: it may not be ready yet.
+        """
         self.place = place
         self.firmware = firmware
         self.version = 0
         self.answered = {table: Intervals() for table in tables}
+        self._given = {table: Intervals() for table in tables} | dict(given or {})
         self.crossable = {table: Intervals() for table in tables}
         self.barriers: dict[str, dict[Interval, int]] = {table: {} for table in tables}
         self.passing: dict[str, dict[Interval, int]] = {table: {} for table in tables}
@@ -47,6 +51,10 @@ class LearnedMap:
         """`registers`, `bits`: the longest request, where it is shorter than the protocol's."""
         self.reach = {"registers": 0, "bits": 0}
         """The longest request that was answered."""
+
+    def ever_given(self) -> dict[str, Intervals]:
+        """Return what was answered under this firmware, and as far as is known under those before."""
+        return {table: Intervals([*self._given[table].rows(), *self.answered[table].rows()]) for table in tables}
 
     def note_answer(self, table: str, start: int, end: int) -> None:
         """A request was answered."""
@@ -79,7 +87,7 @@ class LearnedMap:
             for outer in [outer for outer in kept[table] if contains(outer, interval)]:
                 del kept[table][outer]
                 self.lost[table].discard(outer)
-        if lasting and is_value and self.answered[table].covers(*interval):
+        if lasting and is_value and (self.answered[table].covers(*interval) or self._given[table].covers(*interval)):
             self.lost[table].add(interval)
         (self.barriers if lasting else self.passing)[table][interval] = code
         self.version += 1

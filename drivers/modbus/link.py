@@ -7,12 +7,16 @@ Nothing here opens anything.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from drivers.modbus.request import Request
 
 Record = Callable[[bool, bytes], None]
 """Takes note of bytes on the wire: (True when we sent them, the bytes)."""
+
+
+over_s: Final = 0.001
+"""What has less time left than this has none: timers of an event loop may fire that much before their time."""
 
 
 class LinkError(Exception):

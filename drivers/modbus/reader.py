@@ -20,8 +20,8 @@ from drivers.modbus.exception_codes import address_codes, busy_codes, gateway_co
 from drivers.modbus.group_plan import GroupPlan, make_plan, status_of
 from drivers.modbus.layout import Layout
 from drivers.modbus.learned import LearnedMap, from_plain
+from drivers.modbus.planned_read import Pace, read_planned
 from drivers.modbus.planner import Block, block_of, plan_blocks
-from drivers.modbus.proof import Sample
 from drivers.modbus.proving import Prover
 from drivers.modbus.request import RefusalError
 from drivers.modbus.searching import Lengths, Searcher, atoms_of
@@ -33,8 +33,6 @@ learn_share: Final = 0.5
 """Of a group's period: how long its read may go on for the sake of learning."""
 busy_tries: Final = 2
 busy_pause_s: Final = 0.02
-odd_max: Final = 2
-"""So many answers of the wrong form, and a read goes no further."""
 identify_ms: Final = 600_000
 """How often the firmware is asked for on one connection; besides when what was answered is refused."""
 identify_again_ms: Final = 10_000
@@ -46,10 +44,7 @@ in_service_ms: Final = 60_000
 """A unit that gave data so lately is in service: what it refuses now, it refuses for good."""
 refused_whole_max: Final = 3
 """So many reads in a row may be refused as a whole by a unit that answered before; then its map is searched, not its state blamed."""
-
-whole_time: Final = 0.9
-"""Of the time that a request has when it is asked first: what had less for its answer is not blamed for having given none."""
-silent_reads_max: Final = 4
+silent_reads_max: Final = 3
 """Of so many reads in a row that brought nothing, one begins with a short request: some units keep silent when asked for too much, or
 refuse all of it (exception 4) for one value that they cannot give."""
 
@@ -79,6 +74,7 @@ class UnitReader:
         """
         self._options, self._clock = options, clock
         self._ask = Asker(ask, resync, alone, tell)
+        self._pace = Pace()
         self._plans: dict[int, GroupPlan] = {}
         self._heard_ms: int | None = None
         table, start, count = options.firmware_registers
@@ -104,6 +100,7 @@ class UnitReader:
     def _begin(self, learned: LearnedMap) -> None:
         """Go on with another map."""
         lengths = Lengths()
+        self._heard_ms = None  # what it refuses before it gave anything may be that it starts
         self._forgotten, self._kept_version = self._memory.forgotten, learned.version
         self.learned = learned
         self._searcher = Searcher(learned, lengths, self._ask)
@@ -131,7 +128,7 @@ class UnitReader:
             self.learned.firmware = found
             self.learned.version += 1
         elif self.learned.firmware != found:
-            self._begin(LearnedMap(self._place, found))
+            self._begin(LearnedMap(self._place, found, given=self.learned.ever_given()))
             self._memory.keep(self.learned.plain())
 
     def reconnected(self) -> None:
@@ -160,28 +157,32 @@ class UnitReader:
             self._begin(LearnedMap(self._place))
         if self._identity is not None and self._clock.mono_ms() >= self._identify_at_ms:
             await self._identify(self._identity, until)
+            if until - asyncio.get_running_loop().time() < self._pace.least_s:
+                raise DriverError("unit_busy", Status.BAD_TIMEOUT)  # it was asked what it is, and another time what it holds
         self._prover.wake()
         plan, learned = self._plan(group), self.learned
+        arrangement = plan.arrangement
         now = asyncio.get_running_loop().time()
-        turn = Turn(until, min(until, now + group.period_ms / 1000 * learn_share), plan.is_settled, plan.arrangement.reads)
-        turn.answer_s = min(self._options.request_timeout_s, until - now)
-        if plan.troubles.fruitless % silent_reads_max == silent_reads_max - 1:
-            await self._ask_for_little(plan, turn)
-        await self._read_planned(turn)
+        turn = Turn(until, min(until, now + group.period_ms / 1000 * learn_share), plan.is_settled, arrangement.reads)
+        turn.answer_s, turn.least_s = min(self._options.request_timeout_s, until - now), self._pace.least_s
+        await self._ask_first(plan, turn)
+        await read_planned(self._ask, plan, turn, learned, self._pace)
         if await self._became_another(learned, until):
             return None
         if turn.data_count:
             self._heard_ms, plan.troubles.refused_whole = self._clock.mono_ms(), 0
+        troubles = plan.troubles
         if turn.is_fruitless:
-            plan.troubles.fruitless += 1
+            troubles.fruitless += 1
         elif turn.data_count or turn.refused:
-            plan.troubles.fruitless = 0
-        plan.answered(zip(turn.reads, turn.answers, strict=True))
+            troubles.fruitless = 0
+        troubles.is_crowded = turn.cut_at is not None
+        if turn.lost_at is not None or turn.cut_at is not None or troubles.late:
+            troubles.late.note(turn, is_first_fruitless=troubles.fruitless == 1, period_ms=group.period_ms)
+            plan.rearrange(turn)
         troubled = turn.refused or turn.odd or turn.silent or self._suspicions
         if plan.is_settled and not troubled and turn.lost is None:
-            return plan.layout.scan(plan.arrangement, turn.answers, self._clock.wall_ms())
-        if turn.lost_at is not None:
-            plan.postpone(turn.lost_at, cut_off=turn.is_cut_off, given_time=turn.given_time)
+            return plan.layout.scan(arrangement, turn.answers, self._clock.wall_ms())
         await self._learn(plan, turn)
         if await self._became_another(learned, until):
             return None
@@ -201,51 +202,26 @@ class UnitReader:
         """
         if self._identity is not None and self._identify_at_ms == CONNECTED:
             await self._identify(self._identity, until)
-        return self.learned is not learned
+        if self.learned is learned:
+            return False
+        self._ask.resync()  # this read may have gone over a hole of the old map, and the next answer be spoiled
+        return True
 
-    async def _read_planned(self, turn: Turn) -> None:
-        """Ask every block of the plan once, in its order."""
-        loop = asyncio.get_running_loop()
-        reads, answers = turn.reads, turn.answers
-        for at, read in enumerate(reads):
-            left_s = turn.until - loop.time()
-            try:
-                data = await self._ask(read.block, turn.until)
-            except RefusalError as refusal:
-                status = status_of(refusal.code)
-                answers.append(status)
-                turn.refused.append((at, refusal.code))
-                if refusal.code in gateway_codes:
-                    turn.lost, turn.lost_at = DriverError("unit_unreachable", status, code=refusal.code), at
-                else:
-                    turn.was_heard = True
-                continue
-            except DriverError as error:
-                turn.lost, turn.lost_at = error, at
-                if error.cause in sent_causes and left_s >= whole_time * turn.answer_s:
-                    turn.given_time.append(at)
-                may_go_on = error.cause == "no_answer" or (error.cause == "bad_answer" and len(turn.odd) < odd_max)
-                if error.cause == "no_answer":
-                    turn.silent.append(at)
-                elif error.cause == "bad_answer":
-                    turn.odd.append(at)
-                if not may_go_on or loop.time() >= turn.until:
-                    turn.is_cut_off = True
-                    answers += [error.status] * (len(reads) - at)
-                    return
-                answers.append(error.status)
-                continue
-            answers.append(data)
-            turn.data_count += 1
-            turn.was_heard = True
-            if not turn.is_settled:
-                self.learned.note_answer(read.block.table, read.block.start, read.block.end)
-                turn.samples.append(Sample(read.block, data))
+    async def _ask_first(self, plan: GroupPlan, turn: Turn) -> None:
+        """Ask what comes before the plan, now and then. Raises DriverError when all time went and nothing was heard."""
+        troubles = plan.troubles
+        if troubles.fruitless % silent_reads_max == silent_reads_max - 1:
+            await self._ask_for_little(plan, turn)
+        elif troubles.is_crowded and self._is_in_service():  # there is no time behind the plan
+            await self._ask_for_one_lost(turn, plan.layout, is_first=True)
+        if turn.lost is not None and not turn.was_heard and not turn.has_time():  # this is how the read ends
+            troubles.fruitless += turn.lost.cause in sent_causes
+            raise turn.lost
 
     async def _ask_for_little(self, plan: GroupPlan, turn: Turn) -> None:
         """Ask for one value of a longer block, another one each time, to see whether the unit keeps silent for length or for one of them.
 
-        Every second time for one that was lost, where one is due. Raises DriverError when all time went and nothing was heard.
+        Every second time for one that was lost, where one is due.
         """
         times = plan.troubles.fruitless // silent_reads_max
         if times % 2:
@@ -261,9 +237,6 @@ class UnitReader:
                 pass
             except DriverError as error:
                 turn.lost = error
-        if turn.lost is not None and not turn.was_heard and not turn.has_time():  # this is how the read ends
-            plan.troubles.fruitless += 1
-            raise turn.lost
 
     async def _learn(self, plan: GroupPlan, turn: Turn) -> None:
         """Make the best of a read that was not whole, and of a map that is not known."""
@@ -272,6 +245,7 @@ class UnitReader:
         if any(code in address_codes and self._gave(turn.reads[at].block) for at, code in turn.refused):
             self._identify_at_ms = min(self._identify_at_ms, 0)  # it gave this before: another map? CONNECTED stays, and is before 0
         if self._may_search(plan, turn):
+            plan.troubles.unsearched = not turn.has_time()
             refused = [(turn.reads[at], code) for at, code in turn.refused if code in address_codes]
             await self._searcher.run(turn, plan.layout, refused, in_service=self._is_in_service())
         await self._ask_for_lost(turn, plan.layout)
@@ -311,7 +285,7 @@ class UnitReader:
         blocks = [turn.reads[at].block for at, code in turn.refused if code in address_codes]
         if not blocks:
             return False
-        if turn.data_count or not all(self._gave(block) for block in blocks):
+        if turn.data_count or plan.troubles.unsearched or not all(self._gave(block) for block in blocks):
             return True
         plan.troubles.refused_whole += 1
         return plan.troubles.refused_whole > refused_whole_max
@@ -331,8 +305,11 @@ class UnitReader:
             if not turn.may_learn():
                 return
 
-    async def _ask_for_one_lost(self, turn: Turn, layout: Layout) -> bool:
-        """Ask for the lost value that is due longest; True when it came. What keeps the unit from being asked is the read's own fault."""
+    async def _ask_for_one_lost(self, turn: Turn, layout: Layout, *, is_first: bool = False) -> bool:
+        """Ask for the lost value that is due longest; True when it came. What keeps the unit from being asked is the read's own fault.
+
+        `is_first`: nothing else of this read was asked, and the unit is in service.
+        """
         due = self._suspicions.due_lost(layout, at_once=self._heard_ms is None)
         if due is None:
             return False
@@ -348,7 +325,7 @@ class UnitReader:
             is_answer = was_asked or turn.data_count > 0
         except DriverError as error:
             turn.lost = turn.lost or error
-            is_answer = turn.data_count > 0 and error.cause in sent_causes
+            is_answer = (is_first or turn.data_count > 0) and error.cause in sent_causes
         else:
             turn.take(layout.compile(block), data)
             self.learned.reopen(block.table, lost)

@@ -13,7 +13,6 @@ from typing import Final
 
 from drivers.driver import Clock
 from drivers.modbus.cost import registers_max
-from drivers.modbus.exception_codes import address_codes
 from drivers.modbus.group_plan import GroupPlan
 from drivers.modbus.intervals import Interval
 from drivers.modbus.layout import Layout
@@ -29,6 +28,8 @@ pause_ms_max: Final = 600_000
 lost_ms_first: Final = 10_000
 lost_ms_max: Final = 3_600_000
 """A value that was lost is asked for again after a pause that doubles; of a unit that gives nothing at all, always after the first one."""
+alone_ms_max: Final = 86_400_000
+"""A value that is answered alone and not among others is read among them again after a pause that doubles up to this."""
 cut_ms: Final = 600_000
 """Blocks that were cut for silence are put together again, and cut again if need be, after this time. Failures that nothing followed are
 forgotten after it."""
@@ -50,23 +51,30 @@ class Suspicions:
         self._pause_ms = pause_ms_first
         self._cut_until_ms: int | None = None
         self._lost: dict[Key, tuple[int, int]] = {}
+        self._alone: dict[Key, int] = {}
+        """Values that are read alone, and from when on they are not once they are answered."""
+        self._joined: dict[Key, tuple[int, int]] = {}
+        """Those that were, and for how long they are the next time: when they were read among others again, and that pause."""
 
     def __bool__(self) -> bool:
         """Whether anything is under suspicion."""
-        return bool(self._strikes or self._crossings or self._cuts) or self._passing_until_ms is not None
+        return bool(self._strikes or self._crossings or self._cuts or self._alone) or self._passing_until_ms is not None
 
     def judge(self, plan: GroupPlan, turn: Turn) -> None:
         """Count failures of single blocks while others are answered; cut or doubt those that go on."""
         reads = turn.reads
-        failed = {at for at, code in turn.refused if code not in address_codes} | set(turn.silent) | set(turn.odd)
+        failed = turn.failed
         if failed:
             self._struck_until_ms = self._clock.mono_ms() + cut_ms
-        if turn.data_count:
+        if turn.data_count or (plan.troubles.fruitless == 1 and turn.blamed):  # or one took the whole of a read
             self._judge_crossings(plan, turn)
-            for at, read in enumerate(reads[: len(turn.answers)]):
+            for at, read in enumerate(reads):
+                if not turn.was_asked(at):
+                    continue
                 key = _key(read.block)
                 if at not in failed:
                     self._strikes.pop(key, None)
+                    self._answers_alone(key)
                     continue
                 self._strikes[key] = self._strikes.get(key, 0) + 1
                 if self._strikes[key] >= (1 if turn.is_sounding else strikes_max):
@@ -80,7 +88,9 @@ class Suspicions:
         If that goes on, the hole has to be proven anew; the second time that it comes to that, it is not read over any more.
         """
         reads = turn.reads
-        for at, read in enumerate(reads[: len(turn.answers)]):
+        for at, read in enumerate(reads):
+            if not turn.was_asked(at):
+                continue
             holes = plan.holes(read.block) if turn.odd or self._crossings else []
             if not holes:
                 continue
@@ -110,14 +120,33 @@ class Suspicions:
         self._cut_until_ms = self._clock.mono_ms() + cut_ms
 
     def _leave_alone(self, value: Block) -> None:
-        """One value is what the unit chokes on: it is read by itself, and the cuts that led to it are mended."""
+        """One value is what the unit chokes on: it is read by itself until it is answered, and the cuts that led to it are mended.
+
+        Some are answered alone and never among others: that is tried again after a pause that doubles.
+        """
         if self._learned.is_passing(value.table, (value.start, value.end)):
             return
         for whole, (_, interval) in list(self._cuts.items()):
             if _holds(whole, _key(value)):
                 del self._cuts[whole]
                 self._learned.mend(value.table, interval)
+        if not self._cuts:
+            self._cut_until_ms = None
         self._learned.note_refusal(value.table, (value.start, value.end), SILENT, lasting=False)
+        key, now_ms = _key(value), self._clock.mono_ms()
+        joined_ms, pause_ms = self._joined.get(key, (0, 0))
+        if now_ms - joined_ms >= pause_ms:
+            pause_ms = 0
+        self._alone[key] = now_ms + pause_ms
+        self._joined[key] = now_ms, min(max(cut_ms, pause_ms * 2), alone_ms_max)
+
+    def _answers_alone(self, key: Key) -> None:
+        """A value that was left alone is answered: it is read with its neighbours again."""
+        now_ms = self._clock.mono_ms()
+        if now_ms >= self._alone.get(key, now_ms + 1):
+            del self._alone[key]
+            self._joined[key] = now_ms, self._joined[key][1]
+            self._learned.mend(key[0], key[1:])
 
     def _judge_lengths(self, turn: Turn) -> None:
         """Where both halves of a silent block are answered, its length was at fault: the longest that is answered is the limit."""

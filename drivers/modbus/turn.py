@@ -14,8 +14,9 @@ from typing import Protocol
 
 from drivers.driver import DriverError
 from drivers.modbus.alone import sent_causes
-from drivers.modbus.exception_codes import address_codes, gateway_codes
+from drivers.modbus.exception_codes import address_codes
 from drivers.modbus.layout import Answer, ReadBlock
+from drivers.modbus.link import over_s
 from drivers.modbus.planner import Block
 from drivers.modbus.proof import Sample
 from drivers.modbus.request import RefusalError
@@ -101,10 +102,18 @@ class Turn:
     """The place in `reads` at which that came; None where it was something else that was asked."""
     answer_s: float = 0.0
     """What a request that is asked first has for its answer."""
-    is_cut_off: bool = False
-    """At `lost_at` the time was over, or the line gone: what stands behind it was not asked."""
-    given_time: list[int] = field(default_factory=list)
-    """Places that were asked, had (nearly) `answer_s` for their answer, and gave nothing."""
+    least_s: float = over_s
+    """What has less time than this is not asked. See `planned_read.Pace`."""
+    cut_at: int | None = None
+    """The place in `reads` at which the time was over, or the line gone; None: each was asked, or rests."""
+    asked_to: int = 1 << 20
+    """Places from here on were not asked, for that."""
+    resting: set[int] = field(default_factory=set)
+    """Places that were not asked since they rest. See `late_blocks.py`."""
+    broken: list[int] = field(default_factory=list)
+    """Places at which the connection ended."""
+    blamed: set[int] = field(default_factory=set)
+    """Places that took (nearly) `answer_s` and gave nothing, or ended the read while there was time."""
     was_heard: bool = False
 
     is_sounding: bool = False
@@ -114,19 +123,34 @@ class Turn:
 
     @property
     def is_fruitless(self) -> bool:
-        """Whether something was asked and nothing came, but for what a unit or a converter refuses for its address."""
+        """Whether something was asked and nothing came, but for what a unit refuses for its address."""
         if self.data_count:
             return False
-        other = any(code not in address_codes and code not in gateway_codes for _, code in self.refused)
+        other = any(code not in address_codes for _, code in self.refused)
         return bool(self.silent or self.odd or other) or (self.lost is not None and self.lost.cause in sent_causes)
+
+    @property
+    def failed(self) -> set[int]:
+        """Places that brought nothing, but for what a unit refuses for its address."""
+        other = {at for at, code in self.refused if code not in address_codes}
+        return other.union(self.silent, self.odd, self.broken)
+
+    def was_asked(self, at: int) -> bool:
+        """Whether the block at a place of `reads` was asked in this read."""
+        return at < self.asked_to and at not in self.resting
+
+    def cut_off(self, at: int, status: int, *, was_asked: bool = False) -> None:
+        """The read goes no further than this place, which was asked or not; what it and those behind it hold has this status."""
+        self.cut_at, self.asked_to = at, at + was_asked
+        self.answers += [status] * (len(self.reads) - at)
 
     def has_time(self) -> bool:
         """Whether something may be asked that gives values to tags."""
-        return not self.is_over and asyncio.get_running_loop().time() < self.until
+        return not self.is_over and self.until - asyncio.get_running_loop().time() >= self.least_s
 
     def may_learn(self) -> bool:
         """Whether something may be asked for the sake of later reads."""
-        return not self.is_over and asyncio.get_running_loop().time() < min(self.until, self.learn_until)
+        return self.has_time() and asyncio.get_running_loop().time() < self.learn_until
 
     def take(self, read: ReadBlock, data: bytes) -> None:
         """Keep an answer that came besides the plan's, for the scan and as a sample."""
