@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from drivers.driver import DriverError
@@ -42,7 +43,7 @@ class Pace:
 async def read_planned(ask: Asker, plan: GroupPlan, turn: Turn, learned: LearnedMap, pace: Pace) -> None:
     """Ask every block once that does not rest, as far as there is time."""
     time, late, answers = asyncio.get_running_loop().time, plan.troubles.late, turn.answers
-    now, quickest_s = time(), turn.until
+    now, quickest_s = time(), inf
     for at, read in enumerate(turn.reads):
         if late and turn.data_count and (status := late.resting(read.block)) is not None:
             turn.resting.add(at)
@@ -57,8 +58,9 @@ async def read_planned(ask: Asker, plan: GroupPlan, turn: Turn, learned: Learned
         except RefusalError as refusal:
             now = time()
             _refused(turn, at, refusal.code, now - began)
-            if plan.troubles.unsearched and refusal.code in address_codes and at + 1 < len(turn.reads):
-                turn.cut_off(at + 1, int(Status.BAD_TIMEOUT))  # so that there is time for its search
+            if plan.troubles.unsearched and refusal.code in address_codes:  # so that there is time for its search, now or in the next read
+                turn.cut_off(at + 1, int(Status.BAD_TIMEOUT))
+                turn.cut_at = at + 1 if turn.until - now >= turn.least_s else at
                 break
             continue
         except DriverError as error:
@@ -74,7 +76,7 @@ async def read_planned(ask: Asker, plan: GroupPlan, turn: Turn, learned: Learned
         if not turn.is_settled:
             learned.note_answer(read.block.table, read.block.start, read.block.end)
             turn.samples.append(Sample(read.block, data))
-    if turn.data_count:
+    if quickest_s < inf:
         pace.note(quickest_s)
 
 

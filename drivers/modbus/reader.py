@@ -339,16 +339,17 @@ class UnitReader:
 
     async def _read_the_rest(self, plan: GroupPlan, turn: Turn) -> None:
         """Read what refused blocks held besides the values at fault, as far as nothing brought it yet."""
-        group, loop = plan.layout.group, asyncio.get_running_loop()
+        group = plan.layout.group
         given = {i for read, _ in turn.pieces for i in read.decoder.order}
         asked = {at for at, code in turn.refused if code in address_codes}
+        refused = {turn.reads[at].block for at in asked}
         open_spans = {span.index for at in asked for span in turn.reads[at].block.spans} - given
         newest = self._plan(group)
         wanted = [span for span in newest.readable if span.index in open_spans]
         for block in plan_blocks(wanted, self.learned.rules(self._options, hopeful=False)):
-            if loop.time() >= turn.until or turn.is_over or not turn.data_count:
+            if not turn.has_time() or not turn.data_count:
                 return
-            if not self.learned.answered[block.table].covers(block.start, block.end):
+            if block in refused or not self.learned.answered[block.table].covers(block.start, block.end):
                 continue  # not searched yet: the next read goes on with it
             try:
                 turn.take(plan.layout.compile(block), await self._ask(block, turn.until))
