@@ -179,11 +179,18 @@ class ModbusDriver:
     async def _identity(self, until: float) -> bytes:
         """Return what the unit says that it is, for `firmware = "identification"`."""
 
+        line, connections = self._joined(), set[int]()
+
         async def ask(request: Request) -> bytes:
             self._reader.note_other_request()
-            return await self._joined().exchange(request, self._options.request_timeout_s, until)
+            data = await line.exchange(request, self._options.request_timeout_s, until)
+            connections.add(line.generation)
+            return data
 
-        return await identity(ask, self._options.unit_id)
+        found = await identity(ask, self._options.unit_id)
+        if len(connections) == 1:
+            (self._generation,) = connections  # it is what this connection leads to
+        return found
 
     def _known(self, _unit_id: int) -> Iterator[Known]:
         """Yield the tags that were read, for whoever reads the flight recorder."""

@@ -226,7 +226,8 @@ class UnitReader:
         times = plan.troubles.fruitless // silent_reads_max
         if times % 2:
             await self._ask_for_one_lost(turn, plan.layout)
-        longer = [atoms for read in turn.reads if len(atoms := atoms_of(read.block.spans)) > 1]
+        blocks = sorted((read.block for read in turn.reads), key=lambda block: (block.table, block.start))  # not in the order of the turns
+        longer = [atoms for block in blocks if len(atoms := atoms_of(block.spans)) > 1]
         if longer and turn.has_time():
             atoms = longer[times % len(longer)]
             little = plan.layout.compile(block_of(atoms[times // len(longer) % len(atoms)]))

@@ -26,11 +26,12 @@ class Speaker(Protocol):
 
 
 class Host:
-    """One address. `latency_s` is one way; answers may come in pieces, by the seed."""
+    """One address. `latency_s` is one way, `takes_s` goes by before an answer; answers may come in pieces, by the seed."""
 
     def __init__(self, speaker: Callable[[], Speaker], rng: Random) -> None:
         self.refuses = self.hangs = False
         self.latency_s = 0.002
+        self.takes_s = 0.0
         self.connections = 0
         self._speaker, self._rng = speaker, rng
         self._open: set[Wire] = set()
@@ -77,7 +78,7 @@ class Wire(asyncio.Transport):
         cut = self._rng.randint(1, len(answer)) if answer and self._rng.random() < 0.05 else len(answer)
         for delay_s, piece in ((self._host.latency_s, answer[:cut]), (2 * self._host.latency_s, answer[cut:])):
             if piece:
-                self._loop.call_later(delay_s, self._deliver, piece)
+                self._loop.call_later(self._host.takes_s + delay_s, self._deliver, piece)
 
     def _deliver(self, piece: bytes) -> None:
         if self._is_open and not self._host.hangs:
