@@ -208,7 +208,9 @@ class Suspicions:
         """It was asked for and is answered: the next loss of it begins anew, and the others may be back as well."""
         self._lost.pop((table, *lost), None)  # a read-back under way at the same time may have asked for it too
         now_ms = self._clock.mono_ms()
-        self._lost = {key: (min(due_ms, now_ms), pause_ms) for key, (due_ms, pause_ms) in self._lost.items()}
+        for key, (due_ms, pause_ms) in self._lost.items():
+            if due_ms > now_ms:  # sooner than its pause says, so that pause does not grow for it
+                self._lost[key] = now_ms, max(lost_ms_first, pause_ms // 2)
 
     def put_off(self, table: str, lost: Interval, *, at_once: bool) -> None:
         """It could not be asked for, or nothing came of the unit at all: the others that are due come first, then (`at_once`) it again."""

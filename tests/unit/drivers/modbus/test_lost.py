@@ -258,3 +258,21 @@ def test_a_unit_that_was_silent_then_refused_all_and_is_away_at_last_is_away() -
                 session.clock.advance(1000)
 
     asyncio.run(test())
+
+
+def test_a_lost_value_waits_no_longer_for_others_that_come_back_one_by_one() -> None:
+    async def test() -> None:
+        unit = Unit(scattered)
+        session = await Session(unit).learns(GROUP)
+        for first in range(10):  # each time that one is back, all others are asked for as well
+            unit.missing = set(range(first, 10))
+            for _ in range(40):
+                await session.read(GROUP)
+                session.clock.advance(1000)
+        unit.missing = set()
+        for _ in range(45):
+            scan = await session.read(GROUP)
+            session.clock.advance(1000)
+        assert len(good(scan)) == ALL
+
+    asyncio.run(test())
