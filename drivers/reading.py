@@ -108,6 +108,7 @@ class Scan:
     `source_ms` the device's own time stamp when it gives one, the newest where tags have different ones; then `sources` is a
     parallel list of each tag's own. `server_ms` is when a server in between (OPC UA) had the values. `cause` is a message code
     when the poll failed as a whole.
+    `past`: a pushed scan of before what its tags have now. It is recorded, and no tag's newest value.
     """
 
     group: TagGroup
@@ -119,6 +120,7 @@ class Scan:
     cause: str | None = None
     sources: list[int | None] | None = None
     server_ms: int | None = None
+    past: bool = False
 
     def readings(self) -> Iterator[Reading]:
         """Yield the readings that are present in this scan, in column order."""

@@ -199,7 +199,7 @@ class Broker:
     def _take(self, news: News) -> None:
         if isinstance(news, Message):
             self._seen += 1
-            for feed in self._feeds.get(news.topic) or self._feeds.get(node_key_of(news.topic)) or ():
+            for feed in (*self.feeds(news.topic), *self.feeds(node_key_of(news.topic))):
                 feed.take(news, held=self._held_until_ms is not None)
         elif isinstance(news, Answered):
             self._answered(news)

@@ -23,6 +23,9 @@ text_bytes_max: Final = 65_535
 time_ms_max: Final = 253_402_300_800_000
 """The year 10000: no source time beyond it is believed."""
 
+order_ms_max: Final = 60_000
+"""For how long after a value came older ones are taken for history: beyond, the publisher's clock was put back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -59,15 +62,31 @@ class Arrival:
         fresh = not self.retained and not past and not (self.held and source_ms is None)
         return Sample(value, self._marked(status, source_ms, fresh=fresh), source_ms, self.read_ms, self.mono_ms, fresh)
 
+    def is_overtaken(self, source_ms: int | None, newest_ms: int | None, newest: Arrival | Sample) -> bool:
+        """Tell whether a value of this source time came after one that its publisher measured later (`newest_ms`), and is history.
+
+        It is not when `newest` came too long ago, or says that it was of the future: then the publisher's clock was put back, and what it
+        says now counts. Nor is one of before `late_after_ms`: it counts, and is uncertain.
+        """
+        if source_ms is None or newest_ms is None or source_ms >= newest_ms:
+            return False
+        is_late, was_ahead = self.read_ms - source_ms > self.late_after_ms, newest_ms - newest.read_ms > self.late_after_ms
+        return not is_late and not was_ahead and self.mono_ms - newest.mono_ms <= min(self.late_after_ms, order_ms_max)
+
     def _marked(self, status: int, source_ms: int | None, *, fresh: bool) -> int:
         """A good value that is not of now, or says that it is of the future, is uncertain."""
-        if status:
+        if not is_good(status):
             return status
         if not fresh or (source_ms is not None and self.read_ms - source_ms > self.late_after_ms):
             return Status.UNCERTAIN_LAST_USABLE_VALUE
         if source_ms is not None and source_ms - self.read_ms > self.late_after_ms:
             return Status.UNCERTAIN
         return status
+
+
+def is_good(status: int) -> bool:
+    """Tell whether a status is good, whatever else its lower bits say."""
+    return status >> 30 == 0
 
 
 def fit(value: object, kind: str) -> tuple[Value, int]:
@@ -106,7 +125,12 @@ def aged(sample: Sample, age_ms_max: int | None, mono_ms: int) -> Sample:
 
 def doubted(sample: Sample) -> Sample:
     """Return the sample after messages may have been missed: what was good is uncertain until the next one."""
-    return replace(sample, status=Status.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE) if sample.status == 0 else sample
+    return replace(sample, status=Status.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE) if is_good(sample.status) else sample
+
+
+def overtaken(sample: Sample) -> Sample:
+    """Return the sample as history: no value of now, and uncertain where it was good."""
+    return replace(sample, status=Status.UNCERTAIN_LAST_USABLE_VALUE if is_good(sample.status) else sample.status, fresh=False)
 
 
 def whole_scan(group: TagGroup, samples: Sequence[Sample], read_ms: int) -> Scan:
@@ -130,9 +154,15 @@ def partial_scan(group: TagGroup, samples: dict[int, Sample], read_ms: int) -> S
     return scan
 
 
-def scans_of(group: TagGroup, changes: Iterable[tuple[int, Sample]]) -> list[Scan]:
-    """Return the scans of one message: (place in the group, sample) pairs, in order. A tag that is in it twice makes two scans."""
-    return [partial_scan(group, samples, max(sample.read_ms for sample in samples.values())) for samples in rounds_of(changes)]
+def scans_of(group: TagGroup, changes: Iterable[tuple[int, Sample]], *, past: bool = False) -> list[Scan]:
+    """Return the scans of one message: (place in the group, sample) pairs, in order. A tag that is in it twice makes two scans.
+
+    `past`: the message is history.
+    """
+    scans = [partial_scan(group, samples, max(sample.read_ms for sample in samples.values())) for samples in rounds_of(changes)]
+    for scan in scans:
+        scan.past = past
+    return scans
 
 
 def _float(value: float, kind: str) -> tuple[Value, int]:

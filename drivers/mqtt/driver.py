@@ -25,6 +25,8 @@ from drivers.shared import Shared
 
 beat_s_min: Final = 1.0
 """A pushed group that has nothing new asks the broker for a sign of life no more often than this."""
+look_s: Final = 1.0
+"""How often it is looked which tags of a pushed group have become too old, whatever the others say."""
 answer_s: Final = 0.05
 """What a read keeps of its deadline to return in."""
 patient_causes: Final = ("birth_missing", "messages_lost")
@@ -40,7 +42,7 @@ class MqttDriver:
         self._clock = clock
         self._shared = shared
         self._settings = options.broker()
-        self._known = Known(options.queue_size)
+        self._known = Known(options.queue_size, clock)
         self._joined: tuple[Broker, JsonFeed | DeviceFeed] | None = None
         self._learned: dict[int, TagGroup] = {}
         self._waited: dict[int, int] = {}
@@ -93,29 +95,41 @@ class MqttDriver:
     async def subscribe(self, group: TagGroup) -> AsyncIterator[Scan]:
         """Yield what is known, then a scan per message, until cancelled. Raises DriverError when something was lost.
 
-        While nothing comes, the broker is asked for a sign of life once a period. A tag that has had nothing for too long is told once.
+        While nothing comes, the broker is asked for a sign of life once a period. A tag that has had nothing for too long is told once,
+        whatever comes for the others.
         """
         loop = asyncio.get_running_loop()
         broker, feed = self._learn(group)
-        stream = self._known.stream(group)
         patience_s = self._options.request_timeout_s
-        await broker.subscribe(feed.source(), loop.time() + self._options.connect_timeout_s + patience_s)
-        self._check_refused(group, feed)
-        await self._born(feed, loop.time() + patience_s)
-        if not stream.resume():
-            samples = {place: self._sample(feed, tag) for place, tag in enumerate(group.tags) if tag.address in self._known.samples}
-            if samples:
-                yield partial_scan(group, samples, self._clock.wall_ms())
-        beat_s = max(group.period_ms / 1000, beat_s_min)
-        while True:
-            scan = await stream.take(beat_s)
-            if scan is not None:
-                yield scan
-                continue
-            await broker.ask(loop.time() + patience_s)
-            if (fault := feed.fault()) is not None:
-                raise fault
-            yield self._silent(stream, feed) or nothing_new(group, self._clock.wall_ms())
+        with self._known.streaming(group) as stream:
+            await broker.subscribe(feed.source(), loop.time() + self._options.connect_timeout_s + patience_s)
+            self._check_refused(group, feed)
+            await self._born(feed, loop.time() + patience_s)
+            stream.silent.clear()  # whoever starts again was told of a fault since
+            if not stream.resume():
+                samples = {place: self._sample(feed, tag) for place, tag in enumerate(group.tags) if tag.address in self._known.samples}
+                if samples:
+                    yield partial_scan(group, samples, self._clock.wall_ms())
+            beat_s = max(group.period_ms / 1000, beat_s_min)
+            now_s = loop.time()
+            ask_at, look_at = now_s + beat_s, now_s + look_s
+            while True:
+                scan = await stream.take(max(0.0, min(ask_at, look_at) - loop.time()))
+                if scan is not None:
+                    yield scan
+                    ask_at = loop.time() + beat_s
+                if is_quiet := loop.time() >= ask_at:
+                    await broker.ask(loop.time() + patience_s)
+                    if (fault := feed.fault()) is not None:
+                        raise fault
+                    ask_at = loop.time() + beat_s
+                told: Scan | None = None
+                if loop.time() >= look_at:
+                    told, look_at = self._silent(stream, feed), loop.time() + look_s
+                if told is not None:
+                    yield told
+                elif is_quiet:
+                    yield nothing_new(group, self._clock.wall_ms())
 
     async def write(self, tag: Tag, value: Value, deadline_s: float) -> None:
         """Publish a command and wait until the device itself reports the value.
@@ -136,8 +150,8 @@ class MqttDriver:
             raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value))
         await broker.subscribe(feed.source(), until)
         await self._born(feed, until)
-        topic, payload, qos = feed.command(tag, given)
-        confirmed, sent_ms, is_decided = self._known.watch(address, given), self._clock.mono_ms(), False
+        topic, payload, qos, held = feed.command(tag, given)
+        confirmed, sent_ms, is_decided = self._known.watch(address, held), self._clock.mono_ms(), False
         try:
             code = await broker.publish(topic, payload, qos, max(1, math.ceil(deadline_s)), until)
             if code >= refused_min:

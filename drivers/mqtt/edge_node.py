@@ -59,8 +59,8 @@ class EdgeNode:
         """Devices that have been born and have not died."""
         self.dead: set[str] = set()
         """Devices that have died since the node was born."""
-        self._metrics: dict[str, dict[str, KnownMetric]] = {}
-        """Device -> name -> what its last birth said."""
+        self._metrics: dict[str, dict[str, KnownMetric | None]] = {}
+        """Device -> name -> what its last birth said, None where that gave the name to several metrics."""
         self._aliases: dict[str, dict[int, KnownMetric | None]] = {}
         """Device -> alias -> the metric, None where its birth gave the alias to several. Some publishers number each device by itself."""
         self._seq: int | None = None
@@ -70,6 +70,10 @@ class EdgeNode:
     def find(self, device: str, name: str) -> KnownMetric | None:
         """Return what the births said of a metric."""
         return self._metrics.get(device, {}).get(name) if self.born else None
+
+    def is_double(self, device: str, name: str) -> bool:
+        """Tell whether a birth gave this name to several metrics, of other aliases or types, so that nobody can tell which is meant."""
+        return self.born and name in (metrics := self._metrics.get(device, {})) and metrics[name] is None
 
     def alias_of(self, known: KnownMetric) -> int | None:
         """Return the alias by which a command may call a metric; None where it has none, or others have it too."""
@@ -123,18 +127,23 @@ class EdgeNode:
         return self._birth(payload, "", outcome)
 
     def _birth(self, payload: Payload, device: str, outcome: Outcome) -> Outcome:
-        metrics: dict[str, KnownMetric] = {}  # a birth says all that there is: what the last one had besides is gone
+        metrics: dict[str, KnownMetric | None] = {}  # a birth says all that there is: what the last one had besides is gone
         aliases: dict[int, KnownMetric | None] = {}
         self._metrics[device], self._aliases[device] = metrics, aliases
         for metric in payload.metrics:
             if metric.name is None:
                 raise SparkplugError("a metric without a name in a birth")
-            known = metrics[metric.name] = KnownMetric(device, metric.name, metric.alias, metric.datatype)
+            known = KnownMetric(device, metric.name, metric.alias, metric.datatype)
+            if metrics.setdefault(metric.name, known) != known:
+                metrics[metric.name] = None
             if metric.alias is not None:
                 before = aliases.setdefault(metric.alias, known)
                 if before is not None and before.name != known.name:
                     aliases[metric.alias] = None
             outcome.values.append((known, metric, payload.timestamp_ms))
+        if None in metrics.values():
+            outcome.values = [each for each in outcome.values if metrics[each[0].name] is not None]
+            aliases |= {alias: None for alias, known in aliases.items() if known is not None and metrics[known.name] is None}
         if device:
             self.online.add(device)
             self.dead.discard(device)
@@ -158,7 +167,7 @@ class EdgeNode:
                 continue
             if metric.name is None and metric.alias is not None and metric.alias in aliases:
                 outcome.unclear.add(metric.alias)  # it may be any of several, and another birth would say the same again
-            else:
+            elif metric.name is None or metric.name not in metrics:
                 outcome.wants_rebirth = True  # the others are what their birth said: only this one is not known
         return outcome
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from drivers.driver import Clock, DriverError
 from drivers.mqtt.broker import Broker
-from drivers.mqtt.codec import Arrival
+from drivers.mqtt.codec import Arrival, Change, is_good, overtaken
 from drivers.mqtt.config import DeviceOptions, JsonAddress
 from drivers.mqtt.inbox import Message
 from drivers.mqtt.json_topics import JsonTopics, command_payload
@@ -59,7 +59,10 @@ class JsonFeed:
         return self._broker.refused.get(tag.address.topic) if isinstance(tag.address, JsonAddress) else None
 
     def take(self, message: Message, *, held: bool) -> None:
-        """Take a message. One that is delivered again says nothing new; a retained one says less than what came by itself."""
+        """Take a message. One that is delivered again says nothing new; a retained one says less than what came by itself.
+
+        What is older than the tag's newest value, by its publisher's own time, is history.
+        """
         digest = hash(message.payload)
         if message.repeated and self._last.get(message.topic) == digest:
             return
@@ -67,23 +70,36 @@ class JsonFeed:
         late_after_ms = round(self._options.late_after_s * 1000)
         arrival = Arrival(self._clock.wall_ms(), self._clock.mono_ms(), message.retained, late_after_ms, held)
         changes = self._topics.changes(message.topic, message.payload, arrival)
+        samples = self._known.samples
         if message.retained:
-            samples = self._known.samples
-            changes = [(address, new) for address, new in changes if (old := samples.get(address)) is None or not old.fresh or old.status]
-        if changes:
-            self._known.put(changes)
+            good = {address for address, _ in changes if (old := samples.get(address)) is not None and old.fresh and is_good(old.status)}
+            changes = [(address, new) for address, new in changes if address not in good]
+        past: list[Change] = []
+        now: list[Change] = []
+        for address, new in changes:
+            if (old := samples.get(address)) is not None and arrival.is_overtaken(new.source_ms, old.source_ms, old):
+                past.append((address, overtaken(new)))
+            else:
+                now.append((address, new))
+        if past:
+            self._known.put(past, past=True)
+        if now:
+            self._known.put(now)
 
     def missed(self, fault: DriverError) -> None:
         """Messages may be missing."""
         self._last.clear()
         self._known.doubt(fault)
 
-    def command(self, tag: Tag, value: Value) -> tuple[str, bytes, int]:
-        """Return topic, payload and QoS of a write. Raises DriverError `write_not_supported` for a tag without a command topic."""
+    def command(self, tag: Tag, value: Value) -> tuple[str, bytes, int, Value]:
+        """Return topic, payload and QoS of a write, and the value that confirms it.
+
+        Raises DriverError `write_not_supported` for a tag without a command topic.
+        """
         address = tag.address
         if not isinstance(address, JsonAddress) or address.command_topic is None:
             raise DriverError("write_not_supported", Status.BAD_NOT_SUPPORTED)
         if address.content == "text":
             text = str(value).lower() if isinstance(value, bool) else str(value)
-            return address.command_topic, text.encode("utf-8"), 1
-        return address.command_topic, command_payload(value, address.command_pointer), 1
+            return address.command_topic, text.encode("utf-8"), 1, value
+        return address.command_topic, command_payload(value, address.command_pointer), 1, value

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
-from drivers.mqtt.codec import Arrival, Change, Sample, fit, is_time
+from drivers.mqtt.codec import Arrival, Change, Sample, fit, is_good, is_time
 from drivers.mqtt.config import JsonAddress
 from drivers.reading import Status, Value, quality_of
 
@@ -22,8 +22,8 @@ millisecond: Final = timedelta(milliseconds=1)
 divisors: Final = MappingProxyType({"unix_s": (1000, 1), "unix_ms": (1, 1), "unix_us": (1, 1000), "unix_ns": (1, 1_000_000)})
 """Time format -> numerator and denominator to milliseconds."""
 words: Final = MappingProxyType({"good": 0, "uncertain": int(Status.UNCERTAIN), "bad": int(Status.BAD)})
-number_pattern: Final = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,4})?")
-int_pattern: Final = re.compile(r"[+-]?\d{1,20}")
+number_pattern: Final = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,4})?", re.ASCII)
+int_pattern: Final = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 bool_texts: Final = MappingProxyType({"true": True, "false": False, "on": True, "off": False, "1": True, "0": False})
 index_pattern: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 absent: Final = object()
@@ -184,14 +184,14 @@ def _sample(document: Any, address: JsonAddress, arrival: Arrival) -> Sample | N
         return None
     value, status = fit_finite(found, address.type)
     source_ms = None
-    if address.quality is not None and status == 0:
+    if address.quality is not None and is_good(status):
         told = resolve(document, address.quality)
         status = Status.UNCERTAIN if told is absent else status_of(told, address.quality_format)
         if quality_of(status) == 2:
             value = None if status == Status.BAD_DECODING_ERROR else value
     if address.time is not None:
         source_ms = time_of(resolve(document, address.time), address.time_format)
-        if source_ms is None and status == 0:
+        if source_ms is None and is_good(status):
             status = Status.UNCERTAIN  # a value whose time cannot be told
     return arrival.sample(value, status, source_ms)
 

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
 
-from drivers.driver import DriverError
-from drivers.mqtt.codec import Change, Sample, doubted, scans_of
+from drivers.driver import Clock, DriverError
+from drivers.mqtt.codec import Change, Sample, doubted, is_good, scans_of
 from drivers.reading import Scan, Status, TagGroup, Value
+
+left_ms_max: Final = 60_000
+"""How long a stream that broke waits for whoever starts again. The runtime pauses for 5 s at most; what comes later is nobody's."""
 
 
 class Stream:
@@ -21,7 +26,11 @@ class Stream:
         """Start empty."""
         self.group = group
         self.silent: set[int] = set()
-        """Places of tags of which it has been said that nothing comes."""
+        """Places of tags of which it has been said that nothing comes, and no scan was taken since."""
+        self.users = 0
+        """Who takes from it now."""
+        self.left_ms: int | None = None
+        """When (mono) a fault ended whoever took from it last."""
         self._places: dict[Hashable, list[int]] = {}
         for place, tag in enumerate(group.tags):
             self._places.setdefault(tag.address, []).append(place)
@@ -29,13 +38,12 @@ class Stream:
         self._waiting: deque[Scan | DriverError] = deque()
         self._there = asyncio.Event()
 
-    def put(self, changes: Iterable[Change]) -> None:
-        """Add the scans of one message; too many end in the fault `overflow`, and the newest are lost."""
+    def put(self, changes: Iterable[Change], *, past: bool = False) -> None:
+        """Add the scans of one message; too many end in the fault `overflow`, and the newest are lost. `past`: they are history."""
         mine = [(place, sample) for address, sample in changes for place in self._places.get(address, ())]
         if not mine:
             return
-        self.silent.difference_update(place for place, _ in mine)
-        for scan in scans_of(self.group, mine):
+        for scan in scans_of(self.group, mine, past=past):
             if len(self._waiting) >= self._limit:
                 self.fail(DriverError("overflow", Status.BAD_COMMUNICATION_ERROR, limit=self._limit))
                 return
@@ -66,16 +74,19 @@ class Stream:
         first = self._waiting.popleft()
         if isinstance(first, DriverError):
             raise first
+        if self.silent and not first.past:
+            self.silent = {place for place in self.silent if first.present is not None and not first.present[place]}
         return first
 
 
 class Known:
     """The last samples of one device's tags by address."""
 
-    def __init__(self, queue_size: int) -> None:
+    def __init__(self, queue_size: int, clock: Clock) -> None:
         """Know nothing."""
         self.samples: dict[Hashable, Sample] = {}
         self._queue_size = queue_size
+        self._clock = clock
         self._streams: dict[int, Stream] = {}
         self._watched: list[tuple[Hashable, Value, asyncio.Future[None]]] = []
         self._turn = asyncio.Event()
@@ -88,14 +99,36 @@ class Known:
         known.group = group
         return known
 
+    @contextmanager
+    def streaming(self, group: TagGroup) -> Iterator[Stream]:
+        """Give the stream of a group to whoever takes from it now.
+
+        A fault leaves it there, for who starts again within `left_ms_max`. Whoever ends in any other way wants no more of it: the group
+        is gone, or has another name.
+        """
+        stream, is_broken = self.stream(group), False
+        stream.users, stream.left_ms = stream.users + 1, None
+        try:
+            yield stream
+        except DriverError:
+            is_broken = True
+            raise
+        finally:
+            stream.users -= 1
+            if not stream.users:
+                stream.left_ms = self._clock.mono_ms()
+                if not is_broken and self._streams.get(group.uid) is stream:
+                    del self._streams[group.uid]
+
     def put(self, changes: list[Change], *, past: bool = False) -> None:
         """Take the samples of one message. `past`: they are history and no tag's last value."""
+        self._forget_left()
         if not past:
             self.samples.update(changes)
             for address, sample in changes:
                 self._confirm(address, sample)
         for stream in self._streams.values():
-            stream.put(changes)
+            stream.put(changes, past=past)
         self.tell()
 
     def doubt(self, fault: DriverError | None) -> None:
@@ -148,7 +181,14 @@ class Known:
             return False
         return True
 
+    def _forget_left(self) -> None:
+        """Drop the streams that broke and that nobody started again."""
+        oldest_ms = self._clock.mono_ms() - left_ms_max
+        gone = [uid for uid, stream in self._streams.items() if stream.left_ms is not None and stream.left_ms < oldest_ms]
+        for uid in gone:
+            del self._streams[uid]
+
     def _confirm(self, address: Hashable, sample: Sample) -> None:
         for wanted, value, future in self._watched:
-            if wanted == address and sample.fresh and sample.status >> 30 == 0 and sample.value == value and not future.done():
+            if wanted == address and sample.fresh and is_good(sample.status) and sample.value == value and not future.done():
                 future.set_result(None)

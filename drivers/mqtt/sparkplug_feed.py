@@ -10,14 +10,14 @@ from typing import Final
 
 from drivers.driver import Clock, DriverError
 from drivers.mqtt.broker import Broker, node_key
-from drivers.mqtt.codec import Arrival, Change, Sample, fit, is_time
+from drivers.mqtt.codec import Arrival, Change, Sample, fit, is_good, is_time
 from drivers.mqtt.config import DeviceOptions, MetricAddress
 from drivers.mqtt.edge_node import EdgeNode, KnownMetric, Outcome, device_kinds, node_kinds
 from drivers.mqtt.inbox import Message
 from drivers.mqtt.json_topics import da_status
 from drivers.mqtt.known import Known
-from drivers.mqtt.sparkplug import BOOLEAN, DATETIME, Metric, Payload, encode, iso_text, metric_with, value_of
-from drivers.reading import Quality, Status, Tag, Value, quality_of
+from drivers.mqtt.sparkplug import BOOLEAN, DATETIME, Metric, Payload, decode, encode, iso_text, metric_with, value_of
+from drivers.reading import Status, Tag, Value
 
 rebirth_name: Final = "Node Control/Rebirth"
 rebirth_ms_first: Final = 1_000
@@ -135,6 +135,8 @@ class DeviceFeed:
         self._addresses: dict[str, list[MetricAddress]] = {}
         self._said: dict[str, tuple[KnownMetric, Metric, int | None, Arrival]] = {}
         """The last of each metric since the birth, also of those that no tag asks for yet."""
+        self._newest: dict[str, tuple[int, Arrival]] = {}
+        """Source time and arrival of the newest data of each metric since the birth, which often gives its values a time of its own."""
         self._unclear: set[int] = set()
         """Aliases of several metrics by which a value came since the birth."""
         shared = [f for f in broker.feeds(node_key(str(options.group_id), str(options.edge_node_id))) if isinstance(f, NodeFeed)]
@@ -153,7 +155,7 @@ class DeviceFeed:
                 is_clear = said[0].alias is None or said[0].alias not in self._unclear
                 self.known.put([(address, _sample(*said[:3], address.type, said[3]) if is_clear else _unclear(self._clock))])
             elif self._born:
-                self.known.put([(address, _not_in_birth(self._clock))])
+                self.known.put([(address, self._not_in_birth(address.metric))])
 
     def leave(self) -> None:
         """Take no more messages."""
@@ -204,33 +206,43 @@ class DeviceFeed:
     def doubt(self, fault: DriverError) -> None:
         """Believe nothing that was said before the next birth."""
         self._said.clear()
+        self._newest.clear()
         self.known.doubt(fault)
 
     def put(self, outcome: Outcome, device: str, arrival: Arrival) -> None:
-        """Take the values that are this device's of a message of `device`."""
+        """Take the values that are this device's of a message of `device`.
+
+        History is what its publisher says is, and what is older by its own time than the newest data since the birth.
+        """
         now: list[Change] = []
         past: list[Change] = []
         seen: set[str] = set()
-        if self.device in outcome.births:
+        is_birth = self.device in outcome.births
+        if is_birth:
             self._said.clear()
+            self._newest.clear()
             self._unclear.clear()
         for known, metric, sent_ms in outcome.values:
             if known.device != self.device:
                 continue
             seen.add(known.name)
-            if not metric.historical:
+            source_ms, newest = _time_of(metric, sent_ms), self._newest.get(known.name)
+            is_past = metric.historical or (newest is not None and arrival.is_overtaken(source_ms, *newest))
+            if not is_past:
                 self._said[known.name] = known, metric, sent_ms, arrival
+                if source_ms is not None and not is_birth:
+                    self._newest[known.name] = source_ms, arrival
             for address in self._addresses.get(known.name, ()):
-                sample = _sample(known, metric, sent_ms, address.type, arrival)
-                (past if metric.historical else now).append((address, sample))
+                sample = _sample(known, metric, sent_ms, address.type, arrival, past=is_past)
+                (past if is_past else now).append((address, sample))
         if outcome.unclear and device == self.device:
             self._unclear |= outcome.unclear
             found = [self._node.node.find(device, name) for name in self._addresses]
             names = [known.name for known in found if known is not None and known.alias in outcome.unclear]
             now += [(address, _unclear(self._clock)) for name in names for address in self._addresses[name]]
-        if self.device in outcome.births:
+        if is_birth:
             missing = [each for name, addresses in self._addresses.items() if name not in seen for each in addresses]
-            now += [(address, _not_in_birth(self._clock)) for address in missing]
+            now += [(address, self._not_in_birth(address.metric)) for address in missing]
         if past:
             self.known.put(past, past=True)
         if now:
@@ -238,8 +250,8 @@ class DeviceFeed:
         elif outcome.births:
             self.known.tell()
 
-    def command(self, tag: Tag, value: Value) -> tuple[str, bytes, int]:
-        """Return topic, payload and QoS of a write in the metric's own data type.
+    def command(self, tag: Tag, value: Value) -> tuple[str, bytes, int, Value]:
+        """Return topic, payload and QoS of a write in the metric's own data type, and the value that confirms it: as that type holds it.
 
         Raises DriverError: what `fault` returns, `write_not_supported` for a metric that no birth named, or `write_out_of_range`.
         """
@@ -248,7 +260,7 @@ class DeviceFeed:
             raise fault
         address = tag.address
         known = self._node.node.find(self.device, address.metric) if isinstance(address, MetricAddress) else None
-        if known is None:
+        if known is None or not isinstance(address, MetricAddress):
             raise DriverError("write_not_supported", Status.BAD_NOT_SUPPORTED)
         try:
             if value is None:
@@ -257,33 +269,41 @@ class DeviceFeed:
             topic, payload = self._node.command("DCMD" if self.device else "NCMD", self.device, metric)
         except ValueError as error:
             raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value)) from error
-        return topic, payload, 0  # the specification's QoS of commands
+        held, _ = fit(value_of(decode(payload).metrics[0], known.datatype)[0], address.type)
+        return topic, payload, 0, held  # the specification's QoS of commands
+
+    def _not_in_birth(self, name: str) -> Sample:
+        """Return what a tag has of whose metric the birth said nothing, or named it twice."""
+        if self._node.node.is_double(self.device, name):
+            return _unclear(self._clock)
+        return Sample(None, Status.BAD_CONFIGURATION_ERROR, None, self._clock.wall_ms(), self._clock.mono_ms())
 
 
 def _unclear(clock: Clock) -> Sample:
     return Sample(None, Status.BAD_DECODING_ERROR, None, clock.wall_ms(), clock.mono_ms())
 
 
-def _not_in_birth(clock: Clock) -> Sample:
-    return Sample(None, Status.BAD_CONFIGURATION_ERROR, None, clock.wall_ms(), clock.mono_ms())
+def _time_of(metric: Metric, sent_ms: int | None) -> int | None:
+    """Return the source time of a metric: its own, or else its payload's; None where that is no time."""
+    time_ms = metric.timestamp_ms if metric.timestamp_ms is not None else sent_ms
+    return time_ms if time_ms is not None and is_time(time_ms) else None
 
 
-def _sample(known: KnownMetric, metric: Metric, sent_ms: int | None, kind: str, arrival: Arrival) -> Sample:
+def _sample(known: KnownMetric, metric: Metric, sent_ms: int | None, kind: str, arrival: Arrival, *, past: bool = False) -> Sample:
     datatype = metric.datatype or known.datatype
     raw, status = value_of(metric, datatype)
     value: Value = None
-    if status == 0:
+    if is_good(status):
         if datatype == DATETIME and kind == "text" and isinstance(raw, int):
             try:
                 raw = iso_text(raw)
             except ValueError:
                 raw = ""
         value, status = fit(raw, kind)
-    if status == 0 and metric.quality is not None:
+    if is_good(status) and metric.quality is not None:
         stale = metric.quality == stale_quality
         status = Status.UNCERTAIN_LAST_USABLE_VALUE if stale else da_status(metric.quality)
-    time_ms = metric.timestamp_ms if metric.timestamp_ms is not None else sent_ms
-    source_ms = time_ms if time_ms is not None and is_time(time_ms) else None
-    if source_ms is None and quality_of(status) is Quality.GOOD:
+    source_ms = _time_of(metric, sent_ms)
+    if source_ms is None and is_good(status):
         status = Status.UNCERTAIN
-    return arrival.sample(value, status, source_ms, past=metric.historical)
+    return arrival.sample(value, status, source_ms, past=past)

@@ -79,7 +79,8 @@ class Pipeline:
     def take(self, scan: Scan) -> None:
         """See ScanSink. A read that was under way while its group was configured anew has other columns: a counted miss.
 
-        One that failed was counted by who says so.
+        One that failed was counted by who says so. History is recorded, whatever the report rules compare new values with, and is nobody's
+        newest value: not of live values, alarms, interlocks and heartbeats.
         """
         uid = scan.group.uid
         report_filter, group = self._filters.get(uid), self._groups.get(uid)
@@ -92,16 +93,10 @@ class Pipeline:
         elif uid in self._failing:
             self._failing.discard(uid)
             self._collector.came_back(uid)
-        if scan.group.mode == "subscribe":
-            self._keep(scan)
-        if (checks := self._checks.get(uid)) is not None:
-            scan = checks.marked(scan)
-        self._live.publish(scan)
-        if self.alarms is not None:
-            self.alarms.saw(scan)
-        reported = report_filter.apply(scan)
-        if reported is not None:
-            self._collect(reported)
+        if scan.past:
+            self._record(scan)
+        else:
+            self._show(scan, report_filter)
         if scan.group.mode == "subscribe":
             self.alive(scan.group, scan.read_ms)  # while others change, a quiet tag has its heartbeat too
 
@@ -119,6 +114,26 @@ class Pipeline:
         if repeated is not None:
             self._live.publish(repeated)
             self._collect(repeated)
+
+    def _show(self, scan: Scan, report_filter: ReportFilter) -> None:
+        """Tell everybody the newest values, and collect what is to be reported of them."""
+        if scan.group.mode == "subscribe":
+            self._keep(scan)
+        if (checks := self._checks.get(scan.group.uid)) is not None:
+            scan = checks.marked(scan)
+        self._live.publish(scan)
+        if self.alarms is not None:
+            self.alarms.saw(scan)
+        reported = report_filter.apply(scan)
+        if reported is not None:
+            self._collect(reported)
+
+    def _record(self, scan: Scan) -> None:
+        """Collect a scan of the past. What becomes of it says nothing of the values that are shown."""
+        if (checks := self._checks.get(scan.group.uid)) is not None:
+            scan = checks.marked(scan)
+        for part in by_source_time(scan):
+            self._collector.add(part)
 
     def _keep(self, scan: Scan) -> None:
         """Remember a subscription's values; after a failure none of them is known to hold."""

@@ -354,7 +354,7 @@ class DevicePoller:
         counts, uid = self.counts, scan.group.uid
         if scan.statuses is None or any(reading.quality is not Quality.BAD for reading in scan.readings()):
             counts.last_good_ms = scan.read_ms
-        if scan.statuses is not None or uid in self._bad_tags:
+        if not scan.past and (scan.statuses is not None or uid in self._bad_tags):
             self._note_tags(scan)
         if counts.state != "ok" or self._bad_tags or self._causes.get(uid, "") is not None:
             self._causes[uid] = None

@@ -17,7 +17,8 @@ from drivers.mqtt.config import DeviceOptions
 from drivers.reading import Status, TagGroup
 from tests.rigs.certificate import make_certificate
 from tests.rigs.mosquitto import Mosquitto
-from tests.rigs.mqtt_device import driver_of, group_of, rss_bytes, run, tag
+from tests.rigs.mqtt_device import driver_of, group_of, pushed, rss_bytes, run, tag
+from tests.rigs.mqtt_plant import Publisher
 
 WAITING = int(Status.BAD_WAITING_FOR_INITIAL_DATA)
 
@@ -26,12 +27,13 @@ DENY_ALL = dict.fromkeys(("publishClientSend", "publishClientReceive", "subscrib
 
 
 def secured(folder: Path, *lines: str) -> Mosquitto:
-    """A broker with the dynamic security plugin: user `gw` may read t/0 and write c/0, and nothing else."""
+    """A broker with the dynamic security plugin: user `gw` may read and write t/0, and write c/0, and nothing else."""
     found = list(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"))
     assert found, "Debian's mosquitto brings the plugin"
     acls = [
         {"acltype": "subscribeLiteral", "topic": "t/0", "allow": True},
         {"acltype": "publishClientReceive", "topic": "t/0", "allow": True},
+        {"acltype": "publishClientSend", "topic": "t/0", "allow": True},
         {"acltype": "publishClientSend", "topic": "c/0", "allow": True},
     ]
     # PBKDF2-SHA512 of "secret" as the plugin writes it.
@@ -87,6 +89,28 @@ def test_a_broker_that_refuses_says_why_user_topic_and_command(tmp_path: Path, r
             with pytest.raises(DriverError) as caught:
                 await driver.write(group.tags[0], 1.0, 0.5)
             assert (caught.value.cause, caught.value.params["reason"]) == ("write_unknown", "no_confirmation")
+
+    with secured(tmp_path) as broker:
+        run(lambda: test(broker))
+
+
+def test_a_topic_that_is_refused_is_told_while_another_chats(tmp_path: Path, require_service) -> None:
+    require_service("mosquitto")
+    password = tmp_path / "password"
+    password.write_text("secret\n")
+    password.chmod(0o600)
+
+    async def test(broker: Mosquitto) -> None:
+        with Publisher(broker.port, user="gw", password="secret") as plant:
+            async with driver_of(broker.port, username="gw", password_file=str(password)) as driver:
+                plant.publish("t/0", "0", retain=True)  # so that something comes from the first moment on
+                async with pushed(driver, group_of(tag(0), tag(1))) as following:
+                    refused: list[int] = []
+                    for n in range(40):
+                        plant.publish("t/0", str(n))
+                        refused += [reading.status for reading in await following() if reading.tag.name == "t1"]
+                        await asyncio.sleep(0.05)
+                    assert refused == [Status.BAD_USER_ACCESS_DENIED], "once"
 
     with secured(tmp_path) as broker:
         run(lambda: test(broker))

@@ -18,6 +18,7 @@ from drivers.reading import Reading, Status, Tag, TagGroup
 from drivers.shared import Shared
 from tests.rigs.mosquitto import Mosquitto
 from tests.rigs.mqtt_device import driver_of, pushed, read_until, run
+from tests.rigs.mqtt_device import tag as json_tag
 from tests.rigs.mqtt_plant import Publisher, SparkplugPlant, now_ms
 
 LAST_USABLE = int(Status.UNCERTAIN_LAST_USABLE_VALUE)
@@ -199,6 +200,41 @@ def test_commands_go_out_in_the_metrics_own_type_and_are_confirmed_by_data(broke
                 with pytest.raises(DriverError) as caught:
                     await driver.write(tags[0], 5, 0.3)
                 assert (caught.value.cause, caught.value.params["reason"]) == ("write_unknown", "no_confirmation")
+
+    run(test)
+
+
+def test_a_command_is_confirmed_by_the_value_as_the_metrics_own_type_holds_it(broker: Mosquitto) -> None:
+    async def test() -> None:
+        with SparkplugPlant(broker.port, (DataType.FLOAT, 1.0), (DataType.DOUBLE, 1.0)) as plant:
+            async with press(broker.port) as driver:
+                group = group_of("float64", "float64")
+                for tag in group.tags:
+                    await driver.write(tag, 0.1, 2.0)
+                assert (await driver.read(group, 1.0)).values == [pytest.approx(0.1), 0.1]
+                with pytest.raises(DriverError, match="write_out_of_range"):
+                    await driver.write(group.tags[0], 1e300, 1.0)
+                plant.deaf = True
+                with pytest.raises(DriverError, match="write_unknown"):
+                    await driver.write(group.tags[0], 0.2, 0.3)
+
+    run(test)
+
+
+def test_a_json_tag_on_a_topic_of_the_node_takes_nothing_from_its_metrics(broker: Mosquitto) -> None:
+    async def test() -> None:
+        shared = Shared()
+        with SparkplugPlant(broker.port, (DataType.INT32, 1)) as plant:
+            topic = "spBv1.0/plant/DDATA/edge/press"
+            odd = json_tag(7, "text", topic=topic, content="text")
+            async with driver_of(broker.port, shared) as listener, press(broker.port, shared) as driver:
+                assert (await listener.read(TagGroup(9, "dev", "odd", 50, (odd,)), 0.3)).values == [None]
+                assert (await driver.read(group_of("int"), 2.0)).values == [1]
+                for value in (2, 3):
+                    plant.set(0, value)
+                    assert (await read_until(driver, group_of("int"), lambda scan, n=value: scan.values == [n])).statuses is None  # type: ignore[misc]
+                assert (await listener.read(TagGroup(9, "dev", "odd", 50, (odd,)), 1.0)).statuses == [Status.BAD_DECODING_ERROR]
+                assert plant.rebirths_asked == 1
 
     run(test)
 

@@ -7,12 +7,18 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from pysparkplug import DataType
+
+from drivers.reading import Status
 from drivers.registry import make_driver
+from runtime.acquisition.live import Live
+from runtime.acquisition.pipeline import Pipeline
 from runtime.acquisition.poller import DevicePoller
 from runtime.clock import SystemClock
 from tests.rigs.field import KeptScans, points_of
 from tests.rigs.mosquitto import Mosquitto
-from tests.rigs.mqtt_plant import JsonPlant
+from tests.rigs.mqtt_plant import JsonPlant, SparkplugPlant, now_ms
+from tests.unit.runtime.acquisition.test_live_and_gaps import Collected
 
 PERIOD_MS = 100
 
@@ -30,6 +36,75 @@ async def come(there: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not there():
             await asyncio.sleep(0.02)
+
+
+SPARKPLUG = """
+[devices.press]
+type = "mqtt"
+host = "127.0.0.1"
+port = {port}
+payload = "sparkplug"
+group_id = "plant"
+edge_node_id = "edge"
+device_id = "press"
+[[devices.press.groups]]
+name = "g"
+period_ms = 100
+mode = "subscribe"
+tags = [
+  {{ name = "level", metric = "t0", data = "int", report = {{ deadband = 1000, heartbeat_s = 3600 }} }},
+  {{ name = "other", metric = "t1", data = "int" }},
+]
+"""
+
+
+def test_history_of_a_metric_is_recorded_and_moves_nothing_that_is_shown(tmp_path: Path, require_service) -> None:
+    require_service("mosquitto")
+
+    async def test(broker: Mosquitto) -> None:
+        devices = points_of(SPARKPLUG.format(port=broker.port))
+        points = devices["press"]
+        live, recorded, clock = Live(), Collected(), SystemClock()
+        live.set_devices(devices.values())
+        pipeline = Pipeline(live, recorded)
+        pipeline.set_devices(devices.values())
+        driver = make_driver("mqtt", "press", points.config.options, clock)
+        poller = DevicePoller(points, driver, pipeline, clock)
+        levels: list[tuple[object, int]] = []
+        live.subscribe(lambda: levels.append((live.values()[0].value, live.values()[0].status)))
+
+        def readings() -> list[tuple[str, object, int, int | None]]:
+            return [(r.tag.name, r.value, r.status, r.source_ms) for scan in recorded.scans for r in scan.readings()]
+
+        async with asyncio.TaskGroup() as tasks:
+            polling = tasks.create_task(poller.run())
+            with SparkplugPlant(broker.port, (DataType.INT32, 100), (DataType.INT32, 2)) as plant:
+                await come(lambda: [value.value for value in live.values()] == [100, 2])
+                plant.set(0, 101)  # within the deadband
+                await come(lambda: live.values()[0].value == 101)
+                live.recorded(recorded.ticket, 7)
+                levels.clear()
+                at = now_ms()
+                plant.data(plant.metric(0, value=3, at=at - 3_600_000, is_historical=True))
+                plant.data(plant.metric(0, value=None, at=at - 3_500_000, is_historical=True, is_null=True))
+                plant.data(plant.metric(0, value=50, at=at - 30_000))
+                plant.data(plant.metric(1, value=5))
+                await come(lambda: live.values()[1].value == 5)
+                known = live.known("press/level")
+                assert known is not None
+                assert (known.value, known.is_good) == (101, True)
+                assert set(levels) == {(101, 0)}
+                assert (live.values()[0].state, live.values()[0].seq) == ("recorded", 7)
+                assert poller.bad_tag_count == 0
+            polling.cancel()
+        assert [each for each in readings() if each[0] == "level"][1:] == [
+            ("level", 3, Status.UNCERTAIN_LAST_USABLE_VALUE, at - 3_600_000),
+            ("level", None, Status.BAD_NO_DATA, at - 3_500_000),
+            ("level", 50, Status.UNCERTAIN_LAST_USABLE_VALUE, at - 30_000),
+        ]
+
+    with Mosquitto(tmp_path) as broker:
+        asyncio.run(test(broker))
 
 
 def test_a_killed_broker_is_a_gap_and_readings_come_back(tmp_path: Path, require_service) -> None:

@@ -133,6 +133,19 @@ def test_an_alias_of_several_metrics_is_nobodys_value_and_that_is_said() -> None
     assert node.born
 
 
+def test_a_name_of_several_metrics_is_nobodys_value() -> None:
+    node = born()
+    birth = take(node, "DBIRTH", 2, named("heat", 3, 5.0), named("heat", 4, 50.0), named("mid", 8, 5.0), device="press")
+    assert found(birth) == [("press", "mid", 5.0)]
+    assert (node.is_double("press", "heat"), node.is_double("press", "mid"), node.is_double("", "heat")) == (True, False, False)
+    assert node.find("press", "heat") is None
+    outcome = take(node, "DDATA", 3, by_alias(3, 6.0), by_alias(4, 60.0), named("heat", 3, 6.0), by_alias(8, 5.5), device="press")
+    assert (found(outcome), outcome.unclear, outcome.wants_rebirth) == ([("press", "mid", 5.5)], {3, 4}, False)
+    again = take(node, "DBIRTH", 4, named("heat", 3, 5.0), named("heat", 3, 6.0), device="press")
+    assert [value for _, _, value in found(again)] == [5.0, 6.0], "the same one twice is two values of it"
+    assert node.alias_of(again.values[0][0]) == 3
+
+
 def test_bytes_that_are_no_payload_end_belief() -> None:
     node = born()
     outcome = node.take("NDATA", "", b"\xff" * 20)

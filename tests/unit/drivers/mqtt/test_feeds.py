@@ -38,7 +38,7 @@ class Rig:
         options = DeviceOptions(host="nowhere")
         self.clock = StillClock()
         self.broker = Broker(options.broker(), self.clock)
-        self.known = Known(options.queue_size)
+        self.known = Known(options.queue_size, self.clock)
         self.feed = JsonFeed(options, self.broker, self.known, self.clock)
         self.group = TagGroup(1, "d", "g", 100, (tag(0), tag(1)))
         for each in self.group.tags:
@@ -128,7 +128,7 @@ def test_a_stream_keeps_the_order_of_scans_and_faults_while_nobody_takes_them() 
 
 def test_a_stream_that_nobody_takes_is_bounded_and_says_so() -> None:
     async def test() -> None:
-        known = Known(3)
+        known = Known(3, StillClock())
         stream = known.stream(TagGroup(1, "d", "g", 100, (tag(0),)))
         for n in range(10):
             known.put([(tag(0).address, sample(float(n)))])
@@ -174,7 +174,7 @@ def test_an_alias_of_several_metrics_is_bad_in_those_alone_and_no_reason_for_a_r
         broker, feeds, sent = Broker(options["a"].broker(), clock), {}, []
         monkeypatch.setattr(broker, "send", lambda topic, payload: sent.append(topic))
         for name in "ab":
-            known[name] = Known(10)
+            known[name] = Known(10, clock)
             feed = feeds[name] = DeviceFeed(options[name], broker, known[name], clock)
             metrics = tuple(Tag(n, m, name, "float64", "", parse_address({"metric": m})) for n, m in enumerate(("low", "high", "mid")))
             for each in metrics:

@@ -148,6 +148,8 @@ def test_qualities(value: object, quality_format: str, wanted: int) -> None:
         (b"inf", "float64", (None, Status.BAD_DECODING_ERROR)),
         (b"1e999", "float64", (None, Status.BAD_OUT_OF_RANGE)),
         (b"9" * 60, "float64", (None, Status.BAD_DECODING_ERROR)),
+        ("٣٤".encode(), "int", (None, Status.BAD_DECODING_ERROR)),
+        ("٣.٤".encode(), "float64", (None, Status.BAD_DECODING_ERROR)),
     ],
 )
 def test_plain_texts(payload: bytes, kind: str, wanted: tuple[object, int]) -> None:

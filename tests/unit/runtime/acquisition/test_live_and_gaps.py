@@ -12,7 +12,7 @@ from runtime.acquisition.gaps import INTERVAL_MS_MAX, GapTally
 from runtime.acquisition.live import Live
 from runtime.acquisition.pipeline import Pipeline
 from runtime.setpoint import Known
-from tests.rigs.field import device_toml, fresh_ids, points_of
+from tests.rigs.field import device_toml, fresh_ids, points_of, pushing_toml
 
 
 class Collected:
@@ -58,6 +58,44 @@ def test_values_become_recorded_or_not() -> None:
     pipeline.take(Scan(group, [5, 2], 1_300))
     assert live.values()[0].read_ms == 1_300
     assert len(collector.scans) == 3
+
+
+class Seen:
+    """An alarm tap."""
+
+    def __init__(self) -> None:
+        self.scans: list[Scan] = []
+
+    def saw(self, scan: Scan) -> None:
+        self.scans.append(scan)
+
+    def alive(self, group_uid: int) -> None:
+        pass
+
+
+def test_history_is_recorded_and_is_nobodys_newest_value() -> None:
+    live, collector, alarms = Live(), Collected(), Seen()
+    rule = "report = { deadband = 10, heartbeat_s = 60 }\n"
+    devices = points_of(pushing_toml("d", "a", 2, more=rule))
+    live.set_devices(devices.values())
+    pipeline = Pipeline(live, collector)
+    pipeline.alarms = alarms
+    pipeline.set_devices(devices.values())
+    group = devices["d"].groups[0]
+    pipeline.take(Scan(group, [100, 1], 1_000))
+    live.recorded(1, 77)
+    before, shown = live.generation, live.values()
+    collector.ticket = 2
+    for n in range(3):  # nor do the report rules hold back what they compare with newer values
+        pipeline.take(Scan(group, [3 + n, None], 2_000 + n, [Status.UNCERTAIN, 0], n, [True, False], past=True))
+    live.recorded(2, 78)
+    assert (live.generation, live.values()) == (before, shown)
+    assert [(scan.values[0], scan.source_ms) for scan in collector.scans[1:]] == [(3, 0), (4, 1), (5, 2)]
+    assert [scan.values for scan in alarms.scans] == [[100, 1]]
+    pipeline.take(Scan(group, [105, None], 3_000, present=[True, False]))
+    assert len(collector.scans) == 4, "within the deadband of what was reported last, which history is not"
+    pipeline.alive(group, 70_000)
+    assert [(r.value, r.status) for r in collector.scans[-1].readings()] == [(105, 0), (1, 0)], "nor does it go on in heartbeats"
 
 
 def test_a_read_under_way_through_a_change_of_its_group_is_a_counted_miss() -> None:
