@@ -126,7 +126,8 @@ class Field:
         DriverError `device_unknown`.
         """
         driver, poller = self._driver(group.device), self.pollers[group.device]
-        until_s = max(deadline_s, min(poller.points.config.timeout_s, LOOK_S_MAX))
+        points = poller.points  # as they are now: an edit may take tags away while the device answers
+        until_s = max(deadline_s, min(points.config.timeout_s, LOOK_S_MAX))
         uid = -1 - group.tags[0].uid if len(group.tags) == 1 else LOOK_UID - group.uid
         alone = TagGroup(uid, group.device, group.name, group.period_ms, group.tags, group.mode)
         try:
@@ -141,7 +142,7 @@ class Field:
                 raise
             fault = DriverError(WAITING, Status.BAD_NOT_CONNECTED)
         else:
-            return marked_alone(poller.points, scan, lambda: self._clock.state() != ClockState.UNSET), {}
+            return marked_alone(points, scan, lambda: self._clock.state() != ClockState.UNSET), {}
         cause, params = fault.cause, dict(fault.params)
         if cause == WAITING and poller.counts.cause is not None:
             cause, params = poller.counts.cause, dict(poller.counts.params)

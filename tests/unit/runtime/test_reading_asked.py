@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -72,6 +73,25 @@ def test_while_it_rests_it_says_why_it_could_not_be_reached() -> None:
 
     run(program, seed=1)
     assert (found[0]["cause"], found[0]["params"]) == ("connect_failed", {"host": "127.0.0.1", "port": 502})
+
+
+def test_tags_that_an_edit_takes_away_meanwhile_are_answered_as_they_were() -> None:
+    found: list[Any] = []
+
+    async def program(clock: VirtualClock) -> None:
+        disk, plant = ShimDisk(), Plant(clock)
+        prepare(disk, config_text(CHECKED))
+        async with running(disk, clock, plant) as now, asyncio.TaskGroup() as tasks:
+            await after(clock, 0.5)
+            plant.drivers["a"].takes_s = 0.8
+            asked = tasks.create_task(now.core.answer(ADMIN, "reading", {"device": "a", "at": 1}))
+            await after(clock, 0.1)
+            less = config_text(device_toml("a", {"fast": (200, 1)}))
+            assert (await now.act("config.edit", params={"text": less}, expected_revision=1))["code"] == "done"
+            found.append(await asked)
+
+    run(program, seed=1)
+    assert [(row["tag"], row["quality"]) for row in rows_of(found[0])] == [("a/slow0", "uncertain"), ("a/slow1", "uncertain")]
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
