@@ -52,6 +52,11 @@ class Disclosure:
         """The reading asked for."""
         return self.readings[self.chosen]
 
+    @property
+    def newest(self) -> int:
+        """The place of the last reading of the leaf that has the time of the one asked for: that one itself, unless it was superseded."""
+        return max(place for place, reading in enumerate(self.readings) if reading.time_ms == self.reading.time_ms)
+
     def row(self) -> list[Any]:
         """Return the array of docs/ledger-format.md section 9, for CBOR."""
         readings = [[r.time_ms, r.source_ms, r.status, _shown(r.value)] for r in self.readings]
@@ -85,19 +90,18 @@ def root_of_disclosure(disclosure: Disclosure) -> bytes:
 
 
 def disclose(body: bytes, detail: tuple[Any, ...], schema: SchemaState, tag_uid: int, time_ms: int) -> Disclosure:
-    """Open the leaf that holds a tag's reading of exactly this read time (the first, should there be two).
+    """Open the leaf that holds a tag's reading of exactly this read time: the last one in the body, should there be several.
 
     Raises FormatError: the body is not that of the detail, or `reading_not_found`.
     """
     read = read_body(body, detail, schema, check_root=True)
-    span = detail[8]
-    for index, section in enumerate(read.sections):
+    for index, section in reversed(list(enumerate(read.sections))):
         for place, column in enumerate(section.columns):
             if column.descriptor.uid != tag_uid:
                 continue
-            for position, scan in enumerate(column.scans):
-                if section.times[scan] == time_ms:
-                    return _open_leaf(read, span, index, place, position)
+            for position in range(len(column.scans) - 1, -1, -1):
+                if section.times[column.scans[position]] == time_ms:
+                    return _open_leaf(read, detail[8], index, place, position)
     raise FormatError("reading_not_found", tag_uid=tag_uid, time_ms=time_ms)
 
 

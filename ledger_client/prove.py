@@ -30,6 +30,8 @@ BATCHES_SEARCHED_MAX: Final = 20_000
 def prove_reading(ledger: Ledger, policy: bytes, tag_uid: int, at_ms: int, *, note: str | None = None) -> bytes:
     """Return the `.wmproof` of a tag's newest confirmed reading at or before `at_ms` (wall ms), under a policy's text.
 
+    Of several readings of one millisecond it is the one that was recorded last: it superseded the others.
+
     `note` is a cosigned checkpoint from elsewhere, for entries that no receipt in the ledger confirms.
 
     Raises LedgerError: `proof_not_ready` when none at or before that time is confirmed outside yet, `proof_no_witness` where the policy

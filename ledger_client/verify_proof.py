@@ -145,9 +145,9 @@ def judge_disclosure(judge: Judge, entry: Entry, proof: Proof) -> None:
         return
     if root != entry.payload.detail[7]:
         judge.fails("altered", "reading_differs", entry.seq)
-    # Should a leaf hold two readings of one time, the first is meant: nothing else binds the choice.
-    first = next((place for place, reading in enumerate(shown.readings) if reading.time_ms == proof.time_ms), None)
-    if len(shown.readings) > entry.payload.detail[8] or shown.chosen != first:
+    # Should a leaf hold several readings of one time, the last is meant, and the first was by the first provers: nothing else binds it.
+    of_time = [place for place, reading in enumerate(shown.readings) if reading.time_ms == proof.time_ms]
+    if len(shown.readings) > entry.payload.detail[8] or shown.chosen not in (*of_time[:1], *of_time[-1:]):
         judge.fails("altered", "chosen_differs", entry.seq)
 
 
@@ -198,6 +198,7 @@ def _follow(judge: Judge, keys: KeyChain, checkpoint: Checkpoint, links: Sequenc
 
 
 def _facts(entry: Entry, shown: Disclosure, lower: tuple[int, str] | None, upper_s: int | None) -> dict[str, Any]:
+    """Return what is shown as plain data; `superseded_by`, a reading, only of one that was superseded within its millisecond."""
     payload, tag = entry.payload, shown.descriptor
     readings = [
         {"time_ms": r.time_ms, "source_ms": r.source_ms, "status": r.status, "quality": quality(r.status), "value": r.value}
@@ -223,6 +224,7 @@ def _facts(entry: Entry, shown: Disclosure, lower: tuple[int, str] | None, upper
             "not_before_by": lower[1] if lower else None,
             "not_after_s": upper_s,
         },
+        **({"superseded_by": readings[shown.newest]} if shown.newest != shown.chosen else {}),
     }
 
 

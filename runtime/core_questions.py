@@ -30,6 +30,7 @@ from runtime.judgement.scores_asked import scores_asked
 from runtime.network.desk import NetworkDesk
 from runtime.network.wiring import network_questions
 from runtime.questions import Asked, Question
+from runtime.reading_asked import reading_asked
 from runtime.registers_asked import identify_asked, registers_asked
 from runtime.revisions import Revision
 from runtime.stations_asked import stations_asked
@@ -94,6 +95,26 @@ def _of_diagnostics(core: Parts) -> dict[str, Question]:
     return {method: Question(action, diagnostics) for method, action in DIAGNOSTIC_METHODS.items()}
 
 
+def _of_devices(core: Parts, recorders: Mapping[str, FlightRecorder]) -> dict[str, Question]:
+    async def registers(asked: Asked) -> Any:
+        commissioning = core.revision.config.gateway.commissioning
+        return await registers_asked(core.field, asked.actor(), asked.params, commissioning=commissioning)
+
+    async def identify(asked: Asked) -> Any:
+        commissioning = core.revision.config.gateway.commissioning
+        return await identify_asked(core.field, asked.actor(), asked.params, commissioning=commissioning)
+
+    async def reading(asked: Asked) -> Any:
+        return await reading_asked(core.field, asked.params)
+
+    async def frames(asked: Asked) -> Any:
+        return frames_asked(recorders, asked.actor(), asked.params)
+
+    look = "device.look"
+    asked_of = {"registers": Question(look, registers), "identify": Question(look, identify), "reading": Question(look, reading)}
+    return asked_of | {"frames": Question("device.frames", frames)}
+
+
 def core_questions(core: Parts, bench: LateDesk, orders: Orders, recorders: Mapping[str, FlightRecorder]) -> dict[str, Question]:
     """Return the table. Nothing is asked of the parts before the first question."""
 
@@ -112,19 +133,8 @@ def core_questions(core: Parts, bench: LateDesk, orders: Orders, recorders: Mapp
     async def config_waiting(asked: Asked) -> Any:
         return core.waiting_edits.answer({name: value for name, value in asked.params.items() if name != "token"})
 
-    async def registers(asked: Asked) -> Any:
-        commissioning = core.revision.config.gateway.commissioning
-        return await registers_asked(core.field, asked.actor(), asked.params, commissioning=commissioning)
-
-    async def identify(asked: Asked) -> Any:
-        commissioning = core.revision.config.gateway.commissioning
-        return await identify_asked(core.field, asked.actor(), asked.params, commissioning=commissioning)
-
     async def look(asked: Asked) -> Any:
         return await bench.answer(asked.session, asked.method, asked.params)
-
-    async def frames(asked: Asked) -> Any:
-        return frames_asked(recorders, asked.actor(), asked.params)
 
     async def command(asked: Asked) -> Any:
         return await core.commands.answer(asked.actor(), asked.method, asked.params)
@@ -144,9 +154,7 @@ def core_questions(core: Parts, bench: LateDesk, orders: Orders, recorders: Mapp
         "status": Question(None, status),
         "config": Question("view.config", config),
         "config.waiting": Question("view.config", config_waiting),
-        "registers": Question("device.look", registers),
-        "identify": Question("device.look", identify),
-        "frames": Question("device.frames", frames),
+        **_of_devices(core, recorders),
         "stations": Question("manual.enter", stations),
         "tag": Question(None, tag),
         **{method: Question(action, look) for method, action in BENCH_METHODS.items()},

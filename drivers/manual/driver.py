@@ -98,13 +98,16 @@ class ManualDriver:
         return judged(value, address, tag.exponent)
 
     def enter(self, group: TagGroup, tag: Tag, value: Value, taken_ms: int | None) -> list[Scan]:
-        """See Enterable. A value of the past, older than the newest one, is followed by the newest, so that that one is shown."""
+        """See Enterable. A value of the past, older than the newest one, is followed by the newest, so that that one is shown.
+
+        The newest has a later read time then, if only by a millisecond, so that each of the two can be told, and proved, by its time.
+        """
         self._look()
         now_ms, place = self._clock.wall_ms(), group.tags.index(tag)
         scans = [_scan(group, [place], [value], [0], now_ms, [taken_ms])]
         newest = self._last.get(tag.uid)
         if taken_ms is not None and newest is not None and taken_ms < newest.taken_ms:
-            return [*scans, self._said_again(group, [place])]
+            return [*scans, self._said_again(group, [place], now_ms + 1)]
         self._note(tag, Last(value, taken_ms if taken_ms is not None else now_ms))
         return scans
 
@@ -113,10 +116,11 @@ class ManualDriver:
         every_ms, row = _address(tag).every_ms, self._last.get(tag.uid)
         return None if every_ms is None else every_ms + (row.taken_ms if row is not None else self._since_ms)
 
-    def _said_again(self, group: TagGroup, places: Sequence[int]) -> Scan:
+    def _said_again(self, group: TagGroup, places: Sequence[int], from_ms: int = 0) -> Scan:
         rows = [self._last[group.tags[n].uid] for n in places]
         sources = [row.taken_ms for row in rows]
-        return _scan(group, places, [row.value for row in rows], [int(row.status) for row in rows], self._clock.wall_ms(), sources)
+        read_ms = max(from_ms, self._clock.wall_ms())
+        return _scan(group, places, [row.value for row in rows], [int(row.status) for row in rows], read_ms, sources)
 
     def _overdue(self, group: TagGroup) -> Scan | None:
         """Return the tags whose next value is late and of which it was not said yet: their last values, uncertain; or none, bad."""

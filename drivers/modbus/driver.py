@@ -96,7 +96,8 @@ class ModbusDriver:
 
     async def read(self, group: TagGroup, deadline_s: float) -> Scan:
         """Read all blocks of the group, and learn from what is refused; see `reader.py`."""
-        self._groups[group.uid] = group
+        if group.uid >= 0:  # what is read besides the polls has tags of groups that are polled
+            self._groups[group.uid] = group
         return await self._reader.read(group, asyncio.get_running_loop().time() + deadline_s)
 
     def subscribe(self, group: TagGroup) -> AsyncIterator[Scan]:

@@ -55,8 +55,11 @@ class ReplayDriver:
         self._scans = {}
 
     async def read(self, group: TagGroup, deadline_s: float) -> Scan:
-        """Return the next captured scan of the group of this name. Raises what the capture holds, or `capture_ended`."""
-        return self._next(group)
+        """Return the next captured scan of the group of this name. Raises what the capture holds, or `capture_ended`.
+
+        A read besides the polls (its group's uid is negative) gets the last one that was played, and none is passed over by it.
+        """
+        return self._next(group) if group.uid >= 0 else self._played_last(group)
 
     async def subscribe(self, group: TagGroup) -> AsyncIterator[Scan]:
         """Yield the captured scans at their distances in time, until the capture ends or holds a fault."""
@@ -77,6 +80,15 @@ class ReplayDriver:
         if not captured or (played >= len(captured) and not self._options.loop):
             raise DriverError("capture_ended", Status.BAD_NO_COMMUNICATION, group=group.name)
         self._played[group.name] = played + 1
+        return self._scan_at(group, captured, played)
+
+    def _played_last(self, group: TagGroup) -> Scan:
+        captured = self._scans.get(group.name, [])
+        if not captured:
+            raise DriverError("capture_ended", Status.BAD_NO_COMMUNICATION, group=group.name)
+        return self._scan_at(group, captured, max(0, self._played.get(group.name, 0) - 1))
+
+    def _scan_at(self, group: TagGroup, captured: list[Scan], played: int) -> Scan:
         rounds, at = divmod(played, len(captured))
         scan = captured[at]
         into_ms = scan.read_ms - self._first_ms + rounds * (self._last_ms - self._first_ms + round_gap_ms)

@@ -1,6 +1,7 @@
 """What is marked in a scan before anybody sees it: values outside their range, and those of an instrument that is overdue. Pure.
 
-Room: hall, acquisition. The pipeline makes one per tag group that has anything to check; the others cost nothing. It changes no value and
+Room: hall, acquisition. The pipeline makes one per tag group that has anything to check; the others cost nothing. What is read
+besides the polls, and not recorded, is marked with `marked_alone`, so that people see what would be recorded. It changes no value and
 no status but a good one: what a driver said to be uncertain or bad stays as it said.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from drivers.reading import Scan, Status
+from runtime.points import DevicePoints
 from runtime.tag_checks import TagCheck
 
 NEVER: Final = 1 << 62
@@ -65,3 +67,10 @@ def checks_of(checks: Sequence[TagCheck], knows_time: Callable[[], bool]) -> Sca
     if any(each.has_range or each.instrument.due is not None for each in checks):
         return ScanChecks(checks, knows_time)
     return None
+
+
+def marked_alone(points: DevicePoints, scan: Scan, knows_time: Callable[[], bool]) -> Scan:
+    """Return a scan of any tags of a device with the statuses that the pipeline would give it."""
+    known = {tag.uid: check for group in points.groups for tag, check in zip(group.tags, points.checks[group.uid], strict=True)}
+    rules = checks_of([known[tag.uid] for tag in scan.group.tags], knows_time)
+    return scan if rules is None else rules.marked(scan)

@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from drivers.abilities import Caller, Enterable, LineSource, OnLine, RegisterSource, Rounder
 from drivers.driver import Driver, DriverError
-from drivers.reading import Scan, Tag, TagGroup, Value
+from drivers.reading import Scan, Status, Tag, TagGroup, Value, failed_scan
+from ledger_client.kinds import ClockState
+from runtime.acquisition.checks import marked_alone
 from runtime.acquisition.governor import Governor
 from runtime.acquisition.grid import Together
-from runtime.acquisition.poller import DeviceCounts, DevicePoller, ScanSink
+from runtime.acquisition.poller import GRACE_S, WAITING, DeviceCounts, DevicePoller, ScanSink
 from runtime.clock import Clock
 from runtime.points import DevicePoints
 from runtime.supervisor import Supervisor
@@ -25,6 +27,11 @@ from runtime.supervisor import Supervisor
 MakeDriver = Callable[[DevicePoints], Driver]
 ASKED_S_MAX: Final = 5.0
 """A person waits for a read besides the polls, and an end of the core for a command under way: no device has more time for one."""
+
+LOOK_S_MAX: Final = 15.0
+"""Most that a look at a whole group may take: on a slow line it is no quicker than a poll."""
+LOOK_UID: Final = -(1 << 40)
+"""A look at a group has a uid of its own, below this: above are those of single tags. See `read`."""
 
 
 class Field:
@@ -111,6 +118,35 @@ class Field:
         # Drivers tell groups apart by uid: one of the configuration's is never negative.
         alone = TagGroup(-1 - tag.uid, device, f"read back {tag.name}", 1000, (tag,))
         return await self._driver(device).read(alone, self._time_s(device, deadline_s))
+
+    async def look(self, group: TagGroup, deadline_s: float) -> tuple[Scan, Mapping[str, Any]]:
+        """Read a group, or some tags of one, now, besides its polls; return what would be recorded of it, and the params of its cause.
+
+        A device that cannot be read is a failed scan: while it rests from a failed connection, or cannot be opened, with why. Raises
+        DriverError `device_unknown`.
+        """
+        driver, poller = self._driver(group.device), self.pollers[group.device]
+        points = poller.points  # as they are now: an edit may take tags away while the device answers
+        until_s = max(deadline_s, min(points.config.timeout_s, LOOK_S_MAX))
+        uid = -1 - group.tags[0].uid if len(group.tags) == 1 else LOOK_UID - group.uid
+        alone = TagGroup(uid, group.device, group.name, group.period_ms, group.tags, group.mode)
+        try:
+            async with asyncio.timeout(until_s + GRACE_S):
+                scan = await driver.read(alone, until_s)
+        except TimeoutError:
+            fault = DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=round(until_s * 1000))
+        except DriverError as error:
+            fault = error
+        except RuntimeError:  # a driver that could not be entered
+            if poller.counts.cause is None:
+                raise
+            fault = DriverError(WAITING, Status.BAD_NOT_CONNECTED)
+        else:
+            return marked_alone(points, scan, lambda: self._clock.state() != ClockState.UNSET), {}
+        cause, params = fault.cause, dict(fault.params)
+        if cause == WAITING and poller.counts.cause is not None:
+            cause, params = poller.counts.cause, dict(poller.counts.params)
+        return failed_scan(group, self._clock.wall_ms(), fault.status, cause), params
 
     async def call(self, device: str, owner: str, method: str, arguments: Sequence[str], deadline_s: float) -> list[Value]:
         """Call a method through a device's connection. Raises DriverError, `call_not_supported` where the driver has none."""

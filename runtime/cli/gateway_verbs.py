@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from runtime.cli.as_called import with_runnable
 from runtime.cli.console import CANNOT_TELL, console, fail, print_json, unreadable
 from runtime.messages.catalogue import word
 from runtime.messages.values import value_text
@@ -82,16 +83,17 @@ def read(
     state: StateOption = STATE_DEFAULT,
     config: Annotated[
         Path | None,
-        typer.Option("--config", help="The config file; default: STATE/config/witnessmark.toml, else the newest revision there."),
+        typer.Option("--config", help="A config file: read past a running gateway. Default: that of STATE, for what no gateway reads."),
     ] = None,
     json_lines: JsonOption = False,
     address: Annotated[str | None, typer.Argument(help="With --all: a register, such as holding:100.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Show the registers at ADDRESS under every type and order of bytes.")] = False,
 ) -> None:
-    """Read a device once, by its own driver, without recording anything."""
+    """Read a device once without recording anything: through the gateway that runs on the state folder, else by itself."""
     from runtime.cli.log import set_up_log
-    from runtime.cli.read_once import config_of, rows_of
+    from runtime.cli.read_once import NeedsGatewayError, config_of, read_target
     from runtime.config_faults import ConfigError
+    from runtime.faces.feed import RequestRefusedError
 
     set_up_log(json_lines=json_lines)
     if every or address is not None:
@@ -99,19 +101,25 @@ def read(
 
         show_every_way(target, address, state, config, every=every, as_json=json_lines)
     try:
-        file = config or config_of(state)
-        rows = asyncio.run(rows_of(file, target))
+        found = asyncio.run(read_target(target, state, config))
     except ConfigError as error:
         fail("config_invalid", {"count": len(error.faults), "first": error.first}, as_json=json_lines)
     except (OSError, UnicodeDecodeError) as error:
         fail("config_unreadable", unreadable(config or state, error), as_json=json_lines)
     except LookupError:
-        fail("target_unknown", {"target": target, "path": str(file)}, as_json=json_lines)
+        fail("target_unknown", {"target": target, "path": str(config or config_of(state))}, as_json=json_lines)
+    except NeedsGatewayError:
+        fail("read_needs_gateway", {"device": target.partition("/")[0], "state": str(state)}, as_json=json_lines)
+    except RequestRefusedError as error:
+        fail(error.code, error.params, as_json=json_lines)
+    note = None if found.note is None else word(*found.note)
     if json_lines:
-        print_json({"readings": rows})
+        print_json({"readings": found.rows, "through": found.through} | ({} if note is None else {"note": note}))
     else:
-        _print_rows(rows)
-    raise typer.Exit(0 if any(row["quality"] != "bad" for row in rows) else 1)
+        _print_rows(found.rows)
+        if note is not None:
+            console(errors=True).print(with_runnable(note), style="yellow", markup=False)
+    raise typer.Exit(0 if any(row["quality"] != "bad" for row in found.rows) else 1)
 
 
 def status(state: StateOption = STATE_DEFAULT, json_lines: JsonOption = False) -> None:

@@ -75,6 +75,9 @@ def _reading(facts: Mapping[str, Any]) -> Table:
     table.add_row("Tag", Text(tag["name"], style="bold"))
     table.add_row("Asset", tag["asset"] or "-")
     table.add_row("Value", value)
+    if "superseded_by" in facts:
+        newer = f"{value_text(facts['superseded_by']['value'])} {tag['unit']}".rstrip()
+        table.add_row("Superseded", Text(word("proof_superseded", {"value": newer}), style="yellow"))
     table.add_row("Read at", Text(moment(reading["time_ms"])).append("  (as the gateway says)", style="dim"))
     if reading["source_ms"] is not None:
         table.add_row("Device time", moment(reading["source_ms"]))

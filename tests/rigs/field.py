@@ -58,7 +58,7 @@ async def after(clock: VirtualClock, seconds: float) -> None:
 
 
 class ScriptedDriver:
-    """Answers 1, 2, 3, … for every tag. `fault` and `takes_s` may be changed at any time; `reads` keeps (mono, group name)."""
+    """Answers 1, 2, 3, … for every tag. `fault` and `takes_s` may be changed at any time; `reads` has (mono, group name), `groups` each."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -67,6 +67,7 @@ class ScriptedDriver:
         self.takes_s = 0.0
         self.entered = 0
         self.reads: list[tuple[int, str]] = []
+        self.groups: list[TagGroup] = []
         self.written: list[tuple[str, Value]] = []
         self.pushed: asyncio.Queue[Scan | DriverError] = asyncio.Queue(100)
 
@@ -81,6 +82,7 @@ class ScriptedDriver:
 
     async def read(self, group: TagGroup, deadline_s: float) -> Scan:
         self.reads.append((self._clock.mono_ms(), group.name))
+        self.groups.append(group)
         if self.takes_s:
             await asyncio.sleep(min(self.takes_s, deadline_s))
             if self.takes_s > deadline_s:

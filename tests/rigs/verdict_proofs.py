@@ -28,6 +28,7 @@ def proof_cases() -> Cases:
     proof = log.proof(SEQ)
     _good(cases, log, proof)
     _values(cases)
+    _of_one_time(cases)
     _altered(cases, log, proof)
     _notes(cases, log, proof)
     _keys(cases, log, proof)
@@ -76,6 +77,22 @@ def _values(cases: Cases) -> None:
         cases.put(f"proof-value-{uid}-{place}", log.proof(seq, tag_uid=uid, place=place), "good")
     for uid, place in ((18, 2), (18, 3), (19, 0), (20, 39), (21, 5), (21, 6), (21, 7)):
         cases.put(f"proof-value-{uid}-{place}", log.proof(seq, tag_uid=uid, place=place), "good")
+
+
+def _of_one_time(cases: Cases) -> None:
+    """Several readings of one millisecond: the last is meant, the first was by the first provers, none between."""
+    log = EvidenceLog().begin()
+    time_ms = log.wall_ms + log.step_ms - 900
+    seq = log.batch_of([(time_ms, 1.0), (time_ms, 2.0), (time_ms, 3.0), (time_ms + 1, 4.0)])
+    log.batch()
+    proof = log.proof(seq, place=0)
+    for name, place, sort in (("good-last", 2, "good"), ("good-first", 0, "good"), ("altered-between", 1, "altered")):
+        changed = replace(proof, disclosure=replace(proof.disclosure, chosen=place))
+        cases.put(f"proof-{name}-of-one-time", changed, sort)  # type: ignore[arg-type]
+    log = EvidenceLog(span=1).begin()
+    time_ms = log.wall_ms + log.step_ms - 900
+    seq = log.batch_of([(time_ms, 1.0), (time_ms, 2.0)])
+    cases.put("proof-good-last-of-one-time-span-1", log.proof(seq, place=0), "good")
 
 
 def _altered(cases: Cases, log: EvidenceLog, proof: Proof) -> None:

@@ -53,21 +53,23 @@ function card(title, ...children) {
 
 // ------------------------------------------------------------------------------------------------------------ what was shown
 function readingCard({ report, words, language }) {
-  const { tag, reading, beside } = report.facts;
+  const { tag, reading, leaf, supersededBy } = report.facts;
   const unit = tag.unit ? ` ${tag.unit}` : "";
   const quality = qualityOf(reading.status);
   const head = el(
     "p", { class: "reading" }, el("span", { class: "name" }, tag.name), el("strong", {}, valueText(reading.value, words) + unit),
     el("span", { class: `quality ${quality}` }, words[quality]),
   );
+  const newer = supersededBy && filled(words.superseded, { value: valueText(supersededBy.value, words) + unit });
   const rows = facts([
+    [words.superseded_by, newer],
     [words.read_at_said, moment(reading.timeMs), small(localMoment(reading.timeMs, language))],
     [words.device_time, reading.sourceMs === null ? null : moment(reading.sourceMs)],
     [words.asset, tag.asset], [words.source, tag.source], [words.calibration, tag.calibration],
   ]);
-  const all = [...beside, reading].sort((a, b) => (a.timeMs < b.timeMs ? -1 : 1));
+  const all = [...leaf].sort((a, b) => Number(a.timeMs - b.timeMs)); // those of one time stay as they were recorded
   const drawn = all.length > 1 ? chartOf(all, chartLabel(words, tag, all), reading) : null;
-  return card(words.tag, head, rows, drawn, beside.length ? readingsTable(all, words, reading) : null);
+  return card(words.tag, head, rows, drawn, all.length > 1 ? readingsTable(all, words, reading) : null);
 }
 
 function chartLabel(words, tag, readings) {

@@ -154,6 +154,19 @@ def test_what_is_opened_and_what_is_read(require_service: Callable[[str], str]) 
     run(require_service("chromium"), story)
 
 
+def test_a_superseded_reading_is_told_with_the_value_that_came_after_it(require_service: Callable[[str], str]) -> None:
+    async def story(browser: Browser) -> None:
+        async with page_of(browser) as page:
+            for name, superseded, values in (("first", 1, ["1", "2", "3", "4"]), ("last", 0, ["1", "2", "3", "4"])):
+                path = VERDICTS / "files" / f"proof-good-{name}-of-one-time.wmproof"
+                assert await opened(page, path.read_bytes()) == "HOLDS"
+                assert await page.get_by_text("In the same millisecond 3 bar was recorded after it.").count() == superseded
+                assert await page.locator("tbody td.num").all_inner_texts() == values, "those of one time stand as they were recorded"
+                assert await page.locator("tr.marked td.num").inner_text() == ("1" if superseded else "3")
+
+    run(require_service("chromium"), story)
+
+
 def test_names_out_of_a_file_are_text_and_nothing_else(require_service: Callable[[str], str]) -> None:
     hostile = "<img src=x onerror=alert(1)><script>alert(1)</script>{seq}"
     log = EvidenceLog().typical(3)

@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import tty
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ledger_client.body import read_body
+from ledger_client.body_reader import BodyReading
 from ledger_client.disk import RealDisk
 from ledger_client.entry import parse
 from ledger_client.kinds import Kind
 from ledger_client.reader import LedgerReader
+from ledger_client.verify import parse_policy, verify_file
+from runtime.faces.feed_client import ask_once
+from tests.integration.runtime.test_kill import enrol
+from tests.rigs.anchor_process import anchor_process
 from tests.rigs.gateway import ALONE, Gateway, cli, until
+from tests.rigs.out_of_the_box import witness_of
 
 CONFIG = """[gateway]
 name = "g"
@@ -36,13 +43,19 @@ tags = [{{ name = "diameter", unit = "mm", line = '([\\d.]+) mm' }}]
 
 
 def recorded(state: Path, tag: str) -> list[tuple[Any, int, int | None]]:
-    reader, found = LedgerReader(RealDisk(), state, 1), list[tuple[Any, int, int | None]]()
+    return [(each.value, each.status, each.source_ms) for each in readings(state) if each.descriptor.name == tag]
+
+
+def read_times(state: Path) -> list[tuple[Any, int]]:
+    return [(each.value, each.time_ms) for each in readings(state)]
+
+
+def readings(state: Path) -> Iterator[BodyReading]:
+    reader = LedgerReader(RealDisk(), state, 1)
     for seq, raw in enumerate(reader.entries(0, reader.size())):
         payload = parse(raw).payload
         if payload.kind == Kind.BATCH:
-            body = read_body(reader.body(seq) or b"", payload.detail, reader.schema_at(seq))
-            found += [(each.value, each.status, each.source_ms) for each in body.readings() if each.descriptor.name == tag]
-    return found
+            yield from read_body(reader.body(seq) or b"", payload.detail, reader.schema_at(seq)).readings()
 
 
 def test_a_reading_by_hand_is_shown_and_survives_a_kill(tmp_path: Path) -> None:
@@ -95,3 +108,40 @@ def test_a_reading_by_hand_is_shown_and_survives_a_kill(tmp_path: Path) -> None:
     finally:
         os.close(near)
         os.close(far)
+
+
+def test_after_a_late_entry_the_newest_value_is_proved_and_the_late_one_by_its_time(tmp_path: Path) -> None:
+    """By the command line and by the history process, which makes the proofs of the page."""
+    config, state, out = tmp_path / "gateway.toml", str(tmp_path / "state"), str(tmp_path / "p.wmproof")
+
+    async def run(evidence: str, folder: Path) -> None:
+        station = '[devices.lab]\ntype = "manual"\n[[devices.lab.groups]]\nname = "rounds"\ntags = [{ name = "brix" }]\n'
+        config.write_text('[gateway]\nname = "g"\n[web]\nenabled = false\n[evidence]\nseal_every_s = 1\n' + evidence + station)
+        gateway = Gateway(tmp_path / "state", config)
+        await gateway.start()
+        try:
+            await enrol(gateway, folder)
+            async with asyncio.timeout(90), gateway.watching() as face:
+                await until(lambda: face.tags)
+                ago = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
+                for more in (("10.0",), ("9.0", "--taken", ago, "--reason", "late")):
+                    code, said = await cli("enter", "lab/brix", *more, "--by", "Ana", "--state", state)
+                    assert code == 0, said
+                seq = said["params"]["reading_seq"]
+                await until(lambda: (face.health["anchors"][0]["cosigned_size"] or 0) > seq)
+                (uid,) = face.tags
+                assert face.values[uid][1] == 10.0
+                late_ms = next(each[1] for each in read_times(tmp_path / "state") if each[0] == 9.0)
+                for at_ms, value in ((None, 10.0), (late_ms, 9.0), (late_ms + 1, 10.0)):
+                    asked = () if at_ms is None else ("--at", str(at_ms))
+                    code, made = await cli("prove", "--state", state, "--tag", "lab/brix", *asked, "--output", out)
+                    assert (code, made["reading"]["value"]) == (0, value), made
+                    params = {"uid": uid, "at_ms": at_ms or made["reading"]["time_ms"] + 1000}
+                    data = await ask_once(tmp_path / "state" / "run" / "history.sock", "test", "proof", params, 10)
+                    policy = parse_policy((tmp_path / "state" / "policy.txt").read_bytes())
+                    assert verify_file(data, policy).facts["reading"]["value"] == value
+        finally:
+            await gateway.stop()
+
+    with anchor_process(tmp_path / "anchor") as anchor:
+        asyncio.run(run(witness_of(anchor), tmp_path / "anchor"))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger_client.disk import RealDisk
 from ledger_client.entry import parse
@@ -41,6 +44,37 @@ def test_the_newest_reading_at_or_before_a_time(tmp_path: Path) -> None:
         prove_reading(reader, policy_text(), 2, first[0] - 1)
     with pytest.raises(FormatError, match="reading_not_found"):
         prove_reading(reader, policy_text(), 99, last[1])
+
+
+@pytest.mark.parametrize("span", [1, 16])
+@given(batches=st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=40), min_size=1, max_size=4))
+def test_of_readings_of_one_millisecond_the_last_recorded_is_proved(batches: list[list[int]], span: int) -> None:
+    """Within a leaf, over leaves of a batch, and over batches; with a later time of which nothing is known too."""
+    log = EvidenceLog(span=span).begin()
+    newest, time_ms, value = dict[int, float](), log.wall_ms, 0.0
+    for steps in batches:  # how many ms each reading lies after the one before: often none
+        rows = list[tuple[int, float]]()
+        for step_ms in steps:
+            time_ms, value = time_ms + step_ms, value + 1
+            rows.append((time_ms, value))
+            newest[time_ms] = value
+        log.batch_of(rows)
+    log.receipts()
+    with TemporaryDirectory() as folder:
+        reader = reader_of(log, Path(folder))
+        for at_ms in {min(newest), max(newest)}:
+            assert proved(reader, at_ms)["reading"]["value"] == newest[at_ms]
+        assert proved(reader, time_ms + 60_000)["reading"]["value"] == value
+        assert "superseded_by" not in proved(reader, time_ms)
+
+
+def test_of_one_millisecond_the_last_of_many_sections_is_proved(tmp_path: Path) -> None:
+    """A group that brings more than 1,024 leaves in a batch has further sections."""
+    log = EvidenceLog(span=1).begin(tags=1)
+    time_ms = log.wall_ms + log.step_ms - 10
+    log.batch_of([(time_ms, float(value)) for value in range(2_500)])
+    log.receipts()
+    assert proved(reader_of(log, tmp_path), time_ms, 1)["reading"]["value"] == 2_499
 
 
 def test_the_first_confirmation_bounds_the_time_best(tmp_path: Path) -> None:

@@ -327,18 +327,21 @@ def _shared_log() -> EvidenceLog:
     return _LOGS.setdefault("typical", EvidenceLog().typical())
 
 
-def test_of_two_readings_of_one_time_the_first_is_meant() -> None:
-    """Nothing but the time binds the choice within a leaf, so a second one of that time cannot be chosen."""
+def test_of_readings_of_one_time_the_last_is_meant_and_an_older_proof_is_told() -> None:
+    """Nothing but the time binds the choice within a leaf: the last, the first as in proofs from before, and no other."""
     log = EvidenceLog().begin()
-    builder = BatchBuilder(bytes(32), log.offset_ms, 16, log.schema)
     time_ms = log.wall_ms + log.step_ms - 900
-    for value in (1.0, 2.0):
-        builder.add(7, time_ms, None, [value, value, value])
-    sealed = builder.seal()
-    seq = log.append(Kind.BATCH, sealed.detail, sealed.body)
+    seq = log.batch_of([(time_ms - 1, 0.0), (time_ms, 1.0), (time_ms, 2.0), (time_ms, 3.0), (time_ms + 1, 4.0)])
     log.batch()
-    proof = log.proof(seq, place=0)
-    assert verify_proof(proof.encode(), policy_of()).facts["reading"]["value"] == 1.0
-    other = replace(proof, disclosure=replace(proof.disclosure, chosen=1))
-    report = verify_proof(other.encode(), policy_of())
-    assert (report.claims["altered"].code, "reading" in report.facts) == ("chosen_differs", False)
+    proof = log.proof(seq, place=1)
+    facts = verify_proof(proof.encode(), policy_of()).facts
+    assert (facts["reading"]["value"], "superseded_by" in facts) == (3.0, False)
+    older = verify_proof(_choosing(proof, 1).encode(), policy_of())
+    assert (older.verdict, older.facts["reading"]["value"], older.facts["superseded_by"]["value"]) == ("holds", 1.0, 3.0)
+    for place in (0, 2, 4):
+        report = verify_proof(_choosing(proof, place).encode(), policy_of())
+        assert (report.claims["altered"].code, "reading" in report.facts) == ("chosen_differs", False)
+
+
+def _choosing(proof: Proof, place: int) -> Proof:
+    return replace(proof, disclosure=replace(proof.disclosure, chosen=place))

@@ -87,3 +87,20 @@ def test_a_missing_or_damaged_file_says_so(tmp_path: Path) -> None:
                     pass
 
     asyncio.run(test())
+
+
+def test_a_read_besides_the_polls_sees_the_last_scan_played_and_passes_over_none(capture: str) -> None:
+    async def test() -> None:
+        beside = TagGroup(-2, "other", "fast", 100, asked.tags)
+        async with ReplayDriver(DeviceOptions(file=capture), StillClock()) as driver:
+            assert (await driver.read(beside, 1.0)).values == [2, 1, None], "of one that has not begun, the first"
+            assert (await driver.read(asked, 1.0)).values == [2, 1, None]
+            assert (await driver.read(beside, 1.0)).values == [2, 1, None]
+            with pytest.raises(DriverError, match="no_answer"):
+                await driver.read(asked, 1.0)
+            assert (await driver.read(asked, 1.0)).values == [None, 3, None]
+            assert (await driver.read(beside, 1.0)).values == [None, 3, None], "also at its end"
+            with pytest.raises(DriverError, match="capture_ended"):
+                await driver.read(TagGroup(-3, "other", "none", 100, asked.tags), 1.0)
+
+    asyncio.run(test())

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from drivers.registry import load_config
-from runtime.cli.read_once import rows_of
+from runtime.cli.read_once import rows_by_itself
 from runtime.messages.catalogue import word
 
 MODBUS = 'type = "modbus"\nhost = "plc.plant"\n'
@@ -36,7 +36,7 @@ def test_a_name_without_an_address_is_told_so(tmp_path: Path, options: str) -> N
     kind = options.split('"')[1]
     group = f'[[devices.d.groups]]\nname = "g"\nperiod_ms = 1000\ntags = [{{ name = "t", {TAGS[kind]} }}]\n'
     (tmp_path / "c.toml").write_text(f'[gateway]\nname = "g"\n[devices.d]\n{options}{group}', encoding="utf-8")
-    (row,) = asyncio.run(rows_of(tmp_path / "c.toml", "d"))
+    (row,) = asyncio.run(rows_by_itself(tmp_path / "c.toml", "d"))
     assert (row["cause"], row["params"]["host"]) == ("name_unknown", "plc.plant")
     assert "plc.plant" in word(row["cause"], row["params"])
 

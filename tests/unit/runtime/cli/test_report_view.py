@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from pathlib import Path
 
 from rich.console import Console
 
@@ -53,3 +54,10 @@ def test_a_quorum_that_nobody_asked_for_was_not_complete() -> None:
     proof = EvidenceLog().typical(3).proof(3).encode()
     assert "the quorum was complete" in shown(judged(proof))
     assert "the quorum was complete" not in shown(verify_file(proof, parse_policy(policy_text(quorum="none"))))
+
+
+def test_a_proof_of_a_superseded_reading_says_by_which_value() -> None:
+    files = Path(__file__).parents[3] / "vectors" / "verdicts" / "files"
+    first, last = (shown(judged((files / f"proof-good-{which}-of-one-time.wmproof").read_bytes())) for which in ("first", "last"))
+    assert "In the same millisecond 3 bar was recorded after it." in " ".join(first.replace("│", " ").split())
+    assert "same millisecond" not in last
