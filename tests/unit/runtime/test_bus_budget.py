@@ -83,7 +83,9 @@ def test_a_busy_line_is_advice_and_a_network_never_a_fault() -> None:
     (advice,) = accept_config(busy).advice
     assert advice.code == "config_line_busy"
     assert 70 < advice.params["percent"] < 100  # type: ignore[operator]
-    crowd = HEAD + "".join(device_toml(f"d{n}", {"fast": (20, 1)}) for n in range(15))
+    crowd = HEAD + "".join(
+        device_toml(f"d{n}", {"fast": (20, 1)}).replace("port = 502", f"port = 502\nunit_id = {n + 1}") for n in range(15)
+    )
     (line,) = accept_config(crowd).lines
     assert line.share(usual=True) > 1
     (advice,) = accept_config(crowd).advice
