@@ -123,6 +123,15 @@ class Reaching(Protocol):
 
 
 @runtime_checkable
+class Unwritable(Protocol):
+    """What a factory module may have besides: tags that nothing can write, by what their configuration says of them."""
+
+    def unwritable(self, address: object) -> list[tuple[str, str, dict[str, str | int | float]]]:
+        """Return (option, message code, params) for each reason why a tag with this address cannot be written."""
+        ...
+
+
+@runtime_checkable
 class Undivided(Protocol):
     """What a factory module may have besides: options with which a device can have one group only."""
 
@@ -244,6 +253,12 @@ def reached_by(type_name: str, options: BaseModel) -> list[tuple[str, str]]:
     """Return (option, what) of what of the field a device is; empty when its type does not tell."""
     factory = load_factory(type_name)
     return _rows(factory, "reaches", factory.reaches(options), (str, str)) if isinstance(factory, Reaching) else []
+
+
+def unwritable_for(type_name: str, address: object) -> list[tuple[str, str, dict[str, str | int | float]]]:
+    """Return (option, code, params) of what keeps a tag from being written; empty where it may be, or its type does not tell."""
+    factory = load_factory(type_name)
+    return _rows(factory, "unwritable", factory.unwritable(address), (str, str, dict)) if isinstance(factory, Unwritable) else []
 
 
 def one_group_of(type_name: str, options: BaseModel) -> str | None:

@@ -20,6 +20,7 @@ from runtime.config import Config, DeviceConfig, GroupConfig, parse_config
 from runtime.config_faults import ConfigError, Fault, Faults
 from runtime.devices_together import check_together, told
 from runtime.faces.feed import CONFIG_TEXT_MAX
+from runtime.tags_written import check_written
 
 BUSY_SHARE: Final = 0.7
 NAMED_MAX: Final = 5
@@ -118,6 +119,7 @@ def accept_config(text: str) -> Accepted:
     if config.gateway.commissioning:
         advice.add(("gateway", "commissioning"), "gateway.commissioning", "config_commissioning")
     check_together(faults, advice, config)
+    check_written(faults, advice, config)
     _check_groups(faults, config)
     if faults.found:
         raise ConfigError(faults.found)

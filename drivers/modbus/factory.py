@@ -23,6 +23,7 @@ DEVICE_OPTIONS: Final = DeviceOptions
 TAG_OPTIONS: Final = TagOptions
 EXTRA: Final = "gateway"
 PUSHES: Final = False
+writable_tables: Final = ("coil", "holding")
 moving_port: Final = re.compile(r"/dev/tty(USB|ACM)[0-9]+")
 """Numbered as the kernel finds them: a second adapter, or a restart, and the number is another's."""
 
@@ -79,6 +80,17 @@ def alike(options: BaseModel) -> list[tuple[str, str, str]]:
 def reaches(options: BaseModel) -> list[tuple[str, str]]:
     """Return the unit that a device is, by its line and number."""
     return [("unit_id", f"{_place(options)} unit_id {options.unit_id}")] if isinstance(options, DeviceOptions) else []
+
+
+def unwritable(tag: object) -> list[tuple[str, str, dict[str, str | int | float]]]:
+    """Return why a tag cannot be written: its table has no function that does, or a write would have to change other registers too."""
+    if not isinstance(tag, address.Address):
+        return []
+    if tag.table not in writable_tables:
+        return [("address", "config_table_read_only", {"table": tag.table})]
+    if tag.scale_factor is not None:
+        return [("scale_factor", "config_option_read_only", {"option": "scale_factor"})]
+    return [("data", "config_option_read_only", {"option": f'data = "{tag.kind}"'})] if tag.kind in ("bits32", "bits64") else []
 
 
 def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> Driver:

@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from drivers.driver import Clock, Driver
-from drivers.mqtt.config import Address, DeviceOptions, TagOptions, make_address
+from drivers.mqtt.config import Address, DeviceOptions, JsonAddress, TagOptions, make_address
 from drivers.shared import Shared
 
 DEVICE_OPTIONS: Final = DeviceOptions
@@ -45,6 +45,13 @@ def alike(options: BaseModel) -> list[tuple[str, str, str]]:
     parts = {name: settings.pop(name) for name in named}
     what = " ".join([":".join(key), *(f"{name} {value}" for name, value in parts.items() if value)])
     return [(name, what, str(value).lower() if isinstance(value, bool) else str(value)) for name, value in settings.items()]
+
+
+def unwritable(address: object) -> list[tuple[str, str, dict[str, str | int | float]]]:
+    """Return why a tag cannot be written: a topic's value is set by another topic, which has to be named."""
+    if not isinstance(address, JsonAddress) or address.command_topic is not None:
+        return []
+    return [("topic", "config_needs", {"key": "command_topic", "when": "writable = true"})]
 
 
 def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> Driver:

@@ -53,6 +53,7 @@ tags = [{ name = "c", address = "holding:2", data = "bool", unit = "°C" }, { na
 [devices.other]
 type = "modbus"
 host = "h"
+unit_id = 2
 [[devices.other.groups]]
 name = "g"
 period_ms = 1000
