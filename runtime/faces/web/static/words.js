@@ -67,7 +67,7 @@ export function personOf(record) {
   return more.length ? word("who.approved", { who, second: whoOf(more.join(SECOND)) }) : who;
 }
 export const whyOf = (reason, actor) => (isOwn(actor) && Object.hasOwn(REASONS, reason) ? word(`why.${REASONS[reason]}`) : reason);
-// What an OPC UA status means, by its number: its name with its sentence; "" for good. A server's own code is its number. As status_words of the server.
+// What an OPC UA status means, by its number: its name with its sentence; "" for good. A code without a name is its number. As status_words of the server.
 export const statusSentence = (status) => words[`status.${words[`status.${status}`]}`] ?? "";
 const saidOf = (name) => (words[`status.${name}`] ? `${name}: ${words[`status.${name}`]}` : name);
 export const statusSaid = (status) => (quality(status) === 0 ? "" : saidOf(words[`status.${status}`] ?? `0x${status.toString(16).toUpperCase().padStart(8, "0")}`));
