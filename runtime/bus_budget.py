@@ -160,7 +160,7 @@ def _load(faults: Faults, device: DeviceConfig, groups: list[GroupConfig]) -> Li
     except ValueError:
         return None  # a value longer than a request: its device says so itself, tag by tag
     except DriverError as error:
-        faults.addtold(device.name, error)
+        faults.add_told(device.name, error)
         return None
 
 
