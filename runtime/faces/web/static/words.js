@@ -4,9 +4,10 @@ const { lang, mark } = document.body.dataset;
 export const language = lang;
 const words = await (await fetch(`/api/v1/words?lang=${lang}&v=${mark}`)).json();
 
-// One thing is not several: where the blank `count` or `n` is filled with 1, the text of `CODE.one` stands instead, if there is one.
+// One thing is not several: where the blank `count` or `n` is filled with 1, the text of `CODE.one` stands instead, if there is one; where
+// `because` names a reason, that of `CODE.REASON`.
 export function word(code, params = {}) {
-  const text = (String(params.count ?? params.n) === "1" ? words[`${code}.one`] : undefined) ?? words[code];
+  const text = words[`${code}.${params.because}`] ?? (String(params.count ?? params.n) === "1" ? words[`${code}.one`] : undefined) ?? words[code];
   if (text === undefined) return code;
   const filled = text.replace(/\s*[(（][^()（）]*\{\w+\}[^()（）]*[)）]/g, (aside) => ([...aside.matchAll(/\{(\w+)\}/g)].every(([, name]) => name in params) ? aside : "")); // brackets around a blank that nobody filled are left out
   return filled.replace(/\{(\w+)\}/g, (blank, name) => (name in params ? params[name] : blank));
