@@ -12,6 +12,7 @@ from tests.rigs.field import HEAD, device_toml
 PLACES = {
     "modbus": 'host = "10.0.0.9"',
     "mqtt": 'host = "10.0.0.8"',
+    "opcua": 'endpoint = "opc.tcp://10.0.0.7:4840"',
     "virtual": "",
 }
 WRITTEN = "writable = true, write = {}"
@@ -32,6 +33,7 @@ def text(kind: str, *tags: str) -> str:
         ("modbus", 'address = "holding:3", data = "bits32", bit = 17', "data", 'data = "bits32" cannot be written'),
         ("modbus", 'address = "holding:3", scale_factor = "holding:9"', "scale_factor", "scale_factor cannot be written"),
         ("mqtt", 'topic = "a"', "topic", "command_topic"),
+        ("opcua", 'node = "ns=2;i=5", part = "[3]"', "part", "part cannot be written"),
         ("virtual", 'formula = "[plc/fast0] + 1"', "formula", "formula cannot be written"),
     ],
 )
@@ -54,6 +56,7 @@ def test_what_can_only_be_read_is_no_writable_tag(kind: str, tag: str, option: s
         ("modbus", 'address = "holding:3", data = "int8"'),
         ("modbus", 'address = "40103", scale = 0.1'),
         ("mqtt", 'topic = "a", command_topic = "a/set"'),
+        ("opcua", 'node = "ns=2;i=5"'),
     ],
 )
 def test_what_can_be_written_is_taken_and_without_write_advised_of_once(kind: str, tag: str) -> None:
