@@ -10,7 +10,7 @@ from typing import Final
 
 cause_codes: Final = (
     # connection
-    "connect_failed",  # host/port or serial_port: nothing accepted the connection
+    "connect_failed",  # host/port or serial_port: nothing accepted the connection; of a port, because: see drivers/serial_port.py
     "name_unknown",  # host: no address is known for the name
     "connect_waiting",  # retry_ms: the last connect failed; the next try is not due yet
     "connection_lost",  # the peer closed, or the line broke, in the middle of a request

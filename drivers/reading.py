@@ -6,9 +6,10 @@ a file, a clock or an event loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Final
 
 type_names: Final = ("bool", "int", "float32", "float64", "text")
@@ -50,6 +51,34 @@ class Status(IntEnum):
     BAD_NO_DATA = 0x809B0000
 
 
+server_status_names: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        0x40910000: "UncertainSubstituteValue",
+        0x40920000: "UncertainInitialValue",
+        0x40930000: "UncertainSensorNotAccurate",
+        0x40950000: "UncertainSubNormal",
+        0x80010000: "BadUnexpectedError",
+        0x80020000: "BadInternalError",
+        0x80040000: "BadResourceUnavailable",
+        0x800D0000: "BadServerNotConnected",
+        0x80330000: "BadNodeIdInvalid",
+        0x80340000: "BadNodeIdUnknown",
+        0x80350000: "BadAttributeIdInvalid",
+        0x80360000: "BadIndexRangeInvalid",
+        0x80370000: "BadIndexRangeNoData",
+        0x80380000: "BadDataEncodingInvalid",
+        0x80390000: "BadDataEncodingUnsupported",
+        0x803A0000: "BadNotReadable",
+        0x803B0000: "BadNotWritable",
+        0x80730000: "BadWriteNotSupported",
+        0x80740000: "BadTypeMismatch",
+        0x808C0000: "BadSensorFailure",
+        0x808D0000: "BadOutOfService",
+    }
+)
+"""Status codes that OPC UA servers give and Witnessmark never does of its own accord, with their names (OPC UA Part 6, StatusCode)."""
+
+
 def quality_of(status: int) -> Quality:
     """Return the quality that a 32-bit OPC UA status code stands for (severity bits; 0b11 counts as bad)."""
     severity = (status >> 30) & 3
@@ -57,11 +86,11 @@ def quality_of(status: int) -> Quality:
 
 
 def status_name(status: int) -> str:
-    """Return a status code as OPC UA names it, such as `BadNoData`; of one that we give none such, its number in hexadecimal."""
+    """Return a status code as OPC UA names it, such as `BadNoData`; one that has no name here, as its number in hexadecimal."""
     try:
         return Status(status).name.title().replace("_", "")
     except ValueError:
-        return f"0x{status:08X}"
+        return server_status_names.get(status, f"0x{status:08X}")
 
 
 @dataclass(frozen=True, slots=True)

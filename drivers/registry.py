@@ -105,6 +105,33 @@ class Sharing(Protocol):
 
 
 @runtime_checkable
+class Agreeing(Protocol):
+    """What a factory module may have besides: things that devices of its type share, and that have one set of settings for all of them."""
+
+    def alike(self, options: BaseModel) -> list[tuple[str, str, str]]:
+        """Return (option, what it is a setting of, its value) for each setting that all devices of this type must have alike for it."""
+        ...
+
+
+@runtime_checkable
+class Reaching(Protocol):
+    """What a factory module may have besides: what of the field a device is, so that two which are the same one are found."""
+
+    def reaches(self, options: BaseModel) -> list[tuple[str, str]]:
+        """Return (option, what it is) for each, in words that are the same for every device that reaches the same."""
+        ...
+
+
+@runtime_checkable
+class Unwritable(Protocol):
+    """What a factory module may have besides: tags that nothing can write, by what their configuration says of them."""
+
+    def unwritable(self, address: object) -> list[tuple[str, str, dict[str, str | int | float]]]:
+        """Return (option, message code, params) for each reason why a tag with this address cannot be written."""
+        ...
+
+
+@runtime_checkable
 class Undivided(Protocol):
     """What a factory module may have besides: options with which a device can have one group only."""
 
@@ -214,6 +241,24 @@ def shares_of(type_name: str, options: BaseModel) -> list[tuple[str, str]]:
     """Return (option, what) of what a device needs for its type; empty when its type shares nothing."""
     factory = load_factory(type_name)
     return _rows(factory, "shares", factory.shares(options), (str, str)) if isinstance(factory, Sharing) else []
+
+
+def alike_of(type_name: str, options: BaseModel) -> list[tuple[str, str, str]]:
+    """Return (option, what, value) of the settings that devices of one thing must have alike; empty when its type names none."""
+    factory = load_factory(type_name)
+    return _rows(factory, "alike", factory.alike(options), (str, str, str)) if isinstance(factory, Agreeing) else []
+
+
+def reached_by(type_name: str, options: BaseModel) -> list[tuple[str, str]]:
+    """Return (option, what) of what of the field a device is; empty when its type does not tell."""
+    factory = load_factory(type_name)
+    return _rows(factory, "reaches", factory.reaches(options), (str, str)) if isinstance(factory, Reaching) else []
+
+
+def unwritable_for(type_name: str, address: object) -> list[tuple[str, str, dict[str, str | int | float]]]:
+    """Return (option, code, params) of what keeps a tag from being written; empty where it may be, or its type does not tell."""
+    factory = load_factory(type_name)
+    return _rows(factory, "unwritable", factory.unwritable(address), (str, str, dict)) if isinstance(factory, Unwritable) else []
 
 
 def one_group_of(type_name: str, options: BaseModel) -> str | None:

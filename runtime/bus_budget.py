@@ -9,20 +9,19 @@ time, a network's) is advice, from `BUSY_SHARE` on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
-
-from pydantic import BaseModel
+from typing import Any, Final
 
 from drivers.driver import DriverError
 from drivers.load import LineLoad
-from drivers.registry import advice_on, can_push, claims_of, line_load, one_group_of, shares_of
+from drivers.registry import advice_on, can_push, line_load, one_group_of
 from runtime.config import Config, DeviceConfig, GroupConfig, parse_config
 from runtime.config_faults import ConfigError, Fault, Faults
+from runtime.devices_together import check_together, told
 from runtime.faces.feed import CONFIG_TEXT_MAX
+from runtime.tags_written import check_written
 
-Told = TypeVar("Told")
 BUSY_SHARE: Final = 0.7
 NAMED_MAX: Final = 5
 """Groups that are named in a text, the heaviest first."""
@@ -113,31 +112,18 @@ def accept_config(text: str) -> Accepted:
         elif line.share(usual=True) > BUSY_SHARE:
             advice.add(place, where, "config_line_over" if line.share(usual=True) > 1 else "config_line_busy", **line.params(usual=True))
     for device in config.devices:
-        for key, code, params in _told(faults, device, advice_on) or ():
+        for key, code, params in told(faults, device, advice_on) or ():
             advice.add(("devices", device.name, key), f"devices.{device.name}.{key}", code, **params)
     if (size := len(text.encode())) > CONFIG_TEXT_MAX:
         advice.add(("gateway",), "gateway", "config_text_long", size=size, size_max=CONFIG_TEXT_MAX)
     if config.gateway.commissioning:
         advice.add(("gateway", "commissioning"), "gateway.commissioning", "config_commissioning")
-    _check_claims(faults, config)
+    check_together(faults, advice, config)
+    check_written(faults, advice, config)
     _check_groups(faults, config)
     if faults.found:
         raise ConfigError(faults.found)
     return Accepted(config, lines, tuple(advice.found))
-
-
-def _check_claims(faults: Faults, config: Config) -> None:
-    """What only one device can have, no two enabled ones have; what a type shares, no device of another type has."""
-    owners: dict[str, tuple[str, str]] = {}
-    """What -> the device that has it first, and the type that shares it or, unshared, that device again."""
-    for device in (each for each in config.devices if each.enabled):
-        claims = [(option, what, f"device {device.name}") for option, what in _told(faults, device, claims_of) or ()]
-        claims += [(option, what, f"type {device.type}") for option, what in _told(faults, device, shares_of) or ()]
-        for option, what, holder in claims:
-            owner, held_by = owners.setdefault(what, (device.name, holder))
-            if held_by != holder:
-                place = ("devices", device.name, *option.split(".", 1))
-                faults.add(place, f"devices.{device.name}.{option}", "config_taken_twice", what=what, device=owner)
 
 
 def _check_groups(faults: Faults, config: Config) -> None:
@@ -147,19 +133,10 @@ def _check_groups(faults: Faults, config: Config) -> None:
         for at, group in subscribed if not can_push(device.type) else ():
             mode = ("devices", device.name, "groups", at, "mode")
             faults.add(mode, f"devices.{device.name}.groups.{group.name}.mode", "config_mode_polled", type=device.type)
-        option = _told(faults, device, one_group_of)
+        option = told(faults, device, one_group_of)
         for at, group in enumerate(device.groups[1:] if option is not None else (), start=1):
             place, where = ("devices", device.name, "groups", at), f"devices.{device.name}.groups.{group.name}"
             faults.add(place, where, "config_one_group", option=str(option), first=device.groups[0].name)
-
-
-def _told(faults: Faults, device: DeviceConfig, ask: Callable[[str, BaseModel], Told]) -> Told | None:
-    """Return what a device's type tells of its options; where it tells it wrongly, note that and return None."""
-    try:
-        return ask(device.type, device.options)
-    except DriverError as error:
-        faults.add_told(device.name, error)
-        return None
 
 
 def line_budgets(config: Config, faults: Faults) -> Iterator[LineBudget]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import tomlkit
-from tomlkit.items import AoT, Array
+from tomlkit.items import AoT, Array, InlineTable, Null, Whitespace
 
 
 def with_groups(text: str, device: str, groups: Sequence[Mapping[str, Any]], renamed: Mapping[str, str]) -> str:
@@ -86,6 +86,8 @@ def _add_group(written: Any, group: Mapping[str, Any]) -> None:
 
 def _amend(there: MutableMapping[str, Any], wanted: Mapping[str, Any], keep: str = "") -> None:
     """Make a written table say what is wanted, touching nothing that does so already."""
+    differs = [key for key in {**there, **wanted} if key != keep and there.get(key) != wanted.get(key)]
+    is_spaced = bool(differs) and isinstance(there, InlineTable) and there.as_string().endswith(" }")
     for key in [key for key in there if key not in wanted and key != keep]:
         del there[key]
     for key, value in wanted.items():
@@ -96,6 +98,17 @@ def _amend(there: MutableMapping[str, Any], wanted: Mapping[str, Any], keep: str
             _amend(now, value)
         else:
             there[key] = _written(value)
+    if differs and isinstance(there, InlineTable):
+        _close(there, " " if is_spaced else "")
+
+
+def _close(table: InlineTable, blank: str) -> None:
+    """End a table with this before its bracket: keys that were added or taken away leave none, or too many."""
+    body = table.value.body
+    while body and isinstance(body[-1][1], Null | Whitespace):
+        body.pop()
+    if blank and body:
+        body.append((None, Whitespace(blank)))
 
 
 def _table(values: Mapping[str, Any]) -> Any:

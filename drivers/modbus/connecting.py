@@ -17,6 +17,7 @@ from drivers.modbus.tcp_link import TcpLink
 from drivers.modbus.tls import is_pinned, tls_context
 from drivers.pause import ConnectPause
 from drivers.reading import Status
+from drivers.serial_port import open_fault
 
 unanswered_max: Final = 3
 """So many requests in a row without an answer, and the next connection goes to the next address, when there is one."""
@@ -40,8 +41,8 @@ class Connecting:
         self._unanswered = 0
         self.was_refused = False
         """Whether the last attempt ended with a no, and not with the time."""
-        self._distrust: DriverError | None = None
-        """Why the last attempt found somebody who is not believed; None when it did not."""
+        self._reason: DriverError | None = None
+        """What is known of why the last attempt failed: somebody who is not believed, or what is the matter with a port; None: nothing."""
         self._is_unknown = False
         """Whether no address was known for the name in the last attempt."""
 
@@ -81,7 +82,7 @@ class Connecting:
             if link is not None:
                 self._pause.succeeded()
                 return link
-            fault, unknown = fault or self._distrust, unknown + self._is_unknown
+            fault, unknown = fault or self._reason, unknown + self._is_unknown
             self._use(self._at + 1)
         cause = "name_unknown" if unknown == count else "connect_failed"
         raise fault or DriverError(cause, Status.BAD_NOT_CONNECTED, **self._points[self._at].place)
@@ -91,7 +92,7 @@ class Connecting:
         self._main_due_ms = self._clock.mono_ms() + self._return_ms
 
     async def _attempt(self, point: EndPoint, until: float) -> Link | None:
-        self._distrust, self._is_unknown = None, False
+        self._reason, self._is_unknown = None, False
         try:
             async with asyncio.timeout_at(until):
                 link = await self._open_serial_frames(point) if point.framing != "mbap" else await self._open_tcp(point)
@@ -103,7 +104,7 @@ class Connecting:
             self.was_refused = not self._is_unknown
             return None
         except DriverError as error:
-            self.was_refused, self._distrust = True, error
+            self.was_refused, self._reason = True, error
             return None
         if link is not None:
             self.made += 1
@@ -115,7 +116,11 @@ class Connecting:
         if point.host:  # pymodbus tells nobody that a name has no address
             await asyncio.get_running_loop().getaddrinfo(point.host, point.port, type=socket.SOCK_STREAM)
         link = PymodbusLink(point, self._record)
-        return link if await link.connect() else None
+        if await link.connect():
+            return link
+        if point.serial_port:
+            raise open_fault(point.serial_port, link.refusal)
+        return None
 
     async def _open_tcp(self, point: EndPoint) -> Link:
         loop, trust = asyncio.get_running_loop(), point.tls

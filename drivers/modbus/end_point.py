@@ -1,11 +1,12 @@
 """Where a line leads and what is spoken on it: what all devices of one line must agree on.
 
-Room: ground, driver `modbus`; pure. Made from a device's options by `line_of`; `line.py` compares, `connecting.py` connects.
+Room: ground, driver `modbus`; pure. Made from a device's options by `line_of`; `line.py` compares, `connecting.py` connects. `factory.py`
+tells by `settings_of` what the devices of one line have, so that a difference is found before any of them is asked.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from drivers.modbus.config import DeviceOptions, framing_of, is_serial
 
@@ -70,14 +71,30 @@ def line_of(options: DeviceOptions) -> LineShape:
     framing = framing_of(options.transport)
     # ASCII lines use 7 bits unless told otherwise (MODBUS over Serial Line V1.02, 2.5.2)
     data_bits = options.data_bits or (7 if framing == "ascii" else 8)
-    main = EndPoint(framing, baud=options.baud, parity=options.parity, stop_bits=options.stop_bits, data_bits=data_bits)
     if is_serial(options.transport):
-        points: tuple[EndPoint, ...] = (replace(main, serial_port=str(options.serial_port)),)
+        port = str(options.serial_port)
+        points: tuple[EndPoint, ...] = (EndPoint(framing, "", 0, port, options.baud, options.parity, options.stop_bits, data_bits),)
     else:
         tls = None
         if options.transport == "tls":
             tls = TlsTrust(options.ca_file, options.server_sha256, options.server_name, options.client_cert_file, options.client_key_file)
-        main = EndPoint(framing=main.framing, host=str(options.host), port=options.tcp_port, tls=tls)
+        main = EndPoint(framing, host=str(options.host), port=options.tcp_port, tls=tls)
         points = (main, *(replace(main, host=host, port=port) for host, port in options.backups))
-    has_side = main.framing == "mbap" and not options.single_connection  # a converter to a serial line has one line whatever it accepts
-    return LineShape(points, options.return_after_s, options.in_flight, has_side, options.turnaround_ms / 1000)
+    has_side = framing == "mbap" and not options.single_connection  # a converter to a serial line has one line whatever it accepts
+    return_after_s = options.return_after_s if len(points) > 1 else 0.0  # without another address there is nothing to return from
+    return LineShape(points, return_after_s, options.in_flight, has_side, options.turnaround_ms / 1000)
+
+
+def settings_of(options: DeviceOptions) -> dict[str, str | int | float]:
+    """Return by option what a device with these options says of its line: alike for two devices of one line that may share it."""
+    shape = line_of(options)
+    main, backups = shape.points[0], shape.points[1:]
+    settings: dict[str, str | int | float] = {"transport": options.transport}
+    if main.serial_port:
+        settings |= {"baud": main.baud, "parity": main.parity, "stop_bits": main.stop_bits, "data_bits": main.data_bits}
+    else:
+        settings |= {"in_flight": shape.in_flight, "single_connection": str(not shape.side_connection).lower()}
+        settings |= {"backup_hosts": " ".join(f"{each.host}:{each.port}" for each in backups)}
+        settings |= {"return_after_s": shape.return_after_s} if backups else {}
+        settings |= asdict(main.tls) if main.tls is not None else {}
+    return settings | {"turnaround_ms": options.turnaround_ms}

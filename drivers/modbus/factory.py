@@ -15,6 +15,7 @@ from drivers.driver import Clock, Driver
 from drivers.load import Addresses, LineLoad
 from drivers.modbus import address, budget
 from drivers.modbus.config import DeviceOptions, framing_of, is_serial
+from drivers.modbus.end_point import line_of, settings_of
 from drivers.modbus.tag_options import TagOptions, make_address
 from drivers.shared import Shared
 
@@ -22,6 +23,7 @@ DEVICE_OPTIONS: Final = DeviceOptions
 TAG_OPTIONS: Final = TagOptions
 EXTRA: Final = "gateway"
 PUSHES: Final = False
+writable_tables: Final = ("coil", "holding")
 moving_port: Final = re.compile(r"/dev/tty(USB|ACM)[0-9]+")
 """Numbered as the kernel finds them: a second adapter, or a restart, and the number is another's."""
 
@@ -68,6 +70,29 @@ def shares(options: BaseModel) -> list[tuple[str, str]]:
     return [] if port is None else [("serial_port", port)]
 
 
+def alike(options: BaseModel) -> list[tuple[str, str, str]]:
+    """Return what all units of a line have to say alike of it: the line is opened once, for all of them."""
+    if not isinstance(options, DeviceOptions):
+        return []
+    return [(option, _place(options), str(value)) for option, value in settings_of(options).items()]
+
+
+def reaches(options: BaseModel) -> list[tuple[str, str]]:
+    """Return the unit that a device is, by its line and number."""
+    return [("unit_id", f"{_place(options)} unit_id {options.unit_id}")] if isinstance(options, DeviceOptions) else []
+
+
+def unwritable(tag: object) -> list[tuple[str, str, dict[str, str | int | float]]]:
+    """Return why a tag cannot be written: its table has no function that does, or a write would have to change other registers too."""
+    if not isinstance(tag, address.Address):
+        return []
+    if tag.table not in writable_tables:
+        return [("address", "config_table_read_only", {"table": tag.table})]
+    if tag.scale_factor is not None:
+        return [("scale_factor", "config_option_read_only", {"option": "scale_factor"})]
+    return [("data", "config_option_read_only", {"option": f'data = "{tag.kind}"'})] if tag.kind in ("bits32", "bits64") else []
+
+
 def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> Driver:
     """Return the driver of one unit. Raises ImportError without pymodbus where its line is framed by it."""
     from drivers.modbus.driver import ModbusDriver
@@ -83,3 +108,7 @@ def _tag(options: BaseModel) -> TagOptions:
     if not isinstance(options, TagOptions):
         raise TypeError("not options of a Modbus tag")
     return options
+
+
+def _place(options: DeviceOptions) -> str:
+    return ":".join(map(str, line_of(options).points[0].place.values()))

@@ -7,7 +7,8 @@ What pymodbus 3.16 would do by itself is switched off, because a deadline must h
 (`reconnect_delay=0`) and its time limit (`no_limit_s`). Further facts of its source shape this file. It does not fail a pending request
 when the peer closes, so `trace_connect` ends our wait. After `close()` a client object may still get the `connection_lost` of its old
 transport, so every connection is a new client. Its RTU framer hunts for a frame inside noise and its ASCII framer raises ValueError on
-some, so `trace_packet` hands it nothing but what has passed the gate. It drops what it holds before each request, but not what the port
+some, so `trace_packet` hands it nothing but what has passed the gate. It tells nobody why a port could not be opened, so its `call_create`
+is wrapped. It drops what it holds before each request, but not what the port
 holds.
 """
 
@@ -101,6 +102,8 @@ class PymodbusLink:
         self._approved: bytes | None = None
         self._seen_bytes = 0
         self.heard_at = 0.0
+        self.refusal: OSError | None = None
+        """What opening the port or the connection ended with, where the system said it."""
         self._strays = 0
         self._loop = asyncio.get_running_loop()
         self._client = self._make_client(point)
@@ -206,6 +209,16 @@ class PymodbusLink:
                 point.host, port=point.port, framer=framer, timeout=no_limit_s, retries=0, reconnect_delay=0,
                 trace_connect=self._connection_changed, trace_packet=self._trace,
             )  # fmt: skip
+        create = client.ctx.call_create
+
+        async def created() -> Any:
+            try:
+                return await create()
+            except OSError as error:
+                self.refusal = error
+                raise
+
+        client.ctx.call_create = created
         for kind in answer_kinds():
             client.register(kind)
         return client

@@ -23,6 +23,8 @@ rebirth_name: Final = "Node Control/Rebirth"
 rebirth_ms_first: Final = 1_000
 rebirth_ms_max: Final = 60_000
 """A rebirth is asked for again after 1 s, then ever later up to a minute."""
+rebirth_settled_ms: Final = 5_000
+"""A birth that holds for so long has mended the node: what is lost afterwards is a new fault, and is asked about at once."""
 stale_quality: Final = 500
 """Value of the Quality property for a metric whose source is gone."""
 
@@ -47,6 +49,11 @@ class NodeFeed:
         self._members: list[DeviceFeed] = []
         self._asked_ms: int | None = None
         self._pause_ms = rebirth_ms_first
+        """From the last time that a rebirth was asked for to the next one."""
+        self._relapse_ms = rebirth_ms_first
+        """What the pause begins with where a birth does not hold: it grows with each such birth, and is not grown by waiting for one."""
+        self._born_ms: int | None = None
+        """When the birth came that was asked for, until something is missing again."""
         self._generation = -1
 
     def join(self, member: DeviceFeed) -> None:
@@ -65,9 +72,16 @@ class NodeFeed:
         """Ask for a rebirth when one is allowed, and due. One that is not needed makes none that is wait longer than the first pause."""
         now_ms, generation = self._clock.mono_ms(), self._broker.generation
         if generation != self._generation:
-            self._generation, self._asked_ms, self._pause_ms = generation, None, rebirth_ms_first
+            self._generation = generation
+            self._begin_asking()
         if not any(member.may_ask for member in self._members):
             return
+        if needed and self._born_ms is not None:
+            if now_ms - self._born_ms >= rebirth_settled_ms:
+                self._begin_asking()
+            else:
+                self._pause_ms, self._relapse_ms = self._relapse_ms, min(self._relapse_ms * 2, rebirth_ms_max)
+            self._born_ms = None
         if self._asked_ms is not None:
             if now_ms - self._asked_ms < self._pause_ms:
                 return
@@ -76,6 +90,11 @@ class NodeFeed:
         self._asked_ms = now_ms
         metric = metric_with(rebirth_name, None, BOOLEAN, value=True, timestamp_ms=self._clock.wall_ms())
         self.send("NCMD", "", metric)
+
+    def _begin_asking(self) -> None:
+        """Ask at once the next time, and then with pauses from the first one on."""
+        self._asked_ms = self._born_ms = None
+        self._pause_ms = self._relapse_ms = rebirth_ms_first
 
     def send(self, kind: str, device: str, metric: Metric) -> None:
         """Send a command of one metric and wait for nothing."""
@@ -111,8 +130,8 @@ class NodeFeed:
                 member.put(outcome, device, arrival)
         if outcome.wants_rebirth:
             self.nudge()
-        elif outcome.births and self._asked_ms is not None and self._clock.mono_ms() - self._asked_ms > self._pause_ms:
-            self._asked_ms, self._pause_ms = None, rebirth_ms_first
+        elif outcome.births and self._asked_ms is not None:
+            self._born_ms, self._pause_ms = self._clock.mono_ms(), self._relapse_ms
 
     def missed(self, fault: DriverError) -> None:
         """Messages may be missing: nothing is believed until the next birth."""

@@ -34,6 +34,13 @@ def exponent(options: BaseModel) -> int | None:
     return None
 
 
+def unwritable(address: object) -> list[tuple[str, str, dict[str, str | int | float]]]:
+    """Return why a tag cannot be written: servers that do not know index ranges would overwrite the whole array."""
+    if not isinstance(address, Address) or not address.part:
+        return []
+    return [("part", "config_option_read_only", {"option": "part"})]
+
+
 def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> Driver:
     """Return the driver of one server. Raises ImportError without asyncua."""
     from drivers.opcua.driver import OpcUaDriver

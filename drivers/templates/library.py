@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -46,7 +47,8 @@ class Library:
             return _built_in(name)
         path = self._folder / f"{name}.toml" if self._folder and name_shape.fullmatch(name) else None
         if path is None or not path.is_file():
-            raise OptionError("template_unknown", name=name[:48], known=", ".join(built_in_names()))
+            meant = {"meant": close[0]} if (close := get_close_matches(name[:48].lower(), self.names(), n=1)) else {}
+            raise OptionError("template_unknown", name=name[:48], known=", ".join(built_in_names()), **meant)
         if path.stat().st_size > size_bytes_max:
             raise OptionError("template_damaged", name=name, detail=f"more than {size_bytes_max} bytes")
         return _parsed(name, path.read_bytes())

@@ -41,6 +41,11 @@ def inputs(address: object) -> tuple[str, ...]:
     return address.formula.inputs if isinstance(address, Address) else ()
 
 
+def unwritable(_address: object) -> list[tuple[str, str, dict[str, str | int | float]]]:
+    """Return why a tag cannot be written: what is reckoned is set by nobody."""
+    return [("formula", "config_option_read_only", {"option": "formula"})]
+
+
 def make(name: str, device_options: BaseModel, clock: Clock, shared: Shared) -> Driver:
     """Return the driver of a device of virtual tags."""
     if not isinstance(device_options, DeviceOptions):

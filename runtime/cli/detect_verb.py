@@ -8,7 +8,9 @@ nothing, 2 it could not be done.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -18,6 +20,9 @@ from runtime.cli.console import console, fail, print_json
 from runtime.messages.catalogue import word
 
 SHOWN_MAX: Final = 6
+LEAST: Final = 1e-9
+MOST: Final = 1e16
+"""Numbers between these are written without a power of ten: no display shows others."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -86,6 +91,19 @@ def sentences(finding: Any, lang: str) -> list[str]:
     return said
 
 
+def number_said(value: float, kind: str) -> str:
+    """Return a number with all digits that it has as this type, and no more, to be compared with a display; the point never moves."""
+    if isinstance(value, int):
+        return str(value)
+    digits = next((each for each in (6, 7, 8, 9) if _as_float32(float(f"{value:.{each}g}")) == _as_float32(value)), 15)
+    text = f"{value:.{digits if kind in ('float32', 'float16') else 15}g}"
+    return f"{Decimal(text):f}" if value == 0 or LEAST <= abs(value) < MOST else text
+
+
+def _as_float32(value: float) -> float:
+    return ctypes.c_float(value).value
+
+
 def _print(finding: Any, lang: str) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -97,7 +115,7 @@ def _print(finding: Any, lang: str) -> None:
         options = ", ".join(
             f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in each.hypothesis.options().items()
         )
-        table.add_row(*map(Text, (f"{each.share:.1%}", options, f"{each.values[-1]:g}")))
+        table.add_row(*map(Text, (f"{each.share:.1%}", options, number_said(each.values[-1], each.hypothesis.shape.kind))))
     if finding.candidates:
         console().print(table)
     if len(finding.candidates) > SHOWN_MAX:

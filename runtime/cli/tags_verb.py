@@ -184,13 +184,29 @@ def _say(done: Mapping[str, Any], code: str, *, as_json: bool) -> None:
         return
     counts = {name: len(done[name]) for name in ("added", "changed", "renamed", "removed")}
     console().print(word(code, {**counts, "path": done.get("path", "")}), markup=False)
+    cells = done["cells"]
     for new, former in done["renamed"].items():
-        console().print(f"  {former} -> {new}", markup=False)
+        console().print(f"  {former} -> {new}{_cells_said(cells.get(new, {}))}", markup=False, soft_wrap=True)
     for sign, names in (("+", done["added"]), ("*", done["changed"]), ("-", done["removed"])):
         for name in names:
-            console().print(f"  {sign} {name}", markup=False)
+            console().print(f"  {sign} {name}{_cells_said(cells.get(name, {}))}", markup=False, soft_wrap=True)
+    for name, said in done["groups"].items():
+        console().print(f"  * [{name}]{_cells_said(said)}", markup=False, soft_wrap=True)
     for each in done["advice"]:
         console().print(word("act_advice", {"advice": each}), markup=False)
+
+
+def _cells_said(cells: Mapping[str, list[object]]) -> str:
+    """Return `: unit kW -> W, scale 0.1 -> 100` of the cells that differ; empty where there is none."""
+    said = (f"{column} {_cell_said(before)} -> {_cell_said(after)}" for column, (before, after) in cells.items())
+    return ": " + ", ".join(said) if cells else ""
+
+
+def _cell_said(cell: object) -> str:
+    """Return a cell as it is written, `-` for one in which nothing stands."""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return "-" if cell in (None, "") else str(cell)
 
 
 def _say_faults(error: Any, file: Path, lang: str, *, as_json: bool) -> NoReturn:

@@ -53,6 +53,7 @@ def judged(
         raise SheetError(faults)
     return made, {
         "added": change.added, "changed": change.changed, "renamed": change.renamed, "removed": change.removed, "advice": advice,
+        "cells": change.cells, "groups": change.group_cells,
     }  # fmt: skip
 
 

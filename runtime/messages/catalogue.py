@@ -5,7 +5,8 @@ itself with its parameters, so that nothing is ever hidden by a missing text. Ne
 verifier uses it on a laptop.
 
 One thing is not several: where the blank `count` or `n` is filled with 1, the text of `CODE.one` stands instead, if there is one. Chinese
-has the same form for both; its `.one` says the same. `static/words.js` has the same rule.
+has the same form for both; its `.one` says the same. Where the parameter `because` names a reason, the text of `CODE.REASON` stands
+instead, if there is one. A number in the blank `code` that is a status of OPC UA is said by its name. `static/words.js` has the same rules.
 """
 
 from __future__ import annotations
@@ -17,9 +18,14 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from drivers.reading import status_name
+
 LANGUAGES: Final = ("en", "zh")
 COUNTS: Final = ("count", "n")
 """Blanks that hold how many."""
+BECAUSE: Final = "because"
+STATUS_MIN: Final = 1 << 30
+"""Smaller codes are of other protocols; this is the least status that is not good."""
 _BLANK: Final = re.compile(r"\{\w+\}")
 _ASIDE: Final = re.compile(r"\s*[(（][^()（）]*\{\w+\}[^()（）]*[)）]")
 """Brackets around a blank: without its value there is nothing to put into them."""
@@ -31,9 +37,12 @@ def word(code: str, params: Mapping[str, object] | None = None, lang: str = "en"
     Brackets around a blank that nobody filled are left out. `static/words.js` has the same rule.
     """
     values = dict(params or {})
+    if isinstance(number := values.get("code"), int) and number >= STATUS_MIN:
+        values["code"] = status_name(number)
+    own = [f"{code}.{values[BECAUSE]}"] if BECAUSE in values else []
     one = [f"{code}.one"] if any(str(values.get(name)) == "1" for name in COUNTS) else []
     known = [*dict.fromkeys((lang if lang in LANGUAGES else "en", "en"))]
-    template = next((text for each in known for name in (*one, code) if (text := catalogue(each).get(name)) is not None), None)
+    template = next((text for each in known for name in (*own, *one, code) if (text := catalogue(each).get(name)) is not None), None)
     if template is None:
         return code + (f" ({', '.join(f'{k}={v}' for k, v in values.items())})" if values else "")
     if any(blank[1:-1] not in values for blank in _BLANK.findall(template)):

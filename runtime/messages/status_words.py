@@ -1,6 +1,7 @@
 """What an OPC UA status says in a sentence, and why a device is not well with those sentences behind it.
 
-Room: hall. Faces and the CLI call it; `static/words.js` has the same rules. A server's own code that we never give has no words.
+Room: hall. Faces and the CLI call it; `static/words.js` has the same rules. A server's own code that `drivers.reading` does not name has
+no words.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from drivers.reading import Status, status_name
+from drivers.reading import Status, server_status_names, status_name
 from runtime.messages.catalogue import catalogue, word
 
 NONE_READ: Final = "device_none_read"
@@ -16,7 +17,7 @@ NONE_READ: Final = "device_none_read"
 
 
 def status_sentence(name: str, lang: str = "en") -> str:
-    """Return the sentence of a status by its name (`BadNoData`), empty for good and for one that we do not give."""
+    """Return the sentence of a status by its name (`BadNoData`), empty for good and for one that has no name."""
     code = f"status.{name}"
     return word(code, None, lang) if code in catalogue("en") else ""
 
@@ -46,5 +47,5 @@ def device_state(device: Mapping[str, Any]) -> str:
 
 
 def status_numbers() -> dict[str, str]:
-    """Return `status.2156593152` -> `BadDeviceFailure` of all that we give: what a page needs to find the words of a number."""
-    return {f"status.{int(each)}": status_name(each) for each in Status}
+    """Return `status.2156593152` -> `BadDeviceFailure` of all that have a name: what a page needs to find the words of a number."""
+    return {f"status.{int(each)}": status_name(each) for each in (*Status, *server_status_names)}

@@ -7,7 +7,7 @@ brought to their cells here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,6 +34,10 @@ class Change:
     renamed: dict[str, str] = field(default_factory=dict)
     """New name -> former one."""
     removed: list[str] = field(default_factory=list)
+    cells: dict[str, dict[str, list[object]]] = field(default_factory=dict)
+    """Tag that is other than it was, by its new name -> column -> [before, after], None where nothing stands."""
+    group_cells: dict[str, dict[str, list[object]]] = field(default_factory=dict)
+    """The same of what is said of a group."""
     faults: list[SheetFault] = field(default_factory=list)
     _starts: dict[str, int] | None = None
 
@@ -85,6 +89,10 @@ def edited(
         shown = ", ".join(gone[:10]) + (", …" if len(gone) > 10 else "")
         change.faults.append(SheetFault(0, "", "sheet_tags_missing", {"count": len(gone), "names": shown}))
     change.removed = gone
+    before = {str(group["name"]): group for group in table.get("groups", [])}
+    for name in before.keys() & reading.groups.keys():
+        if differs := _differences(before[name], reading.groups[name], OF_GROUP):
+            change.group_cells[name] = differs
     change.groups = [group for group in reading.groups.values() if group["tags"]]
     for group in change.groups:
         if len(group["tags"]) > TAGS_MAX:
@@ -131,9 +139,19 @@ class _Reading:
             self.change.added.append(name)
         elif (group, tag) != self.present[former]:
             self.change.changed.append(name)
+        if former is not None:
+            self._note_cells(name, former, group, tag)
         if group:
             self.groups[group]["tags"].append(tag)
             self.change.rows[group, name] = number
+
+    def _note_cells(self, name: str, former: str, group: str, tag: Mapping[str, Any]) -> None:
+        """Note what a tag that was there has in other cells now, but for what renaming it does."""
+        group_before, before = self.present[former]
+        columns = [column for column in self._kinds if column not in (NAME, WAS)] + ([WAS] if name == former else [])
+        moved: dict[str, list[object]] = {GROUP: [group_before, group]} if group not in ("", group_before) else {}
+        if differs := {**moved, **_differences(before, tag, columns)}:
+            self.change.cells[name] = differs
 
     def _former(self, number: int, row: Row, name: str) -> str | None:
         """Return the name under which a row's tag is in the configuration now, None for a new one."""
@@ -224,3 +242,13 @@ class _Reading:
 
     def _fault(self, row: int, column: str, code: str, /, **params: str | int | float) -> None:
         self.change.faults.append(SheetFault(row, column, code, params))
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any], columns: Iterable[str]) -> dict[str, list[object]]:
+    """Return column -> [before, after] as cells, where they differ."""
+    pairs = {column: (option(before, column), option(after, column)) for column in columns}
+    return {
+        column: [None if each is None else cell_of(each) for each in pair]
+        for column, pair in pairs.items()
+        if pair[0] != pair[1] or isinstance(pair[0], bool) != isinstance(pair[1], bool)
+    }

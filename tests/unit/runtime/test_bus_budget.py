@@ -83,7 +83,9 @@ def test_a_busy_line_is_advice_and_a_network_never_a_fault() -> None:
     (advice,) = accept_config(busy).advice
     assert advice.code == "config_line_busy"
     assert 70 < advice.params["percent"] < 100  # type: ignore[operator]
-    crowd = HEAD + "".join(device_toml(f"d{n}", {"fast": (20, 1)}) for n in range(15))
+    crowd = HEAD + "".join(
+        device_toml(f"d{n}", {"fast": (20, 1)}).replace("port = 502", f"port = 502\nunit_id = {n + 1}") for n in range(15)
+    )
     (line,) = accept_config(crowd).lines
     assert line.share(usual=True) > 1
     (advice,) = accept_config(crowd).advice
@@ -117,20 +119,26 @@ def inputs(address):
     return {inputs}
 def claims(options):
     return {claims}
+def line_load(options, groups):
+    return {load}
 """
 
 
 @pytest.mark.parametrize(
-    ("inputs", "claims", "told"),
-    [("()", "[('port', 5)]", {"claims": "list[tuple[str, int]]"}), ("['a/b']", "[]", {"inputs": "list"})],
+    ("inputs", "claims", "load", "told"),
+    [
+        ("()", "[('port', 5)]", "factory.line_load(options, groups)", {"claims": "list[tuple[str, int]]"}),
+        ("['a/b']", "[]", "factory.line_load(options, groups)", {"inputs": "list"}),
+        ("()", "[('a', 'b')]", "3", {"line_load": "int"}),
+    ],
 )
 def test_what_a_package_tells_wrongly_is_a_fault_at_its_device_and_hides_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: str, claims: str, told: dict[str, str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: str, claims: str, load: str, told: dict[str, str]
 ) -> None:
     (tmp_path / "oven-1.dist-info").mkdir()
     (tmp_path / "oven-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: oven\nVersion: 1\n")
     (tmp_path / "oven-1.dist-info" / "entry_points.txt").write_text(f"[{entry_point_group}]\noven = oven_told\n")
-    (tmp_path / "oven_told.py").write_text(OVEN.format(inputs=inputs, claims=claims))
+    (tmp_path / "oven_told.py").write_text(OVEN.format(inputs=inputs, claims=claims, load=load))
     monkeypatch.syspath_prepend(str(tmp_path))
     registry._installed.cache_clear()
     try:

@@ -53,6 +53,7 @@ tags = [{ name = "c", address = "holding:2", data = "bool", unit = "°C" }, { na
 [devices.other]
 type = "modbus"
 host = "h"
+unit_id = 2
 [[devices.other.groups]]
 name = "g"
 period_ms = 1000
@@ -351,7 +352,7 @@ def test_the_verb_writes_a_file_and_only_when_all_is_right(tmp_path: Path) -> No
     assert run(tmp_path, "export", "m", str(table))[1]["tags"] == 4
     assert run(tmp_path, "export", "m", str(table))[1]["error"] == "tags_file_exists"
     assert run(tmp_path, "import", "m", str(table)) == (0, {
-        "added": [], "changed": [], "renamed": {}, "removed": [], "advice": [], "code": "tags_same",
+        "added": [], "changed": [], "renamed": {}, "removed": [], "advice": [], "cells": {}, "groups": {}, "code": "tags_same",
     })  # fmt: skip
     good = table.read_bytes()
     table.write_bytes(good.replace(b"holding:0", b"holding:8").replace(b"holding:1", b"holding:x"))

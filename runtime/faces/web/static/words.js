@@ -4,13 +4,15 @@ const { lang, mark } = document.body.dataset;
 export const language = lang;
 const words = await (await fetch(`/api/v1/words?lang=${lang}&v=${mark}`)).json();
 
-// One thing is not several: where the blank `count` or `n` is filled with 1, the text of `CODE.one` stands instead, if there is one.
+// One thing is not several: where the blank `count` or `n` is filled with 1, the text of `CODE.one` stands instead, if there is one; where
+// `because` names a reason, that of `CODE.REASON`. A number in the blank `code` that is a status of OPC UA is said by its name.
 export function word(code, params = {}) {
-  const text = (String(params.count ?? params.n) === "1" ? words[`${code}.one`] : undefined) ?? words[code];
+  const text = words[`${code}.${params.because}`] ?? (String(params.count ?? params.n) === "1" ? words[`${code}.one`] : undefined) ?? words[code];
   if (text === undefined) return code;
   const filled = text.replace(/\s*[(（][^()（）]*\{\w+\}[^()（）]*[)）]/g, (aside) => ([...aside.matchAll(/\{(\w+)\}/g)].every(([, name]) => name in params) ? aside : "")); // brackets around a blank that nobody filled are left out
-  return filled.replace(/\{(\w+)\}/g, (blank, name) => (name in params ? params[name] : blank));
+  return filled.replace(/\{(\w+)\}/g, (blank, name) => (name in params ? (name === "code" ? codeOf(params.code) : params[name]) : blank));
 }
+const codeOf = (code) => (typeof code === "number" && code >= 2 ** 30 ? statusName(code) : code);
 
 // A code's phrase where its parameters were not kept, as in a gap: the same as sort_of of the server.
 export const sortOf = (code) => (words[`${code}.sort`] ?? words[code] ?? code).replace(/\s*[(（][^()（）]*\{\w+\}[^()（）]*[)）]/g, "").replace(/\{\w+\}/g, "…").replace(/[.。]$/, "");
@@ -67,10 +69,11 @@ export function personOf(record) {
   return more.length ? word("who.approved", { who, second: whoOf(more.join(SECOND)) }) : who;
 }
 export const whyOf = (reason, actor) => (isOwn(actor) && Object.hasOwn(REASONS, reason) ? word(`why.${REASONS[reason]}`) : reason);
-// What an OPC UA status means, by its number: its name with its sentence; "" for good. A server's own code is its number. As status_words of the server.
+// What an OPC UA status means, by its number: its name with its sentence; "" for good. A code without a name is its number. As status_words of the server.
 export const statusSentence = (status) => words[`status.${words[`status.${status}`]}`] ?? "";
 const saidOf = (name) => (words[`status.${name}`] ? `${name}: ${words[`status.${name}`]}` : name);
-export const statusSaid = (status) => (quality(status) === 0 ? "" : saidOf(words[`status.${status}`] ?? `0x${status.toString(16).toUpperCase().padStart(8, "0")}`));
+const statusName = (status) => words[`status.${status}`] ?? `0x${status.toString(16).toUpperCase().padStart(8, "0")}`;
+export const statusSaid = (status) => (quality(status) === 0 ? "" : saidOf(statusName(status)));
 export const NONE_READ = "device_none_read"; // of a device that answers and gives no tag a value
 export const stateOf = (thing) => (thing.cause === NONE_READ ? "none_read" : thing.state);
 export const causeOf = (thing) => (thing?.cause ? [word(thing.cause, thing.params ?? {}), ...(thing.params?.statuses ?? "").split(" ").filter(Boolean).map(saidOf)].join(" — ") : "");

@@ -14,6 +14,7 @@ from drivers.templates.trial import registers_of
 from runtime.commissioning.drafts import toml_of
 from runtime.config import parse_config
 from runtime.config_faults import ConfigError
+from runtime.messages.catalogue import word
 
 HEAD = '[gateway]\nname = "g"\n'
 
@@ -159,6 +160,15 @@ def test_faults_of_a_use_are_named(lines: str, where: str, code: str) -> None:
     with pytest.raises(ConfigError) as found:
         parse_config(HEAD + "[devices.m]\n" + lines + "\n")
     assert (where, code) in [(fault.where, fault.code) for fault in found.value.faults]
+
+
+@pytest.mark.parametrize(("name", "meant"), [("sdm-120", "sdm120"), ("SDM630", "sdm630"), ("mine1", "mine"), ("quite_another", "")])
+def test_a_name_that_is_nearly_right_is_asked_about(tmp_path: Path, name: str, meant: str) -> None:
+    (tmp_path / "mine.toml").write_text("")
+    with pytest.raises(OptionError) as unknown:
+        Library(tmp_path).find(name)
+    said = word(unknown.value.code, unknown.value.params)
+    assert (f"There is no template {name} (did you mean {meant}?): " if meant else f"There is no template {name}: ") in said
 
 
 @pytest.mark.parametrize(

@@ -45,3 +45,21 @@ def test_brackets_around_a_blank_that_nobody_filled_are_left_out() -> None:
     assert word("connect_failed", {"serial_port": "/dev/ttyS1"}, "zh") == "无法连接设备（/dev/ttyS1）。"
     assert word("connect_failed", {"host": "10.0.0.5"}) == word("connect_failed") == "The device does not accept a connection."
     assert "{value}" in word("config_not_text"), "a blank that stands in no brackets stays visible"
+
+
+def test_a_status_of_opc_ua_is_said_by_its_name() -> None:
+    assert word("write_refused", {"code": 0x803B0000}) == "The device refused the write (BadNotWritable); nothing was changed."
+    assert word("write_refused", {"code": 0x80AB0000}) == "The device refused the write (0x80AB0000); nothing was changed."
+    assert word("write_refused", {"code": 3}) == "The device refused the write (3); nothing was changed."
+    assert word("write_refused", {"code": "E7"}) == "The device refused the write (E7); nothing was changed."
+
+
+def test_a_reason_that_has_a_text_of_its_own_is_said() -> None:
+    assert word("connect_failed", {"serial_port": "/p", "because": "port_missing"}).startswith("The serial port is not there (/p)")
+    assert word("connect_failed", {"serial_port": "/p", "because": "x"}) == "The device does not accept a connection (/p)."
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 2])
+def test_a_number_that_is_too_fine_is_told_so_for_any_number_of_digits(decimals: int) -> None:
+    said = word("enter_decimals", {"value": 21.555, "decimals": decimals})
+    assert said == f"21.555 is finer than this tag can say (digits after the point: {decimals})."
