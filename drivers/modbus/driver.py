@@ -179,7 +179,6 @@ class ModbusDriver:
 
     async def _identity(self, until: float) -> bytes:
         """Return what the unit says that it is, for `firmware = "identification"`."""
-
         line, connections = self._joined(), set[int]()
 
         async def ask(request: Request) -> bytes:
