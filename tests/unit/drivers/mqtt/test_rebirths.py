@@ -24,7 +24,7 @@ class Node:
         self.clock = StillClock()
         self.begun_ms = self.clock.mono_ms()
         self.broker = Broker(options.broker(), self.clock)
-        self.feed = DeviceFeed(options, self.broker, Known(10), self.clock)
+        self.feed = DeviceFeed(options, self.broker, Known(10, self.clock), self.clock)
         self.asked: list[int] = []
         self._seq = 0
         monkeypatch.setattr(self.broker, "send", lambda topic, payload: self.asked.append(self.clock.mono_ms() - self.begun_ms))
