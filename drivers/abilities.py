@@ -135,8 +135,8 @@ class Rounder(Protocol):
 class Resolving(Protocol):
     """A driver that knows where what was written is not read back to the last digit: fewer bits on the wire than the type has, a clock."""
 
-    def resolution(self, tag: Tag, value: Value) -> float:
-        """Return how far what the tag reads as may be from `value` although the device kept it; 0.0 where nothing is lost, or not known.
+    def resolution(self, tag: Tag, value: Value) -> float | None:
+        """Return how far what the tag reads as may be from `value` although the device kept it; 0.0: nothing is lost, None: not known.
 
         Asked when a write is read back; touches nothing outside and raises nothing.
         """

@@ -47,8 +47,8 @@ class Writer(Protocol):
 class Resolving(Protocol):
     """A Writer that also knows what numbers lose on their way to a device and back."""
 
-    def resolution(self, device: str, tag: Tag, value: Value) -> float:
-        """Return how far a value that the device kept may read from what was sent. Raises DriverError."""
+    def resolution(self, device: str, tag: Tag, value: Value) -> float | None:
+        """Return how far a value that the device kept may read from what was sent; None: not known. Raises DriverError."""
         ...
 
 
@@ -149,8 +149,8 @@ async def _kept(writer: Writer, clock: Clock, tag: Tag, value: Value, rules: Set
         wait_ms *= 2
 
 
-def _resolution(writer: Writer, tag: Tag, value: Value) -> float:
+def _resolution(writer: Writer, tag: Tag, value: Value) -> float | None:
     try:
-        return writer.resolution(tag.device, tag, value) if isinstance(writer, Resolving) else 0.0
+        return writer.resolution(tag.device, tag, value) if isinstance(writer, Resolving) else None
     except DriverError:  # the device was taken away meanwhile
-        return 0.0
+        return None

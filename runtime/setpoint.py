@@ -18,7 +18,7 @@ from runtime.faces.feed import RequestRefusedError
 
 FLOAT32_RELATIVE: Final = 1e-6
 """How far a number that went through 32 bits may be from what was sent, of its own size."""
-FLOAT64_RELATIVE: Final = 1e-12
+FLOAT64_RELATIVE: Final = 1e-13
 """The same of 64 bits: what scaling there and back may cost."""
 LOW, NORMAL, HIGH = "low", "normal", "high"
 """Risk: low may be commanded by a technician, high needs a second person."""
@@ -118,18 +118,19 @@ def _is_within(value: Value, rules: SetpointRules) -> bool:
     return low <= value <= high
 
 
-def is_kept(wrote: Value, read: Value, tag: Tag, tolerance: float, resolution: float = 0.0) -> bool:
+def is_kept(wrote: Value, read: Value, tag: Tag, tolerance: float, resolution: float | None = None) -> bool:
     """Tell whether a value that was read back is the one that was written, as far as the tag's steps can tell.
 
-    Whole numbers are the same or not, whatever their size. `resolution`: how far the driver says that it may be.
+    Whole numbers are the same or not, whatever their size. `resolution`: how far the driver says that it may be, None where it does not know.
     """
     if isinstance(wrote, bool | str) or isinstance(read, bool) or not isinstance(read, int | float) or not isinstance(wrote, int | float):
         return type(wrote) is type(read) and wrote == read
     if wrote == read or (wrote != wrote and read != read):  # noqa: PLR0124  (NaN)
         return True
     step = 0.5 * 10.0**tag.exponent if tag.exponent is not None else 0.0
+    allowed = max(tolerance, step, resolution or 0.0)
     if isinstance(wrote, int) and isinstance(read, int):
-        return abs(wrote - read) <= max(tolerance, step, resolution)
+        return abs(wrote - read) <= allowed
     try:
         sent, found = float(wrote), float(read)
     except OverflowError:
@@ -137,8 +138,9 @@ def is_kept(wrote: Value, read: Value, tag: Tag, tolerance: float, resolution: f
     if not (math.isfinite(sent) and math.isfinite(found)):
         return False
     relative = FLOAT32_RELATIVE if tag.type == "float32" else FLOAT64_RELATIVE
-    off = abs(sent - found)
-    return off <= max(tolerance, step, resolution) + relative * max(abs(sent), abs(found)) or _is_as_float32(sent, found)
+    if abs(sent - found) <= allowed + relative * max(abs(sent), abs(found)):
+        return True
+    return resolution is None and tag.exponent is None and _is_as_float32(sent, found)
 
 
 def _is_as_float32(sent: float, found: float) -> bool:

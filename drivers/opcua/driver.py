@@ -169,12 +169,13 @@ class OpcUaDriver:
         _require_done(code)
         return [_shown(output) for output in outputs[:outputs_max]]
 
-    def resolution(self, tag: Tag, value: Value) -> float:
+    def resolution(self, tag: Tag, value: Value) -> float | None:
         """See `drivers.abilities.Resolving`: a node of 32 bits may stand behind a tag of 64, which is known once it was written."""
-        if self._link is None or isinstance(value, bool) or not isinstance(value, int | float):
-            return 0.0
-        node = address_of(tag).name.resolve(self._link.namespaces)
-        return float32_loss(value) if node is not None and self._kinds.get(node) == float32 else 0.0
+        node = None if self._link is None else address_of(tag).name.resolve(self._link.namespaces)
+        kind = None if node is None else self._kinds.get(node)
+        if kind is None or isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float32_loss(value) if kind == float32 else 0.0
 
     async def browse(self, start: str | None, bounds: Bounds, take: Callable[[Found], None]) -> str | None:
         """See `drivers.abilities.Browser`: nodes below the objects folder, or below a node id as in a configuration."""

@@ -103,10 +103,10 @@ class Field:
         driver = self._driver(device)
         return driver.sent(tag, value) if isinstance(driver, Rounder) else value
 
-    def resolution(self, device: str, tag: Tag, value: Value) -> float:
-        """Return how far a value that a device kept may read from what was sent; 0.0 where the driver cannot say. Raises DriverError."""
+    def resolution(self, device: str, tag: Tag, value: Value) -> float | None:
+        """Return how far a value that a device kept may read from what was sent; None where the driver cannot say. Raises DriverError."""
         driver = self._driver(device)
-        return driver.resolution(tag, value) if isinstance(driver, Resolving) else 0.0
+        return driver.resolution(tag, value) if isinstance(driver, Resolving) else None
 
     async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
         """Read one tag now, besides its group's polls. Raises DriverError.

@@ -70,7 +70,7 @@ class Alone:
     def sent(self, device: str, tag: Tag, value: Value) -> Value:
         return value
 
-    def resolution(self, device: str, tag: Tag, value: Value) -> float:
+    def resolution(self, device: str, tag: Tag, value: Value) -> float | None:
         return self._driver.resolution(tag, value)
 
     async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
@@ -281,6 +281,7 @@ def test_what_a_node_of_32_bits_makes_of_a_number_is_kept_and_nothing_else_is() 
         nodes = (ua.Variant(1.0, ua.VariantType.Float), 1.0)
         async with plant_and_driver(*nodes) as (_, _, driver):
             narrow, wide = group_of("float64", "float64").tags
+            assert driver.resolution(narrow, 21.53) is None, "nobody has asked yet what the node is"
             for value in (21.53, 20_261_127.0, 1e11, -0.1):
                 for tag in (narrow, wide):
                     outcome = await write_and_look(Alone(driver), SystemClock(), tag, value, SetpointRules(read_back_s=0.3))

@@ -39,6 +39,7 @@ def tag_of(kind: str = "float64", places: int | None = None) -> Tag:
         (20261127, 20261120.0, tag_of("float64")),
         (20261127.0, 20261128.0, tag_of("float64")),  # also where 32 bits would make it that
         (2_000_000.5, 2_000_000.7, tag_of("float64")),
+        (262_144.311, 262_144.312, tag_of("float64", -3)),  # though 32 bits print one as the other
         (1e308, -1e308, tag_of("float64")),
         pytest.param(10**400, 1.0, tag_of("float64"), id="beyond"),
         (1e308, math.inf, tag_of("float64")),
