@@ -121,7 +121,7 @@ def _is_within(value: Value, rules: SetpointRules) -> bool:
 def is_kept(wrote: Value, read: Value, tag: Tag, tolerance: float, resolution: float | None = None) -> bool:
     """Tell whether a value that was read back is the one that was written, as far as the tag's steps can tell.
 
-    Whole numbers are the same or not, whatever their size. `resolution`: how far the driver says that it may be, None where it does not know.
+    Whole numbers are the same or not, whatever their size. `resolution`: how far it may be as the driver says, None where it cannot say.
     """
     if isinstance(wrote, bool | str) or isinstance(read, bool) or not isinstance(read, int | float) or not isinstance(wrote, int | float):
         return type(wrote) is type(read) and wrote == read

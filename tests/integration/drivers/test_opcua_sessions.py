@@ -102,7 +102,8 @@ def test_a_session_left_alone_longer_than_its_timeout_is_replaced_beside_a_strea
                 await driver.write(group.tags[0], 2.0, 2.0)
                 await asyncio.sleep(12)  # asyncua looks for dead sessions every few seconds
                 await driver.write(group.tags[0], 3.0, 2.0)
-                assert (await plant.get(0), plant.writes, wire.connections) == (3.0, 2, 3)
+                assert (await plant.get(0), plant.writes) == (3.0, 2)
+                assert wire.connections >= 3
 
     run(test)
 
