@@ -132,6 +132,18 @@ class Rounder(Protocol):
 
 
 @runtime_checkable
+class Resolving(Protocol):
+    """A driver that knows where what was written is not read back to the last digit: fewer bits on the wire than the type has, a clock."""
+
+    def resolution(self, tag: Tag, value: Value) -> float | None:
+        """Return how far what the tag reads as may be from `value` although the device kept it; 0.0: nothing is lost, None: not known.
+
+        Asked when a write is read back; touches nothing outside and raises nothing.
+        """
+        ...
+
+
+@runtime_checkable
 class Enterable(Protocol):
     """A driver whose readings people enter."""
 

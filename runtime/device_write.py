@@ -7,10 +7,10 @@ before `perform` and the outcome after it. Nothing here knows a protocol: a driv
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from drivers.driver import DriverError
-from drivers.reading import Scan, Tag, Value
+from drivers.reading import Quality, Scan, Tag, Value, quality_of
 from runtime.acts import Act, Outcome
 from runtime.clock import Clock
 from runtime.commands.evaluation import KnownOf, allowed_now
@@ -40,6 +40,15 @@ class Writer(Protocol):
 
     async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
         """Read one tag now. Raises DriverError."""
+        ...
+
+
+@runtime_checkable
+class Resolving(Protocol):
+    """A Writer that also knows what numbers lose on their way to a device and back."""
+
+    def resolution(self, device: str, tag: Tag, value: Value) -> float | None:
+        """Return how far a value that the device kept may read from what was sent; None: not known. Raises DriverError."""
         ...
 
 
@@ -118,7 +127,7 @@ async def read_now(writer: Writer, tag: Tag) -> tuple[bool, Value]:
         scan = await writer.read(tag.device, tag, READ_S)
     except DriverError:
         return False, None
-    if scan.statuses is not None and scan.statuses[0] != 0:
+    if scan.statuses is not None and quality_of(scan.statuses[0]) is not Quality.GOOD:  # a good one may have info bits
         return False, None
     return True, scan.values[0]
 
@@ -132,9 +141,16 @@ async def _kept(writer: Writer, clock: Clock, tag: Tag, value: Value, rules: Set
         now = await read_now(writer, tag)
         if now[0]:
             read = now
-            if is_kept(value, now[1], tag, rules.tolerance):
+            if is_kept(value, now[1], tag, rules.tolerance, _resolution(writer, tag, value)):
                 return True, now[1]
         if clock.mono_ms() + wait_ms > ends:
             return (False, read[1]) if read[0] else None
         await clock.sleep_until_mono(clock.mono_ms() + wait_ms)
         wait_ms *= 2
+
+
+def _resolution(writer: Writer, tag: Tag, value: Value) -> float | None:
+    try:
+        return writer.resolution(tag.device, tag, value) if isinstance(writer, Resolving) else None
+    except DriverError:  # the device was taken away meanwhile
+        return None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import re
+import struct
+import sys
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +17,9 @@ from drivers.reading import Tag, Value
 from runtime.faces.feed import RequestRefusedError
 
 FLOAT32_RELATIVE: Final = 1e-6
-"""How far a number that went through 32 bits may be from what was sent."""
+"""How far a number that went through 32 bits may be from what was sent, of its own size."""
+FLOAT64_RELATIVE: Final = 1e-13
+"""The same of 64 bits: what scaling there and back may cost."""
 LOW, NORMAL, HIGH = "low", "normal", "high"
 """Risk: low may be commanded by a technician, high needs a second person."""
 DECIMAL_COMMA: Final = re.compile(r"[-+]?[0-9.]*[0-9],[0-9][0-9,]*")
@@ -101,7 +105,9 @@ def fitting_sent(sent: Value, asked: Value, rules: SetpointRules) -> Value:
 
 
 def _limits(rules: SetpointRules) -> dict[str, float]:
-    return {"min": -math.inf if rules.low is None else rules.low, "max": math.inf if rules.high is None else rules.high}
+    """Where nothing is said, what a float64 can hold: no device is sent an infinity."""
+    low, high = rules.low, rules.high
+    return {"min": -sys.float_info.max if low is None else low, "max": sys.float_info.max if high is None else high}
 
 
 def _is_within(value: Value, rules: SetpointRules) -> bool:
@@ -112,11 +118,40 @@ def _is_within(value: Value, rules: SetpointRules) -> bool:
     return low <= value <= high
 
 
-def is_kept(wrote: Value, read: Value, tag: Tag, tolerance: float) -> bool:
-    """Tell whether a value that was read back is the one that was written, as far as the tag's steps can tell."""
+def is_kept(wrote: Value, read: Value, tag: Tag, tolerance: float, resolution: float | None = None) -> bool:
+    """Tell whether a value that was read back is the one that was written, as far as the tag's steps can tell.
+
+    Whole numbers are the same or not, whatever their size. `resolution`: how far it may be as the driver says, None where it cannot say.
+    """
     if isinstance(wrote, bool | str) or isinstance(read, bool) or not isinstance(read, int | float) or not isinstance(wrote, int | float):
         return type(wrote) is type(read) and wrote == read
-    if math.isnan(wrote):
-        return math.isnan(read)
+    if wrote == read or (wrote != wrote and read != read):  # noqa: PLR0124  (NaN)
+        return True
     step = 0.5 * 10.0**tag.exponent if tag.exponent is not None else 0.0
-    return math.isclose(wrote, read, rel_tol=FLOAT32_RELATIVE, abs_tol=max(tolerance, step * (1 + FLOAT32_RELATIVE)))
+    allowed = max(tolerance, step, resolution or 0.0)
+    if isinstance(wrote, int) and isinstance(read, int):
+        return abs(wrote - read) <= allowed
+    try:
+        sent, found = float(wrote), float(read)
+    except OverflowError:
+        return False
+    if not (math.isfinite(sent) and math.isfinite(found)):
+        return False
+    relative = FLOAT32_RELATIVE if tag.type == "float32" else FLOAT64_RELATIVE
+    if abs(sent - found) <= allowed + relative * max(abs(sent), abs(found)):
+        return True
+    return resolution is None and tag.exponent is None and _is_as_float32(sent, found)
+
+
+def _is_as_float32(sent: float, found: float) -> bool:
+    """Tell whether 32 bits make one number of another, to the last bit or as they print: a device behind a float64 tag may hold those.
+
+    Fractions only: a whole number that 32 bits cannot hold becomes another one.
+    """
+    if sent.is_integer():
+        return False
+    try:
+        (single,) = struct.unpack("<f", struct.pack("<f", sent))
+    except OverflowError:
+        return False
+    return found in (single, float(f"{single:.9g}"))

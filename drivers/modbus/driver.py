@@ -15,7 +15,7 @@ from typing import Final, Self
 from drivers.driver import Clock, DriverError
 from drivers.modbus.address import Address
 from drivers.modbus.config import DeviceOptions
-from drivers.modbus.encode import encode_mask, encode_registers, sent_value
+from drivers.modbus.encode import encode_mask, encode_registers, resolution_of, sent_value
 from drivers.modbus.end_point import line_of
 from drivers.modbus.explain import Known
 from drivers.modbus.identification import Ask, identified, identity
@@ -133,6 +133,11 @@ class ModbusDriver:
         self._write_requests(tag, value)
         assert isinstance(tag.address, Address)
         return value if tag.address.table == "coil" else sent_value(resolve(tag.address, self._options), value)
+
+    def resolution(self, tag: Tag, value: Value) -> float:
+        """See `drivers.abilities.Resolving`."""
+        assert isinstance(tag.address, Address)
+        return resolution_of(tag.address, value)
 
     async def registers(self, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
         """Return address -> register of what the unit lets be read of a range; for commissioning. Raises DriverError."""

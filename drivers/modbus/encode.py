@@ -18,6 +18,11 @@ from drivers.modbus.missing import bounds
 from drivers.modbus.time_writes import encode_time, written
 from drivers.reading import Status, Value
 
+relative_losses: Final = {"float32": 1e-6, "float64": 1e-13}
+"""How much of itself a floating number may lose on its way there and back, in a device that reckons with it, too."""
+clock_runs_ms: Final = 5_000
+"""How far a clock that was set may have run until it is read, where it reads as a number."""
+
 
 def encode_registers(address: Address, value: Value) -> list[int]:
     """Return the registers that make the device hold `value`, rounded to the nearest step the device can hold.
@@ -42,7 +47,7 @@ def encode_registers(address: Address, value: Value) -> list[int]:
 def sent_value(address: Address, value: Value) -> Value:
     """Return what the tag reads as after a write of `value`: the nearest step that the registers can hold.
 
-    Numbers of 32 and 64 bits are given back as they are: what they lose is less than a read-back tells apart. Raises DriverError as the
+    Numbers of 32 and 64 bits are given back as they are: what they lose is what `resolution_of` says at most. Raises DriverError as the
     write does.
     """
     kind = address.kind
@@ -61,6 +66,15 @@ def sent_value(address: Address, value: Value) -> Value:
     except (ValueError, TypeError, OverflowError, struct.error) as error:
         raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value)) from error
     return value
+
+
+def resolution_of(address: Address, value: Value) -> float:
+    """Return how far what the tag reads as may be from a value that was written and kept: what its bits lose, how far a clock has run."""
+    if address.kind in time_kinds:
+        return clock_runs_ms
+    if address.kind not in relative_losses or isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    return relative_losses[address.kind] * max(abs(value), abs(address.scaling.offset))  # the raw number may be as large as the offset
 
 
 def encode_mask(address: Address, value: Value) -> tuple[int, int]:

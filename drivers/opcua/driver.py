@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from drivers.abilities import Bounds, Found, Offer
 from drivers.driver import Clock, DriverError
 from drivers.opcua.answers import ServiceFaultError, call_answer, kind_answer, read_answer, write_answer
-from drivers.opcua.binary import Array, Moment
+from drivers.opcua.binary import Array, Moment, Reader, float32
 from drivers.opcua.browse import Walk, start_of
 from drivers.opcua.codec import Sample, convert, python_types, scan_of, scans_of
 from drivers.opcua.config import DeviceOptions
-from drivers.opcua.link import Dialer, Link, name_unknown, session_lost_codes, too_many_codes, undecided_codes
+from drivers.opcua.limits import namespace_array
+from drivers.opcua.link import Dialer, Link, name_unknown, session_lost_codes, too_many_codes, undecided_codes, unheard_codes
 from drivers.opcua.nodes import NodeId, parse_node
 from drivers.opcua.plan import address_of, bad_node_id_unknown
 from drivers.opcua.requests import (
+    Service,
     call_parameters,
     call_service,
     data_type_attribute,
@@ -36,12 +38,13 @@ from drivers.opcua.requests import (
 from drivers.opcua.session import offers, wire_faults
 from drivers.opcua.stream import Stream
 from drivers.opcua.type_book import TypeBook
-from drivers.opcua.writing import encode_variant, parse_argument
+from drivers.opcua.writing import encode_variant, float32_loss, parse_argument
 from drivers.reading import Scan, Status, Tag, TagGroup, Value, nothing_new
 
 bad_type_mismatch: Final = 0x80740000
 outputs_max: Final = 32
 output_text_max: Final = 1_000
+T = TypeVar("T")
 
 
 class OpcUaDriver:
@@ -70,7 +73,7 @@ class OpcUaDriver:
     async def read(self, group: TagGroup, deadline_s: float) -> Scan:
         """Read all nodes of the group in as few requests as the server allows; each tag keeps the server's own status."""
         until = asyncio.get_running_loop().time() + deadline_s
-        again = True
+        again, link = True, None
         while True:
             try:
                 link = await self._connected(until)
@@ -81,7 +84,7 @@ class OpcUaDriver:
                 code = error.params.get("code")
                 if code in session_lost_codes and again:
                     again = False
-                    self._drop()
+                    self._drop(link)
                 elif code not in too_many_codes or self._link is None or not self._link.limits.shrink("read", len(group.tags)):
                     raise
 
@@ -112,58 +115,67 @@ class OpcUaDriver:
         """Write one value in the node's own type and wait for the server's status.
 
         Raises DriverError: `write_not_supported`, `write_out_of_range`, `write_refused` (params code), a connection cause
-        when nothing was sent, or `write_unknown`. A cancelled write is unknown as well.
+        when nothing was sent, or `write_unknown`. A cancelled write is unknown as well. It is sent a second time only on a new session,
+        after the server said that it knows the old one no more.
         """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + deadline_s
+        until = asyncio.get_running_loop().time() + deadline_s
         address = address_of(tag)
         if not tag.writable or address.part:  # servers that do not know index ranges would overwrite the whole array
             raise DriverError("write_not_supported", Status.BAD_NOT_SUPPORTED)
         given, status = convert(value, 0, python_types[address.type])
         if status or given is None:
             raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value))
-        link = await self._connected(until)
-        node = address.name.resolve(link.namespaces)
-        if node is None:
-            raise DriverError("write_refused", bad_node_id_unknown, code=bad_node_id_unknown)
-        kind = await self._kind_of(link, node, until)
-        try:
-            parameters = write_parameters(node, encode_variant(given, kind))
-        except ValueError as error:
-            raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value)) from error
-        try:
-            code = await link.ask(write_service, parameters, write_answer, until - loop.time())
-        except DriverError as error:
-            code = _decided(error)
-        if code == bad_type_mismatch:
-            self._kinds.pop(node, None)
-        _require_done(code)
+
+        async def once(link: Link) -> int:
+            node = address.name.resolve(link.namespaces)
+            if node is None:
+                raise DriverError("write_refused", bad_node_id_unknown, code=bad_node_id_unknown)
+            kind = await self._kind_of(link, node, until)
+            try:
+                parameters = write_parameters(node, encode_variant(given, kind))
+            except ValueError as error:
+                raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value)) from error
+            code = await self._told(link, write_service, parameters, write_answer, until)
+            if code == bad_type_mismatch:
+                self._kinds.pop(node, None)
+            return code
+
+        _require_done(await self._on_a_session(once, until))
 
     async def call(self, owner: str, method: str, arguments: Sequence[str], deadline_s: float) -> list[Value]:
         """Call a method of an object: node ids as in a configuration, arguments as `int16:5`. Returns its outputs, at most 32.
 
         Raises DriverError as `write` does: what was not confirmed is `write_unknown`.
         """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + deadline_s
+        until = asyncio.get_running_loop().time() + deadline_s
         if not self._options.method_calls:
             raise DriverError("call_not_allowed", Status.BAD_NOT_SUPPORTED)
         try:
             names, variants = (parse_node(owner), parse_node(method)), [parse_argument(text) for text in arguments]
         except ValueError as error:
             raise DriverError("call_unusable", Status.BAD_OUT_OF_RANGE, detail=str(error)[:200]) from error
-        link = await self._connected(until)
-        object_id, method_id = (name.resolve(link.namespaces) for name in names)
-        if object_id is None or method_id is None:
-            raise DriverError("write_refused", bad_node_id_unknown, code=bad_node_id_unknown)
-        try:
-            answer = await link.ask(call_service, call_parameters(object_id, method_id, variants), call_answer, until - loop.time())
-        except DriverError as error:
-            answer = _decided(error), [], []
-        code, wrong, outputs = answer
-        code = code or next((status for status in wrong if status >> 30), 0)
+
+        async def once(link: Link) -> tuple[int, list[int], list[object]]:
+            object_id, method_id = (name.resolve(link.namespaces) for name in names)
+            if object_id is None or method_id is None:
+                raise DriverError("write_refused", bad_node_id_unknown, code=bad_node_id_unknown)
+            parameters = call_parameters(object_id, method_id, variants)
+            answer = await self._told(link, call_service, parameters, call_answer, until)
+            return (answer, [], []) if isinstance(answer, int) else answer
+
+        code, wrong, outputs = await self._on_a_session(once, until)
+        if not code >> 30:
+            code = next((status for status in wrong if status >> 30), code)
         _require_done(code)
         return [_shown(output) for output in outputs[:outputs_max]]
+
+    def resolution(self, tag: Tag, value: Value) -> float | None:
+        """See `drivers.abilities.Resolving`: a node of 32 bits may stand behind a tag of 64, which is known once it was written."""
+        node = None if self._link is None else address_of(tag).name.resolve(self._link.namespaces)
+        kind = None if node is None else self._kinds.get(node)
+        if kind is None or isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float32_loss(value) if kind == float32 else 0.0
 
     async def browse(self, start: str | None, bounds: Bounds, take: Callable[[Found], None]) -> str | None:
         """See `drivers.abilities.Browser`: nodes below the objects folder, or below a node id as in a configuration."""
@@ -215,17 +227,70 @@ class OpcUaDriver:
         self._kinds[node] = kind
         return kind
 
+    async def _on_a_session(self, act: Callable[[Link], Awaitable[T]], until: float) -> T:
+        """Write or call on a session that the server knows; once more on a new one where it surely did nothing. Raises DriverError."""
+        again = True
+        while True:
+            link = await self._awake(until)
+            try:
+                return await act(link)
+            except DriverError as error:
+                code = error.params.get("code")
+                if error.cause != "device_exception" or code not in session_lost_codes:
+                    raise
+                self._drop(link)
+                if not again:
+                    raise DriverError("write_refused", error.status, code=error.status) from error
+                again = False
+
+    async def _told(self, link: Link, service: Service, parameters: bytes, read: Callable[[Reader], T], until: float) -> T | int:
+        """Ask for what changes something; return its answer, or the code by which the server surely refused it.
+
+        Raises DriverError: `write_unknown`, or `device_exception` when the server did not look at it for want of a session.
+        """
+        try:
+            return await link.ask(service, parameters, read, until - asyncio.get_running_loop().time())
+        except DriverError as error:
+            code = error.params.get("code")
+            if error.cause == "device_exception" and code in session_lost_codes:
+                self._drop(link)
+                if code in unheard_codes:
+                    raise
+            return _decided(error)
+
+    async def _awake(self, until: float) -> Link:
+        """Return a link to a session that the server knows: after a long quiet it is asked first, so that no write has to find out."""
+        link = await self._connected(until)
+        if not link.is_quiet:
+            return link
+        try:
+            await link.read([namespace_array], min(until - asyncio.get_running_loop().time(), self._options.request_timeout_s))
+        except DriverError as error:
+            if error.cause == "device_exception" and error.params.get("code") not in session_lost_codes:
+                return link  # whatever it dislikes, it answers
+            self._drop(link)
+            return await self._connected(until)
+        return link
+
     async def _connected(self, until: float) -> Link:
         link = self._link
         if link is not None and link.alive:
             return link
         self._drop()
-        self._link = link = await self._dialer.open(until)
+        link = await self._dialer.open(until)
+        if self._link is not None and self._link.alive:  # who asked at the same time was quicker
+            await link.close()
+            return self._link
+        self._link = link
         self._types = TypeBook(link, self._options.request_timeout_s)
         return link
 
-    def _drop(self) -> None:
-        link, self._link, self._types = self._link, None, None
+    def _drop(self, lost: Link | None = None) -> None:
+        """Drop the link; with `lost` only where it is still that one."""
+        link = self._link
+        if lost is not None and lost is not link:
+            return
+        self._link = self._types = None
         self._kinds.clear()
         if link is not None:
             link.session.drop()

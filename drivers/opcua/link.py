@@ -30,18 +30,23 @@ close_limit_s: Final = 0.5
 """How long saying goodbye may take."""
 silent_max: Final = 2
 """Unanswered requests in a row after which the connection is dropped. Answers carry numbers, so one late answer does no harm."""
+quiet_share: Final = 0.5
+"""Share of a session's timeout without an answer after which a write looks first whether the session is there."""
 session_lost_codes: Final = frozenset({0x80250000, 0x80260000, 0x80270000, 0x80220000, 0x80860000, 0x80870000})
-"""BadSessionIdInvalid, -Closed, -NotActivated, BadSecureChannelIdInvalid, -Closed, -TokenUnknown: connect again, nothing was looked at."""
+"""BadSessionIdInvalid, -Closed, -NotActivated, BadSecureChannelIdInvalid, -Closed, -TokenUnknown: connect again, the session is gone."""
+unheard_codes: Final = session_lost_codes - {0x80260000, 0x80860000}
+"""Those by which a server tells that it did not look at a request. BadSessionClosed and BadSecureChannelClosed may also be the end of one
+that it was at: after them a read is asked again, a write never."""
 too_many_codes: Final = frozenset({0x80100000, 0x80080000, 0x80B90000, 0x80B80000, 0x80800000})
 """BadTooManyOperations, BadEncodingLimitsExceeded, BadResponseTooLarge, BadRequestTooLarge, BadTcpMessageTooLarge: ask for fewer nodes."""
 undecided_codes: Final = frozenset(
     {0x800A0000, 0x80850000, 0x80010000, 0x80020000, 0x80050000, 0x80090000, 0x800C0000, 0x808B0000, 0x80AD0000, 0x80AE0000}
-    | {0x80B20000, 0x80B30000, 0x80060000, 0x80080000, 0x80B90000, 0x002E0000, 0x00300000}
+    | {0x80B20000, 0x80B30000, 0x80060000, 0x80080000, 0x80B90000, 0x80260000, 0x80860000, 0x002E0000, 0x00300000}
 )
 """BadTimeout, -RequestTimeout, -UnexpectedError, -InternalError, -CommunicationError, -UnknownResponse, -Shutdown, -DeviceFailure,
--Disconnect, -ConnectionClosed, -WaitingForResponse, -OperationAbandoned: a server may have passed a write on to its controller before it
-said so. BadEncodingError, -EncodingLimitsExceeded, -ResponseTooLarge: it may be the answer that could not be sent.
-GoodCompletesAsynchronously and GoodClamped: taken, but not yet done, or not as asked."""
+-Disconnect, -ConnectionClosed, -SessionClosed, -SecureChannelClosed, -WaitingForResponse, -OperationAbandoned: a server may have passed a
+write on to its controller before it said so. BadEncodingError, -EncodingLimitsExceeded, -ResponseTooLarge: it may be the answer that could
+not be sent. GoodCompletesAsynchronously and GoodClamped: taken, but not yet done, or not as asked."""
 
 T = TypeVar("T")
 
@@ -56,6 +61,12 @@ class Link:
         self.namespaces: tuple[str, ...] = ()
         self._plans: dict[int, Plan] = {}
         self._silent = 0
+        self._heard_s = asyncio.get_running_loop().time()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing came for so long that the server may not know the session any more, or the connection be gone unseen."""
+        return asyncio.get_running_loop().time() - self._heard_s > self.session.timeout_s * quiet_share
 
     @property
     def alive(self) -> bool:
@@ -75,7 +86,7 @@ class Link:
             raise DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=round(limit_s * 1000)) from None
         except (*wire_faults, ServiceFaultError) as error:
             raise self._fault(error) from error
-        self._silent = 0
+        self._silent, self._heard_s = 0, asyncio.get_running_loop().time()
         return found
 
     async def read(self, nodes: list[NodeId], limit_s: float) -> list[Sample]:

@@ -173,6 +173,11 @@ class Session:
             raise
 
     @property
+    def timeout_s(self) -> float:
+        """How long the server keeps the session without a request, as it said itself."""
+        return float(self._client.session_timeout) / 1000
+
+    @property
     def alive(self) -> bool:
         """False once the socket is gone."""
         protocol = self._client.uaclient.protocol

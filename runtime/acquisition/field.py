@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from drivers.abilities import Caller, Enterable, LineSource, OnLine, RegisterSource, Rounder
+from drivers.abilities import Caller, Enterable, LineSource, OnLine, RegisterSource, Resolving, Rounder
 from drivers.driver import Driver, DriverError
 from drivers.reading import Scan, Status, Tag, TagGroup, Value, failed_scan
 from ledger_client.kinds import ClockState
@@ -109,6 +109,11 @@ class Field:
         """Return what a write of a value really sends, the value itself where the driver cannot say. Raises DriverError."""
         driver = self._driver(device)
         return driver.sent(tag, value) if isinstance(driver, Rounder) else value
+
+    def resolution(self, device: str, tag: Tag, value: Value) -> float | None:
+        """Return how far a value that a device kept may read from what was sent; None where the driver cannot say. Raises DriverError."""
+        driver = self._driver(device)
+        return driver.resolution(tag, value) if isinstance(driver, Resolving) else None
 
     async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
         """Read one tag now, besides its group's polls. Raises DriverError.

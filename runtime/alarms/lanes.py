@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from drivers.reading import Value
+from drivers.reading import Quality, Value, quality_of
 from drivers.shared import NewestOf
 from runtime.acts import Act, Outcome
 from runtime.alarms.alarm import Alarm
@@ -130,7 +130,7 @@ class LightLane(Paced):
     def _has_changed(self, *, on: bool) -> bool:
         """Whether the output has another value than the one that was written a while ago. What comes of it twice is what it makes of it."""
         found = self._newest(self._options.tag)
-        if found is None or found.status != 0 or self.clock.mono_ms() - self._written_ms < SEEN_MS:
+        if found is None or quality_of(found.status) is not Quality.GOOD or self.clock.mono_ms() - self._written_ms < SEEN_MS:
             return False
         if found.value == self._value(on=on) or (on in self._becomes and found.value == self._becomes[on]):
             self._other = None  # it is right again: what comes another time was made by somebody else

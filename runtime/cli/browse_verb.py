@@ -23,6 +23,7 @@ from drivers.driver import DriverError
 from runtime.cli.console import console, print_json
 from runtime.cli.worded_faults import worded_faults
 from runtime.messages.catalogue import word
+from runtime.tag_sheet.sheet import no_formula
 
 NAME_MAX: Final = 64
 PATH_SHOWN_MAX: Final = 200
@@ -87,8 +88,7 @@ def table(found: Iterable[Found]) -> str:
     rows.writerow(("path", "kind", "node", "type", "data", "writable"))
     for each in found:
         cells = ("/".join(each.path), each.kind, each.node, each.type, each.options.get("data", ""), "yes" if each.writable else "no")
-        # A spreadsheet takes a cell that begins so for a formula, and a device's names are not ours.
-        rows.writerow(["'" + cell if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell for cell in cells])
+        rows.writerow([no_formula(cell) for cell in cells])  # a device's names are not ours
     return out.getvalue()
 
 

@@ -1,8 +1,8 @@
 """The bytes of a table as spreadsheets write it become rows of cells, and rows become bytes that are safe to open. Pure.
 
-Room: hall, tag sheets. `rows` and the verb `tags` call it; it knows nothing of tags. Read: UTF-8 with and without its mark, UTF-16, GBK,
-Windows-1252; commas, semicolons or tabs; any line end; decimal commas where the separator is no comma. What could mean two things is a
-fault and never a guess. CSV as in RFC 4180. Cells that a spreadsheet would run as formulas: OWASP, "CSV Injection".
+Room: hall, tag sheets. `rows`, `browse`, trends and the audit trail call it; it knows nothing of tags. Read: UTF-8 with and without its
+mark, UTF-16, GBK, Windows-1252; commas, semicolons or tabs; any line end; decimal commas where the separator is no comma. What could mean
+two things is a fault and never a guess. CSV as in RFC 4180. Cells that a spreadsheet would run as formulas: OWASP, "CSV Injection".
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ BLANKS: Final = " \t\r\n\xa0\ufeff"
 _GUARDED: Final = re.compile(f"['{re.escape(FORMULA_BEGINS)}]")
 _CELL_WITHIN: Final = re.compile(rf"[,;\t][\"'\s]*[{re.escape(FORMULA_BEGINS)}]")
 """Where the other separator is in use, a new cell would begin here."""
+_FORMULA: Final = re.compile(rf"((?:^|[;\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029])[\s\"'\ufeff]*)(?=[{re.escape(FORMULA_BEGINS)}])")
+"""Where a spreadsheet would begin a formula: in a cell, or in one that some locales begin at a semicolon or a line's end within."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _GBK_COMMON: Final = re.compile(rb"([\x00-\x7f]|[\xa1-\xf7][\xa1-\xfe])*")
 """ASCII and the characters of GB2312, which is all that labels of tags need."""
@@ -145,6 +147,11 @@ def rows_bytes(rows: Iterable[Sequence[object]], *, semicolons: bool = False) ->
     for row in rows:
         writer.writerow([_shown(cell, semicolons) for cell in row])
     return out.getvalue().encode()
+
+
+def no_formula(text: str) -> str:
+    """Return a text as a cell of a table with commas that only people read: with a ' wherever a formula would begin."""
+    return _FORMULA.sub(r"\1'", text)
 
 
 def _shown(cell: object, decimal_comma: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +66,10 @@ class OpcUaPlant:
         self.namespaces = namespaces
         self.secured = secured
         self.reads: list[int] = []
+        self.writes = self.calls = 0
+        """Requests to write and to call that a session had."""
+        self.info_bits = 0
+        """What each status has besides, when it is read."""
         self._read_max, self._tells, self._furnish = read_max, tells, furnish
         self._server: Server | None = None
 
@@ -111,7 +115,18 @@ class OpcUaPlant:
                     plant.reads.append(len(params.NodesToRead))
                     if 0 < plant._read_max < len(params.NodesToRead):
                         raise ServiceError(ua.StatusCodes.BadTooManyOperations)
-                return await super().read(params)
+                found = await super().read(params)
+                if self.external and plant.info_bits:
+                    found = [replace(each, StatusCode=ua.StatusCode(each.StatusCode.value | plant.info_bits)) for each in found]
+                return found
+
+            async def write(self, params: Any, *more: Any) -> Any:
+                plant.writes += self.external
+                return await super().write(params, *more)
+
+            async def call(self, params: Any) -> Any:
+                plant.calls += self.external
+                return await super().call(params)
 
         def create(name: str, user: User = User(role=UserRole.Anonymous), external: bool = False) -> InternalSession:
             return Session(server.iserver, server.iserver.aspace, server.iserver.subscription_service, name, user=user, external=external)

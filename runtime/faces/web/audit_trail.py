@@ -20,11 +20,10 @@ from runtime.messages.act_words import Ended, action_text, what_text
 from runtime.messages.catalogue import word
 from runtime.messages.entries import VALUE_LENGTH_MAX, describe, outcome_text
 from runtime.messages.page_reader import PageReader, doer, person, why
+from runtime.tag_sheet.sheet import no_formula
 
 KINDS: Final = (Kind.COMMAND, Kind.CONFIG, Kind.EVENT, Kind.ROTATE, Kind.GENESIS)
 """What people and parts of the gateway did; gaps, clocks and receipts stand in the ledger."""
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would take for a formula."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +149,4 @@ def _read(detail: Sequence[Any], told: bytes | None) -> Mapping[str, Any] | None
 
 
 def _plain(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else "" if cell is None else cell
+    return no_formula(cell) if isinstance(cell, str) else "" if cell is None else cell

@@ -180,6 +180,10 @@ def test_names_of_a_hostile_device_stay_text() -> None:
     assert tag["node"] == 'nsu=u;s="\n\x7f'
     assert "\x1b" not in tag_lines([evil])[0]
     assert "\n'=cmd()/a" in table([evil]) or "\n\"'=cmd()/a" in table([evil])
+    for name in ("x;=HYPERLINK(1)", "＝1+1", "  =1", "\t=1", "a\n=cmd", 'x;"=1'):
+        shown = table([Found((name,), "variable", "ns=2;s=a", "T", False, {})])
+        assert "'=" in shown or "'＝" in shown, name
+    assert "ns=2;s=a" in shown
 
 
 def test_browsing_needs_no_polling_session() -> None:

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.integration
 
 STEPS = '{ name = "target", address = "holding:10", data = "int16", scale = 5, writable = true, write = { min = 1, max = 13 } }'
 TENTHS = '{ name = "warm", address = "holding:11", data = "int16", scale = 0.1, unit = "Cel", writable = true, write = { max = 33.97 } }'
+RATIO = '{ name = "ratio", address = "holding:12", data = "float32", scale = 0.7, offset = -40, writable = true, write = {} }'
+ORDER = '{ name = "order", address = "holding:14", data = "uint32", writable = true, write = {} }'
 
 
 async def cli(state: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -39,7 +41,7 @@ def test_no_write_leaves_its_limits_by_rounding(tmp_path: Path) -> None:
         file.write_text(
             f'[gateway]\nname = "g"\ndevice_writes = true\n{ALONE}[commands]\nclock_needed = "any"\n'
             f'[devices.pump]\ntype = "modbus"\nhost = "127.0.0.1"\nport = {plant.port}\n'
-            f'[[devices.pump.groups]]\nname = "set"\nperiod_ms = 200\ntags = [{STEPS}, {TENTHS}]\n'
+            f'[[devices.pump.groups]]\nname = "set"\nperiod_ms = 200\ntags = [{STEPS}, {TENTHS}, {RATIO}, {ORDER}]\n'
         )
         gateway = Gateway(tmp_path / "state", file)
         await gateway.start()
@@ -54,6 +56,12 @@ def test_no_write_leaves_its_limits_by_rounding(tmp_path: Path) -> None:
             assert (code, said["params"]["read_back"]) == (0, 10.0)
             code, said = await cli(gateway.state, "act", "device.write", "--tag", "pump/warm", "--value", "33.92")
             assert (code, said["params"]["read_back"]) == (0, 33.9)
+            for tag, value in (("pump/ratio", "20.01"), ("pump/order", "20261127")):  # 32 bits cannot hold the first to the last digit
+                code, said = await cli(gateway.state, "act", "device.write", "--tag", tag, "--value", value)
+                assert (code, said["code"]) == (0, "done"), said
+            before = plant.writes()
+            code, said = await cli(gateway.state, "act", "device.write", "--tag", "pump/ratio", "--value", "inf")
+            assert (code, plant.writes()) == (1, before), said
         finally:
             await gateway.stop()
             await plant.stop()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from drivers.shared import Newest
 from runtime.acts import Act, Outcome
 from runtime.alarms.lanes import SEEN_MS, LightLane
@@ -12,7 +14,8 @@ from runtime.alarms.notify_plan import Target
 from tests.rigs.clock import StillClock
 
 
-def test_a_value_that_somebody_sets_twice_is_not_what_the_output_makes_of_ours() -> None:
+@pytest.mark.parametrize("status", [0, 0x00000400, 0x00960000])
+def test_a_value_that_somebody_sets_twice_is_not_what_the_output_makes_of_ours(status: int) -> None:
     clock, written = StillClock(), list[object]()
     options = LightTarget.model_validate({"name": "lamp", "type": "light", "tag": "io/lamp", "on": 77, "off": 2})
     output = [2]
@@ -23,7 +26,7 @@ def test_a_value_that_somebody_sets_twice_is_not_what_the_output_makes_of_ours()
         return Outcome("done")
 
     target = Target("lamp", "light", frozenset({"low"}), options=options)
-    lane = LightLane(clock, target, options, lambda _: Newest(output[0], 0, None), carry_out)
+    lane = LightLane(clock, target, options, lambda _: Newest(output[0], status, None), carry_out)
 
     async def look() -> None:
         clock.advance(SEEN_MS)
