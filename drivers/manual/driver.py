@@ -138,12 +138,15 @@ class ManualDriver:
         places, values, statuses, sources = zip(*late, strict=True)
         return _scan(group, places, values, statuses, now_ms, sources)
 
-    def _measured(self, group: TagGroup, at_ms: int, line: str) -> Scan:
-        """Return what a gauge's line says. One that no tag's pattern fits is bad for every tag: nobody knows which it was about."""
+    def _measured(self, group: TagGroup, at_ms: int, line: str | None) -> Scan:
+        """Return what a gauge's line says. One that no tag's pattern fits is bad for every tag: nobody knows which it was about.
+
+        So is None, a line that may be half of one.
+        """
         places, values, statuses = list[int](), list[Value](), list[int]()
         for n, tag in enumerate(group.tags):
             address = _address(tag)
-            part = part_of_line(line, address)
+            part = part_of_line(line, address) if line is not None else None
             if part is None:
                 continue
             value: Value = None
