@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from runtime.config_meant import closest
 from runtime.messages.catalogue import word
+from runtime.tag_sheet.encodings import guesses
 
 SIZE_BYTES_MAX: Final = 8 << 20
 ROWS_MAX: Final = 50_000
@@ -31,12 +32,6 @@ _GUARDED: Final = re.compile(f"['{re.escape(FORMULA_BEGINS)}]")
 _CELL_WITHIN: Final = re.compile(rf"[,;\t][\"'\s]*[{re.escape(FORMULA_BEGINS)}]")
 """Where the other separator is in use, a new cell would begin here."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_GBK_COMMON: Final = re.compile(rb"([\x00-\x7f]|[\xa1-\xf7][\xa1-\xfe])*")
-"""ASCII and the characters of GB2312, which is all that labels of tags need."""
-_WESTERN: Final = re.compile(
-    "([\x20-\x7e\t\r\n]|(?<![À-ÿ])[°µ²³±€](?![À-ÿ°µ²³±€])|[ÀÁÂÄÅÆÇÉÈÊËÍÑÓÖØÚÜ]*[ßàáâãäåæçèéêëìíîïñòóôõöøùúûüý]*(?![À-ÿ]))*"
-)
-"""Letters of Western words, upper case before lower case, and single signs of units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,28 +214,9 @@ def _fields(text: str, separator: str, rows_max: int) -> list[list[str]]:
 
 def _decoded(data: bytes, encoding: str | None) -> str:
     """Return the text. Raises SheetError where it could be more than one, or none."""
-    for name in [encoding] if encoding else _guesses(data):
+    for name in [encoding] if encoding else guesses(data):
         try:
             return data.decode({"gbk": "gb18030", "utf-8": "utf-8-sig"}.get(name, name))
         except UnicodeDecodeError as error:
             raise SheetError([SheetFault(0, "", "sheet_encoding_wrong", {"encoding": name, "at": error.start})]) from error
     raise SheetError([SheetFault(0, "", "sheet_encoding_unclear", {"known": ", ".join(ENCODINGS)})])
-
-
-def _guesses(data: bytes) -> list[str]:
-    """Return the one encoding that the bytes can be in, nothing when there are more or none."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return ["utf-16"]
-    if data[1:4:2] == b"\0\0" and data[:1] != b"\0":
-        return ["utf-16-le"]
-    if data[:3:2] == b"\0\0":
-        return ["utf-16-be"]
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        western = data.decode("windows-1252", errors="replace")
-        fits = ["windows-1252"] if _WESTERN.fullmatch(western) else []
-        if _GBK_COMMON.fullmatch(data):
-            fits.append("gbk")
-        return fits if len(fits) == 1 else []
-    return ["utf-8"]
