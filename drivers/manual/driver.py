@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from drivers.driver import Clock, DriverError
 from drivers.manual.config import Address, DeviceOptions
-from drivers.manual.entered import judge_comma, judge_time, judged, part_of_line
+from drivers.manual.entered import ahead_ms_max, judge_comma, judge_time, judged, part_of_line
 from drivers.memory import Memory
 from drivers.reading import Scan, Status, Tag, TagGroup, Value, nothing_new
 
@@ -98,12 +98,15 @@ class ManualDriver:
         return judged(value, address, tag.exponent)
 
     def enter(self, group: TagGroup, tag: Tag, value: Value, taken_ms: int | None) -> list[Scan]:
-        """See Enterable. A value of the past, older than the newest one, is followed by the newest, so that that one is shown."""
+        """See Enterable. A value of the past, older than the newest one, is followed by the newest, so that that one is shown.
+
+        One with a time that is not over yet is older than any.
+        """
         self._look()
         now_ms, place = self._clock.wall_ms(), group.tags.index(tag)
         scans = [_scan(group, [place], [value], [0], now_ms, [taken_ms])]
         newest = self._last.get(tag.uid)
-        if taken_ms is not None and newest is not None and taken_ms < newest.taken_ms:
+        if taken_ms is not None and newest is not None and taken_ms < newest.taken_ms and not self._is_ahead(newest):
             return [*scans, self._said_again(group, [place])]
         self._note(tag, Last(value, taken_ms if taken_ms is not None else now_ms))
         return scans
@@ -111,7 +114,13 @@ class ManualDriver:
     def due(self, tag: Tag) -> int | None:
         """See Enterable."""
         every_ms, row = _address(tag).every_ms, self._last.get(tag.uid)
-        return None if every_ms is None else every_ms + (row.taken_ms if row is not None else self._since_ms)
+        if every_ms is None:
+            return None
+        return every_ms + (row.taken_ms if row is not None and not self._is_ahead(row) else min(self._since_ms, self._clock.wall_ms()))
+
+    def _is_ahead(self, last: Last) -> bool:
+        """Tell whether a value has a time that is not over yet: the clock was wrong when it was entered, and nobody knows its time."""
+        return last.taken_ms > self._clock.wall_ms() + ahead_ms_max
 
     def _said_again(self, group: TagGroup, places: Sequence[int]) -> Scan:
         rows = [self._last[group.tags[n].uid] for n in places]
@@ -172,7 +181,8 @@ class ManualDriver:
         self._memory.keep({"version": version, "last": rows})
 
     def _look(self) -> None:
-        """Begin anew when a person had the memory forgotten."""
+        """Begin anew when a person had the memory forgotten; a clock that was ahead counts from where it is now."""
+        self._since_ms = min(self._since_ms, self._clock.wall_ms())
         if self._memory.forgotten != self._forgotten:
             self._forgotten, self._since_ms = self._memory.forgotten, self._clock.wall_ms()
             self._last.clear()
