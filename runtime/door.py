@@ -24,6 +24,7 @@ from ledger_client.kinds import INTENT, OUTCOME, Kind
 from runtime.acts import UNKNOWN, Act, ActJournal, Outcome, command_detail, parse_act
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.permissions import ACTIONS, FRESH, REASONED, Actor
+from runtime.supervisor import UnforeseenError, foreseen
 
 QUEUE_MAX: Final = 16
 FIRST_MAX: Final = 16
@@ -367,13 +368,9 @@ class Door:
 async def _checked(tenant: Tenant, act: Act) -> None:
     """Let a tenant refuse. What else it raises is a fault of ours: logged, and a refusal too, for nothing was done and nothing recorded."""
     try:
-        await tenant.check(act)
-    except (RequestRefusedError, LedgerError, OSError):
-        raise
-    except Exception as error:
-        fault = f"{type(error).__name__}: {error}"[:DETAIL_MAX]
-        structlog.get_logger("door").exception("act_check_failed", action=act.action, fault=fault)
-        raise RequestRefusedError("act_failed", detail=fault) from error
+        await foreseen(tenant.check(act), (RequestRefusedError, LedgerError, OSError), f"check of {act.action}")
+    except UnforeseenError as error:
+        raise RequestRefusedError("act_failed", detail=str(error)[:DETAIL_MAX]) from error
 
 
 def refuse_unless_may(actor: Actor, action: str) -> None:

@@ -48,8 +48,8 @@ def test_a_driver_that_fails_while_it_judges_refuses_one_act_and_the_next_one_is
             with capture_logs() as logs:
                 refused = await now.act("manual.enter", "lab/ph", params={"value": "7", "by": "Ana"})
             assert refused == {"refused": "act_failed", "detail": "ZeroDivisionError: division by zero"}
-            (told,) = [each for each in logs if each["event"] == "act_check_failed"]
-            assert (told["action"], told["log_level"], told["exc_info"]) == ("manual.enter", "error", True)
+            (told,) = [each for each in logs if each["event"] == "call_failed"]
+            assert (told["call"], told["log_level"], told["exc_info"]) == ("check of manual.enter", "error", True)
             assert (await now.act("manual.enter", "lab/brix", params={"value": "7", "by": "Ana"}))["code"] == "done"
             assert starts_of_door(now) == 1
         return disk
