@@ -109,17 +109,29 @@ def read_sheet(data: bytes, known: Sequence[str], needed: str, encoding: str | N
         raise SheetError([SheetFault(0, "", "sheet_too_many_rows", {"limit": ROWS_MAX})])
     header = [_bare(name).casefold() for name in (table or [[]])[0]]
     if needed not in header:
-        if meant_so := next((name for name in header if name not in known and closest(name, known) == needed), None):
+        if meant_so := next((name for name in header[:FAULTS_MAX] if name not in known and closest(name, known) == needed), None):
             raise SheetError([_unknown(meant_so, known)])
         raise SheetError([SheetFault(0, "", "sheet_no_header", {"column": needed, "known": ", ".join(known)})])
-    faults = [SheetFault(1, name, "sheet_column_twice", {}) for at, name in enumerate(header) if name and name in header[:at]]
-    faults += [_unknown(name, known) for name in dict.fromkeys(header) if name and not name.startswith("#") and name not in known]
+    faults = _header_faults(header, known)
     rows = []
     for number, cells in enumerate(table[1:], start=2):
         row = _row(number, header, cells, faults)
         if row:
             rows.append((number, row))
     return Sheet(tuple(name for name in header if name in known), tuple(rows), _decimal_comma(separator, rows), tuple(faults))
+
+
+def _header_faults(header: Sequence[str], known: Sequence[str]) -> list[SheetFault]:
+    """Return what is wrong with the names of columns, no more than are told of a table."""
+    seen: set[str] = set()
+    twice, others = list[SheetFault](), list[str]()
+    for name in header:
+        if name in seen and name:
+            twice.append(SheetFault(1, name, "sheet_column_twice", {}))
+        elif name and not name.startswith("#") and name not in known:
+            others.append(name)
+        seen.add(name)
+    return [*twice[:FAULTS_MAX], *(_unknown(name, known) for name in others[:FAULTS_MAX])]
 
 
 def _unknown(name: str, known: Sequence[str]) -> SheetFault:
@@ -178,14 +190,17 @@ def _row(number: int, header: Sequence[str], cells: Sequence[str], faults: list[
         quoted = cell.strip(BLANKS).startswith('"')
         if not meant and not quoted:
             continue
+        fault: SheetFault | None = None
         if not name:
-            faults.append(SheetFault(number, "", "sheet_cell_beyond", {"value": meant[:60]}))
+            fault = SheetFault(number, "", "sheet_cell_beyond", {"value": meant[:60]})
         elif name.startswith("#"):
             continue
         elif not quoted and _CONTROL.search(meant):
-            faults.append(SheetFault(number, name, "sheet_control", {}))
+            fault = SheetFault(number, name, "sheet_control", {})
         else:
             found[name] = meant
+        if fault is not None and len(faults) < FAULTS_MAX:  # more are not told
+            faults.append(fault)
     return found
 
 
