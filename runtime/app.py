@@ -154,7 +154,7 @@ class Core:
             seal_every_s=config.evidence.seal_every_s, memory_max_bytes=config.evidence.memory_max_mb << 20,
             make_secret=lambda: outside.random.randbytes(32),
         )  # fmt: skip
-        self._pipeline = Pipeline(self.live, self._evidence, lambda: clock.state() != ClockState.UNSET)
+        self._pipeline = Pipeline(self.live, self._evidence, lambda: clock.state() != ClockState.UNSET, clock.mono_ms)
         self._learned = LearnedMaps(disk, layout.private, work)
         self._learned.load()
         governor = Governor()

@@ -7,7 +7,6 @@ by device and tag. Options: docs/config.md and witnessmark.example.toml.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -28,12 +27,12 @@ from runtime.alarms.notify_config import notify_of
 from runtime.alarms.notify_plan import NotifyPlan
 from runtime.clock import SystemClock
 from runtime.config_commands import MethodConfig, check_methods, method_config, setpoint_rules
-from runtime.config_faults import Above, ConfigError, Fault, Faults, Place, dotted
+from runtime.config_faults import Above, ConfigError, Faults, Place, dotted
 from runtime.config_judged import check_models, known_to_alarms
 from runtime.config_references import References
 from runtime.config_signin import Ldap, Oidc
 from runtime.config_templates import with_template
-from runtime.config_toml import toml_fault
+from runtime.config_toml import tables_of
 from runtime.config_web import Web
 from runtime.config_writes import Commands
 from runtime.network.options import Network
@@ -160,12 +159,7 @@ class Config:
 
 def parse_config(text: str) -> Config:
     """Judge a config text and return it. Raises ConfigError with every fault."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([toml_fault(text, error)]) from error
-    except RecursionError as error:
-        raise ConfigError([Fault("", "config_not_toml", {"detail": "nested too deeply"})]) from error
+    raw = tables_of(text)
     faults = Faults(text)
     gateway = raw.get("gateway")
     file = faults.judge(model.File, raw, (), "", above={"[gateway]": _lacking(gateway if isinstance(gateway, dict) else {}, model.Gateway)})

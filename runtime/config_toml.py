@@ -1,9 +1,9 @@
-"""What is wrong with a text that is no TOML, and what most likely has to be done. Pure.
+"""The tables of a config text, or what is wrong with one that is no TOML, and what most likely has to be done. Pure.
 
-Room: hall. `config` calls `toml_fault`. The words of `tomllib` are kept as the detail; the slips that are made most get advice: a byte
-order mark, a decimal comma, a text without straight quotation marks or without its end, `True` and `yes`, a value that is missing, what
-stands behind a value or twice, headings with one bracket and with two, a list without a comma or an end, and an inline table that lacks a
-comma, a quotation mark or a brace.
+Room: hall. `config` and the drafts of commissioning call `tables_of`. The words of `tomllib` are kept as the detail; the slips that are
+made most get advice: a byte order mark, a decimal comma, a text without straight quotation marks or without its end, `True` and `yes`, a
+value that is missing, what stands behind a value or twice, headings with one bracket and with two, a list without a comma or an end, and
+an inline table that lacks a comma, a quotation mark or a brace.
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from runtime.config_faults import HEADER, KEY, Fault, dotted, parts_of
+from runtime.config_faults import HEADER, KEY, ConfigError, Fault, Faults, Place, dotted, parts_of
 from runtime.config_reached import Reached, reached
 
 SHOWN_MAX: Final = 60
 DETAIL_MAX: Final = 300
+WHOLE_MIN, WHOLE_MAX = -(1 << 63), (1 << 64) - 1
+"""Whole numbers of 64 bits, with a sign or without one: no setting and no value of a device has more."""
+DIGITS_MANY: Final = 1000
+"""In decimal; Python refuses to read some thousands."""
+_DIGITS: Final = re.compile(r"\d[\d_]*")
 _BLANK: Final = re.compile(r"\{[a-z_]+\}")
 _AT: Final = re.compile(r"\(at line (\d+), column (\d+)\)$")
 _DECIMAL_COMMA: Final = re.compile(r"=\s*(([+-]?\d+),(\d+))\s*(?=[,}#]|$)")
@@ -67,6 +72,53 @@ class _Slip:
     def inmost(self) -> tuple[str, int]:
         """The bracket that was opened last and is still open, with its line; nothing and 0 where none is."""
         return self.before.brackets[-1] if self.before.brackets else ("", 0)
+
+
+def tables_of(text: str) -> dict[str, Any]:
+    """Return the tables of a config text. Raises ConfigError: what makes it no TOML, or each whole number of more than 64 bits."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([toml_fault(text, error)]) from error
+    except RecursionError as error:
+        raise ConfigError([Fault("", "config_not_toml", {"detail": "nested too deeply"})]) from error
+    except ValueError as error:  # of Python itself, for which a number has too many digits
+        raise ConfigError([Fault("", "config_number_long", {}, _line_of_digits(text))]) from error
+    if long := _long_numbers(raw):
+        faults = Faults(text)
+        for place, where in long:
+            faults.add(place, dotted(where), "config_number_long")
+        raise ConfigError(sorted(faults.found, key=lambda fault: (fault.line or 0, fault.where)))
+    return raw
+
+
+def _long_numbers(raw: dict[str, Any]) -> list[tuple[Place, tuple[str, ...]]]:
+    """Return where the whole numbers of more than 64 bits stand, by keys and indexes and by names."""
+    found: list[tuple[Place, tuple[str, ...]]] = []
+    left: list[tuple[Place, tuple[str, ...], Any]] = [((), (), raw)]
+    while left:
+        place, where, value = left.pop()
+        if isinstance(value, dict):
+            left += [((*place, key), (*where, key), each) for key, each in value.items() if not isinstance(each, str)]
+        elif isinstance(value, list):
+            left += [((*place, at), (*where, _name_of(each, at)), each) for at, each in enumerate(value) if not isinstance(each, str)]
+        elif isinstance(value, int) and not WHOLE_MIN <= value <= WHOLE_MAX:
+            found.append((place, where))
+    return found
+
+
+def _name_of(row: Any, at: int) -> str:
+    name = row.get("name") if isinstance(row, dict) else None
+    return name if isinstance(name, str) else str(at)
+
+
+def _line_of_digits(text: str) -> int | None:
+    """Return the line of the first number of very many digits that stands in no comment and no text, as far as its line shows."""
+    for digits in _DIGITS.finditer(text):
+        begins = text.rfind("\n", 0, digits.start()) + 1
+        if len(digits[0]) > DIGITS_MANY and not re.search("[#\"']", text[begins : digits.start()]):
+            return text.count("\n", 0, begins) + 1
+    return None
 
 
 def toml_fault(text: str, error: tomllib.TOMLDecodeError) -> Fault:

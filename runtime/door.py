@@ -24,6 +24,7 @@ from ledger_client.kinds import INTENT, OUTCOME, Kind
 from runtime.acts import UNKNOWN, Act, ActJournal, Outcome, command_detail, parse_act
 from runtime.faces.feed import RequestRefusedError, Session
 from runtime.permissions import ACTIONS, FRESH, REASONED, Actor
+from runtime.supervisor import UnforeseenError, foreseen
 
 QUEUE_MAX: Final = 16
 FIRST_MAX: Final = 16
@@ -33,6 +34,7 @@ OUTCOME_BYTES: Final = 8_192
 ACT_S_MAX: Final = 60.0
 ASK_S_MAX: Final = 120.0
 """How long whoever asks is kept waiting, for acts before theirs as well."""
+DETAIL_MAX: Final = 200
 LOOK_BACK: Final = 20_000
 """Entries looked through for acts when the journal is damaged: at one a second, the last five hours."""
 Result = TypeVar("Result")
@@ -274,7 +276,7 @@ class Door:
             raise RequestRefusedError("approval_no_key")
         self.require_recordable()
         tenant = self._tenants[act.action]
-        await tenant.check(act)
+        await _checked(tenant, act)
         self._journal.begin(act, self._ledger.size)
         await self._blocking(self._journal.save)
         body = act.intent_body()
@@ -361,6 +363,14 @@ class Door:
     async def _blocking(self, call: Callable[[], Result]) -> Result:
         """Small files, rarely: off the loop."""
         return await asyncio.get_running_loop().run_in_executor(self._work, call)
+
+
+async def _checked(tenant: Tenant, act: Act) -> None:
+    """Let a tenant refuse. What else it raises is a fault of ours: logged, and a refusal too, for nothing was done and nothing recorded."""
+    try:
+        await foreseen(tenant.check(act), (RequestRefusedError, LedgerError, OSError), f"check of {act.action}")
+    except UnforeseenError as error:
+        raise RequestRefusedError("act_failed", detail=str(error)[:DETAIL_MAX]) from error
 
 
 def refuse_unless_may(actor: Actor, action: str) -> None:

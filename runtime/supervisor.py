@@ -142,6 +142,22 @@ async def absorbed(name: str, part: Awaitable[None]) -> None:
         structlog.get_logger("supervisor").exception("part_failed", part=name)
 
 
+class UnforeseenError(Exception):
+    """Something raised what nobody foresaw; its text says what."""
+
+
+async def foreseen(call: Awaitable[None], known: tuple[type[Exception], ...], name: str) -> None:
+    """Await a call whose faults must not end whoever makes it. Raises what is `known`, UnforeseenError for all else, which is logged."""
+    try:
+        await call
+    except known:
+        raise
+    except Exception as error:
+        fault = f"{type(error).__name__}: {_innermost(error)}"
+        structlog.get_logger("supervisor").exception("call_failed", call=name, fault=fault)
+        raise UnforeseenError(fault) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """A process of ours: `python -I -m <arguments>` (the module first). `niceness` above 0 gives way to the core."""

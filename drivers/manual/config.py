@@ -43,6 +43,8 @@ class Gauge(_Options):
     parity: Literal["none", "even", "odd"] = "none"
     data_bits: Literal[7, 8] = 8
     stop_bits: Literal[1, 2] = 1
+    encoding: Literal["ascii", "utf-8", "windows-1252", "cp437", "gbk"] = "ascii"
+    """A line with bytes that are no characters of it is a bad reading."""
 
 
 class DeviceOptions(_Options):

@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from drivers.driver import Clock, DriverError
 from drivers.manual.config import Address, DeviceOptions
-from drivers.manual.entered import judge_comma, judge_time, judged, part_of_line
+from drivers.manual.entered import ahead_ms_max, judge_comma, judge_time, judged, part_of_line
 from drivers.memory import Memory
 from drivers.reading import Scan, Status, Tag, TagGroup, Value, nothing_new
 
@@ -101,12 +101,13 @@ class ManualDriver:
         """See Enterable. A value of the past, older than the newest one, is followed by the newest, so that that one is shown.
 
         The newest has a later read time then, if only by a millisecond, so that each of the two can be told, and proved, by its time.
+        One with a time that is not over yet is older than any.
         """
         self._look()
         now_ms, place = self._clock.wall_ms(), group.tags.index(tag)
         scans = [_scan(group, [place], [value], [0], now_ms, [taken_ms])]
         newest = self._last.get(tag.uid)
-        if taken_ms is not None and newest is not None and taken_ms < newest.taken_ms:
+        if taken_ms is not None and newest is not None and taken_ms < newest.taken_ms and not self._is_ahead(newest):
             return [*scans, self._said_again(group, [place], now_ms + 1)]
         self._note(tag, Last(value, taken_ms if taken_ms is not None else now_ms))
         return scans
@@ -114,7 +115,13 @@ class ManualDriver:
     def due(self, tag: Tag) -> int | None:
         """See Enterable."""
         every_ms, row = _address(tag).every_ms, self._last.get(tag.uid)
-        return None if every_ms is None else every_ms + (row.taken_ms if row is not None else self._since_ms)
+        if every_ms is None:
+            return None
+        return every_ms + (row.taken_ms if row is not None and not self._is_ahead(row) else min(self._since_ms, self._clock.wall_ms()))
+
+    def _is_ahead(self, last: Last) -> bool:
+        """Tell whether a value has a time that is not over yet: the clock was wrong when it was entered, and nobody knows its time."""
+        return last.taken_ms > self._clock.wall_ms() + ahead_ms_max
 
     def _said_again(self, group: TagGroup, places: Sequence[int], from_ms: int = 0) -> Scan:
         rows = [self._last[group.tags[n].uid] for n in places]
@@ -142,12 +149,15 @@ class ManualDriver:
         places, values, statuses, sources = zip(*late, strict=True)
         return _scan(group, places, values, statuses, now_ms, sources)
 
-    def _measured(self, group: TagGroup, at_ms: int, line: str) -> Scan:
-        """Return what a gauge's line says. One that no tag's pattern fits is bad for every tag: nobody knows which it was about."""
+    def _measured(self, group: TagGroup, at_ms: int, line: str | None) -> Scan:
+        """Return what a gauge's line says. One that no tag's pattern fits is bad for every tag: nobody knows which it was about.
+
+        So is None, a line that may be half of one.
+        """
         places, values, statuses = list[int](), list[Value](), list[int]()
         for n, tag in enumerate(group.tags):
             address = _address(tag)
-            part = part_of_line(line, address)
+            part = part_of_line(line, address) if line is not None else None
             if part is None:
                 continue
             value: Value = None
@@ -173,7 +183,8 @@ class ManualDriver:
         self._memory.keep({"version": version, "last": rows})
 
     def _look(self) -> None:
-        """Begin anew when a person had the memory forgotten."""
+        """Begin anew when a person had the memory forgotten; a clock that was ahead counts from where it is now."""
+        self._since_ms = min(self._since_ms, self._clock.wall_ms())
         if self._memory.forgotten != self._forgotten:
             self._forgotten, self._since_ms = self._memory.forgotten, self._clock.wall_ms()
             self._last.clear()

@@ -14,7 +14,7 @@ from drivers.driver import Clock, DriverError
 from drivers.reading import Quality, Scan, Status, Tag, TagGroup, Value, quality_of
 from drivers.shared import NewestOf
 from drivers.virtual.config import Address, DeviceOptions
-from drivers.virtual.operations import ReckonError, number, truth, whole
+from drivers.virtual.operations import FLOAT_EXACT_MAX, ReckonError, number, truth, whole
 
 WAITING: Final = int(Status.BAD_WAITING_FOR_INITIAL_DATA)
 INT_MIN, INT_MAX = -(1 << 63), (1 << 64) - 1
@@ -103,7 +103,10 @@ def _as_type(value: Value, data: str) -> Value:
     if data == "bool":
         return truth(value)
     if data == "float64":
-        return float(number(value))
+        result = number(value)
+        if isinstance(result, int) and abs(result) > FLOAT_EXACT_MAX:  # not every such number can be a float64
+            raise ReckonError(Status.BAD_OUT_OF_RANGE)
+        return float(result)
     found = whole(value)
     if not INT_MIN <= found <= INT_MAX:  # within a formula there may be more
         raise ReckonError(Status.BAD_OUT_OF_RANGE)

@@ -10,12 +10,14 @@ names but those of `operations.py`; its length, its depth and every number are b
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from drivers.reading import Value
-from drivers.virtual.operations import BINARY, FUNCTIONS, UNARY, truth
+from drivers.virtual.operations import BINARY, FUNCTIONS, UNARY, not_exact, truth
 from drivers.virtual.tokens import FormulaError, Token, tokens_of
 
 DEPTH_MAX: Final = 40
@@ -27,6 +29,7 @@ COMPARISONS: Final = ("<", "<=", ">", ">=", "==", "!=")
 Get = Callable[[str], Value]
 """Gives the value of an input; may raise."""
 Calculation = Callable[[Get], Value]
+_NOT_ZERO: Final = re.compile(r"[0.]*[1-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,12 @@ def _constant(token: Token) -> Value:
         return token.text == "true"
     if token.text.startswith("0x"):
         return int(token.text, 16)
-    return int(token.text) if token.text.isdigit() else float(token.text)
+    if token.text.isdigit():
+        return int(token.text)
+    found = float(token.text)
+    if math.isinf(found) or (not found and _NOT_ZERO.match(token.text)):
+        raise FormulaError("config_formula_number", found=token.text[:20], at=token.at)
+    return not_exact(found)
 
 
 def _apply(operation: Callable[..., Value], *parts: Calculation) -> Calculation:

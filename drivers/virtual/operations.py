@@ -14,6 +14,8 @@ from drivers.reading import Status, Value
 
 WHOLE_MAX: Final = 1 << 64
 """Whole numbers beyond +-2**64 are out of range; so none grows from one operation to the next."""
+FLOAT_EXACT_MAX: Final = 1 << 53
+"""Whole numbers up to this are exact as a float64."""
 DIGITS_MAX: Final = 15
 Number = int | float
 
@@ -25,6 +27,15 @@ class ReckonError(Exception):
         """Keep the status."""
         self.status = status
         super().__init__(status.name)
+
+
+class Rounded(float):
+    """A float64 beyond +-2**53 that was reckoned or written: it looks whole, and need not be the number that was meant."""
+
+
+def not_exact(value: float) -> float:
+    """Return a float that was no input, so that `whole` knows it by that where it may be rounded."""
+    return Rounded(value) if abs(value) > FLOAT_EXACT_MAX else value
 
 
 def number(value: Value) -> Number:
@@ -45,9 +56,9 @@ def truth(value: Value) -> bool:
 
 
 def whole(value: Value) -> int:
-    """Return a whole number. Raises ReckonError for any other, and beyond 64 bits."""
+    """Return a whole number. Raises ReckonError for any other, for one that may be rounded, and beyond 64 bits."""
     found = number(value)
-    if not math.isfinite(found) or found != int(found) or abs(found) > WHOLE_MAX:
+    if isinstance(found, Rounded) or not math.isfinite(found) or found != int(found) or abs(found) > WHOLE_MAX:
         raise ReckonError(Status.BAD_OUT_OF_RANGE)
     return int(found)
 
@@ -63,10 +74,16 @@ def arithmetic(operation: Callable[..., Number]) -> Callable[..., Value]:
     """Return an operation on numbers, whose faults (a division by 0, a root of -1, too large) are out of range."""
 
     def apply(*values: Value) -> Value:
+        numbers = [number(value) for value in values]
         try:
-            return bounded(operation(*map(number, values)))
+            found = bounded(operation(*numbers))
         except (ArithmeticError, ValueError) as error:
             raise ReckonError(Status.BAD_OUT_OF_RANGE) from error
+        if isinstance(found, int) or any(found is each for each in numbers):
+            return found
+        if not math.isfinite(found) and all(isinstance(each, int) or math.isfinite(each) for each in numbers):
+            raise ReckonError(Status.BAD_OUT_OF_RANGE)
+        return not_exact(found)
 
     return apply
 
@@ -90,7 +107,23 @@ def _rounded(value: Number, digits: Number = 0) -> Number:
     places = whole(digits)
     if abs(places) > DIGITS_MAX:
         raise ReckonError(Status.BAD_OUT_OF_RANGE)
-    return round(value, places) if places else round(value)
+    return round(value, places) if places else round(_exact(value))
+
+
+def _exact(value: Number) -> Number:
+    """Return a number that may be made whole. Raises ReckonError for one that may be rounded."""
+    if isinstance(value, Rounded):
+        raise ReckonError(Status.BAD_OUT_OF_RANGE)
+    return value
+
+
+def _power(base: Number, exponent: Number) -> Number:
+    """Whole numbers to a whole power are whole, and looked at before they are reckoned: 2**64 is the most."""
+    if isinstance(base, float) or isinstance(exponent, float) or exponent < 0:
+        return math.pow(base, exponent)
+    if abs(base) > 1 and (abs(base).bit_length() - 1) * exponent > WHOLE_MAX.bit_length() - 1:
+        raise ReckonError(Status.BAD_OUT_OF_RANGE)
+    return int(base**exponent)
 
 
 def _comparable(value: Value) -> Number:
@@ -118,7 +151,7 @@ def _outermost(operation: Callable[..., Number]) -> Callable[..., Number]:
 
 BINARY: Final[Mapping[str, Callable[..., Value]]] = {
     "+": arithmetic(operator.add), "-": arithmetic(operator.sub), "*": arithmetic(operator.mul), "/": arithmetic(operator.truediv),
-    "//": arithmetic(operator.floordiv), "%": arithmetic(operator.mod), "**": arithmetic(math.pow),
+    "//": arithmetic(operator.floordiv), "%": arithmetic(operator.mod), "**": arithmetic(_power),
     "&": bits(operator.and_), "|": bits(operator.or_), "^": bits(operator.xor),
     "<<": bits(_shifted(operator.lshift)), ">>": bits(_shifted(operator.rshift)),
     "<": _ordered(operator.lt), "<=": _ordered(operator.le), ">": _ordered(operator.gt), ">=": _ordered(operator.ge),
@@ -130,7 +163,8 @@ UNARY: Final[Mapping[str, Callable[..., Value]]] = {
 }  # fmt: skip
 FUNCTIONS: Final[Mapping[str, tuple[Callable[..., Value], int, int]]] = {
     "min": (arithmetic(_outermost(min)), 2, 32), "max": (arithmetic(_outermost(max)), 2, 32), "abs": (arithmetic(abs), 1, 1),
-    "round": (arithmetic(_rounded), 1, 2), "floor": (arithmetic(math.floor), 1, 1), "ceil": (arithmetic(math.ceil), 1, 1),
+    "round": (arithmetic(_rounded), 1, 2), "floor": (arithmetic(lambda value: math.floor(_exact(value))), 1, 1),
+    "ceil": (arithmetic(lambda value: math.ceil(_exact(value))), 1, 1),
     "sqrt": (arithmetic(math.sqrt), 1, 1), "exp": (arithmetic(math.exp), 1, 1), "ln": (arithmetic(math.log), 1, 1),
     "log10": (arithmetic(math.log10), 1, 1),
 }  # fmt: skip

@@ -48,9 +48,14 @@ class AlarmTap(Protocol):
 class Pipeline:
     """Implements `poller.ScanSink`."""
 
-    def __init__(self, live: Live, collector: Collector, knows_time: Callable[[], bool] = lambda: True) -> None:
-        """`knows_time` tells whether the wall clock was ever set. `alarms` is set by whoever has any."""
-        self._live, self._collector, self._knows_time = live, collector, knows_time
+    def __init__(
+        self, live: Live, collector: Collector, knows_time: Callable[[], bool] = lambda: True, mono_ms: Callable[[], int] | None = None
+    ) -> None:
+        """`knows_time` tells whether the wall clock was ever set. Heartbeats go by `mono_ms`, without one by the times of scans.
+
+        `alarms` is set by whoever has any.
+        """
+        self._live, self._collector, self._knows_time, self._mono_ms = live, collector, knows_time, mono_ms
         self.alarms: AlarmTap | None = None
         self._checks: dict[int, ScanChecks] = {}
         """Of the groups that have any."""
@@ -110,7 +115,7 @@ class Pipeline:
         holding = Scan(newest.group, newest.values, read_ms, newest.statuses, None, newest.present)
         if (checks := self._checks.get(group.uid)) is not None:
             holding = checks.marked(holding)
-        repeated = report_filter.repeat(holding)
+        repeated = report_filter.repeat(holding, self._now_ms())
         if repeated is not None:
             self._live.publish(repeated)
             self._collect(repeated)
@@ -124,7 +129,7 @@ class Pipeline:
         self._live.publish(scan)
         if self.alarms is not None:
             self.alarms.saw(scan)
-        reported = report_filter.apply(scan)
+        reported = report_filter.apply(scan, self._now_ms())
         if reported is not None:
             self._collect(reported)
 
@@ -134,6 +139,9 @@ class Pipeline:
             scan = checks.marked(scan)
         for part in by_source_time(scan):
             self._collector.add(part)
+
+    def _now_ms(self) -> int | None:
+        return None if self._mono_ms is None else self._mono_ms()
 
     def _keep(self, scan: Scan) -> None:
         """Remember a subscription's values; after a failure none of them is known to hold."""

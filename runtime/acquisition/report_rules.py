@@ -17,7 +17,7 @@ from runtime.config import ReportRule
 NEVER: Final = 1 << 62
 INFINITY: Final = float("inf")
 STEP_MS: Final = 250
-"""A read time that lies this far before the one before it: the wall clock was set back, and every heartbeat is due."""
+"""A time that lies this far before the one before it: the wall clock was set back, and every heartbeat is due."""
 
 
 class ReportFilter:
@@ -40,50 +40,53 @@ class ReportFilter:
         self._first_due_ms = 0
         self._newest_ms = 0
 
-    def apply(self, scan: Scan) -> Scan | None:
-        """Return the scan reduced to what has to be collected, None when that is nothing."""
-        self._look_at_time(scan.read_ms)
+    def apply(self, scan: Scan, now_ms: int | None = None) -> Scan | None:
+        """Return the scan reduced to what has to be collected, None when that is nothing.
+
+        Heartbeats are counted by `now_ms`, best a monotonic time; by the scan's read time where there is none.
+        """
+        now = self._looked_at(scan.read_ms if now_ms is None else now_ms)
         over = self._held_back.beyond(scan, self._values) if self._held_back is not None else ()
         same = (scan.cause is not None) is self._failed and scan.statuses == self._statuses and scan.values == self._values
-        if same and scan.present is None and scan.read_ms < self._first_due_ms and not self._always and not over:
+        if same and scan.present is None and now < self._first_due_ms and not self._always and not over:
             return None
-        wanted = self._wanted(scan)
+        wanted = self._wanted(scan, now)
         for i in over:
             wanted[i] = True
         if not any(wanted):
             return None
-        return self._reported(scan, wanted)
+        return self._reported(scan, wanted, now)
 
-    def repeat(self, scan: Scan) -> Scan | None:
+    def repeat(self, scan: Scan, now_ms: int | None = None) -> Scan | None:
         """Return of a subscription's last values, which still hold, those that time alone lets through; None when that is nothing.
 
-        Their heartbeat is due, their status has changed, or too much of them was held back.
+        Their heartbeat is due, their status has changed, or too much of them was held back. `now_ms` as in `apply`.
         """
-        self._look_at_time(scan.read_ms)
+        now = self._looked_at(scan.read_ms if now_ms is None else now_ms)
         over = self._held_back.beyond(scan, self._values) if self._held_back is not None else ()
-        if scan.read_ms < self._first_due_ms and scan.statuses == self._statuses and not over:
+        if now < self._first_due_ms and scan.statuses == self._statuses and not over:
             return None
-        wanted = [scan.read_ms >= due for due in self._due_ms]
+        wanted = [now >= due for due in self._due_ms]
         for i in over:
             wanted[i] = True
         if scan.statuses != self._statuses:
             wanted = self._with_new_statuses(scan, wanted)
         if scan.present is not None:
             wanted = [w and here for w, here in zip(wanted, scan.present, strict=True)]
-        return self._reported(scan, wanted) if any(wanted) else None
+        return self._reported(scan, wanted, now) if any(wanted) else None
 
-    def _look_at_time(self, read_ms: int) -> None:
-        if read_ms < self._newest_ms - STEP_MS:  # heartbeats would wait until the wall clock is there again
+    def _looked_at(self, now: int) -> int:
+        if now < self._newest_ms - STEP_MS:  # heartbeats would wait until the clock is there again
             self._due_ms, self._first_due_ms = [0] * len(self._due_ms), 0
-        self._newest_ms = read_ms
+        self._newest_ms = now
+        return now
 
-    def _reported(self, scan: Scan, wanted: list[bool]) -> Scan:
-        self._remember(scan, wanted)
+    def _reported(self, scan: Scan, wanted: list[bool], now: int) -> Scan:
+        self._remember(scan, wanted, now)
         present = None if all(wanted) else wanted
         return Scan(scan.group, scan.values, scan.read_ms, scan.statuses, scan.source_ms, present, scan.cause, scan.sources, scan.server_ms)
 
-    def _wanted(self, scan: Scan) -> list[bool]:
-        now = scan.read_ms
+    def _wanted(self, scan: Scan, now: int) -> list[bool]:
         if (scan.cause is not None) is not self._failed:
             wanted = [True] * len(scan.values)
         else:
@@ -108,8 +111,7 @@ class ReportFilter:
             return [new != old and (new == new or old == old) for new, old in zip(values, self._values, strict=True)]  # noqa: PLR0124
         return [_beyond(new, old, band) for new, old, band in zip(values, self._values, self._bands, strict=True)]
 
-    def _remember(self, scan: Scan, wanted: list[bool]) -> None:
-        now = scan.read_ms
+    def _remember(self, scan: Scan, wanted: list[bool], now: int) -> None:
         if all(wanted):
             self._values = scan.values.copy()
             self._due_ms = [now + beat for beat in self._heartbeats]

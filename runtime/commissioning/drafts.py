@@ -14,8 +14,8 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from drivers.option_error import OptionError
-from runtime.config_faults import ConfigError, Fault
 from runtime.config_text import with_values
+from runtime.config_toml import tables_of
 from runtime.tags_in_text import with_groups
 
 NAME_MAX: Final = 64
@@ -46,7 +46,7 @@ def with_device(text: str, device: str, raw: Mapping[str, Any], comments: Sequen
     """Return the text with a new device at its end. Raises OptionError `draft_device_there`, ConfigError for no TOML."""
     if not device or len(device) > NAME_MAX:
         raise OptionError("draft_device_name", name=device[:NAME_MAX])
-    if device in parsed(text).get("devices", {}):
+    if device in tables_of(text).get("devices", {}):
         raise OptionError("draft_device_there", device=device)
     added = text.rstrip("\n") + "\n\n" + toml_of(device, raw, comments)
     try:
@@ -60,7 +60,7 @@ def with_device(text: str, device: str, raw: Mapping[str, Any], comments: Sequen
 
 def with_copy(text: str, device: str, name: str, changes: Mapping[str, Any]) -> str:
     """Return the text with a device once more under another name, some of its options changed. Raises as `with_device`, OptionError."""
-    raw = parsed(text).get("devices", {}).get(device)
+    raw = tables_of(text).get("devices", {}).get(device)
     if not isinstance(raw, dict):
         raise OptionError("device_unknown", device=device)
     return with_device(text, name, {**_without_was(raw), **changes})
@@ -68,7 +68,7 @@ def with_copy(text: str, device: str, name: str, changes: Mapping[str, Any]) -> 
 
 def without_device(text: str, device: str) -> str:
     """Return the text without a device. Raises OptionError `device_unknown`, ConfigError."""
-    if device not in parsed(text).get("devices", {}):
+    if device not in tables_of(text).get("devices", {}):
         raise OptionError("device_unknown", device=device)
     document: Any = tomlkit.parse(text)
     del document["devices"][device]
@@ -83,7 +83,7 @@ def with_tag(text: str, device: str, group: str, period_ms: int, tag: Mapping[st
 
     Raises ConfigError, OptionError: `draft_tag_there` where any group of the device has a tag of this name, which is never replaced.
     """
-    raw = parsed(text).get("devices", {}).get(device)
+    raw = tables_of(text).get("devices", {}).get(device)
     if not isinstance(raw, dict):
         raise OptionError("device_unknown", device=device)
     if "template" in raw:
@@ -106,17 +106,9 @@ def with_tag(text: str, device: str, group: str, period_ms: int, tag: Mapping[st
 
 def with_setting(text: str, table: str, key: str, value: Any) -> str:
     """Return the text with one key of a top table set, the table made where it is missing. Raises ConfigError."""
-    if table not in parsed(text):
+    if table not in tables_of(text):
         return text.rstrip("\n") + f"\n\n[{table}]\n{_key(key)} = {inline(value)}\n"
     return with_values(text, [(f"{table}.{key}", value)])
-
-
-def parsed(text: str) -> dict[str, Any]:
-    """Return the tables of a config text. Raises ConfigError `config_not_toml`."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([Fault("", "config_not_toml", {"detail": str(error)})]) from error
 
 
 def _without_was(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from tomlkit.items import Comment, Null, Whitespace
 
 from drivers.option_error import OptionError
 from drivers.templates import Library, expanded
-from runtime.commissioning.drafts import parsed, toml_of, with_device, without_device
+from runtime.commissioning.drafts import toml_of, with_device, without_device
+from runtime.config_toml import tables_of
 
 HEADER: Final = "["
 
@@ -27,7 +28,7 @@ def written_out(text: str, device: str) -> str:
 
     Raises OptionError `device_unknown`, `device_no_template`, `draft_would_differ`, those of the template; ConfigError for no TOML.
     """
-    raw = parsed(text).get("devices", {}).get(device)
+    raw = tables_of(text).get("devices", {}).get(device)
     if not isinstance(raw, dict):
         raise OptionError("device_unknown", device=device)
     if "template" not in raw:
@@ -48,7 +49,7 @@ def written_out(text: str, device: str) -> str:
 def _says(made: str, text: str, device: str, whole: dict[str, Any]) -> bool:
     """Whether a text says what another says, but for one device."""
     try:
-        found, wanted = tomllib.loads(made), parsed(text)
+        found, wanted = tomllib.loads(made), tables_of(text)
     except tomllib.TOMLDecodeError:
         return False
     wanted["devices"] = {**wanted["devices"], device: whole}

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from runtime.config_meant import closest
 from runtime.messages.catalogue import word
+from runtime.tag_sheet.encodings import guesses
 
 SIZE_BYTES_MAX: Final = 8 << 20
 ROWS_MAX: Final = 50_000
@@ -33,12 +34,6 @@ _CELL_WITHIN: Final = re.compile(rf"[,;\t][\"'\s]*[{re.escape(FORMULA_BEGINS)}]"
 _FORMULA: Final = re.compile(rf"((?:^|[;\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029])[\s\"'\ufeff]*)(?=[{re.escape(FORMULA_BEGINS)}])")
 """Where a spreadsheet would begin a formula: in a cell, or in one that some locales begin at a semicolon or a line's end within."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_GBK_COMMON: Final = re.compile(rb"([\x00-\x7f]|[\xa1-\xf7][\xa1-\xfe])*")
-"""ASCII and the characters of GB2312, which is all that labels of tags need."""
-_WESTERN: Final = re.compile(
-    "([\x20-\x7e\t\r\n]|(?<![À-ÿ])[°µ²³±€](?![À-ÿ°µ²³±€])|[ÀÁÂÄÅÆÇÉÈÊËÍÑÓÖØÚÜ]*[ßàáâãäåæçèéêëìíîïñòóôõöøùúûüý]*(?![À-ÿ]))*"
-)
-"""Letters of Western words, upper case before lower case, and single signs of units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +111,29 @@ def read_sheet(data: bytes, known: Sequence[str], needed: str, encoding: str | N
         raise SheetError([SheetFault(0, "", "sheet_too_many_rows", {"limit": ROWS_MAX})])
     header = [_bare(name).casefold() for name in (table or [[]])[0]]
     if needed not in header:
-        if meant_so := next((name for name in header if name not in known and closest(name, known) == needed), None):
+        if meant_so := next((name for name in header[:FAULTS_MAX] if name not in known and closest(name, known) == needed), None):
             raise SheetError([_unknown(meant_so, known)])
         raise SheetError([SheetFault(0, "", "sheet_no_header", {"column": needed, "known": ", ".join(known)})])
-    faults = [SheetFault(1, name, "sheet_column_twice", {}) for at, name in enumerate(header) if name and name in header[:at]]
-    faults += [_unknown(name, known) for name in dict.fromkeys(header) if name and not name.startswith("#") and name not in known]
+    faults = _header_faults(header, known)
     rows = []
     for number, cells in enumerate(table[1:], start=2):
         row = _row(number, header, cells, faults)
         if row:
             rows.append((number, row))
     return Sheet(tuple(name for name in header if name in known), tuple(rows), _decimal_comma(separator, rows), tuple(faults))
+
+
+def _header_faults(header: Sequence[str], known: Sequence[str]) -> list[SheetFault]:
+    """Return what is wrong with the names of columns, no more than are told of a table."""
+    seen: set[str] = set()
+    twice, others = list[SheetFault](), list[str]()
+    for name in header:
+        if name in seen and name:
+            twice.append(SheetFault(1, name, "sheet_column_twice", {}))
+        elif name and not name.startswith("#") and name not in known:
+            others.append(name)
+        seen.add(name)
+    return [*twice[:FAULTS_MAX], *(_unknown(name, known) for name in others[:FAULTS_MAX])]
 
 
 def _unknown(name: str, known: Sequence[str]) -> SheetFault:
@@ -190,14 +197,17 @@ def _row(number: int, header: Sequence[str], cells: Sequence[str], faults: list[
         quoted = cell.strip(BLANKS).startswith('"')
         if not meant and not quoted:
             continue
+        fault: SheetFault | None = None
         if not name:
-            faults.append(SheetFault(number, "", "sheet_cell_beyond", {"value": meant[:60]}))
+            fault = SheetFault(number, "", "sheet_cell_beyond", {"value": meant[:60]})
         elif name.startswith("#"):
             continue
         elif not quoted and _CONTROL.search(meant):
-            faults.append(SheetFault(number, name, "sheet_control", {}))
+            fault = SheetFault(number, name, "sheet_control", {})
         else:
             found[name] = meant
+        if fault is not None and len(faults) < FAULTS_MAX:  # more are not told
+            faults.append(fault)
     return found
 
 
@@ -226,28 +236,9 @@ def _fields(text: str, separator: str, rows_max: int) -> list[list[str]]:
 
 def _decoded(data: bytes, encoding: str | None) -> str:
     """Return the text. Raises SheetError where it could be more than one, or none."""
-    for name in [encoding] if encoding else _guesses(data):
+    for name in [encoding] if encoding else guesses(data):
         try:
             return data.decode({"gbk": "gb18030", "utf-8": "utf-8-sig"}.get(name, name))
         except UnicodeDecodeError as error:
             raise SheetError([SheetFault(0, "", "sheet_encoding_wrong", {"encoding": name, "at": error.start})]) from error
     raise SheetError([SheetFault(0, "", "sheet_encoding_unclear", {"known": ", ".join(ENCODINGS)})])
-
-
-def _guesses(data: bytes) -> list[str]:
-    """Return the one encoding that the bytes can be in, nothing when there are more or none."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return ["utf-16"]
-    if data[1:4:2] == b"\0\0" and data[:1] != b"\0":
-        return ["utf-16-le"]
-    if data[:3:2] == b"\0\0":
-        return ["utf-16-be"]
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        western = data.decode("windows-1252", errors="replace")
-        fits = ["windows-1252"] if _WESTERN.fullmatch(western) else []
-        if _GBK_COMMON.fullmatch(data):
-            fits.append("gbk")
-        return fits if len(fits) == 1 else []
-    return ["utf-8"]

@@ -17,7 +17,8 @@ import pytest
 from drivers.driver import DriverError
 from drivers.manual.config import DeviceOptions, Gauge, parse_address
 from drivers.manual.driver import ManualDriver
-from drivers.manual.gauge_port import GaugePort, line_bytes_max, lines_kept_max
+from drivers.manual.gauge_port import GaugePort, lines_kept_max
+from drivers.manual.line_framer import line_bytes_max, long_pause_ms, pause_ms
 from drivers.memory import ShortMemory
 from drivers.reading import Scan, Status, Tag, TagGroup, Value
 from tests.rigs.clock import RunningClock
@@ -25,6 +26,7 @@ from tests.rigs.clock import RunningClock
 pytestmark = pytest.mark.integration
 
 DECODING, RANGE = int(Status.BAD_DECODING_ERROR), int(Status.BAD_OUT_OF_RANGE)
+PAUSE_S, LONG_PAUSE_S = pause_ms / 1000 + 0.1, (pause_ms + long_pause_ms) / 1000 + 0.1
 
 
 class Cable:
@@ -66,16 +68,20 @@ SCANNER = TagGroup(1, "scanner", "g", 60_000, SCANS, "subscribe")
 
 
 @asynccontextmanager
-async def listening(cable: Cable, group: TagGroup, driver: ManualDriver | None = None) -> AsyncIterator[AsyncGenerator[Scan, None]]:
-    """Subscribe; the port is open when this is entered."""
+async def listening(
+    cable: Cable, group: TagGroup, driver: ManualDriver | None = None, *, rest_s: float = PAUSE_S
+) -> AsyncIterator[AsyncGenerator[Scan, None]]:
+    """Subscribe; the port is open when this is entered, for as long as nobody is faster who puts a part on an instrument."""
     async with asyncio.timeout(20), driver or station(cable) as entered:
         async with aclosing(cast("AsyncGenerator[Scan, None]", entered.subscribe(group))) as scans:
             await anext(scans)
+            await asyncio.sleep(rest_s)
             yield scans
 
 
-def station(cable: Cable) -> ManualDriver:
-    return ManualDriver(DeviceOptions(gauge=Gauge(serial_port=str(cable.port), by="station 3")), RunningClock(), ShortMemory())
+def station(cable: Cable, **more: Any) -> ManualDriver:
+    gauge = Gauge(serial_port=str(cable.port), by="station 3", **more)
+    return ManualDriver(DeviceOptions(gauge=gauge), RunningClock(), ShortMemory())
 
 
 async def next_rows(scans: AsyncGenerator[Scan, None]) -> list[tuple[str, Value, int]]:
@@ -124,6 +130,67 @@ def test_a_line_that_comes_in_pieces_and_several_at_once(tmp_path: Path) -> None
                 assert await next_rows(scans) == [("t1", "ORDER-7", 0)]
                 assert await next_rows(scans) == [("t0", None, RANGE)]
                 assert await next_rows(scans) == [("t0", None, DECODING), ("t1", None, DECODING)], "nobody knows which it was about"
+
+    asyncio.run(test())
+
+
+README_CALIPER = TagGroup(1, "gauge", "g", 60_000, (tag(0, "float64", line=r"^\s*([+-]?[\d.]+)\s*mm"),), "subscribe")
+ANY_NUMBER = TagGroup(1, "gauge", "g", 60_000, (tag(0, "float64", line=r"([\d.]+)"),), "subscribe")
+ANY_TEXT = TagGroup(1, "gauge", "g", 60_000, (tag(0, "text", line=".+"),), "subscribe")
+BAD = [("t0", None, DECODING)]
+
+
+def good(value: Value) -> list[tuple[str, Value, int]]:
+    return [("t0", value, 0)]
+
+
+@pytest.mark.parametrize(
+    ("group", "rest_s", "sent", "told"),
+    [
+        (README_CALIPER, 0, [b"3.4 mm\r\n", b"123.4 mm\r\n"], [BAD, good(123.4)]),
+        (README_CALIPER, 0, [b"\r\n", b"123.4 mm\r\n"], [good(123.4)]),
+        (README_CALIPER, 0, [b"3.4 mm", PAUSE_S, b"\r\n123.4 mm\r\n"], [BAD, good(123.4)]),
+        (README_CALIPER, PAUSE_S, [b"45", LONG_PAUSE_S, b"123.4 mm\r\n"], [BAD, good(123.4)]),
+        (README_CALIPER, PAUSE_S, [b"12", PAUSE_S, b"3.4 mm\r\n", b"123.4 mm\r\n"], [BAD, good(123.4)]),
+        (README_CALIPER, PAUSE_S, [b"\x01" * 256 + b"1", b"23.4 mm\r\n", b"123.5 mm\r\n"], [BAD, good(123.5)]),
+        (README_CALIPER, PAUSE_S, [b"\x01" * 1_000, LONG_PAUSE_S, b"123.4 mm\r\n"], [BAD, good(123.4)]),
+        (ANY_NUMBER, PAUSE_S, [b" " * 253 + b"123456.7 mm\r\n1 mm\r\n"], [BAD, good(1.0)]),
+        (ANY_TEXT, PAUSE_S, [b"LOT-\xe9\xe9\r\n", b"LOT-\xe8\xff\r\n", b"LOT-7\r\n"], [BAD, BAD, good("LOT-7")]),
+    ],
+)
+def test_halves_of_lines_and_what_is_no_text_are_told_and_never_a_value(
+    tmp_path: Path, group: TagGroup, rest_s: float, sent: list[bytes | float], told: list[list[tuple[str, Value, int]]]
+) -> None:
+    async def test() -> None:
+        with Cable(tmp_path) as cable:
+            async with listening(cable, group, rest_s=rest_s) as scans, asyncio.TaskGroup() as tasks:
+                heard = tasks.create_task(anything_of(scans, len(told)))
+                for each in sent:
+                    if isinstance(each, bytes):
+                        cable.send(each)
+                        await asyncio.sleep(0.03)
+                    else:
+                        await asyncio.sleep(each)
+            assert heard.result() == told
+
+    asyncio.run(test())
+
+
+async def anything_of(scans: AsyncGenerator[Scan, None], count: int) -> list[list[tuple[str, Value, int]]]:
+    return [await next_rows(scans) for _ in range(count)]
+
+
+def test_a_slow_line_is_one_value_and_an_instrument_of_another_alphabet_is_read_in_it(tmp_path: Path) -> None:
+    degrees = TagGroup(1, "gauge", "g", 60_000, (tag(0, "float64", line="^([0-9.]+) °C"),), "subscribe")
+
+    async def test() -> None:
+        with Cable(tmp_path) as cable:
+            async with listening(cable, degrees, station(cable, encoding="windows-1252", baud=300)) as scans, asyncio.TaskGroup() as tasks:
+                heard = tasks.create_task(anything_of(scans, 1))
+                for byte in b"123.4 \xb0C\r\n":
+                    cable.send(bytes([byte]))
+                    await asyncio.sleep(10 / 300)
+            assert heard.result() == [good(123.4)]
 
     asyncio.run(test())
 
@@ -185,6 +252,7 @@ def test_a_port_that_hangs_while_it_is_opened_holds_up_nobody_and_is_free_when_i
                         pass
             HangingPort.answers.set()
             async with asyncio.timeout(10), GaugePort(options, RunningClock(), thread) as port:
+                await asyncio.sleep(PAUSE_S)
                 cable.send(b"1 mm\n")
                 assert await port.line(5) is not None
 

@@ -275,3 +275,24 @@ def test_a_table_that_is_none_is_told_what_to_do(data: bytes, code: str, said: s
     (fault,) = faults
     assert fault.code == code
     assert said in fault.text()
+
+
+@pytest.mark.parametrize(
+    ("tag", "where"),
+    [
+        ('address = "holding:0", data = "uint64", missing = [1, 18446744073709551616]', "devices.d.groups.g.tags.t.missing.1"),
+        ('address = "holding:0", scale = ' + "9" * 400, "devices.d.groups.g.tags.t.scale"),
+        ('address = "holding:0", scale = -9223372036854775809', "devices.d.groups.g.tags.t.scale"),
+        ('address = "holding:0", colour = 0x' + "f" * 100_000, "devices.d.groups.g.tags.t.colour"),
+    ],
+)
+def test_a_whole_number_of_more_than_64_bits_is_said_with_its_place_and_line(tag: str, where: str) -> None:
+    (fault,) = faults_of(DEVICE % ("", tag))
+    assert (fault.where, fault.code, fault.line) == (where, "config_number_long", 10)
+    parse_config(DEVICE % ("", 'address = "holding:0", data = "uint64", missing = [0, 18446744073709551615]'))
+
+
+def test_a_number_that_python_does_not_read_is_found_behind_a_text_and_a_comment_of_digits() -> None:
+    digits = "1" * 5_000
+    text = DEVICE % (f'# {digits}\nasset = "{digits}"\nport = {digits[:-1]}_1', 'address = "holding:0"')
+    assert [(fault.code, fault.line) for fault in faults_of(text)] == [("config_number_long", 8)]

@@ -91,6 +91,33 @@ def test_a_value_of_the_past_has_its_time_and_does_not_become_the_newest() -> No
     run(program, seed=1)
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_value_entered_while_the_clock_was_ahead_is_older_than_any_and_becomes_overdue(restart: bool) -> None:
+    async def program(clock: VirtualClock) -> None:
+        memory, one = ShortMemory(), HOURLY.tags[0]
+        clock.step(10 * 365 * 86_400_000)
+        driver, said = ManualDriver(DeviceOptions(), clock, memory), list[Scan]()
+        driver.enter(HOURLY, one, 10.0, None)
+        ahead = clock.wall_ms()
+        clock.step(-10 * 365 * 86_400_000)
+        if restart:
+            driver = ManualDriver(DeviceOptions(), clock, memory)
+        async with asyncio.TaskGroup() as tasks:
+            task = follow(driver, said, tasks)
+            await after(clock, 3590)
+            assert [rows(scan) for scan in said] == [[("t0", 10.0, LAST if restart else 0, ahead)]]
+            said.clear()
+            await after(clock, 20)
+            assert [rows(scan) for scan in said] == ([] if restart else [[("t0", 10.0, LAST, ahead)]]), "a restart has said so"
+            taken = clock.wall_ms() - 60_000
+            assert [rows(scan) for scan in driver.enter(HOURLY, one, 20.0, taken)] == [[("t0", 20.0, 0, taken)]]
+            assert driver.due(one) == taken + 3_600_000
+            assert [rows(scan) for scan in driver.enter(HOURLY, one, 15.0, taken - 1)][1] == [("t0", 20.0, 0, taken)]
+            task.cancel()
+
+    run(program, seed=1)
+
+
 def test_after_a_restart_the_last_values_are_there_uncertain_and_with_their_times() -> None:
     async def program(clock: VirtualClock) -> None:
         memory, said = ShortMemory(), list[Scan]()

@@ -97,6 +97,8 @@ def test_what_a_formula_gives(text: str, value: Value) -> None:
         ("2" + "**2" * 60, "config_formula_deep"),
         ("9" * 30, "config_formula_sign"),
         ("1 = 1", "config_formula_sign"),
+        ("[d/x] * 1e999", "config_formula_number"),
+        ("[d/x] + 0.5e-400", "config_formula_number"),
         ("[d/x].real", "config_formula_sign"),
         ("min(1,)", "config_formula_unexpected"),
     ],
@@ -136,12 +138,62 @@ def test_what_means_nothing_is_refused_and_said_where(text: str, code: str) -> N
         "[d/nan] != 1",
         "if [d/nan] > 80 then 1 else 0",
         "max([d/zero], [d/nan]) < 80",
+        "[d/large] * [d/large]",
+        "[d/large] * [d/large] - [d/large] * [d/large]",
+        "if [d/large] * [d/large] > 5 then 1 else 0",
+        "0 - 1e300 * 1e300",
+        "3 ** 41",
+        "(0 - 3) ** 0xFFFFFFFFFFFFFFFF",
+        "floor([d/long] / 1)",
+        "ceil([d/long] * 1.0)",
+        "round([d/long] + 0.5)",
+        "[d/long] / 1 & 1",
+        "floor(1e17)",
     ],
 )
 def test_no_result_is_out_of_range(text: str) -> None:
     with pytest.raises(ReckonError) as caught:
-        reckon(text, zero=0, nan=math.nan, long=WHOLE_MAX)
+        reckon(text, zero=0, nan=math.nan, long=WHOLE_MAX, large=1e200)
     assert caught.value.status == Status.BAD_OUT_OF_RANGE
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[d/x] ** 2", 3037000499**2),
+        ("3 ** 40", 3**40),
+        ("(0 - 3) ** 39", -(3**39)),
+        ("2 ** 64", 1 << 64),
+        ("(0 - 1) ** 0xFFFFFFFFFFFFFFFF", -1),
+        ("[d/zero] ** 0", 1),
+        ("3 ** 20.0", 3.0**20),
+        ("2 ** (0 - 2)", 0.25),
+        ("[d/float] & 0x0F", 0),
+        ("floor([d/float])", 1 << 60),
+        ("floor(max([d/float], 3))", 1 << 60),
+        ("0.0e-400 + 0", 0.0),
+    ],
+)
+def test_whole_numbers_stay_exact(text: str, value: float) -> None:
+    found = reckon(text, x=3037000499, zero=0, float=float(1 << 60))
+    assert (found, type(found)) == (value, type(value))
+
+
+@given(st.integers(-(1 << 64), 1 << 64), st.integers(0, 1 << 64))
+def test_a_whole_power_is_exact_or_out_of_range(base: int, exponent: int) -> None:
+    for times in (exponent % 70, exponent):
+        small = abs(base) <= 1
+        if small or (times <= 64 and abs(base) ** times <= WHOLE_MAX):
+            found = reckon("[d/x] ** [d/n]", x=base, n=times)
+            assert (found, type(found)) == (base ** (times % 2 or 2 * (times > 0)) if small else base**times, int)
+        else:
+            with pytest.raises(ReckonError, match="OUT_OF_RANGE"):
+                reckon("[d/x] ** [d/n]", x=base, n=times)
+
+
+@pytest.mark.parametrize("text", ["[d/inf] * 2", "[d/inf] + 1", "abs([d/inf])"])
+def test_an_input_that_is_infinite_stays_so(text: str) -> None:
+    assert reckon(text, inf=math.inf) == math.inf
 
 
 @pytest.mark.parametrize("text", ["min([d/nan], 3)", "min(3, [d/nan])", "max(3, [d/nan], 4)", "max([d/nan], 3)", "[d/nan] + 1"])

@@ -31,6 +31,10 @@ INPUTS = {
     "d/pushed": Newest(7, 0, None),
     "d/text": Newest("AUTO", 0, NOW_MS),
     "d/unread": Newest(None, 0, 0),
+    "d/long": Newest((1 << 63) - 1, 0, NOW_MS),
+    "d/exact": Newest(1 << 53, 0, NOW_MS),
+    "d/float": Newest(float(1 << 60), 0, NOW_MS),
+    "d/large": Newest(1e200, 0, NOW_MS),
 }
 
 
@@ -59,6 +63,15 @@ def read(formula: str, data: str = "float64") -> tuple[object, int]:
         ("[d/old] + 1", "float64", 6.0, Status.UNCERTAIN_LAST_USABLE_VALUE),
         ("[d/pushed] + 1", "float64", 8.0, 0),
         ("[d/good] / [d/zero]", "float64", None, Status.BAD_OUT_OF_RANGE),
+        ("[d/long]", "int", (1 << 63) - 1, 0),
+        ("[d/long] / 1", "int", None, Status.BAD_OUT_OF_RANGE),
+        ("[d/long] / 1", "float64", float(1 << 63), 0),
+        ("[d/long]", "float64", None, Status.BAD_OUT_OF_RANGE),
+        ("[d/exact]", "float64", float(1 << 53), 0),
+        ("[d/exact] / 1", "int", 1 << 53, 0),
+        ("[d/exact] + 1", "float64", None, Status.BAD_OUT_OF_RANGE),
+        ("[d/float]", "int", 1 << 60, 0),
+        ("[d/large] * [d/large]", "float64", None, Status.BAD_OUT_OF_RANGE),
         ("[d/text]", "text", "AUTO", 0),
         ("[d/text]", "float64", None, Status.BAD_CONFIGURATION_ERROR),
         ('[d/text] == "AUTO"', "bool", True, 0),
@@ -68,7 +81,8 @@ def read(formula: str, data: str = "float64") -> tuple[object, int]:
     ],
 )
 def test_the_worst_input_that_decided_counts(formula: str, data: str, value: object, status: int) -> None:
-    assert read(formula, data) == (value, status)
+    found = read(formula, data)
+    assert (found, type(found[0])) == ((value, status), type(value))
     assert (value is None) is (quality_of(status) is Quality.BAD)
 
 

@@ -41,3 +41,22 @@ def test_a_quiet_subscription_has_its_heartbeats_while_it_is_known_to_be_alive()
     assert 3 + 30 + 2 * 8 <= alive <= 3 + 30 + 2 * 10, "a reading of each quiet tag every 60 to 70 s"
     assert readings_of(disk) == alive + 3, "bad once, and no heartbeat of what is not known to hold"
     assert verified(disk).verdict != "fails"
+
+
+def test_heartbeats_come_in_time_while_the_wall_clock_is_set_back_a_little_again_and_again() -> None:
+    async def program(clock: VirtualClock) -> ShimDisk:
+        disk, plant = ShimDisk(), Plant(clock)
+        prepare(disk, config_text(pushing_toml("a", "fast", 1)))
+        async with running(disk, clock, plant) as now:
+            group, pushed = now.core._field.pollers["a"].points.groups[0], plant.drivers["a"].pushed
+            await pushed.put(Scan(group, [1], clock.wall_ms()))
+            for _ in range(121):  # ten minutes
+                await after(clock, 5)
+                clock.step(-4_800)
+                await pushed.put(nothing_new(group, clock.wall_ms()))
+            await after(clock, 3)
+        return disk
+
+    disk = run(program, seed=1)
+    assert readings_of(disk) == 1 + 10, "one each 60 s"
+    assert verified(disk).verdict != "fails"

@@ -118,6 +118,17 @@ def test_heartbeats_go_on_after_the_wall_clock_was_set_back() -> None:
     assert reported == list(range(0, 600_000, 60_000))
 
 
+@given(st.lists(st.integers(-90_000_000, 90_000_000), min_size=61, max_size=61))
+def test_heartbeats_go_by_a_monotonic_time_whatever_the_wall_clock_does(steps: list[int]) -> None:
+    report, wall, reported = ReportFilter([ReportRule(heartbeat_ms=60_000)] * 3), 2_000_000_000_000, list[int]()
+    for n, by_ms in enumerate(steps):
+        wall += 5_000 + by_ms
+        scan = Scan(GROUP, [1.0, 2.0, 3.0], wall)
+        if (report.apply(scan, n * 5_000) if n % 2 else report.repeat(scan, n * 5_000)) is not None:
+            reported.append(n * 5_000)
+    assert reported == list(range(0, 305_000, 60_000))
+
+
 walks = st.lists(st.floats(-50, 50), min_size=2, max_size=80)
 late = st.lists(st.integers(0, 60), min_size=80, max_size=80)
 
