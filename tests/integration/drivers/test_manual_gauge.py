@@ -208,7 +208,7 @@ def test_a_cable_that_is_pulled_is_a_fault_and_mends_with_the_last_value_still_k
             with pytest.raises(DriverError, match="connect_failed") as caught:
                 async with listening(cable, CALIPER, driver):
                     pass
-            assert caught.value.params == {"serial_port": str(cable.port)}
+            assert caught.value.params == {"serial_port": str(cable.port), "because": "port_missing"}
             cable.plug()
             async with listening(cable, CALIPER, driver) as scans:
                 assert (await driver.read(CALIPER, 1.0)).values == [12.34]
