@@ -56,6 +56,17 @@ class Troubles:
     """The last read had no time for all."""
     unsearched: bool = False
     """A block was refused for its address, and the read had no time to search it."""
+    refused: dict[Block, bool] = field(default_factory=dict)
+    """Blocks that were refused in reads that brought nothing; True once others were answered since, so that it is theirs alone."""
+    lost_came_first: bool = False
+    """The last read began with a lost value."""
+
+    def answered(self, turn: Turn) -> None:
+        """A read brought something."""
+        self.refused_whole = 0
+        if self.refused:
+            came = {read.block for read, answer in zip(turn.reads, turn.answers, strict=True) if isinstance(answer, bytes)}
+            self.refused = dict.fromkeys(self.refused.keys() - came, True)
 
 
 @dataclass(slots=True)
@@ -70,6 +81,8 @@ class GroupPlan:
     is_settled: bool
     """Nothing is left to find out: every block was answered before, none is to be proven, nothing is lost."""
     troubles: Troubles
+    has_alone: bool
+    """It holds a value that is read alone, since the unit chokes on it."""
 
     def holes(self, block: Block) -> list[Interval]:
         """Return the holes of a block: what it holds besides wanted values."""
@@ -95,7 +108,9 @@ def make_plan(layout: Layout, learned: LearnedMap, options: DeviceOptions, hope:
     is_settled = is_known and not unproven and not learned.has_lost(layout.spans) and not learned.has_passing(silent=False)
     troubles = last.troubles if last is not None else Troubles()
     troubles.late.keep(blocks)
-    return GroupPlan(layout, learned.version, layout.arrange(blocks, refused), readable, unproven, is_settled, troubles)
+    troubles.refused = {block: troubles.refused[block] for block in blocks if block in troubles.refused}
+    has_alone = any(learned.is_passing(block.table, (block.start, block.end)) for block in blocks)
+    return GroupPlan(layout, learned.version, layout.arrange(blocks, refused), readable, unproven, is_settled, troubles, has_alone)
 
 
 def _keep_order(blocks: list[Block], before: list[Block]) -> None:

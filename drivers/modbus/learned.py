@@ -7,7 +7,7 @@ between starts. Everything in it was observed, and one thing follows: a request 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Final
 
 from drivers.modbus.address import bit_tables, tables
@@ -126,10 +126,10 @@ class LearnedMap:
         """Tell whether just this interval is known to be refused, not for sure."""
         return interval in self.passing[table]
 
-    def drop_passing(self, *, silent: bool) -> None:
-        """Forget the refusals that were not sure, or with `silent` the places where blocks were cut for silence."""
+    def drop_passing(self, *, silent: bool, but: Container[tuple[str, int, int]] = ()) -> None:
+        """Forget the refusals that were not sure, or with `silent` the places where blocks were cut for silence, but for some."""
         for table, rows in self.passing.items():
-            kept = {interval: code for interval, code in rows.items() if (code == SILENT) != silent}
+            kept = {each: code for each, code in rows.items() if (code == SILENT) != silent or (table, *each) in but}
             if len(kept) != len(rows):
                 self.passing[table] = kept
                 self.version += 1

@@ -42,25 +42,26 @@ class Pace:
 
 async def read_planned(ask: Asker, plan: GroupPlan, turn: Turn, learned: LearnedMap, pace: Pace) -> None:
     """Ask every block once that does not rest, as far as there is time."""
-    time, late, answers = asyncio.get_running_loop().time, plan.troubles.late, turn.answers
+    time, late, answers = asyncio.get_running_loop().time, plan.troubles.late or None, turn.answers
+    until, is_settled = turn.until, turn.is_settled
     now, quickest_s = time(), inf
     for at, read in enumerate(turn.reads):
-        if late and turn.data_count and (status := late.resting(read.block)) is not None:
+        if late is not None and turn.data_count and (status := late.resting(read.block)) is not None:
             turn.resting.add(at)
             answers.append(status)
             continue
-        if answers and turn.until - now < turn.least_s:
+        if (answers or turn.was_heard) and until - now < turn.least_s:
             turn.cut_off(at, int(Status.BAD_TIMEOUT))
             break
         began = now
         try:
-            data = await ask(read.block, turn.until)
+            data = await ask(read.block, until)
         except RefusalError as refusal:
             now = time()
             _refused(turn, at, refusal.code, now - began)
             if plan.troubles.unsearched and refusal.code in address_codes:  # so that there is time for its search, now or in the next read
                 turn.cut_off(at + 1, int(Status.BAD_TIMEOUT))
-                turn.cut_at = at + 1 if turn.until - now >= turn.least_s else at
+                turn.cut_at = at if at and turn.until - now < turn.least_s else at + 1
                 break
             continue
         except DriverError as error:
@@ -69,11 +70,13 @@ async def read_planned(ask: Asker, plan: GroupPlan, turn: Turn, learned: Learned
                 break
             continue
         now = time()
-        quickest_s = min(quickest_s, now - began)
+        if now - began < quickest_s:
+            quickest_s = now - began
+            turn.least_s = max(over_s, min(turn.least_s, quickest_s))
         answers.append(data)
         turn.data_count += 1
         turn.was_heard = True
-        if not turn.is_settled:
+        if not is_settled:
             learned.note_answer(read.block.table, read.block.start, read.block.end)
             turn.samples.append(Sample(read.block, data))
     if quickest_s < inf:

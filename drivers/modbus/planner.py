@@ -50,6 +50,10 @@ class Block:
     count: int
     spans: tuple[Span, ...]
 
+    def __hash__(self) -> int:
+        """Of its place alone: two blocks of one place and other spans are rare, and spans many."""
+        return hash((self.table, self.start, self.count))
+
     @property
     def end(self) -> int:
         """The first address after the block."""

@@ -170,17 +170,20 @@ class UnitReader:
         if await self._became_another(learned, until):
             return None
         if turn.data_count:
-            self._heard_ms, plan.troubles.refused_whole = self._clock.mono_ms(), 0
+            self._heard_ms = self._clock.mono_ms()
+            plan.troubles.answered(turn)
         troubles = plan.troubles
         if turn.is_fruitless:
             troubles.fruitless += 1
         elif turn.data_count or turn.refused:
             troubles.fruitless = 0
         troubles.is_crowded = turn.cut_at is not None
+        if not turn.refused and turn.cut_at is None:
+            troubles.unsearched = False
         if turn.lost_at is not None or turn.cut_at is not None or troubles.late:
             troubles.late.note(turn, is_first_fruitless=troubles.fruitless == 1, period_ms=group.period_ms)
             plan.rearrange(turn)
-        troubled = turn.refused or turn.odd or turn.silent or self._suspicions
+        troubled = turn.refused or turn.odd or turn.silent or self._suspicions or plan.has_alone
         if plan.is_settled and not troubled and turn.lost is None:
             return plan.layout.scan(arrangement, turn.answers, self._clock.wall_ms())
         await self._learn(plan, turn)
@@ -212,10 +215,16 @@ class UnitReader:
         troubles = plan.troubles
         if troubles.fruitless % silent_reads_max == silent_reads_max - 1:
             await self._ask_for_little(plan, turn)
-        elif troubles.is_crowded and self._is_in_service():  # there is no time behind the plan
+        elif troubles.is_crowded and not troubles.lost_came_first and self._is_in_service():  # there is no time behind the plan
+            before = self._ask.sent
             await self._ask_for_one_lost(turn, plan.layout, is_first=True)
-        if turn.lost is not None and not turn.was_heard and not turn.has_time():  # this is how the read ends
-            troubles.fruitless += turn.lost.cause in sent_causes
+            troubles.lost_came_first = self._ask.sent > before
+        else:
+            troubles.lost_came_first = False
+        if turn.lost is None or turn.was_heard:
+            return
+        if turn.lost.cause == "unit_unreachable" or not turn.has_time():  # this is how the read ends
+            troubles.fruitless += turn.lost.cause in {*sent_causes, "unit_unreachable"}
             raise turn.lost
 
     async def _ask_for_little(self, plan: GroupPlan, turn: Turn) -> None:
@@ -234,8 +243,9 @@ class UnitReader:
             try:
                 turn.take(little, await self._ask(little.block, turn.until))
                 turn.is_sounding = True
-            except RefusalError:
-                pass
+            except RefusalError as refusal:
+                if refusal.code in gateway_codes:
+                    turn.lost = DriverError("unit_unreachable", status_of(refusal.code), code=refusal.code)
             except DriverError as error:
                 turn.lost = error
 
@@ -288,6 +298,10 @@ class UnitReader:
             return False
         if turn.data_count or plan.troubles.unsearched or not all(self._gave(block) for block in blocks):
             return True
+        refused = plan.troubles.refused
+        if any(refused.get(block) for block in blocks):
+            return True
+        refused.update((block, False) for block in blocks)
         plan.troubles.refused_whole += 1
         return plan.troubles.refused_whole > refused_whole_max
 
@@ -323,7 +337,7 @@ class UnitReader:
                 turn.lost = turn.lost or DriverError("unit_unreachable", status_of(refusal.code), code=refusal.code)
             else:
                 turn.was_heard = True
-            is_answer = was_asked or turn.data_count > 0
+            is_answer = was_asked or is_first or turn.data_count > 0
         except DriverError as error:
             turn.lost = turn.lost or error
             is_answer = (is_first or turn.data_count > 0) and error.cause in sent_causes

@@ -62,8 +62,6 @@ class Searcher:
         """
         searched = []
         for read, code in refused:
-            if not turn.has_time():
-                break
             searched.append(_BlockSearch(self._learned, layout, read.block, code))
             await self._search(turn, layout, searched[-1], in_service=in_service)
         for search_of in searched:

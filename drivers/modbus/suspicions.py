@@ -30,6 +30,8 @@ lost_ms_max: Final = 3_600_000
 """A value that was lost is asked for again after a pause that doubles; of a unit that gives nothing at all, always after the first one."""
 alone_ms_max: Final = 86_400_000
 """A value that is answered alone and not among others is read among them again after a pause that doubles up to this."""
+joined_max: Final = 4096
+"""A bound on what is kept of that."""
 cut_ms: Final = 600_000
 """Blocks that were cut for silence are put together again, and cut again if need be, after this time. Failures that nothing followed are
 forgotten after it."""
@@ -58,7 +60,9 @@ class Suspicions:
 
     def __bool__(self) -> bool:
         """Whether anything is under suspicion."""
-        return bool(self._strikes or self._crossings or self._cuts or self._alone) or self._passing_until_ms is not None
+        if self._strikes or self._crossings or self._cuts:
+            return True
+        return self._passing_until_ms is not None or self._cut_until_ms is not None
 
     def judge(self, plan: GroupPlan, turn: Turn) -> None:
         """Count failures of single blocks while others are answered; cut or doubt those that go on."""
@@ -130,14 +134,14 @@ class Suspicions:
             if _holds(whole, _key(value)):
                 del self._cuts[whole]
                 self._learned.mend(value.table, interval)
-        if not self._cuts:
-            self._cut_until_ms = None
         self._learned.note_refusal(value.table, (value.start, value.end), SILENT, lasting=False)
         key, now_ms = _key(value), self._clock.mono_ms()
         joined_ms, pause_ms = self._joined.get(key, (0, 0))
         if now_ms - joined_ms >= pause_ms:
             pause_ms = 0
         self._alone[key] = now_ms + pause_ms
+        if len(self._joined) >= joined_max:
+            self._joined = dict.fromkeys(self._alone, (now_ms, cut_ms))
         self._joined[key] = now_ms, min(max(cut_ms, pause_ms * 2), alone_ms_max)
 
     def _answers_alone(self, key: Key) -> None:
@@ -164,7 +168,7 @@ class Suspicions:
                 longest = max([self._learned.reach[kind_of(table)], *(end - start for _, start, end in answered)])
                 if longest < whole[2] - whole[1]:
                     self._learned.note_longest(table, longest)
-                    self._learned.drop_passing(silent=True)
+                    self._learned.drop_passing(silent=True, but=self._alone)
 
     def wait(self) -> None:
         """There are refusals that are not sure: they are not believed for long."""
@@ -181,7 +185,7 @@ class Suspicions:
         if self._cut_until_ms is not None and now_ms >= self._cut_until_ms:
             self._cut_until_ms = None
             self._cuts.clear()
-            self._learned.drop_passing(silent=True)
+            self._learned.drop_passing(silent=True, but=self._alone)
         if self._struck_until_ms is not None and now_ms >= self._struck_until_ms:
             self._struck_until_ms = None  # of blocks that are planned no more, too
             self._strikes.clear()
