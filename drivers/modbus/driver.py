@@ -62,7 +62,8 @@ class ModbusDriver:
         self._requests: dict[tuple[str, int, int], Request] = {}
         place = ":".join(map(str, (*self._key[1:], options.unit_id)))
         memory = shared.memory("modbus", name)
-        self._reader = UnitReader(options, clock, self._ask, self._resync, memory, place, self._identity, self._alone, self._owe)
+        ways = self._identity, self._alone, self._owe, self._connection
+        self._reader = UnitReader(options, clock, self._ask, self._resync, memory, place, *ways)
 
     @property
     def line_key(self) -> tuple[str | int, ...]:
@@ -218,6 +219,9 @@ class ModbusDriver:
         unit = self._options.unit_id
         if self._line is not None:
             self._line.owe(unit, None if control is None else read_request(unit, control.table, control.start, control.count))
+
+    def _connection(self) -> object:
+        return self._joined().connection(self._options.unit_id)
 
     def _resync(self) -> None:
         self._joined().doubt(self._options.unit_id)

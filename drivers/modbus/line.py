@@ -63,6 +63,8 @@ class Line:
         self._probes = 0
         self._side_pause_until = 0.0
         self._side_since = 0.0
+        self._side_number = 0
+        self._through: dict[int, tuple[int, int]] = {}
         self._breakers: dict[int, Breaker] = {}
         self._alone: dict[int, Alone] = {}
         self._lost_generation = 0
@@ -94,6 +96,7 @@ class Line:
         self._users[unit_id] -= 1
         if not self._users[unit_id]:
             del self._users[unit_id], self._breakers[unit_id], self._tags[unit_id], self._alone[unit_id]
+            self._through.pop(unit_id, None)
         if not self._users:
             self.drop()
         return not self._users
@@ -142,6 +145,8 @@ class Line:
                 if error.cause == "line_busy" and not self._probes:  # by nobody but this unit
                     raise DriverError("unit_busy", error.status) from error
                 raise
+            finally:
+                self._went(request.unit_id, self._main)
         return await self._exchange(request, limit_s, until, is_urgent=is_urgent)
 
     async def _settle(self, alone: Alone, owed: Request, limit_s: float, until: float, *, is_urgent: bool) -> None:
@@ -212,8 +217,17 @@ class Line:
         except asyncio.CancelledError:
             breaker.undecided()
             raise
+        finally:
+            self._went(request.unit_id, lane)
         self._answered(breaker, lane)
         return data
+
+    def _went(self, unit_id: int, lane: Lane) -> None:
+        self._through[unit_id] = self._side_number if lane is self._side else 0, lane.generation
+
+    def connection(self, unit_id: int) -> tuple[int, int]:
+        """Return which connection the last request to a unit went over, answered or not: the same as long as it stands."""
+        return self._through.get(unit_id, (0, 0))
 
     async def probe(self, request: Request, limit_s: float, until: float) -> bytes:
         """Ask a unit that no device is configured for, after everything else that waits; nothing of it is remembered.
@@ -231,9 +245,7 @@ class Line:
     async def _probe(self, request: Request, limit_s: float, until: float) -> bytes:
         lane, now = self._main, asyncio.get_running_loop().time()
         if self._shape.side_connection and now >= self._side_pause_until:
-            if self._side is None:
-                self._side, self._side_since = Lane(self._shape, self._clock, partial(self.recorder.note, 1)), now
-            lane = self._side
+            lane = self._side or self._open_side(now)
         try:
             return await lane.exchange(request, limit_s, until, Row.PATIENT)
         except DriverError as error:
@@ -270,9 +282,12 @@ class Line:
             row = Row.PATIENT
         if not self._shape.side_connection or now < self._side_pause_until:
             return self._main, Row.PATIENT if patient and not is_urgent else row
-        if self._side is None:
-            self._side, self._side_since = Lane(self._shape, self._clock, partial(self.recorder.note, 1)), now
-        return self._side, row
+        return self._side or self._open_side(now), row
+
+    def _open_side(self, now: float) -> Lane:
+        self._side, self._side_since = Lane(self._shape, self._clock, partial(self.recorder.note, 1)), now
+        self._side_number += 1
+        return self._side
 
     def _judge_side(self, lane: Lane, cause: str, now: float) -> None:
         """A device that has room for one connection refuses the second, or gives up the first for it: then there is none for a while."""

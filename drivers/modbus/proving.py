@@ -186,9 +186,12 @@ class Prover:
         try:
             async with self._ask.alone(turn.learn_until):
                 before = self._ask.sent
-                code, data, seen = await self._ask_pair(turn, block, control.block)
+                code, data, seen, is_one_way = await self._ask_pair(turn, block, control.block)
         except TimeoutError:
             return Verdict.UNDECIDED, 0  # others ask it all the time
+        if not is_one_way:
+            self._ask.resync()
+            return Verdict.UNDECIDED, 0
         if self._ask.sent != before + 2:
             return Verdict.UNDECIDED, 0  # something else was asked in between, and may have got the wrong answer
         if seen != control.data:
@@ -201,8 +204,12 @@ class Prover:
             return Verdict.REFUSED, ODD
         return Verdict.FINE, 0
 
-    async def _ask_pair(self, turn: Turn, block: Block, control: Block) -> tuple[int, bytes, bytes]:
-        """Return the code or the data of a read over holes, and what the control read gave directly after it."""
+    async def _ask_pair(self, turn: Turn, block: Block, control: Block) -> tuple[int, bytes, bytes, bool]:
+        """Return the code or the data of a read over holes, what the control read gave directly after it, and whether both went one way.
+
+        Where another unit of the line had the connection made anew between the two, or only the first went over the second connection,
+        the control tells nothing, and what the hole may have spoiled is still to come.
+        """
         code, data, seen = 0, b"", b""
         self._ask.owe(control)  # until it is answered the next answer may be a wrong one, whoever asks
         try:
@@ -213,12 +220,13 @@ class Prover:
             if error.cause not in sent_causes:
                 self._ask.owe(None)
             raise
+        way = self._ask.connection()
         try:
             seen = await self._ask(control, turn.until)
         except RefusalError:
             pass
         self._ask.owe(None)  # not where it fails or is cut off: what it would have taken waits for whoever asks next
-        return code, data, seen
+        return code, data, seen, self._ask.connection() == way
 
     async def _judge_control(self, turn: Turn, control: Sample, found: list[Sample]) -> Verdict:
         """The control read differed: by the hole's fault when a fresh connection brings the old bytes again."""

@@ -66,14 +66,15 @@ class UnitReader:
         identity: Identity | None = None,
         alone: Seclude = lambda _until: nullcontext(),
         tell: Owe = lambda _owed: None,
+        connection: Callable[[], object] = lambda: None,
     ) -> None:
         """`ask` sends one request; `resync` makes sure that no old answer can come; `memory` holds what was learned of the unit at `place`.
 
         `identity` tells what the unit is, where the options want that of it; `alone` keeps others from asking it, `tell` says what
-        they have to ask first. Nothing is asked yet.
+        they have to ask first, `connection` what the last request went over. Nothing is asked yet.
         """
         self._options, self._clock = options, clock
-        self._ask = Asker(ask, resync, alone, tell)
+        self._ask = Asker(ask, resync, alone, tell, connection)
         self._pace = Pace()
         self._plans: dict[int, GroupPlan] = {}
         self._heard_ms: int | None = None

@@ -38,12 +38,15 @@ class Asker:
     """Asks the unit, and counts: `sent` tells whether a request was directly followed by another."""
 
     def __init__(
-        self, ask: Ask, resync: Callable[[], None], alone: Seclude = lambda _until: nullcontext(), tell: Owe = lambda _owed: None
-    ) -> None:
+        self, ask: Ask, resync: Callable[[], None], alone: Seclude = lambda _until: nullcontext(), tell: Owe = lambda _owed: None,
+        connection: Callable[[], object] = lambda: None,
+    ) -> None:  # fmt: skip
         self._ask, self._tell = ask, tell
         self.sent = 0
         self.owed: Block | None = None
         """A control read that a read over holes had to be followed by, and that may never have gone out. See `owe`."""
+        self.connection = connection
+        """Tells which connection the last request went over: the same as long as it stands."""
         self.alone = alone
         """Keeps others from asking the unit, until when at most. Entering raises TimeoutError."""
         self.resync = resync
