@@ -50,7 +50,7 @@ async def read_planned(ask: Asker, plan: GroupPlan, turn: Turn, learned: Learned
             turn.resting.add(at)
             answers.append(status)
             continue
-        if (answers or turn.was_heard) and until - now < turn.least_s:
+        if (answers or (turn.was_heard and not turn.is_sounding)) and until - now < turn.least_s:
             turn.cut_off(at, int(Status.BAD_TIMEOUT))
             break
         began = now

@@ -40,8 +40,11 @@ class Sample:
 
 
 def tells(sample: Sample) -> bool:
-    """Tell whether a wrong answer would differ from this one: by zeros, ones, a shift by one byte or one register."""
+    """Tell whether a wrong answer would differ from this one: by zeros, ones, a shift by one byte or one register, of bits by one."""
     data = sample.data
+    if sample.block.table in bit_tables:
+        bits = _bits(sample.block, sample.block, data)
+        return bits[1:] != bits[:-1]
     if len(set(data)) > 1:
         return len(data) <= 2 or (data[1:] != data[:-1] and data[2:] != data[:-2])
     return len(data) == 1 and data[0] not in (0, 0xFF)

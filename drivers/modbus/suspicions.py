@@ -70,7 +70,9 @@ class Suspicions:
         failed = turn.failed
         if failed:
             self._struck_until_ms = self._clock.mono_ms() + cut_ms
-        if turn.data_count or (plan.troubles.fruitless == 1 and turn.blamed):  # or one took the whole of a read
+        if turn.data_count or (
+            plan.troubles.fruitless == 1 and failed
+        ):  # or one took the whole of a read, and the one before brought something
             self._judge_crossings(plan, turn)
             for at, read in enumerate(reads):
                 if not turn.was_asked(at):

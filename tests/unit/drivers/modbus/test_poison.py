@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 from random import Random
 
 import pytest
@@ -15,7 +16,7 @@ from drivers.modbus.config import DeviceOptions
 from drivers.modbus.learned import ODD
 from drivers.modbus.planner import Block
 from drivers.modbus.proof import Sample, repeats, tells
-from tests.rigs.modbus_unit import Session, Unit, good, registers, serial, tcp
+from tests.rigs.modbus_unit import Session, Unit, good, registers, scattered, serial, tcp
 
 poisons = ("shift", "zeros", "repeat", "refusal", "silence", "odd")
 
@@ -190,3 +191,31 @@ def test_a_control_read_differs_from_each_known_way_of_being_wrong(data: bytes, 
                 assert data[shift:] != data[:-shift]
     if not repeats(sample, crossing):
         assert crossing[: len(data)] != data
+
+
+@pytest.mark.parametrize(
+    ("bits", "length", "does"), [(1, 1, False), (0b11, 2, False), (0b01, 2, True), (0b0010, 4, True), (0b1111_1111, 8, False)]
+)
+def test_a_control_read_of_coils_tells_a_shift_by_one_whatever_comes_next(bits: int, length: int, *, does: bool) -> None:
+    assert tells(Sample(Block("coil", 7, length, ()), bytes([bits]))) is does
+
+
+def test_a_hole_is_not_proven_by_a_control_read_over_another_connection() -> None:
+    """Another unit of the line may have it made anew between the two, and only the first connection gives the spoiled answer."""
+
+    async def test() -> None:
+        unit = Unit(scattered)
+        session, ways = Session(unit), count()
+        session.reader._ask.connection = lambda: next(ways)
+        group = registers([*range(10), *range(12, 20)])
+        for _ in range(5):
+            assert len(good(await session.read(group))) == 18
+        assert not session.reader.learned.crossable["holding"].rows()
+        assert unit.resyncs, "what the hole may have spoiled reaches nobody"
+        session.reader._ask.connection = lambda: 1
+        session.clock.advance(3_600_000)
+        for _ in range(3):
+            await session.read(group)
+        assert session.reader.learned.crossable["holding"].rows() == [(10, 12)]
+
+    asyncio.run(test())

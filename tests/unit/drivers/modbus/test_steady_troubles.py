@@ -31,11 +31,11 @@ class Vicious:
     def __init__(self, session: Session, clock: VirtualClock, limit_s: float, takes_s: float, late_s: float) -> None:
         self._ask, session.reader._ask._ask = session.reader._ask._ask, self
         self._clock, self._limit_s, self._takes_s, self._late_s = clock, limit_s, takes_s, late_s
-        self.vices: dict[int, int | str] = {}
+        self.vices: dict[tuple[str, int], int | str] = {}
 
     async def __call__(self, block: Block, until: float) -> bytes:
         time = asyncio.get_running_loop().time
-        vices = [vice for at, vice in self.vices.items() if block.start <= at < block.end]
+        vices = [vice for (table, at), vice in self.vices.items() if table == block.table and block.start <= at < block.end]
         limit = min(time() + self._limit_s, until)
         takes_s = self._late_s if "slow" in vices else self._takes_s
         if "no_answer" in vices or time() + takes_s > limit:
@@ -50,26 +50,51 @@ class Vicious:
         return await self._ask(block, until)
 
 
-async def longest_away(clock: VirtualClock, random: Random) -> tuple[int, str]:
-    """Return for how many reads in a row a sound value was missing in the second half of READS, and the trouble."""
-    limit_s, within_s, takes_s = random.choice((0.2, 0.5, 1.0, 2.0)), random.choice((0.5, 1.0, 2.0)), random.choice((0.005, 0.02, 0.1))
-    options = DeviceOptions(host="plc", request_timeout_s=limit_s, max_registers=random.choice((125, 125, 10, 4)))
-    session = Session(Unit(scattered), options)
-    addresses = sorted(random.sample(range(random.choice((60, 2000))), random.randint(3, 25)))
-    unit = Vicious(session, clock, limit_s, takes_s, limit_s * random.choice((0.5, 0.8, 1.1)))
-    group, away, longest = registers(addresses, period_ms=1000), [0] * len(addresses), 0
-    for number in range(READS):
-        if number == 5:
-            unit.vices = {at: random.choice(VICES) for at in random.sample(addresses, random.choice((1, 1, 2, 3)))[: len(addresses) - 1]}
+class Watched:
+    """A group, and how long each of its sound values is missing."""
+
+    def __init__(self, random: Random, uid: int, table: str, every: int, room: int) -> None:
+        self.addresses = sorted(random.sample(range(room), random.randint(3, 20)))
+        self.group, self.every = registers(self.addresses, uid=uid, table=table, period_ms=1000 * every), every
+        self._away, self.longest = [0] * len(self.addresses), 0
+
+    async def read(self, session: Session, within_s: float, vices: dict[tuple[str, int], int | str], *, counts: bool) -> None:
         try:
-            came = good(await session.read(group, within_s))
+            came = good(await session.read(self.group, within_s))
         except DriverError:
             came = set()
+        for at, tag in enumerate(self.group.tags):
+            is_sound = (tag.address.table, tag.address.start) not in vices  # type: ignore[attr-defined]
+            self._away[at] = 0 if at in came or not is_sound else self._away[at] + 1
+        self.longest = max(self.longest, *self._away) if counts else 0
+
+
+async def longest_away(clock: VirtualClock, random: Random) -> tuple[int, str]:
+    """Return for how many reads in a row a sound value was missing in the second half of READS, and the trouble.
+
+    A second group is read less often, and may be of another table that is slower.
+    """
+    limit_s, within_s = random.choice((0.2, 0.5, 1.0, 2.0)), random.choice((0.5, 1.0, 2.0))
+    takes_s = random.choice((0.005, 0.02, 0.1, 0.3 * min(limit_s, within_s), 0.6 * min(limit_s, within_s)))
+    session = Session(Unit(scattered), DeviceOptions(host="plc", request_timeout_s=limit_s, max_registers=random.choice((125, 125, 10, 4))))
+    unit = Vicious(session, clock, limit_s, takes_s, min(limit_s, within_s) * random.choice((0.5, 0.8, 1.1)))
+    groups = [Watched(random, 1, "holding", 1, random.choice((60, 2000)))]
+    if random.random() < 0.5:
+        groups.append(Watched(random, 2, random.choice(("holding", "input")), random.choice((1, 5, 10)), 2000))
+    first, count = random.choice((0, 5)), random.choice((0, 1, 1, 2, 3))
+    vices: dict[tuple[str, int], int | str] = {
+        ("holding", at): random.choice(VICES) for at in random.sample(groups[0].addresses[1:], min(count, 2))
+    }
+    if len(groups) > 1 and random.random() < 0.5:
+        vices |= {(groups[1].group.tags[0].address.table, at): "slow" for at in groups[1].addresses}  # type: ignore[attr-defined]
+    for number in range(READS):
+        if number == first:
+            unit.vices = vices
+        for each in groups:
+            if number % each.every == 0:
+                await each.read(session, within_s, vices, counts=number > READS // 2)
         session.clock.advance(1000)
-        for at, address in enumerate(addresses):
-            away[at] = 0 if at in came or address in unit.vices else away[at] + 1
-        longest = max(longest, *away) if number > READS // 2 else 0
-    return longest, f"{unit.vices} of {addresses}, {limit_s=} {within_s=} {takes_s=}"
+    return max(each.longest for each in groups), f"{vices} of {[each.addresses for each in groups]}, {limit_s=} {within_s=} {takes_s=}"
 
 
 def test_sound_values_go_on_coming_whatever_others_do(seed: int, count: Callable[[int, int, int], int]) -> None:
@@ -89,7 +114,7 @@ def test_one_value_takes_nobody_along_and_once_it_is_well_all_are_read_as_before
         unit = Vicious(session, clock, 1.0, 0.01, 0.01)
         await session.learns(group)
         before, came = session.count, []
-        unit.vices = {5: vice}
+        unit.vices = {("holding", 5): vice}
         for _ in range(120):
             try:
                 came.append(good(await session.read(group, 1.0)))
