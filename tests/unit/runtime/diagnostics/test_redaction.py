@@ -77,6 +77,10 @@ def test_no_secret_of_any_sort_is_left(seed: int, word: str, before: str, after:
         assert MARK in shown
 
 
+def test_a_token_behind_the_word_basic_is_hidden_whole() -> None:
+    assert Redactor().text("Basic eyJhbGciOiJub25lIn0.00000007. and more") == f"Basic {MARK} and more"
+
+
 @given(SEEDS, WORD)
 def test_none_is_left_in_plain_data(seed: int, word: str) -> None:
     found = [text for text, _ in shapes(seed, word)]
