@@ -100,7 +100,7 @@ class Accepted:
 
 def accept_config(text: str) -> Accepted:
     """Judge a config text and the time of its lines. Raises ConfigError with every fault."""
-    config = parse_config(text)
+    config = parse_config(text, anew=True)
     faults, advice = Faults(text), Faults(text)
     lines = tuple(line_budgets(config, faults))
     for line in lines:

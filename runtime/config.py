@@ -157,9 +157,9 @@ class Config:
     notify: NotifyPlan
 
 
-def parse_config(text: str) -> Config:
-    """Judge a config text and return it. Raises ConfigError with every fault."""
-    raw = tables_of(text)
+def parse_config(text: str, *, anew: bool = False) -> Config:
+    """Judge a config text and return it; `anew`: as one that is to be put in force. Raises ConfigError with every fault."""
+    raw = tables_of(text, anew=anew)
     faults = Faults(text)
     gateway = raw.get("gateway")
     file = faults.judge(model.File, raw, (), "", above={"[gateway]": _lacking(gateway if isinstance(gateway, dict) else {}, model.Gateway)})

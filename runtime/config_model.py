@@ -216,6 +216,8 @@ class Tag(BaseModel):
         return self
 
 
+TIMEOUT_S_MAX: Final = 60
+"""For one scan of a device."""
 TAGS_MAX: Final = 1024
 """Tags of one group."""
 
@@ -251,7 +253,7 @@ class Device(BaseModel):
     type: Name
     asset: AssetPath = ""
     enabled: bool = True
-    timeout_s: float = Field(default=1.0, ge=0.05, le=60)
+    timeout_s: float = Field(default=1.0, ge=0.05, le=TIMEOUT_S_MAX)
     methods: list[Method] = Field(default=[], max_length=64)
     groups: list[dict[str, Any]] = Field(min_length=1)
 

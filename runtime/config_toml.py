@@ -24,6 +24,8 @@ WHOLE_MIN, WHOLE_MAX = -(1 << 63), (1 << 64) - 1
 """Whole numbers of 64 bits, with a sign or without one: no setting and no value of a device has more."""
 DIGITS_MANY: Final = 1000
 """In decimal; Python refuses to read some thousands."""
+_NOT_PLAIN: Final = re.compile("[#\"']")
+"""A comment or a text begins here."""
 _DIGITS: Final = re.compile(r"\d[\d_]*")
 _BLANK: Final = re.compile(r"\{[a-z_]+\}")
 _AT: Final = re.compile(r"\(at line (\d+), column (\d+)\)$")
@@ -74,8 +76,11 @@ class _Slip:
         return self.before.brackets[-1] if self.before.brackets else ("", 0)
 
 
-def tables_of(text: str) -> dict[str, Any]:
-    """Return the tables of a config text. Raises ConfigError: what makes it no TOML, or each whole number of more than 64 bits."""
+def tables_of(text: str, *, anew: bool = False) -> dict[str, Any]:
+    """Return the tables of a config text. Raises ConfigError: what makes it no TOML; `anew` each whole number of more than 64 bits.
+
+    One that was recorded before they were refused may have them (where a float is meant), and is read as it was.
+    """
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -84,7 +89,7 @@ def tables_of(text: str) -> dict[str, Any]:
         raise ConfigError([Fault("", "config_not_toml", {"detail": "nested too deeply"})]) from error
     except ValueError as error:  # of Python itself, for which a number has too many digits
         raise ConfigError([Fault("", "config_number_long", {}, _line_of_digits(text))]) from error
-    if long := _long_numbers(raw):
+    if anew and (long := _long_numbers(raw)):
         faults = Faults(text)
         for place, where in long:
             faults.add(place, dotted(where), "config_number_long")
@@ -114,10 +119,11 @@ def _name_of(row: Any, at: int) -> str:
 
 def _line_of_digits(text: str) -> int | None:
     """Return the line of the first number of very many digits that stands in no comment and no text, as far as its line shows."""
-    for digits in _DIGITS.finditer(text):
-        begins = text.rfind("\n", 0, digits.start()) + 1
-        if len(digits[0]) > DIGITS_MANY and not re.search("[#\"']", text[begins : digits.start()]):
-            return text.count("\n", 0, begins) + 1
+    for number, line in enumerate(text.split("\n"), start=1):
+        if len(line) > DIGITS_MANY:
+            plain = _NOT_PLAIN.split(line, maxsplit=1)[0]
+            if any(len(digits[0]) > DIGITS_MANY for digits in _DIGITS.finditer(plain)):
+                return number
     return None
 
 

@@ -15,6 +15,10 @@ from runtime.faces.feed import RequestRefusedError
 from runtime.points import DevicePoints
 
 LOOK_S: Final = 5.0
+TEXTS_BYTES_MAX: Final = 512 << 10
+"""All texts of an answer; with the rest of 1,024 tags they fit one frame of the feed."""
+TEXT_BYTES_SHOWN: Final = 4096
+"""Of each text where all of them are more than that, and less where there are very many."""
 
 
 class Polled(Protocol):
@@ -99,4 +103,19 @@ async def reading_asked(field: ReadingField, params: Mapping[str, Any]) -> dict[
         raise RequestRefusedError("tag_unknown", tag=f"{device}/{tag_name}"[:160])
     if at >= len(alone):  # a group was taken away meanwhile
         return {"groups": len(alone), "readings": [], "server_ms": None, "cause": None, "params": {}}
-    return {"groups": len(alone), **Looked(*await field.look(alone[at], LOOK_S)).plain()}
+    return {"groups": len(alone), **_fitting(Looked(*await field.look(alone[at], LOOK_S)).plain())}
+
+
+def _fitting(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return what `Looked.plain` gave with its texts cut, where they are too long for one answer: `… (+60000)` says how many letters."""
+    sizes = [len(value.encode()) for _, _, value, *_ in plain["readings"] if isinstance(value, str)]
+    if sum(sizes) <= TEXTS_BYTES_MAX:
+        return plain
+    most = min(TEXT_BYTES_SHOWN, TEXTS_BYTES_MAX // len(sizes))
+    readings = [[tag, unit, _cut(value, most) if isinstance(value, str) else value, *more] for tag, unit, value, *more in plain["readings"]]
+    return {**plain, "readings": readings}
+
+
+def _cut(text: str, most: int) -> str:
+    shown = text.encode()[:most].decode(errors="ignore")
+    return text if len(shown) == len(text) else f"{shown}… (+{len(text) - len(shown)})"

@@ -41,7 +41,8 @@ def missing_of(stated: str | Sequence[float | str] | None, kind: str) -> Missing
         number = each
         if isinstance(number, int) and low < 0 and high < number <= high - low:
             number -= high - low + 1  # the bit pattern of a negative number
-        if not isinstance(number, str) and (math.isnan(number) or (kind not in float_kinds and not low <= number <= high)):
+        is_nan = isinstance(number, float) and math.isnan(number)  # of a whole number beyond float64 that cannot be asked
+        if not isinstance(number, str) and (is_nan or (kind not in float_kinds and not low <= number <= high)):
             raise OptionError("config_missing_value", value=str(each)[:40], data=kind)
         found.add(_as_held(number, kind))
     return Missing(frozenset(found))

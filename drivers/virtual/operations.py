@@ -30,12 +30,15 @@ class ReckonError(Exception):
 
 
 class Rounded(float):
-    """A float64 beyond +-2**53 that was reckoned or written: it looks whole, and need not be the number that was meant."""
+    """A float64 that was reckoned or written, and looks whole where it need not be the number that was meant.
+
+    So is one from +-2**53 on, to which other whole numbers are rounded, and what is left of such a number when another one is taken away.
+    """
 
 
 def not_exact(value: float) -> float:
     """Return a float that was no input, so that `whole` knows it by that where it may be rounded."""
-    return Rounded(value) if abs(value) > FLOAT_EXACT_MAX else value
+    return Rounded(value) if abs(value) >= FLOAT_EXACT_MAX else value
 
 
 def number(value: Value) -> Number:
@@ -70,8 +73,11 @@ def bounded(value: Number) -> Number:
     return value
 
 
-def arithmetic(operation: Callable[..., Number]) -> Callable[..., Value]:
-    """Return an operation on numbers, whose faults (a division by 0, a root of -1, too large) are out of range."""
+def arithmetic(operation: Callable[..., Number], *, differs: bool = False) -> Callable[..., Value]:
+    """Return an operation on numbers, whose faults (a division by 0, a root of -1, too large) are out of range.
+
+    One that `differs` can make a small number of large ones, with all of their error.
+    """
 
     def apply(*values: Value) -> Value:
         numbers = [number(value) for value in values]
@@ -79,13 +85,26 @@ def arithmetic(operation: Callable[..., Number]) -> Callable[..., Value]:
             found = bounded(operation(*numbers))
         except (ArithmeticError, ValueError) as error:
             raise ReckonError(Status.BAD_OUT_OF_RANGE) from error
-        if isinstance(found, int) or any(found is each for each in numbers):
+        if isinstance(found, int):
             return found
+        is_doubtful = False
+        for each in numbers:
+            if found is each:
+                return found
+            if type(each) is not float:
+                is_doubtful = is_doubtful or _leaves_doubt(each, differs=differs)
         if not math.isfinite(found) and all(isinstance(each, int) or math.isfinite(each) for each in numbers):
             raise ReckonError(Status.BAD_OUT_OF_RANGE)
-        return not_exact(found)
+        return Rounded(found) if is_doubtful else not_exact(found)
 
     return apply
+
+
+def _leaves_doubt(value: Number, *, differs: bool) -> bool:
+    """Tell whether a float that is reckoned from this, however small, has an error that is large for it."""
+    if differs:
+        return isinstance(value, Rounded) or abs(value) > FLOAT_EXACT_MAX
+    return isinstance(value, Rounded) and abs(value) < FLOAT_EXACT_MAX  # of a large one the error is small for what a product is as well
 
 
 def bits(operation: Callable[..., int]) -> Callable[..., Value]:
@@ -150,8 +169,9 @@ def _outermost(operation: Callable[..., Number]) -> Callable[..., Number]:
 
 
 BINARY: Final[Mapping[str, Callable[..., Value]]] = {
-    "+": arithmetic(operator.add), "-": arithmetic(operator.sub), "*": arithmetic(operator.mul), "/": arithmetic(operator.truediv),
-    "//": arithmetic(operator.floordiv), "%": arithmetic(operator.mod), "**": arithmetic(_power),
+    "+": arithmetic(operator.add, differs=True), "-": arithmetic(operator.sub, differs=True), "*": arithmetic(operator.mul),
+    "/": arithmetic(operator.truediv), "//": arithmetic(operator.floordiv, differs=True), "%": arithmetic(operator.mod, differs=True),
+    "**": arithmetic(_power),
     "&": bits(operator.and_), "|": bits(operator.or_), "^": bits(operator.xor),
     "<<": bits(_shifted(operator.lshift)), ">>": bits(_shifted(operator.rshift)),
     "<": _ordered(operator.lt), "<=": _ordered(operator.le), ">": _ordered(operator.gt), ">=": _ordered(operator.ge),

@@ -28,8 +28,6 @@ MakeDriver = Callable[[DevicePoints], Driver]
 ASKED_S_MAX: Final = 5.0
 """A person waits for a read besides the polls, and an end of the core for a command under way: no device has more time for one."""
 
-LOOK_S_MAX: Final = 15.0
-"""Most that a look at a whole group may take: on a slow line it is no quicker than a poll."""
 LOOK_UID: Final = -(1 << 40)
 """A look at a group has a uid of its own, below this: above are those of single tags. See `read`."""
 
@@ -127,12 +125,12 @@ class Field:
     async def look(self, group: TagGroup, deadline_s: float) -> tuple[Scan, Mapping[str, Any]]:
         """Read a group, or some tags of one, now, besides its polls; return what would be recorded of it, and the params of its cause.
 
-        A device that cannot be read is a failed scan: while it rests from a failed connection, or cannot be opened, with why. Raises
-        DriverError `device_unknown`.
+        A device whose scans may take longer than `deadline_s` has that time here, too. One that cannot be read is a failed scan: while it
+        rests from a failed connection, or cannot be opened, with why. Raises DriverError `device_unknown`.
         """
         driver, poller = self._driver(group.device), self.pollers[group.device]
         points = poller.points  # as they are now: an edit may take tags away while the device answers
-        until_s = max(deadline_s, min(points.config.timeout_s, LOOK_S_MAX))
+        until_s, was_entered = max(deadline_s, points.config.timeout_s), poller.is_entered
         uid = -1 - group.tags[0].uid if len(group.tags) == 1 else LOOK_UID - group.uid
         alone = TagGroup(uid, group.device, group.name, group.period_ms, group.tags, group.mode)
         try:
@@ -142,8 +140,8 @@ class Field:
             fault = DriverError("no_answer", Status.BAD_TIMEOUT, timeout_ms=round(until_s * 1000))
         except DriverError as error:
             fault = error
-        except RuntimeError:  # a driver that could not be entered
-            if poller.counts.cause is None:
+        except RuntimeError:  # of a driver that could not be entered; of any other it is a fault of its own
+            if was_entered or poller.counts.cause is None:
                 raise
             fault = DriverError(WAITING, Status.BAD_NOT_CONNECTED)
         else:

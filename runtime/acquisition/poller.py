@@ -87,7 +87,7 @@ class BadGroup:
 
 
 class DevicePoller:
-    """Polls one device until cancelled; `run` may be entered again after it failed and goes on where it stood."""
+    """Polls one device until cancelled; `run` may be called again after it failed and goes on. `is_entered`: its driver is."""
 
     def __init__(
         self, points: DevicePoints, driver: Driver, sink: ScanSink, clock: Clock, governor: Governor | None = None,
@@ -101,7 +101,7 @@ class DevicePoller:
         self._slots: dict[int, Slot] = {}
         self._silent_since: dict[int, tuple[int, str]] = {}
         """Group uid -> since when (mono ms) a subscription that is not up now has been silent without being counted, and why."""
-        self._changed = False
+        self.is_entered = self._changed = False
         self._waiting: Future[None] | None = None
         self._busy_until_ms = 0
         self._causes: dict[int, tuple[str, Mapping[str, str | int | float]] | None] = {}
@@ -168,6 +168,7 @@ class DevicePoller:
 
     async def _serve(self) -> None:
         streams: dict[int, tuple[TagGroup, asyncio.Task[None]]] = {}
+        self.is_entered = True
         async with asyncio.TaskGroup() as group:
             try:
                 while True:
@@ -188,6 +189,7 @@ class DevicePoller:
                     self._plan()
                     await self._poll_until_changed()
             finally:  # all streams end now: what they miss until they are up again is counted then
+                self.is_entered = False
                 now = self._clock.mono_ms()
                 for uid in streams:
                     self._silent_since.setdefault(uid, (now, STOPPING))
@@ -263,8 +265,7 @@ class DevicePoller:
             known = self._causes.get(slot.group.uid)
             error = DriverError(slot.cause, error.status, **(known[1] if known is not None else {}))
         slot.failures, slot.cause = slot.failures + 1, error.cause
-        at = self._wall(slot.due_ms)
-        self._bad(slot.group, error, at, at, 1)
+        self._bad(slot.group, error, self._wall(slot.due_ms), self._wall(slot.due_ms), 1)
         return error
 
     def _rest(self, slot: Slot, fault: DriverError) -> None:
@@ -373,8 +374,7 @@ class DevicePoller:
             self._bad_tags.pop(scan.group.uid, None)
 
     def _bad(self, group: TagGroup, error: DriverError, from_ms: int, to_ms: int, count: int) -> None:
-        counts = self.counts
-        counts.failed += count
+        self.counts.failed += count
         self._causes[group.uid] = error.cause, dict(error.params)
         self._judge(self._clock.wall_ms())
         if count:

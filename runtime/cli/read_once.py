@@ -24,6 +24,7 @@ from ledger_client.kinds import ClockState
 from runtime.acquisition.checks import marked_alone
 from runtime.clock import Clock, SystemClock
 from runtime.config import DeviceConfig, parse_config
+from runtime.config_model import TIMEOUT_S_MAX
 from runtime.faces.feed import RequestRefusedError
 from runtime.faces.feed_client import ask_once
 from runtime.layout import Layout
@@ -32,7 +33,9 @@ from runtime.reading_asked import Looked, rows_of, tags_alone
 from runtime.run_folder import feed_of
 from runtime.tag_ids import rebuilt
 
-ASK_S: Final = 30.0
+STATUS_S: Final = 30.0
+ASK_S: Final = TIMEOUT_S_MAX + 15.0
+"""The slowest device has the time of its polls."""
 
 
 class NeedsGatewayError(Exception):
@@ -135,7 +138,7 @@ async def _asked(target: str, state: Path) -> list[dict[str, Any]]:
 async def _devices_of(state: Path) -> set[str]:
     """Return the devices of the gateway that runs on a state folder; none where none does, or it does not answer."""
     try:
-        health = await ask_once(feed_of(state), "cli", "status", {}, ASK_S)
+        health = await ask_once(feed_of(state), "cli", "status", {}, STATUS_S)
     except RequestRefusedError:
         return set()
     return {each["name"] for each in health["devices"]}

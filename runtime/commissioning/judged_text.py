@@ -61,7 +61,7 @@ def device_changes(before: str, after: str) -> dict[str, list[str]]:
     """Return which devices are added, removed, changed; nothing for a text that is no TOML."""
     try:
         old, new = (tomllib.loads(text).get("devices", {}) for text in (before, after))
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # also of Python itself, for which a number has too many digits
         old, new = {}, {}
     if not isinstance(old, dict) or not isinstance(new, dict):
         return {}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import cast
 
 import pytest
 
 from drivers.modbus.address import Address, byte_places
+from runtime.bus_budget import accept_config
 from runtime.config import parse_config
 from runtime.config_faults import BEGINS, ConfigError, Fault, Faults, line_index
 from runtime.tag_sheet.sheet import SheetError, read_sheet
@@ -287,12 +289,27 @@ def test_a_table_that_is_none_is_told_what_to_do(data: bytes, code: str, said: s
     ],
 )
 def test_a_whole_number_of_more_than_64_bits_is_said_with_its_place_and_line(tag: str, where: str) -> None:
-    (fault,) = faults_of(DEVICE % ("", tag))
+    with pytest.raises(ConfigError) as refused:
+        accept_config(DEVICE % ("", tag))
+    (fault,) = refused.value.faults
     assert (fault.where, fault.code, fault.line) == (where, "config_number_long", 10)
-    parse_config(DEVICE % ("", 'address = "holding:0", data = "uint64", missing = [0, 18446744073709551615]'))
+    accept_config(DEVICE % ("", 'address = "holding:0", data = "uint64", missing = [0, 18446744073709551615]'))
 
 
 def test_a_number_that_python_does_not_read_is_found_behind_a_text_and_a_comment_of_digits() -> None:
     digits = "1" * 5_000
     text = DEVICE % (f'# {digits}\nasset = "{digits}"\nport = {digits[:-1]}_1', 'address = "holding:0"')
     assert [(fault.code, fault.line) for fault in faults_of(text)] == [("config_number_long", 8)]
+
+
+def test_a_number_that_python_does_not_read_is_found_in_a_time_that_grows_with_the_line() -> None:
+    text = DEVICE % (f"colour = [{'1,' * 400_000}{'1' * 5_000}]", 'address = "holding:0"')
+    began = time.process_time()
+    assert [(fault.code, fault.line) for fault in faults_of(text)] == [("config_number_long", 6)]
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("data", ["float32", "int16"])
+def test_a_mark_that_no_float_holds_is_refused_where_it_is_not_put_in_force_either(data: str) -> None:
+    (fault,) = faults_of(DEVICE % ("", f'address = "holding:0", data = "{data}", missing = [{"9" * 400}]'))
+    assert fault.code == "config_missing_value"

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from drivers.driver import DriverError
-from drivers.reading import Status
+from drivers.reading import Scan, Status, TagGroup
+from runtime.cli.read_once import ASK_S
+from runtime.faces import feed
 from runtime.faces.feed import RequestRefusedError
 from runtime.reading_asked import rows_of
 from tests.rigs.core import ADMIN, Plant, config_text, prepare, running
-from tests.rigs.field import after, device_toml, points_of
+from tests.rigs.field import ScriptedDriver, after, device_toml, points_of
 from tests.simulation.disk import ShimDisk
 from tests.simulation.loop import VirtualClock, run
 
@@ -92,6 +94,77 @@ def test_tags_that_an_edit_takes_away_meanwhile_are_answered_as_they_were() -> N
 
     run(program, seed=1)
     assert [(row["tag"], row["quality"]) for row in rows_of(found[0])] == [("a/slow0", "uncertain"), ("a/slow1", "uncertain")]
+
+
+def test_a_slow_device_has_the_time_that_its_polls_have() -> None:
+    found: list[Any] = []
+
+    async def program(clock: VirtualClock) -> None:
+        disk, plant = ShimDisk(), Plant(clock)
+        prepare(disk, config_text(CHECKED.replace("port = 502\n", "port = 502\ntimeout_s = 60\n")))
+        async with running(disk, clock, plant) as now:
+            await after(clock, 0.5)
+            plant.drivers["a"].takes_s = 59
+            found.append(await now.core.answer(ADMIN, "reading", {"device": "a", "at": 1}))
+
+    run(program, seed=1)
+    assert (found[0]["cause"], [row["value"] is not None for row in rows_of(found[0])]) == (None, [True, True])
+    assert ASK_S > 60 + 5, "who asks waits for that"
+
+
+class Odd(ScriptedDriver):
+    """Reads by a look what it is told to; cannot be read before it was entered."""
+
+    looks: Any = None
+
+    async def read(self, group: TagGroup, deadline_s: float) -> Scan:
+        if not self.entered:
+            raise RuntimeError("the driver has not been entered")
+        if group.uid >= 0 or self.looks is None:
+            return await super().read(group, deadline_s)
+        if isinstance(self.looks, Exception):
+            raise self.looks
+        return Scan(group, [self.looks] * len(group.tags), self._clock.wall_ms())
+
+
+def odd(tags: int, looks: Any, *, fault: DriverError | None = None, enter_fault: DriverError | None = None) -> Any:
+    """Return the answer of a device whose polls fail with `fault`, or its refusal."""
+
+    async def program(clock: VirtualClock) -> Any:
+        disk, plant = ShimDisk(), Plant(clock)
+        plant.drivers["a"] = driver = Odd(clock)
+        driver.looks, driver.fault, driver.enter_fault = looks, fault, enter_fault
+        prepare(disk, config_text(device_toml("a", {"slow": (1000, tags)})))
+        async with running(disk, clock, plant) as now:
+            await after(clock, 1.5)
+            try:
+                return await now.core.answer(ADMIN, "reading", {"device": "a"})
+            except RequestRefusedError as refused:
+                return refused.code
+
+    return run(program, seed=1)
+
+
+def test_a_fault_of_a_driver_is_not_the_device_that_could_not_be_opened() -> None:
+    fault = DriverError("connect_failed", Status.BAD_NOT_CONNECTED, host="h", port=502)
+    assert odd(2, None, enter_fault=fault)["cause"] == "connect_failed"
+    assert odd(2, RuntimeError("dictionary changed size during iteration"), fault=fault) == "answer_failed"
+
+
+@pytest.mark.parametrize(("tags", "text"), [(17, "x" * 65_536), (1024, "ü" * 2_000), (1024, "€" * 65_536)])
+def test_texts_that_are_too_long_for_one_answer_are_cut_and_say_so(tags: int, text: str) -> None:
+    answer = odd(tags, text)
+    feed.encode_frame(["response", 1, True, answer])
+    values = {row["value"] for row in rows_of(answer)}
+    assert len(values) == 1
+    shown, _, more = values.pop().partition("… (+")
+    assert text.startswith(shown)
+    assert len(shown) >= 150
+    assert f"{len(text) - len(shown)})" == more
+
+
+def test_texts_that_fit_an_answer_stay_whole() -> None:
+    assert {row["value"] for row in rows_of(odd(7, "x" * 65_536))} == {"x" * 65_536}
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

@@ -152,6 +152,20 @@ def test_what_was_written_by_hand_into_a_file_that_we_may_not_write_is_looked_at
         assert (choice.revision.number, choice.revision.text, choice.recorded) == (3, written, False)
 
 
+def test_what_was_recorded_before_long_numbers_were_refused_is_started_with(revisions: Revisions) -> None:
+    """A whole number stood where a float is meant."""
+    text = HEAD + device_toml("d", {"a": (100, 2)}, more=f"range = {{ low = 0, high = {10**20} }}\n")
+    first = Revision(1, 0, text, parse_config(TEXT))
+    revisions.store(first)
+    revisions.settle(first)
+    choice = revisions.choose(recorded(first))
+    assert (choice.revision.number, choice.recorded, choice.faults) == (1, True, ())
+    assert choice.revision.config.devices[0].name == "d"
+    revisions.file.write_text(text + "# by hand\n")
+    choice = revisions.choose(recorded(first))
+    assert (choice.revision.number, {fault.code for fault in choice.faults}) == (1, {"config_number_long"})
+
+
 def test_a_changed_revision_file_is_refused(revisions: Revisions) -> None:
     first = put(revisions, 1, TEXT)
     revisions.settle(first)

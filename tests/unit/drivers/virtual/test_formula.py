@@ -149,11 +149,19 @@ def test_what_means_nothing_is_refused_and_said_where(text: str, code: str) -> N
         "round([d/long] + 0.5)",
         "[d/long] / 1 & 1",
         "floor(1e17)",
+        "[d/odd] * 1.0 & 1",
+        "9007199254740993.0 & 1",
+        "[d/odd] % 10.0 & 15",
+        "[d/odd] / 1 % 1000 & 1023",
+        "round([d/odd] - 9007199254740000.0)",
+        "floor(([d/odd] / 1 - 9007199254740000) * 1 / 1)",
+        "round(abs(9007199254740000.0 - [d/odd]), 2) & 1023",
+        "[d/odd] // 10.0 & 1",
     ],
 )
 def test_no_result_is_out_of_range(text: str) -> None:
     with pytest.raises(ReckonError) as caught:
-        reckon(text, zero=0, nan=math.nan, long=WHOLE_MAX, large=1e200)
+        reckon(text, zero=0, nan=math.nan, long=WHOLE_MAX, large=1e200, odd=(1 << 53) + 1)
     assert caught.value.status == Status.BAD_OUT_OF_RANGE
 
 
@@ -172,10 +180,16 @@ def test_no_result_is_out_of_range(text: str) -> None:
         ("floor([d/float])", 1 << 60),
         ("floor(max([d/float], 3))", 1 << 60),
         ("0.0e-400 + 0", 0.0),
+        ("[d/ns] % 10", 3),
+        ("[d/ns] // 1000000000", 1795814400),
+        ("round([d/ns] / 1e9)", 1795814400),
+        ("round([d/ns] / 1 / 1e9)", 1795814400),
+        ("[d/float] % 1000 & 1023", (1 << 60) % 1000),
+        ("9007199254740991.0 % 1000 & 1023", 991),
     ],
 )
 def test_whole_numbers_stay_exact(text: str, value: float) -> None:
-    found = reckon(text, x=3037000499, zero=0, float=float(1 << 60))
+    found = reckon(text, x=3037000499, zero=0, float=float(1 << 60), ns=1795814400000000003)
     assert (found, type(found)) == (value, type(value))
 
 

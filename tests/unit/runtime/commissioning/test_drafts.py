@@ -130,6 +130,16 @@ def test_a_text_that_is_no_toml_is_named_by_its_line() -> None:
     assert [(fault["code"], fault["line"]) for fault in said["faults"]] == [("config_not_toml_empty", 2)]
 
 
+@pytest.mark.parametrize(
+    ("value", "code"), [("9" * 5_000, "config_number_long"), ("1" + "0" * 20, "config_number_long"), ("[" * 5_000, "config_not_toml")]
+)
+def test_a_text_that_python_does_not_read_is_judged_as_any_other(value: str, code: str) -> None:
+    said = judged(f"{TEXT}\n[feed]\nbatch_bytes = {value}\n", TEXT)
+    assert [(fault["code"], fault["line"]) for fault in said["faults"]] == [(code, None if code == "config_not_toml" else 17)]
+    assert said["changed"]
+    assert judged(TEXT, f"{TEXT}\n[feed]\nbatch_bytes = {value}\n")["faults"] == []
+
+
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 
 
