@@ -144,6 +144,18 @@ class Resolving(Protocol):
 
 
 @runtime_checkable
+class Running(Protocol):
+    """A driver whose devices have clocks that can be set: values that go on by themselves, so that each read has another one."""
+
+    def runs(self, tag: Tag) -> bool:
+        """Tell whether a tag's value is the time of a clock: milliseconds since 1970, or ISO text with its zone.
+
+        Then `Resolving.resolution` is how many milliseconds it may have gone on since it was set. Touches nothing outside, raises nothing.
+        """
+        ...
+
+
+@runtime_checkable
 class Enterable(Protocol):
     """A driver whose readings people enter."""
 

@@ -114,6 +114,13 @@ class Agreeing(Protocol):
 
 
 @runtime_checkable
+class Parting(Protocol):
+    """What a factory module with `alike` may have besides: the option by which a device has such a thing for itself."""
+
+    APART: str
+
+
+@runtime_checkable
 class Reaching(Protocol):
     """What a factory module may have besides: what of the field a device is, so that two which are the same one are found."""
 
@@ -247,6 +254,12 @@ def alike_of(type_name: str, options: BaseModel) -> list[tuple[str, str, str]]:
     """Return (option, what, value) of the settings that devices of one thing must have alike; empty when its type names none."""
     factory = load_factory(type_name)
     return _rows(factory, "alike", factory.alike(options), (str, str, str)) if isinstance(factory, Agreeing) else []
+
+
+def apart_by(type_name: str) -> str | None:
+    """Return the option with a value of its own for which a device needs nothing alike; None where its type has none."""
+    factory = load_factory(type_name)
+    return factory.APART if isinstance(factory, Parting) and isinstance(factory.APART, str) else None
 
 
 def reached_by(type_name: str, options: BaseModel) -> list[tuple[str, str]]:

@@ -52,6 +52,15 @@ class Resolving(Protocol):
         ...
 
 
+@runtime_checkable
+class Running(Protocol):
+    """A Writer that also knows which values go on by themselves, as a clock's does."""
+
+    def runs(self, device: str, tag: Tag) -> bool:
+        """Tell whether a tag's value is the time of a clock. Raises DriverError."""
+        ...
+
+
 class DeviceWrite:
     """`device.write`: target `device/tag`, param `value`; for the command line of the machine itself.
 
@@ -141,12 +150,21 @@ async def _kept(writer: Writer, clock: Clock, tag: Tag, value: Value, rules: Set
         now = await read_now(writer, tag)
         if now[0]:
             read = now
-            if is_kept(value, now[1], tag, rules.tolerance, _resolution(writer, tag, value)):
+            resolution = _resolution(writer, tag, value)
+            if is_kept(value, now[1], tag, rules.tolerance, resolution, runs=runs_by_itself(writer, tag)):
                 return True, now[1]
         if clock.mono_ms() + wait_ms > ends:
             return (False, read[1]) if read[0] else None
         await clock.sleep_until_mono(clock.mono_ms() + wait_ms)
         wait_ms *= 2
+
+
+def runs_by_itself(writer: Writer, tag: Tag) -> bool:
+    """Tell whether a tag's value is the time of a clock, so that each read has another one."""
+    try:
+        return isinstance(writer, Running) and writer.runs(tag.device, tag)
+    except DriverError:  # the device was taken away meanwhile
+        return False
 
 
 def _resolution(writer: Writer, tag: Tag, value: Value) -> float | None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from drivers.driver import DriverError
-from drivers.registry import alike_of, claims_of, reached_by, shares_of
+from drivers.registry import alike_of, apart_by, claims_of, reached_by, shares_of
 from runtime.config import Config, DeviceConfig
 from runtime.config_faults import Faults, Place
 
@@ -52,7 +52,11 @@ def _check_alike(faults: Faults, config: Config) -> None:
             differing = [option for option in {**settings, **agreed} if settings.get(option) != agreed.get(option)]
             if differing:
                 here, there = (", ".join(f"{key} {said.get(key) or '-'}" for key in differing) for said in (settings, agreed))
-                faults.add(*_at(device, differing[0]), "config_settings_differ", what=what, device=first, here=here, there=there)
+                params = {"what": what, "device": first, "here": here, "there": there}
+                if (key := apart_by(device.type)) is None:
+                    faults.add(*_at(device, differing[0]), "config_settings_differ", **params)
+                else:
+                    faults.add(*_at(device, differing[0]), "config_settings_differ_apart", **params, key=key)
 
 
 def _advise_of_the_same(faults: Faults, advice: Faults, config: Config) -> None:

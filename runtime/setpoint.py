@@ -11,7 +11,8 @@ import re
 import struct
 import sys
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, TypeGuard
 
 from drivers.reading import Tag, Value
 from runtime.faces.feed import RequestRefusedError
@@ -20,6 +21,8 @@ FLOAT32_RELATIVE: Final = 1e-6
 """How far a number that went through 32 bits may be from what was sent, of its own size."""
 FLOAT64_RELATIVE: Final = 1e-13
 """The same of 64 bits: what scaling there and back may cost."""
+CLOCK_GRAIN_MS: Final = 1_000
+"""A clock that was set may show a little less than it was set to: it counts in whole seconds."""
 LOW, NORMAL, HIGH = "low", "normal", "high"
 """Risk: low may be commanded by a technician, high needs a second person."""
 DECIMAL_COMMA: Final = re.compile(r"[-+]?[0-9.]*[0-9],[0-9][0-9,]*")
@@ -118,17 +121,34 @@ def _is_within(value: Value, rules: SetpointRules) -> bool:
     return low <= value <= high
 
 
-def is_kept(wrote: Value, read: Value, tag: Tag, tolerance: float, resolution: float | None = None) -> bool:
+def is_as_shown(shown: Value, now: Value, tag: Tag, tolerance: float) -> bool:
+    """Tell whether a tag still has the value that a person was shown: a measured number may go on trembling by a millionth of itself."""
+    if not (_is_number(shown) and _is_number(now)):
+        return type(shown) is type(now) and shown == now
+    if shown == now or (shown != shown and now != now):  # noqa: PLR0124  (NaN)
+        return True
+    allowed = max(tolerance, _half_step(tag) * (1 + FLOAT32_RELATIVE))
+    if tag.type not in ("float32", "float64"):
+        return abs(shown - now) <= allowed
+    try:
+        return math.isclose(shown, now, rel_tol=FLOAT32_RELATIVE, abs_tol=allowed)
+    except OverflowError:
+        return False
+
+
+def is_kept(wrote: Value, read: Value, tag: Tag, tolerance: float, resolution: float | None = None, *, runs: bool = False) -> bool:
     """Tell whether a value that was read back is the one that was written, as far as the tag's steps can tell.
 
     Whole numbers are the same or not, whatever their size. `resolution`: how far it may be as the driver says, None where it cannot say.
+    `runs`: the value is the time of a clock, which goes on since, by `resolution` (ms) at most.
     """
-    if isinstance(wrote, bool | str) or isinstance(read, bool) or not isinstance(read, int | float) or not isinstance(wrote, int | float):
+    if runs and (gone_ms := _gone_ms(wrote, read)) is not None:
+        return -max(CLOCK_GRAIN_MS, tolerance) <= gone_ms <= max(resolution or 0.0, tolerance)
+    if not (_is_number(wrote) and _is_number(read)):
         return type(wrote) is type(read) and wrote == read
     if wrote == read or (wrote != wrote and read != read):  # noqa: PLR0124  (NaN)
         return True
-    step = 0.5 * 10.0**tag.exponent if tag.exponent is not None else 0.0
-    allowed = max(tolerance, step, resolution or 0.0)
+    allowed = max(tolerance, _half_step(tag), resolution or 0.0)
     if isinstance(wrote, int) and isinstance(read, int):
         return abs(wrote - read) <= allowed
     try:
@@ -141,6 +161,24 @@ def is_kept(wrote: Value, read: Value, tag: Tag, tolerance: float, resolution: f
     if abs(sent - found) <= allowed + relative * max(abs(sent), abs(found)):
         return True
     return resolution is None and tag.exponent is None and _is_as_float32(sent, found)
+
+
+def _is_number(value: Value) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _half_step(tag: Tag) -> float:
+    return 0.5 * 10.0**tag.exponent if tag.exponent is not None else 0.0
+
+
+def _gone_ms(wrote: Value, read: Value) -> float | None:
+    """Return how far a clock went on from one time to another; None where one of them is no time."""
+    try:
+        if isinstance(wrote, str) and isinstance(read, str):
+            return (datetime.fromisoformat(read) - datetime.fromisoformat(wrote)) / timedelta(milliseconds=1)
+        return float(read) - float(wrote) if _is_number(wrote) and _is_number(read) else None
+    except (ValueError, TypeError, OverflowError):  # TypeError: one of the texts has no zone
+        return None
 
 
 def _is_as_float32(sent: float, found: float) -> bool:

@@ -1,7 +1,7 @@
 """Whether the tags that a configuration lets be written can be: by what it says, before anything is sent.
 
 Room: hall. `bus_budget.accept_config` calls `check_written` before a configuration is accepted. Asks the drivers' factories, and no
-device: what a device refuses shows when it is written.
+device: what a device refuses shows when it is written. A device that is not enabled is not judged: nothing writes it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ NAMED_MAX: Final = 5
 def check_written(faults: Faults, advice: Faults, config: Config) -> None:
     """Note each writable tag that cannot be written as a fault; and as advice, once a device, those that nothing writes."""
     for device in config.devices:
+        if not device.enabled:
+            continue
         idle: list[tuple[Place, str]] = []
         for place, where, tag in _writable(device):
             try:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from drivers.driver import Clock, DriverError
-from drivers.modbus.address import Address
+from drivers.modbus.address import Address, time_kinds
 from drivers.modbus.config import DeviceOptions
 from drivers.modbus.encode import encode_mask, encode_registers, resolution_of, sent_value
 from drivers.modbus.end_point import line_of
@@ -139,6 +139,11 @@ class ModbusDriver:
         """See `drivers.abilities.Resolving`."""
         assert isinstance(tag.address, Address)
         return resolution_of(tag.address, value)
+
+    def runs(self, tag: Tag) -> bool:
+        """See `drivers.abilities.Running`."""
+        assert isinstance(tag.address, Address)
+        return tag.address.kind in time_kinds
 
     async def registers(self, table: str, start: int, count: int, deadline_s: float) -> dict[int, int]:
         """Return address -> register of what the unit lets be read of a range; for commissioning. Raises DriverError."""

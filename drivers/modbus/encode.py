@@ -21,7 +21,7 @@ from drivers.reading import Status, Value
 relative_losses: Final = {"float32": 1e-6, "float64": 1e-13}
 """How much of itself a floating number may lose on its way there and back, in a device that reckons with it, too."""
 clock_runs_ms: Final = 5_000
-"""How far a clock that was set may have run until it is read, where it reads as a number."""
+"""How far a clock that was set may have run until it is read."""
 
 
 def encode_registers(address: Address, value: Value) -> list[int]:

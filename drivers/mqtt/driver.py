@@ -167,6 +167,11 @@ class MqttDriver:
             if not is_decided and self._known.doubt_since(address, sent_ms):
                 feed.nudge(needed=False)  # a birth says what it has now
 
+    def resolution(self, tag: Tag, value: Value) -> float | None:
+        """See `drivers.abilities.Resolving`: JSON has numbers as they were written, a Sparkplug metric may have 32 bits."""
+        feed = None if self._joined is None else self._joined[1]
+        return feed.resolution(tag, value) if isinstance(feed, DeviceFeed) else None
+
     def _feed(self) -> tuple[Broker, JsonFeed | DeviceFeed]:
         if self._joined is None:
             raise RuntimeError("the driver has not been entered")

@@ -17,6 +17,8 @@ from drivers.shared import Shared
 DEVICE_OPTIONS: Final = DeviceOptions
 TAG_OPTIONS: Final = TagOptions
 EXTRA: Final = "mqtt"
+APART: Final = "client_id"
+"""The option with a value of its own for which a device has a connection to the broker for itself."""
 
 
 def make_tag_address(options: BaseModel) -> Address:

@@ -16,13 +16,12 @@ from drivers.mqtt.edge_node import EdgeNode, KnownMetric, Outcome, device_kinds,
 from drivers.mqtt.inbox import Message
 from drivers.mqtt.json_topics import da_status
 from drivers.mqtt.known import Known
-from drivers.mqtt.sparkplug import BOOLEAN, DATETIME, Metric, Payload, decode, encode, iso_text, metric_with, value_of
+from drivers.mqtt.rebirths import Rebirths, rebirth_ms_max
+from drivers.mqtt.sparkplug import BOOLEAN, DATETIME, FLOAT, Metric, Payload, decode, encode, iso_text, metric_with, value_of
+from drivers.narrow import float32_loss
 from drivers.reading import Status, Tag, Value
 
 rebirth_name: Final = "Node Control/Rebirth"
-rebirth_ms_first: Final = 1_000
-rebirth_ms_max: Final = 60_000
-"""A rebirth is asked for again after 1 s, then ever later up to a minute."""
 rebirth_settled_ms: Final = 5_000
 """A birth that holds for so long has mended the node: what is lost afterwards is a new fault, and is asked about at once."""
 stale_quality: Final = 500
@@ -47,13 +46,10 @@ class NodeFeed:
         self._broker = broker
         self._clock = clock
         self._members: list[DeviceFeed] = []
-        self._asked_ms: int | None = None
-        self._pause_ms = rebirth_ms_first
-        """From the last time that a rebirth was asked for to the next one."""
-        self._relapse_ms = rebirth_ms_first
-        """What the pause begins with where a birth does not hold: it grows with each such birth, and is not grown by waiting for one."""
-        self._born_ms: int | None = None
-        """When the birth came that was asked for, until something is missing again."""
+        self._for_lost = Rebirths(rebirth_settled_ms)
+        """For a node of which nothing is known: its next birth mends that."""
+        self._for_unknown = Rebirths(rebirth_ms_max)
+        """For aliases, names and devices that no birth named: the next one may not either, however long after it they come again."""
         self._generation = -1
 
     def join(self, member: DeviceFeed) -> None:
@@ -73,28 +69,15 @@ class NodeFeed:
         now_ms, generation = self._clock.mono_ms(), self._broker.generation
         if generation != self._generation:
             self._generation = generation
-            self._begin_asking()
+            self._for_lost.begin()
+            self._for_unknown.begin()
         if not any(member.may_ask for member in self._members):
             return
-        if needed and self._born_ms is not None:
-            if now_ms - self._born_ms >= rebirth_settled_ms:
-                self._begin_asking()
-            else:
-                self._pause_ms, self._relapse_ms = self._relapse_ms, min(self._relapse_ms * 2, rebirth_ms_max)
-            self._born_ms = None
-        if self._asked_ms is not None:
-            if now_ms - self._asked_ms < self._pause_ms:
-                return
-            if needed:
-                self._pause_ms = min(self._pause_ms * 2, rebirth_ms_max)
-        self._asked_ms = now_ms
-        metric = metric_with(rebirth_name, None, BOOLEAN, value=True, timestamp_ms=self._clock.wall_ms())
-        self.send("NCMD", "", metric)
-
-    def _begin_asking(self) -> None:
-        """Ask at once the next time, and then with pauses from the first one on."""
-        self._asked_ms = self._born_ms = None
-        self._pause_ms = self._relapse_ms = rebirth_ms_first
+        rebirths, others = (self._for_unknown, self._for_lost) if self.node.born else (self._for_lost, self._for_unknown)
+        if rebirths.is_due(now_ms, needed=needed):
+            others.asked(now_ms)
+            metric = metric_with(rebirth_name, None, BOOLEAN, value=True, timestamp_ms=self._clock.wall_ms())
+            self.send("NCMD", "", metric)
 
     def send(self, kind: str, device: str, metric: Metric) -> None:
         """Send a command of one metric and wait for nothing."""
@@ -130,8 +113,9 @@ class NodeFeed:
                 member.put(outcome, device, arrival)
         if outcome.wants_rebirth:
             self.nudge()
-        elif outcome.births and self._asked_ms is not None:
-            self._born_ms, self._pause_ms = self._clock.mono_ms(), self._relapse_ms
+        elif outcome.births:
+            self._for_lost.born(self._clock.mono_ms())
+            self._for_unknown.born(self._clock.mono_ms())
 
     def missed(self, fault: DriverError) -> None:
         """Messages may be missing: nothing is believed until the next birth."""
@@ -290,6 +274,14 @@ class DeviceFeed:
             raise DriverError("write_out_of_range", Status.BAD_OUT_OF_RANGE, value=str(value)) from error
         held, _ = fit(value_of(decode(payload).metrics[0], known.datatype)[0], address.type)
         return topic, payload, 0, held  # the specification's QoS of commands
+
+    def resolution(self, tag: Tag, value: Value) -> float | None:
+        """See `drivers.abilities.Resolving`: a metric of type Float has 32 bits, also behind a tag of 64."""
+        address = tag.address
+        known = self._node.node.find(self.device, address.metric) if isinstance(address, MetricAddress) else None
+        if known is None or known.datatype != FLOAT or isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float32_loss(value)
 
     def _not_in_birth(self, name: str) -> Sample:
         """Return what a tag has of whose metric the birth said nothing, or named it twice."""

@@ -15,11 +15,12 @@ from typing import Final, Self, TypeVar
 
 from drivers.abilities import Bounds, Found, Offer
 from drivers.driver import Clock, DriverError
+from drivers.narrow import float32_loss
 from drivers.opcua.answers import ServiceFaultError, call_answer, kind_answer, read_answer, write_answer
 from drivers.opcua.binary import Array, Moment, Reader, float32
 from drivers.opcua.browse import Walk, start_of
 from drivers.opcua.codec import Sample, convert, python_types, scan_of, scans_of
-from drivers.opcua.config import DeviceOptions
+from drivers.opcua.config import Address, DeviceOptions
 from drivers.opcua.limits import namespace_array
 from drivers.opcua.link import Dialer, Link, name_unknown, session_lost_codes, too_many_codes, undecided_codes, unheard_codes
 from drivers.opcua.nodes import NodeId, parse_node
@@ -38,10 +39,11 @@ from drivers.opcua.requests import (
 from drivers.opcua.session import offers, wire_faults
 from drivers.opcua.stream import Stream
 from drivers.opcua.type_book import TypeBook
-from drivers.opcua.writing import encode_variant, float32_loss, parse_argument
+from drivers.opcua.writing import encode_variant, integer_bounds, parse_argument
 from drivers.reading import Scan, Status, Tag, TagGroup, Value, nothing_new
 
 bad_type_mismatch: Final = 0x80740000
+written_max: Final = 1_000
 outputs_max: Final = 32
 output_text_max: Final = 1_000
 T = TypeVar("T")
@@ -59,6 +61,8 @@ class OpcUaDriver:
         self._types: TypeBook | None = None
         self._kinds: dict[NodeId, int] = {}
         """Built-in types of nodes that were written to in this session."""
+        self._written: dict[Address, int] = {}
+        """Tags -> the type of their last write, whatever became of its session: what is read back is read on the next one."""
 
     async def __aenter__(self) -> Self:
         """Get ready; connects at the first read."""
@@ -131,6 +135,7 @@ class OpcUaDriver:
             if node is None:
                 raise DriverError("write_refused", bad_node_id_unknown, code=bad_node_id_unknown)
             kind = await self._kind_of(link, node, until)
+            self._remember(address, kind)
             try:
                 parameters = write_parameters(node, encode_variant(given, kind))
             except ValueError as error:
@@ -170,12 +175,16 @@ class OpcUaDriver:
         return [_shown(output) for output in outputs[:outputs_max]]
 
     def resolution(self, tag: Tag, value: Value) -> float | None:
-        """See `drivers.abilities.Resolving`: a node of 32 bits may stand behind a tag of 64, which is known once it was written."""
-        node = None if self._link is None else address_of(tag).name.resolve(self._link.namespaces)
-        kind = None if node is None else self._kinds.get(node)
+        """See `drivers.abilities.Resolving`: a node of 32 bits may stand behind a tag of 64, which is known once it was written.
+
+        What a server makes of a Double is not: a controller of 32 bits may stand behind that, too.
+        """
+        kind = self._written.get(address_of(tag))
         if kind is None or isinstance(value, bool) or not isinstance(value, int | float):
             return None
-        return float32_loss(value) if kind == float32 else 0.0
+        if kind == float32:
+            return float32_loss(value)
+        return 0.0 if kind in integer_bounds else None
 
     async def browse(self, start: str | None, bounds: Bounds, take: Callable[[Found], None]) -> str | None:
         """See `drivers.abilities.Browser`: nodes below the objects folder, or below a node id as in a configuration."""
@@ -226,6 +235,13 @@ class OpcUaDriver:
             raise DriverError("write_not_supported", Status.BAD_NOT_SUPPORTED)
         self._kinds[node] = kind
         return kind
+
+    def _remember(self, address: Address, kind: int) -> None:
+        """Know the type of a tag's last write; of the newest `written_max` tags."""
+        self._written.pop(address, None)
+        self._written[address] = kind
+        if len(self._written) > written_max:
+            del self._written[next(iter(self._written))]
 
     async def _on_a_session(self, act: Callable[[Link], Awaitable[T]], until: float) -> T:
         """Write or call on a session that the server knows; once more on a new one where it surely did nothing. Raises DriverError."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import struct
 from types import MappingProxyType
 from typing import Final
 
@@ -56,15 +55,6 @@ def encode_variant(value: Value, kind: int) -> bytes:
     if kind == binary.string and isinstance(value, str):
         return bytes((kind,)) + put_text(value)
     raise ValueError(f"{value} does not fit")
-
-
-def float32_loss(value: float) -> float:
-    """Return how much a number loses in a node of 32 bits; nothing where it does not fit."""
-    try:
-        (held,) = struct.unpack("<f", struct.pack("<f", value))
-        return abs(float(value) - float(held)) if math.isfinite(value) else 0.0
-    except OverflowError:
-        return 0.0
 
 
 def parse_argument(text: str) -> bytes:

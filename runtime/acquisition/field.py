@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from drivers.abilities import Caller, Enterable, LineSource, OnLine, RegisterSource, Resolving, Rounder
+from drivers.abilities import Caller, Enterable, LineSource, OnLine, RegisterSource, Resolving, Rounder, Running
 from drivers.driver import Driver, DriverError
 from drivers.reading import Scan, Status, Tag, TagGroup, Value, failed_scan
 from ledger_client.kinds import ClockState
@@ -112,6 +112,11 @@ class Field:
         """Return how far a value that a device kept may read from what was sent; None where the driver cannot say. Raises DriverError."""
         driver = self._driver(device)
         return driver.resolution(tag, value) if isinstance(driver, Resolving) else None
+
+    def runs(self, device: str, tag: Tag) -> bool:
+        """Tell whether a tag's value is the time of a clock that goes on by itself. Raises DriverError."""
+        driver = self._driver(device)
+        return isinstance(driver, Running) and driver.runs(tag)
 
     async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
         """Read one tag now, besides its group's polls. Raises DriverError.

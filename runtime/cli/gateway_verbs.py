@@ -108,8 +108,8 @@ def read(
         fail("config_unreadable", unreadable(config or state, error), as_json=json_lines)
     except LookupError:
         fail("target_unknown", {"target": target, "path": str(config or config_of(state))}, as_json=json_lines)
-    except NeedsGatewayError:
-        fail("read_needs_gateway", {"device": target.partition("/")[0], "state": str(state)}, as_json=json_lines)
+    except NeedsGatewayError as error:
+        fail(str(error), {"device": target.partition("/")[0], "state": str(state)}, as_json=json_lines)
     except RequestRefusedError as error:
         fail(error.code, error.params, as_json=json_lines)
     note = None if found.note is None else word(*found.note)

@@ -39,7 +39,10 @@ ASK_S: Final = TIMEOUT_S_MAX + 15.0
 
 
 class NeedsGatewayError(Exception):
-    """What the device has is in a running gateway only: people enter it there, or it is reckoned from what is read there."""
+    """What the device has is in a running gateway only: people enter it there, or it is reckoned from what is read there.
+
+    Its text is the code of what is to be said.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,12 @@ async def read_target(target: str, state: Path, file: Path | None) -> Read:
     else:
         runs = device in await _devices_of(state)
         code = "read_gateway_has"
-    rows = await rows_by_itself(file or config_of(state), target)
+    try:
+        rows = await rows_by_itself(file or config_of(state), target)
+    except NeedsGatewayError as error:
+        if file is None and runs:
+            raise NeedsGatewayError("read_gateway_lacks_this") from error
+        raise
     is_reached = any(row["quality"] != "bad" for row in rows)
     return Read(rows, "itself", (code, {"device": device, "state": str(state)}) if runs and not is_reached else None)
 
@@ -111,7 +119,7 @@ async def rows_by_itself(file: Path, target: str) -> list[dict[str, Any]]:
     try:
         driver = make_driver(points.config.type, device, points.config.options, clock, Shared(only_looks=True))
         if isinstance(driver, Enterable) or isinstance(load_factory(points.config.type), Reckoning):
-            raise NeedsGatewayError(device)
+            raise NeedsGatewayError("read_needs_gateway")
         async with driver:
             for group in groups:
                 looked = await _read(driver, group, points.config.timeout_s, clock)

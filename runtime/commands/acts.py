@@ -13,12 +13,12 @@ from runtime.commands.desk import ARGUMENTS_BETWEEN, CommandDesk, Look
 from runtime.commands.listed import Point
 from runtime.commands.proposals import Proposal
 from runtime.commands.tickets import CHANGED, Ticket, same
-from runtime.device_write import write_and_look
+from runtime.device_write import runs_by_itself, write_and_look
 from runtime.door import Tenant
 from runtime.door_calls import MethodCaller, call_once
 from runtime.faces.feed import RequestRefusedError
 from runtime.permissions import Actor
-from runtime.setpoint import HIGH, is_kept
+from runtime.setpoint import HIGH, is_as_shown
 
 WAITS: Final = "command_waits"
 UNSURE: Final = frozenset({"unknown", "write_unknown", "write_not_verified"})
@@ -44,9 +44,10 @@ class Carrying:
         look.require()
         if kept.revision != self.desk.revision:
             raise RequestRefusedError("command_config_changed", revision=self.desk.revision)
-        if point.tag is not None and not is_kept(kept.old, look.old, point.tag, point.rules.tolerance):
-            raise RequestRefusedError("command_value_changed", seen=_shown(kept.old), now=_shown(look.old))
-        return point, look
+        tag = point.tag
+        if tag is None or is_as_shown(kept.old, look.old, tag, point.rules.tolerance) or runs_by_itself(self.desk.writer, tag):
+            return point, look
+        raise RequestRefusedError("command_value_changed", seen=_shown(kept.old), now=_shown(look.old))
 
     async def carry_out(self, point: Point, kept: Ticket | Proposal, look: Look, who: dict[str, Plain]) -> Outcome:
         """Write or call, once. Nothing is awaited between `look` and this but the keeping of a move, after which it is looked at again."""

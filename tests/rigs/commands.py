@@ -76,16 +76,22 @@ class Scene:
 
 
 def play(
-    scene: Callable[[Scene], Awaitable[None]], *, limits: str = LIMITS, disk: ShimDisk | None = None, methods: str = "", more: str = ""
+    scene: Callable[[Scene], Awaitable[None]],
+    *,
+    limits: str = LIMITS,
+    disk: ShimDisk | None = None,
+    methods: str = "",
+    more: str = "",
+    kind: type[Machine] = Machine,
 ) -> ShimDisk:
-    """Run a scene on a core of its own; return the disk that it leaves."""
+    """Run a scene on a core of its own, with a machine `b` of some kind; return the disk that it leaves."""
 
     async def program(clock: VirtualClock) -> ShimDisk:
         here, plant = disk or ShimDisk(), Plant(clock)
         if disk is None:
             one = device_toml("a", {"fast": (200, 1)})
             prepare(here, config_text(one, device_toml("b", {"slow": (400, 1)}, more=limits) + methods) + more)
-        machines = Machine(clock, 0), Machine(clock)
+        machines = Machine(clock, 0), kind(clock)
         plant.drivers.update(zip("ab", machines, strict=True))
         async with running(here, clock, plant, first_act=1 if disk is None else 1000) as now:
             await after(clock, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import struct
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -288,7 +289,45 @@ def test_what_a_node_of_32_bits_makes_of_a_number_is_kept_and_nothing_else_is() 
                     outcome = await write_and_look(Alone(driver), SystemClock(), tag, value, SetpointRules(read_back_s=0.3))
                     assert outcome.code == "done", (tag.name, outcome)
             assert driver.resolution(narrow, 20_261_127.0) == 1.0
-            assert driver.resolution(wide, 20_261_127.0) == 0.0
+            assert driver.resolution(wide, 20_261_127.0) is None, "what is behind 64 bits nobody knows"
+
+    run(test)
+
+
+class Behind(Alone):
+    """A driver whose device holds less than its node, as a controller of 32 bits behind a server that shows Doubles."""
+
+    async def read(self, device: str, tag: Tag, deadline_s: float) -> Scan:
+        scan = await super().read(device, tag, deadline_s)
+        return dataclasses.replace(scan, values=[struct.unpack("<f", struct.pack("<f", scan.values[0]))[0]])
+
+
+def test_a_double_over_32_bits_is_kept_as_where_the_driver_knows_nothing() -> None:
+    async def test() -> None:
+        async with plant_and_driver(1.0, 7) as (_, _, driver):
+            double, whole = group_of("float64", "int").tags
+            outcome = await write_and_look(Behind(driver), SystemClock(), double, 21.53, SetpointRules(read_back_s=0.3))
+            assert outcome.code == "done"
+            await driver.write(whole, 8, 2.0)
+            assert driver.resolution(whole, 9) == 0.0
+
+    run(test)
+
+
+class Forgotten(Alone):
+    """A driver whose server forgets its session between each write and the first read after it."""
+
+    async def write(self, device: str, tag: Tag, value: Value, deadline_s: float) -> None:
+        await super().write(device, tag, value, deadline_s)
+        await end_session(self._driver)
+
+
+def test_what_a_node_holds_is_known_beyond_the_session_of_the_write() -> None:
+    async def test() -> None:
+        async with plant_and_driver(ua.Variant(1.0, ua.VariantType.Float)) as (_, _, driver):
+            tag = group_of("float64").tags[0]
+            outcome = await write_and_look(Forgotten(driver), SystemClock(), tag, 20_261_127.0, SetpointRules(read_back_s=0.5))
+            assert (outcome.code, outcome.params["read_back"]) == ("done", 20_261_128.0)
 
     run(test)
 

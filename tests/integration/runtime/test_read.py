@@ -54,6 +54,7 @@ tags = [{{ name = "brix" }}]
 """
 MORE = '[devices.new]\ntype = "modbus"\ntransport = "rtu"\nserial_port = "{serial}"\nbaud = 19200\nparity = "none"\nstop_bits = 1\n'
 MORE += '[[devices.new.groups]]\nname = "g"\nperiod_ms = 500\ntags = [{{ name = "t", address = "holding:4" }}]\n'
+LATER = '[devices.later]\ntype = "manual"\n[[devices.later.groups]]\nname = "rounds"\ntags = [{ name = "ph" }]\n'
 OVERDUE, OUTSIDE = int(Status.UNCERTAIN_SENSOR_CALIBRATION), int(Status.UNCERTAIN_ENGINEERING_UNITS_EXCEEDED)
 
 
@@ -121,7 +122,9 @@ async def past_the_gateway(config: Path, state: str, serial: str) -> None:
     code, found = await cli("read", "new", "--state", state)
     assert (code, found["error"]) == (2, "target_unknown")
     by_hand = Path(state) / "config" / "witnessmark.toml"
-    by_hand.write_text(other.read_text())  # no revision in force yet
+    by_hand.write_text(other.read_text() + LATER)  # no revision in force yet
     code, found = await cli("read", "new", "--state", state)
     assert (code, found["readings"][0]["cause"]) == (1, "connect_failed")
     assert found["note"] == word("read_gateway_lacks", {"device": "new", "state": state})
+    code, found = await cli("read", "later", "--state", state)
+    assert (code, found["error"]) == (2, "read_gateway_lacks_this"), "to start a gateway would be of no use: it runs"

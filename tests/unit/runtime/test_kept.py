@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,12 +15,16 @@ from hypothesis import strategies as st
 from drivers.driver import DriverError
 from drivers.modbus.address import exponent, value_type, whole_kinds
 from drivers.modbus.codec import Field, compile_registers
+from drivers.modbus.config import DeviceOptions
+from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.encode import encode_mask, encode_registers, resolution_of, sent_value
 from drivers.modbus.tag_options import parse_address
 from drivers.reading import Scan, Tag, TagGroup, Value
+from drivers.shared import Shared
 from runtime.device_write import write_and_look
 from runtime.faces.feed import RequestRefusedError
-from runtime.setpoint import SetpointRules, fitting, fitting_sent, is_kept
+from runtime.setpoint import SetpointRules, fitting, fitting_sent, is_as_shown, is_kept
+from tests.rigs.clock import StillClock
 from tests.simulation.loop import VirtualClock, run
 
 
@@ -96,11 +101,59 @@ def test_whatever_a_modbus_device_has_after_a_write_is_kept_and_its_next_step_is
         assert not is_kept(sent, held + scale, tag, 0.0, resolution_of(address, sent))
 
 
-def test_a_clock_that_runs_on_was_set() -> None:
-    address = parse_address({"address": "holding:0", "data": "unix_ms64", "time_as": "ms"})
-    tag, asked = Tag(1, "t", "d", value_type(address), "", address, None, writable=True), 1_790_000_000_000
-    assert is_kept(asked, asked + 300, tag, 0.0, resolution_of(address, asked))
-    assert not is_kept(asked, asked - 3_600_000, tag, 0.0, resolution_of(address, asked))
+@pytest.mark.parametrize("time_as", ["ms", "text"])
+@pytest.mark.parametrize("kind", ["unix_s32", "unix_ms64", "cp56", "s7_datetime"])
+def test_a_clock_that_runs_on_was_set_and_one_that_is_behind_was_not(kind: str, time_as: str) -> None:
+    address = parse_address({"address": "holding:0", "data": kind, "time_as": time_as})
+    tag = Tag(1, "t", "d", value_type(address), "", address, None, writable=True)
+    noon = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+    def shown(gone_ms: int) -> Value:
+        moment = noon + timedelta(milliseconds=gone_ms)
+        return round(moment.timestamp() * 1000) if time_as == "ms" else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    sent = sent_value(address, shown(0))
+    resolution = resolution_of(address, sent)
+    for gone_ms in (-1_000, 0, 130, 5_000):
+        assert is_kept(sent, shown(gone_ms), tag, 0.0, resolution, runs=True), gone_ms
+        assert is_kept(sent, shown(gone_ms), tag, 0.0, resolution) is ((gone_ms == 0 and sent == shown(0)) or time_as == "ms")
+    for gone_ms in (-4_000, -1_001, 5_001, -3_600_000, 3_600_000):
+        assert not is_kept(sent, shown(gone_ms), tag, 0.0, resolution, runs=True), gone_ms
+    assert is_kept(sent, shown(9_000), tag, 10_000.0, resolution, runs=True)
+    for other in (None, True, "noon", "2026-11-27T12:00:00", math.nan):
+        assert not is_kept(sent, other, tag, 0.0, resolution, runs=True)
+
+
+def test_a_driver_says_which_of_its_tags_are_clocks() -> None:
+    driver = ModbusDriver(DeviceOptions(host="nowhere"), StillClock(), Shared())
+    kinds = ("unix_s32", "cp56", "uint32", "float64")
+    told = [driver.runs(Tag(1, "t", "d", "text", "", parse_address({"address": "holding:0", "data": kind}))) for kind in kinds]
+    assert told == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("shown", "now", "tag", "tolerance", "wanted"),
+    [
+        (1234.567, 1234.5671, tag_of("float64"), 0.0, True),  # a position feedback that trembles
+        (1234.567, 1234.570, tag_of("float64"), 0.0, False),
+        (1234.567, 1234.570, tag_of("float32"), 0.01, True),
+        (21.5, 21.54, tag_of("float64", -1), 0.0, True),
+        (20261127, 20261128, tag_of("int"), 0.0, False),
+        (20261127, 20261128, tag_of("int", 0), 1.0, True),
+        (2**63, 2**63 + 1, tag_of("int"), 0.0, False),
+        pytest.param(10**400, 1.0, tag_of("float64"), 0.0, False, id="beyond"),
+        (math.nan, math.nan, tag_of("float64"), 0.0, True),
+        (math.nan, 1.0, tag_of("float64"), 0.0, False),
+        (True, 1, tag_of("bool"), 0.0, False),
+        ("a", "a", tag_of("text"), 0.0, True),
+        ("a", "b", tag_of("text"), 9.0, False),
+        (None, None, tag_of("int"), 0.0, True),
+        (None, 0, tag_of("int"), 0.0, False),
+    ],
+)
+def test_what_a_person_was_shown_is_still_so(shown: Value, now: Value, tag: Tag, tolerance: float, wanted: bool) -> None:
+    assert is_as_shown(shown, now, tag, tolerance) is wanted
+    assert is_as_shown(now, shown, tag, tolerance) is wanted
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, pytest.param(10**400, id="beyond")])

@@ -66,3 +66,8 @@ def test_what_can_be_written_is_taken_and_without_write_advised_of_once(kind: st
     assert advice.params == {"tags": "t1, t2, t3, t4, t5, …", "count": 7}
     assert "writable = true does nothing without write" in advice.text()
     assert "write = {}" in advice.text()
+
+
+@pytest.mark.parametrize("tag", ['address = "input:3", writable = true, write = {}', 'address = "holding:3", writable = true'])
+def test_a_device_that_is_not_enabled_is_not_judged(tag: str) -> None:
+    assert accept_config(text("modbus", tag).replace('type = "modbus"\n', 'type = "modbus"\nenabled = false\n', 1)).advice == ()

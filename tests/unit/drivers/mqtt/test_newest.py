@@ -11,12 +11,15 @@ from drivers.driver import DriverError
 from drivers.mqtt.broker import Broker, node_key_of
 from drivers.mqtt.codec import Arrival, doubted
 from drivers.mqtt.config import DeviceOptions, parse_address
+from drivers.mqtt.driver import MqttDriver
 from drivers.mqtt.inbox import Message
 from drivers.mqtt.json_feed import JsonFeed
 from drivers.mqtt.known import Known, left_ms_max
 from drivers.mqtt.sparkplug import Metric, Payload, encode, metric_with
 from drivers.mqtt.sparkplug_feed import DeviceFeed
 from drivers.reading import Scan, Status, Tag, TagGroup
+from drivers.shared import Shared
+from runtime.setpoint import is_kept
 from tests.rigs.clock import StillClock
 from tests.unit.drivers.mqtt.test_feeds import LOST, rest, run, sample
 
@@ -226,5 +229,39 @@ def test_a_stream_outlives_a_fault_for_a_minute_and_nothing_else() -> None:
         clock.advance(left_ms_max + 1)
         known.put([(0, sample(4.0))])
         assert not known._streams
+
+    run(test)
+
+
+def test_a_metric_of_32_bits_says_what_they_lose_of_a_number() -> None:
+    async def test() -> None:
+        rig = SparkplugTags()
+        tags = [Tag(n, name, "p", "float64", "", parse_address({"metric": name}), None, writable=True) for n, name in enumerate("fdx")]
+        assert rig.feed.resolution(tags[0], 20_261_127.0) is None, "not born"
+        rig.came("DBIRTH", *(metric_with(name, n, kind, 1.0, rig.clock.wall_ms()) for n, (name, kind) in enumerate((("f", 9), ("d", 10)))))
+        assert [rig.feed.resolution(tag, 20_261_127.0) for tag in tags] == [1.0, None, None]
+        for value in (20_261_127.0, 300_000.123, 0.1, 2**24 + 1):
+            held = rig.feed.command(tags[0], value)[3]
+            assert is_kept(value, held, replace(tags[0], exponent=-3), 0.0, rig.feed.resolution(tags[0], value))
+            assert not is_kept(value, value + 2.0, tags[0], 0.0, rig.feed.resolution(tags[0], value))
+        assert [rig.feed.resolution(tags[0], value) for value in (True, "1", None, 10**400)] == [None, None, None, 0.0]
+
+    run(test)
+
+
+def test_the_driver_says_what_its_feed_does() -> None:
+    async def test() -> None:
+        options = DeviceOptions(host="nowhere", payload="sparkplug", group_id="g", edge_node_id="n")
+        tag, clock = Tag(1, "f", "n", "float64", "", parse_address({"metric": "f"}), None, writable=True), StillClock(NOW)
+        driver = MqttDriver(options, clock, Shared())
+        assert driver.resolution(tag, 20_261_127.0) is None
+        async with driver:
+            broker, _ = driver._feed()
+            birth = encode(Payload(NOW, (metric_with("f", None, 9, 1.0, NOW),), 0))
+            for feed in broker.feeds(node_key_of("spBv1.0/g/NBIRTH/n")):
+                feed.take(Message("spBv1.0/g/NBIRTH/n", birth, False, False), held=False)
+            assert driver.resolution(tag, 20_261_127.0) == 1.0
+        async with MqttDriver(DeviceOptions(host="nowhere"), clock, Shared()) as plain:
+            assert plain.resolution(replace(tag, address=parse_address({"topic": "t"})), 20_261_127.0) is None
 
     run(test)

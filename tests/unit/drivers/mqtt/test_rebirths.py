@@ -11,7 +11,7 @@ from drivers.mqtt.broker import Broker, node_key_of
 from drivers.mqtt.config import DeviceOptions
 from drivers.mqtt.inbox import Message
 from drivers.mqtt.known import Known
-from drivers.mqtt.sparkplug import Payload, encode
+from drivers.mqtt.sparkplug import Metric, Payload, encode, metric_with
 from drivers.mqtt.sparkplug_feed import DeviceFeed
 from tests.rigs.clock import StillClock
 
@@ -29,10 +29,14 @@ class Node:
         self._seq = 0
         monkeypatch.setattr(self.broker, "send", lambda topic, payload: self.asked.append(self.clock.mono_ms() - self.begun_ms))
 
-    def came(self, kind: str, seq: int) -> None:
+    def came(self, kind: str, seq: int, *metrics: Metric, device: str = "") -> None:
         self._seq = seq
-        for feed in self.broker.feeds(node_key_of(f"spBv1.0/g/{kind}/n")):
-            feed.take(Message(f"spBv1.0/g/{kind}/n", encode(Payload(0, (), seq)), False, False), held=False)
+        topic = f"spBv1.0/g/{kind}/n{device}"
+        for feed in self.broker.feeds(node_key_of(topic)):
+            feed.take(Message(topic, encode(Payload(0, metrics, seq)), False, False), held=False)
+
+    def came_next(self, kind: str, *metrics: Metric, device: str = "") -> None:
+        self.came(kind, (self._seq + 1) % 256, *metrics, device=device)
 
     def lose_one(self) -> None:
         self.came("NDATA", self._seq + 2)
@@ -99,5 +103,48 @@ def test_a_node_that_is_at_fault_again_after_each_birth_is_not_stormed(monkeypat
         node.wait(70_000, answers=True)
         node.lose_one()
         assert node.asked[-1] == node.clock.mono_ms() - node.begun_ms, "it has held since: that is over"
+
+    run(test)
+
+
+@pytest.mark.parametrize("every_ms", [1_000, 6_000, 30_000])
+@pytest.mark.parametrize("kind", ["a device never born", "an alias", "a name"])
+def test_what_no_birth_names_costs_few_births_however_seldom_it_comes(kind: str, every_ms: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test() -> None:
+        node = Node(monkeypatch)
+        node.came("NBIRTH", 0)
+        for _ in range(600_000 // every_ms):
+            node.wait(every_ms, answers=True)
+            if kind == "a device never born":
+                node.came_next("DDATA", device="/ghost")
+            else:
+                node.came_next("NDATA", metric_with(None if kind == "an alias" else "new", 7 if kind == "an alias" else None, 3, 1, 0))
+        assert node.asked[0] == every_ms
+        assert len(node.asked) <= 17
+        node.wait(10_000, answers=True)
+        node.lose_one()
+        assert node.asked[-1] == node.clock.mono_ms() - node.begun_ms, "what a birth mends waits for none of that"
+        node.wait(70_000, answers=True)
+        node.came_next("DDATA", device="/other")
+        node.wait(2_000, answers=True)
+        node.came_next("DDATA", device="/other")
+        assert node.clock.mono_ms() - node.begun_ms - node.asked[-1] == 0, "none came for a minute: it begins anew"
+
+    run(test)
+
+
+def test_a_device_born_soon_after_its_node_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def test() -> None:
+        node = Node(monkeypatch)
+        node.feed.nudge()
+        for _ in range(20):
+            node.came("NBIRTH", 0)
+            node.feed.nudge()  # a read that waits for a device: its birth is on its way
+            assert len(node.asked) == 1
+            node.came_next("DBIRTH", device="/d")
+        node.wait(1_000, answers=False)
+        node.came("NBIRTH", 0)
+        node.feed.nudge()
+        assert node.asked == [0, 1_000], "and where it is not, the pause is still the first one"
 
     run(test)
