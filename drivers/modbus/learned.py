@@ -32,7 +32,7 @@ class LearnedMap:
     def __init__(self, place: str = "", firmware: str = "", given: Mapping[str, Intervals] | None = None) -> None:
         """Start knowing nothing of a unit at a place, with a firmware (an identity; empty when the unit is not asked for one).
 
-        `given`: what it answered under another firmware. If it refuses that now, it may give it again: it may not be ready yet.
+        `given`: what it answered under another firmware. If it refuses that now, it may not be ready yet.
         """
         self.place = place
         self.firmware = firmware
@@ -45,6 +45,8 @@ class LearnedMap:
         """Refusals that are not known to be smallest, or that came while the unit answered nothing: kept in memory only."""
         self.lost: dict[str, set[Interval]] = {table: set() for table in tables}
         """Barriers that are values which were answered before: the map changed, or the unit is not what it was."""
+        self._unsure: set[tuple[str, int, int]] = set()
+        """Those of them that were answered under another firmware only."""
         self.closed: dict[str, int] = {}
         """Tables that the unit has no function for, with its exception code."""
         self.longest: dict[str, int] = {}
@@ -87,8 +89,11 @@ class LearnedMap:
             for outer in [outer for outer in kept[table] if contains(outer, interval)]:
                 del kept[table][outer]
                 self.lost[table].discard(outer)
-        if lasting and is_value and (self.answered[table].covers(*interval) or self._given[table].covers(*interval)):
+        if lasting and is_value and self.answered[table].covers(*interval):
             self.lost[table].add(interval)
+        elif lasting and is_value and self._given[table].covers(*interval):
+            self.lost[table].add(interval)
+            self._unsure.add((table, *interval))
         (self.barriers if lasting else self.passing)[table][interval] = code
         self.version += 1
 
@@ -116,6 +121,16 @@ class LearnedMap:
         self.lost[table].discard(interval)
         if self.barriers[table].pop(interval, None) is not None:
             self.version += 1
+
+    def is_unsure(self, table: str, interval: Interval) -> bool:
+        """Tell whether a lost value was answered under another firmware only: this one may not have it, or may not be ready yet."""
+        return (table, *interval) in self._unsure
+
+    def lacks(self, table: str, interval: Interval) -> None:
+        """A value that was lost is none that this firmware has."""
+        self._unsure.discard((table, *interval))
+        self.lost[table].discard(interval)
+        self.version += 1
 
     def mend(self, table: str, interval: Interval) -> None:
         """A refusal that was not sure is explained by another."""
