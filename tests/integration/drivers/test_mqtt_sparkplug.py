@@ -228,7 +228,7 @@ def test_a_json_tag_on_a_topic_of_the_node_takes_nothing_from_its_metrics(broker
             topic = "spBv1.0/plant/DDATA/edge/press"
             odd = json_tag(7, "text", topic=topic, content="text")
             async with driver_of(broker.port, shared) as listener, press(broker.port, shared) as driver:
-                assert (await listener.read(TagGroup(9, "dev", "odd", 50, (odd,)), 0.3)).values == [None]
+                assert (await listener.read(TagGroup(9, "dev", "odd", 50, (odd,)), 2.0)).values == [None]
                 assert (await driver.read(group_of("int"), 2.0)).values == [1]
                 for value in (2, 3):
                     plant.set(0, value)
