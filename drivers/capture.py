@@ -36,7 +36,9 @@ class ScanWriter:
         self._put(header)
 
     def write(self, scan: Scan) -> None:
-        """Append one scan. A group whose tags changed is described anew."""
+        """Append one scan. A group whose tags changed is described anew. A scan of the past is left out: replayed, it would be of now."""
+        if scan.past:
+            return
         group = scan.group
         known = self._numbers.get((group.device, group.name))
         if known is None or known[1] is not group:

@@ -137,7 +137,8 @@ class Scan:
     `source_ms` the device's own time stamp when it gives one, the newest where tags have different ones; then `sources` is a
     parallel list of each tag's own. `server_ms` is when a server in between (OPC UA) had the values. `cause` is a message code
     when the poll failed as a whole.
-    `past`: a pushed scan of before what its tags have now. It is recorded, and no tag's newest value.
+    `past`: a pushed scan of before what its tags have now. It is recorded, and no tag's newest value; who pushes it
+    gives the newest of its tags once more behind the last of several, not past, so that the ledger has them in this order too.
     """
 
     group: TagGroup

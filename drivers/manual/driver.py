@@ -98,7 +98,7 @@ class ManualDriver:
         return judged(value, address, tag.exponent)
 
     def enter(self, group: TagGroup, tag: Tag, value: Value, taken_ms: int | None) -> list[Scan]:
-        """See Enterable. A value of the past, older than the newest one, is followed by the newest, so that that one is shown.
+        """See Enterable. A value of the past, older than the newest one, is history: only recorded, and followed by the newest.
 
         The newest has a later read time then, if only by a millisecond, so that each of the two can be told, and proved, by its time.
         One with a time that is not over yet is older than any.
@@ -108,6 +108,7 @@ class ManualDriver:
         scans = [_scan(group, [place], [value], [0], now_ms, [taken_ms])]
         newest = self._last.get(tag.uid)
         if taken_ms is not None and newest is not None and taken_ms < newest.taken_ms and not self._is_ahead(newest):
+            scans[0].past = True
             return [*scans, self._said_again(group, [place], now_ms + 1)]
         self._note(tag, Last(value, taken_ms if taken_ms is not None else now_ms))
         return scans

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from types import TracebackType
 from typing import Final, Self
 
@@ -95,6 +95,8 @@ class MqttDriver:
     async def subscribe(self, group: TagGroup) -> AsyncIterator[Scan]:
         """Yield what is known, then a scan per message, until cancelled. Raises DriverError when something was lost.
 
+        What is known is yielded also of tags of which only history waits after a fault, and once more behind the last of several scans of
+        history, so that history is the newest of nothing.
         While nothing comes, the broker is asked for a sign of life once a period. A tag that has had nothing for too long is told once,
         whatever comes for the others.
         """
@@ -106,10 +108,8 @@ class MqttDriver:
             self._check_refused(group, feed)
             await self._born(feed, loop.time() + patience_s)
             stream.silent.clear()  # whoever starts again was told of a fault since
-            if not stream.resume():
-                samples = {place: self._sample(feed, tag) for place, tag in enumerate(group.tags) if tag.address in self._known.samples}
-                if samples:
-                    yield partial_scan(group, samples, self._clock.wall_ms())
+            if samples := self._known_at(set(range(len(group.tags))) - stream.resume(), group, feed):
+                yield partial_scan(group, samples, self._clock.wall_ms())
             beat_s = max(group.period_ms / 1000, beat_s_min)
             now_s = loop.time()
             ask_at, look_at = now_s + beat_s, now_s + look_s
@@ -117,6 +117,8 @@ class MqttDriver:
                 scan = await stream.take(max(0.0, min(ask_at, look_at) - loop.time()))
                 if scan is not None:
                     yield scan
+                    if samples := self._known_at(stream.overtaken(), group, feed):
+                        yield partial_scan(group, samples, self._clock.wall_ms())
                     ask_at = loop.time() + beat_s
                 if is_quiet := loop.time() >= ask_at:
                     await broker.ask(loop.time() + patience_s)
@@ -193,6 +195,10 @@ class MqttDriver:
                 feed.nudge()
             if fault.cause not in patient_causes or not await self._known.news(until):
                 raise fault
+
+    def _known_at(self, places: Container[int], group: TagGroup, feed: JsonFeed | DeviceFeed) -> dict[int, Sample]:
+        known = self._known.samples
+        return {n: self._sample(feed, tag) for n, tag in enumerate(group.tags) if n in places and tag.address in known}
 
     def _complete(self, group: TagGroup, feed: JsonFeed | DeviceFeed) -> bool:
         samples = self._known.samples

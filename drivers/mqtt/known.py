@@ -27,6 +27,8 @@ class Stream:
         self.group = group
         self.silent: set[int] = set()
         """Places of tags of which it has been said that nothing comes, and no scan was taken since."""
+        self._behind: set[int] = set()
+        """Places of tags of which history was taken, and no value of now since."""
         self.users = 0
         """Who takes from it now."""
         self.left_ms: int | None = None
@@ -56,11 +58,13 @@ class Stream:
             self._waiting.append(fault)
         self._there.set()
 
-    def resume(self) -> bool:
-        """Forget faults at the front, because whoever starts again knows; tell whether there is something to take."""
+    def resume(self) -> set[int]:
+        """Forget faults at the front, because whoever starts again knows; return the places of which a value of now waits."""
         while self._waiting and isinstance(self._waiting[0], DriverError):
             self._waiting.popleft()
-        return bool(self._waiting)
+        self._behind.clear()
+        scans = [scan for scan in self._waiting if isinstance(scan, Scan) and not scan.past]
+        return {place for scan in scans for place in _places_in(scan)}
 
     async def take(self, limit_s: float) -> Scan | None:
         """Return the next scan, None when none came within `limit_s`. Raises the fault that comes before the next scan."""
@@ -74,9 +78,22 @@ class Stream:
         first = self._waiting.popleft()
         if isinstance(first, DriverError):
             raise first
-        if self.silent and not first.past:
-            self.silent = {place for place in self.silent if first.present is not None and not first.present[place]}
+        if first.past:
+            self._behind |= _places_in(first)
+        elif self.silent or self._behind:
+            self.silent, self._behind = self.silent - _places_in(first), self._behind - _places_in(first)
         return first
+
+    def overtaken(self) -> set[int]:
+        """Return, once, the places whose newest value has to be said again behind history; none while more waits to be taken."""
+        if self._waiting or not self._behind:
+            return set()
+        places, self._behind = self._behind, set()
+        return places
+
+
+def _places_in(scan: Scan) -> set[int]:
+    return {place for place in range(len(scan.values)) if scan.present is None or scan.present[place]}
 
 
 class Known:

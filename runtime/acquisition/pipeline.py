@@ -7,11 +7,13 @@ reading back from `live` and gives nothing to evidence that was not read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from drivers.reading import Scan, TagGroup
 from runtime.acquisition.checks import ScanChecks, checks_of
 from runtime.acquisition.live import Live
+from runtime.acquisition.read_times import ReadTimes
 from runtime.acquisition.report_rules import ReportFilter
 from runtime.acquisition.source_times import by_source_time
 from runtime.points import DevicePoints
@@ -64,6 +66,8 @@ class Pipeline:
         self._failing: set[int] = set()
         self._newest: dict[int, Scan] = {}
         """Group uid -> the newest value of each tag that a subscription brought, as one scan, not marked yet."""
+        self._times: dict[int, ReadTimes] = {}
+        """Of the pushed groups."""
 
     def set_devices(self, devices: Iterable[DevicePoints]) -> None:
         """Use these devices' rules; a group whose rules stayed keeps its memory."""
@@ -80,12 +84,14 @@ class Pipeline:
                 self._filters[uid] = known if known is not None and stays else ReportFilter(rules)
         self._failing &= set(self._filters)
         self._newest = {uid: scan for uid, scan in self._newest.items() if self._filters.get(uid) is before.get(uid)}
+        self._times = {uid: self._times.get(uid, ReadTimes()) for uid, group in self._groups.items() if group.mode == "subscribe"}
 
     def take(self, scan: Scan) -> None:
         """See ScanSink. A read that was under way while its group was configured anew has other columns: a counted miss.
 
         One that failed was counted by who says so. History is recorded, whatever the report rules compare new values with, and is nobody's
-        newest value: not of live values, alarms, interlocks and heartbeats.
+        newest value: not of live values, alarms, interlocks and heartbeats. Nor of the ledger: what comes next of its tags is recorded,
+        changed or not. It ends no failure. A live scan of the same millisecond is read one later: each has a time by which it is proved.
         """
         uid = scan.group.uid
         report_filter, group = self._filters.get(uid), self._groups.get(uid)
@@ -93,16 +99,19 @@ class Pipeline:
             if group is not None and scan.cause is None:
                 self._collector.missed(group, scan.read_ms, scan.read_ms, "group_reconfigured", 1)
             return
+        if scan.past:
+            self._record(scan, report_filter)
+            return
         if scan.cause is not None:
             self._failing.add(uid)
         elif uid in self._failing:
             self._failing.discard(uid)
             self._collector.came_back(uid)
-        if scan.past:
-            self._record(scan)
-        else:
-            self._show(scan, report_filter)
-        if scan.group.mode == "subscribe":
+        times = self._times.get(uid)
+        if times is not None and (read_ms := times.live(scan.read_ms)) != scan.read_ms:
+            scan = replace(scan, read_ms=read_ms)
+        self._show(scan, report_filter)
+        if times is not None:
             self.alive(scan.group, scan.read_ms)  # while others change, a quiet tag has its heartbeat too
 
     def alive(self, group: TagGroup, read_ms: int) -> None:
@@ -117,6 +126,8 @@ class Pipeline:
             holding = checks.marked(holding)
         repeated = report_filter.repeat(holding, self._now_ms())
         if repeated is not None:
+            if (times := self._times.get(group.uid)) is not None:
+                repeated.read_ms = times.live(repeated.read_ms)
             self._live.publish(repeated)
             self._collect(repeated)
 
@@ -133,12 +144,15 @@ class Pipeline:
         if reported is not None:
             self._collect(reported)
 
-    def _record(self, scan: Scan) -> None:
-        """Collect a scan of the past. What becomes of it says nothing of the values that are shown."""
+    def _record(self, scan: Scan, report_filter: ReportFilter) -> None:
+        """Collect a scan of the past. What becomes of it says nothing of the values that are shown; those are due behind it."""
+        times = self._times.setdefault(scan.group.uid, ReadTimes())
+        scan = replace(scan, read_ms=times.past(scan.read_ms))
         if (checks := self._checks.get(scan.group.uid)) is not None:
             scan = checks.marked(scan)
         for part in by_source_time(scan):
             self._collector.add(part)
+        report_filter.expect(scan.present)
 
     def _now_ms(self) -> int | None:
         return None if self._mono_ms is None else self._mono_ms()

@@ -128,8 +128,7 @@ class DevicePoller:
     @property
     def bad_group_count(self) -> int:
         """How many groups `bad_groups` yields."""
-        failed = {uid for uid, fault in self._causes.items() if fault is not None}
-        return len(failed | self._bad_tags.keys())
+        return len({uid for uid, fault in self._causes.items() if fault is not None} | self._bad_tags.keys())
 
     @property
     def bad_tag_count(self) -> int:
@@ -318,9 +317,10 @@ class DevicePoller:
                                 if group.uid not in self._silent_since:
                                     self._sink.alive(group, scan.read_ms)
                                 continue
-                            self._count_silence(group)
-                            self._silent_since.pop(group.uid, None)
-                            failures = 0
+                            if not scan.past:
+                                self._count_silence(group)
+                                self._silent_since.pop(group.uid, None)
+                                failures = 0
                             self.counts.polls += 1
                             self._good(scan)
                     error = DriverError("connection_lost")
@@ -353,11 +353,11 @@ class DevicePoller:
 
     def _good(self, scan: Scan) -> None:
         counts, uid = self.counts, scan.group.uid
-        if scan.statuses is None or any(reading.quality is not Quality.BAD for reading in scan.readings()):
+        if not scan.past and (scan.statuses is None or any(reading.quality is not Quality.BAD for reading in scan.readings())):
             counts.last_good_ms = scan.read_ms
         if not scan.past and (scan.statuses is not None or uid in self._bad_tags):
             self._note_tags(scan)
-        if counts.state != "ok" or self._bad_tags or self._causes.get(uid, "") is not None:
+        if not scan.past and (counts.state != "ok" or self._bad_tags or self._causes.get(uid, "") is not None):
             self._causes[uid] = None
             self._judge(scan.read_ms)
         self._sink.take(scan)

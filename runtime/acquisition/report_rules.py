@@ -57,6 +57,11 @@ class ReportFilter:
             return None
         return self._reported(scan, wanted, now)
 
+    def expect(self, present: Sequence[bool] | None) -> None:
+        """Something older than the newest value of these columns was recorded: the newest is due, changed or not."""
+        self._due_ms = [0 if present is None or present[i] else due for i, due in enumerate(self._due_ms)]
+        self._first_due_ms = min(self._due_ms)
+
     def repeat(self, scan: Scan, now_ms: int | None = None) -> Scan | None:
         """Return of a subscription's last values, which still hold, those that time alone lets through; None when that is nothing.
 

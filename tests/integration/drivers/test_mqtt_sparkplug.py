@@ -96,6 +96,7 @@ def test_nulls_history_quality_and_unknown_aliases(broker: Mosquitto) -> None:
                         ("t0", 7, LAST_USABLE, at - 3_600_000)
                     ]
                     assert plain(await following()) == [("t1", 8, 0)]
+                    assert plain(await following()) == [("t0", 1, 0)], "the newest again, behind history"
                     plant.data(plant.metric(0, value=None, is_null=True))
                     assert plain(await following()) == [("t0", None, Status.BAD_NO_DATA)]
                     plant.set(0, 9)

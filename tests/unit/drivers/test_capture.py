@@ -108,6 +108,11 @@ def test_unsound_records_are_refused(records: list[object]) -> None:
         list(ScanReader(io.BytesIO(b"".join(cbor2.dumps(record) for record in records))))
 
 
+def test_history_is_left_out_because_it_would_be_replayed_as_of_now() -> None:
+    past = Scan(group, [2], 6, past=True)
+    assert [scan.values for scan in ScanReader(io.BytesIO(written([past, Scan(group, [1], 5), past])))] == [[1]]
+
+
 def test_a_failed_poll_keeps_its_cause_and_status() -> None:
     (back,) = ScanReader(io.BytesIO(written([failed_scan(group, 5, 0x800A0000, "no_answer")])))
     assert (back.cause, back.statuses, back.values) == ("no_answer", [0x800A0000], [None])

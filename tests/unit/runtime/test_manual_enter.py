@@ -170,6 +170,30 @@ def test_while_nothing_can_be_recorded_nobody_is_told_done() -> None:
     assert [answer.get("code", answer.get("refused")) for answer in answers] == ["enter_not_recorded", "acts_refused_stopped"]
 
 
+def test_a_late_value_is_recorded_shown_to_nobody_and_followed_by_the_newest() -> None:
+    async def program(clock: VirtualClock) -> None:
+        disk, shown = ShimDisk(), list[Any]()
+        prepare(disk, config_text(LAB))
+        async with running(disk, clock, Lab(clock)) as now:
+            live = now.core.live
+            await after(clock, 60)
+            await now.act("manual.enter", "lab/brix", params={"value": 10.0, "by": "Ana"})
+            newest_ms = clock.wall_ms()
+            live.subscribe(lambda: shown.extend(each.value for each in live.values() if each.name == "lab/brix"))
+            for n in range(2):  # within a second
+                late = {"value": 29.0 + n, "by": "Ana", "taken_ms": clock.wall_ms() - 60_000}
+                answer = await now.act("manual.enter", "lab/brix", params=late)
+                assert answer["code"] == "done"
+                told = next(each for each in live.values() if each.name == "lab/brix")
+                assert (told.seq, told.value) == (answer["params"]["reading_seq"], 10.0)
+        assert set(shown) == {10.0}
+        found = recorded(disk, "lab/brix")
+        assert [each[0] for each in found] == [10.0, 29.0, 10.0, 30.0, 10.0]
+        assert abs((found[-1][2] or 0) - newest_ms) < 1_000
+
+    run(program, seed=1)
+
+
 def test_hours_without_a_reading_are_no_silence_that_an_auditor_has_to_wonder_about() -> None:
     """Nobody polls here: without a word from the gateway, entries that were taken out would look the same."""
 

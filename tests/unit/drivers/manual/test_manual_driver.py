@@ -85,6 +85,7 @@ def test_a_value_of_the_past_has_its_time_and_does_not_become_the_newest() -> No
         driver.enter(HOURLY, one, 3.0, None)
         older = driver.enter(HOURLY, one, 2.0, begun + 120_000)
         assert [rows(scan) for scan in older] == [[("t1", 2.0, 0, begun + 120_000)], [("t1", 3.0, 0, begun + 600_000)]]
+        assert [scan.past for scan in (*late, *older)] == [False, True, False], "shown to nobody where the newest follows"
         assert [scan.read_ms - clock.wall_ms() for scan in older] == [0, 1], "each has a time by which it can be proved"
         assert (await driver.read(HOURLY, 1.0)).values == [None, 3.0, None]
 

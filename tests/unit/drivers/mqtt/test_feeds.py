@@ -118,7 +118,7 @@ def test_a_stream_keeps_the_order_of_scans_and_faults_while_nobody_takes_them() 
         assert await rest(stream) == [[1.0], "connection_lost", [2.0]]
         rig.feed.missed(LOST)
         rig.came(b"3.0")
-        assert stream.resume(), "who starts again knows of the fault"
+        assert stream.resume() == {0}, "who starts again knows of the fault"
         assert await rest(stream) == [[3.0]]
         changed = TagGroup(1, "d", "g", 100, (tag(0),))
         assert rig.known.stream(changed) is not stream

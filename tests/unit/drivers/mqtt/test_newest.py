@@ -9,7 +9,7 @@ import pytest
 
 from drivers.driver import DriverError
 from drivers.mqtt.broker import Broker, node_key_of
-from drivers.mqtt.codec import Arrival, doubted
+from drivers.mqtt.codec import Arrival, doubted, scans_of
 from drivers.mqtt.config import DeviceOptions, parse_address
 from drivers.mqtt.driver import MqttDriver
 from drivers.mqtt.inbox import Message
@@ -206,6 +206,30 @@ def test_what_was_told_to_be_silent_is_told_again_after_an_older_value_was_taken
     run(test)
 
 
+def test_behind_history_the_newest_is_due_once_and_after_a_fault_whatever_no_value_of_now_waits_for() -> None:
+    async def test() -> None:
+        known = Known(3, StillClock())
+        tags = tuple(Tag(n, f"t{n}", "d", "float64", "", n) for n in range(3))
+        with known.streaming(TagGroup(1, "d", "g", 100, tags)) as stream:
+            for n in (0, 1):
+                known.put([(n, sample(5.0))], past=True)
+            assert (await stream.take(0), stream.overtaken()) == (scans_of(stream.group, [(0, sample(5.0))], past=True)[0], set())
+            known.put([(0, sample(10.0))])
+            await stream.take(0)
+            await stream.take(0)
+            assert [stream.overtaken(), stream.overtaken()] == [{1}, set()], "0 has said so itself"
+            for n in range(5):
+                known.put([(0, sample(float(n)))], past=True)
+            assert await rest(stream) == [[0.0], [1.0], [2.0], "overflow"]
+            known.put([(0, sample(6.0))], past=True)
+            known.put([(1, sample(20.0))])
+            assert stream.resume() == {1}
+            assert await rest(stream) == [[6.0], [20.0]]
+            assert stream.overtaken() == {0}
+
+    run(test)
+
+
 def test_a_stream_outlives_a_fault_for_a_minute_and_nothing_else() -> None:
     async def test() -> None:
         clock = StillClock()
@@ -217,7 +241,7 @@ def test_a_stream_outlives_a_fault_for_a_minute_and_nothing_else() -> None:
             clock.advance(left_ms_max)
             known.put([(0, sample(1.0))])
             with known.streaming(group) as stream:
-                assert stream.resume(), "it was kept for who starts again"
+                assert stream.resume() == {0}, "it was kept for who starts again"
                 clock.advance(2 * left_ms_max)
                 known.put([(0, sample(2.0))])
                 assert await rest(stream) == [[1.0], [2.0]]

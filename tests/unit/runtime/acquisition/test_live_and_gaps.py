@@ -11,6 +11,7 @@ from drivers.reading import Scan, Status, TagGroup, failed_scan
 from runtime.acquisition.gaps import INTERVAL_MS_MAX, GapTally
 from runtime.acquisition.live import Live
 from runtime.acquisition.pipeline import Pipeline
+from runtime.acquisition.read_times import ReadTimes
 from runtime.setpoint import Known
 from tests.rigs.field import device_toml, fresh_ids, points_of, pushing_toml
 
@@ -92,10 +93,63 @@ def test_history_is_recorded_and_is_nobodys_newest_value() -> None:
     assert (live.generation, live.values()) == (before, shown)
     assert [(scan.values[0], scan.source_ms) for scan in collector.scans[1:]] == [(3, 0), (4, 1), (5, 2)]
     assert [scan.values for scan in alarms.scans] == [[100, 1]]
-    pipeline.take(Scan(group, [105, None], 3_000, present=[True, False]))
-    assert len(collector.scans) == 4, "within the deadband of what was reported last, which history is not"
+    pipeline.take(Scan(group, [105, 1], 3_000, None, 2_900))
+    assert [(r.value, r.status, r.source_ms) for r in collector.scans[-1].readings()] == [(105, 0, 2_900)], "the ledger's newest again"
+    pipeline.take(Scan(group, [106, None], 4_000, present=[True, False]))
+    assert len(collector.scans) == 5, "once, and then what is within the deadband is held back as ever"
     pipeline.alive(group, 70_000)
-    assert [(r.value, r.status) for r in collector.scans[-1].readings()] == [(105, 0), (1, 0)], "nor does it go on in heartbeats"
+    assert [(r.value, r.status) for r in collector.scans[-1].readings()] == [(106, 0), (1, 0)], "nor does it go on in heartbeats"
+
+
+def test_behind_history_the_newest_value_is_recorded_again_by_a_sign_of_life_too() -> None:
+    live, collector = Live(), Collected()
+    devices = points_of(pushing_toml("d", "a", 2, more="report = { heartbeat_s = 0 }\n"))
+    live.set_devices(devices.values())
+    pipeline = Pipeline(live, collector)
+    pipeline.set_devices(devices.values())
+    group = devices["d"].groups[0]
+    pipeline.take(Scan(group, [10.0, 1.0], 1_000))
+    for n in range(3):
+        pipeline.take(Scan(group, [5.0, None], 2_000 + n, [Status.UNCERTAIN, 0], 500 + n, [True, False], past=True))
+    for at_ms in (3_000, 4_000):
+        pipeline.alive(group, at_ms)
+    assert [[(r.value, r.read_ms) for r in scan.readings()] for scan in collector.scans[1:]] == [
+        [(5.0, 2_000)], [(5.0, 2_001)], [(5.0, 2_002)], [(10.0, 3_000)],
+    ]  # fmt: skip
+    pipeline.take(failed_scan(group, 5_000, Status.BAD_COMMUNICATION_ERROR, "overflow"))
+    pipeline.take(Scan(group, [6.0, None], 6_000, None, 600, [True, False], past=True))
+    assert collector.back == [], "history ends no failure"
+    pipeline.take(Scan(group, [10.0, 1.0], 7_000))
+    assert collector.back == [group.uid]
+
+
+def test_a_value_of_now_and_one_of_the_past_never_have_the_same_read_time() -> None:
+    live, collector = Live(), Collected()
+    devices = points_of(pushing_toml("d", "a", 1, more="report = { heartbeat_s = 0 }\n"))
+    live.set_devices(devices.values())
+    pipeline = Pipeline(live, collector)
+    pipeline.set_devices(devices.values())
+    group = devices["d"].groups[0]
+    for value, read_ms, past in ((10, 1_000, False), (1, 1_000, True), (2, 1_000, True), (10, 1_000, False), (11, 1_001, False)):
+        pipeline.take(Scan(group, [value], read_ms, past=past))
+    pipeline.take(Scan(group, [3], 2_000, past=True))
+    pipeline.alive(group, 2_000)
+    assert [(scan.values[0], scan.read_ms) for scan in collector.scans] == [
+        (10, 1_000), (1, 1_001), (2, 1_001), (10, 1_000), (11, 1_002), (3, 2_000), (11, 2_001),
+    ]  # fmt: skip
+    assert live.values()[0].read_ms == 2_001, "as it is recorded"
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=60))
+def test_read_times_of_the_two_kinds_are_apart_and_stay_near(steps: list[tuple[int, bool]]) -> None:
+    times, now_ms = ReadTimes(), 1_000
+    given_to: dict[bool, set[int]] = {True: set(), False: set()}
+    for passed_ms, past in steps:
+        now_ms += passed_ms
+        found = times.past(now_ms) if past else times.live(now_ms)
+        assert now_ms <= found <= now_ms + 2
+        given_to[past].add(found)
+    assert not given_to[True] & given_to[False]
 
 
 def test_a_read_under_way_through_a_change_of_its_group_is_a_counted_miss() -> None:

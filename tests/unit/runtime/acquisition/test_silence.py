@@ -44,6 +44,33 @@ def test_what_was_polled_meanwhile_is_no_silence_of_the_subscription_before_and_
     assert sum(counts.values()) <= 3, "what ends a poll"
 
 
+def test_history_ends_neither_a_failure_nor_its_silence() -> None:
+    async def program(clock: VirtualClock) -> None:
+        driver, sink = ScriptedDriver(clock), KeptScans()
+        points = points_of(device_toml("d", {"a": (500, 1)}, mode="subscribe"))["d"]
+        poller, pushed = DevicePoller(points, driver, sink, clock), points.groups[0]
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(poller.run())
+            driver.pushed.put_nowait(Scan(pushed, [1], clock.wall_ms()))
+            await after(clock, 1)
+            good_ms = poller.counts.last_good_ms
+            driver.pushed.put_nowait(DriverError("overflow"))
+            await after(clock, 1)
+            for _ in range(2):
+                driver.pushed.put_nowait(Scan(pushed, [7], clock.wall_ms(), past=True))
+                await after(clock, 10)
+                row = device_row(poller)
+                assert (row["state"], row["cause"], row["last_good_ms"]) == ("down", "overflow", good_ms)
+            driver.pushed.put_nowait(Scan(pushed, [2], clock.wall_ms()))
+            await after(clock, 1)
+            assert device_row(poller)["state"] == "ok"
+            task.cancel()
+        assert [scan.values[0] for scan in sink.scans] == [1, None, 7, 7, 2], "it is recorded all the same"
+        assert 40 <= sum(count for _, cause, count, *_ in sink.misses if cause == "overflow") <= 43, "the periods without a value of now"
+
+    run(program, seed=1, for_s=1e6)
+
+
 def test_why_dues_were_missed_is_said_for_a_minute() -> None:
     async def program(clock: VirtualClock) -> list[str | None]:
         driver = ScriptedDriver(clock)
