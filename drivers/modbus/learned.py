@@ -119,6 +119,7 @@ class LearnedMap:
     def reopen(self, table: str, interval: Interval) -> None:
         """A value that was lost is answered again."""
         self.lost[table].discard(interval)
+        self._unsure.discard((table, *interval))
         if self.barriers[table].pop(interval, None) is not None:
             self.version += 1
 

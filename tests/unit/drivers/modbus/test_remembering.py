@@ -270,3 +270,20 @@ def test_facts_that_nobody_said_are_refused_and_those_that_were_are_understood(n
         return
     said = {name: facts for name, facts in broken["tables"].items() if any(facts.values())}  # a table of which nothing is said is none
     assert understood == {**broken, "tables": said}
+
+
+def test_what_a_new_firmware_gave_late_is_as_sure_as_any_other_value() -> None:
+    """It was refused while the firmware started, came, and is refused for long by a program that is loaded: it comes back."""
+
+    async def test() -> None:
+        session = Upgradable()
+        await session.learn(HOLED)
+        session.upgrade()
+        for missing, reads in (({11}, 30), (set[int](), 60), ({11}, 400), (set[int](), 600)):
+            session.unit.missing = missing
+            for _ in range(reads):
+                scan = await session.read(HOLED)
+                session.clock.advance(1000)
+        assert len(good(scan)) == len(HOLED.tags)
+
+    asyncio.run(test())
