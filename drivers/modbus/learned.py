@@ -58,6 +58,10 @@ class LearnedMap:
         """Return what was answered under this firmware, and as far as is known under those before."""
         return {table: Intervals([*self._given[table].rows(), *self.answered[table].rows()]) for table in tables}
 
+    def was_given(self, table: str) -> bool:
+        """Tell whether anything of a table was answered, under this firmware or one before."""
+        return bool(self.answered[table].rows() or self._given[table].rows())
+
     def note_answer(self, table: str, start: int, end: int) -> None:
         """A request was answered."""
         kind = kind_of(table)
@@ -123,15 +127,13 @@ class LearnedMap:
         if self.barriers[table].pop(interval, None) is not None:
             self.version += 1
 
-    def is_unsure(self, table: str, interval: Interval) -> bool:
-        """Tell whether a lost value was answered under another firmware only: this one may not have it, or may not be ready yet."""
-        return (table, *interval) in self._unsure
-
-    def lacks(self, table: str, interval: Interval) -> None:
-        """A value that was lost is none that this firmware has."""
-        self._unsure.discard((table, *interval))
-        self.lost[table].discard(interval)
-        self.version += 1
+    def lacks_unsure(self) -> None:
+        """What was answered under another firmware only, and is lost, is none that this one has."""
+        for table, *interval in self._unsure:
+            self.lost[table].discard((interval[0], interval[1]))
+        if self._unsure:
+            self._unsure.clear()
+            self.version += 1
 
     def mend(self, table: str, interval: Interval) -> None:
         """A refusal that was not sure is explained by another."""

@@ -121,7 +121,7 @@ class Searcher:
             return True
         alone = sum(each.first == each.last for each in search_of.found) + len(learned.barriers[table])
         only = all(code == 1 for _, code in search_of.refusals) and set(learned.barriers[table].values()) <= {1}
-        if in_service and alone >= unread_table_after and only and not learned.answered[table].rows():
+        if in_service and alone >= unread_table_after and only and not learned.was_given(table):
             learned.close(table, 1)
             return True
         return False

@@ -28,8 +28,8 @@ pause_ms_max: Final = 600_000
 lost_ms_first: Final = 10_000
 lost_ms_max: Final = 3_600_000
 """A value that was lost is asked for again after a pause that doubles; of a unit that gives nothing at all, always after the first one."""
-start_ms_max: Final = 100_000
-"""What another firmware gave is asked for again after pauses up to this, 150 s in all: then this one is believed not to have it."""
+start_ms_max: Final = 150_000
+"""What another firmware gave is asked for again for so long: then this one is believed not to have it."""
 alone_ms_max: Final = 86_400_000
 """A value that is answered alone and not among others is read among them again after a pause that doubles up to this."""
 joined_max: Final = 4096
@@ -55,6 +55,7 @@ class Suspicions:
         self._pause_ms = pause_ms_first
         self._cut_until_ms: int | None = None
         self._lost: dict[Key, tuple[int, int]] = {}
+        self._begun_ms = clock.mono_ms()
         self._alone: dict[Key, int] = {}
         """Values that are read alone, and from when on they are not once they are answered."""
         self._joined: dict[Key, tuple[int, int]] = {}
@@ -190,6 +191,8 @@ class Suspicions:
             self._cut_until_ms = None
             self._cuts.clear()
             self._learned.drop_passing(silent=True, but=self._alone)
+        if now_ms >= self._begun_ms + start_ms_max:
+            self._learned.lacks_unsure()
         if self._struck_until_ms is not None and now_ms >= self._struck_until_ms:
             self._struck_until_ms = None  # of blocks that are planned no more, too
             self._strikes.clear()
@@ -229,10 +232,6 @@ class Suspicions:
         """It was asked for and is still refused. Of a unit that gives nothing else (`in_service`: it does) it is asked for every time."""
         if (known := self._lost.get((table, *lost))) is not None:  # else a read-back found it again meanwhile
             pause_ms = min(known[1] * 2, lost_ms_max) if in_service else lost_ms_first
-            if pause_ms > start_ms_max and self._learned.is_unsure(table, lost):
-                del self._lost[table, *lost]
-                self._learned.lacks(table, lost)
-                return
             self._lost[table, *lost] = self._clock.mono_ms() + pause_ms, pause_ms
 
 

@@ -1,4 +1,4 @@
-"""The read times of a pushed group, so that a value of now and one of the past never have the same, and each can be proved by its own.
+"""The read times of a pushed group: a value of now and one of the past never have the same, and what comes of now has the later one.
 
 Room: hall, acquisition. The pipeline keeps one per pushed group and asks it for every scan, so it is two look-ups.
 """
@@ -17,14 +17,22 @@ class ReadTimes:
     def __init__(self) -> None:
         self._live: dict[int, None] = {}
         self._past: dict[int, None] = {}
+        self._moved = (1, 0)
+        """From where to where a scan of the past was moved last."""
 
     def live(self, read_ms: int) -> int:
-        """Return the read time of a live scan: its own, or the next that no history has."""
+        """Return the read time of a live scan: its own, or the next that no history has, nor history that came before it."""
+        first, last = self._moved
+        if first <= read_ms <= last:
+            read_ms = last + 1
         return _apart(read_ms, self._live, self._past)
 
     def past(self, read_ms: int) -> int:
         """Return the read time of a scan of the past: its own, or the next that no live scan has."""
-        return _apart(read_ms, self._past, self._live)
+        found = _apart(read_ms, self._past, self._live)
+        if found != read_ms:
+            self._moved = read_ms, found
+        return found
 
 
 def _apart(read_ms: int, mine: dict[int, None], others: dict[int, None]) -> int:

@@ -108,10 +108,10 @@ class Redactor:
         text = _HEADER.sub(lambda m: m[1] + m[2] + self._mark(), text)
         text = _PAIR.sub(self._pair, text)
         text = _SCHEME.sub(lambda m: m[1] + m[2] + self._mark(), text)
+        text = _LOGIN.sub(lambda _: self._mark() + "@", text)
         for shape in (_TOKEN, _JWT, _CODE):  # whole, before `basic` takes the beginning of one
             text = shape.sub(lambda _: self._mark(), text)
         text = _BASIC.sub(self._basic, text)
-        text = _LOGIN.sub(lambda _: self._mark() + "@", text)
         return _RUN.sub(lambda m: self._mark() if _looks_random(m[0]) else m[0], text)
 
     def _pair(self, found: re.Match[str]) -> str:

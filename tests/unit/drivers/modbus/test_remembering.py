@@ -287,3 +287,21 @@ def test_what_a_new_firmware_gave_late_is_as_sure_as_any_other_value() -> None:
         assert len(good(scan)) == len(HOLED.tags)
 
     asyncio.run(test())
+
+
+def test_a_table_that_a_starting_firmware_has_no_function_for_comes_back() -> None:
+    async def test() -> None:
+        session, inputs = Upgradable(), registers([40, 42, 44, 46], table="input")
+        group = replace(inputs, tags=registers([10, 11, 12]).tags + inputs.tags)
+        for _ in range(4):
+            await session.read(group)
+        session.upgrade("")
+        session.unit.code, session.unit.missing = 1, {40, 42, 44, 46}
+        for missing, reads in ((set(session.unit.missing), 20), (set[int](), 120)):
+            session.unit.missing = missing
+            for _ in range(reads):
+                scan = await session.read(group)
+                session.clock.advance(1000)
+        assert len(good(scan)) == 7
+
+    asyncio.run(test())

@@ -77,6 +77,11 @@ def test_no_secret_of_any_sort_is_left(seed: int, word: str, before: str, after:
         assert MARK in shown
 
 
+@pytest.mark.parametrize("name", ["wm_gateway01", "ABCDE-FGHJK-MNPQR"])
+def test_a_password_is_hidden_behind_any_name(name: str) -> None:
+    assert Redactor().text(f"connecting as {name}:s3cretPw@broker.local") == f"connecting as {MARK}@broker.local"
+
+
 def test_a_token_behind_the_word_basic_is_hidden_whole() -> None:
     assert Redactor().text("Basic eyJhbGciOiJub25lIn0.00000007. and more") == f"Basic {MARK} and more"
 
